@@ -1,0 +1,1 @@
+"""Removes faces from photos."""

@@ -1,0 +1,107 @@
+"""Boxes as numpy arrays: overlap, suppression, margins and the one place that rounds.
+
+Every box is `xyxy`: left, top, right, bottom, in pixels, where pixel `i` covers `[i, i + 1)`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .faces import BoolArray, FloatArray
+
+__all__ = ["area", "cover_pixels", "drop_fragments", "expand", "iou", "nms"]
+
+
+def area(xyxy: FloatArray) -> FloatArray:
+    """Areas of `(N, 4)` boxes, `(N,)`; a box turned inside out has area 0."""
+    wh = np.clip(xyxy[:, 2:] - xyxy[:, :2], 0, None)
+    return wh[:, 0] * wh[:, 1]
+
+
+def _intersection(a: FloatArray, b: FloatArray) -> FloatArray:
+    lt = np.maximum(a[:, None, :2], b[None, :, :2])
+    rb = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    wh = np.clip(rb - lt, 0, None)
+    return wh[..., 0] * wh[..., 1]
+
+
+def iou(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Intersection over union of every pair of `(N, 4)` and `(M, 4)` boxes, `(N, M)` in [0, 1]."""
+    inter = _intersection(a, b)
+    union = area(a)[:, None] + area(b)[None, :] - inter
+    return np.where(union > 0, inter / np.maximum(union, 1e-9), 0).astype(np.float32)
+
+
+def nms(xyxy: FloatArray, score: FloatArray, iou_threshold: float) -> npt.NDArray[np.intp]:
+    """Greedy non-maximum suppression.
+
+    Args:
+        xyxy: `(N, 4)` boxes.
+        score: `(N,)` scores; equal scores keep their order, so the result is the same on every machine.
+        iou_threshold: a box that overlaps a better one by more than this is dropped.
+
+    Returns:
+        Indices of the kept boxes, best first.
+    """
+    order = np.argsort(-score, kind="stable")
+    boxes = xyxy[order]
+    areas = area(boxes)
+    alive = np.ones(len(boxes), bool)
+    kept = []
+    for i in range(len(boxes)):
+        if not alive[i]:
+            continue
+        kept.append(order[i])
+        rest = np.flatnonzero(alive[i + 1 :]) + i + 1
+        inter = _intersection(boxes[i : i + 1], boxes[rest])[0]
+        union = areas[i] + areas[rest] - inter
+        alive[rest[inter > iou_threshold * union]] = False
+    return np.asarray(kept, np.intp)
+
+
+def expand(xyxy: FloatArray, margin: float) -> FloatArray:
+    """Grows each box on every side by `margin` times its own width and height."""
+    wh = xyxy[:, 2:] - xyxy[:, :2]
+    return np.concatenate([xyxy[:, :2] - wh * margin, xyxy[:, 2:] + wh * margin], axis=1)
+
+
+def cover_pixels(xyxy: FloatArray, size_wh: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """The whole pixels that boxes touch: the only place where coordinates are rounded.
+
+    The minimum is floored, the maximum ceiled, both clipped to `[0, W] x [0, H]`; the result is half-open,
+    so `image[y0:y1, x0:x1]` is exactly what must change. Truncating instead, as other tools do, leaves the
+    last row and column of a face visible.
+
+    Args:
+        xyxy: `(N, 4)` boxes in source pixels, finite.
+        size_wh: width and height of the picture.
+
+    Returns:
+        `(N, 4)` int64. A box outside the picture becomes empty (`x0 >= x1` or `y0 >= y1`).
+    """
+    if not np.isfinite(xyxy).all():
+        raise ValueError("cover_pixels needs finite boxes")
+    limit = np.asarray([*size_wh, *size_wh], np.float64)
+    covered = np.concatenate([np.floor(xyxy[:, :2]), np.ceil(xyxy[:, 2:])], axis=1).astype(np.float64)
+    return np.clip(covered, 0, limit).astype(np.int64)
+
+
+def drop_fragments(xyxy: FloatArray, cut: BoolArray, inside: float) -> npt.NDArray[np.intp]:
+    """Drops pieces of faces that a tile's edge cut, where a larger box holds the whole face.
+
+    Such a piece has a small IoU with the whole face, so `nms` keeps both. Only a cut box is ever dropped, and
+    only for a larger one that covers it, so no more than `1 - inside` of a piece is uncovered.
+
+    Args:
+        xyxy: `(N, 4)` boxes.
+        cut: `(N,)` whether the box ends at an inner edge of the tile it was found in.
+        inside: share of a cut box that a larger box must cover.
+
+    Returns:
+        Indices of the boxes that stay, in order.
+    """
+    areas = area(xyxy)
+    share = _intersection(xyxy, xyxy) / np.maximum(areas[:, None], 1e-9)
+    larger = areas[None, :] > areas[:, None]
+    return np.flatnonzero(~(cut & ((share >= inside) & larger).any(axis=1)))

@@ -1,0 +1,1 @@
+"""Puts UnionVeil on Ocean Protocol."""
