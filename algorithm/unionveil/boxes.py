@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .faces import BoolArray, FloatArray
 
-__all__ = ["area", "cover_pixels", "drop_fragments", "expand", "iou", "nms"]
+__all__ = ["area", "cover_pixels", "drop_fragments", "expand", "iou", "nms", "unite"]
 
 
 def area(xyxy: FloatArray) -> FloatArray:
@@ -58,6 +58,30 @@ def nms(xyxy: FloatArray, score: FloatArray, iou_threshold: float) -> npt.NDArra
         union = areas[i] + areas[rest] - inter
         alive[rest[inter > iou_threshold * union]] = False
     return np.asarray(kept, np.intp)
+
+
+def unite(
+    xyxy: FloatArray, score: FloatArray, iou_threshold: float
+) -> tuple[FloatArray, npt.NDArray[np.intp]]:
+    """As `nms`, but a kept box grows to hold the boxes that it replaces, so no pixel is uncovered.
+
+    Args:
+        xyxy: `(N, 4)` boxes.
+        score: `(N,)` scores.
+        iou_threshold: boxes that overlap a better one by more become one with it.
+
+    Returns:
+        `(K, 4)` grown boxes and the indices of the boxes that they grew from, best first.
+    """
+    kept = nms(xyxy, score, iou_threshold)
+    overlap = iou(xyxy[kept], xyxy)
+    owner = overlap.argmax(axis=0) if len(kept) else np.zeros(0, np.intp)
+    grown = xyxy[kept].copy()
+    for index in np.flatnonzero(overlap.max(axis=0, initial=0) > iou_threshold):
+        box = grown[owner[index]]
+        box[:2] = np.minimum(box[:2], xyxy[index, :2])
+        box[2:] = np.maximum(box[2:], xyxy[index, 2:])
+    return grown, kept
 
 
 def expand(xyxy: FloatArray, margin: float) -> FloatArray:

@@ -1,0 +1,67 @@
+"""CenterFace (arXiv:1911.03599): a heat map of face centres at stride 4."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+
+from ..boxes import nms
+from ..errors import ModelError
+from ..faces import Faces, RgbImage
+from .blob import to_blob
+from .models import ModelCard, find
+from .session import Session
+
+__all__ = ["CenterFace"]
+
+
+class CenterFace:
+    """CenterFace on ONNX Runtime.
+
+    A cell `(i, j)` with offset `o` and scale `s` gives centre = ((i, j) + o + 0.5) * stride, size =
+    exp(s) * stride, landmark = left top + lms * size (sections 3.2 and 3.3 of the paper; the graph gives the
+    vertical value of each pair first).
+
+    Args:
+        card: model card with outputs heat map, scale, offset and landmarks.
+        threads: threads for one call; 0 takes all cores.
+
+    Raises:
+        ModelError: the weights or the package that frees their input size are missing, or cannot be loaded.
+    """
+
+    fixed_wh = None
+
+    def __init__(self, card: ModelCard, threads: int = 0) -> None:
+        self.cards = (card,)
+        self._session = Session(_free_sizes(find(card).read_bytes()), threads)
+
+    def __call__(self, image: RgbImage, threshold: float) -> Faces:
+        """As `Detector.__call__`."""
+        card = self.cards[0]
+        stride = card.strides[0]
+        blob = to_blob(image, channels="rgb")
+        heat, scale, offset, lms = (output[0] for output in self._session.run(blob, card.outputs))
+        rows, columns = np.nonzero(heat[0] >= threshold)
+        cell = np.stack([columns, rows], axis=1).astype(np.float32)
+        size = np.exp(np.clip(scale[::-1, rows, columns].T, -20, 8)) * stride
+        corner = (cell + offset[::-1, rows, columns].T + 0.5) * stride - size / 2
+        points = lms[:, rows, columns].T.reshape(-1, 5, 2)[..., ::-1] * size[:, None] + corner[:, None]
+        faces = Faces.of(np.concatenate([corner, corner + size], axis=1), heat[0, rows, columns], points)
+        return faces[nms(faces.xyxy, faces.score, card.nms_iou)]
+
+
+def _free_sizes(model: bytes) -> bytes:
+    """The published graph says 32x32 although it is fully convolutional: frees batch, height and width."""
+    if importlib.util.find_spec("onnx") is None:
+        raise ModelError(
+            "detector 'centerface' needs the package onnx: install the extra `unionveil[centerface]`"
+        )
+    import onnx
+
+    graph = onnx.load_from_string(model)
+    for value in (graph.graph.input[0], *graph.graph.output):
+        for axis, name in ((0, "batch"), (2, f"{value.name}_h"), (3, f"{value.name}_w")):
+            value.type.tensor_type.shape.dim[axis].dim_param = name
+    return bytes(graph.SerializeToString())

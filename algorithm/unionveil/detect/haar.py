@@ -1,0 +1,77 @@
+"""OpenCV's Haar cascades (Viola and Jones, 2001): frontal faces and both profiles."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import cv2
+import numpy as np
+
+from ..boxes import nms
+from ..errors import ModelError
+from ..faces import Faces, RgbImage
+from .models import card_of, find
+
+__all__ = ["Haar"]
+
+
+class Haar:
+    """Frontal and profile cascades; the profile one also on the mirrored picture, since it knows one side.
+
+    A cascade gives no probability, only the number `n` of raw hits around a face. The score is n / (n + 1),
+    so the default threshold of 0.75 is OpenCV's customary three neighbours.
+
+    Raises:
+        ModelError: a cascade is missing, altered or cannot be loaded.
+    """
+
+    fixed_wh = None
+
+    def __init__(self) -> None:
+        self.cards = (card_of("haar"), card_of("haar-profile"))
+        self._cascades = []
+        for card in self.cards:
+            cascade = cv2.CascadeClassifier(str(find(card)))
+            if cascade.empty():
+                raise ModelError(
+                    f"OpenCV cannot load the cascade {card.file}; install opencv-python-headless below 5"
+                )
+            self._cascades.append(cascade)
+
+    def __call__(self, image: RgbImage, threshold: float) -> Faces:
+        """As `Detector.__call__`."""
+        grey = cv2.equalizeHist(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+        frontal, profile = (
+            # 1.1 is the cascades' usual scale step; 1 keeps every group so that the threshold decides.
+            partial(cascade.detectMultiScale2, scaleFactor=1.1, minNeighbors=1)
+            for cascade in self._cascades
+        )
+        mirrored_xywh, mirrored_hits = profile(cv2.flip(grey, 1))
+        mirrored = _faces(mirrored_xywh, mirrored_hits)
+        width = image.shape[1]
+        faces = Faces.concat(
+            [
+                _faces(*frontal(grey)),
+                _faces(*profile(grey)),
+                Faces.of(
+                    np.stack(
+                        [
+                            width - mirrored.xyxy[:, 2],
+                            mirrored.xyxy[:, 1],
+                            width - mirrored.xyxy[:, 0],
+                            mirrored.xyxy[:, 3],
+                        ],
+                        axis=1,
+                    ),
+                    mirrored.score,
+                ),
+            ]
+        )
+        faces = faces[faces.score >= threshold]
+        return faces[nms(faces.xyxy, faces.score, self.cards[0].nms_iou)]
+
+
+def _faces(xywh: object, hits: object) -> Faces:
+    boxes = np.asarray(xywh, np.float32).reshape(-1, 4)
+    count = np.asarray(hits, np.float32).reshape(-1)
+    return Faces.of(np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1), count / (count + 1))

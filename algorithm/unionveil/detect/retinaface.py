@@ -1,0 +1,93 @@
+"""RetinaFace (arXiv:1905.00641): priors at three strides, each with a score, a box and five landmarks."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from ..boxes import nms
+from ..faces import Faces, FloatArray, RgbImage
+from .blob import to_blob
+from .models import ModelCard, find
+from .session import Session
+
+__all__ = ["RetinaFace", "decode", "make_priors"]
+
+
+@lru_cache(maxsize=8)
+def make_priors(
+    size_wh: tuple[int, int], strides: tuple[int, ...], sides_px: tuple[tuple[float, ...], ...]
+) -> FloatArray:
+    """Square priors, level by level, row by row, all sides of a cell together.
+
+    Args:
+        size_wh: width and height of the network's input.
+        strides: pixels of input for each cell, one a level.
+        sides_px: sides of the priors at each cell, one tuple a level.
+
+    Returns:
+        `(P, 3)` float32: centre x, centre y, side, in pixels of the network's input.
+    """
+    levels = []
+    for stride, sides in zip(strides, sides_px, strict=True):
+        columns, rows = -(-size_wh[0] // stride), -(-size_wh[1] // stride)
+        y, x, side = np.meshgrid(np.arange(rows), np.arange(columns), np.asarray(sides), indexing="ij")
+        levels.append(np.stack([(x + 0.5) * stride, (y + 0.5) * stride, side], axis=-1).reshape(-1, 3))
+    priors = np.concatenate(levels).astype(np.float32)
+    priors.flags.writeable = False
+    return priors
+
+
+def decode(
+    priors: FloatArray, loc: FloatArray, landms: FloatArray, variances: tuple[float, float]
+) -> tuple[FloatArray, FloatArray]:
+    """Regressions into pixels, the inverse of SSD's encoding (arXiv:1512.02325, section 2.2).
+
+    centre = prior centre + loc[:2] * variance[0] * side; size = side * exp(loc[2:] * variance[1]);
+    landmark = prior centre + landms * variance[0] * side.
+
+    Args:
+        priors: `(N, 3)` as `make_priors` gives them.
+        loc: `(N, 4)` box regressions.
+        landms: `(N, 10)` landmark regressions, x and y in turn.
+        variances: of centre and of size.
+
+    Returns:
+        Boxes `(N, 4)` xyxy and landmarks `(N, 5, 2)`, in the priors' frame.
+    """
+    centre, side = priors[:, :2], priors[:, 2:]
+    middle = centre + loc[:, :2] * variances[0] * side
+    # exp of anything above 88 overflows float32; a face 20 times its prior is none.
+    half = side * np.exp(np.clip(loc[:, 2:] * variances[1], -20, 3)) / 2
+    points = centre[:, None] + landms.reshape(-1, 5, 2) * variances[0] * side[:, None]
+    return np.concatenate([middle - half, middle + half], axis=1), points
+
+
+class RetinaFace:
+    """RetinaFace on ONNX Runtime; the card says which weights.
+
+    Args:
+        card: model card with outputs loc, conf (probability of face in the last column) and landms.
+        threads: threads for one call; 0 takes all cores.
+
+    Raises:
+        ModelError: the weights are missing, altered or cannot be loaded.
+    """
+
+    def __init__(self, card: ModelCard, threads: int = 0) -> None:
+        self.cards = (card,)
+        self.fixed_wh = card.input_wh
+        self._session = Session(find(card), threads)
+
+    def __call__(self, image: RgbImage, threshold: float) -> Faces:
+        """As `Detector.__call__`."""
+        card = self.cards[0]
+        blob = to_blob(image, channels="bgr", mean=card.mean_bgr, fixed_wh=card.input_wh)
+        loc, conf, landms = (output[0] for output in self._session.run(blob, card.outputs))
+        score = conf[:, -1]
+        kept = np.flatnonzero(score >= threshold)
+        priors = make_priors((blob.shape[3], blob.shape[2]), card.strides, card.priors_px)
+        xyxy, points = decode(priors[kept], loc[kept], landms[kept], card.variances)
+        faces = Faces.of(xyxy, score[kept], points)
+        return faces[nms(faces.xyxy, faces.score, card.nms_iou)]

@@ -1,0 +1,70 @@
+"""The only place that imports ONNX Runtime: its telemetry is switched off before it loads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ModelError
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime as ort
+
+__all__ = ["Session"]
+
+
+class Session:
+    """A loaded ONNX graph with one image input.
+
+    Args:
+        model: path of the file, or the serialized graph.
+        threads: threads for one call; 0 lets ONNX Runtime take all cores.
+
+    Attributes:
+        input_shape: the graph's `(N, C, H, W)`; a dimension that is free is a string or None.
+
+    Raises:
+        ModelError: the file is no graph that this ONNX Runtime can run.
+    """
+
+    def __init__(self, model: Path | bytes, threads: int = 0) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Pictures come in all sizes: without these two the arena would keep a plan and a block for each.
+        options.enable_cpu_mem_arena = False
+        options.enable_mem_pattern = False
+        source = model if isinstance(model, bytes) else str(model)
+        try:
+            self._session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            what = "the model" if isinstance(model, bytes) else str(model)
+            raise ModelError(f"{what} cannot be loaded as an ONNX model: {error}") from error
+        inputs = self._session.get_inputs()
+        self._input = inputs[0].name
+        self.input_shape: tuple[int | str | None, ...] = tuple(inputs[0].shape)
+        self.output_names = tuple(output.name for output in self._session.get_outputs())
+
+    @property
+    def fixed_wh(self) -> tuple[int, int] | None:
+        """Width and height that the graph insists on, or None if it takes any."""
+        *_, height, width = self.input_shape
+        return (width, height) if isinstance(width, int) and isinstance(height, int) else None
+
+    def run(self, blob: npt.NDArray[np.float32], outputs: Sequence[str]) -> list[npt.NDArray[np.float32]]:
+        """Runs the graph on a `(1, 3, H, W)` float32 blob and gives the named outputs.
+
+        Raises:
+            ModelError: the graph does not have these outputs or fails on this input.
+        """
+        try:
+            return [np.asarray(output) for output in self._session.run(list(outputs), {self._input: blob})]
+        except Exception as error:
+            raise ModelError(
+                f"the model failed on a picture of {blob.shape[3]}x{blob.shape[2]}: {error}"
+            ) from error

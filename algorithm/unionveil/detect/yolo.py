@@ -1,0 +1,92 @@
+"""YOLOv5-face and YOLOv8-face graphs that the user brings, in the layouts of their usual exports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..boxes import nms
+from ..errors import ModelError
+from ..faces import Faces, FloatArray, RgbImage
+from .blob import to_blob
+from .models import ModelCard, sha256_of
+from .session import Session
+
+__all__ = ["Yolo", "decode_v5", "decode_v8"]
+
+
+class Yolo:
+    """A YOLO face detector from an ONNX file with one output.
+
+    YOLOv5-face: `(1, N, 16)`, each row cx, cy, w, h, objectness, five landmarks, class score.
+    YOLOv8-face: `(1, C, N)`, each column cx, cy, w, h, score, then nothing (C = 5), five landmarks as x, y
+    (C = 15) or as x, y, visibility (C = 20). All in pixels of the network's input.
+
+    Args:
+        path: the ONNX file.
+        threads: threads for one call; 0 takes all cores.
+
+    Raises:
+        ModelError: the file is missing, cannot be loaded or has another layout.
+    """
+
+    def __init__(self, path: Path, threads: int = 0) -> None:
+        if not path.is_file():
+            raise ModelError(
+                f"{path} is not there: detector yolo needs the path of an ONNX file, yolo:FILE.onnx"
+            )
+        self._session = Session(path, threads)
+        if len(self._session.output_names) != 1:
+            raise ModelError(
+                f"{path} has {len(self._session.output_names)} outputs: export it with the detection layer, "
+                "so that it has one"
+            )
+        self.fixed_wh = self._session.fixed_wh
+        self.cards = (
+            ModelCard(
+                name="yolo",
+                file=path.name,
+                sha256=sha256_of(path),
+                licence="as its publisher states",
+                source="a file given by the user",
+                outputs=self._session.output_names,
+                threshold=0.3,
+                nms_iou=0.5,
+            ),
+        )
+
+    def __call__(self, image: RgbImage, threshold: float) -> Faces:
+        """As `Detector.__call__`."""
+        card = self.cards[0]
+        blob = to_blob(image, channels="rgb", scale=1 / 255, border=(114, 114, 114), fixed_wh=self.fixed_wh)
+        (output,) = self._session.run(blob, card.outputs)
+        if output.ndim == 3 and output.shape[2] == 16:
+            faces = decode_v5(output[0], threshold)
+        elif output.ndim == 3 and output.shape[1] in (5, 15, 20):
+            faces = decode_v8(output[0], threshold)
+        else:
+            raise ModelError(
+                f"{card.file} gives an output of shape {output.shape}; YOLOv5-face gives (1, N, 16), "
+                "YOLOv8-face (1, 5, 15 or 20, N)"
+            )
+        return faces[nms(faces.xyxy, faces.score, card.nms_iou)]
+
+
+def decode_v5(rows: FloatArray, threshold: float) -> Faces:
+    """`(N, 16)` rows into faces; the score is objectness times class score."""
+    score = rows[:, 4] * rows[:, 15]
+    rows, score = rows[score >= threshold], score[score >= threshold]
+    return Faces.of(_corners(rows[:, :4]), score, rows[:, 5:15])
+
+
+def decode_v8(columns: FloatArray, threshold: float) -> Faces:
+    """`(5, 15 or 20, N)` columns into faces."""
+    rows = columns.T[columns[4] >= threshold]
+    points = rows[:, 5:].reshape(len(rows), 5, -1)[..., :2] if columns.shape[0] > 5 else None
+    return Faces.of(_corners(rows[:, :4]), rows[:, 4], points)
+
+
+def _corners(cxcywh: FloatArray) -> FloatArray:
+    half = cxcywh[:, 2:] / 2
+    return np.concatenate([cxcywh[:, :2] - half, cxcywh[:, :2] + half], axis=1)

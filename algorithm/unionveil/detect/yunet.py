@@ -1,0 +1,55 @@
+"""YuNet (Wu et al., "YuNet: A Tiny Millisecond-level Face Detector", 2023): anchor-free, three strides."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..boxes import nms
+from ..faces import Faces, RgbImage
+from .blob import to_blob
+from .models import ModelCard, find
+from .session import Session
+
+__all__ = ["YuNet"]
+
+
+class YuNet:
+    """YuNet on ONNX Runtime.
+
+    A cell at column `i`, row `j` of stride `s` gives score = sqrt(cls * obj), centre = ((i, j) + bbox[:2])
+    * s, size = exp(bbox[2:]) * s, landmark = ((i, j) + kps) * s, as libfacedetection.train decodes them.
+
+    Args:
+        card: model card with outputs cls, obj, bbox and kps, each for every stride.
+        threads: threads for one call; 0 takes all cores.
+
+    Raises:
+        ModelError: the weights are missing, altered or cannot be loaded.
+    """
+
+    fixed_wh = None
+
+    def __init__(self, card: ModelCard, threads: int = 0) -> None:
+        self.cards = (card,)
+        self._session = Session(find(card), threads)
+
+    def __call__(self, image: RgbImage, threshold: float) -> Faces:
+        """As `Detector.__call__`."""
+        card = self.cards[0]
+        blob = to_blob(image, channels="bgr")
+        outputs = [output[0] for output in self._session.run(blob, card.outputs)]
+        levels = []
+        for level, stride in enumerate(card.strides):
+            cls, obj, bbox, kps = outputs[level :: len(card.strides)]
+            score = np.sqrt(np.clip(cls[:, 0], 0, 1) * np.clip(obj[:, 0], 0, 1))
+            kept = np.flatnonzero(score >= threshold)
+            columns = blob.shape[3] // stride
+            cell = np.stack([kept % columns, kept // columns], axis=1).astype(np.float32)
+            middle = (cell + bbox[kept, :2]) * stride
+            half = np.exp(np.clip(bbox[kept, 2:], -20, 8)) * stride / 2
+            points = (cell[:, None] + kps[kept].reshape(-1, 5, 2)) * stride
+            levels.append(
+                Faces.of(np.concatenate([middle - half, middle + half], axis=1), score[kept], points)
+            )
+        faces = Faces.concat(levels)
+        return faces[nms(faces.xyxy, faces.score, card.nms_iou)]
