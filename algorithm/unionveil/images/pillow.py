@@ -1,0 +1,74 @@
+"""Pillow's images as frames and back."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from PIL import Image
+
+from ..errors import ImageTooLarge, UnsupportedImage
+from .orientation import upright
+from .picture import Colour, Frame
+
+__all__ = ["check_size", "opened", "to_frame", "to_image"]
+
+
+def check_size(size_wh: tuple[int, int], frames: int, max_pixels: float) -> None:
+    """Refuses what has more pixels than the limit, before any of them is decoded.
+
+    Raises:
+        ImageTooLarge: it has more.
+    """
+    pixels = size_wh[0] * size_wh[1] * frames
+    if pixels > max_pixels:
+        raise ImageTooLarge(pixels, int(max_pixels))
+
+
+@contextmanager
+def opened(data: bytes, format_name: str) -> Iterator[Image.Image]:
+    """Opens bytes as one format and no other, without Pillow's own size limit: `check_size` is ours.
+
+    Pillow's warnings about odd tags are not passed on, since nothing of the tags is kept.
+    """
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=[format_name]) as image:
+                yield image
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def to_frame(image: Image.Image, *, orientation: int = 1, duration_ms: float = 0) -> Frame:
+    """One decoded Pillow image as a frame; palettes, bits and colour keys become plain channels.
+
+    Raises:
+        UnsupportedImage: a mode without a plain meaning (floats, Lab...).
+    """
+    match image.mode:
+        case "P" | "PA":
+            mode = "RGBA" if image.has_transparency_data else "RGB"
+        case "1" | "L":
+            mode = "LA" if "transparency" in image.info else "L"
+        case "RGB":
+            mode = "RGBA" if "transparency" in image.info else "RGB"
+        case "RGBX" | "YCbCr":
+            mode = "RGB"
+        case "LA" | "RGBA" | "CMYK":
+            mode = image.mode
+        case _:
+            raise UnsupportedImage(f"pixels of the kind {image.mode} are not handled; export as 8 or 16 bit")
+    # A fresh image: `convert` to the same mode would hand out the decoder's own buffer.
+    pixels = np.array(image.convert(mode) if image.mode != mode else image)
+    return Frame(upright(pixels.reshape(*pixels.shape[:2], -1), orientation), Colour(mode), duration_ms)
+
+
+def to_image(frame: Frame) -> Image.Image:
+    """An 8-bit frame as a Pillow image."""
+    pixels = frame.pixels[..., 0] if frame.colour is Colour.GREY else frame.pixels
+    return Image.fromarray(pixels, frame.colour.value)
