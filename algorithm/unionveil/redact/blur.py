@@ -1,0 +1,96 @@
+"""Blurs whose radius is a share of the face: Gaussian, average, median and bilateral.
+
+Every blur works on the face reduced to a few pixels and enlarged again. What is left of a face is then
+bounded by that number of pixels, whatever its size and the filter, and a face of 2,000 px costs no more than
+one of 40.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..faces import FloatArray
+from ..images import Pixels
+
+__all__ = ["average", "bilateral", "gaussian", "median"]
+
+_GAUSSIAN_SIGMA = 1 / 4
+_AVERAGE_WINDOW = 1
+_MEDIAN_WINDOW = 3 / 4
+"""Least radii and windows as shares of the face's longer side. At these, a face embedding tells 85 people of
+LFW apart in 2 to 6 % of 222 photos when its gallery is blurred in the same way (a mosaic of 6 cells: 4 %, a
+fill: 1 %, no redaction: 97 %). An attacker trained on blurred faces does better; a fill leaves nothing."""
+
+_BILATERAL_SIDE_PX = 8
+_BILATERAL_SIGMA = 60 / 255
+"""The bilateral filter keeps edges, so what bounds it is the size it works at, not its radius; the range
+sigma is a share of white."""
+
+
+def gaussian(patch: Pixels, strength: float) -> Pixels:
+    """Gaussian blur with sigma = `strength` / 4 of the longer side.
+
+    Args:
+        patch: `(h, w, C)` uint8 or uint16, a face with its margin.
+        strength: at least 1.
+
+    Returns:
+        The same shape and dtype.
+    """
+    small = _reduce(patch, 32)
+    sigma = max(small.shape[:2]) * _GAUSSIAN_SIGMA * strength
+    return _enlarge(cv2.GaussianBlur(small, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), patch)
+
+
+def average(patch: Pixels, strength: float) -> Pixels:
+    """Mean over a square window whose side is `strength` times the longer side; arguments as `gaussian`."""
+    small = _reduce(patch, 32)
+    window = _odd(max(small.shape[:2]) * _AVERAGE_WINDOW * strength)
+    return _enlarge(cv2.blur(small, (window, window), borderType=cv2.BORDER_REPLICATE), patch)
+
+
+def median(patch: Pixels, strength: float) -> Pixels:
+    """Median over a square window of 3/4 `strength` of the longer side; arguments as `gaussian`."""
+    small = _reduce(patch, 16)
+    window = _odd(max(small.shape[:2]) * _MEDIAN_WINDOW * strength)
+    reach = window // 2
+    padded = np.pad(small, ((reach, reach), (reach, reach), (0, 0)), "edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (window, window), (0, 1))
+    return _enlarge(np.median(windows, axis=(-2, -1)), patch)
+
+
+def bilateral(patch: Pixels, strength: float) -> Pixels:
+    """Bilateral filter on the face reduced to 8 / `strength` pixels; arguments as `gaussian`."""
+    small = _reduce(patch, max(2, round(_BILATERAL_SIDE_PX / strength)))
+    white = float(np.iinfo(patch.dtype).max)
+    # OpenCV filters one or three channels; two and four go one by one.
+    planes = [small] if small.shape[2] == 3 else np.split(small, small.shape[2], axis=2)
+    done = [
+        cv2.bilateralFilter(np.ascontiguousarray(plane), 5, white * _BILATERAL_SIGMA, 2.0) for plane in planes
+    ]
+    return _enlarge(np.concatenate([plane.reshape(*small.shape[:2], -1) for plane in done], axis=2), patch)
+
+
+def _odd(side: float) -> int:
+    return max(3, round(side) | 1)
+
+
+def _reduce(patch: Pixels, longest_px: int) -> FloatArray:
+    """`(h, w, C)` float32 whose longer side is at most `longest_px`, and at most half of what it was."""
+    height, width = patch.shape[:2]
+    scale = min(0.5, longest_px / max(height, width))
+    size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(patch.astype(np.float32), size_wh, interpolation=cv2.INTER_AREA)
+    return small.reshape(size_wh[1], size_wh[0], -1).astype(np.float32, copy=False)
+
+
+def _enlarge(small: npt.NDArray[Any], patch: Pixels) -> Pixels:
+    height, width = patch.shape[:2]
+    smooth = cv2.resize(small.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    result: npt.NDArray[Any] = np.empty_like(patch)
+    result[...] = np.clip(np.rint(smooth), 0, np.iinfo(patch.dtype).max).reshape(patch.shape)
+    return result

@@ -1,0 +1,36 @@
+"""One opaque colour in place of a face."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..images import Colour, Pixels
+
+__all__ = ["colour_in", "fill"]
+
+
+def colour_in(rgb: tuple[int, int, int], colour: Colour, white: int) -> list[int]:
+    """An 8-bit RGB colour in another colour model and depth, without alpha.
+
+    Args:
+        rgb: red, green, blue in [0, 255].
+        colour: model of the result.
+        white: largest value of a channel there.
+
+    Returns:
+        One value a colour channel.
+    """
+    match colour:
+        case Colour.GREY | Colour.GREY_ALPHA:
+            # ITU-R BT.601 luma, as Pillow and OpenCV convert.
+            values = [round(0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2])]
+        case Colour.CMYK:
+            values = [255 - value for value in rgb] + [0]
+        case _:
+            values = list(rgb)
+    return [value * white // 255 for value in values]
+
+
+def fill(patch: Pixels, values: list[int]) -> Pixels:
+    """A patch of one colour: `(h, w, C)` in, the same shape and dtype out."""
+    return np.broadcast_to(np.asarray(values, patch.dtype), patch.shape)

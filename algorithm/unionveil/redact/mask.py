@@ -1,0 +1,57 @@
+"""Which pixels are covered: a box with its margin, or the ellipse around it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from ..boxes import cover_pixels, expand
+from ..faces import BoolArray, FloatArray
+
+__all__ = ["Region", "cover"]
+
+Region = tuple[slice, slice, BoolArray]
+"""Rows, columns, and which of their pixels are covered, `(h, w)`."""
+
+
+def cover(
+    xyxy: FloatArray, size_wh: tuple[int, int], shape: Literal["box", "ellipse"], margin: float
+) -> list[Region]:
+    """Covered pixels of every face, in order; a face outside the picture has none.
+
+    The ellipse is the one through the corners of the box with its margin (semi-axes width / sqrt 2 and height
+    / sqrt 2), so it covers all of the box. A pixel is covered if any part of it is inside.
+
+    Args:
+        xyxy: `(N, 4)` boxes in pixels of the picture.
+        size_wh: width and height of the picture.
+        shape: outline.
+        margin: growth on every side, as a share of the box's width and height.
+    """
+    boxes = expand(xyxy.astype(np.float32), margin)
+    outer = boxes
+    if shape == "ellipse":
+        centre, radius = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / np.sqrt(2)
+        outer = np.concatenate([centre - radius, centre + radius], axis=1)
+    regions = []
+    for box, (x0, y0, x1, y1) in zip(boxes, cover_pixels(outer, size_wh).tolist(), strict=True):
+        if x0 >= x1 or y0 >= y1:
+            continue
+        mask = np.ones((y1 - y0, x1 - x0), bool)
+        if shape == "ellipse":
+            mask = _ellipse(box, (x0, y0, x1, y1))
+        regions.append((slice(y0, y1), slice(x0, x1), mask))
+    return regions
+
+
+def _ellipse(box: FloatArray, region: tuple[int, int, int, int]) -> BoolArray:
+    x0, y0, x1, y1 = region
+    centre = (box[:2].astype(np.float64) + box[2:]) / 2
+    radius = np.maximum((box[2:].astype(np.float64) - box[:2]) / np.sqrt(2), 1e-6)
+    # The point of each pixel's square that is nearest to the centre decides.
+    x, y = np.arange(x0, x1), np.arange(y0, y1)
+    near_x = (np.clip(centre[0], x, x + 1) - centre[0]) / radius[0]
+    near_y = (np.clip(centre[1], y, y + 1) - centre[1]) / radius[1]
+    # A hair beyond 1: the corners of the box lie on the ellipse and must not be lost to rounding.
+    return near_x[None, :] ** 2 + near_y[:, None] ** 2 <= 1 + 1e-6
