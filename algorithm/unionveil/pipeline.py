@@ -1,0 +1,129 @@
+"""From bytes to bytes: the whole act on one picture, with no file, no clock and no global state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from .config import AnonymizeConfig
+from .detect import FaceFinder, ModelCard
+from .errors import ImageError
+from .faces import Faces
+from .images import Frame, ImageFormat, decode, encode
+from .redact import redact
+from .select import Selector, every_face
+
+__all__ = ["Anonymizer", "Outcome", "Redacted", "Rejected", "anonymize"]
+
+
+@dataclass(frozen=True)
+class Redacted:
+    """A picture whose faces are gone; it may have had none.
+
+    Attributes:
+        data: the file to write.
+        format: its format, the same as the input's.
+        size_wh: width and height of the first frame, upright.
+        faces: the redacted faces of each frame or page.
+    """
+
+    data: bytes
+    format: ImageFormat
+    size_wh: tuple[int, int]
+    faces: tuple[Faces, ...]
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A picture that could not be anonymized; nothing of it may be written.
+
+    Attributes:
+        reason: one word for statistics: unreadable, unsupported, too-large, crashed...
+        detail: one sentence for a person; it names no file.
+    """
+
+    reason: str
+    detail: str
+
+
+Outcome: TypeAlias = Redacted | Rejected
+"""What becomes of an input: exactly one of the two."""
+
+
+class Anonymizer:
+    """The line from bytes to bytes, with its models loaded once.
+
+    Args:
+        config: all settings.
+        threads: threads for one picture's detection; 0 takes all cores.
+        selector: which faces are redacted.
+
+    Raises:
+        ModelError: weights are missing, altered or cannot be loaded.
+    """
+
+    def __init__(
+        self, config: AnonymizeConfig | None = None, *, threads: int = 0, selector: Selector = every_face
+    ) -> None:
+        self.config = config or AnonymizeConfig()
+        self._find = FaceFinder(self.config, threads)
+        self._select = selector
+
+    @property
+    def cards(self) -> tuple[ModelCard, ...]:
+        """The weights in use."""
+        return self._find.cards
+
+    def __call__(self, data: bytes) -> Outcome:
+        """Anonymizes one picture.
+
+        Args:
+            data: a whole file of any supported format.
+
+        Returns:
+            The redacted picture, or why there is none.
+
+        Raises:
+            ModelError: a model failed; that is no fault of the picture.
+            ConfigError: the overlay's picture cannot be read.
+        """
+        try:
+            picture = decode(data, self.config.max_megapixels * 1e6)
+            faces = tuple(self.faces_of(frame) for frame in picture.frames)
+            size_wh = picture.frames[0].size_wh
+            if picture.clean is not None and not any(map(len, faces)):
+                return Redacted(picture.clean, picture.format, size_wh, faces)
+            frames = tuple(
+                redact(frame, found, self.config) if len(found) else frame
+                for frame, found in zip(picture.frames, faces, strict=True)
+            )
+            # The decoded original is let go before the output is built: a large picture fits only once.
+            picture = replace(picture, frames=frames, clean=None)
+            return Redacted(encode(picture), picture.format, size_wh, faces)
+        except ImageError as error:
+            return Rejected(error.reason, str(error))
+
+    def faces_of(self, frame: Frame) -> Faces:
+        """Faces of one frame that are to be redacted, in its pixels."""
+        found = []
+        for look in frame.looks():
+            faces = self._find(look)
+            found.append(faces[self._select(look, faces)])
+        return Faces.concat(found)
+
+
+def anonymize(data: bytes, config: AnonymizeConfig | None = None) -> Outcome:
+    """Anonymizes one picture; `Anonymizer` keeps its models for many.
+
+    Args:
+        data: a whole file of any supported format.
+        config: settings; the defaults redact every face with an opaque box.
+
+    Returns:
+        The redacted picture, or why there is none.
+
+    Raises:
+        ModelError: weights are missing, altered or cannot be run.
+        ConfigError: the overlay's picture cannot be read.
+    """
+    return Anonymizer(config)(data)

@@ -1,0 +1,20 @@
+"""Which of the faces that were found are redacted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from .faces import BoolArray, Faces, RgbImage
+
+__all__ = ["Selector", "every_face"]
+
+Selector: TypeAlias = Callable[[RgbImage, Faces], BoolArray]
+"""Gives `(N,)` bool, True for each face that is to be redacted. The pixels are 8-bit RGB, upright."""
+
+
+def every_face(image: RgbImage, faces: Faces) -> BoolArray:  # noqa: ARG001  the protocol gives it
+    """All of them: the default."""
+    return np.ones(len(faces), bool)
