@@ -1,0 +1,117 @@
+"""Where pictures come from: files, folders and archives, one item at a time, in the same order every time."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .archives import MOST_BYTES, is_archive, is_litter, members
+from .errors import InputError
+from .pipeline import Rejected
+
+__all__ = ["SourceItem", "count_items", "read_items"]
+
+
+@dataclass(frozen=True)
+class SourceItem:
+    """One input.
+
+    Attributes:
+        name: path with `/`, relative to what the user named. It never leaves the machine unless asked for.
+        content: the file's bytes, or why there are none.
+    """
+
+    name: str
+    content: bytes | Rejected
+
+
+@dataclass(frozen=True)
+class _Entry:
+    name: str
+    path: Path
+    named: bool
+
+
+def read_items(paths: Sequence[Path], *, leave_out: Iterable[Path] = ()) -> Iterator[SourceItem]:
+    """All pictures in files, folders and archives, read when they are asked for.
+
+    Args:
+        paths: what the user named; a link named here is followed, one found in a folder is not.
+        leave_out: files that are no inputs.
+
+    Raises:
+        InputError: a path is not there or a folder cannot be listed; before anything is read.
+    """
+    entries = _entries(paths, frozenset(leave_out))
+    return (item for entry in entries for item in _read(entry))
+
+
+def count_items(paths: Sequence[Path], *, leave_out: Iterable[Path] = ()) -> int:
+    """Number of files that `read_items` opens; an archive counts as one.
+
+    Raises:
+        InputError: as `read_items`.
+    """
+    return len(_entries(paths, frozenset(leave_out)))
+
+
+def _entries(paths: Sequence[Path], leave_out: frozenset[Path]) -> list[_Entry]:
+    entries: list[_Entry] = []
+    for path in paths:
+        if path.is_dir():
+            prefix = f"{path.resolve().name}/" if len(paths) > 1 else ""
+            entries += [
+                _Entry(prefix + name, found, named=False)
+                for name, found in _walk(path)
+                if found not in leave_out
+            ]
+        elif path.exists():
+            entries.append(_Entry(path.name, path, named=True))
+        else:
+            raise InputError(f"{path} is not there; name a photo, a folder or an archive")
+    return entries
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, Path]]:
+    def fail(error: OSError) -> None:
+        raise InputError(f"the folder {error.filename} cannot be read: {error.strerror}") from error
+
+    for root, folders, files in os.walk(folder, onerror=fail):
+        linked = [name for name in folders if (Path(root) / name).is_symlink()]
+        folders[:] = sorted(name for name in folders if name not in linked and not is_litter(Path(name)))
+        for name in sorted(files + linked):
+            if not is_litter(Path(name)):
+                path = Path(root) / name
+                yield path.relative_to(folder).as_posix(), path
+
+
+def _read(entry: _Entry) -> Iterator[SourceItem]:
+    try:
+        # Links and pipes inside folders are refused without opening them: a pipe would wait for ever.
+        status = entry.path.stat() if entry.named else entry.path.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            yield SourceItem(entry.name, Rejected("link", "links in folders are not followed"))
+        elif not stat.S_ISREG(status.st_mode):
+            yield SourceItem(entry.name, Rejected("special", "devices and pipes are not read"))
+        else:
+            yield from _read_file(entry, status.st_size)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        yield SourceItem(entry.name, Rejected("unreadable", f"the file cannot be read: {why}"))
+
+
+def _read_file(entry: _Entry, size: int) -> Iterator[SourceItem]:
+    with entry.path.open("rb") as file:
+        if is_archive(file.read(512)):
+            file.seek(0)
+            for name, content in members(file, size):
+                yield SourceItem(f"{entry.name}/{name}" if name else entry.name, content)
+        elif size > MOST_BYTES:
+            reason = f"the file is larger than {MOST_BYTES >> 20} MiB"
+            yield SourceItem(entry.name, Rejected("too-large", reason))
+        else:
+            file.seek(0)
+            yield SourceItem(entry.name, file.read())
