@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from .errors import ConfigError
 
 __all__ = [
+    "DETECTORS",
+    "EMOJI",
     "AnonymizeConfig",
     "Average",
     "Bilateral",
@@ -141,6 +143,10 @@ class AnonymizeConfig(_Model):
     max_megapixels: float = Field(
         200, gt=0, le=2000, description="A picture with more (all its frames together) is refused."
     )
+    digest_salt: SecretStr | None = Field(
+        None,
+        description="Adds to the manifest a digest of every input, salted with this secret text.",
+    )
 
     @field_validator("detector", mode="before")
     @classmethod
@@ -165,6 +171,11 @@ class AnonymizeConfig(_Model):
     @classmethod
     def _default_threshold(cls, value: Any) -> Any:
         return None if value in ("", "default") else value
+
+    @field_validator("digest_salt", mode="before")
+    @classmethod
+    def _no_salt(cls, value: Any) -> Any:
+        return None if value == "" else value
 
     @classmethod
     def from_parameters(cls, given: Mapping[str, Any]) -> AnonymizeConfig:
@@ -203,8 +214,8 @@ class AnonymizeConfig(_Model):
             raise ConfigError("; ".join(_explain(item) for item in error.errors())) from error
 
     def to_parameters(self) -> dict[str, str]:
-        """The flat form: `from_parameters` of it gives this configuration again."""
-        flat = {**self.model_dump(exclude={"redaction"}), **self.redaction.model_dump()}
+        """The flat form; `from_parameters` of it gives this configuration again, but for the secret salt."""
+        flat = {**self.model_dump(exclude={"redaction", "digest_salt"}), **self.redaction.model_dump()}
         return {name: _as_text(value) for name, value in flat.items()}
 
 

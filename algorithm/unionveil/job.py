@@ -1,0 +1,132 @@
+"""The Ocean compute job: `/data/inputs` in, `/data/outputs` out, nothing that identifies in between.
+
+Nodes lay inputs flat; older operators put them into a folder for each data set. Both are read in the same
+way: every file below the inputs is an input, but for the parameters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from .batch import Done, run_batch
+from .config import DETECTORS, EMOJI, AnonymizeConfig, Parameter, parameters
+from .engines import PoolEngine
+from .errors import ConfigError, InputError
+from .manifest import Counts, RejectedRecord
+from .resources import default_jobs
+from .sinks import FolderSink
+from .sources import count_items, read_items
+
+__all__ = ["PARAMETERS_FILE", "config_of", "job_parameters", "read_parameters", "run_job"]
+
+PARAMETERS_FILE = "algoCustomData.json"
+
+_REPORT_EVERY = 25
+
+
+def job_parameters() -> tuple[Parameter, ...]:
+    """The settings that a buyer of the job may choose, in flat form.
+
+    Not the salt: whoever chooses it can test whether a photo is in a data set. And nothing that names a file.
+    """
+    offered = []
+    for parameter in parameters():
+        if parameter.name == "picture":
+            parameter = replace(parameter, kind="select", choices=EMOJI, description="Emoji.")
+        elif parameter.name == "detector":
+            names = ", ".join(name for name in DETECTORS if name != "yolo")
+            parameter = replace(parameter, description=f"Detectors, separated by commas: {names}.")
+        if parameter.name != "digest_salt":
+            offered.append(parameter)
+    return tuple(offered)
+
+
+def read_parameters(path: Path) -> AnonymizeConfig:
+    """Settings from the file that the node writes; none, an empty file or `{}` give the defaults.
+
+    Raises:
+        ConfigError: no JSON object, an unknown parameter, or a value that is not allowed.
+    """
+    try:
+        text = path.read_text("utf-8") if path.exists() else ""
+        given = json.loads(text) if text.strip() else {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"the parameters are no JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise ConfigError("the parameters must be a JSON object of names and values")
+    return config_of(given)
+
+
+def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
+    """Checks parameters as the job does; see `AnonymizeConfig.from_parameters`.
+
+    Raises:
+        ConfigError: an unknown parameter, a value that is not allowed, or one that names a file.
+    """
+    offered = {parameter.name: parameter for parameter in job_parameters()}
+    for name, value in given.items():
+        if not isinstance(value, str | int | float) or isinstance(value, bool):
+            raise ConfigError(f"parameter {name!r} must be a text or a number")
+        parameter = offered.get(name)
+        if name == "digest_salt":
+            raise ConfigError("parameter 'digest_salt' is not offered by the compute job")
+        if parameter and parameter.choices and value not in parameter.choices:
+            raise ConfigError(f"{name}: {value!r} is not one of {', '.join(parameter.choices)}")
+    config = AnonymizeConfig.from_parameters(given)
+    if any(name.startswith("yolo") for name in config.detector):
+        raise ConfigError("detector: 'yolo' needs a file and is not offered by the compute job")
+    return config
+
+
+def run_job(data_dir: Path, say: Callable[[str], None]) -> Counts:
+    """Anonymizes everything below `data_dir/inputs` into `data_dir/outputs`, the manifest last.
+
+    Args:
+        data_dir: the node's `/data`.
+        say: takes the log's lines; they name inputs by number only.
+
+    Returns:
+        What became of the inputs.
+
+    Raises:
+        ConfigError: the parameters are wrong; nothing was read.
+        InputError: there are no inputs, or they cannot be listed.
+        OutputError: an output cannot be written.
+        ModelError: weights are missing, altered or cannot be run.
+    """
+    inputs, outputs = data_dir / "inputs", data_dir / "outputs"
+    config = read_parameters(inputs / PARAMETERS_FILE)
+    chosen = ", ".join(f"{name}={value}" for name, value in config.to_parameters().items() if value)
+    say(f"unionveil {__version__}: {chosen}")
+    leave_out = [inputs / PARAMETERS_FILE]
+    if not inputs.is_dir():
+        raise InputError(f"{inputs} is not there; the job reads its photos from it")
+    total = count_items([inputs], leave_out=leave_out)
+    if not total:
+        raise InputError(f"{inputs} holds no photo; the data set is empty")
+    sink = FolderSink(outputs)
+    # Workers even for one job: a photo that kills its decoder must not kill the job.
+    engine = PoolEngine(config, min(default_jobs(), total))
+    say(f"{total} input files")
+    finished: Counter[str] = Counter()
+
+    def report(done: Done) -> None:
+        finished["inputs"] += 1
+        if isinstance(done.record, RejectedRecord):
+            say(f"input {done.record.input} rejected: {done.record.detail}")
+        if finished["inputs"] % _REPORT_EVERY == 0:
+            say(f"{finished['inputs']} pictures done")
+
+    items = read_items([inputs], leave_out=leave_out)
+    counts = run_batch(items, config, engine, sink=sink, flat=True, on_done=report).counts
+    say(
+        f"done: {counts.inputs} pictures, {counts.faces} faces in {counts.redacted} of them redacted, "
+        f"{counts.without_face} without a face, {sum(counts.rejected.values())} rejected"
+    )
+    return counts
