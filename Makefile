@@ -10,6 +10,9 @@ $(VENV)/.ready: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
+demo: $(VENV)/.ready
+	$(BIN)/python tests/demo.py demo-output
+
 test: $(VENV)/.ready
 	$(BIN)/pytest -m "not slow and not benchmark"
 

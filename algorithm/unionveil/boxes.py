@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .faces import BoolArray, FloatArray
+from .faces import BoolArray, Faces, FloatArray
 
 __all__ = ["area", "cover_pixels", "drop_fragments", "expand", "iou", "nms", "unite"]
 
@@ -111,21 +111,24 @@ def cover_pixels(xyxy: FloatArray, size_wh: tuple[int, int]) -> npt.NDArray[np.i
     return np.clip(covered, 0, limit).astype(np.int64)
 
 
-def drop_fragments(xyxy: FloatArray, cut: BoolArray, inside: float) -> npt.NDArray[np.intp]:
-    """Drops pieces of faces that a tile's edge cut, where a larger box holds the whole face.
+def drop_fragments(faces: Faces, cut: BoolArray, inside: float) -> npt.NDArray[np.intp]:
+    """Drops boxes that a larger box covers and that tell nothing of their own.
 
-    Such a piece has a small IoU with the whole face, so `nms` keeps both. Only a cut box is ever dropped, and
-    only for a larger one that covers it, so no more than `1 - inside` of a piece is uncovered.
+    Such are pieces of faces that a tile's edge cut, and what a close look takes for small faces inside a large
+    one. Their IoU with the whole face is small, so `nms` keeps both. A box is dropped only for a larger one
+    that covers it, so no more than `1 - inside` of it is uncovered.
 
     Args:
-        xyxy: `(N, 4)` boxes.
-        cut: `(N,)` whether the box ends at an inner edge of the tile it was found in.
-        inside: share of a cut box that a larger box must cover.
+        faces: boxes with their scores.
+        cut: `(N,)` whether the box ends at an inner edge of the tile it was found in; a box that does not is
+            dropped only for a larger one of a better score.
+        inside: share of a box that the larger one must cover.
 
     Returns:
         Indices of the boxes that stay, in order.
     """
-    areas = area(xyxy)
-    share = _intersection(xyxy, xyxy) / np.maximum(areas[:, None], 1e-9)
+    areas = area(faces.xyxy)
+    covered = _intersection(faces.xyxy, faces.xyxy) >= inside * np.maximum(areas[:, None], 1e-9)
     larger = areas[None, :] > areas[:, None]
-    return np.flatnonzero(~(cut & ((share >= inside) & larger).any(axis=1)))
+    better = faces.score[None, :] >= faces.score[:, None]
+    return np.flatnonzero(~(covered & larger & (better | cut[:, None])).any(axis=1))

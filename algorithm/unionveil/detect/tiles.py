@@ -128,7 +128,7 @@ def find_faces(image: RgbImage, detector: Detector, threshold: float, detail: De
     faces = Faces.concat([faces for faces, _ in found])
     cut = np.concatenate([at_edge for _, at_edge in found])
     best = nms(faces.xyxy, faces.score, detector.cards[0].nms_iou)
-    return faces[best[drop_fragments(faces.xyxy[best], cut[best], inside=0.8)]]
+    return faces[best[drop_fragments(faces[best], cut[best], inside=0.85)]]
 
 
 def _look(image: RgbImage, view: View, detector: Detector, threshold: float) -> tuple[Faces, BoolArray]:
