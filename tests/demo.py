@@ -2,8 +2,8 @@
 
     python tests/demo.py [FOLDER]
 
-Builds FOLDER/data/inputs, runs the compute job on FOLDER/data as a node would, prints what became of every input
-and writes FOLDER/before-after.jpg.
+Builds FOLDER/data/inputs, runs the compute job on FOLDER/data as a node would, prints what became of every
+input and writes FOLDER/before-after.jpg.
 """
 
 from __future__ import annotations

@@ -114,9 +114,9 @@ def cover_pixels(xyxy: FloatArray, size_wh: tuple[int, int]) -> npt.NDArray[np.i
 def drop_fragments(faces: Faces, cut: BoolArray, inside: float) -> npt.NDArray[np.intp]:
     """Drops boxes that a larger box covers and that tell nothing of their own.
 
-    Such are pieces of faces that a tile's edge cut, and what a close look takes for small faces inside a large
-    one. Their IoU with the whole face is small, so `nms` keeps both. A box is dropped only for a larger one
-    that covers it, so no more than `1 - inside` of it is uncovered.
+    Such are pieces of faces that a tile's edge cut, and what a close look takes for small faces inside a
+    large one. Their IoU with the whole face is small, so `nms` keeps both. A box is dropped only for a larger
+    one that covers it, so no more than `1 - inside` of it is uncovered.
 
     Args:
         faces: boxes with their scores.

@@ -3,8 +3,8 @@
     python tests/data/average_faces.py PORTRAITS LABELS.jsonl OUT.png
 
 PORTRAITS is a folder or a zip of photos, LABELS has one JSON object a line with `name`, `people` and `faces`
-(`box` and five `landmarks` as x, y). Every average is made of at least 24 different people, so nothing of any one
-of them is left in it; only the averages are kept in this repository.
+(`box` and five `landmarks` as x, y). Every average is made of at least 24 different people, so nothing of any
+one of them is left in it; only the averages are kept in this repository.
 """
 
 from __future__ import annotations

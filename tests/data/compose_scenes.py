@@ -2,7 +2,8 @@
 
     python tests/data/compose_scenes.py [OUT_FOLDER]
 
-Writes the JPEGs and `scenes.json` with the box of every face, in pixels. The same script gives the same scenes.
+Writes the JPEGs and `scenes.json` with the box of every face, in pixels. The same script gives the same
+scenes.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ def street(rng: np.random.Generator, size_wh: tuple[int, int]) -> np.ndarray:
     """Sky, houses with windows, and a pavement."""
     width, height = size_wh
     rows = np.linspace(0, 1, height)[:, None, None]
-    scene = (np.array([230, 190, 150]) * (1 - rows) + np.array([240, 235, 225]) * rows) * np.ones((1, width, 1))
+    scene = (np.array([230, 190, 150]) * (1 - rows) + np.array([240, 235, 225]) * rows) * np.ones(
+        (1, width, 1)
+    )
     horizon = int(height * 0.55)
     x = 0
     while x < width:
@@ -81,7 +84,11 @@ def person(rng, scene, face, x, chin, size):
     body = (round(x), round(chin + 1.9 * size))
     cv2.ellipse(scene, body, (round(1.15 * size), round(1.7 * size)), 0, 180, 360, clothes.tolist(), -1)
     cv2.rectangle(
-        scene, (round(x - 1.15 * size), body[1]), (round(x + 1.15 * size), scene.shape[0]), clothes.tolist(), -1
+        scene,
+        (round(x - 1.15 * size), body[1]),
+        (round(x + 1.15 * size), scene.shape[0]),
+        clothes.tolist(),
+        -1,
     )
     cv2.ellipse(scene, centre, (round(0.28 * size), round(0.4 * size)), 0, 0, 360, (skin * 0.8).tolist(), -1)
     hair = (rng.uniform(15, 90) * np.array([0.6, 0.8, 1.0])).tolist()

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
+
+from ..errors import UnreadableImage
 
 __all__ = ["NotUnderstood", "rebuild"]
 
@@ -22,11 +23,16 @@ _PROPERTIES = frozenset(
     b"ispe pixi colr hvcC av1C irot imir clap pasp auxC a1op a1lx lsel clli mdcv lhvC tols oinf".split()
 )
 _ITEM_KINDS = frozenset(b"hvc1 av01 grid iden iovl".split())
+_TOP_LEVEL = frozenset(b"ftyp meta mdat moov moof free skip uuid".split())
 _REFERENCES = frozenset(b"dimg auxl prem".split())
 
 
 class NotUnderstood(Exception):
     """The file has a structure that this module does not take apart."""
+
+
+class _BeyondEnd(NotUnderstood):
+    """A box is longer than what holds it."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,7 @@ def rebuild(data: bytes) -> bytes:
 
     Raises:
         NotUnderstood: a sequence, or a structure that is not known.
+        UnreadableImage: the file is cut off.
     """
     try:
         return _rebuild(data)
@@ -70,9 +77,13 @@ def rebuild(data: bytes) -> bytes:
 
 def _rebuild(data: bytes) -> bytes:
     top: dict[bytes, _Box] = {}
-    with suppress(NotUnderstood):  # what is appended to a file need not be a box
+    try:
         for box in _boxes(data):
             top.setdefault(box.kind, box)
+    except _BeyondEnd as error:
+        # What is appended to a file need not be a box; what bears a box's name is cut off.
+        if error.args[0] in _TOP_LEVEL:
+            raise UnreadableImage("the picture is cut off") from error
     if b"moov" in top:
         raise NotUnderstood("a picture sequence")
     meta = _read_meta(top[b"meta"].body)
@@ -91,7 +102,7 @@ def _boxes(data: bytes) -> Iterator[_Box]:
         elif size == 0:
             size = len(data) - position
         if size < head or position + size > len(data):
-            raise NotUnderstood("a box reaches beyond the file")
+            raise _BeyondEnd(kind)
         yield _Box(kind, data[position + head : position + size])
         position += size
 

@@ -1,0 +1,88 @@
+"""Fixtures that many tests share; nothing here needs anything beyond the repository and its dependencies."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import unionveil.pipeline
+from unionveil import AnonymizeConfig, Anonymizer, Faces
+from unionveil.detect import ModelCard
+
+REPOSITORY = Path(__file__).parent.parent
+SCENES = Path(__file__).parent / "data"
+
+
+def shared_folder() -> Path | None:
+    """Photos and published models that the repository does not carry, if they are on this machine."""
+    named = os.environ.get("UNIONVEIL_SHARED")
+    folder = Path(named) if named else REPOSITORY.parent / "shared"
+    return folder if (folder / "people" / "validation").is_dir() else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if shared_folder() is None:
+        skip = pytest.mark.skip(
+            reason="no shared photos and models here: set UNIONVEIL_SHARED to their folder"
+        )
+        for item in items:
+            if item.get_closest_marker("shared"):
+                item.add_marker(skip)
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The shared folder, its models found by their adapters."""
+    folder = shared_folder()
+    assert folder is not None
+    monkeypatch.setenv("UNIONVEIL_MODEL_DIR", str(folder / "models"))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Journals and downloads of a test stay in its own folder."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+
+
+@pytest.fixture(scope="session")
+def scene_boxes() -> dict[str, np.ndarray]:
+    """Boxes of the faces in the bundled scenes, `(N, 4)` xyxy."""
+    return {
+        name: np.asarray(boxes, np.float32).reshape(-1, 4)
+        for name, boxes in json.loads((SCENES / "scenes.json").read_text()).items()
+    }
+
+
+class FixedFinder:
+    """Stands in for the models: finds the boxes that it was told, as shares of the picture."""
+
+    def __init__(self, boxes: list[tuple[float, float, float, float]]) -> None:
+        self._boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
+        self.cards = (
+            ModelCard(
+                name="fixed", file="none", sha256="0" * 64, licence="MIT", source="a test", threshold=0.5
+            ),
+        )
+
+    def __call__(self, image: np.ndarray) -> Faces:
+        height, width = image.shape[:2]
+        size = np.asarray([width, height, width, height], np.float32)
+        return Faces.of(self._boxes * size, np.full(len(self._boxes), 0.9))
+
+
+@pytest.fixture
+def make_anonymizer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Anonymizer]]:
+    """Builds an `Anonymizer` that finds given boxes (shares of the picture) instead of looking for faces."""
+
+    def make(boxes: list[tuple[float, float, float, float]], **settings: str) -> Anonymizer:
+        monkeypatch.setattr(unionveil.pipeline, "FaceFinder", lambda config, threads: FixedFinder(boxes))
+        return Anonymizer(AnonymizeConfig.from_parameters(settings))
+
+    return make

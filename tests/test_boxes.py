@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from unionveil import Faces
+from unionveil.boxes import area, cover_pixels, drop_fragments, expand, iou, nms, unite
+
+coordinates = st.floats(-50, 250, width=32, allow_nan=False)
+
+
+@st.composite
+def boxes(draw, least=0, most=12):
+    count = draw(st.integers(least, most))
+    corners = draw(hnp.arrays(np.float32, (count, 2, 2), elements=coordinates))
+    return np.concatenate([corners.min(axis=1), corners.max(axis=1) + 1], axis=1)
+
+
+@st.composite
+def scored(draw):
+    xyxy = draw(boxes())
+    score = draw(hnp.arrays(np.float32, len(xyxy), elements=st.floats(0, 1, width=32)))
+    return xyxy, score
+
+
+@given(boxes(), boxes())
+def test_iou_is_symmetric_and_one_with_itself(a, b):
+    assert np.allclose(iou(a, b), iou(b, a).T)
+    assert ((iou(a, b) >= 0) & (iou(a, b) <= 1 + 1e-6)).all()
+    assert np.allclose(np.diag(iou(a, a)), 1)
+
+
+def test_iou_of_known_boxes():
+    a = np.float32([[0, 0, 10, 10]])
+    b = np.float32([[5, 0, 15, 10], [20, 20, 30, 30], [3, 3, 3, 9]])
+    assert np.allclose(iou(a, b), [[1 / 3, 0, 0]])
+
+
+@given(scored(), st.floats(0.1, 0.9))
+def test_nms_keeps_a_set_without_overlap_that_covers_the_rest(given_boxes, threshold):
+    xyxy, score = given_boxes
+    kept = nms(xyxy, score, threshold)
+    assert (np.diff(score[kept]) <= 0).all()
+    overlap = iou(xyxy[kept], xyxy[kept]) - np.eye(len(kept))
+    assert (overlap <= threshold + 1e-5).all()
+    for dropped in set(range(len(xyxy))) - set(kept.tolist()):
+        better = [k for k in kept if score[k] >= score[dropped]]
+        assert iou(xyxy[better], xyxy[dropped : dropped + 1]).max() > threshold - 1e-5
+
+
+def test_nms_breaks_ties_by_order():
+    xyxy = np.float32([[0, 0, 10, 10], [1, 0, 11, 10], [40, 0, 50, 10]])
+    assert nms(xyxy, np.float32([0.5, 0.5, 0.5]), 0.4).tolist() == [0, 2]
+
+
+@given(scored(), st.floats(0.1, 0.9))
+def test_unite_never_uncovers_a_pixel(given_boxes, threshold):
+    xyxy, score = given_boxes
+    grown, kept = unite(xyxy, score, threshold)
+    assert len(grown) == len(kept)
+    for box in xyxy:
+        inside = (grown[:, :2] <= box[:2] + 1e-4).all(axis=1) & (grown[:, 2:] >= box[2:] - 1e-4).all(axis=1)
+        assert inside.any()
+
+
+@given(boxes(), st.integers(1, 200), st.integers(1, 200))
+def test_cover_pixels_holds_every_touched_pixel_and_stays_inside(xyxy, width, height):
+    covered = cover_pixels(xyxy, (width, height))
+    for (x0, y0, x1, y1), box in zip(covered.tolist(), xyxy.tolist(), strict=True):
+        assert 0 <= x0 <= width
+        assert 0 <= x1 <= width
+        assert 0 <= y0 <= height
+        assert 0 <= y1 <= height
+        for x in range(width):
+            touched = x < box[2] and x + 1 > box[0]
+            assert touched == (x0 <= x < x1) or box[0] == box[2]
+        for y in range(height):
+            touched = y < box[3] and y + 1 > box[1]
+            assert touched == (y0 <= y < y1) or box[1] == box[3]
+
+
+def test_cover_pixels_takes_the_last_row_and_column():
+    assert cover_pixels(np.float32([[-3.2, -1, 99.5, 49.01]]), (100, 50)).tolist() == [[0, 0, 100, 50]]
+    assert cover_pixels(np.float32([[10.9, 10.1, 11.1, 10.2]]), (100, 50)).tolist() == [[10, 10, 12, 11]]
+
+
+def test_cover_pixels_refuses_what_is_no_box():
+    with pytest.raises(ValueError, match="finite"):
+        cover_pixels(np.float32([[0, 0, np.nan, 1]]), (10, 10))
+
+
+@given(boxes(), st.floats(0, 1))
+def test_expand_grows_on_every_side(xyxy, margin):
+    grown = expand(xyxy, margin)
+    wh = xyxy[:, 2:] - xyxy[:, :2]
+    assert np.allclose(grown[:, 2:] - grown[:, :2], wh * (1 + 2 * margin), rtol=1e-4, atol=1e-3)
+
+
+def test_area_of_an_inverted_box_is_zero():
+    assert area(np.float32([[5, 5, 1, 9], [0, 0, 2, 3]])).tolist() == [0, 6]
+
+
+def test_fragments_are_dropped_only_for_what_covers_them():
+    whole, piece, other = [0, 0, 100, 100], [0, 0, 50, 100], [60, 60, 140, 140]
+    faces = Faces.of([whole, piece, other], [0.6, 0.9, 0.5])
+    uncut = np.array([False, False, False])
+    # The piece scores better, so only a cut tells that it is one.
+    assert drop_fragments(faces, uncut, 0.85).tolist() == [0, 1, 2]
+    assert drop_fragments(faces, np.array([False, True, True]), 0.85).tolist() == [0, 2]
+    weaker = Faces.of([whole, piece, other], [0.9, 0.6, 0.5])
+    assert drop_fragments(weaker, uncut, 0.85).tolist() == [0, 2]

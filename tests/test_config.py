@@ -1,0 +1,101 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unionveil import AnonymizeConfig, ConfigError
+from unionveil.config import EMOJI, parameters
+from unionveil.redact import emoji
+
+
+def test_defaults_are_the_safe_ones():
+    config = AnonymizeConfig()
+    assert config.redaction.method == "fill"
+    assert config.detector == ("retinaface",)
+    assert config.names == "number"
+
+
+def test_strings_are_converted():
+    config = AnonymizeConfig.from_parameters(
+        {"method": "pixelate", "cells": "4", "margin": "0.3", "threshold": "0.25", "detector": "haar, yunet"}
+    )
+    assert config.redaction.cells == 4
+    assert config.margin == 0.3
+    assert config.threshold == 0.25
+    assert config.detector == ("haar", "yunet")
+
+
+@pytest.mark.parametrize(
+    ("given_parameters", "sentence"),
+    [
+        ({"metod": "fill"}, "unknown parameter 'metod'; did you mean 'method'?"),
+        ({"method": "blur"}, "method: 'blur' is not one of fill, pixelate"),
+        ({"cells": "3"}, "cells: belongs to method pixelate, not to fill"),
+        ({"method": "pixelate", "cells": "1"}, "cells: .*greater than or equal to 2"),
+        ({"method": "pixelate", "cells": "1000"}, "cells: .*less than or equal to 10"),
+        ({"method": "gaussian", "strength": "0"}, "strength: .*greater than or equal to 1"),
+        ({"detector": "retinafase"}, "unknown detector 'retinafase'; did you mean 'retinaface'"),
+        ({"detector": "yolo"}, "is to be written yolo:FILE.onnx"),
+        ({"detector": "haar,haar"}, "named twice"),
+        ({"detector": ""}, "unknown detector ''"),
+        ({"threshold": "high"}, "threshold: .*valid number"),
+        ({"threshold": "0"}, "threshold: .*greater than 0"),
+        ({"margin": "nan"}, "margin: .*finite"),
+        ({"margin": "-0.1"}, "margin: .*greater than or equal to 0"),
+        ({"color": "black"}, "color: .*pattern"),
+        ({"detail": "best"}, "detail: .*'fast', 'standard' or 'crowd'"),
+        ({"max_megapixels": "inf"}, "max_megapixels: .*finite"),
+    ],
+)
+def test_every_wrong_setting_is_one_clear_sentence(given_parameters, sentence):
+    with pytest.raises(ConfigError, match=sentence) as caught:
+        AnonymizeConfig.from_parameters(given_parameters)
+    assert "\n" not in str(caught.value)
+
+
+def test_all_wrong_values_are_named_at_once():
+    with pytest.raises(ConfigError, match=r"margin.*; names"):
+        AnonymizeConfig.from_parameters({"margin": "9", "names": "mine"})
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "detail": st.sampled_from(["fast", "standard", "crowd"]),
+            "shape": st.sampled_from(["box", "ellipse"]),
+            "threshold": st.sampled_from(["", "0.1", "0.75"]),
+            "margin": st.sampled_from(["0", "0.5", "1"]),
+            "names": st.sampled_from(["number", "keep"]),
+        },
+    ),
+    st.sampled_from(
+        [
+            {"method": "overlay", "picture": "fist"},
+            {"method": "fill", "color": "#10aF00"},
+            {"method": "median"},
+        ]
+    ),
+)
+def test_the_flat_form_goes_round(settings, redaction):
+    config = AnonymizeConfig.from_parameters({**settings, **redaction})
+    assert AnonymizeConfig.from_parameters(config.to_parameters()) == config
+
+
+def test_every_parameter_default_is_the_models_default():
+    flat = AnonymizeConfig().to_parameters()
+    shown = {p.name: p.default for p in parameters() if not p.methods or "fill" in p.methods}
+    shown.pop("digest_salt")
+    assert shown == flat
+
+
+def test_the_salt_never_shows():
+    config = AnonymizeConfig(digest_salt="pepper")
+    assert "pepper" not in repr(config)
+    assert "pepper" not in str(config.to_parameters())
+
+
+def test_every_emoji_can_be_drawn():
+    for name in EMOJI:
+        picture = emoji.draw(name)
+        assert picture.shape == (512, 512, 4)
+        assert (picture[..., 3] == 255).mean() > 0.3

@@ -1,0 +1,33 @@
+import inspect
+import pickle
+
+import pytest
+
+from unionveil import errors
+
+
+def all_errors():
+    return [c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, errors.UnionVeilError)]
+
+
+@pytest.mark.parametrize("kind", all_errors())
+def test_errors_survive_pickling_with_their_facts(kind):
+    error = (
+        kind(400_000_000, 200_000_000)
+        if kind is errors.ImageTooLarge
+        else kind("what is wrong and what to do")
+    )
+    back = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert type(back) is kind
+    assert str(back) == str(error)
+    assert vars(back) == vars(error)
+
+
+def test_the_tree_in_the_docstring_is_the_tree():
+    for kind in all_errors():
+        assert kind.__name__ in (errors.__doc__ or "")
+        assert kind.__name__ in errors.__all__
+
+
+def test_too_large_says_how_large():
+    assert "400 megapixels, the limit is 200" in str(errors.ImageTooLarge(400_000_000, 200_000_000))
