@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import unionveil.pipeline
+from samples import SCENES
 from unionveil import AnonymizeConfig, Anonymizer, Faces
 from unionveil.detect import ModelCard
 
 REPOSITORY = Path(__file__).parent.parent
-SCENES = Path(__file__).parent / "data"
 
 
 def shared_folder() -> Path | None:

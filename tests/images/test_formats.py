@@ -1,19 +1,15 @@
 import io
 import struct
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import samples
 from unionveil import ImageTooLarge, UnreadableImage, UnsupportedImage
 from unionveil.images import Colour, ImageFormat, decode, encode
 from unionveil.images.orientation import read_orientation, upright
 from unionveil.images.sniff import sniff
-
-sys.path.insert(0, str(Path(__file__).parent))
-import samples
 
 LOSSLESS = samples.lossless()
 LOSSY = samples.lossy()

@@ -83,7 +83,7 @@ def decode_v5(rows: FloatArray, threshold: float) -> Faces:
 def decode_v8(columns: FloatArray, threshold: float) -> Faces:
     """`(5, 15 or 20, N)` columns into faces."""
     rows = columns.T[columns[4] >= threshold]
-    points = rows[:, 5:].reshape(len(rows), 5, -1)[..., :2] if columns.shape[0] > 5 else None
+    points = rows[:, 5:].reshape(-1, 5, len(columns) // 5 - 1)[..., :2] if len(columns) > 5 else None
     return Faces.of(_corners(rows[:, :4]), rows[:, 4], points)
 
 
