@@ -59,7 +59,11 @@ def test_covered_pixels_change_and_all_others_stay(method, colour, dtype, shape,
         covered[rows, columns] |= mask
     changed = (after.pixels != before).any(axis=2)
     assert not changed[~covered].any()
-    if method == "median":
+    if method == "overlay":
+        # A picture may have a pixel's colour by chance; what counts is that the face has no say in it.
+        other = redact(Frame(frame.white - before, colour), faces, settings_)
+        assert np.array_equal(after.pixels[covered], other.pixels[covered])
+    elif method == "median":
         # The median of a checkerboard is one of its two values: every other pixel may keep its own.
         assert changed[covered].mean() > 0.25 or covered.sum() < 30
     else:

@@ -6,6 +6,7 @@ Blocks: GIF89a specification (CompuServe, 1990), sections 15 to 27.
 from __future__ import annotations
 
 import io
+import struct
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,9 +37,9 @@ class GifCoding:
 
 def read(data: bytes, max_pixels: float) -> Picture:
     """Decodes a GIF; see `images.decode`."""
-    clean, frames = _clean(data)
+    clean, frames, size_wh = _clean(data)
+    check_size(size_wh, frames, max_pixels)
     with opened(clean, "GIF") as image:
-        check_size(image.size, frames, max_pixels)
         decoded = []
         for index in range(frames):
             image.seek(index)
@@ -47,10 +48,14 @@ def read(data: bytes, max_pixels: float) -> Picture:
     return Picture(ImageFormat.GIF, tuple(decoded), clean=clean, coding=GifCoding(loop))
 
 
-def _clean(data: bytes) -> tuple[bytes, int]:
-    """The file without comments, texts, application data and what follows its end; and its frame count."""
+def _clean(data: bytes) -> tuple[bytes, int, tuple[int, int]]:
+    """The file without comments, texts, application data and what follows its end; its frames and its size.
+
+    A frame may reach beyond the screen that the header gives, and decoders then make the screen larger.
+    """
     try:
         position = 13 + _table_size(data[10])
+        width, height = struct.unpack_from("<HH", data, 6)
         kept = [data[:position]]
         frames = 0
         while position < len(data) and data[position] != _TRAILER:
@@ -59,6 +64,8 @@ def _clean(data: bytes) -> tuple[bytes, int]:
                 end = _end_of_blocks(data, position + 10 + _table_size(data[position + 9]) + 1)
                 kept.append(data[start:end])
                 frames += 1
+                x, y, wide, tall = struct.unpack_from("<HHHH", data, start + 1)
+                width, height = max(width, x + wide), max(height, y + tall)
             elif data[position] == _EXTENSION:
                 end = _end_of_blocks(data, position + 2)
                 label, name = data[position + 1], data[position + 3 : position + 14]
@@ -67,11 +74,11 @@ def _clean(data: bytes) -> tuple[bytes, int]:
             else:
                 raise UnreadableImage("the GIF is damaged: an unknown block")
             position = end
-    except IndexError as error:
+    except (IndexError, struct.error) as error:
         raise UnreadableImage("the GIF is cut off") from error
     if not frames:
         raise UnreadableImage("the GIF holds no picture")
-    return b"".join([*kept, bytes([_TRAILER])]), frames
+    return b"".join([*kept, bytes([_TRAILER])]), frames, (width, height)
 
 
 def _table_size(flags: int) -> int:

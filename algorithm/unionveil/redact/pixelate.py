@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from ..images import Pixels
 
 __all__ = ["pixelate"]
 
 _LEAST_CELL_PX = 2
-"""A cell of one pixel would change nothing."""
+"""A cell of one pixel would change nothing; nor would a rest at the edge, so cells share a side evenly."""
 
 
 def pixelate(patch: Pixels, cells: int) -> Pixels:
@@ -24,9 +25,15 @@ def pixelate(patch: Pixels, cells: int) -> Pixels:
         The same shape and dtype.
     """
     height, width = patch.shape[:2]
-    cell_px = max(_LEAST_CELL_PX, -(-max(height, width) // cells))
-    rows, columns = np.arange(0, height, cell_px), np.arange(0, width, cell_px)
-    sums = np.add.reduceat(np.add.reduceat(patch.astype(np.float64), rows, axis=0), columns, axis=1)
-    tall, wide = np.diff([*rows, height]), np.diff([*columns, width])
+    cell_px = max(_LEAST_CELL_PX, max(height, width) / cells)
+    rows, columns = _edges(height, cell_px), _edges(width, cell_px)
+    sums = np.add.reduceat(np.add.reduceat(patch.astype(np.float64), rows[:-1], axis=0), columns[:-1], axis=1)
+    tall, wide = np.diff(rows), np.diff(columns)
     means = np.rint(sums / (tall[:, None] * wide)[..., None]).astype(patch.dtype)
     return means.repeat(tall, axis=0).repeat(wide, axis=1)
+
+
+def _edges(length: int, cell_px: float) -> npt.NDArray[np.int64]:
+    """Where cells begin, and the end: none is smaller than `cell_px` rounded down."""
+    count = max(1, int(length / cell_px))
+    return np.linspace(0, length, count + 1).round().astype(np.int64)
