@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -120,7 +120,10 @@ def anonymize(
     previews = FolderSink(output / "preview", overwrite=True) if output and preview else None
     engine = _engine(config, jobs, total)
     rejected: list[tuple[str, str]] = []
-    with _progress(total) as advance, _journal(sink, config, engine, dry_run) as journal:
+    journal = Journal(sink.folder, config, engine.cards) if sink and not dry_run else None
+    with _progress(total) as advance, journal or nullcontext():
+        if journal and not journal.is_kept:
+            _err.print("note: the state folder cannot be written to; a second run would start from nothing")
 
         def on_done(done: Done) -> None:
             advance()
@@ -158,22 +161,6 @@ def _named(paths: tuple[Path, ...]) -> Iterator[Path]:
 def _engine(config: AnonymizeConfig, jobs: int | None, total: int) -> Engine:
     count = jobs or min(default_jobs(), total)
     return SerialEngine(config) if count == 1 else PoolEngine(config, count)
-
-
-@contextmanager
-def _journal(
-    sink: FolderSink | None, config: AnonymizeConfig, engine: Engine, dry_run: bool
-) -> Iterator[Journal | None]:
-    if sink is None or dry_run:
-        yield None
-        return
-    journal = Journal(sink.folder, config, engine.cards)
-    if not journal.open():
-        _err.print("note: the state folder cannot be written to; a second run will start from the beginning")
-    try:
-        yield journal
-    finally:
-        journal.close()
 
 
 @contextmanager

@@ -26,7 +26,7 @@ _RECORD: TypeAdapter[RedactedRecord | RejectedRecord] = TypeAdapter(RedactedReco
 
 
 class Journal:
-    """Records of one output folder, kept while they are made.
+    """Records of one output folder, kept while they are made; to be entered with `with`.
 
     A record counts again only for the same tool, models, settings, input number and input bytes.
 
@@ -57,25 +57,29 @@ class Journal:
         """Whether an earlier run of the same tool, models and settings left records."""
         return any(key.startswith(self._run) for key in self._done)
 
-    def open(self) -> bool:
-        """Reads what is there and opens the journal for more; False if it cannot be kept."""
+    @property
+    def is_kept(self) -> bool:
+        """Whether records are being written; False where the folder cannot be written to."""
+        return self._file is not None
+
+    def __enter__(self) -> Journal:
+        """Reads what is there and opens the journal for more."""
         with suppress(OSError, UnicodeDecodeError):
             for line in self._path.read_text("utf-8").splitlines():
                 with suppress(ValueError, KeyError, TypeError):  # the last line may be half written
                     entry = json.loads(line)
                     self._done[entry["key"]] = entry["record"]
-        try:
+        with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._file = self._path.open("a", encoding="utf-8")
             self._file.write("\n")  # ends a line that a kill left half written
-        except OSError:
-            return False
-        return True
+        return self
 
-    def close(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """Closes the file; it stays, so that the same run again has nothing to do."""
         if self._file:
             self._file.close()
+            self._file = None
 
     def find(self, number: int, content: bytes) -> RedactedRecord | RejectedRecord | None:
         """The record of an input that was finished before."""

@@ -1,0 +1,66 @@
+import json
+
+import numpy as np
+
+from conftest import REPOSITORY
+from unionveil import AnonymizeConfig, Faces, Redacted
+from unionveil.detect.models import CARDS
+from unionveil.images import ImageFormat
+from unionveil.manifest import Manifest, ManifestBuilder, RejectedRecord, redacted_record, salted_digest
+
+
+def build(count=2):
+    config = AnonymizeConfig()
+    builder = ManifestBuilder(config, [CARDS["retinaface"]])
+    faces = Faces.of([[1.26, 2, 30.04, 40]], [0.98765])
+    for number in range(1, count + 1):
+        outcome = Redacted(b"data", ImageFormat.JPEG, (64, 48), (faces if number == 1 else Faces.empty(),))
+        builder.add(redacted_record(number, f"{number:06d}.jpg", outcome, config, None))
+    builder.add(RejectedRecord(input=count + 1, reason="unreadable", detail="the file is empty"))
+    return builder
+
+
+def test_what_is_written_can_be_read_as_the_model():
+    manifest = Manifest.model_validate_json(build().to_bytes())
+    assert manifest.counts.inputs == 3
+    assert (manifest.counts.redacted, manifest.counts.without_face, manifest.counts.faces) == (1, 1, 1)
+    assert manifest.counts.rejected == {"unreadable": 1}
+    assert manifest.models[0].sha256 == CARDS["retinaface"].sha256
+    assert manifest.items[0].faces[0].xyxy == (1.3, 2.0, 30.0, 40.0)
+    assert manifest.items[0].faces[0].score == 0.988
+    assert AnonymizeConfig.from_parameters(manifest.configuration) == AnonymizeConfig()
+
+
+def test_an_empty_run_has_a_valid_manifest():
+    builder = ManifestBuilder(AnonymizeConfig(), [])
+    assert Manifest.model_validate_json(builder.to_bytes()).counts.inputs == 0
+
+
+def test_the_published_schema_is_the_models():
+    published = json.loads((REPOSITORY / "metadata" / "manifest.schema.json").read_text())
+    assert published == Manifest.model_json_schema(), "run `make schemas`"
+    published = json.loads((REPOSITORY / "metadata" / "config.schema.json").read_text())
+    assert published == AnonymizeConfig.model_json_schema(), "run `make schemas`"
+
+
+def test_nothing_that_changes_from_run_to_run_is_in_it():
+    assert build().to_bytes() == build().to_bytes()
+
+
+def test_a_salted_digest_needs_the_salt():
+    assert salted_digest(b"photo", "salt") == salted_digest(b"photo", "salt")
+    assert (
+        len(
+            {
+                salted_digest(b"photo", "salt"),
+                salted_digest(b"photo", "pepper"),
+                salted_digest(b"other", "salt"),
+            }
+        )
+        == 3
+    )
+
+
+def test_scores_beyond_one_cannot_slip_in():
+    outcome = Redacted(b"", ImageFormat.PNG, (1, 1), (Faces.of(np.zeros((1, 4)), [1.0000001]),))
+    assert redacted_record(1, "x.png", outcome, AnonymizeConfig(), None).faces[0].score == 1.0
