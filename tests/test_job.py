@@ -1,0 +1,193 @@
+"""The Ocean job as a node runs it: a process with nothing but its data folder."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import samples
+from conftest import REPOSITORY
+from unionveil import ConfigError
+from unionveil.config import EMOJI, parameters
+from unionveil.job import config_of, job_parameters, read_parameters
+from unionveil.manifest import Manifest
+
+MAIN = REPOSITORY / "algorithm" / "main.py"
+
+
+def lay_out(data: Path, parameters_text: str | None = "{}") -> Path:
+    inputs = data / "inputs"
+    inputs.mkdir(parents=True)
+    (data / "outputs").mkdir()
+    if parameters_text is not None:
+        (inputs / "algoCustomData.json").write_text(parameters_text)
+    return inputs
+
+
+def run(data: Path, *command: str, **options) -> subprocess.CompletedProcess[str]:
+    """As a node: no home, no names in the environment."""
+    environment = {"HOME": "/", "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+    return subprocess.run(
+        [sys.executable, *(command or (str(MAIN),)), "--data-dir", str(data)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+        **options,
+    )
+
+
+def outputs(data: Path) -> list[str]:
+    return sorted(path.name for path in (data / "outputs").rglob("*"))
+
+
+def test_the_flat_layout_of_a_node(tmp_path):
+    inputs = lay_out(tmp_path)
+    shutil.copy(samples.SCENES / "market.jpg", inputs / "alice-at-the-market.jpg")
+    shutil.copy(samples.SCENES / "street.jpg", inputs / "no-extension")
+    (inputs / "corrupt.jpg").write_bytes(b"\xff\xd8\xff garbage")
+    done = run(tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert outputs(tmp_path) == ["000001.jpg", "000003.jpg", "manifest.json"]
+    manifest = Manifest.model_validate_json((tmp_path / "outputs" / "manifest.json").read_bytes())
+    assert manifest.counts.redacted == 1
+    assert manifest.counts.without_face == 1
+    for text in (done.stdout, done.stderr, (tmp_path / "outputs" / "manifest.json").read_text()):
+        assert "alice" not in text
+        assert "extension" not in text
+        assert "corrupt.jpg" not in text
+
+
+def test_the_layout_of_older_operators(tmp_path):
+    inputs = lay_out(tmp_path, None)
+    for did, name in (("0a" * 32, "0"), ("0a" * 32, "1"), ("ff" * 32, "0")):
+        (inputs / did).mkdir(exist_ok=True)
+        shutil.copy(samples.SCENES / "street.jpg", inputs / did / name)
+    (tmp_path / "ddos").mkdir()
+    (tmp_path / "ddos" / ("0a" * 32)).write_text("{}")
+    done = run(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert outputs(tmp_path) == ["000001.jpg", "000002.jpg", "000003.jpg", "manifest.json"]
+
+
+def test_kept_names_stay_flat(tmp_path):
+    inputs = lay_out(tmp_path, '{"names": "keep", "method": "pixelate", "cells": "4"}')
+    (inputs / "sub").mkdir()
+    shutil.copy(samples.SCENES / "street.jpg", inputs / "sub" / "photo.jpg")
+    assert run(tmp_path).returncode == 0
+    assert outputs(tmp_path) == ["manifest.json", "sub_photo.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('{"metod": "fill"}', "unknown parameter 'metod'; did you mean 'method'?"),
+        ('{"method": "erase"}', "method: 'erase' is not one of fill"),
+        ('{"margin": "wide"}', "margin: Input should be a valid number"),
+        ('{"digest_salt": "x"}', "'digest_salt' is not offered"),
+        ('{"method": "overlay", "picture": "/etc/passwd"}', "picture: '/etc/passwd' is not one of"),
+        ('{"detector": "yolo:/tmp/x.onnx"}', "'yolo' needs a file"),
+        ('{"detector": "yunet"}', "not on this machine"),
+        ('{"cells": ["4"]}', "'cells' must be a text or a number"),
+        ("[1, 2]", "must be a JSON object"),
+        ("not json", "the parameters are no JSON"),
+    ],
+)
+def test_a_wrong_parameter_ends_the_job_at_the_start(tmp_path, text, sentence):
+    inputs = lay_out(tmp_path, text)
+    shutil.copy(samples.SCENES / "market.jpg", inputs / "a.jpg")
+    done = run(tmp_path)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert outputs(tmp_path) == []
+
+
+@pytest.mark.parametrize("text", ["", "{}", "  \n", '{"threshold": 0.4, "margin": "0.2"}'])
+def test_parameters_may_be_absent_empty_or_numbers(tmp_path, text):
+    (tmp_path / "p.json").write_text(text)
+    read_parameters(tmp_path / "p.json")
+    read_parameters(tmp_path / "absent.json")
+
+
+def test_every_offered_parameter_is_accepted_with_its_default():
+    offered = {p.name: p for p in job_parameters()}
+    assert set(offered) == {p.name for p in parameters()} - {"digest_salt"}
+    for name, parameter in offered.items():
+        method = parameter.methods[0] if parameter.methods else "fill"
+        if parameter.default:
+            config_of({"method": method, name: parameter.default})
+        for choice in parameter.choices:
+            config_of({name: choice} if name == "method" else {"method": method, name: choice})
+    assert offered["picture"].choices == EMOJI
+
+
+def test_a_boolean_is_no_number():
+    with pytest.raises(ConfigError, match="must be a text or a number"):
+        config_of({"margin": True})
+
+
+def test_no_inputs_is_a_clear_error(tmp_path):
+    lay_out(tmp_path)
+    done = run(tmp_path)
+    assert done.returncode == 2
+    assert "holds no photo" in done.stderr
+    shutil.rmtree(tmp_path / "inputs")
+    assert "is not there" in run(tmp_path).stderr
+
+
+def test_one_bad_file_never_stops_the_rest(tmp_path):
+    inputs = lay_out(tmp_path)
+    for number in range(3):
+        (inputs / f"{number}-bad.jpg").write_bytes(b"\xff\xd8\xff" + bytes(range(256)) * number)
+    shutil.copy(samples.SCENES / "street.jpg", inputs / "9-good.jpg")
+    done = run(tmp_path)
+    assert done.returncode == 1
+    assert outputs(tmp_path) == ["000004.jpg", "manifest.json"]
+    assert "input 1 rejected: the JPEG is cut off" in done.stdout
+
+
+def test_the_algorithm_file_alone_runs_without_its_folder(tmp_path):
+    """A node lays the algorithm's file at data/transformations/algorithm and calls it by a relative path."""
+    inputs = lay_out(tmp_path / "data")
+    shutil.copy(samples.SCENES / "street.jpg", inputs / "a.jpg")
+    (tmp_path / "data" / "transformations").mkdir()
+    shutil.copy(MAIN, tmp_path / "data" / "transformations" / "algorithm")
+    done = run(tmp_path / "data", "data/transformations/algorithm", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert outputs(tmp_path / "data") == ["000001.jpg", "manifest.json"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_as_a_user_without_a_name_who_may_write_only_outputs(tmp_path):
+    inputs = lay_out(tmp_path)
+    shutil.copy(samples.SCENES / "market.jpg", inputs / "a.jpg")
+    for folder in [tmp_path, *tmp_path.parents]:
+        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    os.chown(tmp_path / "outputs", 54321, 54321)
+    try:
+        subprocess.run([sys.executable, "-c", "import unionveil"], user=54321, check=True)
+    except (PermissionError, subprocess.CalledProcessError):
+        pytest.skip("the environment is in a folder that other users cannot read")
+    done = run(tmp_path, user=54321, group=54321)
+    assert done.returncode == 0, done.stderr
+    assert outputs(tmp_path) == ["000001.jpg", "manifest.json"]
+    (tmp_path / "outputs" / "manifest.json").unlink()
+    (tmp_path / "outputs").chmod(0o555)
+    done = run(tmp_path, user=54321, group=54321)
+    assert done.returncode == 2
+    assert "cannot be written to" in done.stderr
+
+
+def test_the_log_says_what_happened_by_number(tmp_path):
+    inputs = lay_out(tmp_path, json.dumps({"method": "gaussian"}))
+    shutil.copy(samples.SCENES / "market.jpg", inputs / "a.jpg")
+    done = run(tmp_path)
+    assert "method=gaussian" in done.stdout
+    assert "1 input files" in done.stdout
+    assert done.stdout.strip().splitlines()[-1].startswith("done: 1 pictures, ")
