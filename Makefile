@@ -29,7 +29,7 @@ schemas: $(VENV)/.ready
 	$(BIN)/python -c "import json; from unionveil import AnonymizeConfig as C; print(json.dumps(C.model_json_schema(), indent=1))" > metadata/config.schema.json
 
 bench: $(VENV)/.ready
-	$(BIN)/pytest -m benchmark -s tests/benchmarks
+	$(BIN)/pytest -m benchmark -s -p no:cacheprovider tests/benchmarks
 
 clean:
 	rm -rf $(VENV) demo-output

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,18 +10,10 @@ import numpy as np
 import pytest
 
 import unionveil.pipeline
+from paths import shared_folder
 from samples import SCENES
 from unionveil import AnonymizeConfig, Anonymizer, Faces
 from unionveil.detect import ModelCard
-
-REPOSITORY = Path(__file__).parent.parent
-
-
-def shared_folder() -> Path | None:
-    """Photos and published models that the repository does not carry, if they are on this machine."""
-    named = os.environ.get("UNIONVEIL_SHARED")
-    folder = Path(named) if named else REPOSITORY.parent / "shared"
-    return folder if (folder / "people" / "validation").is_dir() else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

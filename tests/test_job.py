@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import samples
-from conftest import REPOSITORY
+from paths import REPOSITORY
 from unionveil import ConfigError
 from unionveil.config import EMOJI, parameters
 from unionveil.job import config_of, job_parameters, read_parameters

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 
-from conftest import REPOSITORY
+from paths import REPOSITORY
 from unionveil import AnonymizeConfig, Faces, Redacted
 from unionveil.detect.models import CARDS
 from unionveil.images import ImageFormat

@@ -104,7 +104,7 @@ def run_batch(
         manifest.add(record)
         on_done(Done(key.item, record, None if key.record else outcome))
     if sink:
-        sink.write(MANIFEST, manifest.to_bytes(), replace=True)
+        sink.replace(MANIFEST, manifest.parts())
     return manifest
 
 

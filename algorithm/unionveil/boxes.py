@@ -5,6 +5,8 @@ Every box is `xyxy`: left, top, right, bottom, in pixels, where pixel `i` covers
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -74,13 +76,12 @@ def unite(
         `(K, 4)` grown boxes and the indices of the boxes that they grew from, best first.
     """
     kept = nms(xyxy, score, iou_threshold)
-    overlap = iou(xyxy[kept], xyxy)
-    owner = overlap.argmax(axis=0) if len(kept) else np.zeros(0, np.intp)
     grown = xyxy[kept].copy()
-    for index in np.flatnonzero(overlap.max(axis=0, initial=0) > iou_threshold):
-        box = grown[owner[index]]
-        box[:2] = np.minimum(box[:2], xyxy[index, :2])
-        box[2:] = np.maximum(box[2:], xyxy[index, 2:])
+    for rows in _blocks(len(xyxy)):
+        overlap = iou(xyxy[rows], xyxy[kept])
+        for box, owner in zip(xyxy[rows], overlap.argmax(axis=1), strict=True):
+            grown[owner, :2] = np.minimum(grown[owner, :2], box[:2])
+            grown[owner, 2:] = np.maximum(grown[owner, 2:], box[2:])
     return grown, kept
 
 
@@ -128,7 +129,15 @@ def drop_fragments(faces: Faces, cut: BoolArray, inside: float) -> npt.NDArray[n
         Indices of the boxes that stay, in order.
     """
     areas = area(faces.xyxy)
-    covered = _intersection(faces.xyxy, faces.xyxy) >= inside * np.maximum(areas[:, None], 1e-9)
-    larger = areas[None, :] > areas[:, None]
-    better = faces.score[None, :] >= faces.score[:, None]
-    return np.flatnonzero(~(covered & larger & (better | cut[:, None])).any(axis=1))
+    dropped = np.zeros(len(faces), bool)
+    for rows in _blocks(len(faces)):
+        covered = _intersection(faces.xyxy[rows], faces.xyxy) >= inside * np.maximum(areas[rows, None], 1e-9)
+        larger = areas[None, :] > areas[rows, None]
+        better = faces.score[None, :] >= faces.score[rows, None]
+        dropped[rows] = (covered & larger & (better | cut[rows, None])).any(axis=1)
+    return np.flatnonzero(~dropped)
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    """Rows to compare with all others at a time, so that thousands of boxes cost megabytes, not gigabytes."""
+    return (slice(start, start + 256) for start in range(0, count, 256))

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,16 +46,35 @@ class FolderSink:
                 f"the output folder {folder} cannot be written to: {error.strerror or error}"
             ) from error
 
-    def write(self, name: str, data: bytes, *, replace: bool = False) -> None:
+    def write(self, name: str, data: bytes) -> None:
         """Writes one file atomically; a file that already holds exactly this is left as it is.
 
         Args:
             name: path with `/`, below the folder.
             data: the whole content.
-            replace: whether other content under this name is replaced even without `overwrite`.
 
         Raises:
             OutputError: it is there with other content, it is an input, or it cannot be written.
+        """
+        if self.has(name):
+            if self.holds(name, hashlib.sha256(data).hexdigest()):
+                return
+            if not self.overwrite:
+                raise OutputError(
+                    f"{self.folder / name} is there already with other content; choose an empty folder or "
+                    "--overwrite"
+                )
+        self.replace(name, [data])
+
+    def replace(self, name: str, parts: Iterable[bytes]) -> None:
+        """Writes one file atomically, whatever was there under its name.
+
+        Args:
+            name: path with `/`, below the folder.
+            parts: the content, piece by piece.
+
+        Raises:
+            OutputError: it is an input, or it cannot be written.
         """
         path = self.folder / name
         if self.folder.resolve() not in path.resolve().parents:
@@ -64,14 +83,7 @@ class FolderSink:
             raise OutputError(f"{path} is an input and is not written over; choose another output folder")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if self.has(name):
-                if self.holds(name, hashlib.sha256(data).hexdigest()):
-                    return
-                if not (self.overwrite or replace):
-                    raise OutputError(
-                        f"{path} is there already with other content; choose an empty folder or --overwrite"
-                    )
-            _write(path, data)
+            _write(path, parts)
         except OSError as error:
             what = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
             raise OutputError(f"{path} cannot be written: {what}; nothing of it was kept") from error
@@ -89,14 +101,14 @@ class FolderSink:
             return False
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, parts: Iterable[bytes]) -> None:
     """Makes the whole file first and gives it its name last, so that nobody ever sees half a file."""
-    if hasattr(os, "O_TMPFILE") and not os.path.lexists(path) and _write_nameless(path, data):
+    if hasattr(os, "O_TMPFILE") and not os.path.lexists(path) and _write_nameless(path, parts):
         return
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".unionveil-")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            file.writelines(parts)
         umask = os.umask(0)
         os.umask(umask)
         Path(name).chmod(0o666 & ~umask)
@@ -107,7 +119,7 @@ def _write(path: Path, data: bytes) -> None:
         raise
 
 
-def _write_nameless(path: Path, data: bytes) -> bool:
+def _write_nameless(path: Path, parts: Iterable[bytes]) -> bool:
     """Writes through a file without a name, of which a kill at any moment leaves nothing (Linux).
 
     Returns:
@@ -120,7 +132,7 @@ def _write_nameless(path: Path, data: bytes) -> bool:
             return False
         raise
     with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
+        file.writelines(parts)
         file.flush()
         # A directory's descriptor makes Python follow the link in /proc, as open(2) shows.
         folder = os.open(path.parent, os.O_RDONLY)

@@ -28,10 +28,10 @@ class SourceItem:
     content: bytes | Rejected
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Entry:
     name: str
-    path: Path
+    path: str
     named: bool
 
 
@@ -64,12 +64,12 @@ def _entries(paths: Sequence[Path], leave_out: frozenset[Path]) -> list[_Entry]:
         if path.is_dir():
             prefix = f"{path.resolve().name}/" if len(paths) > 1 else ""
             entries += [
-                _Entry(prefix + name, found, named=False)
+                _Entry(prefix + name, str(found), named=False)
                 for name, found in _walk(path)
                 if found not in leave_out
             ]
         elif path.exists():
-            entries.append(_Entry(path.name, path, named=True))
+            entries.append(_Entry(path.name, str(path), named=True))
         else:
             raise InputError(f"{path} is not there; name a photo, a folder or an archive")
     return entries
@@ -91,7 +91,7 @@ def _walk(folder: Path) -> Iterator[tuple[str, Path]]:
 def _read(entry: _Entry) -> Iterator[SourceItem]:
     try:
         # Links and pipes inside folders are refused without opening them: a pipe would wait for ever.
-        status = entry.path.stat() if entry.named else entry.path.lstat()
+        status = Path(entry.path).stat(follow_symlinks=entry.named)
         if stat.S_ISLNK(status.st_mode):
             yield SourceItem(entry.name, Rejected("link", "links in folders are not followed"))
         elif not stat.S_ISREG(status.st_mode):
@@ -104,7 +104,7 @@ def _read(entry: _Entry) -> Iterator[SourceItem]:
 
 
 def _read_file(entry: _Entry, size: int) -> Iterator[SourceItem]:
-    with entry.path.open("rb") as file:
+    with Path(entry.path).open("rb") as file:
         if is_archive(file.read(512)):
             file.seek(0)
             for name, content in members(file, size):

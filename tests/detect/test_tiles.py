@@ -7,68 +7,71 @@ from hypothesis import strategies as st
 
 from unionveil import Faces
 from unionveil.detect.models import CARDS
-from unionveil.detect.tiles import find_faces, plan_views
+from unionveil.detect.tiles import _resize, find_faces, plan_sizes, plan_tiles
 
-sizes = st.tuples(st.integers(1, 20000), st.integers(1, 20000))
+sides = st.integers(1, 20000)
 
 
 @settings(max_examples=200)
-@given(sizes, st.sampled_from(["fast", "standard", "crowd"]), st.sampled_from([None, (640, 640)]))
-def test_views_cover_every_pixel_and_stay_bounded(size_wh, detail, fixed_wh):
-    width, height = size_wh
-    views = plan_views(size_wh, detail, fixed_wh)
-    assert views
-    for view in views:
-        x0, y0, x1, y1 = view.xyxy
-        assert 0 <= x0 < x1 <= width
-        assert 0 <= y0 < y1 <= height
-        limit = fixed_wh or (1280, 1280)
-        assert view.size_wh[0] <= limit[0]
-        assert view.size_wh[1] <= limit[1]
-        assert view.cut == (x0 > 0, y0 > 0, x1 < width, y1 < height)
+@given(st.tuples(sides, sides), st.sampled_from([(1280, 1280), (640, 640), (320, 640)]))
+def test_tiles_cover_every_pixel_overlap_and_stay_bounded(size_wh, tile_wh):
+    tiles = plan_tiles(size_wh, tile_wh)
+    for tile in tiles:
+        x0, y0, x1, y1 = tile.xyxy
+        assert 0 <= x0 < x1 <= size_wh[0]
+        assert 0 <= y0 < y1 <= size_wh[1]
+        assert x1 - x0 <= tile_wh[0]
+        assert y1 - y0 <= tile_wh[1]
+        assert tile.cut == (x0 > 0, y0 > 0, x1 < size_wh[0], y1 < size_wh[1])
     # Rows and columns are laid out alike, so covering each axis covers the picture.
-    for axis, length in ((0, width), (1, height)):
-        reached = 0
-        for start, end in sorted({(view.xyxy[axis], view.xyxy[axis + 2]) for view in views}):
-            assert start <= reached
-            reached = max(reached, end)
-        assert reached == length
+    for axis in (0, 1):
+        spans = sorted({(tile.xyxy[axis], tile.xyxy[axis + 2]) for tile in tiles})
+        assert spans[0][0] == 0
+        assert spans[-1][1] == size_wh[axis]
+        for (_, end), (start, _) in pairwise(spans):
+            assert end - start >= min(160, tile_wh[axis] // 3) - 1
 
 
-@pytest.mark.parametrize("size_wh", [(6000, 4000), (12000, 9000), (3000, 2000)])
-def test_crowd_sees_every_pixel_at_its_own_size_and_neighbours_overlap(size_wh):
-    native = [
-        view
-        for view in plan_views(size_wh, "crowd")
-        if view.size_wh == (view.xyxy[2] - view.xyxy[0], view.xyxy[3] - view.xyxy[1])
-    ]
-    columns = sorted({(view.xyxy[0], view.xyxy[2]) for view in native})
-    assert columns[0][0] == 0
-    assert columns[-1][1] == size_wh[0]
-    for (_, end), (start, _) in pairwise(columns):
-        assert end - start >= 160
+@settings(max_examples=300)
+@given(st.tuples(sides, sides), st.sampled_from(["fast", "standard", "crowd"]))
+def test_sizes_fall_and_keep_the_proportions(size_wh, detail):
+    sizes = plan_sizes(size_wh, detail)
+    longest = [max(size) for size in sizes]
+    assert longest == sorted(longest, reverse=True)
+    for width, height in sizes:
+        scale = max(width, height) / max(size_wh)
+        assert scale <= 3.01
+        assert abs(width - size_wh[0] * scale) <= 1
+        assert abs(height - size_wh[1] * scale) <= 1
 
 
 @pytest.mark.parametrize(
-    ("size_wh", "detail", "longest"),
+    ("longest", "detail", "expected"),
     [
-        ((400, 300), "fast", 640),
-        ((4000, 3000), "fast", 640),
-        ((800, 600), "standard", 1280),
-        ((1600, 1200), "standard", 1280),
-        ((4000, 3000), "standard", 2000),
-        ((12000, 9000), "standard", 2560),
-        ((416, 416), "crowd", 1248),
-        ((1000, 800), "crowd", 2560),
-        ((4000, 3000), "crowd", 4000),
+        (400, "fast", [640]),
+        (150, "fast", [450]),
+        (4000, "fast", [640]),
+        (400, "standard", [800, 200]),
+        (1600, "standard", [1280, 320]),
+        (4000, "standard", [2000, 500]),
+        (12000, "standard", [2560, 640]),
+        (416, "crowd", [1248, 832, 416, 208]),
+        (1000, "crowd", [2560, 1280, 1000, 320]),
+        (4000, "crowd", [4000, 2000, 500]),
+        (12000, "crowd", [12000, 2560, 640]),
     ],
 )
-def test_the_finest_scale_of_each_detail(size_wh, detail, longest):
-    width = size_wh[0]
-    finest = max(
-        width * view.size_wh[0] / (view.xyxy[2] - view.xyxy[0]) for view in plan_views(size_wh, detail)
-    )
-    assert finest == pytest.approx(longest, rel=0.01)
+def test_the_sizes_of_each_detail(longest, detail, expected):
+    assert [max(size) for size in plan_sizes((longest, longest * 3 // 4), detail)] == expected
+
+
+def test_shrinking_skips_no_pixel():
+    """A single bright pixel anywhere must leave a trace at every size."""
+    for x, y in ((0, 0), (1001, 700), (3998, 2998)):
+        image = np.zeros((3000, 4000, 3), np.uint8)
+        image[y : y + 2, x : x + 2] = 255
+        for size in ((2000, 1500), (1280, 960), (640, 480)):
+            assert _resize(image, size).max() > 0
 
 
 class Painted:

@@ -36,8 +36,8 @@ class Session:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Pictures come in all sizes: without these two the arena would keep a plan and a block for each.
-        options.enable_cpu_mem_arena = False
+        # Pictures come in all sizes, and a memory plan would be kept for each of them. The arena itself
+        # stays: it is bounded by the largest view, and without it the heap fragments to more than that.
         options.enable_mem_pattern = False
         source = model if isinstance(model, bytes) else str(model)
         try:

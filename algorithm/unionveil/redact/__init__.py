@@ -45,9 +45,10 @@ def redact(frame: Frame, faces: Faces, config: AnonymizeConfig) -> Frame:
     # The best face last, so that it lies on top where two overlap.
     for rows, columns, mask in cover(faces.xyxy[::-1], frame.size_wh, config.shape, config.margin):
         patch = colours[rows, columns]
-        patch[mask] = _replacement(patch, config.redaction, frame.colour)[mask]
+        where = True if mask is None else mask[..., None]
+        np.copyto(patch, _replacement(patch, config.redaction, frame.colour), where=where)
         if frame.colour.has_alpha:
-            pixels[rows, columns, -1][mask] = frame.white
+            np.copyto(pixels[rows, columns, -1:], frame.white, where=where)
     return Frame(pixels, frame.colour, frame.duration_ms)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -11,8 +11,8 @@ from ..faces import BoolArray, FloatArray
 
 __all__ = ["Region", "cover"]
 
-Region = tuple[slice, slice, BoolArray]
-"""Rows, columns, and which of their pixels are covered, `(h, w)`."""
+Region: TypeAlias = tuple[slice, slice, BoolArray | None]
+"""Rows, columns, and which of their pixels are covered, `(h, w)`; None means all of them."""
 
 
 def cover(
@@ -38,9 +38,7 @@ def cover(
     for box, (x0, y0, x1, y1) in zip(boxes, cover_pixels(outer, size_wh).tolist(), strict=True):
         if x0 >= x1 or y0 >= y1:
             continue
-        mask = np.ones((y1 - y0, x1 - x0), bool)
-        if shape == "ellipse":
-            mask = _ellipse(box, (x0, y0, x1, y1))
+        mask = _ellipse(box, (x0, y0, x1, y1)) if shape == "ellipse" else None
         regions.append((slice(y0, y1), slice(x0, x1), mask))
     return regions
 

@@ -1,0 +1,52 @@
+"""What the benchmarks share: a rival in an environment of its own, and folders of photos."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from paths import REPOSITORY, shared_folder
+from samples import SCENES
+
+DEFACE_ENVIRONMENT = REPOSITORY / ".venv-deface"
+DEFACE_PACKAGES = ("deface>=1.5,<2", "onnx", "onnxruntime", "opencv-python<5", "opencv-python-headless<5")
+
+
+@pytest.fixture(scope="session")
+def deface() -> Path:
+    """The rival's folder of programs; it is installed once."""
+    programs = DEFACE_ENVIRONMENT / "bin"
+    if not (programs / "deface").exists():
+        shutil.rmtree(DEFACE_ENVIRONMENT, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", str(DEFACE_ENVIRONMENT)], check=True)
+        install = [programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        done = subprocess.run([*install, *DEFACE_PACKAGES], check=False, capture_output=True, text=True)
+        if done.returncode:
+            shutil.rmtree(DEFACE_ENVIRONMENT)
+            pytest.skip(f"deface cannot be installed here: {done.stderr.strip().splitlines()[-1]}")
+    return programs
+
+
+@pytest.fixture(scope="session")
+def phone_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty JPEGs of 2 to 8 megapixels, from the bundled scenes and, where they are, real photos."""
+    folder = tmp_path_factory.mktemp("phone")
+    shared = shared_folder()
+    sources = sorted((shared / "people" / "validation" / "natural").iterdir())[:28] if shared else []
+    scenes = [SCENES / name for name in ("crowd.jpg", "market.jpg", "portrait.jpg", "street.jpg")]
+    sources += (scenes * 10)[: 40 - len(sources)]
+    for number, path in enumerate(sources):
+        image = cv2.imread(str(path))
+        pixels = (2e6, 2e6, 3e6, 8e6)[number % 4]
+        scale = (pixels / (image.shape[0] * image.shape[1])) ** 0.5
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        # The same scene twice is not the same file twice: nothing may profit from a cache.
+        image = np.roll(image, number * 8, axis=1)
+        cv2.imwrite(str(folder / f"{number:02d}.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    return folder

