@@ -4,7 +4,7 @@ import pytest
 
 import deadly
 import samples
-from unionveil import AnonymizeConfig, ModelError, Rejected
+from unionveil import AnonymizeConfig, ConfigError, ModelError, Rejected
 from unionveil.engines import PoolEngine, SerialEngine
 
 PHOTOS = [(samples.SCENES / name).read_bytes() for name in ("market.jpg", "portrait.jpg", "street.jpg")]
@@ -56,6 +56,12 @@ def test_inputs_are_read_only_as_they_are_needed():
     run.close()
 
 
+def test_an_unexpected_failure_is_a_rejection(monkeypatch):
+    monkeypatch.setattr("unionveil.pipeline.redact", lambda *_: 1 / 0)
+    ((_, outcome),) = SerialEngine(AnonymizeConfig()).run([(0, PHOTOS[0])])
+    assert outcome == Rejected("failed", "an unexpected ZeroDivisionError while anonymizing the picture")
+
+
 def test_large_files_wait_one_at_a_time():
     """Four files of 100 MB never lie in memory together beyond the limit."""
     read = []
@@ -78,17 +84,24 @@ def test_missing_weights_fail_before_any_worker_starts(tmp_path, monkeypatch):
             kind(AnonymizeConfig(detector="yunet"))
 
 
-def test_a_picture_that_kills_its_worker_is_rejected_and_no_other(monkeypatch):
-    monkeypatch.setattr("unionveil.engines._work", deadly.die_on_deadly)
-    engine = PoolEngine(AnonymizeConfig(), 2)
-    items = [(n, b"deadly" if n in (2, 5) else b"photo %d" % n) for n in range(9)]
-    done = dict(engine.run(items))
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_a_picture_that_kills_its_worker_is_rejected_and_no_other(monkeypatch, jobs):
+    monkeypatch.setattr("unionveil.workers._serve", deadly.serve)
+    large = bytes(3 << 20)  # more than a pipe holds: its worker dies while it is read to or soon after
+    items = [(n, (b"deadly" if n in (2, 3, 5) else b"photo %d" % n) + large) for n in range(9)]
+    done = dict(PoolEngine(AnonymizeConfig(), jobs).run(items))
     assert list(done) == list(range(9))
     for number, content in items:
-        if content == b"deadly":
+        if content.startswith(b"deadly"):
             assert done[number].reason == "crashed"
         else:
             assert done[number].data == content
+
+
+def test_what_a_worker_raises_is_raised_here(tmp_path):
+    config = AnonymizeConfig.from_parameters({"method": "overlay", "picture": str(tmp_path / "gone.png")})
+    with pytest.raises(ConfigError, match="neither an emoji"):
+        list(PoolEngine(config, 2).run(enumerate(PHOTOS)))
 
 
 def test_no_worker_outlives_a_run_that_is_left():

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from .config import AnonymizeConfig
 from .detect import FaceFinder, ModelCard
-from .errors import ImageError
+from .errors import ImageError, UnionVeilError
 from .faces import Faces
 from .images import Frame, ImageFormat, decode, encode
 from .redact import redact
@@ -102,6 +102,13 @@ class Anonymizer:
             return Redacted(encode(picture), picture.format, size_wh, faces)
         except ImageError as error:
             return Rejected(error.reason, str(error))
+        except UnionVeilError:
+            raise
+        except MemoryError:
+            return Rejected("memory", "there was not enough memory for the picture")
+        except Exception as error:
+            # Whatever fails on the way, nothing of the picture is written and the run goes on.
+            return Rejected("failed", f"an unexpected {type(error).__name__} while anonymizing the picture")
 
     def faces_of(self, frame: Frame) -> Faces:
         """Faces of one frame that are to be redacted, in its pixels."""
