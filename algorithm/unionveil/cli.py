@@ -74,6 +74,8 @@ def _setting_options(command: Command) -> Command:
             parameter.name,
             type=click.Choice(parameter.choices) if parameter.choices else str,
             default=None,
+            envvar="UNIONVEIL_DIGEST_SALT" if parameter.name == "digest_salt" else None,
+            show_envvar=True,
             metavar=None if parameter.choices else parameter.kind.upper(),
             help=text,
         )
