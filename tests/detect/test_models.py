@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from unionveil import ConfigError, ModelError
+from unionveil.detect import load_detector
 from unionveil.detect.models import CARDS, card_of, fetch, find, model_folder, sha256_of
 
 
@@ -112,3 +113,14 @@ def test_telemetry_is_off_before_onnxruntime_loads():
         "import unionveil; assert 'onnxruntime' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_gpu_that_cannot_be_used_is_an_error_never_the_processor(monkeypatch):
+    monkeypatch.setenv("UNIONVEIL_PROVIDER", "cuda")
+    with pytest.raises(ModelError, match="UNIONVEIL_PROVIDER=cpu"):
+        load_detector("retinaface")
+    monkeypatch.setenv("UNIONVEIL_PROVIDER", "gpu")
+    with pytest.raises(ConfigError, match="it must be cpu or cuda"):
+        load_detector("retinaface")
+    monkeypatch.setenv("UNIONVEIL_PROVIDER", "cpu")
+    load_detector("retinaface")

@@ -1,20 +1,48 @@
-"""The only place that imports ONNX Runtime: its telemetry is switched off before it loads."""
+"""The only place that imports ONNX Runtime: its telemetry is switched off before it loads.
+
+`UNIONVEIL_PROVIDER` says what it computes on: `cpu`, the default, or `cuda`. It is a matter of the machine,
+not of the outcome, so it is no setting. A GPU that was asked for and cannot be used is an error, never the
+processor in its place.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ModelError
+from ..errors import ConfigError, ModelError
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime as ort
 
 __all__ = ["Session"]
+
+_CUDA = "CUDAExecutionProvider"
+
+
+def _providers() -> list[Any]:
+    """Execution providers in the order of preference, as `UNIONVEIL_PROVIDER` says."""
+    named = os.environ.get("UNIONVEIL_PROVIDER", "cpu")
+    if named == "cpu":
+        return ["CPUExecutionProvider"]
+    if named != "cuda":
+        raise ConfigError(f"UNIONVEIL_PROVIDER is {named!r}; it must be cpu or cuda")
+    if _CUDA not in ort.get_available_providers():
+        raise ModelError(
+            "UNIONVEIL_PROVIDER is cuda, but this ONNX Runtime was built without CUDA; install "
+            "onnxruntime-gpu in its place, or set UNIONVEIL_PROVIDER=cpu"
+        )
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
+        ort.preload_dlls()
+    # Shape arithmetic runs on the processor. HEURISTIC: an exhaustive search would start anew for every size.
+    return [(_CUDA, {"cudnn_conv_algo_search": "HEURISTIC"}), "CPUExecutionProvider"]
 
 
 class Session:
@@ -28,23 +56,34 @@ class Session:
         input_shape: the graph's `(N, C, H, W)`; a dimension that is free is a string or None.
 
     Raises:
-        ModelError: the file is no graph that this ONNX Runtime can run.
+        ModelError: the file is no graph that this ONNX Runtime can run, or it cannot run on the GPU that was
+            asked for.
+        ConfigError: `UNIONVEIL_PROVIDER` is neither cpu nor cuda.
     """
 
     def __init__(self, model: Path | bytes, threads: int = 0) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        options.log_severity_level = 4
         # Pictures come in all sizes, and a memory plan would be kept for each of them. The arena itself
         # stays: it is bounded by the largest view, and without it the heap fragments to more than that.
         options.enable_mem_pattern = False
         source = model if isinstance(model, bytes) else str(model)
+        providers = _providers()
         try:
-            self._session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(source, options, providers=providers)
         except Exception as error:
             what = "the model" if isinstance(model, bytes) else str(model)
             raise ModelError(f"{what} cannot be loaded as an ONNX model: {error}") from error
+        if len(providers) > 1:
+            # ONNX Runtime takes the next provider without a word, when it loads and again when it runs.
+            self._session.disable_fallback()
+            if self._session.get_providers()[0] != _CUDA:
+                raise ModelError(
+                    "CUDA cannot be started: no GPU was given to this process, or its driver is too old; "
+                    "give it one, or set UNIONVEIL_PROVIDER=cpu"
+                )
         inputs = self._session.get_inputs()
         self._input = inputs[0].name
         self.input_shape: tuple[int | str | None, ...] = tuple(inputs[0].shape)
