@@ -82,7 +82,7 @@ def test_a_picture_of_108_megapixels_below_one_gibibyte(tmp_path, detail):
 def small_photos(folder: Path, count: int) -> Path:
     folder.mkdir()
     scene = cv2.imread(str(Path(__file__).parent.parent / "data" / "market.jpg"))
-    small = cv2.resize(scene, (240, 160), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(scene, (120, 80), interpolation=cv2.INTER_AREA)
     data = cv2.imencode(".jpg", small)[1].tobytes()
     (folder / "00000.jpg").write_bytes(data)
     for number in range(1, count):
