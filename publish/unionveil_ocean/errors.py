@@ -1,0 +1,198 @@
+"""Every error that publishing raises on purpose.
+
+    UnionVeilError
+    └── PublishError
+        ├── SettingError         an option, a file or an environment variable is wrong
+        ├── MissingExtra         a package of the `ocean` extra is not installed
+        ├── InvalidDDO           the metadata breaks rules                  (names all of them at once)
+        ├── NetworkMismatch      the RPC serves another chain than the one that was asked for
+        ├── ChainError           the RPC cannot be reached or refuses
+        ├── InsufficientFunds    the account cannot pay
+        ├── NodeError            the Ocean node cannot be reached or refuses
+        ├── TransactionFailed    the chain refused or reverted a transaction
+        ├── IndexingTimeout      the node did not serve the DDO in time     (it may still come)
+        └── JournalError         the journal of an earlier run does not fit this one
+
+They carry their facts as attributes, survive pickling, never hold a key, and read as one sentence that says
+what is wrong and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from unionveil.errors import UnionVeilError
+
+__all__ = [
+    "ChainError",
+    "IndexingTimeout",
+    "InsufficientFunds",
+    "InvalidDDO",
+    "JournalError",
+    "MissingExtra",
+    "NetworkMismatch",
+    "NodeError",
+    "PublishError",
+    "SettingError",
+    "TransactionFailed",
+]
+
+
+class PublishError(UnionVeilError):
+    """Root of everything that goes wrong between a publisher, a chain and a node."""
+
+
+class SettingError(PublishError):
+    """An option, a file or an environment variable is missing or has a value that is not allowed."""
+
+
+class MissingExtra(PublishError):
+    """A package that publishing needs is not installed.
+
+    Attributes:
+        package: name of the module that could not be imported.
+    """
+
+    def __init__(self, package: str) -> None:
+        super().__init__(package)
+        self.package = package
+
+    def __str__(self) -> str:
+        return (
+            f"the package {self.package!r} is missing; install what publishing needs: pip install '.[ocean]'"
+        )
+
+
+class InvalidDDO(PublishError):
+    """The metadata breaks rules of the DDO.
+
+    Attributes:
+        issues: one sentence for each broken rule.
+    """
+
+    def __init__(self, issues: Iterable[str]) -> None:
+        self.issues = tuple(issues)
+        super().__init__(self.issues)
+
+    def __str__(self) -> str:
+        return "the metadata is not valid: " + "; ".join(self.issues)
+
+
+class NetworkMismatch(PublishError):
+    """The RPC serves another chain.
+
+    Attributes:
+        expected: chain id of the network that was asked for.
+        actual: chain id that the RPC answered.
+    """
+
+    def __init__(self, expected: int, actual: int) -> None:
+        super().__init__(expected, actual)
+        self.expected = expected
+        self.actual = actual
+
+    def __str__(self) -> str:
+        return (
+            f"the RPC serves chain {self.actual}, the network asked for is chain {self.expected}; "
+            "nothing was signed; give the RPC of that network with --rpc-url, or name the other network"
+        )
+
+
+class ChainError(PublishError):
+    """The RPC cannot be reached, or refuses what it was asked."""
+
+
+class InsufficientFunds(PublishError):
+    """The account cannot pay.
+
+    Attributes:
+        address: the account.
+        needed: in the smallest unit of the token.
+        available: in the smallest unit of the token.
+        token: symbol of what is missing.
+        decimals: of the token.
+    """
+
+    def __init__(self, address: str, needed: int, available: int, token: str, decimals: int = 18) -> None:
+        super().__init__(address, needed, available, token, decimals)
+        self.address = address
+        self.needed = needed
+        self.available = available
+        self.token = token
+        self.decimals = decimals
+
+    def __str__(self) -> str:
+        unit = 10**self.decimals
+        return (
+            f"account {self.address} has {self.available / unit:.6g} {self.token} and needs "
+            f"{self.needed / unit:.6g}; send it some and run the same command again"
+        )
+
+
+class NodeError(PublishError):
+    """The Ocean node cannot be reached, or refuses.
+
+    Attributes:
+        url: of the request, without its query.
+        status: HTTP status, None where there was no answer.
+        detail: what the node said, or what went wrong on the way.
+    """
+
+    def __init__(self, url: str, status: int | None, detail: str = "") -> None:
+        super().__init__(url, status, detail)
+        self.url = url
+        self.status = status
+        self.detail = detail
+
+    def __str__(self) -> str:
+        said = f": {self.detail}" if self.detail else ""
+        if self.status is None:
+            return f"the node at {self.url} gives no answer{said}; check --node-url and that the node runs"
+        return f"the node at {self.url} refuses (HTTP {self.status}){said}"
+
+
+class TransactionFailed(PublishError):
+    """The chain refused or reverted a transaction.
+
+    Attributes:
+        tx_hash: "0x..." of the transaction; None where it was refused before it was signed.
+        reason: what the contract or the RPC said.
+        action: what the transaction was to do.
+    """
+
+    def __init__(self, tx_hash: str | None, reason: str = "", action: str = "") -> None:
+        super().__init__(tx_hash, reason, action)
+        self.tx_hash = tx_hash
+        self.reason = reason
+        self.action = action
+
+    def __str__(self) -> str:
+        what = f" ({self.action})" if self.action else ""
+        why = f": {self.reason}" if self.reason else ""
+        if self.tx_hash is None:
+            return f"the chain would revert the transaction{what}{why}; nothing was signed"
+        return f"transaction {self.tx_hash}{what} failed{why}"
+
+
+class IndexingTimeout(PublishError):
+    """The node did not serve the DDO in time.
+
+    Attributes:
+        did: of the asset.
+        seconds: how long was waited.
+    """
+
+    def __init__(self, did: str, seconds: float) -> None:
+        super().__init__(did, seconds)
+        self.did = did
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return (
+            f"the node has not indexed {self.did} after {self.seconds:.0f} s; it is on the chain, and the "
+            "same command again goes on waiting; check that the node indexes this chain"
+        )
+
+
+class JournalError(PublishError):
+    """The journal of an earlier run cannot be read, or belongs to another publication."""
