@@ -33,7 +33,7 @@ def test_strings_are_converted():
         ({"method": "pixelate", "cells": "1"}, "cells: .*greater than or equal to 2"),
         ({"method": "pixelate", "cells": "1000"}, "cells: .*less than or equal to 10"),
         ({"method": "gaussian", "strength": "0"}, "strength: .*greater than or equal to 1"),
-        ({"detector": "retinafase"}, "unknown detector 'retinafase'; did you mean 'retinaface'"),
+        ({"detector": "retinafase"}, "unknown detector 'retinafase'; did you mean 'retinaface'[?]$"),
         ({"detector": "yolo"}, "is to be written yolo:FILE.onnx"),
         ({"detector": "haar,haar"}, "named twice"),
         ({"detector": ""}, "unknown detector ''"),

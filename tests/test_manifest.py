@@ -31,6 +31,14 @@ def test_what_is_written_can_be_read_as_the_model():
     assert AnonymizeConfig.from_parameters(manifest.configuration) == AnonymizeConfig()
 
 
+def test_the_threshold_that_counted_is_said_whether_asked_for_or_not():
+    card = CARDS["retinaface"]
+    by_default = ManifestBuilder(AnonymizeConfig(), [card])
+    asked = ManifestBuilder(AnonymizeConfig(threshold=0.25), [card])
+    assert Manifest.model_validate_json(by_default.to_bytes()).models[0].threshold == card.threshold
+    assert Manifest.model_validate_json(asked.to_bytes()).models[0].threshold == 0.25
+
+
 def test_an_empty_run_has_a_valid_manifest():
     builder = ManifestBuilder(AnonymizeConfig(), [])
     assert Manifest.model_validate_json(builder.to_bytes()).counts.inputs == 0

@@ -294,5 +294,6 @@ def _near(name: str, known: Iterable[str]) -> str:
 
 def _explain(item: Any) -> str:
     name = str(next(part for part in reversed(item["loc"]) if isinstance(part, str)))
-    message = str(item["msg"]).removeprefix("Value error, ")
-    return f"{name}: {message}, got {json.dumps(item['input'], default=str)}"
+    if item["type"] == "value_error":  # our own words, which name the value
+        return f"{name}: {item['ctx']['error']}"
+    return f"{name}: {item['msg']}, got {json.dumps(item['input'], default=str)}"

@@ -94,6 +94,7 @@ class ModelRecord(_Part):
     name: str
     sha256: str
     licence: str
+    threshold: float = Field(description="Least score that counted as a face.")
 
 
 class ToolRecord(_Part):
@@ -127,7 +128,13 @@ class ManifestBuilder:
     def __init__(self, config: AnonymizeConfig, cards: Iterable[ModelCard]) -> None:
         self._config = config
         self._models = tuple(
-            ModelRecord(name=card.name, sha256=card.sha256, licence=card.licence) for card in cards
+            ModelRecord(
+                name=card.name,
+                sha256=card.sha256,
+                licence=card.licence,
+                threshold=config.threshold or card.threshold,
+            )
+            for card in cards
         )
         self._lines: list[bytes] = []
         self._rejected: Counter[str] = Counter()
