@@ -11,7 +11,11 @@
         ├── NodeError            the Ocean node cannot be reached or refuses
         ├── TransactionFailed    the chain refused or reverted a transaction
         ├── IndexingTimeout      the node did not serve the DDO in time     (it may still come)
-        └── JournalError         the journal of an earlier run does not fit this one
+        ├── JournalError         the journal of an earlier run does not fit this one
+        ├── OrderError           an asset cannot be ordered
+        ├── UntrustedAlgorithm   the data set does not let this algorithm in
+        ├── JobFailed            a compute job ended without results
+        └── ResultsError         what came out of a job is not what its manifest says
 
 They carry their facts as attributes, survive pickling, never hold a key, and read as one sentence that says
 what is wrong and what to do.
@@ -28,13 +32,17 @@ __all__ = [
     "IndexingTimeout",
     "InsufficientFunds",
     "InvalidDDO",
+    "JobFailed",
     "JournalError",
     "MissingExtra",
     "NetworkMismatch",
     "NodeError",
+    "OrderError",
     "PublishError",
+    "ResultsError",
     "SettingError",
     "TransactionFailed",
+    "UntrustedAlgorithm",
 ]
 
 
@@ -146,6 +154,8 @@ class NodeError(PublishError):
 
     def __str__(self) -> str:
         said = f": {self.detail}" if self.detail else ""
+        if self.status == 200:
+            return f"the node at {self.url} gives an answer that cannot be used{said}"
         if self.status is None:
             return f"the node at {self.url} gives no answer{said}; check --node-url and that the node runs"
         return f"the node at {self.url} refuses (HTTP {self.status}){said}"
@@ -196,3 +206,61 @@ class IndexingTimeout(PublishError):
 
 class JournalError(PublishError):
     """The journal of an earlier run cannot be read, or belongs to another publication."""
+
+
+class OrderError(PublishError):
+    """An asset cannot be ordered: nobody sells it, the price is above the limit, or the DDO is in the way."""
+
+
+class UntrustedAlgorithm(PublishError):
+    """The data set does not let this algorithm in.
+
+    Attributes:
+        algorithm: its DID.
+        dataset: its DID.
+        reason: what does not fit.
+    """
+
+    def __init__(self, algorithm: str, dataset: str, reason: str) -> None:
+        super().__init__(algorithm, dataset, reason)
+        self.algorithm = algorithm
+        self.dataset = dataset
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"the data set {self.dataset} does not trust the algorithm {self.algorithm}: {self.reason}; "
+            "its publisher can change that with publish/trust.py"
+        )
+
+
+class JobFailed(PublishError):
+    """A compute job ended without results.
+
+    Attributes:
+        job_id: of the node.
+        reason: what the node or the algorithm said.
+    """
+
+    def __init__(self, job_id: str, reason: str) -> None:
+        super().__init__(job_id, reason)
+        self.job_id = job_id
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"job {self.job_id} failed: {self.reason}"
+
+
+class ResultsError(PublishError):
+    """What came out of a job is not what its manifest says.
+
+    Attributes:
+        issues: one sentence for everything that does not fit.
+    """
+
+    def __init__(self, issues: Iterable[str]) -> None:
+        self.issues = tuple(issues)
+        super().__init__(self.issues)
+
+    def __str__(self) -> str:
+        return "the results are not to be trusted: " + "; ".join(self.issues)

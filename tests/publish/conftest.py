@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from node_double import FileServer
 from unionveil_ocean.embedded import EmbeddedChain, embedded_chain
 
 
@@ -21,3 +22,10 @@ def chain(shared_chain: EmbeddedChain) -> Iterator[EmbeddedChain]:
     policy, timeout = shared_chain.policy, shared_chain.timeout_seconds
     yield shared_chain
     shared_chain.policy, shared_chain.timeout_seconds = policy, timeout
+
+
+@pytest.fixture
+def files() -> Iterator[FileServer]:
+    """Files over HTTP on loopback."""
+    with FileServer() as server:
+        yield server
