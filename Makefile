@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all check schemas bench clean
+.PHONY: demo test test-all check schemas bench image test-container clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +30,13 @@ schemas: $(VENV)/.ready
 
 bench: $(VENV)/.ready
 	$(BIN)/pytest -m benchmark -s -p no:cacheprovider tests/benchmarks
+
+# Both need a Docker engine; see docker/README.md.
+image:
+	docker/build.sh
+
+test-container: image $(VENV)/.ready
+	$(BIN)/pytest -m "engine and not benchmark" tests/docker
 
 clean:
 	rm -rf $(VENV) demo-output

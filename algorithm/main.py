@@ -2,8 +2,9 @@
 
 import sys
 
-from unionveil.cli import main
-
 if __name__ == "__main__":
+    # Workers load this file too, under another name, and need nothing of the command line.
+    from unionveil.cli import main
+
     sys.argv[1:1] = ["job"]
     main()

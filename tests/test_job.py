@@ -5,9 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import samples
 from paths import REPOSITORY
@@ -191,3 +193,25 @@ def test_the_log_says_what_happened_by_number(tmp_path):
     assert "method=gaussian" in done.stdout
     assert "1 input files" in done.stdout
     assert done.stdout.strip().splitlines()[-1].startswith("done: 1 pictures, ")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="nodes end a job with a POSIX signal")
+def test_a_job_that_is_stopped_leaves_whole_outputs_and_no_manifest(tmp_path):
+    inputs = lay_out(tmp_path)
+    for number in range(300):
+        shutil.copy(samples.SCENES / "street.jpg", inputs / f"{number:03d}.jpg")
+    command = [sys.executable, str(MAIN), "--data-dir", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not outputs(tmp_path):
+        time.sleep(0.05)
+    process.terminate()
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert said.startswith("unionveil: stopped before all was done")
+    assert len(said.splitlines()) == 1
+    names = outputs(tmp_path)
+    assert 0 < len(names) < 300
+    assert names == [f"{number:06d}.jpg" for number in range(1, len(names) + 1)]
+    for name in names:
+        with Image.open(tmp_path / "outputs" / name) as image:
+            image.load()

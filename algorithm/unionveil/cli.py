@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -30,7 +31,7 @@ from .sources import count_items, read_items
 
 __all__ = ["main"]
 
-EXIT_DONE, EXIT_SOME_REJECTED, EXIT_WRONG_USE, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_DONE, EXIT_SOME_REJECTED, EXIT_WRONG_USE, EXIT_INTERRUPTED, EXIT_STOPPED = 0, 1, 2, 130, 143
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -210,7 +211,16 @@ def _summary(counts: Counts, rejected: list[tuple[str, str]], output: Path | Non
 )
 def job(data_dir: Path) -> int:
     """Runs as an Ocean compute-to-data algorithm."""
-    counts = run_job(data_dir, lambda line: click.echo(line))
+    # A node ends a job that takes too long with SIGTERM, which a container's first process would not notice.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        counts = run_job(data_dir, lambda line: click.echo(line))
+    except KeyboardInterrupt:
+        click.echo(
+            "unionveil: stopped before all was done; the outputs so far are whole, and there is no manifest",
+            err=True,
+        )
+        return EXIT_STOPPED
     return EXIT_SOME_REJECTED if counts.rejected else EXIT_DONE
 
 

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Writes the locked dependencies of the image anew: docker/lock.sh (needs uv: pip install uv).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export UV_CUSTOM_COMPILE_COMMAND=docker/lock.sh
+
+command -v uv >/dev/null || { echo "lock: uv is not here; install it with: pip install uv" >&2; exit 1; }
+
+# What the packages ask for and the job never loads: rich's colouring of code and Markdown, and what ONNX
+# Runtime's tools need to convert models. 14 MB; tests/docker imports everything that is left.
+unused=(pygments markdown-it-py mdurl protobuf flatbuffers)
+
+# The hashes are those of all platforms' wheels, so that the same file also locks an arm64 image.
+lock() {
+  local name=$1 source=$2
+  shift 2
+  uv pip compile --quiet --upgrade --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+    --generate-hashes --no-annotate --output-file "docker/requirements/$name.txt" "$source" "$@"
+}
+
+lock cpu pyproject.toml --excludes <(printf '%s\n' "${unused[@]}")
+# ONNX Runtime for GPUs is another package with the same import name; its extras bring CUDA and cuDNN.
+echo 'onnxruntime-gpu[cuda,cudnn]>=1.21' |
+  lock gpu pyproject.toml - --excludes <(printf '%s\n' onnxruntime "${unused[@]}")
+echo 'cyclonedx-bom>=7,<8' | lock sbom -
