@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all check schemas bench image test-container clean
+.PHONY: demo test test-all check schemas bench image test-container train evaluate-weights people clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -38,5 +38,32 @@ image:
 test-container: image $(VENV)/.ready
 	$(BIN)/pytest -m "engine and not benchmark" tests/docker
 
+# Training needs labelled photos, which no repository carries; algorithm/training/README.md says which.
+PEOPLE ?= ../shared/people
+MODELS ?= ../shared/models
+TRAIN_WORK ?= ../unionveil-training
+HOURS ?= 8
+TRAIN_BIN := $(VENV)-train/bin
+
+people:
+	@test -d "$(PEOPLE)/validation" || { echo "there are no labelled photos in $(PEOPLE): name their folder with PEOPLE=FOLDER" >&2; exit 1; }
+
+$(VENV)-train/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-train
+	$(TRAIN_BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[train]'
+	@touch $@
+
+# From random weights; TRAIN_FLAGS="--init algorithm/unionveil/weights/retinaface.onnx" goes on from the committed
+# ones, TRAIN_FLAGS=--resume from the last checkpoint.
+train: people $(VENV)-train/.ready
+	$(TRAIN_BIN)/python -m training.teach --people $(PEOPLE) --cache $(TRAIN_WORK)/pixels.u8 --out $(TRAIN_WORK)/centerface.jsonl
+	$(TRAIN_BIN)/python -m training.train --people $(PEOPLE) --work $(TRAIN_WORK) --teacher $(TRAIN_WORK)/centerface.jsonl --hours $(HOURS) $(TRAIN_FLAGS)
+	$(TRAIN_BIN)/python -m training.export --work $(TRAIN_WORK) --out $(TRAIN_WORK)/weights --threshold 0.5
+
+# EVALUATE_FLAGS="--weights FOLDER" measures weights that were exported to another folder.
+evaluate-weights: people $(VENV)-train/.ready
+	$(TRAIN_BIN)/python -m training.evaluate --people $(PEOPLE) --models $(MODELS) --cache $(TRAIN_WORK)/found --out $(TRAIN_WORK)/results.json $(EVALUATE_FLAGS)
+	$(TRAIN_BIN)/python -m training.plot --results $(TRAIN_WORK)/results.json --out $(TRAIN_WORK)/recall.png
+
 clean:
-	rm -rf $(VENV) demo-output
+	rm -rf $(VENV) $(VENV)-train demo-output

@@ -1,0 +1,1 @@
+"""How UnionVeil's own face detector is trained, exported and measured; not in the wheel, nor the image."""

@@ -1,0 +1,118 @@
+"""Batches: photos drawn at random, made into scenes, as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from .augment import Rng, scene
+from .labels import Labels, Third, labels_of
+from .photos import Pixels
+from .spec import MEAN_BGR
+
+__all__ = ["Batch", "Photos", "batches", "to_input"]
+
+_PORTRAIT_WEIGHT = 0.3
+"""LFW's portraits are a fifth of the photos, one large frontal face each: easy, and soon learned."""
+
+_NEGATIVE_WEIGHT = 2.0
+"""Photos without faces are few, and their animals, statues and lamps are what looks like faces."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures and their faces, the faces of all pictures in one list.
+
+    Attributes:
+        images: `(N, 3, S, S)` float32, blue first, the mean subtracted.
+        of: `(F,)` int64, picture of each face.
+        xyxy: `(F, 4)` float32.
+        points: `(F, 5, 2)` float32, NaN where unknown.
+        quality: `(F,)` float32.
+        ignore_of: `(G,)` int64, picture of each ignored box.
+        ignore_xyxy: `(G, 4)` float32.
+    """
+
+    images: Tensor
+    of: Tensor
+    xyxy: Tensor
+    points: Tensor
+    quality: Tensor
+    ignore_of: Tensor
+    ignore_xyxy: Tensor
+
+
+class Photos:
+    """Photos to draw from.
+
+    Args:
+        pixels: all photos.
+        lines: `labels.jsonl`.
+        third: what the third teacher saw.
+        indices: the photos to draw; the others are held out.
+    """
+
+    def __init__(
+        self, pixels: Pixels, lines: Sequence[dict[str, Any]], third: Third, indices: Sequence[int]
+    ) -> None:
+        self._pixels = pixels
+        self._indices = np.asarray(indices)
+        self._labels = {int(i): labels_of(lines[i], third) for i in indices}
+        weights = [_weight(lines[i]) for i in indices]
+        self._cumulative = np.cumsum(weights) / np.sum(weights)
+
+    def __call__(self, rng: Rng) -> tuple[npt.NDArray[np.uint8], Labels]:
+        """A `Drawer`."""
+        drawn = int(np.searchsorted(self._cumulative, rng.random(), side="right"))
+        index = int(self._indices[min(drawn, len(self._indices) - 1)])
+        return self._pixels[index], self._labels[index]
+
+
+def _weight(line: dict[str, Any]) -> float:
+    """How often a photo is drawn: crowds somewhat more often."""
+    if line["source"] == "lfw":
+        return _PORTRAIT_WEIGHT
+    if line["negative"]:
+        return _NEGATIVE_WEIGHT
+    faces = sum(not face["ignore"] for face in line["faces"])
+    return 1.0 + min(2.0, faces / 10)
+
+
+def to_input(image: npt.NDArray[np.uint8]) -> Tensor:
+    """`(H, W, 3)` uint8, blue first, to `(3, H, W)` float32, the mean subtracted."""
+    return torch.from_numpy(
+        np.ascontiguousarray((image.astype(np.float32) - np.float32(MEAN_BGR)).transpose(2, 0, 1))
+    )
+
+
+def batches(photos: Photos, size: int, size_px: int, rng: Rng) -> Iterator[Batch]:
+    """Batches without end.
+
+    Args:
+        photos: to draw from.
+        size: pictures in a batch.
+        size_px: side of a picture.
+        rng: draws everything.
+    """
+    while True:
+        made = [scene(photos, size_px, rng) for _ in range(size)]
+        labels = Labels.concat([part for _, part in made])
+        of = np.repeat(np.arange(size), [len(part) for _, part in made])
+        faces = ~labels.ignore
+        yield Batch(
+            images=torch.stack([to_input(image) for image, _ in made]).contiguous(
+                memory_format=torch.channels_last
+            ),
+            of=torch.from_numpy(of[faces]),
+            xyxy=torch.from_numpy(labels.xyxy[faces]),
+            points=torch.from_numpy(labels.points[faces]),
+            quality=torch.from_numpy(labels.quality[faces]),
+            ignore_of=torch.from_numpy(of[~faces]),
+            ignore_xyxy=torch.from_numpy(labels.xyxy[~faces]),
+        )

@@ -1,0 +1,294 @@
+"""The network: MobileNetV1-0.25, a feature pyramid down to stride 4, context modules, one prior a cell.
+
+RetinaFace (arXiv:1905.00641) with one level more: stride 4, where a 10 px face has cells of its own. That
+level has half the channels and one separable convolution in place of a context module, because it has three
+quarters of all cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["FaceNet", "Unit", "count_macs", "folded", "load_onnx", "parameters", "restored", "units"]
+
+_SLOPE = 0.1
+_LOWEST_SCORE = 0.01
+"""Every cell's score before training (arXiv:1708.02002, section 4.1)."""
+
+_FINE = 32
+"""Channels of the level at stride 4."""
+
+
+class Unit(nn.Module):
+    """Convolution, batch norm, and a leaky rectifier if `active`.
+
+    Once folded, batch norm is part of the convolution, which then has a bias: so weights are exported, and so
+    exported weights are trained on, which costs a third less time.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 3,
+        stride: int = 1,
+        *,
+        depthwise: bool = False,
+        active: bool = True,
+    ) -> None:
+        super().__init__()
+        groups = inputs if depthwise else 1
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+        nn.init.kaiming_normal_(self.conv.weight, a=_SLOPE, mode="fan_out")
+        self.norm: nn.BatchNorm2d | None = nn.BatchNorm2d(outputs)
+        self.active = active
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(N, inputs, H, W)` to `(N, outputs, H / stride, W / stride)`."""
+        x = self.conv(x) if self.norm is None else self.norm(self.conv(x))
+        return functional.leaky_relu(x, _SLOPE, inplace=True) if self.active else x
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Makes batch norm, as it is in evaluation, part of the convolution; does nothing the second time."""
+        norm = self.norm
+        if norm is None:
+            return
+        if norm.running_mean is None or norm.running_var is None:
+            raise RuntimeError("batch norm keeps no statistics: there is nothing to fold")
+        scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+        self.conv.weight.mul_(scale[:, None, None, None])
+        self.conv.bias = nn.Parameter(norm.bias - norm.running_mean * scale)
+        self.norm = None
+
+
+def _separable(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(Unit(inputs, inputs, 3, stride, depthwise=True), Unit(inputs, outputs, 1))
+
+
+class _Context(nn.Module):
+    """Three, five and seven pixels wide, side by side (SSH, arXiv:1708.03979, section 3.3)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        half, quarter = channels // 2, channels // 4
+        self.near = Unit(channels, half, active=False)
+        self.shared = Unit(channels, quarter)
+        self.wide = Unit(quarter, quarter, active=False)
+        self.wider = Unit(quarter, quarter)
+        self.widest = Unit(quarter, quarter, active=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        shared = self.shared(x)
+        parts = [self.near(x), self.wide(shared), self.widest(self.wider(shared))]
+        return functional.relu(torch.cat(parts, 1))
+
+
+class _Head(nn.Module):
+    """Score, box and landmarks of the one prior of each cell: 1 + 4 + 10 numbers."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.score = nn.Conv2d(channels, 1, 1)
+        self.box = nn.Conv2d(channels, 4, 1)
+        self.points = nn.Conv2d(channels, 10, 1)
+        for layer in (self.score, self.box, self.points):
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.zeros_(layer.bias)
+        nn.init.constant_(self.score.bias, float(np.log(_LOWEST_SCORE / (1 - _LOWEST_SCORE))))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [layer(x).permute(0, 2, 3, 1).flatten(1, 2) for layer in (self.box, self.score, self.points)]
+
+
+class FaceNet(nn.Module):
+    """The detector.
+
+    `forward` takes `(N, 3, H, W)` float32, blue first, the mean subtracted, H and W multiples of 32. It
+    gives `loc (N, P, 4)`, score logits `(N, P, 1)` and `landms (N, P, 10)`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stage4 = nn.Sequential(
+            Unit(3, 8, 3, 2), _separable(8, 16), _separable(16, 32, 2), _separable(32, 32)
+        )
+        self.stage8 = nn.Sequential(_separable(32, 64, 2), _separable(64, 64))
+        self.stage16 = nn.Sequential(_separable(64, 128, 2), *(_separable(128, 128) for _ in range(5)))
+        self.stage32 = nn.Sequential(_separable(128, 256, 2), _separable(256, 256))
+        self.side4 = Unit(32, _FINE, 1)
+        self.side8, self.side16, self.side32 = Unit(64, 64, 1), Unit(128, 64, 1), Unit(256, 64, 1)
+        self.down4 = Unit(64, _FINE, 1)
+        self.merge4 = Unit(_FINE, _FINE)
+        self.merge8, self.merge16 = Unit(64, 64), Unit(64, 64)
+        self.context4 = _separable(_FINE, _FINE)
+        self.context8, self.context16, self.context32 = _Context(64), _Context(64), _Context(64)
+        self.heads = nn.ModuleList([_Head(_FINE), _Head(64), _Head(64), _Head(64)])
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As the class says."""
+        at4 = self.stage4(x)
+        at8 = self.stage8(at4)
+        at16 = self.stage16(at8)
+        at32 = self.side32(self.stage32(at16))
+        at16 = self.merge16(self.side16(at16) + _double(at32))
+        at8 = self.merge8(self.side8(at8) + _double(at16))
+        at4 = self.merge4(self.side4(at4) + _double(self.down4(at8)))
+        seen = [self.context4(at4), self.context8(at8), self.context16(at16), self.context32(at32)]
+        levels = [head(level) for head, level in zip(self.heads, seen, strict=True)]
+        loc, logit, landms = (torch.cat(parts, 1) for parts in zip(*levels, strict=True))
+        return loc, logit, landms
+
+
+def _double(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+def units(model: nn.Module) -> Iterator[tuple[str, Unit]]:
+    """The model's `Unit`s with their names."""
+    return ((name, part) for name, part in model.named_modules() if isinstance(part, Unit))
+
+
+def restored(state: Mapping[str, Tensor]) -> FaceNet:
+    """A network from its state, whose units are folded where they were."""
+    model = FaceNet()
+    for name, unit in units(model):
+        if f"{name}.conv.bias" in state:
+            unit.fold()
+    model.load_state_dict(state)
+    return model
+
+
+def folded(model: FaceNet) -> FaceNet:
+    """A copy for evaluation and export in which every `Unit` is one convolution with a bias."""
+    copy = restored(model.state_dict())
+    for _, unit in units(copy):
+        unit.fold()
+    return copy.eval()
+
+
+def parameters(model: nn.Module) -> int:
+    """How many numbers training moves."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def count_macs(model: FaceNet, size_wh: tuple[int, int]) -> int:
+    """Multiplications with additions of one picture's convolutions; GFLOPs are twice that over 1e9."""
+    total = 0
+
+    def add(layer: nn.Conv2d, _: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal total
+        total += output[0].numel() * layer.weight[0].numel()
+
+    hooks = [
+        layer.register_forward_hook(add)  # type: ignore[arg-type]
+        for layer in model.modules()
+        if isinstance(layer, nn.Conv2d)
+    ]
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        model(torch.zeros(1, 3, size_wh[1], size_wh[0]))
+    model.train(training)
+    for hook in hooks:
+        hook.remove()
+    return total
+
+
+_FIRST_WEIGHTS = {
+    f"s1.{0}.0": "stage4.0",
+    **{f"s1.{i}.{3 * j}": f"stage4.{i}.{j}" for i in (1, 2, 3) for j in (0, 1)},
+    **{f"s1.{i + 4}.{3 * j}": f"stage8.{i}.{j}" for i in (0, 1) for j in (0, 1)},
+    **{f"s2.{i}.{3 * j}": f"stage16.{i}.{j}" for i in range(6) for j in (0, 1)},
+    **{f"s3.{i}.{3 * j}": f"stage32.{i}.{j}" for i in (0, 1) for j in (0, 1)},
+    **{f"l.{k}.0": f"side{8 << k}" for k in range(3)},
+    **{f"m.{k}.0": f"merge{8 << k}" for k in range(2)},
+    **{
+        f"h.{k}.{short}.0": f"context{8 << k}.{name}"
+        for k in range(3)
+        for short, name in zip("abcde", ("near", "shared", "wide", "wider", "widest"), strict=True)
+    },
+}
+"""Layers of the project's first weights: other names, two priors a cell and no level at stride 4."""
+
+_FIRST_PRIOR = (1, 0, 0)
+"""Which of their two priors is nearest to today's: 32 px for 28, 64 for 80, 256 for 240."""
+
+
+def load_onnx(model: FaceNet, path: Path) -> list[str]:
+    """Starts a model from weights that this project exported, the first ones or later ones.
+
+    Batch norm is folded in such a file, and so it stays.
+
+    Args:
+        model: changed in place.
+        path: the ONNX file.
+
+    Returns:
+        Names of the layers that the file does not have; they stay random.
+
+    Raises:
+        ValueError: no layer of the file fits the model.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(path).graph
+    arrays = {
+        tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer
+    }
+    layers: dict[str, tuple[Tensor, Tensor]] = {}
+    for node in graph.node:
+        if node.op_type == "Conv" and node.input[1] in arrays:
+            weight, bias = arrays[node.input[1]], arrays[node.input[2]]
+            for name in _layer_names(node.name, node.input[1]):
+                layers[name] = (weight, bias)
+    layers |= _first_heads(arrays)
+    missing = []
+    with torch.no_grad():
+        for name, unit in units(model):
+            if name not in layers:
+                missing.append(name)
+                continue
+            unit.fold()
+            unit.conv.weight.copy_(layers[name][0])
+            unit.conv.bias = nn.Parameter(layers[name][1])
+        for name, part in model.heads.named_modules(prefix="heads"):
+            if isinstance(part, nn.Conv2d):
+                if name not in layers:
+                    missing.append(name)
+                    continue
+                part.weight.copy_(layers[name][0])
+                part.bias = nn.Parameter(layers[name][1])
+    if len(missing) == len(list(units(model))) + 3 * len(model.heads):
+        raise ValueError(f"{path} has no layer of this network: give an ONNX file that this project exported")
+    return missing
+
+
+def _layer_names(node: str, weight_name: str) -> list[str]:
+    """Names in this network of one convolution of the file; none if it is not known."""
+    if weight_name.endswith(".weight"):
+        return [weight_name.removesuffix(".weight").removesuffix(".conv")]
+    parts = [part for part in node.split("/") if part not in ("", "n", "Conv")]
+    if not parts:
+        return []
+    first = parts[-1] if parts[-1][0] in "slm" else ".".join([parts[0], parts[-1]])
+    return [_FIRST_WEIGHTS[first]] if first in _FIRST_WEIGHTS else []
+
+
+def _first_heads(arrays: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
+    """Heads of the first weights, cut down to one prior a cell; empty for later weights."""
+    found = {}
+    for k, prior in enumerate(_FIRST_PRIOR):
+        for first, name, width in (("cls", "score", 1), ("box", "box", 4), ("lm", "points", 10)):
+            key = f"n.{first}.{k}"
+            if f"{key}.weight" in arrays:
+                rows = slice(prior * width, (prior + 1) * width)
+                found[f"heads.{k + 1}.{name}"] = (arrays[f"{key}.weight"][rows], arrays[f"{key}.bias"][rows])
+    return found

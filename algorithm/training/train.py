@@ -1,0 +1,310 @@
+"""Trains the detector for a given time: `python -m training.train --people FOLDER --work FOLDER --hours 1.5`.
+
+Progress is wall-clock time: the learning rate falls along a cosine of the hours gone, so a run ends when it
+was told to whatever else the machine does. SIGTERM and SIGINT end it after the step under way, with a
+checkpoint; `--resume` goes on from it, the schedule stretched over the new `--hours`.
+
+Each process makes its own pictures and computes on one thread; after every step they take the mean of their
+gradients. On few cores that is faster than one process with as many threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, multiprocessing
+
+from .data import Photos, batches
+from .holdout import measure, split
+from .labels import Third, read_third_teacher
+from .loss import loss
+from .model import FaceNet, load_onnx, parameters, restored
+from .photos import DataError, Pixels, read_jsonl
+from .spec import SIZE_MULTIPLE_PX
+
+_WARM_UP_STEPS = 200
+_LEAST_RATE = 0.01
+"""Share of the peak learning rate that is left at the end."""
+
+_LARGEST_GRADIENT = 10.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run.
+
+    Attributes:
+        people: folder of labels and shards.
+        work: folder of the run's own files, outside the tree.
+        hours: from now to the end.
+        init: ONNX weights of this project to start from; None starts from random weights.
+        teacher: what `teach.py` wrote; None teaches with two teachers.
+        resume: whether to go on from the checkpoint in `work`.
+        processes: how many, each with one thread.
+        batch: pictures for each process and step.
+        size_px: side of a picture.
+        rate: peak learning rate.
+        decay: weight decay.
+        average: share of the moving average of the weights that each step keeps.
+        seed: of everything that is drawn.
+        measure_minutes: between looks at the held-out photos.
+    """
+
+    people: Path
+    work: Path
+    hours: float
+    init: Path | None
+    teacher: Path | None
+    resume: bool
+    processes: int
+    batch: int
+    size_px: int
+    rate: float
+    decay: float
+    average: float
+    seed: int
+    measure_minutes: float
+
+
+def main() -> int:
+    """Reads the settings, starts the processes and waits for them."""
+    settings = _settings()
+    try:
+        _check(settings)
+    except DataError as error:
+        print(error, file=sys.stderr)
+        return 1
+    (settings.work / "meeting").unlink(missing_ok=True)
+    running = multiprocessing.spawn(_run, (settings,), nprocs=settings.processes, join=False)
+    ending = _Ending()
+    told = False
+    while not running.join(timeout=1.0):
+        if ending.asked and not told:
+            told = True
+            for pid in running.pids():
+                os.kill(pid, signal.SIGTERM)
+    return 0
+
+
+def _check(settings: Settings) -> None:
+    """Finds what is missing before any process starts, and decodes the photos once for all of them."""
+    lines = read_jsonl(settings.people / "labels.jsonl")
+    if settings.teacher:
+        read_third_teacher(settings.teacher)
+    if settings.init and not settings.init.is_file():
+        raise DataError(f"--init {settings.init} is not there")
+    if settings.resume and not (settings.work / "checkpoint.pt").is_file():
+        raise DataError(f"there is no checkpoint in {settings.work}: leave out --resume")
+    if settings.hours <= 0 or settings.processes < 1 or settings.batch < 1:
+        raise DataError("--hours must be above 0, --processes and --batch at least 1")
+    if settings.size_px % SIZE_MULTIPLE_PX:
+        raise DataError(f"--size-px must be a multiple of {SIZE_MULTIPLE_PX}")
+    Pixels.open(settings.people, lines, settings.work / "pixels.u8")
+
+
+def _settings() -> Settings:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--people", type=Path, required=True, help="folder of labels.jsonl and its shards")
+    parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints and the log")
+    parser.add_argument("--hours", type=float, required=True, help="from now to the end")
+    parser.add_argument("--init", type=Path, help="ONNX weights of this project to start from")
+    parser.add_argument("--teacher", type=Path, help="CenterFace's labels, from training.teach")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --work")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=16, help="pictures a process and step")
+    parser.add_argument("--size-px", type=int, default=320)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--decay", type=float, default=0.02)
+    parser.add_argument("--average", type=float, default=0.998)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--measure-minutes", type=float, default=10.0)
+    return Settings(**vars(parser.parse_args()))
+
+
+class _Ending:
+    """Becomes true when the process is told to end."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self.asked = True
+
+
+def rate_at(progress: float, step: int, peak: float) -> float:
+    """Learning rate after a share of the time: a cosine from the peak, after a straight warm-up."""
+    warm = min(1.0, (step + 1) / _WARM_UP_STEPS)
+    return peak * warm * (_LEAST_RATE + (1 - _LEAST_RATE) * (1 + math.cos(math.pi * min(1.0, progress))) / 2)
+
+
+def _run(rank: int, settings: Settings) -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    torch.manual_seed(settings.seed)
+    # A paused process keeps the other waiting: hours, not the usual half hour.
+    dist.init_process_group(
+        "gloo",
+        init_method=f"file://{(settings.work / 'meeting').resolve()}",
+        rank=rank,
+        world_size=settings.processes,
+        timeout=timedelta(hours=12),
+    )
+    ending = _Ending()
+    lines = read_jsonl(settings.people / "labels.jsonl")
+    pixels = Pixels.open(settings.people, lines, settings.work / "pixels.u8")
+    third: Third = read_third_teacher(settings.teacher) if settings.teacher else {}
+    learned, held = split(lines)
+    model, state = _start(settings, rank)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = restored(state["average"] if settings.resume else model.state_dict()).eval()
+    optimizer = torch.optim.AdamW(_groups(model, settings.decay), lr=settings.rate, betas=(0.9, 0.99))
+    if settings.resume:
+        optimizer.load_state_dict(state["optimizer"])
+    step, crops = int(state["step"]), int(state["crops"])
+    rng = np.random.default_rng((settings.seed, rank, step))
+    source = batches(Photos(pixels, lines, third, learned), settings.batch, settings.size_px, rng)
+    if rank == 0:
+        print(f"{parameters(model)} parameters, {len(learned)} photos, {len(held)} held out", flush=True)
+    log = _Log(settings.work / "log.jsonl")
+    begun, start, seconds_before = time.time(), float(state["progress"]), float(state["seconds"])
+    measured = saved = begun
+    made = 0.0
+    over = False
+    while not over:
+        batch_begun = time.perf_counter()
+        batch = next(source)
+        made += time.perf_counter() - batch_begun
+        elapsed = time.time() - begun
+        progress = start + (1 - start) * min(1.0, elapsed / (settings.hours * 3600))
+        rate = rate_at(progress, step, settings.rate)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        value, parts = loss(*model(batch.images), batch)
+        optimizer.zero_grad(set_to_none=True)
+        value.backward()  # type: ignore[no-untyped-call]
+        over = _share(model, ending.asked or elapsed >= settings.hours * 3600, settings.processes)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), _LARGEST_GRADIENT)
+        optimizer.step()
+        step, crops = step + 1, crops + settings.batch * settings.processes
+        _follow(average, model, min(settings.average, (step + 1) / (step + 10)))
+        if rank != 0:
+            continue
+        if step % 50 == 0 or over:
+            log.write(
+                step=step, crops=crops, progress=progress, seconds=seconds_before + elapsed, rate=rate,
+                loss=float(value.detach()), making=made / max(1e-9, elapsed), **parts,
+            )  # fmt: skip
+        now = time.time()
+        if over or now - saved > 180:
+            saved = now
+            _save(settings, model, average, optimizer, progress, step, crops, seconds_before + elapsed, state)
+        if over or now - measured > settings.measure_minutes * 60:
+            measured = now
+            log.write(step=step, crops=crops, **measure(average, pixels, lines, third, held))
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def _start(settings: Settings, rank: int) -> tuple[FaceNet, dict[str, Any]]:
+    """The network and the state of the run: from the checkpoint, from exported weights, or random."""
+    if settings.resume:
+        state = torch.load(settings.work / "checkpoint.pt", weights_only=True)
+        return restored(state["model"]).train(), state
+    model = FaceNet()
+    if settings.init:
+        missing = load_onnx(model, settings.init)
+        if rank == 0:
+            print(f"from {settings.init}; random: {', '.join(missing) or 'nothing'}", flush=True)
+    origin = settings.init.name if settings.init else "random"
+    return model.train(), {"progress": 0.0, "step": 0, "crops": 0, "seconds": 0.0, "origin": origin}
+
+
+def _groups(model: FaceNet, decay: float) -> list[dict[str, Any]]:
+    """Weights decay; biases and batch norm do not."""
+    flat = [parameter for parameter in model.parameters() if parameter.ndim == 1]
+    deep = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    return [{"params": deep, "weight_decay": decay}, {"params": flat, "weight_decay": 0.0}]
+
+
+def _share(model: FaceNet, ending: bool, processes: int) -> bool:
+    """Gives every process the mean gradient, and whether any of them is told to end."""
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients] + [torch.tensor([float(ending)])])
+    dist.all_reduce(flat)
+    at = 0
+    for gradient in gradients:
+        size = gradient.numel()
+        gradient.copy_(flat[at : at + size].view_as(gradient) / processes)
+        at += size
+    return bool(flat[-1] > 0)
+
+
+@torch.no_grad()
+def _follow(average: FaceNet, model: FaceNet, keep: float) -> None:
+    """Moves the average a little towards the weights."""
+    target: dict[str, Tensor] = model.state_dict()
+    for name, value in average.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(target[name], 1 - keep)
+        else:
+            value.copy_(target[name])
+
+
+def _save(
+    settings: Settings,
+    model: FaceNet,
+    average: FaceNet,
+    optimizer: torch.optim.Optimizer,
+    progress: float,
+    step: int,
+    crops: int,
+    seconds: float,
+    before: dict[str, Any],
+) -> None:
+    half = settings.work / "checkpoint.part"
+    torch.save(
+        {
+            "model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(),
+            "progress": progress, "step": step, "crops": crops, "seconds": seconds,
+            "origin": before["origin"],
+        },
+        half,
+    )  # fmt: skip
+    half.replace(settings.work / "checkpoint.pt")
+
+
+class _Log:
+    """One JSON object a line, to the log and to the terminal."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, **values: float) -> None:
+        line = json.dumps({name: round(value, 5) for name, value in values.items()})
+        print(line, flush=True)
+        with self._path.open("a") as file:
+            file.write(line + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

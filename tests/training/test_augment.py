@@ -1,0 +1,123 @@
+"""A painted face must lie where its label says, whatever was done to the picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training.augment import flip, light, mosaic, occlude, paste_faces, rotate, scene, take_view
+from training.labels import Labels
+
+RED = (30, 30, 220)
+
+
+def painted(box: tuple[int, int, int, int] = (60, 40, 100, 90)) -> tuple[np.ndarray, Labels]:
+    """A black picture with one red ellipse, labelled as a face whose eyes are its left and right end."""
+    image = np.zeros((160, 200, 3), np.uint8)
+    x0, y0, x1, y1 = box
+    y, x = np.mgrid[:160, :200] + 0.5
+    cx, cy = (x0 + x1) / 2, (y0 + y1) / 2
+    image[((x - cx) / ((x1 - x0) / 2)) ** 2 + ((y - cy) / ((y1 - y0) / 2)) ** 2 <= 1] = RED
+    points = np.array([[x0, cy], [x1, cy], [cx, cy], [cx - 5, y1], [cx + 5, y1]], np.float32)
+    return image, Labels(np.array([box], np.float32), points[None], np.ones(1, np.float32), np.zeros(1, bool))
+
+
+def extent(image: np.ndarray) -> np.ndarray:
+    """xyxy of what is red."""
+    rows, columns = np.nonzero((image[..., 2] > 130) & (image[..., 0] < 100))
+    return np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], np.float32)
+
+
+def test_flip_moves_the_box_and_swaps_left_and_right() -> None:
+    image, labels = flip(*painted())
+    np.testing.assert_allclose(labels.xyxy[0], extent(image), atol=1)
+    left, right = labels.points[0, 0], labels.points[0, 1]
+    assert left[0] < right[0]
+    again_image, again = flip(image, labels)
+    np.testing.assert_array_equal(again_image, painted()[0])
+    np.testing.assert_allclose(again.points, painted()[1].points)
+
+
+@pytest.mark.parametrize("degrees", [-30.0, 12.0, 90.0])
+def test_rotate_takes_the_box_along(degrees: float) -> None:
+    image, labels = rotate(*painted(), degrees)
+    np.testing.assert_allclose(labels.xyxy[0], extent(image), atol=1.5)
+
+
+@pytest.mark.parametrize("scale", [0.4, 1.0, 2.3])
+def test_view_scales_the_box(scale: float) -> None:
+    image, labels = painted()
+    view, seen = take_view(image, labels, (128, 96), scale, (80, 65), np.random.default_rng(1))
+    assert view.shape == (96, 128, 3)
+    np.testing.assert_allclose(seen.xyxy[0], extent(view), atol=2)
+    assert not seen.ignore[0] or scale == 2.3  # there a part of the face lies outside
+
+
+def test_face_cut_by_the_view_is_ignored_and_a_rest_of_it_forgotten() -> None:
+    image, labels = painted()
+    rng = np.random.default_rng(0)
+    _, half = take_view(image, labels, (36, 160), 1.0, (100, 80), rng)  # from 82 on: half the face
+    assert half.ignore.tolist() == [True]
+    _, rest = take_view(image, labels, (40, 160), 1.0, (116, 80), rng)  # from 96 on: a tenth
+    assert len(rest) == 0
+
+
+def test_tiny_face_is_ignored() -> None:
+    image, labels = painted()
+    _, seen = take_view(image, labels, (64, 64), 0.1, (80, 65), np.random.default_rng(0))
+    assert seen.ignore.tolist() == [True]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_mosaic_boxes_hold_what_is_red(seed: int) -> None:
+    image, labels = mosaic(lambda _: painted(), 320, np.random.default_rng(seed))
+    assert image.shape == (320, 320, 3)
+    assert len(labels) >= 1
+    left = image.copy()
+    for x0, y0, x1, y1 in np.concatenate([labels.xyxy[:, :2] - 2, labels.xyxy[:, 2:] + 2], axis=1).astype(
+        int
+    ):
+        box = image[max(0, y0) : y1, max(0, x0) : x1]
+        assert (box[..., 2] > 130).mean() > 0.3
+        left[max(0, y0) : y1, max(0, x0) : x1] = 0
+    # What is red outside the labels are rests of faces that a view cut: less than one face.
+    assert ((left[..., 2] > 130) & (left[..., 0] < 100)).sum() < 0.02 * 320 * 320
+
+
+def test_pasted_faces_are_labelled_where_they_lie() -> None:
+    empty = np.zeros((200, 200, 3), np.uint8)
+    image, labels = paste_faces(empty, Labels.empty(), lambda _: painted(), np.random.default_rng(3), 3)
+    assert len(labels) == 3
+    for x0, y0, x1, y1 in labels.xyxy:
+        assert image[int((y0 + y1) / 2), int((x0 + x1) / 2), 2] > 130
+    assert not empty.any()
+
+
+def test_occlusion_changes_pixels_near_the_face_only() -> None:
+    image, labels = painted()
+    hidden = occlude(image, labels, np.random.default_rng(2), chance=1.0)
+    rows, columns = np.nonzero((hidden != image).any(axis=2))
+    assert len(rows) > 20
+    assert columns.min() > 60 - 40
+    assert columns.max() < 100 + 40
+
+
+def test_light_keeps_shape_and_is_the_same_for_the_same_seed() -> None:
+    image, _ = painted()
+    for seed in range(12):
+        one, two = (light(image, np.random.default_rng(seed)) for _ in range(2))
+        assert one.shape == image.shape
+        assert one.dtype == np.uint8
+        np.testing.assert_array_equal(one, two)
+
+
+def test_scene_gives_finite_boxes_inside_the_picture() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        image, labels = scene(lambda _: painted(), 160, rng)
+        assert image.shape == (160, 160, 3)
+        assert np.isfinite(labels.xyxy).all()
+        assert (labels.xyxy >= 0).all()
+        assert (labels.xyxy <= 160).all()
+        sides = (labels.xyxy[:, 2:] - labels.xyxy[:, :2])[~labels.ignore]
+        assert (sides >= 6).all()

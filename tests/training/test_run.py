@@ -1,0 +1,115 @@
+"""A whole run on a handful of made-up photos: trained, ended, gone on with, exported."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
+
+from training.train import rate_at
+
+
+def test_rate_rises_and_then_falls_along_a_cosine() -> None:
+    assert rate_at(0.0, 0, 1.0) < 0.01
+    assert rate_at(0.0, 1000, 1.0) == pytest.approx(1.0)
+    assert rate_at(0.5, 1000, 1.0) == pytest.approx(0.505)
+    assert rate_at(1.0, 1000, 1.0) == pytest.approx(0.01)
+    assert rate_at(1.5, 1000, 1.0) == pytest.approx(0.01)
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    """Forty pictures of noise with a bright square each, called a face."""
+    folder = tmp_path / "people"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    lines = []
+    with zipfile.ZipFile(folder / "train-00.zip", "w") as shard:
+        for i in range(40):
+            picture = rng.integers(0, 90, (120, 160, 3)).astype(np.uint8)
+            x, y = (int(v) for v in rng.integers(0, 80, 2))
+            picture[y : y + 40, x : x + 32] = 230
+            shard.writestr(f"{i}.png", cv2.imencode(".png", picture)[1].tobytes())
+            face = {
+                "box": [x, y, x + 32, y + 40], "landmarks": None, "score_retinaface": 0.9, "score_yunet": 0.9,
+                "human": True, "basis": "human+teachers", "ignore": False,
+            }  # fmt: skip
+            lines.append({
+                "shard": "train-00.zip", "name": f"{i}.png", "source": "made", "width": 160, "height": 120,
+                "negative": False, "faces": [face],
+            })  # fmt: skip
+    (folder / "labels.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+def command(people: Path, work: Path, *more: str) -> list[str]:
+    return [
+        sys.executable, "-m", "training.train", "--people", str(people), "--work", str(work),
+        "--batch", "2", "--size-px", "96", "--processes", "2", *more,
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_run_ends_when_told_goes_on_and_is_exported(people: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    running = subprocess.Popen(command(people, work, "--hours", "1"), stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    running.stdout.readline()  # it has begun
+    time.sleep(5)
+    os.kill(running.pid, signal.SIGTERM)
+    assert running.wait(timeout=120) == 0
+    assert (work / "checkpoint.pt").is_file()
+    steps = [json.loads(line)["step"] for line in (work / "log.jsonl").read_text().splitlines()]
+    subprocess.run(command(people, work, "--hours", "0.001", "--resume"), check=True, timeout=200)
+    log = [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["step"] > max(steps)
+    assert log[-2]["progress"] == pytest.approx(1.0)
+    assert 0 <= log[-1]["ap"] <= 1
+    out = tmp_path / "out"
+    subprocess.run(
+        [sys.executable, "-m", "training.export", "--work", work, "--out", out, "--threshold", "0.5"],
+        check=True,
+        timeout=200,
+    )
+    assert json.loads((out / "retinaface.json").read_text())["threshold"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--hours", "1", "--resume"], "no checkpoint"),
+        (["--hours", "0"], "--hours must be above 0"),
+        (["--hours", "1", "--init", "nowhere.onnx"], "nowhere.onnx is not there"),
+    ],
+)
+def test_what_is_missing_is_told_before_anything_starts(
+    people: Path, tmp_path: Path, more: list[str], says: str
+) -> None:
+    done = subprocess.run(
+        command(people, tmp_path / "work", *more), capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_missing_photos_are_told_of(tmp_path: Path) -> None:
+    done = subprocess.run(
+        command(tmp_path / "nobody", tmp_path / "work", "--hours", "1"),
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 1
+    assert "PEOPLE=FOLDER" in done.stderr
