@@ -26,7 +26,19 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtra("web3") from error
 
-__all__ = ["Chain", "FeePolicy", "Fees", "SignedTransaction", "connect", "event_of", "shown_url"]
+__all__ = [
+    "DISCARD",
+    "Call",
+    "Chain",
+    "Contract",
+    "FeePolicy",
+    "Fees",
+    "SignedTransaction",
+    "TxReceipt",
+    "connect",
+    "event_of",
+    "shown_url",
+]
 
 Call = ContractFunction | ContractConstructor
 
@@ -165,13 +177,16 @@ class Chain:
         transaction: Any = {"from": self.account.address, "value": value}
         return int(_ask(lambda: call.estimate_gas(transaction), self, action))
 
-    def sign(self, call: Call, value: int = 0, action: str = "") -> SignedTransaction:
+    def sign(
+        self, call: Call, value: int = 0, action: str = "", nonce: int | None = None
+    ) -> SignedTransaction:
         """Signs without sending, so that the hash can be written down first.
 
         Args:
             call: function of a contract with its arguments, or a constructor.
             value: wei that go along.
             action: a few words for errors.
+            nonce: replaces an earlier transaction of that number; None takes the next one.
 
         Raises:
             TransactionFailed: it would revert.
@@ -184,7 +199,9 @@ class Chain:
         self._check_funds(_LEAST_GAS * fees.likely + value)
         gas = int(self.estimate_gas(call, value, action) * GAS_MARGIN)
         self._check_funds(gas * fees.highest + value)
-        nonce = int(_ask(lambda: self.web3.eth.get_transaction_count(self.account.address, "pending"), self))
+        if nonce is None:
+            count = self.web3.eth.get_transaction_count
+            nonce = int(_ask(lambda: count(self.account.address, "pending"), self))
         fields: Any = {
             "from": self.account.address,
             "chainId": self.chain_id,

@@ -1,0 +1,24 @@
+"""Starts one of the commands from a checkout, installed or not."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+
+def launch(command: str) -> None:
+    """Runs `unionveil_ocean.commands.<command>`; a missing package ends in one sentence."""
+    sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "algorithm"))
+    try:
+        module = importlib.import_module(f"unionveil_ocean.commands.{command}")
+    except ImportError as error:
+        missing = error.name or error
+    except Exception as error:
+        if type(error).__name__ != "MissingExtra":
+            raise
+        missing = getattr(error, "package", error)
+    else:
+        module.main()
+        return
+    sys.exit(f"{command}: the package {missing!r} is missing; install what publishing needs: pip install '.[ocean]'")

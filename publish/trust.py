@@ -1,0 +1,5 @@
+"""Adds or removes the algorithms that may compute on a data set."""
+
+from launch import launch
+
+launch("trust")

@@ -1,0 +1,1 @@
+"""The commands below publish/: what they ask, show and write."""
