@@ -21,4 +21,5 @@ def launch(command: str) -> None:
     else:
         module.main()
         return
-    sys.exit(f"{command}: the package {missing!r} is missing; install what publishing needs: pip install '.[ocean]'")
+    how = "install what publishing needs: pip install '.[ocean]'"
+    sys.exit(f"{command}: the package {missing!r} is missing; {how}")

@@ -124,6 +124,15 @@ class Asset:
     timeout_seconds: int = 0
     symbol: str = "UVEIL"
 
+    @property
+    def token_name(self) -> str:
+        """Name of data NFT and datatoken: what stands before a colon, in 31 bytes.
+
+        A longer text takes two slots more in each of both contracts, 7 % of the gas of a publication.
+        """
+        name = self.metadata.name.partition(":")[0].strip()
+        return name.encode()[:31].decode("utf-8", "ignore").strip()
+
     def digest(self) -> str:
         """Tells this asset from another: hexadecimal SHA-256 of all of it but its times."""
         timeless = self.metadata.model_dump(by_alias=True, exclude_none=True, exclude={"created", "updated"})

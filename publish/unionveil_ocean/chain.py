@@ -31,10 +31,12 @@ __all__ = [
     "Call",
     "Chain",
     "Contract",
+    "ContractFunction",
     "FeePolicy",
     "Fees",
     "SignedTransaction",
     "TxReceipt",
+    "ask",
     "connect",
     "event_of",
     "shown_url",
@@ -145,7 +147,7 @@ class Chain:
 
     def balance(self) -> int:
         """The account's coins, in wei."""
-        return int(_ask(lambda: self.web3.eth.get_balance(self.account.address), self))
+        return int(ask(lambda: self.web3.eth.get_balance(self.account.address), self))
 
     def fees(self) -> Fees:
         """The price of gas now, within the policy.
@@ -153,14 +155,14 @@ class Chain:
         Raises:
             ChainError: the chain asks for more than the policy allows, or gives no answer.
         """
-        block = _ask(lambda: self.web3.eth.get_block("latest"), self)
+        block = ask(lambda: self.web3.eth.get_block("latest"), self)
         base = block.get("baseFeePerGas")
         policy = self.policy
         if base is None:
-            price = int(_ask(lambda: self.web3.eth.gas_price, self))
+            price = int(ask(lambda: self.web3.eth.gas_price, self))
             _check_cap(price, policy)
             return Fees({"gasPrice": price}, price, price)
-        proposed = int(_ask(lambda: self.web3.eth.max_priority_fee, self))
+        proposed = int(ask(lambda: self.web3.eth.max_priority_fee, self))
         tip = max(min(proposed, policy.max_tip_wei), policy.min_tip_wei, self.network.min_tip_wei)
         _check_cap(base + tip, policy)
         highest = int(base * policy.base_fee_factor) + tip
@@ -175,7 +177,7 @@ class Chain:
             TransactionFailed: it would revert; with the contract's reason.
         """
         transaction: Any = {"from": self.account.address, "value": value}
-        return int(_ask(lambda: call.estimate_gas(transaction), self, action))
+        return int(ask(lambda: call.estimate_gas(transaction), self, action))
 
     def sign(
         self, call: Call, value: int = 0, action: str = "", nonce: int | None = None
@@ -201,7 +203,7 @@ class Chain:
         self._check_funds(gas * fees.highest + value)
         if nonce is None:
             count = self.web3.eth.get_transaction_count
-            nonce = int(_ask(lambda: count(self.account.address, "pending"), self))
+            nonce = int(ask(lambda: count(self.account.address, "pending"), self))
         fields: Any = {
             "from": self.account.address,
             "chainId": self.chain_id,
@@ -280,11 +282,11 @@ class Chain:
 
     def next_nonce(self) -> int:
         """Number of the account's next transaction, counting what is in blocks alone."""
-        return int(_ask(lambda: self.web3.eth.get_transaction_count(self.account.address, "latest"), self))
+        return int(ask(lambda: self.web3.eth.get_transaction_count(self.account.address, "latest"), self))
 
     def check_chain_id(self) -> None:
         """Raises NetworkMismatch unless the RPC serves the chain of `network`."""
-        actual = int(_ask(lambda: self.web3.eth.chain_id, self))
+        actual = int(ask(lambda: self.web3.eth.chain_id, self))
         if actual != self.chain_id:
             raise NetworkMismatch(self.chain_id, actual)
 
@@ -314,7 +316,7 @@ def connect(
     chain = Chain(connection, network, account, policy or FeePolicy())
     chain.check_chain_id()
     factory = Web3.to_checksum_address(network.addresses.factory)
-    if not _ask(lambda: connection.eth.get_code(factory), chain):
+    if not ask(lambda: connection.eth.get_code(factory), chain):
         raise ChainError(
             f"there is no contract at {factory}, where Ocean's factory should be on {network.name}; "
             "check the RPC, or the address file"
@@ -341,7 +343,7 @@ def shown_url(url: str) -> str:
     return f"{parts.scheme}://{host}:{parts.port}" if parts.port else f"{parts.scheme}://{host}"
 
 
-def _ask(question: Callable[[], Any], chain: Chain, action: str = "") -> Any:
+def ask(question: Callable[[], Any], chain: Chain, action: str = "") -> Any:
     """Calls, and turns what the libraries raise into our errors."""
     try:
         return question()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from tempfile import TemporaryDirectory
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 
@@ -55,6 +55,8 @@ def rehearse(asset: Asset, node_url: str) -> Mapping[str, int]:
         asset = replace(asset, pricing=pricing)
     node = OfflineNode()
     node.url = node_url
-    with TemporaryDirectory(prefix="unionveil-") as folder:
-        with Journal(Path(folder) / "rehearsal.json", chain) as journal:
-            return publish(asset, chain, node, journal).gas_used
+    with (
+        TemporaryDirectory(prefix="unionveil-") as folder,
+        Journal(Path(folder) / "rehearsal.json", chain) as journal,
+    ):
+        return publish(asset, chain, node, journal).gas_used

@@ -125,7 +125,7 @@ def publish(
 
 def create(asset: Asset, chain: Chain, journal: Journal, say: Callable[[str], None]) -> dict[str, Any]:
     """The first step: data NFT, datatoken and its dispenser or exchange."""
-    name, pricing = asset.metadata.name, asset.pricing
+    name, pricing = asset.token_name, asset.pricing
     terms: dict[str, Any] = {"name": name, "symbol": asset.symbol}
     if isinstance(pricing, FixedRate):
         terms |= {"rate": str(pricing.rate_wei), "token": pricing.token}

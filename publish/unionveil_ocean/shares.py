@@ -250,7 +250,8 @@ def release(
         chain.contract("ERC20Template", datatoken).functions.getFixedRates().call()
     ):
         exchange = chain.contract("FixedRateExchange", exchange_address)
-        _, _, _, base_token, _, _, _, _, _, earned, _, _ = exchange.functions.getExchange(exchange_id).call()
+        facts = exchange.functions.getExchange(exchange_id).call()
+        base_token, earned = facts[3], facts[10]
         if earned and base_token.lower() == token.lower():
             say("collecting what the exchange earned")
             chain.send(exchange.functions.collectBT(exchange_id, earned), action="collect")

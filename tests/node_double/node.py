@@ -344,7 +344,10 @@ class NodeDouble:
         flags = int.from_bytes(bytes(event["args"]["flags"]), "big")
         data, wanted = bytes(event["args"]["data"]), bytes(event["args"]["metaDataHash"])
         if flags & 2:
-            data = ecies.decrypt(self._key, data)
+            try:
+                data = ecies.decrypt(self._key, data)
+            except ValueError:  # another node encrypted it; the indexer logs that and goes on
+                return
             digest = hashlib.sha256(data).digest()
         else:
             digest = hashlib.sha256(("0x" + data.hex()).encode()).digest()

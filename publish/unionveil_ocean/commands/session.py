@@ -23,7 +23,16 @@ from ..networks import find_network
 from ..node import NodeClient
 from ..offline import OfflineNode
 
-__all__ = ["EMBEDDED", "AnyNode", "Session", "confirm", "err", "open_session", "run_command", "session_options"]
+__all__ = [
+    "EMBEDDED",
+    "AnyNode",
+    "Session",
+    "confirm",
+    "err",
+    "open_session",
+    "run_command",
+    "session_options",
+]
 
 EMBEDDED = "embedded"
 
@@ -78,7 +87,8 @@ def session_options(command: Command) -> Command:
         click.option(
             "--keystore",
             type=click.Path(path_type=Path, exists=True, dir_okay=False),
-            help=f"Encrypted keystore of the account that signs; its password is asked for, or {PASSWORD_VARIABLE}. "
+            help=f"Encrypted keystore of the account that signs; its password is asked for, or "
+            f"{PASSWORD_VARIABLE}. "
             f"Without a keystore the key is the environment variable {KEY_VARIABLE}.",
         ),
         click.option(
@@ -86,9 +96,11 @@ def session_options(command: Command) -> Command:
             envvar="ADDRESS_FILE",
             show_envvar=True,
             type=click.Path(path_type=Path, exists=True, dir_okay=False),
-            help="Addresses of the contracts on a chain of your own, in the form of ocean-contracts' address.json.",
+            help="Contracts on a chain of your own, in the form of ocean-contracts' address.json.",
         ),
-        click.option("--max-fee-gwei", type=click.FloatRange(min=0, min_open=True), help="Most for one unit of gas."),
+        click.option(
+            "--max-fee-gwei", type=click.FloatRange(min=0, min_open=True), help="Most for one unit of gas."
+        ),
         click.option(
             "--journal-dir",
             type=click.Path(path_type=Path, file_okay=False),
@@ -144,7 +156,9 @@ def open_session(
     found = find_network(network, address_file)
     if node_url is None:
         raise SettingError("name the Ocean node that serves the asset with --node-url, or NODE_URL")
-    account = load_account(keystore, lambda: str(click.prompt("Keystore password", hide_input=True, err=True)))
+    account = load_account(
+        keystore, lambda: str(click.prompt("Keystore password", hide_input=True, err=True))
+    )
     live = connect(found, rpc_url, account, policy)
     with NodeClient(node_url) as node:
         yield Session(live, node, journal_dir or default_folder(), yes)

@@ -1,0 +1,102 @@
+"""What the commands show: plans, DDOs, costs and results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import click
+
+from ..assets import Asset
+from ..chain import shown_url
+from ..costs import gas_price_of
+from ..ddo import DDO
+from ..errors import ChainError, InsufficientFunds
+from ..networks import Network
+from ..publishing import Publication
+from .session import Session
+
+__all__ = ["amount", "columns", "show_cost_elsewhere", "show_plan", "show_publication"]
+
+
+def amount(wei: int, symbol: str) -> str:
+    """Wei for a person: six significant digits."""
+    return f"{Decimal(wei) / 10**18:.6g} {symbol}"
+
+
+def show_plan(session: Session, asset: Asset, draft: DDO, gas: Mapping[str, int], action: str) -> None:
+    """Shows all that is about to be signed, and checks that the account can pay for it.
+
+    Args:
+        session: where.
+        asset: what.
+        draft: its DDO, with stand-ins for addresses and encrypted files.
+        gas: by step, from a rehearsal.
+        action: a few words.
+
+    Raises:
+        InsufficientFunds: the account cannot pay for all steps.
+    """
+    chain = session.chain
+    network, fees, balance = chain.network, chain.fees(), chain.balance()
+    total = sum(gas.values())
+    lines = [
+        ("network", f"{network.name}, chain {chain.chain_id}"),
+        ("account", chain.address),
+        ("balance", amount(balance, network.currency)),
+        ("node", shown_url(session.node.url)),
+        ("contract: factory", chain.addresses.factory),
+        ("contract: dispenser", chain.addresses.dispenser),
+        ("contract: exchange", chain.addresses.fixed_rate),
+        ("price", asset.pricing.describe()),
+        *((f"gas: {step}", f"{units:,}") for step, units in gas.items()),
+        ("gas: total", f"{total:,} at {fees.likely / 1e9:.3g} gwei, {fees.highest / 1e9:.3g} at most"),
+        ("cost", amount(total * fees.likely, network.currency)),
+        ("cost at most", amount(total * fees.highest, network.currency)),
+    ]
+    click.echo(f"\n{action}\n{columns(lines)}\n\nDDO\n{columns(_fields(draft.as_dict()))}\n", err=True)
+    if balance < total * fees.highest:
+        raise InsufficientFunds(chain.address, total * fees.highest, balance, network.currency)
+
+
+def columns(rows: Iterable[tuple[str, str]]) -> str:
+    """Names and values below each other; values are never cut, so that they can be copied."""
+    listed = list(rows)
+    width = max(len(name) for name, _ in listed) + 2
+    return "\n".join(f"{name:<{width}}{value}" for name, value in listed)
+
+
+def _fields(value: Any, path: str = "") -> list[tuple[str, str]]:
+    if isinstance(value, dict) and value:
+        return [item for key, part in value.items() for item in _fields(part, f"{path}.{key}".lstrip("."))]
+    if isinstance(value, list) and value:
+        return [item for number, part in enumerate(value) for item in _fields(part, f"{path}.{number}")]
+    return [(path, str(value))]
+
+
+def show_publication(publication: Publication, network: Network) -> None:
+    """Shows what is on the chain now, on standard output."""
+    lines = [
+        ("DID", publication.did),
+        ("data NFT", publication.nft),
+        ("datatoken", publication.datatoken),
+        *((("exchange", publication.exchange_id),) if publication.exchange_id else ()),
+        *((step, network.transaction_link(tx) or tx) for step, tx in publication.tx_hashes.items()),
+        *((f"gas: {step}", f"{units:,}") for step, units in publication.gas_used.items()),
+        ("gas: total", f"{sum(publication.gas_used.values()):,}"),
+        *((("market", network.market_link(publication.did)),) if network.is_live else ()),
+    ]
+    click.echo(columns(lines))
+
+
+def show_cost_elsewhere(gas: int, network: Network) -> None:
+    """Shows what so much gas costs on another network now, or how to tell if its RPC gives no answer."""
+    per_gwei = amount(gas * 10**9, network.currency)
+    try:
+        price = gas_price_of(network)
+    except ChainError as error:
+        click.echo(f"on {network.name}: {per_gwei} for each gwei of the gas price; {error}")
+        return
+    now = amount(gas * price, network.currency)
+    click.echo(f"on {network.name} now: {now} ({price / 1e9:.3g} gwei; {per_gwei} for each gwei)")

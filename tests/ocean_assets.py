@@ -1,0 +1,50 @@
+"""Assets for the tests of publishing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unionveil_ocean.assets import (
+    AlgorithmFile,
+    Asset,
+    DatasetFile,
+    algorithm_metadata,
+    dataset_metadata,
+    now,
+)
+from unionveil_ocean.ddo import Compute
+from unionveil_ocean.pricing import Free, Pricing
+from unionveil_ocean.trust import closed_compute
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+URL = "https://files.example/main.py?token=very-secret-token"
+CONTAINER = {
+    "image": "unionveil",
+    "tag": "0.1.0",
+    "checksum": "sha256:" + "ab" * 32,
+    "entrypoint": "/opt/unionveil/bin/python -I /opt/unionveil/main.py",
+}
+
+
+def algorithm(pricing: Pricing = Free(), *, url: str = URL, **changes: object) -> Asset:  # noqa: B008
+    described = {
+        "name": "UnionVeil: removes faces",
+        "description": "Removes faces from photos.",
+        "author": "Somebody",
+        "license": "MIT",
+        "container": CONTAINER,
+    }
+    file = AlgorithmFile.model_validate({**described, **changes})
+    files = ({"type": "url", "url": url, "method": "GET"},)
+    return Asset(algorithm_metadata(file, now()), files, "access", pricing)
+
+
+def dataset(compute: Compute, *, url: str = "https://files.example/photos.zip") -> Asset:
+    file = DatasetFile(
+        name="Street photos", description="Photos of a data union.", author="A union", license="CC-BY-4.0"
+    )
+    files = ({"type": "url", "url": url, "method": "GET"},)
+    return Asset(dataset_metadata(file, now()), files, "compute", Free(), compute=compute)
+
+
+__all__ = ["CHECKOUT", "CONTAINER", "URL", "algorithm", "closed_compute", "dataset"]

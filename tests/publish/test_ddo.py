@@ -1,0 +1,155 @@
+import hashlib
+import json
+import pickle
+
+import pytest
+
+from ocean_assets import algorithm
+from unionveil.job import config_of, job_parameters
+from unionveil_ocean import errors
+from unionveil_ocean.assets import Asset, build_ddo, check_draft, consumer_parameters, credentials_of
+from unionveil_ocean.ddo import MAX_OPTIONS_CHARACTERS, checksum_address, did_of, parse_ddo
+from unionveil_ocean.errors import InvalidDDO, SettingError
+
+NFT = "0x57967030e9f328CeC0Eb5B6bb2D15013d82eBcEc"
+TOKEN = "0x657422dD190f528bC93B1Fd8cDDa784e591EfC7C"
+
+
+def ddo():
+    return build_ddo(algorithm(), NFT, TOKEN, 1, "0x1234", "http://127.0.0.1:8001")
+
+
+def test_the_did_is_the_digest_of_address_and_chain():
+    # ocean.js: SHA256(getAddress(nft) + chainId)
+    assert did_of(NFT.lower(), 1) == "did:op:" + hashlib.sha256(f"{NFT}1".encode()).hexdigest()
+    assert did_of(NFT, 1) != did_of(NFT, 2)
+
+
+def test_an_address_with_a_typing_error_is_refused():
+    with pytest.raises(ValueError, match="copied whole"):
+        checksum_address(NFT[:-1] + "C")
+    with pytest.raises(ValueError, match="no address"):
+        checksum_address("0x12")
+
+
+def test_a_ddo_reads_back_as_it_was_and_keeps_what_others_added():
+    ours = ddo()
+    assert parse_ddo(json.loads(ours.to_json())) == ours
+    value = {**ours.as_dict(), "indexedMetadata": {"nft": {}}, "somethingNew": {"a": 1}}
+    assert parse_ddo(value).as_dict() == {**ours.as_dict(), "somethingNew": {"a": 1}}
+
+
+def test_hashes_are_those_of_nodes():
+    text = ddo().to_json()
+    assert ddo().encrypted_hash() == "0x" + hashlib.sha256(text.encode()).hexdigest()
+    assert ddo().plain_hash() == "0x" + hashlib.sha256(("0x" + text.encode().hex()).encode()).hexdigest()
+
+
+def broken():
+    value = ddo().as_dict()
+    value["id"] = "did:op:" + "0" * 64
+    value["metadata"]["name"] = "abc"
+    value["metadata"]["description"] = "short"
+    value["metadata"]["created"] = "yesterday"
+    value["metadata"]["additionalInformation"]["termsAndConditions"] = False
+    value["metadata"]["algorithm"]["container"]["checksum"] = ""
+    value["metadata"]["algorithm"]["consumerParameters"][0]["default"] = 1
+    value["metadata"]["algorithm"]["consumerParameters"][1]["default"] = "nothing"
+    value["metadata"]["algorithm"]["consumerParameters"][3]["options"] = "x" * (MAX_OPTIONS_CHARACTERS + 1)
+    value["metadata"]["algorithm"]["consumerParameters"][4]["name"] = "detector"
+    value["services"][0]["timeout"] = "0"
+    value["services"][0]["files"] = "0x" + "ab" * 5000
+    value["services"][0]["datatokenAddress"] = TOKEN[:-1]
+    value["services"].append({**value["services"][0]})
+    value["credentials"] = {"allow": [{"type": "address", "values": ["nobody"]}]}
+    return value
+
+
+def test_every_broken_rule_is_named_at_once():
+    with pytest.raises(InvalidDDO) as caught:
+        parse_ddo(broken())
+    text = str(caught.value)
+    for place in (
+        "id: must be did:op:",
+        "metadata.name",
+        "metadata.description",
+        "metadata.created",
+        "termsAndConditions",
+        "container.checksum",
+        "consumerParameters.0.default",
+        "consumerParameters.1.default: 'nothing' is not one of fast, standard, crowd",
+        "consumerParameters.3.options",
+        "consumerParameters.4.name: 'detector' is used twice",
+        "services.0.timeout",
+        "services.0.files",
+        "services.0.datatokenAddress",
+        "services.1.id",
+        "credentials.allow.0.values.0",
+    ):
+        assert place in text, place
+    assert len(caught.value.issues) >= 15
+
+
+def test_an_algorithm_without_files_or_checksum_is_refused_before_anything_is_signed():
+    asset = algorithm()
+    empty = Asset(asset.metadata, (), "access", asset.pricing)
+    with pytest.raises(InvalidDDO, match="--file-url"):
+        check_draft(empty, 1, "http://127.0.0.1:8001")
+    with pytest.raises(InvalidDDO, match="push it"):
+        algorithm(container={**algorithm().metadata.algorithm.container.model_dump(), "checksum": ""})
+
+
+def test_consumer_parameters_are_what_the_job_accepts():
+    offered = consumer_parameters()
+    assert [parameter.name for parameter in offered] == [parameter.name for parameter in job_parameters()]
+    for parameter in offered:
+        assert isinstance(parameter.default, str)
+        for option in json.loads(parameter.options or "[]"):
+            (choice,) = option
+            method = next(
+                (m.methods for m in job_parameters() if m.name == parameter.name and m.methods), None
+            )
+            config_of({parameter.name: choice, **({"method": method[0]} if method else {})})
+        if parameter.options:
+            with pytest.raises(Exception, match="is not one of"):
+                config_of({parameter.name: "something else"})
+
+
+def test_credentials_are_checked():
+    found = credentials_of((NFT,), (TOKEN,))
+    assert found.allow[0].values == [NFT.lower()]
+    assert credentials_of((), ()) is None
+    with pytest.raises(SettingError, match="in both"):
+        credentials_of((NFT,), (NFT.lower(),))
+    with pytest.raises(SettingError, match="no address"):
+        credentials_of(("me",), ())
+
+
+FACTS = {
+    "SettingError": ("a sentence",),
+    "MissingExtra": ("web3",),
+    "InvalidDDO": (["one", "two"],),
+    "NetworkMismatch": (1, 137),
+    "ChainError": ("a sentence",),
+    "InsufficientFunds": ("0xabc", 2 * 10**18, 10**18, "ETH"),
+    "NodeError": ("http://127.0.0.1:8001", 500, "broken"),
+    "TransactionFailed": ("0x12", "no", "mint"),
+    "IndexingTimeout": ("did:op:12", 3.0),
+    "JournalError": ("a sentence",),
+    "PublishError": ("a sentence",),
+    "OrderError": ("a sentence",),
+    "UntrustedAlgorithm": ("did:op:1", "did:op:2", "another image"),
+    "JobFailed": ("1234", "no memory"),
+    "ResultsError": (["one", "two"],),
+}
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+def test_errors_survive_pickling_with_their_facts(name):
+    kind = getattr(errors, name)
+    error = kind(*FACTS[name])
+    back = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert type(back) is kind
+    assert str(back) == str(error)
+    assert vars(back) == vars(error)
+    assert name in (errors.__doc__ or "")
