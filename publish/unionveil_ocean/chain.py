@@ -237,6 +237,15 @@ class Chain:
                 return
             raise TransactionFailed(signed.tx_hash, _reason(error), action) from error
 
+    def read(self, function: ContractFunction) -> Any:
+        """What a contract's view answers.
+
+        Raises:
+            ChainError: the RPC gives no answer.
+            TransactionFailed: the contract refuses to answer.
+        """
+        return ask(function.call, self)
+
     def receipt(self, tx_hash: str) -> TxReceipt | None:
         """The receipt if the transaction is in a block."""
         try:

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from .answers import Environment, FileInfo, Initialized, Job
 from .errors import IndexingTimeout, MissingExtra, NodeError, SettingError
+from .jsjson import stringify
 
 try:
     import httpx
@@ -145,11 +146,11 @@ class NodeClient:
             NodeError: the node refuses, or answers something else.
         """
         body = {"datatokenAddress": datatoken, "nftAddress": nft, "files": [dict(file) for file in files]}
-        return self._encrypt(_compact(body), account)
+        return self._encrypt(stringify(body).encode(), account)
 
     def encrypt_ddo(self, ddo: Mapping[str, Any], account: LocalAccount) -> str:
         """A DDO, encrypted for the chain (flag 2 of `setMetaData`); see `encrypt`."""
-        return self._encrypt(_compact(ddo), account)
+        return self._encrypt(stringify(ddo).encode(), account)
 
     def _encrypt(self, body: bytes, account: LocalAccount) -> str:
         path = "/api/services/encrypt"
@@ -172,6 +173,9 @@ class NodeClient:
     def file_info(self, file: Mapping[str, Any]) -> FileInfo:
         """Size and SHA-256 of a file as the node sees it.
 
+        Args:
+            file: its address, or `did` and `serviceId` of an asset with one file; the node opens that itself.
+
         Raises:
             NodeError: the node refuses, cannot read the file (it answers an empty one then), or read only its
                 beginning.
@@ -186,7 +190,7 @@ class NodeClient:
         if found[0].size_bytes > _CHECKSUM_BYTES:
             raise self._wrong(
                 path,
-                f"the file is larger than {_CHECKSUM_BYTES >> 20} MiB, of which a node gives no whole checksum",
+                f"the file is larger than {_CHECKSUM_BYTES >> 20} MiB, and nodes give no checksum of such",
             )
         return found[0]
 
@@ -455,11 +459,6 @@ class NodeClient:
 
     def _too_slow(self) -> str:
         return f"nothing complete within {self._timeout_seconds:g} s"
-
-
-def _compact(value: Any) -> bytes:
-    """JSON as JavaScript's JSON.stringify writes it."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _is_hex(text: str) -> bool:

@@ -7,7 +7,6 @@ folder, become a link or a device, or fill the disk.
 from __future__ import annotations
 
 import hashlib
-import shutil
 import struct
 import tarfile
 import tempfile
@@ -248,10 +247,3 @@ def log_text(data: bytes) -> str:
 def _shown(name: str) -> str:
     """A name from elsewhere, safe to print."""
     return repr(name[:100])
-
-
-def free_bytes(folder: Path) -> int:
-    """Room on the disk of a folder, or of the nearest folder above it that exists."""
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import struct
 import subprocess
 import sys
 import tarfile
-import uuid
 from pathlib import Path
 from typing import Any, Protocol
+
+from as_node import run_as_node
+from paths import REPOSITORY
+
+_MAIN = REPOSITORY / "algorithm" / "main.py"
 
 
 class Runner(Protocol):
@@ -55,10 +58,10 @@ class ProcessRunner:
         self, data: Path, container: dict[str, Any], environment: dict[str, Any]
     ) -> tuple[int, bytes]:
         program, *arguments = command_of(container)
-        if program == "unionveil":
-            arguments = ["-m", "unionveil", *arguments]
-        elif not program.startswith("python"):
+        if not program.endswith("python"):
             raise ValueError(f"the entrypoint {program!r} is none that a process can stand in for")
+        # What the image has at its own path is here in the checkout.
+        arguments = [one.replace("/opt/unionveil/main.py", str(_MAIN)) for one in arguments]
         done = subprocess.run(
             [sys.executable, *arguments, "--data-dir", str(data)],
             cwd=data.parent,
@@ -70,7 +73,7 @@ class ProcessRunner:
 
 
 class DockerRunner:
-    """A container under a node's limits: a user without a name, no network, nothing but `/data` to write to.
+    """A container under a node's limits; see `as_node`.
 
     Args:
         image: run instead of the one in the DDO.
@@ -82,49 +85,16 @@ class DockerRunner:
     def __call__(
         self, data: Path, container: dict[str, Any], environment: dict[str, Any]
     ) -> tuple[int, bytes]:
-        name = f"unionveil-test-{uuid.uuid4().hex[:12]}"
-        program, *arguments = command_of(container)
-        variables = [part for key, value in environment.items() for part in ("--env", f"{key}={value}")]
-        _docker("volume", "create", name)
-        try:
-            _docker(
-                *("create", "--name", name, "--user", "1000:1000", "--network", "none", "--read-only"),
-                *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--pids-limit", "512"),
-                *("--memory", "4g", "--memory-swap", "4g", "--tmpfs", "/tmp", "--env", "HOME=/"),  # noqa: S108
-                *("--mount", f"type=volume,source={name},destination=/data"),
-                *variables,
-                *("--entrypoint", program, self._image, *arguments),
-            )
-            _docker("cp", "-", f"{name}:/data", data=_owned_tar(data))
-            _docker("start", name)
-            code = int(_docker("wait", name))
-            logs = _run("logs", name)
-            with tarfile.open(fileobj=io.BytesIO(_docker("cp", f"{name}:/data/outputs", "-"))) as tar:
-                tar.extractall(data, filter="data")
-            return code, frame(1, logs.stdout) + frame(2, logs.stderr)
-        finally:
-            _run("rm", "--force", name)
-            _run("volume", "rm", name)
-
-
-def _run(*arguments: str, data: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    command = [shutil.which("docker") or "docker", *arguments]
-    return subprocess.run(command, input=data, capture_output=True, check=False)
-
-
-def _docker(*arguments: str, data: bytes | None = None) -> bytes:
-    done = _run(*arguments, data=data)
-    if done.returncode:
-        raise RuntimeError(f"docker {arguments[0]}: {done.stderr.decode(errors='replace').strip()}")
-    return done.stdout
-
-
-def _owned_tar(data: Path) -> bytes:
-    def own(info: tarfile.TarInfo) -> tarfile.TarInfo:
-        info.uid = info.gid = 1000
-        return info
-
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        tar.add(data, arcname=".", filter=own)
-    return buffer.getvalue()
+        inputs = {path.name: path.read_bytes() for path in (data / "inputs").iterdir()}
+        parameters = inputs.pop("algoCustomData.json").decode()
+        ended = run_as_node(
+            self._image,
+            inputs,
+            parameters=parameters,
+            entrypoint=container["entrypoint"],
+            algorithm=(data / "transformations" / "algorithm").read_bytes(),
+            options=tuple(f"--env={name}={value}" for name, value in environment.items()),
+        )
+        for name, content in ended.outputs.items():
+            (data / "outputs" / name).write_bytes(content)
+        return ended.code, frame(1, ended.log.encode())

@@ -14,10 +14,12 @@ from typing import Any, NoReturn, TypeVar
 import click
 from rich.console import Console
 
+from unionveil.errors import UnionVeilError
+
 from ..accounts import KEY_VARIABLE, PASSWORD_VARIABLE, load_account
 from ..chain import Chain, FeePolicy, connect
 from ..embedded import embedded_chain
-from ..errors import PublishError, SettingError
+from ..errors import SettingError
 from ..journal import default_folder
 from ..networks import find_network
 from ..node import NodeClient
@@ -202,7 +204,7 @@ def run_command(command: click.Command) -> Callable[[], NoReturn]:
         except click.ClickException as error:
             error.show()
             code = 2
-        except PublishError as error:
+        except UnionVeilError as error:
             click.echo(f"{command.name}: {error}", err=True)
             code = 2
         sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,117 @@
+"""An algorithm and a data set on the chain, published through the node with the product's own code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from paths import REPOSITORY
+from unionveil_ocean.assets import (
+    Asset,
+    UrlFile,
+    algorithm_metadata,
+    dataset_metadata,
+    now,
+    read_algorithm,
+    read_dataset,
+)
+from unionveil_ocean.chain import Chain
+from unionveil_ocean.ddo import DDO
+from unionveil_ocean.journal import Journal
+from unionveil_ocean.node import NodeClient
+from unionveil_ocean.pricing import Free, Pricing
+from unionveil_ocean.publishing import publish
+from unionveil_ocean.trust import closed_compute, trusted_algorithm
+
+from .files import FileServer
+
+CHECKSUM = "sha256:" + "5" * 64
+
+
+@dataclass(frozen=True)
+class Market:
+    """What is published.
+
+    Attributes:
+        algorithm: of UnionVeil, with `algorithm/main.py` as its file.
+        dataset: trusts exactly that algorithm.
+        files: serves both; what is changed there is served at once.
+    """
+
+    algorithm: DDO
+    dataset: DDO
+    files: FileServer
+
+
+def open_market(
+    publisher: Chain,
+    node: NodeClient,
+    files: FileServer,
+    folder: Path,
+    inputs: Mapping[str, bytes],
+    *,
+    pricing: Pricing | None = None,
+    timeout_seconds: int = 3600,
+) -> Market:
+    """Publishes both.
+
+    Args:
+        publisher: with the account that publishes.
+        node: that encrypts and indexes.
+        files: gets the algorithm's file and the inputs.
+        folder: for journals.
+        inputs: files of the data set; a node hands the first one to jobs.
+        pricing: of both; free by default.
+        timeout_seconds: how long an order is valid.
+    """
+    algorithm = publish_algorithm(
+        publisher, node, files, folder, pricing=pricing, timeout_seconds=timeout_seconds
+    )
+    urls = [UrlFile(url=files.add(name, data)).as_dict() for name, data in inputs.items()]
+    described = read_dataset(REPOSITORY / "metadata" / "dataset.json")
+    asset = Asset(
+        dataset_metadata(described, now()),
+        tuple(urls),
+        "compute",
+        pricing or Free(),
+        compute=closed_compute([trusted_algorithm(algorithm, node)]),
+        timeout_seconds=timeout_seconds,
+    )
+    return Market(algorithm, put(asset, publisher, node, folder / "dataset.json"), files)
+
+
+def publish_algorithm(
+    publisher: Chain,
+    node: NodeClient,
+    files: FileServer,
+    folder: Path,
+    *,
+    pricing: Pricing | None = None,
+    timeout_seconds: int = 3600,
+    name: str = "main.py",
+) -> DDO:
+    """Publishes the algorithm; see `open_market`."""
+    described = read_algorithm(REPOSITORY / "metadata" / "algorithm.json")
+    container = described.container.model_copy(update={"checksum": CHECKSUM})
+    url = files.add(name, (REPOSITORY / "algorithm" / "main.py").read_bytes())
+    asset = Asset(
+        algorithm_metadata(described.model_copy(update={"container": container}), now()),
+        (UrlFile(url=url).as_dict(),),
+        "access",
+        pricing or Free(),
+        timeout_seconds=timeout_seconds,
+    )
+    return put(asset, publisher, node, folder / f"{name}.json")
+
+
+def put(asset: Asset, publisher: Chain, node: NodeClient, path: Path) -> DDO:
+    with Journal(path, publisher) as journal:
+        return publish(asset, publisher, node, journal).ddo
+
+
+def with_compute(asset: Asset, **changes: Any) -> Asset:
+    """The asset with another compute section."""
+    assert asset.compute is not None
+    return replace(asset, compute=asset.compute.model_copy(update=changes))
