@@ -63,6 +63,7 @@ train: people $(VENV)-train/.ready
 # EVALUATE_FLAGS="--weights FOLDER" measures weights that were exported to another folder.
 evaluate-weights: people $(VENV)-train/.ready
 	$(TRAIN_BIN)/python -m training.evaluate --people $(PEOPLE) --models $(MODELS) --cache $(TRAIN_WORK)/found --out $(TRAIN_WORK)/results.json $(EVALUATE_FLAGS)
+	$(TRAIN_BIN)/python -m training.tables --results $(TRAIN_WORK)/results.json
 	$(TRAIN_BIN)/python -m training.plot --results $(TRAIN_WORK)/results.json --out $(TRAIN_WORK)/recall.png
 
 clean:

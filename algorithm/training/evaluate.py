@@ -54,11 +54,12 @@ Look: TypeAlias = Callable[[RgbImage, Detector], Faces]
 
 @dataclass(frozen=True)
 class Photo:
-    """One validation photo: pixels, red first; faces in its pixels; its set."""
+    """One validation photo: pixels, red first; faces in its pixels; its set; what is known of each face."""
 
     image: RgbImage
     truth: Truth
     group: str
+    traits: tuple[frozenset[str], ...] = ()
 
 
 def read_validation(people: Path) -> list[Photo]:
@@ -76,8 +77,15 @@ def read_validation(people: Path) -> list[Photo]:
             image = np.ascontiguousarray(read_photo(path.read_bytes(), line["name"])[..., ::-1])
             boxes = np.array([face["box"] for face in line["faces"]], np.float32).reshape(-1, 4)
             ignore = np.array([face["ignore"] for face in line["faces"]], bool)
-            photos.append(Photo(image, Truth(boxes, ignore), group))
+            traits = tuple(_traits(face) for face in line["faces"])
+            photos.append(Photo(image, Truth(boxes, ignore), group, traits))
     return photos
+
+
+def _traits(face: dict[str, Any]) -> frozenset[str]:
+    """What the validation set says of a face: WIDER's marks, or those of the people who marked the heads."""
+    told = {f"{name} {face[name]}" for name in ("occlusion", "blur", "pose") if name in face}
+    return frozenset(told | {name for name in ("frontal", "profile", "occluded") if face.get(name)})
 
 
 def look_at(side_px: int) -> Look:
@@ -170,6 +178,25 @@ def _recall(matches: Matches, threshold: float) -> dict[str, Any]:
     }
 
 
+def recall_by_trait(
+    photos: Sequence[Photo], found: Sequence[Found], threshold: float
+) -> dict[str, dict[str, Any]]:
+    """Recall at a score of faces with each trait, and how many of them there are."""
+    matches = match([photo.truth for photo in photos], found, 0.5)
+    counted = [
+        traits
+        for photo in photos
+        for traits, ignored in zip(photo.traits, photo.truth.ignore, strict=True)
+        if not ignored
+    ]
+    told = {}
+    for trait in sorted(frozenset[str]().union(*counted)):
+        those = np.array([trait in traits for traits in counted])
+        hit = matches.face_score[those] >= threshold
+        told[trait] = {"faces": int(those.sum()), "recall": round(float(hit.mean()), 4)}
+    return told
+
+
 def _curve(matches: Matches) -> list[list[float]]:
     """False boxes a picture and recall, thinned to some sixty points."""
     false = np.cumsum(~matches.true) / matches.pictures
@@ -242,6 +269,7 @@ def main() -> int:
                     print(f"{name:20} {way:9} AP {told[name][way]}", flush=True)
                     continue
                 told[name][way] = figures(photos, found, model_card.threshold)
+                told[name][way]["by_trait"] = recall_by_trait(photos, found, model_card.threshold)
                 for group in _SETS:
                     print(_line(name, way, group, told[name][way][group]), flush=True)
     except (DataError, UnionVeilError) as error:

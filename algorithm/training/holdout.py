@@ -25,6 +25,9 @@ from .spec import SIZE_MULTIPLE_PX
 __all__ = ["find", "measure", "split"]
 
 _ONE_IN = 16
+_MEASURED_ONE_IN = 3
+"""Of those held out, every third is looked at while a run goes on: looking costs as much as learning."""
+
 _LEAST_PX = 8.0
 
 
@@ -61,7 +64,7 @@ def measure(
     Faces of less than 8 px are ignored here: the labels are not sure enough of them.
     """
     truths, found = [], []
-    for index in indices:
+    for index in indices[::_MEASURED_ONE_IN]:
         labels = labels_of(lines[index], third)
         small = (labels.xyxy[:, 2:] - labels.xyxy[:, :2]).min(axis=1, initial=1e9) < _LEAST_PX
         truths.append(Truth(labels.xyxy, labels.ignore | small))

@@ -134,7 +134,7 @@ def _settings() -> Settings:
     parser.add_argument("--decay", type=float, default=0.02)
     parser.add_argument("--average", type=float, default=0.998)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--measure-minutes", type=float, default=10.0)
+    parser.add_argument("--measure-minutes", type=float, default=20.0)
     return Settings(**vars(parser.parse_args()))
 
 
