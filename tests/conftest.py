@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import pytest
 import unionveil.pipeline
 from paths import shared_folder
 from samples import SCENES
-from unionveil import AnonymizeConfig, Anonymizer, Faces
+from unionveil import AnonymizeConfig, Anonymizer, Faces, __version__
 from unionveil.detect import ModelCard
 
 
@@ -49,6 +52,19 @@ def scene_boxes() -> dict[str, np.ndarray]:
         name: np.asarray(boxes, np.float32).reshape(-1, 4)
         for name, boxes in json.loads((SCENES / "scenes.json").read_text()).items()
     }
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    """Name of the container image: `UNIONVEIL_IMAGE`, or what `make image` builds."""
+    if shutil.which("docker") is None:
+        pytest.skip("no docker here; the container's tests need a Docker engine")
+    if subprocess.run(["docker", "version"], capture_output=True, check=False).returncode:
+        pytest.skip("no Docker engine answers; start one, or point DOCKER_HOST at it")
+    name = os.environ.get("UNIONVEIL_IMAGE", f"unionveil:{__version__}")
+    if subprocess.run(["docker", "image", "inspect", name], capture_output=True, check=False).returncode:
+        pytest.skip(f"there is no image {name} here; `make image` builds it")
+    return name
 
 
 class FixedFinder:

@@ -1,11 +1,11 @@
-"""How many cores and how much memory this process may use, a container's limits included."""
+"""How many cores, threads and bytes of memory this process may use, a container's limits included."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-__all__ = ["default_jobs", "memory_limit_bytes", "usable_cores"]
+__all__ = ["default_jobs", "memory_limit_bytes", "thread_limit", "usable_cores"]
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -13,14 +13,29 @@ _WORKER_BYTES = 400 << 20
 """A worker with its models and a picture of some 20 megapixels; measured in tests/benchmarks."""
 
 
+_MORE_THREADS = 8
+"""Threads of a worker beside one a core: its own, those of x265, and some to spare; seen in the container."""
+
+
 def usable_cores(cgroup: Path = _CGROUP) -> int:
     """Cores that this process may run on, at least 1."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    # cgroup v2: "max 100000" or "150000 100000", microseconds a period.
+    cores = _visible_cores()
+    # cgroup v2: "max 100000" or "150000 100000", microseconds a period; v1 has a file for each.
     quota, _, period = _text(cgroup / "cpu.max").partition(" ")
+    if not quota:
+        quota, period = (_text(cgroup / "cpu" / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
     if quota.isdigit() and period.isdigit() and int(period):
         cores = min(cores, max(1, int(quota) // int(period)))
     return max(1, cores)
+
+
+def thread_limit(cgroup: Path = _CGROUP) -> int | None:
+    """Threads that this process and its workers may have together, or None if there is no limit."""
+    for name in ("pids.max", "pids/pids.max"):  # cgroup v2, v1
+        text = _text(cgroup / name)
+        if text.isdigit():
+            return int(text)
+    return None
 
 
 def memory_limit_bytes(cgroup: Path = _CGROUP) -> int | None:
@@ -35,10 +50,23 @@ def memory_limit_bytes(cgroup: Path = _CGROUP) -> int | None:
     return min(limits, default=None)
 
 
-def default_jobs() -> int:
-    """Workers to start when nobody says how many: one a core, as far as memory goes."""
-    memory = memory_limit_bytes()
-    return max(1, min(usable_cores(), memory // _WORKER_BYTES if memory else 1))
+def default_jobs(cgroup: Path = _CGROUP) -> int:
+    """Workers to start when nobody says how many: one a core, as far as memory and threads go.
+
+    Encoders of HEIC and AVIF start a thread for every core that they see, in every worker, and one that gets
+    none waits for ever.
+    """
+    memory, threads = memory_limit_bytes(cgroup), thread_limit(cgroup)
+    jobs = min(usable_cores(cgroup), memory // _WORKER_BYTES if memory else 1)
+    if threads is not None:
+        each = _visible_cores() + _MORE_THREADS
+        jobs = min(jobs, (threads - each) // each)  # the first process counts as a worker
+    return max(1, jobs)
+
+
+def _visible_cores() -> int:
+    """Cores that a library sees: a quota does not hide them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _text(path: Path) -> str:
