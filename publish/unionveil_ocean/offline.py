@@ -41,6 +41,7 @@ class OfflineNode:
     def __init__(self, contents: Mapping[str, bytes] | None = None) -> None:
         self._contents = dict(contents or {})
         self._ddos: dict[str, dict[str, Any]] = {}
+        self._files: dict[str, list[dict[str, Any]]] = {}
 
     def encrypt(
         self,
@@ -50,6 +51,7 @@ class OfflineNode:
         account: LocalAccount,  # noqa: ARG002
     ) -> str:
         """As long as a node's answer, but nobody can open it."""
+        self._files[nft] = [dict(file) for file in files]
         body = {"datatokenAddress": datatoken, "nftAddress": nft, "files": [dict(file) for file in files]}
         return self._encrypt(body)
 
@@ -64,11 +66,14 @@ class OfflineNode:
         return "0x" + (b"\x04" + secrets.token_bytes(64) + cipher.nonce + tag + text).hex()
 
     def file_info(self, file: Mapping[str, Any]) -> LocalFile:
-        """Digest of the bytes that were handed over for the address.
+        """Digest of the bytes that were handed over for the address, or for the asset's only file.
 
         Raises:
             NodeError: there are none.
         """
+        if "did" in file:
+            nft = self._ddos.get(str(file["did"]), {}).get("nftAddress", "")
+            file = next(iter(self._files.get(nft, ())), {})
         data = self._contents.get(str(file.get("url")))
         if data is None:
             raise NodeError(self.url, None, "there is no node here that could fetch the file")

@@ -11,7 +11,7 @@ from .contracts import ZERO_ADDRESS
 from .ddo import checksum_address
 from .errors import SettingError
 
-__all__ = ["FixedRate", "Free", "Pricing", "creation_call", "pricing_of", "token_facts"]
+__all__ = ["TOKEN_WEI", "FixedRate", "Free", "Pricing", "creation_call", "pricing_of", "token_facts"]
 
 TOKEN_WEI = 10**18
 """One datatoken in its smallest unit; one datatoken is one order."""

@@ -210,7 +210,7 @@ def set_splitter(
     }
     if current != dict(photos) and payment_token and journal.result("splitter: collect") is not None:
         release(chain, address, datatoken, payment_token, say)
-    # The contract itself says what is left to do, so these need no journal to be resumed.
+    # The contract itself says what is left to do, and refuses to add anybody twice: these need no journal.
     for wallet, share in photos.items():
         if wallet not in current:
             say(f"adding {wallet}")

@@ -26,12 +26,22 @@ from ..networks import find_network
 from ..pricing import Free, pricing_of
 from ..publishing import STATES, Publication, change_state, publish, update
 from .report import show_cost_elsewhere, show_plan, show_publication
-from .session import Session, confirm, err, open_session, run_command, session_options
+from .session import Session, confirm, open_session, run_command, say, session_options
 
-__all__ = ["asset_options", "main", "published_ddo", "register"]
+__all__ = [
+    "CHECKOUT",
+    "STAND_IN_URL",
+    "algorithm_asset",
+    "asset_of",
+    "asset_options",
+    "main",
+    "published_ddo",
+    "register",
+    "run",
+]
 
-_CHECKOUT = Path(__file__).resolve().parents[3]
-_STAND_IN_URL = "http://127.0.0.1/main.py"
+CHECKOUT = Path(__file__).resolve().parents[3]
+STAND_IN_URL = "http://127.0.0.1/main.py"
 _STAND_IN_CHECKSUM = "sha256:" + "0" * 64
 
 
@@ -82,7 +92,7 @@ def asset_options(command: Any) -> Any:
     "--metadata",
     "metadata_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    default=_CHECKOUT / "metadata" / "algorithm.json",
+    default=CHECKOUT / "metadata" / "algorithm.json",
     help="Name, description, author, licence and image.  [default: metadata/algorithm.json]",
 )
 @click.option("--checksum", help="Digest of the image, sha256:..., instead of the one in the metadata.")
@@ -98,12 +108,9 @@ def register(metadata_file: Path, **options: Any) -> None:
     With no argument it does so on a chain inside this process, with Ocean's real contracts: no account, no
     node, no cost.
     """
-    main_file = _CHECKOUT / "algorithm" / "main.py"
-    contents = {_STAND_IN_URL: main_file.read_bytes()} if main_file.exists() else {}
-    session_names = (
-        "network rpc_url node_url keystore address_file max_fee_gwei journal_dir yes".split()  # noqa: SIM905
-    )
-    with open_session(contents=contents, **{name: options.pop(name) for name in session_names}) as session:
+    main_file = CHECKOUT / "algorithm" / "main.py"
+    contents = {STAND_IN_URL: main_file.read_bytes()} if main_file.exists() else {}
+    with open_session(options, contents) as session:
         asset = algorithm_asset(session, metadata_file, options)
         run(session, "algorithm", asset, options)
 
@@ -115,9 +122,9 @@ def algorithm_asset(session: Session, metadata_file: Path, options: dict[str, An
     urls = options["file_urls"]
     if session.is_embedded:
         if not (described.container.checksum or changes.get("checksum")):
-            err.print("note: the image was not pushed yet; zeros stand in for its checksum")
+            say("note: the image was not pushed yet; zeros stand in for its checksum")
             changes["checksum"] = _STAND_IN_CHECKSUM
-        urls = urls or (() if described.files else (_STAND_IN_URL,))
+        urls = urls or (() if described.files else (STAND_IN_URL,))
     container = described.container.model_copy(update=changes)
     metadata = algorithm_metadata(described.model_copy(update={"container": container}), now())
     return asset_of(
@@ -164,14 +171,14 @@ def run(session: Session, kind: str, asset: Asset, options: dict[str, Any]) -> P
     """
     path = session.journal_path(kind, options["did"] or asset.metadata.name)
     if options["new"] and path.exists():
-        err.print(f"note: the journal of the earlier publication is now {move_away(path)}")
+        say(f"note: the journal of the earlier publication is now {move_away(path)}")
     if options["state"]:
         _change_state(session, path, options)
         return None
     draft = check_draft(asset, session.chain.chain_id, session.node.url)
     arguments: dict[str, Any] = {
         "encrypt": options["encrypt_ddo"],
-        "say": lambda line: err.print(line, markup=False),
+        "say": say,
         "index_seconds": options["index_seconds"],
     }
     with Journal(path, session.chain) as journal:
@@ -181,7 +188,7 @@ def run(session: Session, kind: str, asset: Asset, options: dict[str, Any]) -> P
             before = published_ddo(session, path, options["did"])
             done = update(asset, before, session.chain, session.node, journal, **arguments)
         elif published is not None:
-            err.print("this was published already; --update publishes a new version, --new another asset")
+            say("this was published already; --update publishes a new version, --new another asset")
             done = publish(asset, session.chain, session.node, journal, **arguments)
         else:
             _show(session, asset, draft, "resume" if journal.steps else "publish")
@@ -214,7 +221,7 @@ def _show(session: Session, asset: Asset, draft: DDO, action: str) -> None:
     gas = dict(rehearse(asset, session.node.url))
     if action == "update":
         gas.pop("create")
-    show_plan(session, asset, draft, gas, f"{action}: {asset.metadata.name}")
+    show_plan(session, f"{action}: {asset.metadata.name}", gas, draft, asset.pricing.describe())
     confirm(session, "Sign and send?")
 
 
@@ -245,9 +252,7 @@ def _change_state(session: Session, path: Path, options: dict[str, Any]) -> None
         nft = published_ddo(session, path, options["did"]).nft_address
     confirm(session, f"Make the asset of data NFT {nft} on {session.chain.network.name} {options['state']}?")
     with Journal(path, session.chain) as journal:
-        tx_hash = change_state(
-            nft, options["state"], session.chain, journal, lambda line: err.print(line, markup=False)
-        )
+        tx_hash = change_state(nft, options["state"], session.chain, journal, say)
     click.echo(f"{options['state']}: {tx_hash}" if tx_hash else f"it is {options['state']} already")
 
 

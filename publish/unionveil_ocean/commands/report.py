@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from ..assets import Asset
 from ..chain import shown_url
 from ..costs import gas_price_of
 from ..ddo import DDO
@@ -22,22 +21,29 @@ __all__ = ["amount", "columns", "show_cost_elsewhere", "show_plan", "show_public
 
 def amount(wei: int, symbol: str) -> str:
     """Wei for a person: six significant digits."""
-    return f"{Decimal(wei) / 10**18:.6g} {symbol}"
+    rounded = Decimal(f"{Decimal(wei) / 10**18:.6g}")
+    return f"{rounded.normalize():f} {symbol}"
 
 
-def show_plan(session: Session, asset: Asset, draft: DDO, gas: Mapping[str, int], action: str) -> None:
+def show_plan(
+    session: Session, action: str, gas: Mapping[str, int], draft: DDO | None = None, price: str | None = None
+) -> None:
     """Shows all that is about to be signed, and checks that the account can pay for it.
+
+    On an embedded chain nothing costs anything, and nothing is shown.
 
     Args:
         session: where.
-        asset: what.
-        draft: its DDO, with stand-ins for addresses and encrypted files.
-        gas: by step, from a rehearsal.
         action: a few words.
+        gas: by step, estimated or from a rehearsal.
+        draft: the DDO, with stand-ins for addresses and encrypted files that are not known yet.
+        price: of an order.
 
     Raises:
         InsufficientFunds: the account cannot pay for all steps.
     """
+    if session.is_embedded:
+        return
     chain = session.chain
     network, fees, balance = chain.network, chain.fees(), chain.balance()
     total = sum(gas.values())
@@ -49,13 +55,15 @@ def show_plan(session: Session, asset: Asset, draft: DDO, gas: Mapping[str, int]
         ("contract: factory", chain.addresses.factory),
         ("contract: dispenser", chain.addresses.dispenser),
         ("contract: exchange", chain.addresses.fixed_rate),
-        ("price", asset.pricing.describe()),
+        *((("price", price),) if price else ()),
         *((f"gas: {step}", f"{units:,}") for step, units in gas.items()),
         ("gas: total", f"{total:,} at {fees.likely / 1e9:.3g} gwei, {fees.highest / 1e9:.3g} at most"),
         ("cost", amount(total * fees.likely, network.currency)),
         ("cost at most", amount(total * fees.highest, network.currency)),
     ]
-    click.echo(f"\n{action}\n{columns(lines)}\n\nDDO\n{columns(_fields(draft.as_dict()))}\n", err=True)
+    click.echo(f"\n{action}\n{columns(lines)}\n", err=True)
+    if draft is not None:
+        click.echo(f"DDO\n{columns(_fields(draft.as_dict()))}\n", err=True)
     if balance < total * fees.highest:
         raise InsufficientFunds(chain.address, total * fees.highest, balance, network.currency)
 

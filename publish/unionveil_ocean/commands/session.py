@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, NoReturn, TypeVar
 
 import click
-from rich.console import Console
 
 from unionveil.errors import UnionVeilError
 
@@ -30,9 +29,9 @@ __all__ = [
     "AnyNode",
     "Session",
     "confirm",
-    "err",
     "open_session",
     "run_command",
+    "say",
     "session_options",
 ]
 
@@ -41,8 +40,6 @@ EMBEDDED = "embedded"
 AnyNode = NodeClient | OfflineNode
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _GWEI = 10**9
 
@@ -116,34 +113,23 @@ def session_options(command: Command) -> Command:
 
 
 @contextmanager
-def open_session(
-    *,
-    network: str,
-    rpc_url: str | None,
-    node_url: str | None,
-    keystore: Path | None,
-    address_file: Path | None,
-    max_fee_gwei: float | None,
-    journal_dir: Path | None,
-    yes: bool,
-    contents: dict[str, bytes] | None = None,
-) -> Iterator[Session]:
+def open_session(options: dict[str, Any], contents: dict[str, bytes] | None = None) -> Iterator[Session]:
     """Connects to what the options name; nothing is signed yet.
 
     Args:
-        network: name, chain id, or "embedded".
-        rpc_url: RPC; None takes the network's public one.
-        node_url: Ocean node.
-        keystore: encrypted key; None reads the environment.
-        address_file: addresses of one's own chain.
-        max_fee_gwei: cap.
-        journal_dir: None is the user's state folder.
-        yes: do not ask.
+        options: of the command; those of `session_options` are taken out.
         contents: files by address, for a chain that no node reaches.
 
     Raises:
         PublishError: see its tree.
     """
+    network, rpc_url, node_url = options.pop("network"), options.pop("rpc_url"), options.pop("node_url")
+    keystore, address_file = options.pop("keystore"), options.pop("address_file")
+    max_fee_gwei, journal_dir, yes = (
+        options.pop("max_fee_gwei"),
+        options.pop("journal_dir"),
+        options.pop("yes"),
+    )
     policy = FeePolicy(max_fee_wei=None if max_fee_gwei is None else int(max_fee_gwei * _GWEI))
     if network == EMBEDDED:
         given = {"--rpc-url": rpc_url, "--node-url": node_url, "--keystore": keystore}
@@ -174,6 +160,11 @@ def _from_environment(option: str) -> bool:
     return context.get_parameter_source(name) is click.core.ParameterSource.ENVIRONMENT
 
 
+def say(line: str) -> None:
+    """Tells a person what happens; results go to standard output, this does not."""
+    click.echo(line, err=True)
+
+
 def confirm(session: Session, question: str) -> None:
     """Asks a person before anything is signed; a script says --yes.
 
@@ -196,10 +187,10 @@ def run_command(command: click.Command) -> Callable[[], NoReturn]:
         try:
             code = command.main(standalone_mode=False)
         except click.exceptions.Abort:
-            err.print("stopped; nothing more was signed")
+            say("stopped; nothing more was signed")
             code = 130
         except KeyboardInterrupt:
-            err.print("interrupted; the same command goes on where this one stopped")
+            say("interrupted; the same command goes on where this one stopped")
             code = 130
         except click.ClickException as error:
             error.show()

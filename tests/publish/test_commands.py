@@ -1,0 +1,316 @@
+"""The commands: on the embedded chain, and against an RPC and a node over HTTP."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from eth_account import Account
+
+import unionveil_ocean.node
+from node_double import NodeDouble
+from ocean_assets import CHECKOUT, CONTAINER
+from rpc_server import RpcServer
+
+PASSWORD = "open-sesame-password"
+FILE_SECRET = "file-url-secret"
+
+
+def run(command, *arguments, environment=None, stdin=subprocess.DEVNULL):
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("PRIVATE_KEY", "RPC", "NODE_URL", "ADDRESS_FILE", "KEYSTORE_PASSWORD")
+    }
+    return subprocess.run(
+        [sys.executable, CHECKOUT / "publish" / f"{command}.py", *map(str, arguments)],
+        env={**clean, "NO_COLOR": "1", **(environment or {})},
+        capture_output=True,
+        text=True,
+        stdin=stdin,
+        timeout=120,
+    )
+
+
+def test_with_no_argument_it_registers_on_a_chain_of_its_own():
+    begun = time.perf_counter()
+    done = run("register")
+    seconds = time.perf_counter() - begun
+    assert done.returncode == 0, done.stderr
+    for word in ("DID", "did:op:", "data NFT", "datatoken", "gas: create", "gas: total", "polygon", "POL"):
+        assert word in done.stdout
+    assert "Traceback" not in done.stderr
+    # Two cores that other work shares: the bound of 10 s is measured alone, this only catches a leap.
+    assert seconds < 60
+
+
+@pytest.mark.slow
+def test_with_no_argument_a_data_set_trusts_the_algorithm():
+    done = run("register_dataset", "--json")
+    assert done.returncode == 0, done.stderr
+    (service,) = json.loads(done.stdout)["ddo"]["services"]
+    (trusted,) = service["compute"]["publisherTrustedAlgorithms"]
+    assert trusted["did"] in done.stderr
+    assert all(trusted[key] for key in ("filesChecksum", "containerSectionChecksum", "serviceId"))
+    assert service["compute"]["allowRawAlgorithm"] is service["compute"]["allowNetworkAccess"] is False
+
+
+class World:
+    """A network, a node, an account with a key, and the folder that everything is written to."""
+
+    def __init__(self, chain, rpc, node, folder, patch, capture):
+        self.chain, self.rpc, self.node, self.folder = chain, rpc, node, folder
+        self._patch, self._capture = patch, capture
+        self.account = Account.create()
+        chain.web3.eth.send_transaction({"from": chain.address, "to": self.account.address, "value": 10**20})
+        found = chain.addresses
+        entry = {
+            "chainId": chain.chain_id,
+            "ERC721Factory": found.factory,
+            "FixedPrice": found.fixed_rate,
+            "Dispenser": found.dispenser,
+            "Ocean": found.ocean,
+        }
+        (folder / "address.json").write_text(json.dumps({"development": entry}))
+        metadata = json.loads((CHECKOUT / "metadata" / "algorithm.json").read_text())
+        (folder / "algorithm.json").write_text(json.dumps({**metadata, "container": CONTAINER}))
+        patch.setenv("PRIVATE_KEY", self.account.key.hex())
+        for name in ("RPC", "NODE_URL", "ADDRESS_FILE", "KEYSTORE_PASSWORD"):
+            patch.delenv(name, raising=False)
+        self.written = []
+
+    @property
+    def options(self):
+        return (
+            *("--network", "development", "--address-file", self.folder / "address.json"),
+            *("--rpc-url", self.rpc.url, "--node-url", self.node.url),
+            *("--journal-dir", self.folder / "journals"),
+        )
+
+    def run(self, command, *arguments):
+        """Runs a command in this process; returns exit code, standard output and standard error."""
+        module = importlib.import_module(f"unionveil_ocean.commands.{command}")
+        self._patch.setattr(sys, "argv", [f"{command}.py", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            module.main()
+        printed = self._capture.readouterr()
+        self.written += [printed.out, printed.err]
+        assert "Traceback" not in printed.err
+        return ended.value.code or 0, printed.out, printed.err
+
+    def register(self, *arguments):
+        metadata = ("--metadata", self.folder / "algorithm.json", "--file-url", self.file_url)
+        return self.run("register", *self.options, *metadata, *arguments)
+
+    def nfts(self):
+        factory = self.chain.contract("ERC721Factory", self.chain.addresses.factory)
+        return factory.functions.getCurrentNFTCount().call()
+
+    def check_no_secret(self):
+        written = [*self.written, *(path.read_text() for path in self.folder.rglob("*") if path.is_file())]
+        key = self.account.key.hex().removeprefix("0x")
+        for secret in (key, key.upper(), PASSWORD, FILE_SECRET, "rpc-secret", str(int(key, 16))):
+            assert not [text for text in written if secret in text], f"a secret was written: {secret[:4]}..."
+
+
+@pytest.fixture
+def world(shared_chain, files, tmp_path, monkeypatch, capsys):
+    sleep = time.sleep
+    monkeypatch.setattr(time, "sleep", lambda seconds: sleep(min(seconds, 0.01)))
+    monkeypatch.setattr(unionveil_ocean.node, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(unionveil_ocean.node, "_FIRST_PAUSE_SECONDS", 0.01)
+    double = NodeDouble(shared_chain.as_account(shared_chain.accounts[9]))
+    with RpcServer(shared_chain) as rpc, double as node:
+        made = World(shared_chain, rpc, node, tmp_path, monkeypatch, capsys)
+        made.file_url = files.add(f"main.py?token={FILE_SECRET}", b"print('hello')")
+        yield made
+        made.check_no_secret()
+
+
+def test_on_a_network_it_shows_a_plan_publishes_once_and_updates(world):
+    before = world.nfts()
+    code, _, shown = world.register()
+    assert code == 2
+    assert "add --yes if the plan is right" in shown
+    for part in (
+        "development, chain",
+        world.account.address,
+        "100 coins",
+        world.chain.addresses.factory,
+        "gas: set metadata",
+        "cost at most",
+        "free; a dispenser",
+        "metadata.algorithm.consumerParameters.0.name",
+        "metadata.algorithm.container.checksum",
+    ):
+        assert part in shown, part
+    assert "eth_sendRawTransaction" not in world.rpc.requests
+    assert world.nfts() == before
+
+    code, result, _ = world.register("--yes", "--json")
+    assert code == 0
+    done = json.loads(result)
+    assert world.nfts() == before + 1
+    code, result, shown = world.register("--yes")
+    assert code == 0
+    assert "published already" in shown
+    assert done["did"] in result
+    assert f"https://market.oceanprotocol.com/asset/{done['did']}" in result
+    assert world.nfts() == before + 1
+
+    code, result, _ = world.register("--yes", "--update", "--json", "--timeout", "3600")
+    assert code == 0
+    updated = json.loads(result)
+    assert updated["did"] == done["did"]
+    assert updated["ddo"]["services"][0]["timeout"] == 3600
+    code, result, _ = world.register("--yes", "--state", "deprecated")
+    assert code == 0
+    assert result.startswith("deprecated: 0x")
+    _, result, _ = world.register("--yes", "--state", "deprecated")
+    assert "already" in result
+    code, _, _ = world.register("--yes", "--new", "--price", "1.5")
+    assert code == 0
+    assert world.nfts() == before + 2
+
+
+def test_the_plan_is_as_dear_as_what_follows(world):
+    _, _, shown = world.register()
+    planned = {
+        line.split()[1] if "create" in line else "set": int(line.split()[-1].replace(",", ""))
+        for line in shown.splitlines()
+        if line.startswith(("gas: create", "gas: set"))
+    }
+    _, result, _ = world.register("--yes", "--json")
+    used = json.loads(result)["gas"]
+    assert used["create"] == pytest.approx(planned["create"], rel=0.01)
+    assert used["set metadata"] == pytest.approx(planned["set"], rel=0.01)
+
+
+def test_a_data_set_trusts_and_stops_trusting(world, files):
+    _, result, _ = world.register("--yes", "--json")
+    algorithm = json.loads(result)["did"]
+    _, result, _ = world.register("--yes", "--json", "--new")
+    second = json.loads(result)["did"]
+    reviewed = world.folder / "main.py"
+    reviewed.write_bytes(b"print('hello')")
+    arguments = (
+        *world.options,
+        *("--algorithm", algorithm, "--algorithm-file", reviewed, "--yes", "--json"),
+        *("--file-url", files.add(f"photos.zip?token={FILE_SECRET}", b"PK")),
+    )
+    code, result, shown = world.run("register_dataset", *arguments)
+    assert code == 0, shown
+    dataset = json.loads(result)["did"]
+    check = ("check", dataset, "--node-url", world.node.url)
+    code, result, _ = world.run("trust", *check)
+    assert (code, result) == (0, f"{algorithm}: fits\n")
+
+    # The algorithm's file changes, and with it what the data set trusts.
+    files.content[f"main.py?token={FILE_SECRET}"] = b"print('changed')"
+    code, result, _ = world.run("trust", *check)
+    assert code == 1
+    assert "its files changed" in result
+    code, _, shown = world.run("register_dataset", *arguments, "--new")
+    assert code == 2
+    assert "the node sees another file" in shown
+
+    code, result, shown = world.run("trust", "add", dataset, algorithm, second, *world.options, "--yes")
+    assert code == 0, shown
+    assert f"{algorithm} is trusted as it is now: its files changed" in shown
+    assert f"{second} is trusted from now on" in shown
+    code, result, _ = world.run("trust", *check)
+    assert (code, result) == (0, f"{algorithm}: fits\n{second}: fits\n")
+    code, result, shown = world.run("trust", "remove", dataset, algorithm, *world.options, "--yes")
+    assert code == 0, shown
+    code, result, _ = world.run("trust", *check)
+    assert (code, result) == (0, f"{second}: fits\n")
+    code, _, shown = world.run("trust", "remove", dataset, second, *world.options, "--yes")
+    assert code == 2
+    assert "nothing would be left to trust" in shown
+    code, _, shown = world.run("trust", "remove", dataset, algorithm, *world.options, "--yes")
+    assert code == 2
+    assert "is not trusted by" in shown
+
+
+def test_a_keystore_signs_and_a_wrong_password_does_not(world, monkeypatch):
+    monkeypatch.delenv("PRIVATE_KEY")
+    keystore = world.folder / "keystore.json"
+    keystore.write_text(json.dumps(world.account.encrypt(PASSWORD, kdf="pbkdf2", iterations=1000)))
+    monkeypatch.setenv("KEYSTORE_PASSWORD", PASSWORD + "?")
+    code, _, shown = world.register("--keystore", keystore)
+    assert code == 2
+    assert "the password does not open" in shown
+    monkeypatch.setenv("KEYSTORE_PASSWORD", PASSWORD)
+    code, _, shown = world.register("--keystore", keystore)
+    assert world.account.address in shown
+    keystore.write_text(world.account.key.hex())
+    code, _, shown = world.register("--keystore", keystore)
+    assert code == 2
+    assert "encrypted keystore" in shown
+    keystore.unlink()
+
+
+REFUSALS = [
+    (("--network", "nowhere"), "unknown network 'nowhere'"),
+    (("--network", "sepolia"), "the network asked for is chain 11155111"),
+    (("--rpc-url", "http://127.0.0.1:9/v3/rpc-secret"), "gives no usable answer"),
+    (("--rpc-url", "ftp://rpc/rpc-secret"), "must begin with http"),
+    (("--node-url", "http://127.0.0.1:9"), "gives no answer"),
+    (("--price", "0.1", "--base-token", "0x12"), "is no address"),
+    (("--allow", "me"), "is no address"),
+    (("--max-fee-gwei", "0.000001"), "the cap is"),
+    (("--file-url", "file:///etc/passwd"), "--file-url must begin with http"),
+    (("--metadata", "nothing.json"), "nothing.json cannot be read"),
+    (("--update", "--did", "did:op:" + "0" * 64), "serves no did:op:"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), REFUSALS)
+def test_what_is_wrong_is_said_in_one_sentence_and_nothing_is_signed(world, arguments, sentence):
+    code, out, shown = (
+        world.register("--yes", *arguments)
+        if "--file-url" not in arguments
+        else world.run(
+            "register", *world.options, "--metadata", world.folder / "algorithm.json", "--yes", *arguments
+        )
+    )
+    assert code == 2
+    assert out == ""
+    assert sentence in shown
+    assert shown.splitlines()[-1].startswith("register: ")
+    if "127.0.0.1:9" not in str(arguments):
+        assert "eth_sendRawTransaction" not in world.rpc.requests
+
+
+def test_no_key_and_a_wrong_key_are_told(world, monkeypatch):
+    monkeypatch.setenv("PRIVATE_KEY", "0xnot-a-key")
+    code, _, shown = world.register()
+    assert code == 2
+    assert "64 hexadecimal digits" in shown
+    assert "not-a-key" not in shown
+    monkeypatch.delenv("PRIVATE_KEY")
+    code, _, shown = world.register()
+    assert code == 2
+    assert "--keystore FILE" in shown
+
+
+def test_an_account_without_coins_is_told_before_anything_is_signed(world, monkeypatch):
+    poor = Account.create()
+    monkeypatch.setenv("PRIVATE_KEY", poor.key.hex())
+    code, _, shown = world.register("--yes")
+    assert code == 2
+    assert f"account {poor.address} has 0 coins" in shown
+    assert "eth_sendRawTransaction" not in world.rpc.requests
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(tmp_path):
+    # A module that cannot be imported stands for one that is not installed.
+    (tmp_path / "web3.py").write_text("raise ModuleNotFoundError(\"No module named 'web3'\", name='web3')")
+    done = run("register", environment={"PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("pip install '.[ocean]'")
+    assert "'web3'" in done.stderr
+    assert "Traceback" not in done.stderr
