@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
 
 from .assets import Asset
-from .embedded import embedded_chain
+from .embedded import EmbeddedChain, embedded_chain
 from .errors import ChainError
 from .journal import Journal
 from .networks import Network
@@ -38,6 +39,11 @@ def gas_price_of(network: Network, rpc_url: str | None = None, timeout_seconds: 
         raise ChainError(f"the RPC of {network.name} gives no answer ({type(error).__name__})") from error
 
 
+@cache
+def _stage() -> EmbeddedChain:
+    return embedded_chain()
+
+
 def rehearse(asset: Asset, node_url: str) -> Mapping[str, int]:
     """Publishes on an embedded chain and counts the gas: the very contracts, the very metadata.
 
@@ -48,7 +54,7 @@ def rehearse(asset: Asset, node_url: str) -> Mapping[str, int]:
     Returns:
         Gas by step.
     """
-    chain = embedded_chain()
+    chain = _stage()
     if isinstance(asset.pricing, FixedRate):
         token = str(chain.addresses.ocean)
         pricing = FixedRate(asset.pricing.rate_wei, token, "OCEAN", 18)

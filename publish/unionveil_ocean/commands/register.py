@@ -26,7 +26,7 @@ from ..networks import find_network
 from ..pricing import Free, pricing_of
 from ..publishing import STATES, Publication, change_state, publish, update
 from .report import show_cost_elsewhere, show_plan, show_publication
-from .session import Session, confirm, open_session, run_command, say, session_options
+from .session import Session, confirm, open_session, run_command, say, session_of, session_options
 
 __all__ = [
     "CHECKOUT",
@@ -110,7 +110,7 @@ def register(metadata_file: Path, **options: Any) -> None:
     """
     main_file = CHECKOUT / "algorithm" / "main.py"
     contents = {STAND_IN_URL: main_file.read_bytes()} if main_file.exists() else {}
-    with open_session(options, contents) as session:
+    with open_session(**session_of(options), contents=contents) as session:
         asset = algorithm_asset(session, metadata_file, options)
         run(session, "algorithm", asset, options)
 

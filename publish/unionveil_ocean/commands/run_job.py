@@ -31,20 +31,9 @@ from ..errors import SettingError
 from ..journal import Journal, digest_of, move_away
 from ..node import NodeClient
 from ..orders import OrderBook
-from .session import Session, confirm, err, open_session, run_command, session_options
+from .session import Session, confirm, err, open_session, run_command, session_of, session_options
 
 __all__ = ["main", "run_job"]
-
-_SESSION = (
-    "network",
-    "rpc_url",
-    "node_url",
-    "keystore",
-    "address_file",
-    "max_fee_gwei",
-    "journal_dir",
-    "yes",
-)
 
 
 @click.command("run_job", context_settings={"help_option_names": ["-h", "--help"]})
@@ -82,7 +71,7 @@ def run_job(**options: Any) -> None:
     The same command again goes on where it was interrupted: nothing is ordered, paid or started twice.
     """
     parameters = _parameters(options["settings"])
-    with open_session(**{name: options.pop(name) for name in _SESSION}) as session:
+    with open_session(**session_of(options)) as session:
         node = session.node
         if not isinstance(node, NodeClient):
             raise SettingError("compute needs a chain and a node: name them with --network and --node-url")

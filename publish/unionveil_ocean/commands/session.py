@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NoReturn, TypeVar
 
 import click
+from rich.console import Console
 
 from unionveil.errors import UnionVeilError
 
@@ -29,15 +30,19 @@ __all__ = [
     "AnyNode",
     "Session",
     "confirm",
+    "err",
     "open_session",
     "run_command",
     "say",
+    "session_of",
     "session_options",
 ]
 
 EMBEDDED = "embedded"
 
 AnyNode = NodeClient | OfflineNode
+
+err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -112,24 +117,52 @@ def session_options(command: Command) -> Command:
     return command
 
 
+_NAMES = (
+    "network",
+    "rpc_url",
+    "node_url",
+    "keystore",
+    "address_file",
+    "max_fee_gwei",
+    "journal_dir",
+    "yes",
+)
+
+
+def session_of(options: dict[str, Any]) -> dict[str, Any]:
+    """Takes the values of `session_options` out of a command's options, for `open_session`."""
+    return {name: options.pop(name) for name in _NAMES}
+
+
 @contextmanager
-def open_session(options: dict[str, Any], contents: dict[str, bytes] | None = None) -> Iterator[Session]:
+def open_session(
+    *,
+    network: str,
+    rpc_url: str | None,
+    node_url: str | None,
+    keystore: Path | None,
+    address_file: Path | None,
+    max_fee_gwei: float | None,
+    journal_dir: Path | None,
+    yes: bool,
+    contents: dict[str, bytes] | None = None,
+) -> Iterator[Session]:
     """Connects to what the options name; nothing is signed yet.
 
     Args:
-        options: of the command; those of `session_options` are taken out.
+        network: name, chain id, or "embedded".
+        rpc_url: RPC; None takes the network's public one.
+        node_url: Ocean node.
+        keystore: encrypted key; None reads the environment.
+        address_file: addresses of one's own chain.
+        max_fee_gwei: cap.
+        journal_dir: None is the user's state folder.
+        yes: do not ask.
         contents: files by address, for a chain that no node reaches.
 
     Raises:
         PublishError: see its tree.
     """
-    network, rpc_url, node_url = options.pop("network"), options.pop("rpc_url"), options.pop("node_url")
-    keystore, address_file = options.pop("keystore"), options.pop("address_file")
-    max_fee_gwei, journal_dir, yes = (
-        options.pop("max_fee_gwei"),
-        options.pop("journal_dir"),
-        options.pop("yes"),
-    )
     policy = FeePolicy(max_fee_wei=None if max_fee_gwei is None else int(max_fee_gwei * _GWEI))
     if network == EMBEDDED:
         given = {"--rpc-url": rpc_url, "--node-url": node_url, "--keystore": keystore}

@@ -17,7 +17,7 @@ from ..pricing import TOKEN_WEI, token_facts
 from ..shares import Contributions, allot, distribute, read_contributions, release, set_splitter
 from .register_dataset import embedded_algorithm
 from .report import amount, columns, show_plan
-from .session import Session, confirm, open_session, run_command, say, session_options
+from .session import Session, confirm, open_session, run_command, say, session_of, session_options
 
 __all__ = ["main", "shares"]
 
@@ -80,7 +80,7 @@ def _give(
 ) -> None:
     found = read_contributions(contributions)
     parts = allot(found.photos, _wei(tokens))
-    with open_session(options) as session:
+    with open_session(**session_of(options)) as session:
         token = _token(session, datatoken)
         chain = session.chain
         contract = chain.contract("ERC20Template", token).functions
@@ -110,7 +110,7 @@ def _give(
 def splitter(contributions: Path, datatoken: str | None, payment_token: str | None, **options: Any) -> None:
     """Makes a splitter the payment collector, or brings its shares up to date."""
     found = read_contributions(contributions)
-    with open_session(options) as session:
+    with open_session(**session_of(options)) as session:
         token = _token(session, datatoken)
         chain = session.chain
         _show_parts(found, None)
@@ -134,7 +134,7 @@ def release_command(splitter_address: str, payment_token: str, datatoken: str | 
     """Collects what was sold and divides it; anybody may do this."""
     if datatoken is None:
         raise SettingError("name the datatoken with --datatoken")
-    with open_session(options) as session:
+    with open_session(**session_of(options)) as session:
         chain = session.chain
         paid_with = _address(payment_token)
         symbol, decimals = token_facts(chain, paid_with)

@@ -16,7 +16,7 @@ from ..publishing import revise
 from ..trust import differences, trusted_algorithm, with_trust
 from .register_dataset import read_trusted, served_ddo
 from .report import show_plan, show_publication
-from .session import Session, confirm, open_session, run_command, say, session_options
+from .session import Session, confirm, open_session, run_command, say, session_of, session_options
 
 __all__ = ["main", "trust"]
 
@@ -94,7 +94,7 @@ def remove(dataset: str, algorithms: tuple[str, ...], **options: Any) -> None:
 def _live_session(options: dict[str, Any]) -> Any:
     if options["network"] == "embedded":
         raise SettingError("name the network that the data set is on with --network")
-    return open_session(options)
+    return open_session(**session_of(options))
 
 
 def _change(
