@@ -79,6 +79,7 @@ def world(shared_chain, tmp_path_factory):
     """A node, and an algorithm and a data set that cost 2 OCEAN an order each, and the same for free."""
     chain = shared_chain
     folder = tmp_path_factory.mktemp("publisher")
+    introduce(chain, BUYER)
     coins = {"from": chain.accounts[0].address, "to": BUYER.address, "value": 10**18}
     chain.web3.eth.send_transaction(coins)
     chain.mint_ocean(BUYER.address, 1000 * WHOLE)
@@ -132,6 +133,11 @@ def shop(world, tmp_path, monkeypatch):
         return int(caught.value.code or 0)
 
     return SimpleNamespace(run=run, runner=runner, node=node, chain=world.chain, folder=tmp_path, world=world)
+
+
+def introduce(chain, account) -> None:
+    """Older releases of eth-tester run no call of an account that they do not know."""
+    chain.web3.provider.ethereum_tester.add_account("0x" + bytes(account.key).hex())
 
 
 def ocean(chain, address=BUYER.address) -> int:
@@ -286,7 +292,7 @@ def test_interrupted_after_each_step_and_resumed_pays_once(shop, monkeypatch, ca
         assert runs < 60
     out, err = capfd.readouterr()
     assert code == 0, err
-    steps = {"order the algorithm", "order the data set", "buy the data set's datatoken", "start"}
+    steps = {"order the algorithm", "order the data set", "start"}
     assert set(FEW if moment == "few" else steps | {f"order the algorithm {moment}"}) <= set(seen)
     assert runs == len(seen) >= (4 if moment == "few" else 16)
     assert orders(shop.chain, market.algorithm) == before[1] + 1
@@ -366,6 +372,7 @@ def test_nothing_is_signed_where_nobody_confirms(shop, capfd):
 
 def test_no_funds(shop, capfd, monkeypatch):
     poor = Account.create()
+    introduce(shop.chain, poor)
     monkeypatch.setenv("PRIVATE_KEY", poor.key.hex())
     assert shop.run("--paid") == 2
     error = capfd.readouterr().err

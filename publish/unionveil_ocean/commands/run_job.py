@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Table
 
 from unionveil.job import config_of
 
@@ -187,29 +186,29 @@ def _progress() -> Iterator[Callable[[Job], None]]:
 
 def _show_plan(session: Session, plan: ComputePlan) -> None:
     chain, choice = session.chain, plan.choice
-    table = _table("compute job")
-    table.add_row("network", f"{chain.network.name}, chain {chain.chain_id}")
-    table.add_row("account", chain.address)
-    table.add_row("node", session.node.url)
-    table.add_row("algorithm", f"{plan.assets.algorithm.metadata.name}  {plan.assets.algorithm.id}")
+    table = _Rows()
+    table.add("network", f"{chain.network.name}, chain {chain.chain_id}")
+    table.add("account", chain.address)
+    table.add("node", session.node.url)
+    table.add("algorithm", f"{plan.assets.algorithm.metadata.name}  {plan.assets.algorithm.id}")
     for dataset in plan.assets.datasets:
-        table.add_row("data set", f"{dataset.metadata.name}  {dataset.id}")
+        table.add("data set", f"{dataset.metadata.name}  {dataset.id}")
     for name, value in plan.wish.parameters.items():
-        table.add_row("parameter", f"{name} = {value}")
-    table.add_row("environment", choice.environment.id)
-    table.add_row("may take", f"{choice.seconds} s")
+        table.add("parameter", f"{name} = {value}")
+    table.add("environment", choice.environment.id)
+    table.add("may take", f"{choice.seconds} s")
     for order in plan.orders:
-        table.add_row(f"order: {order.role}", order.describe())
+        table.add(f"order: {order.role}", order.describe())
         for fee in order.fees:
-            table.add_row("", f"and {fee} in fees")
+            table.add("", f"and {fee} in fees")
     if plan.escrow is None:
-        table.add_row("costs", "nothing: free compute asks for no order and no payment")
+        table.add("costs", "nothing: free compute asks for no order and no payment")
     else:
-        table.add_row("compute", f"{plan.escrow.price} at most, held by the escrow {plan.escrow.escrow}")
-        table.add_row("", f"{plan.escrow.deposit} of it are paid in now")
+        table.add("compute", f"{plan.escrow.price} at most, held by the escrow {plan.escrow.escrow}")
+        table.add("", f"{plan.escrow.deposit} of it are paid in now")
         costs = " and ".join(map(str, plan.costs)) or "nothing"
-        table.add_row("costs", f"{costs}, and gas in {chain.network.currency}")
-    err.print(table, markup=False)
+        table.add("costs", f"{costs}, and gas in {chain.network.currency}")
+    err.print(str(table), markup=False)
 
 
 def _show_environments(environments: tuple[Environment, ...], chain_id: int) -> None:
@@ -236,19 +235,29 @@ def _report(job_id: str, done: Collected, *, as_json: bool) -> None:
         found = {"job": job_id, "outputs": str(done.outputs), "logs": logs, "counts": counts.model_dump()}
         click.echo(json.dumps(found, indent=1))
         return
-    table = _table(None)
-    table.add_row("job", job_id)
-    table.add_row("pictures", str(counts.inputs))
-    table.add_row("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)")
-    table.add_row("without a face", str(counts.without_face))
-    table.add_row("rejected", str(sum(counts.rejected.values())))
-    table.add_row("outputs in", str(done.outputs))
-    err.print(table, markup=False)
+    table = _Rows()
+    table.add("job", job_id)
+    table.add("pictures", str(counts.inputs))
+    table.add("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)")
+    table.add("without a face", str(counts.without_face))
+    table.add("rejected", str(sum(counts.rejected.values())))
+    table.add("outputs in", str(done.outputs))
+    err.print(str(table), markup=False)
     click.echo(f"verified: {counts.redacted + counts.without_face} outputs are what the manifest says")
 
 
-def _table(title: str | None) -> Table:
-    return Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+class _Rows:
+    """Names and values in two columns; nothing is cut off, however narrow the terminal."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[str, str]] = []
+
+    def add(self, name: str, value: str) -> None:
+        self._rows.append((name, value))
+
+    def __str__(self) -> str:
+        width = max(len(name) for name, _ in self._rows)
+        return "\n".join(f"{name:<{width}}  {value}" for name, value in self._rows)
 
 
 main = run_command(run_job)
