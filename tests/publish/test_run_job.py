@@ -22,6 +22,8 @@ from eth_account import Account
 import samples
 from node_double import ENVIRONMENT, DockerRunner, FileServer, NodeDouble, ProcessRunner, open_market
 from node_double.runner import frame
+from paths import REPOSITORY
+from rpc_server import RpcServer
 from unionveil import __version__
 from unionveil.config import AnonymizeConfig
 from unionveil.manifest import Manifest, ManifestBuilder, RedactedRecord
@@ -193,6 +195,62 @@ def test_the_whole_story(shop, capfd, monkeypatch):
     now = [orders(shop.chain, one) for one in (shop.world.sold.algorithm, shop.world.sold.dataset)]
     assert now == [count + 1 for count in ordered]
     assert_no_secret(out.encode() + err.encode() + written(shop.folder))
+
+
+@pytest.mark.slow
+def test_as_a_person_runs_it(shop, world):
+    """A process of its own, an RPC over HTTP, an encrypted keystore; and no secret in anything it leaves."""
+    folder, password, addresses = shop.folder, "open-sesame-password", world.chain.addresses
+    keystore = Account.encrypt(BUYER_KEY, password, kdf="pbkdf2", iterations=1000)
+    (folder / "key.json").write_text(json.dumps(keystore))
+    entry = {
+        "chainId": world.chain.chain_id,
+        "ERC721Factory": addresses.factory,
+        "FixedPrice": addresses.fixed_rate,
+        "Dispenser": addresses.dispenser,
+        "Ocean": addresses.ocean,
+        "Escrow": addresses.escrow,
+    }
+    (folder / "addresses.json").write_text(json.dumps({"development": entry}))
+    left = folder / "left"
+
+    def run(rpc: RpcServer, network: str) -> subprocess.CompletedProcess[str]:
+        options = {
+            "--network": network,
+            "--rpc-url": rpc.url,
+            "--node-url": shop.node.url,
+            "--address-file": folder / "addresses.json",
+            "--keystore": folder / "key.json",
+            "--journal-dir": left / "journal",
+            "--algorithm": world.free.algorithm.id,
+            "--dataset": world.free.dataset.id,
+            "--output": left / "results",
+            "--seconds": 60,
+        }
+        words = [str(word) for pair in options.items() for word in pair]
+        return subprocess.run(
+            [sys.executable, REPOSITORY / "publish" / "run_job.py", "--paid", "--yes", *words],
+            env={"PATH": os.environ["PATH"], "HOME": str(folder), "KEYSTORE_PASSWORD": password},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    with RpcServer(world.chain) as rpc:
+        wrong = run(rpc, "sepolia")
+        assert wrong.returncode == 2
+        assert f"the RPC serves chain {world.chain.chain_id}, the network asked for is" in wrong.stderr
+        done = run(rpc, "development")
+        assert done.returncode == 0, done.stderr
+        assert "verified: 1 outputs" in done.stdout
+        rpc.is_down = True
+        down = run(rpc, "development")
+        assert down.returncode == 2
+        assert "the RPC at" in down.stderr
+    said = "".join(one.stdout + one.stderr for one in (wrong, done, down)).encode()
+    assert_no_secret(said + written(left))
+    assert password.encode() not in said + written(left)
+    assert b"rpc-secret" not in said + written(left)
 
 
 @pytest.mark.slow
