@@ -7,6 +7,7 @@ and its gas counted, with no account, no node and no network. It is gone when th
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 from .chain import Call, Chain, ContractFunction, FeePolicy, ask
@@ -25,7 +26,7 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtra("eth-tester[py-evm]") from error
 
-__all__ = ["EmbeddedChain", "embedded_chain"]
+__all__ = ["EmbeddedChain", "deploy_ocean", "embedded_chain"]
 
 # What ocean-contracts' deploy script passes where the balancer template used to be.
 _DEAD_ADDRESS = "0x000000000000000000000000000000000000dEaD"
@@ -92,15 +93,16 @@ def embedded_chain() -> EmbeddedChain:
     network = Network("embedded", web3.eth.chain_id, nowhere, is_live=False)
     chain = EmbeddedChain(web3, network, accounts[0], FeePolicy(), 30)
     chain.accounts = accounts
-    chain.network = Network("embedded", web3.eth.chain_id, _deploy_ocean(chain), is_live=False)
-    # The first asset of a chain costs 4 % more gas, because counters leave zero; on a public one it never is.
-    ocean = FixedRate(TOKEN_WEI, str(chain.addresses.ocean), "OCEAN", 18)
-    for pricing in (Free(), ocean):
-        chain.send(creation_call(chain, "First", "FIRST", pricing))
+    chain.network = Network("embedded", web3.eth.chain_id, deploy_ocean(chain), is_live=False)
     return chain
 
 
-def _deploy_ocean(chain: Chain) -> Addresses:
+def deploy_ocean(chain: Chain) -> Addresses:
+    """Deploys Ocean's contracts on a chain of one's own, in the order of ocean-contracts' script.
+
+    Args:
+        chain: whose account will own them, and gets a million OCEAN.
+    """
     owner = chain.address
 
     def deploy(name: str, *arguments: Any) -> str:
@@ -118,7 +120,7 @@ def _deploy_ocean(chain: Chain) -> Addresses:
     chain.send(approve.addFixedRateContract(fixed_rate))
     chain.send(approve.addDispenserContract(dispenser))
     chain.send(chain.contract("OceanToken", ocean).functions.mint(owner, Web3.to_wei(1_000_000, "ether")))
-    return Addresses(
+    addresses = Addresses(
         factory=factory,
         fixed_rate=fixed_rate,
         dispenser=dispenser,
@@ -127,6 +129,11 @@ def _deploy_ocean(chain: Chain) -> Addresses:
         router=router,
         fee_collector=collector,
     )
+    # The first asset of a chain costs 4 % more gas, because counters leave zero; on a public one it never is.
+    deployed = replace(chain, network=replace(chain.network, addresses=addresses))
+    for pricing in (Free(), FixedRate(TOKEN_WEI, ocean, "OCEAN", 18)):
+        deployed.send(creation_call(deployed, "First", "FIRST", pricing))
+    return addresses
 
 
 def _has(name: str) -> bool:
