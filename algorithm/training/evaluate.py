@@ -41,7 +41,7 @@ from .metric import (
 )
 from .photos import DataError, read_jsonl, read_photo
 
-_LEAST_SCORE = 0.02
+_LEAST_SCORE = 0.05
 _FALSE_BOXES = (0.5, 1.0, 2.0)
 """False boxes a picture at which recall is told."""
 

@@ -63,12 +63,15 @@ def command(people: Path, work: Path, *more: str) -> list[str]:
 @pytest.mark.slow
 def test_run_ends_when_told_goes_on_and_is_exported(people: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
-    running = subprocess.Popen(command(people, work, "--hours", "1"), stdout=subprocess.PIPE, text=True)
-    assert running.stdout is not None
-    running.stdout.readline()  # it has begun
-    time.sleep(5)
-    os.kill(running.pid, signal.SIGTERM)
-    assert running.wait(timeout=120) == 0
+    with subprocess.Popen(
+        command(people, work, "--hours", "1"), stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        running.stdout.readline()  # it has begun
+        time.sleep(5)
+        os.kill(running.pid, signal.SIGTERM)
+        running.communicate(timeout=120)
+    assert running.returncode == 0
     assert (work / "checkpoint.pt").is_file()
     steps = [json.loads(line)["step"] for line in (work / "log.jsonl").read_text().splitlines()]
     subprocess.run(command(people, work, "--hours", "0.001", "--resume"), check=True, timeout=200)
