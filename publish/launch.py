@@ -12,6 +12,9 @@ def launch(command: str) -> None:
     sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "algorithm"))
     try:
         module = importlib.import_module(f"unionveil_ocean.commands.{command}")
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{command}: interrupted before it began\n")
+        sys.exit(130)
     except ImportError as error:
         missing = error.name or error
     except Exception as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from eth_account.signers.local import LocalAccount
+
 from unionveil_ocean.assets import (
     AlgorithmFile,
     Asset,
@@ -13,6 +15,7 @@ from unionveil_ocean.assets import (
     now,
 )
 from unionveil_ocean.ddo import Compute
+from unionveil_ocean.embedded import EmbeddedChain
 from unionveil_ocean.pricing import Free, Pricing
 from unionveil_ocean.trust import closed_compute
 
@@ -47,4 +50,9 @@ def dataset(compute: Compute, *, url: str = "https://files.example/photos.zip") 
     return Asset(dataset_metadata(file, now()), files, "compute", Free(), compute=compute)
 
 
-__all__ = ["CHECKOUT", "CONTAINER", "URL", "algorithm", "closed_compute", "dataset"]
+def introduce(chain: EmbeddedChain, account: LocalAccount) -> None:
+    """Older releases of eth-tester run no call of an account that they do not know."""
+    chain.web3.provider.ethereum_tester.add_account("0x" + bytes(account.key).hex())
+
+
+__all__ = ["CHECKOUT", "CONTAINER", "URL", "algorithm", "closed_compute", "dataset", "introduce"]

@@ -8,10 +8,10 @@ written; signed transactions are public by nature.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,6 +24,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from .chain import Call, Chain, SignedTransaction, TxReceipt
 from .errors import ChainError, JournalError, TransactionFailed
 from .jsjson import stringify
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 __all__ = ["Journal", "Step", "default_folder", "digest_of", "move_away", "read_result"]
 
@@ -98,10 +103,9 @@ class Journal:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._unlock()
-            raise JournalError(f"another run is at work with {self.path}; wait until it ends") from error
+            if not _take(self._lock):
+                self._unlock()
+                raise JournalError(f"another run is at work with {self.path}; wait until it ends")
         except OSError as error:
             raise JournalError(
                 f"the journal {self.path} cannot be written ({error.strerror}), and without it a failure "
@@ -303,6 +307,18 @@ class Journal:
             raise JournalError(f"the journal {self.path} cannot be written: {error.strerror}") from error
         if done:
             self._on_step(name)
+
+
+def _take(descriptor: int) -> bool:
+    """Locks an open file for this process alone; False if another one has it. Closing it unlocks."""
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
 
 
 def move_away(path: Path) -> Path:

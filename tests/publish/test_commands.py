@@ -12,7 +12,7 @@ from eth_account import Account
 
 import unionveil_ocean.node
 from node_double import NodeDouble
-from ocean_assets import CHECKOUT, CONTAINER
+from ocean_assets import CHECKOUT, CONTAINER, introduce
 from rpc_server import RpcServer
 
 PASSWORD = "open-sesame-password"
@@ -65,6 +65,7 @@ class World:
         self.chain, self.rpc, self.node, self.folder = chain, rpc, node, folder
         self._patch, self._capture = patch, capture
         self.account = Account.create()
+        introduce(chain, self.account)
         chain.web3.eth.send_transaction({"from": chain.address, "to": self.account.address, "value": 10**20})
         found = chain.addresses
         entry = {
@@ -314,3 +315,42 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(tmp_path):
     assert done.stderr.strip().endswith("pip install '.[ocean]'")
     assert "'web3'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--update",), "--update needs the network that the asset is on"),
+        (("--state", "revoked"), "--state needs the network that the asset is on"),
+        (("--did", "did:op:" + "0" * 64), "--did needs the network that the asset is on"),
+        (("--journal-dir", "journals"), "--journal-dir needs a network"),
+        (("--rpc-url", "http://127.0.0.1:9"), "--rpc-url needs a network"),
+        (("--cost-on", "sepola"), "did you mean 'sepolia'?"),
+    ],
+)
+def test_what_cannot_be_on_the_embedded_chain_is_said_before_any_work(world, arguments, sentence):
+    code, out, shown = world.run("register", *arguments)
+    assert (code, out) == (2, "")
+    assert shown.startswith("register: ")
+    assert sentence in shown
+    assert len(shown.splitlines()) == 1
+
+
+@pytest.mark.parametrize("moment", ["web3", "unionveil_ocean.commands.register"])
+def test_ctrl_c_ends_in_one_sentence(world, tmp_path, monkeypatch, moment):
+    """While the libraries are loaded, which takes a second or two, and while it works."""
+    if moment == "web3":
+        (tmp_path / "web3.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+        done = run("register", environment={"PYTHONPATH": str(tmp_path)})
+        code, shown = done.returncode, done.stderr
+        assert "register: interrupted before it began" in shown
+    else:
+
+        def interrupt(*_, **__):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(f"{moment}.publish", interrupt)
+        code, _, shown = world.register("--yes")
+        assert "the same command goes on where this one stopped" in shown
+    assert code == 130
+    assert "Traceback" not in shown

@@ -5,7 +5,7 @@ import pytest
 from eth_account import Account
 
 from node_double import NodeDouble
-from ocean_assets import URL, algorithm
+from ocean_assets import URL, algorithm, introduce
 from unionveil_ocean.chain import connect, event_of
 from unionveil_ocean.contracts import ZERO_ADDRESS
 from unionveil_ocean.ddo import did_of
@@ -64,8 +64,9 @@ def test_gas_is_what_the_contracts_need(chain, node, tmp_path, encrypt):
     )
     assert done.gas_used["create"] <= by_hand["gasUsed"] * 1.01
     template = chain.contract("ERC721Template", nft_of(chain, by_hand))
-    stored = chain.web3.eth.get_transaction(done.tx_hashes["set metadata"])["input"]
-    call = chain.contract("ERC721Template", done.nft).decode_function_input(stored)[1]
+    stored = chain.web3.eth.get_transaction(done.tx_hashes["set metadata"])
+    data = stored["input"] if "input" in stored else stored["data"]  # web3 7 and later, web3 6
+    call = chain.contract("ERC721Template", done.nft).decode_function_input(data)[1]
     by_hand = chain.web3.eth.wait_for_transaction_receipt(
         template.functions.setMetaData(*call.values()).transact({"from": chain.address})
     )
@@ -274,6 +275,7 @@ def test_a_wrong_ddo_is_refused_before_anything_is_signed(chain, node, tmp_path)
 
 def test_the_journal_holds_no_secret(chain, node, tmp_path):
     path, publisher = tmp_path / "j.json", chain.as_account(Account.create())
+    introduce(chain, publisher.account)
     chain.web3.eth.send_transaction({"from": chain.address, "to": publisher.address, "value": 10**19})
     run(algorithm(), publisher, node, path)
     text = path.read_text()

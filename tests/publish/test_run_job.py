@@ -21,6 +21,7 @@ from eth_account import Account
 import samples
 from node_double import ENVIRONMENT, DockerRunner, FileServer, NodeDouble, ProcessRunner, open_market
 from node_double.runner import frame
+from ocean_assets import introduce
 from paths import REPOSITORY
 from rpc_server import RpcServer
 from unionveil.config import AnonymizeConfig
@@ -133,11 +134,6 @@ def shop(world, tmp_path, monkeypatch):
         return int(caught.value.code or 0)
 
     return SimpleNamespace(run=run, runner=runner, node=node, chain=world.chain, folder=tmp_path, world=world)
-
-
-def introduce(chain, account) -> None:
-    """Older releases of eth-tester run no call of an account that they do not know."""
-    chain.web3.provider.ethereum_tester.add_account("0x" + bytes(account.key).hex())
 
 
 def ocean(chain, address=BUYER.address) -> int:

@@ -26,7 +26,7 @@ from ..networks import find_network
 from ..pricing import Free, pricing_of
 from ..publishing import STATES, Publication, change_state, publish, update
 from .report import show_cost_elsewhere, show_plan, show_publication
-from .session import Session, confirm, open_session, run_command, say, session_of, session_options
+from .session import EMBEDDED, Session, confirm, open_session, run_command, say, session_of, session_options
 
 __all__ = [
     "CHECKOUT",
@@ -34,6 +34,7 @@ __all__ = [
     "algorithm_asset",
     "asset_of",
     "asset_options",
+    "check_options",
     "main",
     "published_ddo",
     "register",
@@ -108,11 +109,24 @@ def register(metadata_file: Path, **options: Any) -> None:
     With no argument it does so on a chain inside this process, with Ocean's real contracts: no account, no
     node, no cost.
     """
+    check_options(options)
+    find_network(options["cost_on"])  # told before any work
     main_file = CHECKOUT / "algorithm" / "main.py"
     contents = {STAND_IN_URL: main_file.read_bytes()} if main_file.exists() else {}
     with open_session(**session_of(options), contents=contents) as session:
         asset = algorithm_asset(session, metadata_file, options)
         run(session, "algorithm", asset, options)
+
+
+def check_options(options: dict[str, Any]) -> None:
+    """Checks, before any work, that what needs an asset of an earlier run names its network.
+
+    Raises:
+        SettingError: it does not.
+    """
+    named = [name for name in ("state", "did") if options[name]] + ["update"] * options["do_update"]
+    if options["network"] == EMBEDDED and named:
+        raise SettingError(f"--{named[0]} needs the network that the asset is on; name it with --network")
 
 
 def algorithm_asset(session: Session, metadata_file: Path, options: dict[str, Any]) -> Asset:

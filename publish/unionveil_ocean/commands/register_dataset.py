@@ -16,7 +16,16 @@ from ..journal import Journal
 from ..pricing import Free
 from ..publishing import Publication, publish
 from ..trust import closed_compute, trusted_algorithm
-from .register import CHECKOUT, STAND_IN_URL, algorithm_asset, asset_of, asset_options, published_ddo, run
+from .register import (
+    CHECKOUT,
+    STAND_IN_URL,
+    algorithm_asset,
+    asset_of,
+    asset_options,
+    check_options,
+    published_ddo,
+    run,
+)
 from .session import Session, open_session, run_command, say, session_of, session_options
 
 __all__ = ["embedded_algorithm", "main", "read_trusted", "register_dataset", "served_ddo"]
@@ -49,6 +58,7 @@ def register_dataset(
 
     With no argument it does so on a chain inside this process, after registering UnionVeil there.
     """
+    check_options(options)
     described = read_dataset(metadata_file)
     with open_session(**session_of(options), contents=embedded_contents()) as session:
         urls = options["file_urls"]

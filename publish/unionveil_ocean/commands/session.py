@@ -165,14 +165,19 @@ def open_session(
     """
     policy = FeePolicy(max_fee_wei=None if max_fee_gwei is None else int(max_fee_gwei * _GWEI))
     if network == EMBEDDED:
-        given = {"--rpc-url": rpc_url, "--node-url": node_url, "--keystore": keystore}
+        given = {
+            "--rpc-url": rpc_url,
+            "--node-url": node_url,
+            "--keystore": keystore,
+            "--journal-dir": journal_dir,  # of a chain that is gone, it would tell the next run lies
+        }
         named = [option for option, value in given.items() if value and not _from_environment(option)]
         if named:
             raise SettingError(f"{named[0]} needs a network; name it with --network")
         chain = embedded_chain()
         chain.policy = policy
         with TemporaryDirectory(prefix="unionveil-") as folder:
-            yield Session(chain, OfflineNode(contents), journal_dir or Path(folder), yes=True)
+            yield Session(chain, OfflineNode(contents), Path(folder), yes=True)
         return
     found = find_network(network, address_file)
     if node_url is None:
@@ -219,11 +224,12 @@ def run_command(command: click.Command) -> Callable[[], NoReturn]:
     def main() -> NoReturn:
         try:
             code = command.main(standalone_mode=False)
-        except click.exceptions.Abort:
-            say("stopped; nothing more was signed")
-            code = 130
-        except KeyboardInterrupt:
-            say("interrupted; the same command goes on where this one stopped")
+        except click.exceptions.Abort as error:
+            # click turns Ctrl-C into this, too.
+            if isinstance(error.__cause__, KeyboardInterrupt):
+                say("interrupted; the same command goes on where this one stopped")
+            else:
+                say("stopped; nothing more was signed")
             code = 130
         except click.ClickException as error:
             error.show()
