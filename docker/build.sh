@@ -8,7 +8,7 @@
 #   docker/build.sh -- ARGUMENT...         the rest goes to `docker build` as it is
 #
 # BASE_DIGEST=sha256:... pins the base image; releases set it (docker/README.md says how to find it).
-# SOURCE_DATE_EPOCH is the time of all files, by default that of the commit.
+# SOURCE_DATE_EPOCH is when the image says that it was made, by default the time of the commit.
 # Where pip is configured by PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, PIP_TRUSTED_HOST, PIP_CONFIG_FILE, PIP_CERT or
 # SSL_CERT_FILE, the build gets at packages the same way; none of it stays in the image. Proxies: docker's own
 # settings, or HTTPS_PROXY and its like.
@@ -58,6 +58,8 @@ trap 'rm -r "$private"' EXIT
 arguments+=(--secret "id=pip.conf,src=$private/pip.conf")
 certificates=${PIP_CERT:-${SSL_CERT_FILE:-}}
 [ -z "$certificates" ] || arguments+=(--secret "id=ca.crt,src=$certificates")
+# Newer engines would wrap the image together with a record of the build; nodes are to pull the image itself.
+! docker build --help 2>/dev/null | grep -q -e --provenance || arguments+=(--provenance=false)
 [ -z "${BASE_DIGEST:-}" ] || arguments+=(--label "org.opencontainers.image.base.digest=$BASE_DIGEST")
 for variable in HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy; do
   [ -z "${!variable:-}" ] || arguments+=(--build-arg "$variable")

@@ -41,6 +41,7 @@ def test_what_it_says_of_itself(image):
     labels = facts["Labels"]
     assert labels["org.opencontainers.image.version"] == __version__
     assert labels["org.opencontainers.image.title"] == "UnionVeil"
+    assert labels["org.opencontainers.image.licenses"] == "MIT AND GPL-2.0-or-later"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", labels["org.opencontainers.image.created"])
     assert "org.opencontainers.image.revision" in labels
 
@@ -114,18 +115,21 @@ def test_weights_and_bill_of_materials(image):
 
 
 def test_two_builds_give_the_same_layers(image, tmp_path):
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
-    layers = []
-    for tag in ("again-1", "again-2"):
+    layers, created = [], []
+    for number, tag in enumerate(("again-1", "again-2")):
+        environment = {**os.environ, "SOURCE_DATE_EPOCH": str(1_700_000_000 + number)}
         command = ["docker/build.sh", "--image", "unionveil", "--tag", tag, "--", "--no-cache"]
         done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()[-3000:]
         said = json.loads(done.stdout)
         assert (said["image"], said["tag"], said["checksum"]) == ("unionveil", tag, "")
         assert said["entrypoint"] == f"{PYTHON} -I /opt/unionveil/main.py"
-        layers.append(inspect(f"unionveil:{tag}")["RootFS"]["Layers"])
+        facts = inspect(f"unionveil:{tag}")
+        layers.append(facts["RootFS"]["Layers"])
+        created.append(facts["Config"]["Labels"]["org.opencontainers.image.created"])
         docker("image", "rm", f"unionveil:{tag}")
     assert layers[0] == layers[1]
+    assert created == ["2023-11-14T22:13:20Z", "2023-11-14T22:13:21Z"]
 
 
 def test_altered_weights_end_the_build(image, tmp_path):
