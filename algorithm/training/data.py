@@ -18,7 +18,7 @@ from .spec import MEAN_BGR
 
 __all__ = ["Batch", "Photos", "batches", "to_input"]
 
-_PORTRAIT_WEIGHT = 0.3
+_PORTRAIT_WEIGHT = 0.5
 """LFW's portraits are a fifth of the photos, one large frontal face each: easy, and soon learned."""
 
 _NEGATIVE_WEIGHT = 2.0
