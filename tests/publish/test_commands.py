@@ -146,6 +146,8 @@ def test_on_a_network_it_shows_a_plan_publishes_once_and_updates(world):
         "free; a dispenser",
         "metadata.algorithm.consumerParameters.0.name",
         "metadata.algorithm.container.checksum",
+        "(encrypted by the node)",
+        "(made from the data NFT and the chain)",
     ):
         assert part in shown, part
     assert "eth_sendRawTransaction" not in world.rpc.requests
@@ -162,12 +164,20 @@ def test_on_a_network_it_shows_a_plan_publishes_once_and_updates(world):
     assert f"https://market.oceanprotocol.com/asset/{done['did']}" in result
     assert world.nfts() == before + 1
 
-    code, result, _ = world.register("--yes", "--update", "--json", "--timeout", "3600")
+    code, result, shown = world.register("--yes", "--update", "--json", "--timeout", "3600")
     assert code == 0
+    plan = {line.split()[0]: line.split()[-1] for line in shown.splitlines() if line.strip()}
+    assert (plan["id"], plan["nftAddress"]) == (done["did"], done["nft"])
+    assert plan["services.0.datatokenAddress"] == done["datatoken"]
+    assert plan["metadata.created"] == done["ddo"]["metadata"]["created"]
+    assert "price" not in plan
     updated = json.loads(result)
     assert updated["did"] == done["did"]
     assert updated["ddo"]["services"][0]["timeout"] == 3600
-    code, result, _ = world.register("--yes", "--state", "deprecated")
+    # The metadata, whose image has no digest before it is pushed, does not matter for this.
+    code, result, _ = world.run(
+        "register", *world.options, "--yes", "--did", done["did"], "--state", "deprecated"
+    )
     assert code == 0
     assert result.startswith("deprecated: 0x")
     _, result, _ = world.register("--yes", "--state", "deprecated")

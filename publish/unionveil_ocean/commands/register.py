@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ __all__ = [
     "published_ddo",
     "register",
     "run",
+    "set_state",
 ]
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -114,6 +116,9 @@ def register(metadata_file: Path, **options: Any) -> None:
     main_file = CHECKOUT / "algorithm" / "main.py"
     contents = {STAND_IN_URL: main_file.read_bytes()} if main_file.exists() else {}
     with open_session(**session_of(options), contents=contents) as session:
+        if options["state"]:
+            set_state(session, "algorithm", read_algorithm(metadata_file).name, options)
+            return
         asset = algorithm_asset(session, metadata_file, options)
         run(session, "algorithm", asset, options)
 
@@ -171,8 +176,8 @@ def asset_of(
     )
 
 
-def run(session: Session, kind: str, asset: Asset, options: dict[str, Any]) -> Publication | None:
-    """Publishes, updates or changes the state, as the options say.
+def run(session: Session, kind: str, asset: Asset, options: dict[str, Any]) -> Publication:
+    """Publishes or updates, as the options say.
 
     Args:
         session: where.
@@ -181,14 +186,11 @@ def run(session: Session, kind: str, asset: Asset, options: dict[str, Any]) -> P
         options: of the command.
 
     Returns:
-        What is on the chain; None if only the state was changed.
+        What is on the chain.
     """
     path = session.journal_path(kind, options["did"] or asset.metadata.name)
     if options["new"] and path.exists():
         say(f"note: the journal of the earlier publication is now {move_away(path)}")
-    if options["state"]:
-        _change_state(session, path, options)
-        return None
     draft = check_draft(asset, session.chain.chain_id, session.node.url)
     arguments: dict[str, Any] = {
         "encrypt": options["encrypt_ddo"],
@@ -198,14 +200,14 @@ def run(session: Session, kind: str, asset: Asset, options: dict[str, Any]) -> P
     with Journal(path, session.chain) as journal:
         published = journal.result("index")
         if options["do_update"]:
-            _show(session, asset, draft, "update")
             before = published_ddo(session, path, options["did"])
+            _show(session, asset, _in_place_of(before, draft), "update", _MADE_BY_AN_UPDATE)
             done = update(asset, before, session.chain, session.node, journal, **arguments)
         elif published is not None:
             say("this was published already; --update publishes a new version, --new another asset")
             done = publish(asset, session.chain, session.node, journal, **arguments)
         else:
-            _show(session, asset, draft, "resume" if journal.steps else "publish")
+            _show(session, asset, draft, "resume" if journal.steps else "publish", _MADE_BY_PUBLISHING)
             done = publish(asset, session.chain, session.node, journal, **arguments)
     if options["as_json"]:
         click.echo(
@@ -229,13 +231,41 @@ def run(session: Session, kind: str, asset: Asset, options: dict[str, Any]) -> P
     return done
 
 
-def _show(session: Session, asset: Asset, draft: DDO, action: str) -> None:
+_MADE_BY_AN_UPDATE = {"services.0.files": "(encrypted by the node)"}
+_MADE_BY_PUBLISHING = {
+    "id": "(made from the data NFT and the chain)",
+    "nftAddress": "(made by the first transaction)",
+    "services.0.id": "(made from the datatoken)",
+    "services.0.datatokenAddress": "(made by the first transaction)",
+    **_MADE_BY_AN_UPDATE,
+}
+
+
+def _in_place_of(before: DDO, draft: DDO) -> DDO:
+    """The draft with all that an update keeps."""
+    kept = before.service()
+    service = draft.services[0].model_copy(
+        update={"id": kept.id, "datatoken_address": kept.datatoken_address}
+    )
+    metadata = draft.metadata.model_copy(update={"created": before.metadata.created})
+    return draft.model_copy(
+        update={
+            "id": before.id,
+            "nft_address": before.nft_address,
+            "metadata": metadata,
+            "services": [service],
+        }
+    )
+
+
+def _show(session: Session, asset: Asset, draft: DDO, action: str, made: Mapping[str, str]) -> None:
     if session.is_embedded:
         return
     gas = dict(rehearse(asset, session.node.url))
     if action == "update":
         gas.pop("create")
-    show_plan(session, f"{action}: {asset.metadata.name}", gas, draft, asset.pricing.describe())
+    price = None if action == "update" else asset.pricing.describe()
+    show_plan(session, f"{action}: {asset.metadata.name}", gas, draft, price, made)
     confirm(session, "Sign and send?")
 
 
@@ -259,7 +289,9 @@ def _known_did(path: Path) -> str | None:
     return str(published["ddo"]["id"]) if published else None
 
 
-def _change_state(session: Session, path: Path, options: dict[str, Any]) -> None:
+def set_state(session: Session, kind: str, name: str, options: dict[str, Any]) -> None:
+    """Changes the state of an asset, and nothing else of it; see `run` for the arguments."""
+    path = session.journal_path(kind, options["did"] or name)
     created = read_result(path, "create")
     nft = str(created["nft"]) if created else None
     if nft is None:

@@ -25,6 +25,7 @@ from .register import (
     check_options,
     published_ddo,
     run,
+    set_state,
 )
 from .session import Session, open_session, run_command, say, session_of, session_options
 
@@ -61,6 +62,9 @@ def register_dataset(
     check_options(options)
     described = read_dataset(metadata_file)
     with open_session(**session_of(options), contents=embedded_contents()) as session:
+        if options["state"]:
+            set_state(session, "dataset", described.name, options)
+            return
         urls = options["file_urls"]
         if session.is_embedded:
             if algorithms:
@@ -87,8 +91,6 @@ def _compute(
     algorithm_file: Path | None,
     options: dict[str, Any],
 ) -> Compute | None:
-    if options["state"]:
-        return None
     if not algorithms and options["do_update"]:
         path = session.journal_path("dataset", options["did"] or name)
         return published_ddo(session, path, options["did"]).service().compute

@@ -26,7 +26,12 @@ def amount(wei: int, symbol: str) -> str:
 
 
 def show_plan(
-    session: Session, action: str, gas: Mapping[str, int], draft: DDO | None = None, price: str | None = None
+    session: Session,
+    action: str,
+    gas: Mapping[str, int],
+    draft: DDO | None = None,
+    price: str | None = None,
+    made: Mapping[str, str] = {},
 ) -> None:
     """Shows all that is about to be signed, and checks that the account can pay for it.
 
@@ -38,6 +43,7 @@ def show_plan(
         gas: by step, estimated or from a rehearsal.
         draft: the DDO, with stand-ins for addresses and encrypted files that are not known yet.
         price: of an order.
+        made: by path in the DDO, words for what is not known yet.
 
     Raises:
         InsufficientFunds: the account cannot pay for all steps.
@@ -63,7 +69,8 @@ def show_plan(
     ]
     click.echo(f"\n{action}\n{columns(lines)}\n", err=True)
     if draft is not None:
-        click.echo(f"DDO\n{columns(_fields(draft.as_dict()))}\n", err=True)
+        fields = [(path, made.get(path, value)) for path, value in _fields(draft.as_dict())]
+        click.echo(f"DDO\n{columns(fields)}\n", err=True)
     if balance < total * fees.highest:
         raise InsufficientFunds(chain.address, total * fees.highest, balance, network.currency)
 
