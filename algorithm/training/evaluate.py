@@ -269,7 +269,8 @@ def main() -> int:
                     print(f"{name:20} {way:9} AP {told[name][way]}", flush=True)
                     continue
                 told[name][way] = figures(photos, found, model_card.threshold)
-                told[name][way]["by_trait"] = recall_by_trait(photos, found, model_card.threshold)
+                equal = told[name][way]["both"]["at_false_boxes"]["1.0"]["score"]
+                told[name][way]["by_trait"] = recall_by_trait(photos, found, equal)
                 for group in _SETS:
                     print(_line(name, way, group, told[name][way][group]), flush=True)
     except (DataError, UnionVeilError) as error:

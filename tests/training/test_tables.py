@@ -6,7 +6,7 @@ import numpy as np
 
 from training.evaluate import Photo, figures, recall_by_trait
 from training.metric import Found, Truth
-from training.tables import first_table, threshold_table, way_table
+from training.tables import first_table, threshold_table, trait_table, way_table
 
 
 def results() -> dict[str, object]:
@@ -38,3 +38,8 @@ def test_recall_by_trait_counts_only_faces_that_count() -> None:
         "frontal": {"faces": 2, "recall": 0.5},
         "occluded": {"faces": 1, "recall": 0.0},
     }
+    results = {"mine": {"standard": {"by_trait": recall_by_trait([photo], [seen], 0.5)}}, "other": {}}
+    assert trait_table(results, "standard").splitlines()[2:] == [
+        "| frontal (2) | .500 |",
+        "| occluded (1) | .000 |",
+    ]
