@@ -1,6 +1,5 @@
 """The commands: on the embedded chain, and against an RPC and a node over HTTP."""
 
-import importlib
 import json
 import os
 import subprocess
@@ -10,13 +9,8 @@ import time
 import pytest
 from eth_account import Account
 
-import unionveil_ocean.node
-from node_double import NodeDouble
-from ocean_assets import CHECKOUT, CONTAINER, introduce
-from rpc_server import RpcServer
-
-PASSWORD = "open-sesame-password"
-FILE_SECRET = "file-url-secret"
+from command_world import FILE_SECRET, PASSWORD
+from ocean_assets import CHECKOUT
 
 
 def run(command, *arguments, environment=None, stdin=subprocess.DEVNULL):
@@ -56,79 +50,6 @@ def test_with_no_argument_a_data_set_trusts_the_algorithm():
     assert trusted["did"] in done.stderr
     assert all(trusted[key] for key in ("filesChecksum", "containerSectionChecksum", "serviceId"))
     assert service["compute"]["allowRawAlgorithm"] is service["compute"]["allowNetworkAccess"] is False
-
-
-class World:
-    """A network, a node, an account with a key, and the folder that everything is written to."""
-
-    def __init__(self, chain, rpc, node, folder, patch, capture):
-        self.chain, self.rpc, self.node, self.folder = chain, rpc, node, folder
-        self._patch, self._capture = patch, capture
-        self.account = Account.create()
-        introduce(chain, self.account)
-        chain.web3.eth.send_transaction({"from": chain.address, "to": self.account.address, "value": 10**20})
-        found = chain.addresses
-        entry = {
-            "chainId": chain.chain_id,
-            "ERC721Factory": found.factory,
-            "FixedPrice": found.fixed_rate,
-            "Dispenser": found.dispenser,
-            "Ocean": found.ocean,
-        }
-        (folder / "address.json").write_text(json.dumps({"development": entry}))
-        metadata = json.loads((CHECKOUT / "metadata" / "algorithm.json").read_text())
-        (folder / "algorithm.json").write_text(json.dumps({**metadata, "container": CONTAINER}))
-        patch.setenv("PRIVATE_KEY", self.account.key.hex())
-        for name in ("RPC", "NODE_URL", "ADDRESS_FILE", "KEYSTORE_PASSWORD"):
-            patch.delenv(name, raising=False)
-        self.written = []
-
-    @property
-    def options(self):
-        return (
-            *("--network", "development", "--address-file", self.folder / "address.json"),
-            *("--rpc-url", self.rpc.url, "--node-url", self.node.url),
-            *("--journal-dir", self.folder / "journals"),
-        )
-
-    def run(self, command, *arguments):
-        """Runs a command in this process; returns exit code, standard output and standard error."""
-        module = importlib.import_module(f"unionveil_ocean.commands.{command}")
-        self._patch.setattr(sys, "argv", [f"{command}.py", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            module.main()
-        printed = self._capture.readouterr()
-        self.written += [printed.out, printed.err]
-        assert "Traceback" not in printed.err
-        return ended.value.code or 0, printed.out, printed.err
-
-    def register(self, *arguments):
-        metadata = ("--metadata", self.folder / "algorithm.json", "--file-url", self.file_url)
-        return self.run("register", *self.options, *metadata, *arguments)
-
-    def nfts(self):
-        factory = self.chain.contract("ERC721Factory", self.chain.addresses.factory)
-        return factory.functions.getCurrentNFTCount().call()
-
-    def check_no_secret(self):
-        written = [*self.written, *(path.read_text() for path in self.folder.rglob("*") if path.is_file())]
-        key = self.account.key.hex().removeprefix("0x")
-        for secret in (key, key.upper(), PASSWORD, FILE_SECRET, "rpc-secret", str(int(key, 16))):
-            assert not [text for text in written if secret in text], f"a secret was written: {secret[:4]}..."
-
-
-@pytest.fixture
-def world(shared_chain, files, tmp_path, monkeypatch, capsys):
-    sleep = time.sleep
-    monkeypatch.setattr(time, "sleep", lambda seconds: sleep(min(seconds, 0.01)))
-    monkeypatch.setattr(unionveil_ocean.node, "_POLL_SECONDS", 0.01)
-    monkeypatch.setattr(unionveil_ocean.node, "_FIRST_PAUSE_SECONDS", 0.01)
-    double = NodeDouble(shared_chain.as_account(shared_chain.accounts[9]))
-    with RpcServer(shared_chain) as rpc, double as node:
-        made = World(shared_chain, rpc, node, tmp_path, monkeypatch, capsys)
-        made.file_url = files.add(f"main.py?token={FILE_SECRET}", b"print('hello')")
-        yield made
-        made.check_no_secret()
 
 
 def test_on_a_network_it_shows_a_plan_publishes_once_and_updates(world):

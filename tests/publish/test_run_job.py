@@ -165,8 +165,9 @@ def assert_no_secret(data: bytes) -> None:
         assert form.lower() not in data.lower()
 
 
-def test_the_whole_story(shop, capfd, monkeypatch):
-    """Publish, trust, buy, order, pay, run on real pictures in a process of its own, fetch, verify."""
+@pytest.mark.slow
+def test_a_paid_job_on_real_pictures_costs_what_was_planned(shop, capfd, monkeypatch):
+    """Buy, order, pay, run in a process of its own, fetch, verify; the node takes a fee of its own."""
     monkeypatch.setattr(shop.node, "runner", ProcessRunner())
     before, locked = ocean(shop.chain), escrowed(shop.chain)
     block = shop.chain.web3.eth.block_number
