@@ -66,22 +66,42 @@ def read_parameters(path: Path) -> AnonymizeConfig:
 def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
     """Checks parameters as the job does; see `AnonymizeConfig.from_parameters`.
 
+    Markets fill a form with the default of every parameter and send all of them, whatever the method is: what
+    is empty, or has its default and belongs to another method, says nothing and is left out.
+
     Raises:
         ConfigError: an unknown parameter, a value that is not allowed, or one that names a file.
     """
     offered = {parameter.name: parameter for parameter in job_parameters()}
+    method = given.get("method") or offered["method"].default
+    said = {}
     for name, value in given.items():
         if not isinstance(value, str | int | float) or isinstance(value, bool):
             raise ConfigError(f"parameter {name!r} must be a text or a number")
-        parameter = offered.get(name)
         if name == "digest_salt":
             raise ConfigError("parameter 'digest_salt' is not offered by the compute job")
-        if parameter and parameter.choices and value not in parameter.choices:
-            raise ConfigError(f"{name}: {value!r} is not one of {', '.join(parameter.choices)}")
-    config = AnonymizeConfig.from_parameters(given)
+        parameter = offered.get(name)
+        if parameter:
+            if value == "" or (_is_of_another(parameter, method) and _is_default(value, parameter)):
+                continue
+            if parameter.choices and value not in parameter.choices:
+                raise ConfigError(f"{name}: {value!r} is not one of {', '.join(parameter.choices)}")
+        said[name] = value
+    config = AnonymizeConfig.from_parameters(said)
     if any(name.startswith("yolo") for name in config.detector):
         raise ConfigError("detector: 'yolo' needs a file and is not offered by the compute job")
     return config
+
+
+def _is_of_another(parameter: Parameter, method: object) -> bool:
+    return bool(parameter.methods) and method not in parameter.methods
+
+
+def _is_default(value: str | float, parameter: Parameter) -> bool:
+    try:
+        return float(value) == float(parameter.default)
+    except ValueError:
+        return value == parameter.default
 
 
 def run_job(data_dir: Path, say: Callable[[str], None]) -> Counts:

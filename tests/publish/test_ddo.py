@@ -1,11 +1,14 @@
 import hashlib
 import json
 import pickle
+from typing import get_args
 
 import pytest
 
 from ocean_assets import algorithm
-from unionveil.job import config_of, job_parameters
+from unionveil.config import AnonymizeConfig, Redaction
+from unionveil.errors import ConfigError
+from unionveil.job import config_of, job_parameters, read_parameters
 from unionveil_ocean import errors
 from unionveil_ocean.assets import Asset, build_ddo, check_draft, consumer_parameters, credentials_of
 from unionveil_ocean.ddo import MAX_OPTIONS_CHARACTERS, checksum_address, did_of, parse_ddo
@@ -99,20 +102,41 @@ def test_an_algorithm_without_files_or_checksum_is_refused_before_anything_is_si
         algorithm(container={**algorithm().metadata.algorithm.container.model_dump(), "checksum": ""})
 
 
-def test_consumer_parameters_are_what_the_job_accepts():
+def methods_of(parameter):
+    """The redactions that a parameter belongs to; any if it belongs to all."""
+    return next(one for one in job_parameters() if one.name == parameter.name).methods or ("fill",)
+
+
+def test_consumer_parameters_are_all_that_the_job_accepts(tmp_path):
     offered = consumer_parameters()
     assert [parameter.name for parameter in offered] == [parameter.name for parameter in job_parameters()]
-    for parameter in offered:
-        assert isinstance(parameter.default, str)
-        for option in json.loads(parameter.options or "[]"):
-            (choice,) = option
-            method = next(
-                (m.methods for m in job_parameters() if m.name == parameter.name and m.methods), None
-            )
-            config_of({parameter.name: choice, **({"method": method[0]} if method else {})})
-        if parameter.options:
-            with pytest.raises(Exception, match="is not one of"):
-                config_of({parameter.name: "something else"})
+    settings = set(AnonymizeConfig.model_fields) - {"redaction"}
+    settings |= {name for kind in get_args(get_args(Redaction)[0]) for name in kind.model_fields}
+    assert {parameter.name for parameter in offered} == settings - {"digest_salt"}
+    for name in settings ^ {parameter.name for parameter in offered} | {"unknown", "redaction"}:
+        with pytest.raises(ConfigError):
+            config_of({name: "1"})
+    file = tmp_path / "algoCustomData.json"
+    file.write_text(json.dumps({parameter.name: parameter.default for parameter in offered}))
+    assert read_parameters(file) == AnonymizeConfig()
+
+
+@pytest.mark.parametrize("parameter", consumer_parameters(), ids=lambda parameter: parameter.name)
+def test_the_job_accepts_exactly_what_a_consumer_parameter_says(parameter):
+    assert isinstance(parameter.default, str)
+    options = [choice for option in json.loads(parameter.options or "[]") for choice in option]
+    assert bool(options) == (parameter.type == "select")
+    for method in methods_of(parameter):
+        # A market sends the defaults of all the others along, whatever the method is.
+        others = {one.name: one.default for one in consumer_parameters()} | {"method": method}
+        for value in [parameter.default, *options]:
+            chosen = config_of({**others, parameter.name: value})
+            assert chosen == config_of({"method": method, parameter.name: value})
+        assert config_of({**others, parameter.name: ""}) == config_of(
+            {"method": others["method"]} | ({"method": "fill"} if parameter.name == "method" else {})
+        )
+        with pytest.raises(ConfigError, match=parameter.name):
+            config_of({**others, parameter.name: "something else"})
 
 
 def test_credentials_are_checked():
