@@ -44,12 +44,13 @@ def _stage() -> EmbeddedChain:
     return embedded_chain()
 
 
-def rehearse(asset: Asset, node_url: str) -> Mapping[str, int]:
+def rehearse(asset: Asset, node_url: str, *, encrypt: bool = False) -> Mapping[str, int]:
     """Publishes on an embedded chain and counts the gas: the very contracts, the very metadata.
 
     Args:
         asset: what will be published.
         node_url: of the node, because its length counts.
+        encrypt: hide the DDO; it costs more then.
 
     Returns:
         Gas by step.
@@ -65,4 +66,4 @@ def rehearse(asset: Asset, node_url: str) -> Mapping[str, int]:
         TemporaryDirectory(prefix="unionveil-") as folder,
         Journal(Path(folder) / "rehearsal.json", chain) as journal,
     ):
-        return publish(asset, chain, node, journal).gas_used
+        return publish(asset, chain, node, journal, encrypt=encrypt).gas_used

@@ -129,7 +129,8 @@ class NodeDouble:
         self.jobs: dict[str, DoubleJob] = {}
         self._nonces: dict[str, int] = {}
         self._ddos: dict[str, dict[str, Any]] = {}
-        self._next_block = 0
+        # An operator chooses where indexing begins; eth-tester needs long for blocks that are of no interest.
+        self._next_block = chain.web3.eth.block_number + 1
         self._lock = threading.RLock()
         self._key = Web3.to_hex(chain.account.key)
         self._public = PrivateKey(chain.account.key).public_key.to_hex()

@@ -192,8 +192,9 @@ def run(session: Session, kind: str, asset: Asset, options: dict[str, Any]) -> P
     if options["new"] and path.exists():
         say(f"note: the journal of the earlier publication is now {move_away(path)}")
     draft = check_draft(asset, session.chain.chain_id, session.node.url)
+    hidden = bool(options["encrypt_ddo"])
     arguments: dict[str, Any] = {
-        "encrypt": options["encrypt_ddo"],
+        "encrypt": hidden,
         "say": say,
         "index_seconds": options["index_seconds"],
     }
@@ -201,13 +202,14 @@ def run(session: Session, kind: str, asset: Asset, options: dict[str, Any]) -> P
         published = journal.result("index")
         if options["do_update"]:
             before = published_ddo(session, path, options["did"])
-            _show(session, asset, _in_place_of(before, draft), "update", _MADE_BY_AN_UPDATE)
+            _show(session, asset, _in_place_of(before, draft), "update", _MADE_BY_AN_UPDATE, encrypt=hidden)
             done = update(asset, before, session.chain, session.node, journal, **arguments)
         elif published is not None:
             say("this was published already; --update publishes a new version, --new another asset")
             done = publish(asset, session.chain, session.node, journal, **arguments)
         else:
-            _show(session, asset, draft, "resume" if journal.steps else "publish", _MADE_BY_PUBLISHING)
+            action = "resume" if journal.steps else "publish"
+            _show(session, asset, draft, action, _MADE_BY_PUBLISHING, encrypt=hidden)
             done = publish(asset, session.chain, session.node, journal, **arguments)
     if options["as_json"]:
         click.echo(
@@ -258,10 +260,12 @@ def _in_place_of(before: DDO, draft: DDO) -> DDO:
     )
 
 
-def _show(session: Session, asset: Asset, draft: DDO, action: str, made: Mapping[str, str]) -> None:
+def _show(
+    session: Session, asset: Asset, draft: DDO, action: str, made: Mapping[str, str], *, encrypt: bool
+) -> None:
     if session.is_embedded:
         return
-    gas = dict(rehearse(asset, session.node.url))
+    gas = dict(rehearse(asset, session.node.url, encrypt=encrypt))
     if action == "update":
         gas.pop("create")
     price = None if action == "update" else asset.pricing.describe()
