@@ -108,19 +108,22 @@ def test_on_a_network_it_shows_a_plan_publishes_once_and_updates(world):
     assert world.nfts() == before + 2
 
 
-def test_the_plan_is_as_dear_as_what_follows(world):
-    _, _, shown = world.register()
+@pytest.mark.slow
+@pytest.mark.parametrize("hidden", [(), ("--encrypt-ddo",)])
+def test_the_plan_is_as_dear_as_what_follows(world, hidden):
+    _, _, shown = world.register(*hidden)
     planned = {
         line.split()[1] if "create" in line else "set": int(line.split()[-1].replace(",", ""))
         for line in shown.splitlines()
         if line.startswith(("gas: create", "gas: set"))
     }
-    _, result, _ = world.register("--yes", "--json")
+    _, result, _ = world.register("--yes", "--json", *hidden)
     used = json.loads(result)["gas"]
     assert used["create"] == pytest.approx(planned["create"], rel=0.01)
     assert used["set metadata"] == pytest.approx(planned["set"], rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_data_set_trusts_and_stops_trusting(world, files):
     _, result, _ = world.register("--yes", "--json")
     algorithm = json.loads(result)["did"]

@@ -50,7 +50,7 @@ def test_what_is_published_is_on_the_chain(chain, node, tmp_path):
     assert token.functions.balanceOf(other.address).call() == 10**18
 
 
-@pytest.mark.parametrize("encrypt", [False, True])
+@pytest.mark.parametrize("encrypt", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_gas_is_what_the_contracts_need(chain, node, tmp_path, encrypt):
     done = run(algorithm(), chain, node, tmp_path / "j.json", encrypt=encrypt)
     # The least that does the same: the contracts called by hand.
@@ -94,7 +94,12 @@ STEPS = (
 )
 
 
-@pytest.mark.parametrize("last", STEPS)
+QUICK = ("create signed", "create sent", "set metadata")
+
+
+@pytest.mark.parametrize(
+    "last", [step if step in QUICK else pytest.param(step, marks=pytest.mark.slow) for step in STEPS]
+)
 def test_interrupted_after_any_step_it_goes_on_and_never_mints_twice(chain, node, tmp_path, last):
     path, before, asset = tmp_path / "j.json", nfts(chain), algorithm()
 

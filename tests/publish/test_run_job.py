@@ -292,6 +292,7 @@ def test_results_are_fetched_by_the_id_of_the_job(shop, capfd):
     assert (shop.folder / "elsewhere" / "outputs" / "000001.jpg").read_bytes() == b"safe"
 
 
+@pytest.mark.slow
 def test_orders_are_used_again_as_long_as_they_hold(shop, capfd, monkeypatch):
     market, arguments = shop.world.free, ("--paid", "--seconds", "60")
     assert shop.run(*arguments, market=market) == 0
@@ -350,7 +351,10 @@ def test_interrupted_after_each_step_and_resumed_pays_once(shop, monkeypatch, ca
     assert_no_secret(out.encode() + err.encode() + written(shop.folder))
 
 
-@pytest.mark.parametrize("path", ["/api/services/compute", "/api/services/freeCompute"])
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param("/api/services/compute", marks=pytest.mark.slow), "/api/services/freeCompute"],
+)
 def test_a_lost_answer_to_the_start_starts_nothing_twice(shop, path, capfd):
     """The node starts the job, and its answer never comes."""
 

@@ -218,6 +218,7 @@ def test_too_many_payees_are_told_another_way(chain, sold, tmp_path):
         set_splitter(chain, sold.datatoken, photos, journal)
 
 
+@pytest.mark.slow
 def test_a_command_shows_a_plan_and_gives(tmp_path, monkeypatch, capsys):
     import sys
 
