@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from eth_account.signers.local import LocalAccount
 
 from unionveil_ocean.assets import (
@@ -55,4 +56,18 @@ def introduce(chain: EmbeddedChain, account: LocalAccount) -> None:
     chain.web3.provider.ethereum_tester.add_account("0x" + bytes(account.key).hex())
 
 
-__all__ = ["CHECKOUT", "CONTAINER", "URL", "algorithm", "closed_compute", "dataset", "introduce"]
+def skip_without_escrow(chain: EmbeddedChain) -> None:
+    if chain.addresses.escrow is None:
+        pytest.skip("the ocean-contracts that ocean-lib pins have no escrow, so no compute can be paid")
+
+
+__all__ = [
+    "CHECKOUT",
+    "CONTAINER",
+    "URL",
+    "algorithm",
+    "closed_compute",
+    "dataset",
+    "introduce",
+    "skip_without_escrow",
+]

@@ -16,7 +16,7 @@ import pytest
 import samples
 from command_world import FILE_SECRET
 from node_double import ProcessRunner
-from ocean_assets import CHECKOUT
+from ocean_assets import CHECKOUT, skip_without_escrow
 from unionveil.manifest import Manifest
 from unionveil_ocean.chain import Chain
 from unionveil_ocean.commands import register as publishing
@@ -62,6 +62,7 @@ def run_job(world, algorithm, dataset, *arguments):
 
 
 def test_register_trust_order_run_fetch_verify_and_share(union, files):
+    skip_without_escrow(union.chain)
     algorithm, dataset, datatoken = register_both(union, "--price", "2")
     check = ("check", dataset, "--node-url", union.node.url)
     assert union.run("trust", *check)[:2] == (0, f"{algorithm}: fits\n")
