@@ -56,7 +56,7 @@ def lay_out(inputs: Path) -> None:
     exif[0x0112] = 3  # stored upside down
     exif[0x010F] = "a camera that must not be in the output"
     astronaut.rotate(180).save(inputs / "5-upside-down.jpg", quality=92, exif=exif)
-    Image.fromarray(data.coffee()).save(inputs / "6-no-face.png")
+    Image.fromarray(data.brick()).save(inputs / "6-no-face.png")
 
 
 def show(manifest: Manifest) -> None:
