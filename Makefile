@@ -36,7 +36,7 @@ image:
 	docker/build.sh
 
 test-container: image $(VENV)/.ready
-	$(BIN)/pytest -m "engine and not benchmark" tests/docker
+	$(BIN)/pytest -m "engine and not benchmark" tests/docker tests/publish
 
 # Training needs labelled photos, which no repository carries; algorithm/training/README.md says which.
 PEOPLE ?= ../shared/people
