@@ -68,9 +68,11 @@ def to_onnx(model: FaceNet, path: Path) -> None:
     for tensor in graph.graph.initializer:
         tensor.name = tensor.name.removeprefix("model.")
     for node in graph.graph.node:
-        renamed = [name.removeprefix("model.") for name in node.input]
-        del node.input[:]
-        node.input.extend(renamed)
+        # Of equal tensors one is kept, and nodes hand it on: their outputs have the prefix too.
+        for names in (node.input, node.output):
+            renamed = [name.removeprefix("model.") for name in names]
+            del names[:]
+            names.extend(renamed)
         node.ClearField("doc_string")
     onnx.checker.check_model(graph)
     onnx.save(graph, path)
