@@ -14,6 +14,8 @@ from ..assets import (
     Asset,
     UrlFile,
     algorithm_metadata,
+    at_time,
+    build_ddo,
     check_draft,
     credentials_of,
     now,
@@ -202,7 +204,8 @@ def run(session: Session, kind: str, asset: Asset, options: dict[str, Any]) -> P
         published = journal.result("index")
         if options["do_update"]:
             before = published_ddo(session, path, options["did"])
-            _show(session, asset, _in_place_of(before, draft), "update", _MADE_BY_AN_UPDATE, encrypt=hidden)
+            kept = _in_place_of(before, asset, draft)
+            _show(session, asset, kept, "update", _MADE_BY_AN_UPDATE, encrypt=hidden)
             done = update(asset, before, session.chain, session.node, journal, **arguments)
         elif published is not None:
             say("this was published already; --update publishes a new version, --new another asset")
@@ -243,20 +246,17 @@ _MADE_BY_PUBLISHING = {
 }
 
 
-def _in_place_of(before: DDO, draft: DDO) -> DDO:
-    """The draft with all that an update keeps."""
-    kept = before.service()
-    service = draft.services[0].model_copy(
-        update={"id": kept.id, "datatoken_address": kept.datatoken_address}
-    )
-    metadata = draft.metadata.model_copy(update={"created": before.metadata.created})
-    return draft.model_copy(
-        update={
-            "id": before.id,
-            "nft_address": before.nft_address,
-            "metadata": metadata,
-            "services": [service],
-        }
+def _in_place_of(before: DDO, asset: Asset, draft: DDO) -> DDO:
+    """The draft of an asset with all that an update keeps, put together as `update` does it."""
+    kept, service = before.service(), draft.services[0]
+    return build_ddo(
+        at_time(asset, before.metadata.created, asset.metadata.updated),
+        before.nft_address,
+        kept.datatoken_address,
+        draft.chain_id,
+        service.files,
+        service.service_endpoint,
+        kept.id,
     )
 
 
