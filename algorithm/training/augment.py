@@ -34,6 +34,11 @@ _LEAST_FACE_PX = 6.0
 """Smaller side below which a face is neither taught nor counted against: too few pixels to tell."""
 
 _TARGET_PX = (7.0, 300.0)
+"""Sides that faces are brought to: from where the teachers see nothing to nearly a whole crop of 320."""
+
+_MOST_OF_VIEW = 0.95
+"""Share of the view's shorter side that the face it is made about may take."""
+
 _MOST_ENLARGED = 2.5
 _LEAST_VISIBLE, _LEAST_PRESENT = 0.55, 0.15
 """Share of a face inside the view from which it is a face, below which it is nothing; between, ignored."""
@@ -127,7 +132,7 @@ def _random_view(drawer: Drawer, size_wh: tuple[int, int], rng: Rng, crowd: floa
     if len(faces) and rng.random() < 0.92:
         box = labels.xyxy[rng.choice(faces)]
         side = max(4.0, float(np.sqrt((box[2] - box[0]) * (box[3] - box[1]))))
-        least, most = _TARGET_PX[0], min(_TARGET_PX[1], 0.95 * min(size_wh))
+        least, most = _TARGET_PX[0], min(_TARGET_PX[1], _MOST_OF_VIEW * min(size_wh))
         # Small faces more often than large ones: they are what the teachers miss at these sizes.
         target = least * (most / least) ** (rng.random() ** crowd)
         scale = target / side

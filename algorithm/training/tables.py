@@ -47,13 +47,13 @@ def threshold_table(results: dict[str, Any], way: str) -> str:
 
 def trait_table(results: dict[str, Any], way: str) -> str:
     """Recall by occlusion, blur and pose at one false box a photo; WIDER's marks have grades from 0."""
-    traits = next(told[way]["by_trait"] for told in results.values() if way in told)
-    head = ["", *(name for name, told in results.items() if way in told)]
-    rows = []
-    for trait, first in traits.items():
-        recalls = [told[way]["by_trait"][trait]["recall"] for told in results.values() if way in told]
-        rows.append([f"{trait} ({first['faces']})", *(_short(recall) for recall in recalls)])
-    return _table(head, rows)
+    named = {name: told[way]["by_trait"] for name, told in results.items() if way in told}
+    traits = next(iter(named.values()))
+    rows = [
+        [f"{trait} ({first['faces']})", *(_short(told[trait]["recall"]) for told in named.values())]
+        for trait, first in traits.items()
+    ]
+    return _table(["", *named], rows)
 
 
 def _bounds(px: list[int]) -> str:
