@@ -11,17 +11,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from .augment import Rng, scene
+from .augment import scene
 from .labels import Labels, Third, labels_of
 from .photos import Pixels
 from .spec import MEAN_BGR
+from .views import Rng
 
 __all__ = ["Batch", "Photos", "batches", "to_input"]
 
 _PORTRAIT_WEIGHT = 0.5
 """LFW's portraits are a fifth of the photos, one large frontal face each: easy, and soon learned."""
 
-_NEGATIVE_WEIGHT = 2.0
+_NEGATIVE_WEIGHT = 4.0
 """Photos without faces are few, and their animals, statues and lamps are what looks like faces."""
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.augment import flip, light, mosaic, occlude, paste_faces, rotate, scene, take_view
+from training.augment import light, scene
 from training.labels import Labels
+from training.objects import decoys, occlude, paste_faces
+from training.views import flip, mosaic, rotate, take_view
 
 RED = (30, 30, 220)
 
@@ -100,6 +102,26 @@ def test_occlusion_changes_pixels_near_the_face_only() -> None:
     assert len(rows) > 20
     assert columns.min() > 60 - 40
     assert columns.max() < 100 + 40
+
+
+def test_decoys_are_drawn_everywhere_but_on_a_face() -> None:
+    image, labels = painted()
+    drawn = decoys(image, labels, lambda _: painted(), np.random.default_rng(4), 60)
+    changed = (drawn != image).any(axis=2)
+    assert changed[60:, 110:].mean() > 0.2
+    assert not changed[45:85, 65:95].any()
+    assert extent(image).tolist() == extent(painted()[0]).tolist()
+
+
+def test_decoys_hold_no_piece_of_a_face() -> None:
+    """The only other photo is one large red face: no piece of it may be taken."""
+    face = np.full((160, 200, 3), RED, np.uint8)
+    box = np.array([[0, 0, 200, 160]], np.float32)
+    labels = Labels(box, np.full((1, 5, 2), np.nan, np.float32), np.ones(1, np.float32), np.zeros(1, bool))
+    empty = np.zeros((160, 200, 3), np.uint8)
+    drawn = decoys(empty, Labels.empty(), lambda _: (face, labels), np.random.default_rng(1), 60)
+    assert drawn.any()
+    assert not (drawn == RED).all(axis=2).any()
 
 
 def test_light_keeps_shape_and_is_the_same_for_the_same_seed() -> None:

@@ -1,0 +1,202 @@
+"""Things set into pictures: faces of other photos, what hides a face, and what is no face.
+
+Every function is pure but for the generator it draws from; pictures are `(H, W, 3)` uint8, blue first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .labels import Labels
+from .views import Drawer, Image, Rng, clip
+
+__all__ = ["decoys", "occlude", "paste_faces"]
+
+
+def paste_faces(image: Image, labels: Labels, drawer: Drawer, rng: Rng, count: int) -> tuple[Image, Labels]:
+    """Sets faces of other photos, with soft edges, where no box is: crowds, and faces in odd places."""
+    height, width = image.shape[:2]
+    image = image.copy()
+    for _ in range(count):
+        photo, others = drawer(rng)
+        sides = (others.xyxy[:, 2:] - others.xyxy[:, :2]).min(axis=1, initial=1e9)
+        good = np.flatnonzero(~others.ignore & (sides >= 20) & (others.quality >= 0.85))
+        if not len(good):
+            continue
+        one = others[good[[rng.integers(len(good))]]]
+        box = one.xyxy[0]
+        side = float((box[2:] - box[:2]).mean())
+        scale = float(np.exp(rng.uniform(np.log(8), np.log(min(72, side * 1.2))))) / side
+        margin = 0.45 * (box[2:] - box[:2])
+        low = np.maximum(box[:2] - margin, 0).astype(int)
+        high = np.minimum(box[2:] + margin, (photo.shape[1], photo.shape[0])).astype(int)
+        size_wh = _whole((high - low) * scale)
+        at = _free_place(labels.xyxy, (width, height), size_wh, rng)
+        if at is None:
+            continue
+        _set_softly(image, photo[low[1] : high[1], low[0] : high[0]], at, size_wh)
+        factor = size_wh / np.maximum(high - low, 1)
+        shift = at - low * factor
+        moved = replace(
+            one,
+            xyxy=(one.xyxy * np.tile(factor, 2) + np.tile(shift, 2)).astype(np.float32),
+            points=(one.points * factor + shift).astype(np.float32),
+        )
+        labels = Labels.concat([labels, clip(moved, 0, 0, width, height)])
+    return image, labels
+
+
+def decoys(image: Image, labels: Labels, drawer: Drawer, rng: Rng, count: int) -> Image:
+    """Sets what is no face where no face is: letters, discs, and pieces of other photos.
+
+    Without them a drawn disc or a soft edge is found nowhere but at a face that `occlude` or `paste_faces`
+    drew, and whatever looks like one is taken for a face.
+    """
+    height, width = image.shape[:2]
+    image = image.copy()
+    faces = labels.xyxy[~labels.ignore]
+    for _ in range(count):
+        side = float(np.exp(rng.uniform(np.log(8), np.log(0.4 * min(width, height)))))
+        size_wh = _whole(side * np.array([rng.uniform(0.6, 1.2), 1.0]))
+        at = _free_place(faces, (width, height), size_wh, rng)
+        if at is None:
+            continue
+        kind = rng.integers(3)
+        if kind == 0:
+            _write(image, at, size_wh, rng)
+        elif kind == 1:
+            _draw_disc(image, at, size_wh, rng)
+        else:
+            photo, others = drawer(rng)
+            from_wh = _whole(size_wh * rng.uniform(0.7, 3.0))
+            start = _free_place(others.xyxy, (photo.shape[1], photo.shape[0]), from_wh, rng)
+            if start is not None:
+                (x0, y0), (x1, y1) = start, start + from_wh
+                _set_softly(image, photo[y0:y1, x0:x1], at, size_wh)
+    return image
+
+
+def _whole(size_wh: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int64]:
+    """A size in whole pixels, at least 2 by 2."""
+    return np.maximum(np.round(size_wh), 2).astype(np.int64)
+
+
+def _free_place(
+    boxes: npt.NDArray[np.float32], canvas_wh: tuple[int, int], size_wh: npt.NDArray[np.int64], rng: Rng
+) -> npt.NDArray[np.int64] | None:
+    """Upper left corner of a place that no box touches; None if the one that was drawn is taken."""
+    room = np.array(canvas_wh) - size_wh
+    if (room <= 0).any():
+        return None
+    at = rng.integers(room)
+    taken = (boxes[:, :2] < at + size_wh).all(axis=1) & (boxes[:, 2:] > at).all(axis=1)
+    return None if taken.any() else at
+
+
+def _set_softly(
+    image: Image, piece: Image, at: npt.NDArray[np.int64], size_wh: npt.NDArray[np.int64]
+) -> None:
+    """Sets a piece of a photo into a picture as an ellipse with soft edges."""
+    width, height = int(size_wh[0]), int(size_wh[1])
+    piece = np.asarray(cv2.resize(piece, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    ellipse = np.zeros((height, width), np.float32)
+    axes = (int(width * 0.46), int(height * 0.46))
+    cv2.ellipse(ellipse, (width // 2, height // 2), axes, 0, 0, 360, 1.0, -1)
+    soft = cv2.GaussianBlur(ellipse, (0, 0), max(0.5, min(width, height) * 0.04))[..., None]
+    where = image[int(at[1]) : int(at[1]) + height, int(at[0]) : int(at[0]) + width]
+    where[:] = (soft * piece + (1 - soft) * where).astype(np.uint8)
+
+
+_SKIN_BGR = ((120, 150, 200), (70, 95, 140), (40, 55, 90))
+_LETTERS = "ABCDEGOPQRSUabcdegopqsu0235689@%&"
+"""Round ones above all: they are what is taken for a face."""
+
+
+def _colour(rng: Rng) -> tuple[int, ...]:
+    return tuple(int(part) for part in rng.integers(0, 256, 3))
+
+
+def _write(image: Image, at: npt.NDArray[np.int64], size_wh: npt.NDArray[np.int64], rng: Rng) -> None:
+    """One to three letters as high as the place, which may run out of it to the right over the picture."""
+    text = "".join(_LETTERS[i] for i in rng.integers(len(_LETTERS), size=rng.integers(1, 4)))
+    text = text[: max(1, int(size_wh[0] / (0.6 * size_wh[1])))]
+    font = int(rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX]))
+    thick = max(1, round(float(size_wh[1] * rng.uniform(0.05, 0.25))))
+    scale = cv2.getFontScaleFromHeight(font, int(size_wh[1]), thick)
+    if scale > 0:
+        foot = (int(at[0]), int(at[1] + size_wh[1]))
+        cv2.putText(image, text, foot, font, scale, _colour(rng), thick, cv2.LINE_AA)
+
+
+def _draw_disc(image: Image, at: npt.NDArray[np.int64], size_wh: npt.NDArray[np.int64], rng: Rng) -> None:
+    """A disc or a ring of skin's or any colour, sometimes with a smaller one or two inside."""
+    middle, half = at + size_wh / 2, size_wh / 2
+    skin = _SKIN_BGR[rng.integers(len(_SKIN_BGR))]
+    ring = rng.random() < 0.3
+    thick = max(1, int(size_wh.min() * rng.uniform(0.05, 0.25))) if ring else -1
+    axes = tuple(int(part) for part in np.maximum(half - (thick if ring else 0), 1))
+    colour = skin if rng.random() < 0.4 else _colour(rng)
+    turn = float(rng.uniform(0, 180)) if size_wh[0] > size_wh[1] * 0.9 else 0.0
+    cv2.ellipse(image, (int(middle[0]), int(middle[1])), axes, turn, 0, 360, colour, thick, cv2.LINE_AA)
+    inner, spread = _colour(rng), rng.uniform(0.1, 0.5)
+    for side in ((), (0.0,), (-spread, spread))[rng.integers(3)]:
+        spot = (int(middle[0] + side * size_wh[0]), int(middle[1] - 0.15 * size_wh[1]))
+        small = tuple(int(part) for part in np.maximum(half * rng.uniform(0.15, 0.4, 2), 1))
+        cv2.ellipse(image, spot, small, 0.0, 0, 360, inner, -1, cv2.LINE_AA)
+
+
+def occlude(image: Image, labels: Labels, rng: Rng, chance: float) -> Image:
+    """Draws masks, sunglasses and hands before some faces of at least 14 px; the faces stay faces."""
+    image = image.copy()
+    sides = (labels.xyxy[:, 2:] - labels.xyxy[:, :2]).min(axis=1, initial=1e9)
+    for i in np.flatnonzero(~labels.ignore & (sides >= 14)):
+        if rng.random() >= chance:
+            continue
+        box, points = labels.xyxy[i], labels.points[i]
+        width, height = box[2] - box[0], box[3] - box[1]
+        colour = [int(v) for v in rng.integers(0, 256, 3)]
+        kind = rng.integers(3)
+        if kind == 0 and not np.isnan(points).any():  # a mask from the nose to the chin
+            nose, chin = points[2], np.array([(points[3, 0] + points[4, 0]) / 2, box[3]])
+            outline = [
+                [box[0] + 0.02 * width, nose[1] - 0.05 * height], nose - [0, 0.08 * height],
+                [box[2] - 0.02 * width, nose[1] - 0.05 * height],
+                [box[2] - 0.2 * width, box[3] - 0.1 * height], chin,
+                [box[0] + 0.2 * width, box[3] - 0.1 * height],
+            ]  # fmt: skip
+            pale = [int(v) for v in (rng.choice([[225, 215, 205], [205, 180, 140], [40, 40, 40], colour]))]
+            cv2.fillPoly(image, [np.array(outline).round().astype(np.int32)], pale, cv2.LINE_AA)
+        elif kind == 1 and not np.isnan(points).any():  # dark glasses
+            reach = max(2.0, float(np.abs(points[1] - points[0]).max()) * 0.42)
+            dark = [int(v) for v in rng.integers(0, 60, 3)]
+            for eye in points[:2]:
+                axes = (max(1, round(reach)), max(1, round(reach * 0.7)))
+                cv2.ellipse(
+                    image,
+                    (round(float(eye[0])), round(float(eye[1]))),
+                    axes,
+                    0,
+                    0,
+                    360,
+                    dark,
+                    -1,
+                    cv2.LINE_AA,
+                )
+        else:  # a hand, an arm, another head: something of skin's or any colour over a side of the face
+            skin = rng.choice([*_SKIN_BGR, colour])
+            side = rng.uniform(0, 2 * np.pi)
+            centre = (box[:2] + box[2:]) / 2 + np.array([np.cos(side) * width, np.sin(side) * height]) * 0.45
+            axes = (
+                max(1, round(float(width * rng.uniform(0.2, 0.4)))),
+                max(1, round(float(height * rng.uniform(0.15, 0.35)))),
+            )
+            cv2.ellipse(
+                image, (round(float(centre[0])), round(float(centre[1]))), axes, float(rng.uniform(0, 180)),
+                0, 360, [int(v) for v in skin], -1, cv2.LINE_AA,
+            )  # fmt: skip
+    return image
