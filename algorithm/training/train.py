@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -33,7 +34,8 @@ from .data import Photos, batches
 from .holdout import measure, split
 from .labels import Third, read_third_teacher
 from .loss import loss
-from .model import FaceNet, load_onnx, parameters, restored
+from .model import FaceNet, load_onnx, parameters, restored, units
+from .muon import Muon
 from .photos import DataError, Pixels, read_jsonl
 from .spec import SIZE_MULTIPLE_PX
 
@@ -177,9 +179,10 @@ def _run(rank: int, settings: Settings) -> None:
     model, state = _start(settings, rank)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = restored(state["average"] if settings.resume else model.state_dict()).eval()
-    optimizer = torch.optim.AdamW(_groups(model, settings.decay), lr=settings.rate, betas=(0.9, 0.99))
+    optimizers = _optimizers(model, settings)
     if settings.resume:
-        optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved_state in zip(optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved_state)
     step, crops = int(state["step"]), int(state["crops"])
     rng = np.random.default_rng((settings.seed, rank, step))
     source = batches(Photos(pixels, lines, third, learned), settings.batch, settings.size_px, rng)
@@ -197,14 +200,15 @@ def _run(rank: int, settings: Settings) -> None:
         elapsed = time.time() - begun
         progress = start + (1 - start) * min(1.0, elapsed / (settings.hours * 3600))
         rate = rate_at(progress, step, settings.rate)
-        for group in optimizer.param_groups:
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["lr"] = rate
         value, parts = loss(*model(batch.images), batch)
-        optimizer.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]
         over = _share(model, ending.asked or elapsed >= settings.hours * 3600, settings.processes)
         torch.nn.utils.clip_grad_norm_(model.parameters(), _LARGEST_GRADIENT)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         step, crops = step + 1, crops + settings.batch * settings.processes
         _follow(average, model, min(settings.average, (step + 1) / (step + 10)))
         if rank != 0:
@@ -217,7 +221,9 @@ def _run(rank: int, settings: Settings) -> None:
         now = time.time()
         if over or now - saved > 180:
             saved = now
-            _save(settings, model, average, optimizer, progress, step, crops, seconds_before + elapsed, state)
+            _save(
+                settings, model, average, optimizers, progress, step, crops, seconds_before + elapsed, state
+            )
         if over or now - measured > settings.measure_minutes * 60:
             measured = now
             log.write(step=step, crops=crops, **measure(average, pixels, lines, third, held))
@@ -239,11 +245,21 @@ def _start(settings: Settings, rank: int) -> tuple[FaceNet, dict[str, Any]]:
     return model.train(), {"progress": 0.0, "step": 0, "crops": 0, "seconds": 0.0, "origin": origin}
 
 
-def _groups(model: FaceNet, decay: float) -> list[dict[str, Any]]:
-    """Weights decay; biases and batch norm do not."""
-    flat = [parameter for parameter in model.parameters() if parameter.ndim == 1]
-    deep = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    return [{"params": deep, "weight_decay": decay}, {"params": flat, "weight_decay": 0.0}]
+def _optimizers(model: FaceNet, settings: Settings) -> list[torch.optim.Optimizer]:
+    """Muon for the convolutions inside the network that mix channels, AdamW for all else.
+
+    Weights decay; biases and batch norm do not.
+    """
+    mixing = [unit.conv.weight for name, unit in units(model) if unit.conv.groups == 1 and name != "stage4.0"]
+    others = [p for p in model.parameters() if not any(p is weight for weight in mixing)]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in others if p.ndim > 1], "weight_decay": settings.decay},
+        {"params": [p for p in others if p.ndim == 1], "weight_decay": 0.0},
+    ]
+    return [
+        Muon(mixing, lr=settings.rate, weight_decay=settings.decay),
+        torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.99)),
+    ]
 
 
 def _share(model: FaceNet, ending: bool, processes: int) -> bool:
@@ -274,7 +290,7 @@ def _save(
     settings: Settings,
     model: FaceNet,
     average: FaceNet,
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[torch.optim.Optimizer],
     progress: float,
     step: int,
     crops: int,
@@ -284,7 +300,8 @@ def _save(
     half = settings.work / "checkpoint.part"
     torch.save(
         {
-            "model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(),
+            "model": model.state_dict(), "average": average.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in optimizers],
             "progress": progress, "step": step, "crops": crops, "seconds": seconds,
             "origin": before["origin"],
         },
