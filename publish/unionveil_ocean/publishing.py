@@ -23,10 +23,12 @@ from .assets import Asset, at_time, build_ddo, check_draft, now
 from .chain import DISCARD, Chain, Contract, TxReceipt, event_of
 from .ddo import DDO, checksum_address, parse_ddo
 from .errors import ChainError, InvalidDDO, SettingError
-from .journal import Journal
+from .journal import Journal, digest_of
 from .pricing import FixedRate, creation_call
 
-__all__ = ["STATES", "Node", "Publication", "State", "change_state", "publish", "revise", "update"]
+__all__ = [
+    "STATES", "Node", "Publication", "State", "change_state", "is_current", "publish", "revise", "update",
+]  # fmt: skip
 
 State = Literal["active", "deprecated", "revoked"]
 
@@ -166,7 +168,7 @@ def update(
     say: Callable[[str], None] = _quiet,
     index_seconds: float = 120,
 ) -> Publication:
-    """Publishes a new version of an asset: the same DID, data NFT, datatoken and service.
+    """Publishes a new version of an asset, if anything has changed: of its DID, data NFT, token and service.
 
     Args:
         asset: the new version; its pricing is not looked at, the chain keeps the old one.
@@ -188,6 +190,8 @@ def update(
         raise SettingError(f"{published.id} is on chain {published.chain_id}, not on {chain.chain_id}")
     service = published.service()
     number = _next_number(journal, "update", "index")
+    if is_current(asset, published, node, journal, encrypt=encrypt):
+        number -= 1
     place = {
         "nft": published.nft_address,
         "datatoken": service.datatoken_address,
@@ -198,7 +202,7 @@ def update(
     return _set_metadata(
         asset,
         place,
-        f"update {number}: ",
+        _update_prefix(number),
         chain,
         node,
         journal,
@@ -206,6 +210,35 @@ def update(
         say=say,
         index_seconds=index_seconds,
     )
+
+
+def is_current(asset: Asset, published: DDO, node: Node, journal: Journal, *, encrypt: bool) -> bool:
+    """Whether the journal's last version is this asset and is still published: there is nothing to update.
+
+    Args:
+        asset: what an update would publish.
+        published: what the node serves now.
+        node: that the asset would name.
+        journal: of the asset, entered.
+        encrypt: whether the DDO would be hidden.
+    """
+    number = _next_number(journal, "update", "index")
+    if any(name.startswith(_update_prefix(number)) for name in journal.steps):
+        return False
+    last = _update_prefix(number - 1)
+    files, composed = (journal.result(f"{last}{step}") for step in ("encrypt files", "compose"))
+    if files is None or composed is None or journal.result(f"{last}index") is None:
+        return False
+    inputs = _file_inputs(asset, published.nft_address, node), _compose_inputs(asset, files["files"], node)
+    begun = journal.steps[f"{last}encrypt files"].inputs, journal.steps[f"{last}compose"].inputs
+    hidden = f"{last}encrypt ddo" in journal.steps
+    same = begun == (digest_of(inputs[0]), digest_of(inputs[1])) and hidden == encrypt
+    return same and parse_ddo(composed["ddo"]) == published
+
+
+def _update_prefix(number: int) -> str:
+    """What the names of an update's steps begin with; nothing for those of the publication itself."""
+    return f"update {number}: " if number else ""
 
 
 def revise(
@@ -288,7 +321,7 @@ def _set_metadata(
 
     files = journal.run(
         f"{prefix}encrypt files",
-        {"files": [dict(file) for file in asset.files], "nft": nft, "node": node.url},
+        _file_inputs(asset, nft, node),
         encrypt_files,
     )["files"]
 
@@ -300,9 +333,7 @@ def _set_metadata(
         node.validate(ddo.as_dict(), chain.account)
         return {"ddo": ddo.as_dict()}
 
-    composed = journal.run(
-        f"{prefix}compose", {"asset": asset.digest(), "files": files, "node": node.url}, compose
-    )
+    composed = journal.run(f"{prefix}compose", _compose_inputs(asset, files, node), compose)
     return _write(
         parse_ddo(composed["ddo"]),
         prefix,
@@ -314,6 +345,14 @@ def _set_metadata(
         say=say,
         index_seconds=index_seconds,
     )
+
+
+def _file_inputs(asset: Asset, nft: str, node: Node) -> dict[str, Any]:
+    return {"files": [dict(file) for file in asset.files], "nft": nft, "node": node.url}
+
+
+def _compose_inputs(asset: Asset, files: str, node: Node) -> dict[str, Any]:
+    return {"asset": asset.digest(), "files": files, "node": node.url}
 
 
 def _write(

@@ -95,6 +95,12 @@ def test_on_a_network_it_shows_a_plan_publishes_once_and_updates(world):
     updated = json.loads(result)
     assert updated["did"] == done["did"]
     assert updated["ddo"]["services"][0]["timeout"] == 3600
+    sent = world.rpc.requests.count("eth_sendRawTransaction")
+    code, again, shown = world.register("--yes", "--update", "--json", "--timeout", "3600")
+    assert code == 0
+    assert "nothing has changed" in shown
+    assert json.loads(again)["ddo"] == updated["ddo"]
+    assert world.rpc.requests.count("eth_sendRawTransaction") == sent
     # The metadata, whose image has no digest before it is pushed, does not matter for this.
     code, result, _ = world.run(
         "register", *world.options, "--yes", "--did", done["did"], "--state", "deprecated"

@@ -8,13 +8,13 @@ from node_double import NodeDouble
 from ocean_assets import URL, algorithm, introduce
 from unionveil_ocean.chain import connect, event_of
 from unionveil_ocean.contracts import ZERO_ADDRESS
-from unionveil_ocean.ddo import did_of
+from unionveil_ocean.ddo import did_of, parse_ddo
 from unionveil_ocean.errors import ChainError, InvalidDDO, JournalError, NodeError, TransactionFailed
 from unionveil_ocean.journal import Journal, move_away
 from unionveil_ocean.node import NodeClient
 from unionveil_ocean.offline import OfflineNode
 from unionveil_ocean.pricing import FixedRate, pricing_of
-from unionveil_ocean.publishing import change_state, publish, update
+from unionveil_ocean.publishing import change_state, is_current, publish, revise, update
 
 
 class Interrupted(BaseException):
@@ -246,6 +246,46 @@ def test_a_new_version_keeps_did_token_and_service(chain, node, tmp_path):
     )
     assert third.ddo.metadata.created == first.ddo.metadata.created
     assert third.ddo.metadata.description == "Better still, and more."
+
+
+def test_an_update_that_changes_nothing_sends_nothing(chain, node, tmp_path):
+    path = tmp_path / "j.json"
+    asset = algorithm()
+    first = run(asset, chain, node, path)
+    with Journal(path, chain) as journal:
+        again = update(asset, first.ddo, chain, node, journal)
+        assert again.tx_hashes == first.tx_hashes
+        assert again.ddo == first.ddo
+        other = replace(asset, timeout_seconds=7200)
+        second = update(other, first.ddo, chain, node, journal)
+        assert update(other, second.ddo, chain, node, journal).tx_hashes == second.tx_hashes
+        # What was published before is no longer there: back to it is a change.
+        third = update(asset, second.ddo, chain, node, journal)
+        assert third.ddo.services[0].timeout == first.ddo.services[0].timeout
+        assert len(third.tx_hashes) == len(second.tx_hashes) + 1
+        # Hidden, the same asset is another version; so is one after a revision.
+        hidden = update(asset, third.ddo, chain, node, journal, encrypt=True)
+        assert len(hidden.tx_hashes) == len(third.tx_hashes) + 1
+        other_words = hidden.ddo.as_dict()
+        other_words["metadata"]["description"] = "Other words, of at least ten letters."
+        revised = revise(hidden.ddo, parse_ddo(other_words), chain, node, journal)
+        back = update(asset, revised.ddo, chain, node, journal, encrypt=True)
+        assert len(back.tx_hashes) == len(revised.tx_hashes) + 1
+
+
+def test_an_interrupted_update_goes_on_though_the_old_version_is_asked_for_again(chain, node, tmp_path):
+    path = tmp_path / "j.json"
+    asset = algorithm()
+    first = run(asset, chain, node, path)
+
+    def stop(step):
+        if step == "update 1: set metadata signed":
+            raise Interrupted
+
+    with Journal(path, chain, stop) as journal, pytest.raises(Interrupted):
+        update(replace(asset, timeout_seconds=7200), first.ddo, chain, node, journal)
+    with Journal(path, chain) as journal:
+        assert not is_current(asset, first.ddo, node, journal, encrypt=False)
 
 
 def test_states_change_once(chain, node, tmp_path):

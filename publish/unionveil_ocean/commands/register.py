@@ -27,7 +27,7 @@ from ..errors import SettingError
 from ..journal import Journal, move_away, read_result
 from ..networks import find_network
 from ..pricing import Free, pricing_of
-from ..publishing import STATES, Publication, change_state, publish, update
+from ..publishing import STATES, Publication, change_state, is_current, publish, update
 from .report import show_cost_elsewhere, show_plan, show_publication
 from .session import EMBEDDED, Session, confirm, open_session, run_command, say, session_of, session_options
 
@@ -204,8 +204,11 @@ def run(session: Session, kind: str, asset: Asset, options: dict[str, Any]) -> P
         published = journal.result("index")
         if options["do_update"]:
             before = published_ddo(session, path, options["did"])
-            kept = _in_place_of(before, asset, draft)
-            _show(session, asset, kept, "update", _MADE_BY_AN_UPDATE, encrypt=hidden)
+            if is_current(asset, before, session.node, journal, encrypt=hidden):
+                say("nothing has changed since the last version; nothing is published")
+            else:
+                kept = _in_place_of(before, asset, draft)
+                _show(session, asset, kept, "update", _MADE_BY_AN_UPDATE, encrypt=hidden)
             done = update(asset, before, session.chain, session.node, journal, **arguments)
         elif published is not None:
             say("this was published already; --update publishes a new version, --new another asset")
