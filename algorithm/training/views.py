@@ -37,10 +37,12 @@ _TARGET_PX = (7.0, 300.0)
 _MOST_OF_VIEW = 0.95
 """Share of the view's shorter side that the face it is made about may take."""
 
-_ABOUT_FACE = 0.85
+_ABOUT_FACE = 0.78
 """Share of views of a photo with faces that are made about one; the others are any part of it."""
 
 _MOST_ENLARGED = 2.5
+"""The detector looks at small photos enlarged twice, and what is no face looks more like one there."""
+
 _LEAST_VISIBLE, _LEAST_PRESENT = 0.55, 0.15
 """Share of a face inside the view from which it is a face, below which it is nothing; between, ignored."""
 
@@ -143,7 +145,7 @@ def random_view(drawer: Drawer, size_wh: tuple[int, int], rng: Rng, crowd: float
         reach = 0.45 * np.array(size_wh) / scale
         at = (box[:2] + box[2:]) / 2 + rng.uniform(-1, 1, 2) * reach
     else:
-        scale = float(np.exp(rng.uniform(np.log(0.35), np.log(2.0))))
+        scale = float(np.exp(rng.uniform(np.log(0.5), np.log(_MOST_ENLARGED))))
         at = rng.uniform(0, 1, 2) * (width, height)
     least_scale = 0.85 * max(size_wh[0] / width, size_wh[1] / height)
     scale = float(np.clip(scale, min(least_scale, 1.0), _MOST_ENLARGED))
