@@ -157,6 +157,11 @@ class Journal:
         step = self._content.steps.get(name)
         return step.result if step else None
 
+    def is_done(self, name: str, inputs: Any) -> bool:
+        """Whether a step is done, and was done with these inputs."""
+        step = self._content.steps.get(name)
+        return step is not None and step.result is not None and step.inputs == digest_of(inputs)
+
     @property
     def gas_used(self) -> dict[str, int]:
         """Gas of every transaction, by step."""
@@ -172,13 +177,11 @@ class Journal:
             inputs: JSON value that the result depends on; only its digest is kept.
             action: does it; its result must be JSON.
         """
-        digest = digest_of(inputs)
-        step = self._content.steps.get(name)
-        if step is None or step.inputs != digest or step.result is None:
-            step = Step(inputs=digest, result=action())
-            self._put(name, step)
-        assert step.result is not None  # noqa: S101 - for the type checker
-        return step.result
+        if not self.is_done(name, inputs):
+            self._put(name, Step(inputs=digest_of(inputs), result=action()))
+        result = self.result(name)
+        assert result is not None  # noqa: S101 - for the type checker
+        return result
 
     def transact(
         self,

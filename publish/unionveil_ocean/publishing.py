@@ -23,7 +23,7 @@ from .assets import Asset, at_time, build_ddo, check_draft, now
 from .chain import DISCARD, Chain, Contract, TxReceipt, event_of
 from .ddo import DDO, checksum_address, parse_ddo
 from .errors import ChainError, InvalidDDO, SettingError
-from .journal import Journal, digest_of
+from .journal import Journal
 from .pricing import FixedRate, creation_call
 
 __all__ = [
@@ -168,7 +168,7 @@ def update(
     say: Callable[[str], None] = _quiet,
     index_seconds: float = 120,
 ) -> Publication:
-    """Publishes a new version of an asset, if anything has changed: of its DID, data NFT, token and service.
+    """Publishes a new version of an asset, under the same DID, token and service, if anything has changed.
 
     Args:
         asset: the new version; its pricing is not looked at, the chain keeps the old one.
@@ -223,17 +223,17 @@ def is_current(asset: Asset, published: DDO, node: Node, journal: Journal, *, en
         encrypt: whether the DDO would be hidden.
     """
     number = _next_number(journal, "update", "index")
-    if any(name.startswith(_update_prefix(number)) for name in journal.steps):
-        return False
+    begun = any(name.startswith(_update_prefix(number)) for name in journal.steps)
     last = _update_prefix(number - 1)
-    files, composed = (journal.result(f"{last}{step}") for step in ("encrypt files", "compose"))
-    if files is None or composed is None or journal.result(f"{last}index") is None:
+    files, indexed = journal.result(f"{last}encrypt files"), journal.result(f"{last}index")
+    if begun or files is None or indexed is None:
         return False
-    inputs = _file_inputs(asset, published.nft_address, node), _compose_inputs(asset, files["files"], node)
-    begun = journal.steps[f"{last}encrypt files"].inputs, journal.steps[f"{last}compose"].inputs
-    hidden = f"{last}encrypt ddo" in journal.steps
-    same = begun == (digest_of(inputs[0]), digest_of(inputs[1])) and hidden == encrypt
-    return same and parse_ddo(composed["ddo"]) == published
+    return (
+        journal.is_done(f"{last}encrypt files", _file_inputs(asset, published.nft_address, node))
+        and journal.is_done(f"{last}compose", _compose_inputs(asset, files["files"], node))
+        and (f"{last}encrypt ddo" in journal.steps) == encrypt
+        and parse_ddo(indexed["ddo"]) == published
+    )
 
 
 def _update_prefix(number: int) -> str:
