@@ -17,6 +17,10 @@ from .views import Drawer, Image, Rng, clip
 
 __all__ = ["decoys", "occlude", "paste_faces"]
 
+_SKIN_BGR = ((120, 150, 200), (70, 95, 140), (40, 55, 90))
+_LETTERS = "ABCDEGOPQRSUabcdegopqsu0235689@%&"
+"""Round ones above all: they are what is taken for a face."""
+
 
 def paste_faces(image: Image, labels: Labels, drawer: Drawer, rng: Rng, count: int) -> tuple[Image, Labels]:
     """Sets faces of other photos, with soft edges, where no box is: crowds, and faces in odd places."""
@@ -112,11 +116,6 @@ def _set_softly(
     where[:] = (soft * piece + (1 - soft) * where).astype(np.uint8)
 
 
-_SKIN_BGR = ((120, 150, 200), (70, 95, 140), (40, 55, 90))
-_LETTERS = "ABCDEGOPQRSUabcdegopqsu0235689@%&"
-"""Round ones above all: they are what is taken for a face."""
-
-
 def _colour(rng: Rng) -> tuple[int, ...]:
     return tuple(int(part) for part in rng.integers(0, 256, 3))
 
@@ -159,7 +158,7 @@ def occlude(image: Image, labels: Labels, rng: Rng, chance: float) -> Image:
             continue
         box, points = labels.xyxy[i], labels.points[i]
         width, height = box[2] - box[0], box[3] - box[1]
-        colour = [int(v) for v in rng.integers(0, 256, 3)]
+        colour = _colour(rng)
         kind = rng.integers(3)
         if kind == 0 and not np.isnan(points).any():  # a mask from the nose to the chin
             nose, chin = points[2], np.array([(points[3, 0] + points[4, 0]) / 2, box[3]])

@@ -200,8 +200,9 @@ def _run(rank: int, settings: Settings) -> None:
         elapsed = time.time() - begun
         progress = start + (1 - start) * min(1.0, elapsed / (settings.hours * 3600))
         rate = rate_at(progress, step, settings.rate)
-        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-            group["lr"] = rate
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
         value, parts = loss(*model(batch.images), batch)
         model.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]

@@ -6,7 +6,7 @@ from copy import deepcopy
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="needs the extra train: pip install '.[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
 
 from training.muon import Muon, orthogonalized  # noqa: E402
 
