@@ -105,7 +105,7 @@ def batches(photos: Photos, size: int, size_px: int, rng: Rng) -> Iterator[Batch
         made = [scene(photos, size_px, rng) for _ in range(size)]
         labels = Labels.concat([part for _, part in made])
         of = np.repeat(np.arange(size), [len(part) for _, part in made])
-        faces = ~labels.ignore
+        faces, ignored = labels.face, labels.ignore
         yield Batch(
             images=torch.stack([to_input(image) for image, _ in made]).contiguous(
                 memory_format=torch.channels_last
@@ -114,6 +114,6 @@ def batches(photos: Photos, size: int, size_px: int, rng: Rng) -> Iterator[Batch
             xyxy=torch.from_numpy(labels.xyxy[faces]),
             points=torch.from_numpy(labels.points[faces]),
             quality=torch.from_numpy(labels.quality[faces]),
-            ignore_of=torch.from_numpy(of[~faces]),
-            ignore_xyxy=torch.from_numpy(labels.xyxy[~faces]),
+            ignore_of=torch.from_numpy(of[ignored]),
+            ignore_xyxy=torch.from_numpy(labels.xyxy[ignored]),
         )

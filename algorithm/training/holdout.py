@@ -66,6 +66,7 @@ def measure(
     truths, found = [], []
     for index in indices[::_MEASURED_ONE_IN]:
         labels = labels_of(lines[index], third)
+        labels = labels[labels.face | labels.ignore]
         small = (labels.xyxy[:, 2:] - labels.xyxy[:, :2]).min(axis=1, initial=1e9) < _LEAST_PX
         truths.append(Truth(labels.xyxy, labels.ignore | small))
         found.append(find(model, pixels[index]))

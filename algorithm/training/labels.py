@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from unionveil.boxes import iou
+from unionveil.boxes import covered_share, iou
 
 from .photos import DataError, read_jsonl
 
@@ -29,6 +29,11 @@ _SEEN_BY_THIRD = 0.35
 _PROMOTED = 0.5
 """An uncertain box becomes a face where CenterFace and one of the other two give at least this."""
 
+_REFUTED_PX, _REFUTED_SHARE = 20.0, 0.2
+"""An uncertain box of at least this smaller side is no face where CenterFace saw nothing, and no face covers
+more of it than this share. Of 196 looked at some ten were faces, all turned away or hidden; the others were
+fists, cups, lamps, ears, cloth. In photos without faces all such boxes are none; tiny people may be there."""
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -37,7 +42,8 @@ class Labels:
     Attributes:
         xyxy: `(N, 4)` float32.
         points: `(N, 5, 2)` float32 landmarks, NaN where unknown.
-        quality: `(N,)` float32 in (0, 1], how sure a good detector may be; 1 for what a person marked.
+        quality: `(N,)` float32 in [0, 1], how sure a good detector may be; 1 for what a person marked, 0 for
+            what a teacher took for a face and is none, which is background worth looking at.
         ignore: `(N,)` whether the box is neither a face nor background.
     """
 
@@ -48,6 +54,11 @@ class Labels:
 
     def __len__(self) -> int:
         return len(self.xyxy)
+
+    @property
+    def face(self) -> npt.NDArray[np.bool_]:
+        """`(N,)` whether the box is a face."""
+        return ~self.ignore & (self.quality > 0)
 
     def __getitem__(self, which: Any) -> Labels:
         """The boxes that a mask or an index array picks."""
@@ -99,9 +110,9 @@ def labels_of(line: Mapping[str, Any], third: Third) -> Labels:
     """Weighs one line of `labels.jsonl`.
 
     A face's quality is the teachers' weighted score, stretched to [0.5, 1]; without a third opinion the other
-    two count alone. An uncertain box becomes a face if CenterFace and one other are sure of it; what
-    CenterFace alone sees is ignored. Heads that a person marked and no teacher saw stay ignored: a head is no
-    face.
+    two count alone. An uncertain box becomes a face if CenterFace and one other are sure of it, and is none,
+    with quality 0, if it is large and CenterFace sees nothing there; what CenterFace alone sees is ignored.
+    Heads that a person marked and no teacher saw stay ignored: a head is no face.
 
     Raises:
         DataError: the line lacks a field.
@@ -138,5 +149,12 @@ def labels_of(line: Mapping[str, Any], third: Third) -> Labels:
         quality = np.concatenate([quality, np.zeros(count, np.float32)])
         human = np.concatenate([human, np.zeros(count, bool)])
         ignore = np.concatenate([ignore, np.ones(count, bool)])
+        head = np.concatenate([head, np.zeros(count, bool)])
     quality = np.where(human & ~ignore, 1.0, 0.5 + 0.5 * quality).astype(np.float32)
-    return Labels(xyxy, points, quality, ignore)
+    refuted = ignore & ~head & ((xyxy[:, 2:] - xyxy[:, :2]).min(axis=1, initial=1e9) >= _REFUTED_PX)
+    if not line.get("negative"):
+        # Nobody said that there is no face: the third teacher must have looked, and seen none.
+        others = np.concatenate([xyxy[~ignore], seen[0]]) if seen is not None else xyxy
+        refuted &= covered_share(xyxy, others) <= _REFUTED_SHARE
+    quality[refuted] = 0.0
+    return Labels(xyxy, points, quality, ignore & ~refuted)

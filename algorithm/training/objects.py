@@ -29,7 +29,7 @@ def paste_faces(image: Image, labels: Labels, drawer: Drawer, rng: Rng, count: i
     for _ in range(count):
         photo, others = drawer(rng)
         sides = (others.xyxy[:, 2:] - others.xyxy[:, :2]).min(axis=1, initial=1e9)
-        good = np.flatnonzero(~others.ignore & (sides >= 20) & (others.quality >= 0.85))
+        good = np.flatnonzero(others.face & (sides >= 20) & (others.quality >= 0.85))
         if not len(good):
             continue
         one = others[good[[rng.integers(len(good))]]]
@@ -63,7 +63,7 @@ def decoys(image: Image, labels: Labels, drawer: Drawer, rng: Rng, count: int) -
     """
     height, width = image.shape[:2]
     image = image.copy()
-    faces = labels.xyxy[~labels.ignore]
+    faces = labels.xyxy[labels.face]
     for _ in range(count):
         side = float(np.exp(rng.uniform(np.log(8), np.log(0.4 * min(width, height)))))
         size_wh = _whole(side * np.array([rng.uniform(0.6, 1.2), 1.0]))
@@ -153,7 +153,7 @@ def occlude(image: Image, labels: Labels, rng: Rng, chance: float) -> Image:
     """Draws masks, sunglasses and hands before some faces of at least 14 px; the faces stay faces."""
     image = image.copy()
     sides = (labels.xyxy[:, 2:] - labels.xyxy[:, :2]).min(axis=1, initial=1e9)
-    for i in np.flatnonzero(~labels.ignore & (sides >= 14)):
+    for i in np.flatnonzero(labels.face & (sides >= 14)):
         if rng.random() >= chance:
             continue
         box, points = labels.xyxy[i], labels.points[i]

@@ -37,6 +37,14 @@ _TARGET_PX = (7.0, 300.0)
 _MOST_OF_VIEW = 0.95
 """Share of the view's shorter side that the face it is made about may take."""
 
+_TOO_LARGE, _LARGEST_SHARE = 0.06, 2.2
+"""Share of views about a face that show only a part of it, and its side there in sides of the view: the
+detector looks at faces that fill the picture enlarged as well, and must not find faces in a cheek."""
+
+_SQUEEZED, _MOST_SQUEEZED = 0.3, 1.3
+"""Share of views that are squeezed one way and drawn out the other, and by how much: collected photos are
+often brought to a square."""
+
 _ABOUT_FACE = 0.78
 """Share of views of a photo with faces that are made about one; the others are any part of it."""
 
@@ -48,17 +56,25 @@ _LEAST_VISIBLE, _LEAST_PRESENT = 0.55, 0.15
 
 
 def clip(labels: Labels, x0: float, y0: float, x1: float, y1: float) -> Labels:
-    """Cuts boxes at a rectangle; a face that is cut too much, or is too small, is ignored."""
+    """Cuts boxes at a rectangle; a face that is cut too much, or is too small, is ignored.
+
+    What was taken for a face stays background, whatever part of it is seen.
+    """
     low, high = np.array([x0, y0] * 2, np.float32), np.array([x1, y1] * 2, np.float32)
     cut = np.clip(labels.xyxy, low, high)
     visible = area(cut) / np.maximum(area(labels.xyxy), 1e-6)
     small = (cut[:, 2:] - cut[:, :2]).min(axis=1, initial=1e9) < _LEAST_FACE_PX
-    ignore = labels.ignore | (visible < _LEAST_VISIBLE) | small
+    ignore = labels.ignore | (labels.face & ((visible < _LEAST_VISIBLE) | small))
     return replace(labels, xyxy=cut, ignore=ignore)[visible > _LEAST_PRESENT]
 
 
 def take_view(
-    image: Image, labels: Labels, size_wh: tuple[int, int], scale: float, at_xy: tuple[float, float], rng: Rng
+    image: Image,
+    labels: Labels,
+    size_wh: tuple[int, int],
+    scale_xy: tuple[float, float],
+    at_xy: tuple[float, float],
+    rng: Rng,
 ) -> tuple[Image, Labels]:
     """A rectangle of a photo at another scale; what lies outside the photo has the mean colour.
 
@@ -66,13 +82,13 @@ def take_view(
         image: the photo.
         labels: its faces.
         size_wh: of the view.
-        scale: pixels of the view for each of the photo.
+        scale_xy: pixels of the view for each of the photo, across and down.
         at_xy: the photo's point in the middle of the view, moved so that the view leaves the photo no more
             than it must.
         rng: chooses the filter, and where a photo smaller than the view lies.
     """
     height, width = image.shape[:2]
-    want = (size_wh[0] / scale, size_wh[1] / scale)
+    want = (size_wh[0] / scale_xy[0], size_wh[1] / scale_xy[1])
     start = []
     for length, part, middle in zip((width, height), want, at_xy, strict=True):
         if part >= length:
@@ -81,11 +97,11 @@ def take_view(
             start.append(float(np.clip(middle - part / 2, 0, length - part)))
     x0, y0 = max(0, int(start[0])), max(0, int(start[1]))
     x1, y1 = min(width, math.ceil(start[0] + want[0])), min(height, math.ceil(start[1] + want[1]))
-    part_wh = (max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale)))
+    part_wh = (max(1, round((x1 - x0) * scale_xy[0])), max(1, round((y1 - y0) * scale_xy[1])))
     smooth = cv2.INTER_AREA if rng.random() < 0.8 else cv2.INTER_LINEAR
-    filters = smooth if scale < 1 else (cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_CUBIC)
+    filters = smooth if min(scale_xy) < 1 else (cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_CUBIC)
     piece = cv2.resize(image[y0:y1, x0:x1], part_wh, interpolation=filters)
-    left, top = max(0, round(-start[0] * scale)), max(0, round(-start[1] * scale))
+    left, top = max(0, round(-start[0] * scale_xy[0])), max(0, round(-start[1] * scale_xy[1]))
     left, top = min(left, size_wh[0] - 1), min(top, size_wh[1] - 1)
     piece = piece[: size_wh[1] - top, : size_wh[0] - left]
     view = np.empty((size_wh[1], size_wh[0], 3), np.uint8)
@@ -128,19 +144,21 @@ def rotate(image: Image, labels: Labels, degrees: float) -> tuple[Image, Labels]
 
 
 def random_view(drawer: Drawer, size_wh: tuple[int, int], rng: Rng, crowd: float) -> tuple[Image, Labels]:
-    """A view about a face of a drawn photo, the face at a drawn size; or any part of a photo.
+    """A view about a face, or what was taken for one, at a drawn size; or any part of a drawn photo.
 
     The larger `crowd`, the more often the face is small; 1 draws all sizes alike.
     """
     image, labels = drawer(rng)
     height, width = image.shape[:2]
-    faces = np.flatnonzero(~labels.ignore)
-    if len(faces) and rng.random() < _ABOUT_FACE:
-        box = labels.xyxy[rng.choice(faces)]
+    places = np.flatnonzero(~labels.ignore)
+    if len(places) and rng.random() < _ABOUT_FACE:
+        box = labels.xyxy[rng.choice(places)]
         side = max(4.0, float(np.sqrt((box[2] - box[0]) * (box[3] - box[1]))))
         least, most = _TARGET_PX[0], min(_TARGET_PX[1], _MOST_OF_VIEW * min(size_wh))
         # Small faces more often than large ones: they are what the teachers miss at these sizes.
         target = least * (most / least) ** (rng.random() ** crowd)
+        if rng.random() < _TOO_LARGE:
+            target = rng.uniform(1.0, _LARGEST_SHARE) * min(size_wh)
         scale = target / side
         reach = 0.45 * np.array(size_wh) / scale
         at = (box[:2] + box[2:]) / 2 + rng.uniform(-1, 1, 2) * reach
@@ -149,7 +167,9 @@ def random_view(drawer: Drawer, size_wh: tuple[int, int], rng: Rng, crowd: float
         at = rng.uniform(0, 1, 2) * (width, height)
     least_scale = 0.85 * max(size_wh[0] / width, size_wh[1] / height)
     scale = float(np.clip(scale, min(least_scale, 1.0), _MOST_ENLARGED))
-    view, seen = take_view(image, labels, size_wh, scale, (float(at[0]), float(at[1])), rng)
+    squeeze = float(_MOST_SQUEEZED ** rng.uniform(-1, 1)) if rng.random() < _SQUEEZED else 1.0
+    scale_xy = (scale * squeeze, scale / squeeze)
+    view, seen = take_view(image, labels, size_wh, scale_xy, (float(at[0]), float(at[1])), rng)
     return flip(view, seen) if rng.random() < 0.5 else (view, seen)
 
 

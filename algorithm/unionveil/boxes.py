@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from .faces import BoolArray, Faces, FloatArray
 
-__all__ = ["area", "cover_pixels", "drop_fragments", "expand", "iou", "nms", "unite"]
+__all__ = ["area", "cover_pixels", "covered_share", "drop_fragments", "expand", "iou", "nms", "unite"]
 
 
 def area(xyxy: FloatArray) -> FloatArray:
@@ -33,6 +33,12 @@ def iou(a: FloatArray, b: FloatArray) -> FloatArray:
     inter = _intersection(a, b)
     union = area(a)[:, None] + area(b)[None, :] - inter
     return np.where(union > 0, inter / np.maximum(union, 1e-9), 0).astype(np.float32)
+
+
+def covered_share(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Largest share of each of `(N, 4)` boxes that any of `(M, 4)` boxes covers, `(N,)` in [0, 1]."""
+    share = _intersection(a, b) / np.maximum(area(a), 1e-9)[:, None]
+    return share.max(axis=1, initial=0).astype(np.float32)
 
 
 def nms(xyxy: FloatArray, score: FloatArray, iou_threshold: float) -> npt.NDArray[np.intp]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,27 +48,34 @@ def test_rotate_takes_the_box_along(degrees: float) -> None:
     np.testing.assert_allclose(labels.xyxy[0], extent(image), atol=1.5)
 
 
-@pytest.mark.parametrize("scale", [0.4, 1.0, 2.3])
-def test_view_scales_the_box(scale: float) -> None:
+@pytest.mark.parametrize("scale", [(0.4, 0.4), (1.0, 1.0), (2.3, 2.3), (0.6, 1.0), (1.2, 0.8)])
+def test_view_scales_the_box(scale: tuple[float, float]) -> None:
     image, labels = painted()
     view, seen = take_view(image, labels, (128, 96), scale, (80, 65), np.random.default_rng(1))
     assert view.shape == (96, 128, 3)
     np.testing.assert_allclose(seen.xyxy[0], extent(view), atol=2)
-    assert not seen.ignore[0] or scale == 2.3  # there a part of the face lies outside
+    assert not seen.ignore[0] or scale[0] == 2.3  # there a part of the face lies outside
 
 
 def test_face_cut_by_the_view_is_ignored_and_a_rest_of_it_forgotten() -> None:
     image, labels = painted()
     rng = np.random.default_rng(0)
-    _, half = take_view(image, labels, (36, 160), 1.0, (100, 80), rng)  # from 82 on: half the face
+    _, half = take_view(image, labels, (36, 160), (1.0, 1.0), (100, 80), rng)  # from 82 on: half the face
     assert half.ignore.tolist() == [True]
-    _, rest = take_view(image, labels, (40, 160), 1.0, (116, 80), rng)  # from 96 on: a tenth
+    _, rest = take_view(image, labels, (40, 160), (1.0, 1.0), (116, 80), rng)  # from 96 on: a tenth
     assert len(rest) == 0
+
+
+def test_what_was_taken_for_a_face_stays_background_when_it_is_cut() -> None:
+    image, labels = painted()
+    lure = replace(labels, quality=np.zeros(1, np.float32))
+    _, half = take_view(image, lure, (36, 160), (1.0, 1.0), (100, 80), np.random.default_rng(0))
+    assert half.ignore.tolist() == half.face.tolist() == [False]
 
 
 def test_tiny_face_is_ignored() -> None:
     image, labels = painted()
-    _, seen = take_view(image, labels, (64, 64), 0.1, (80, 65), np.random.default_rng(0))
+    _, seen = take_view(image, labels, (64, 64), (0.1, 0.1), (80, 65), np.random.default_rng(0))
     assert seen.ignore.tolist() == [True]
 
 
@@ -122,6 +131,16 @@ def test_decoys_hold_no_piece_of_a_face() -> None:
     drawn = decoys(empty, Labels.empty(), lambda _: (face, labels), np.random.default_rng(1), 60)
     assert drawn.any()
     assert not (drawn == RED).all(axis=2).any()
+
+
+def test_what_was_taken_for_a_face_is_neither_pasted_nor_masked() -> None:
+    image, labels = painted()
+    lure = replace(labels, quality=np.zeros(1, np.float32))
+    rng = np.random.default_rng(0)
+    np.testing.assert_array_equal(occlude(image, lure, rng, chance=1.0), image)
+    pasted, seen = paste_faces(image, lure, lambda _: (image, lure), rng, 20)
+    np.testing.assert_array_equal(pasted, image)
+    assert not seen.face.any()
 
 
 def test_light_keeps_shape_and_is_the_same_for_the_same_seed() -> None:

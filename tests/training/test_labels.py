@@ -59,6 +59,46 @@ def test_what_the_third_teacher_alone_saw_is_ignored() -> None:
     np.testing.assert_array_equal(labels.xyxy[1], np.float32(THERE))
 
 
+LARGE = [100.0, 100.0, 130.0, 140.0]
+
+
+@pytest.mark.parametrize(
+    ("box", "saw", "refuted"),
+    [
+        (LARGE, [], True),
+        (LARGE, [(HERE, 0.9)], True),
+        (LARGE, [(LARGE, 0.25)], False),
+        (LARGE, [([90.0, 90.0, 118.0, 130.0], 0.3)], False),  # a face may lie under a part of it
+        (THERE, [], True),
+        ([100.0, 100.0, 119.0, 130.0], [], False),  # too small for CenterFace to be sure
+    ],
+)
+def test_what_one_teacher_doubts_and_the_third_does_not_see_is_no_face(
+    box: list[float], saw: list[tuple[list[float], float]], refuted: bool
+) -> None:
+    line = {"name": "a.jpg", "faces": [face(box, 0.6, 0.2, ignore=True)]}
+    labels = labels_of(line, third(*saw))
+    assert (labels.quality[0] == 0) == refuted
+    assert labels.ignore[0] != refuted
+    assert not labels.face[0]
+    assert labels_of(line, {}).ignore.tolist() == [True]
+
+
+def test_heads_are_never_refuted() -> None:
+    head = face(LARGE, 0, 0, ignore=True, human=True, basis="human_head_no_teacher")
+    assert labels_of({"name": "a.jpg", "faces": [head]}, third()).ignore.tolist() == [True]
+
+
+def test_large_boxes_in_a_photo_without_faces_are_background() -> None:
+    """Whoever saw them: a person said that there is no face, but may have missed tiny ones."""
+    doubted = [face(LARGE, 0.9, 0.3, ignore=True), face([5.0, 5.0, 15.0, 15.0], 0.9, 0.3, ignore=True)]
+    line = {"name": "a.jpg", "negative": True, "faces": doubted}
+    labels = labels_of(line, third((LARGE, 0.4), ([200.0, 200.0, 240.0, 240.0], 0.4)))
+    assert labels.ignore.tolist() == [False, True, False]
+    assert labels.quality[[0, 2]].tolist() == [0, 0]
+    assert not labels.face.any()
+
+
 def test_photo_without_labels_has_no_faces() -> None:
     assert len(labels_of({"name": "a.jpg", "faces": []}, {})) == 0
     assert len(labels_of({"name": "a.jpg", "faces": []}, third())) == 0
