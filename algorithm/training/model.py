@@ -1,8 +1,9 @@
-"""The network: MobileNetV1-0.25, a feature pyramid down to stride 4, context modules, one prior a cell.
+"""The network: a narrow MobileNetV1, a feature pyramid down to stride 4, context modules, one prior a cell.
 
 RetinaFace (arXiv:1905.00641) with one level more: stride 4, where a 10 px face has cells of its own. That
-level has half the channels and one separable convolution in place of a context module, because it has three
-quarters of all cells.
+level has a third of the channels, and one separable convolution for a context module, as it has three
+quarters of all cells. MobileNetV1 (arXiv:1704.04861) is a quarter as wide as published down to stride 4,
+and three eighths from stride 8 on, where a channel costs little.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ _SLOPE = 0.1
 _LOWEST_SCORE = 0.01
 """Every cell's score before training (arXiv:1708.02002, section 4.1)."""
 
-_FINE = 32
-"""Channels of the level at stride 4."""
+_STAGE8, _STAGE16, _STAGE32 = 96, 192, 384
+"""Channels of the backbone from each stride on."""
+
+_NECK, _FINE = 96, 32
+"""Channels of the pyramid's levels, and of the one at stride 4."""
 
 
 class Unit(nn.Module):
@@ -45,7 +49,7 @@ class Unit(nn.Module):
         super().__init__()
         groups = inputs if depthwise else 1
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
-        nn.init.kaiming_normal_(self.conv.weight, a=_SLOPE, mode="fan_out")
+        nn.init.kaiming_normal_(self.conv.weight, a=_SLOPE)
         self.norm: nn.BatchNorm2d | None = nn.BatchNorm2d(outputs)
         self.active = active
 
@@ -119,17 +123,19 @@ class FaceNet(nn.Module):
         self.stage4 = nn.Sequential(
             Unit(3, 8, 3, 2), _separable(8, 16), _separable(16, 32, 2), _separable(32, 32)
         )
-        self.stage8 = nn.Sequential(_separable(32, 64, 2), _separable(64, 64))
-        self.stage16 = nn.Sequential(_separable(64, 128, 2), *(_separable(128, 128) for _ in range(5)))
-        self.stage32 = nn.Sequential(_separable(128, 256, 2), _separable(256, 256))
-        self.side4 = Unit(32, _FINE, 1)
-        self.side8, self.side16, self.side32 = Unit(64, 64, 1), Unit(128, 64, 1), Unit(256, 64, 1)
-        self.down4 = Unit(64, _FINE, 1)
+        self.stage8 = nn.Sequential(_separable(32, _STAGE8, 2), _separable(_STAGE8, _STAGE8))
+        self.stage16 = nn.Sequential(
+            _separable(_STAGE8, _STAGE16, 2), *(_separable(_STAGE16, _STAGE16) for _ in range(5))
+        )
+        self.stage32 = nn.Sequential(_separable(_STAGE16, _STAGE32, 2), _separable(_STAGE32, _STAGE32))
+        self.side4, self.side8 = Unit(32, _FINE, 1), Unit(_STAGE8, _NECK, 1)
+        self.side16, self.side32 = Unit(_STAGE16, _NECK, 1), Unit(_STAGE32, _NECK, 1)
+        self.down4 = Unit(_NECK, _FINE, 1)
         self.merge4 = Unit(_FINE, _FINE)
-        self.merge8, self.merge16 = Unit(64, 64), Unit(64, 64)
+        self.merge8, self.merge16 = Unit(_NECK, _NECK), Unit(_NECK, _NECK)
         self.context4 = _separable(_FINE, _FINE)
-        self.context8, self.context16, self.context32 = _Context(64), _Context(64), _Context(64)
-        self.heads = nn.ModuleList([_Head(_FINE), _Head(64), _Head(64), _Head(64)])
+        self.context8, self.context16, self.context32 = (_Context(_NECK) for _ in range(3))
+        self.heads = nn.ModuleList([_Head(_FINE), *(_Head(_NECK) for _ in range(3))])
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As the class says."""
@@ -201,30 +207,11 @@ def count_macs(model: FaceNet, size_wh: tuple[int, int]) -> int:
     return total
 
 
-_FIRST_WEIGHTS = {
-    f"s1.{0}.0": "stage4.0",
-    **{f"s1.{i}.{3 * j}": f"stage4.{i}.{j}" for i in (1, 2, 3) for j in (0, 1)},
-    **{f"s1.{i + 4}.{3 * j}": f"stage8.{i}.{j}" for i in (0, 1) for j in (0, 1)},
-    **{f"s2.{i}.{3 * j}": f"stage16.{i}.{j}" for i in range(6) for j in (0, 1)},
-    **{f"s3.{i}.{3 * j}": f"stage32.{i}.{j}" for i in (0, 1) for j in (0, 1)},
-    **{f"l.{k}.0": f"side{8 << k}" for k in range(3)},
-    **{f"m.{k}.0": f"merge{8 << k}" for k in range(2)},
-    **{
-        f"h.{k}.{short}.0": f"context{8 << k}.{name}"
-        for k in range(3)
-        for short, name in zip("abcde", ("near", "shared", "wide", "wider", "widest"), strict=True)
-    },
-}
-"""Layers of the project's first weights: other names, two priors a cell and no level at stride 4."""
-
-_FIRST_PRIOR = (1, 0, 0)
-"""Which of their two priors is nearest to today's: 32 px for 28, 64 for 80, 256 for 240."""
-
-
 def load_onnx(model: FaceNet, path: Path) -> list[str]:
-    """Starts a model from weights that this project exported, the first ones or later ones.
+    """Starts a model from weights that this project exported, of this network or of a narrower one.
 
-    Batch norm is folded in such a file, and so it stays.
+    A narrower one grows: its channels are the first ones of each layer, and no old channel hears a new one
+    yet, so the model begins by computing what the file does. Batch norm is folded there, and so it stays.
 
     Args:
         model: changed in place.
@@ -234,61 +221,58 @@ def load_onnx(model: FaceNet, path: Path) -> list[str]:
         Names of the layers that the file does not have; they stay random.
 
     Raises:
-        ValueError: no layer of the file fits the model.
+        ValueError: the file is no ONNX file, or of another network, or of a wider one.
     """
     import onnx
+    from google.protobuf.message import DecodeError
     from onnx import numpy_helper
 
-    graph = onnx.load(path).graph
+    try:
+        graph = onnx.load(path).graph
+    except DecodeError as error:
+        raise ValueError(f"{path} is no ONNX file: {error}") from error
     arrays = {
         tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer
     }
-    layers: dict[str, tuple[Tensor, Tensor]] = {}
-    for node in graph.node:
-        if node.op_type == "Conv" and node.input[1] in arrays:
-            weight, bias = arrays[node.input[1]], arrays[node.input[2]]
-            for name in _layer_names(node.name, node.input[1]):
-                layers[name] = (weight, bias)
-    layers |= _first_heads(arrays)
-    missing = []
-    with torch.no_grad():
-        for name, unit in units(model):
-            if name not in layers:
-                missing.append(name)
-                continue
-            unit.fold()
-            unit.conv.weight.copy_(layers[name][0])
-            unit.conv.bias = nn.Parameter(layers[name][1])
-        for name, part in model.heads.named_modules(prefix="heads"):
-            if isinstance(part, nn.Conv2d):
-                if name not in layers:
-                    missing.append(name)
-                    continue
-                part.weight.copy_(layers[name][0])
-                part.bias = nn.Parameter(layers[name][1])
-    if len(missing) == len(list(units(model))) + 3 * len(model.heads):
+    layers = {
+        node.input[1].removesuffix(".weight").removesuffix(".conv"): tuple(
+            arrays[name] for name in node.input[1:]
+        )
+        for node in graph.node
+        if node.op_type == "Conv" and len(node.input) == 3 and arrays.keys() >= set(node.input[1:])
+    }
+    for _, unit in units(model):
+        unit.fold()
+    convolutions = {name: unit.conv for name, unit in units(model)} | {
+        name: part for name, part in model.heads.named_modules(prefix="heads") if isinstance(part, nn.Conv2d)
+    }
+    known = layers.keys() & convolutions.keys()
+    if not known:
         raise ValueError(f"{path} has no layer of this network: give an ONNX file that this project exported")
-    return missing
+    for name in known:
+        after_context = name.startswith("heads.") and not name.startswith("heads.0.")
+        weight, bias = layers[name]
+        into = convolutions[name].weight.shape
+        if weight.shape[2:] != into[2:] or weight.shape[0] > into[0] or weight.shape[1] > into[1]:
+            raise ValueError(
+                f"{path} does not fit: its layer {name} is {tuple(weight.shape)}, here {tuple(into)}"
+            )
+        _grow(convolutions[name], weight, bias, after_context=after_context)
+    return sorted(convolutions.keys() - layers.keys())
 
 
-def _layer_names(node: str, weight_name: str) -> list[str]:
-    """Names in this network of one convolution of the file; none if it is not known."""
-    if weight_name.endswith(".weight"):
-        return [weight_name.removesuffix(".weight").removesuffix(".conv")]
-    parts = [part for part in node.split("/") if part not in ("", "n", "Conv")]
-    if not parts:
-        return []
-    first = parts[-1] if parts[-1][0] in "slm" else ".".join([parts[0], parts[-1]])
-    return [_FIRST_WEIGHTS[first]] if first in _FIRST_WEIGHTS else []
-
-
-def _first_heads(arrays: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
-    """Heads of the first weights, cut down to one prior a cell; empty for later weights."""
-    found = {}
-    for k, prior in enumerate(_FIRST_PRIOR):
-        for first, name, width in (("cls", "score", 1), ("box", "box", 4), ("lm", "points", 10)):
-            key = f"n.{first}.{k}"
-            if f"{key}.weight" in arrays:
-                rows = slice(prior * width, (prior + 1) * width)
-                found[f"heads.{k + 1}.{name}"] = (arrays[f"{key}.weight"][rows], arrays[f"{key}.bias"][rows])
-    return found
+@torch.no_grad()
+def _grow(conv: nn.Conv2d, weight: Tensor, bias: Tensor, *, after_context: bool) -> None:
+    """Copies a narrower convolution into the first channels of a wider one, deaf to the other inputs."""
+    if conv.bias is None:
+        raise ValueError("the convolution has no bias: fold its batch norm first")
+    outputs, inputs = weight.shape[:2]
+    heard = torch.arange(inputs)
+    if after_context:
+        # Three parts side by side, a half and two quarters of all channels, and each of them has grown.
+        half, quarter, more = inputs // 2, inputs // 4, (conv.weight.shape[1] - inputs) // 4
+        heard[half:] += 2 * more
+        heard[half + quarter :] += more
+    conv.weight[:outputs] = 0.0
+    conv.weight[:outputs, heard] = weight
+    conv.bias[:outputs] = bias

@@ -104,19 +104,42 @@ def main() -> int:
 
 
 def _check(settings: Settings) -> None:
-    """Finds what is missing before any process starts, and decodes the photos once for all of them."""
+    """Finds what is missing or does not fit before any process starts, and decodes the photos once."""
     lines = read_jsonl(settings.people / "labels.jsonl")
     if settings.teacher:
         read_third_teacher(settings.teacher)
-    if settings.init and not settings.init.is_file():
-        raise DataError(f"--init {settings.init} is not there")
-    if settings.resume and not (settings.work / "checkpoint.pt").is_file():
-        raise DataError(f"there is no checkpoint in {settings.work}: leave out --resume")
+    if settings.init:
+        _check_weights(settings.init)
+    if settings.resume:
+        _check_checkpoint(settings.work / "checkpoint.pt")
     if settings.hours <= 0 or settings.processes < 1 or settings.batch < 1:
         raise DataError("--hours must be above 0, --processes and --batch at least 1")
     if settings.size_px % SIZE_MULTIPLE_PX:
         raise DataError(f"--size-px must be a multiple of {SIZE_MULTIPLE_PX}")
     Pixels.open(settings.people, lines, settings.work / "pixels.u8")
+
+
+def _check_weights(path: Path) -> None:
+    if not path.is_file():
+        raise DataError(f"--init {path} is not there")
+    try:
+        load_onnx(FaceNet(), path)
+    except ValueError as error:
+        raise DataError(str(error)) from error
+
+
+def _check_checkpoint(path: Path) -> None:
+    if not path.is_file():
+        raise DataError(f"there is no {path}: leave out --resume")
+    try:
+        state = torch.load(path, weights_only=True)
+        restored(state["model"])
+        state["optimizers"]
+    except (RuntimeError, KeyError) as error:
+        raise DataError(
+            f"{path} is of another network or an older program: export its weights with the program that "
+            "made it, and start from them with --init instead of --resume"
+        ) from error
 
 
 def _settings() -> Settings:
@@ -126,7 +149,11 @@ def _settings() -> Settings:
     parser.add_argument("--people", type=Path, required=True, help="folder of labels.jsonl and its shards")
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints and the log")
     parser.add_argument("--hours", type=float, required=True, help="from now to the end")
-    parser.add_argument("--init", type=Path, help="ONNX weights of this project to start from")
+    parser.add_argument(
+        "--init",
+        type=Path,
+        help="ONNX weights of this project to start from, as wide as the network or narrower",
+    )
     parser.add_argument("--teacher", type=Path, help="CenterFace's labels, from training.teach")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --work")
     parser.add_argument("--processes", type=int, default=2)

@@ -10,14 +10,15 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
 
-from training.train import rate_at
+from training.train import rate_at  # noqa: E402
 
 
 def test_rate_rises_and_then_falls_along_a_cosine() -> None:
@@ -91,9 +92,10 @@ def test_run_ends_when_told_goes_on_and_is_exported(people: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        (["--hours", "1", "--resume"], "no checkpoint"),
+        (["--hours", "1", "--resume"], "leave out --resume"),
         (["--hours", "0"], "--hours must be above 0"),
         (["--hours", "1", "--init", "nowhere.onnx"], "nowhere.onnx is not there"),
+        (["--hours", "1", "--init", __file__], "no ONNX file"),
     ],
 )
 def test_what_is_missing_is_told_before_anything_starts(
@@ -104,6 +106,21 @@ def test_what_is_missing_is_told_before_anything_starts(
     )
     assert done.returncode == 1
     assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("state", [{"optimizers": [], "model": {}}, {"model": {}}])
+def test_checkpoint_of_another_network_is_told_of(
+    people: Path, tmp_path: Path, state: dict[str, Any]
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    torch.save(state, work / "checkpoint.pt")
+    done = subprocess.run(
+        command(people, work, "--hours", "1", "--resume"), capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 1
+    assert "--init instead of --resume" in done.stderr
     assert "Traceback" not in done.stderr
 
 
