@@ -13,11 +13,14 @@ $(VENV)/.ready: pyproject.toml
 demo: $(VENV)/.ready
 	$(BIN)/python tests/demo.py demo-output
 
+# A test takes one core, so several run side by side; `-n 0` in PYTEST_FLAGS runs them in order.
+PYTEST_FLAGS ?= --numprocesses auto --maxprocesses 4 --dist worksteal
+
 test: $(VENV)/.ready
-	$(BIN)/pytest -m "not slow and not benchmark"
+	$(BIN)/pytest $(PYTEST_FLAGS) -m "not slow and not benchmark"
 
 test-all: $(VENV)/.ready
-	$(BIN)/pytest -m "not benchmark"
+	$(BIN)/pytest $(PYTEST_FLAGS) -m "not benchmark"
 
 check: $(VENV)/.ready
 	$(BIN)/ruff format --check .

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -17,6 +18,10 @@ from paths import shared_folder
 from samples import SCENES
 from unionveil import AnonymizeConfig, Anonymizer, Faces, __version__
 from unionveil.detect import ModelCard
+
+# How long an example takes says nothing where tests run side by side; each test has its own time limit.
+hypothesis.settings.register_profile("unionveil", deadline=None)
+hypothesis.settings.load_profile("unionveil")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -58,7 +58,7 @@ def test_it_reads_back_as_it_was(value):
 
 @pytest.mark.node
 @pytest.mark.skipif(shutil.which("node") is None, reason="no Node.js here")
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(json_values | st.dictionaries(st.integers(0, 2**33).map(str), st.booleans()), max_size=20))
 def test_node_writes_the_same(values):
     program = "process.stdout.write(JSON.stringify(JSON.parse(require('fs').readFileSync(0, 'utf8'))))"

@@ -38,7 +38,7 @@ def face_in(draw, width, height):
     return [x, y, x + w, y + h]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from(METHODS),
     st.sampled_from(COLOURS),
