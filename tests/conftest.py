@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,9 @@ from paths import shared_folder
 from samples import SCENES
 from unionveil import AnonymizeConfig, Anonymizer, Faces, __version__
 from unionveil.detect import ModelCard
+
+# A shell that runs the tests in the background has Ctrl-C ignored, and what they start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says nothing where tests run side by side; each test has its own time limit.
 hypothesis.settings.register_profile("unionveil", deadline=None)
