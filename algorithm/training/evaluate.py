@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 import cv2
 import numpy as np
 
+from unionveil.boxes import shorter_sides
 from unionveil.detect import Detector
 from unionveil.detect.centerface import CenterFace
 from unionveil.detect.models import CARDS, ModelCard, sha256_of
@@ -141,7 +142,7 @@ def first_figures(photos: Sequence[Photo], found: Sequence[Found]) -> dict[str, 
             if photo.group != group:
                 continue
             scale = _OLD_SIDES_PX[group] / max(photo.image.shape[:2])
-            sides = (photo.truth.xyxy[:, 2:] - photo.truth.xyxy[:, :2]).min(axis=1, initial=1e9) * scale
+            sides = shorter_sides(photo.truth.xyxy) * scale
             truths.append(Truth(photo.truth.xyxy, photo.truth.ignore | (sides < 10)))
             seen.append(boxes)
         figures[group] = round(average_precision(match(truths, seen, 0.4)), 4)

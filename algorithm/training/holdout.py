@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from unionveil.boxes import nms
+from unionveil.boxes import nms, shorter_sides
 
 from .data import to_input
 from .labels import Third, labels_of
@@ -67,7 +67,7 @@ def measure(
     for index in indices[::_MEASURED_ONE_IN]:
         labels = labels_of(lines[index], third)
         labels = labels[labels.face | labels.ignore]
-        small = (labels.xyxy[:, 2:] - labels.xyxy[:, :2]).min(axis=1, initial=1e9) < _LEAST_PX
+        small = shorter_sides(labels.xyxy) < _LEAST_PX
         truths.append(Truth(labels.xyxy, labels.ignore | small))
         found.append(find(model, pixels[index]))
     matches = match(truths, found, 0.5)

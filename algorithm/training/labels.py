@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from unionveil.boxes import covered_share, iou
+from unionveil.boxes import covered, iou, shorter_sides
 
 from .photos import DataError, read_jsonl
 
@@ -31,7 +31,7 @@ _PROMOTED = 0.5
 
 _REFUTED_PX, _REFUTED_SHARE = 20.0, 0.2
 """An uncertain box of at least this smaller side is no face where CenterFace saw nothing, and no face covers
-more of it than this share. Of 196 looked at some ten were faces, all turned away or hidden; the others were
+this share of it. Of 196 looked at some ten were faces, all turned away or hidden; the others were
 fists, cups, lamps, ears, cloth. In photos without faces all such boxes are none; tiny people may be there."""
 
 
@@ -151,10 +151,10 @@ def labels_of(line: Mapping[str, Any], third: Third) -> Labels:
         ignore = np.concatenate([ignore, np.ones(count, bool)])
         head = np.concatenate([head, np.zeros(count, bool)])
     quality = np.where(human & ~ignore, 1.0, 0.5 + 0.5 * quality).astype(np.float32)
-    refuted = ignore & ~head & ((xyxy[:, 2:] - xyxy[:, :2]).min(axis=1, initial=1e9) >= _REFUTED_PX)
+    refuted = ignore & ~head & (shorter_sides(xyxy) >= _REFUTED_PX)
     if not line.get("negative"):
         # Nobody said that there is no face: the third teacher must have looked, and seen none.
         others = np.concatenate([xyxy[~ignore], seen[0]]) if seen is not None else xyxy
-        refuted &= covered_share(xyxy, others) <= _REFUTED_SHARE
+        refuted &= ~covered(xyxy, others, _REFUTED_SHARE).any(axis=1)
     quality[refuted] = 0.0
     return Labels(xyxy, points, quality, ignore & ~refuted)

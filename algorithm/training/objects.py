@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from unionveil.boxes import shorter_sides
+
 from .labels import Labels
 from .views import Drawer, Image, Rng, clip
 
@@ -28,7 +30,7 @@ def paste_faces(image: Image, labels: Labels, drawer: Drawer, rng: Rng, count: i
     image = image.copy()
     for _ in range(count):
         photo, others = drawer(rng)
-        sides = (others.xyxy[:, 2:] - others.xyxy[:, :2]).min(axis=1, initial=1e9)
+        sides = shorter_sides(others.xyxy)
         good = np.flatnonzero(others.face & (sides >= 20) & (others.quality >= 0.85))
         if not len(good):
             continue
@@ -152,7 +154,7 @@ def _draw_disc(image: Image, at: npt.NDArray[np.int64], size_wh: npt.NDArray[np.
 def occlude(image: Image, labels: Labels, rng: Rng, chance: float) -> Image:
     """Draws masks, sunglasses and hands before some faces of at least 14 px; the faces stay faces."""
     image = image.copy()
-    sides = (labels.xyxy[:, 2:] - labels.xyxy[:, :2]).min(axis=1, initial=1e9)
+    sides = shorter_sides(labels.xyxy)
     for i in np.flatnonzero(labels.face & (sides >= 14)):
         if rng.random() >= chance:
             continue

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from unionveil.boxes import area
+from unionveil.boxes import area, shorter_sides
 
 from .labels import Labels
 from .spec import FLIPPED_LANDMARKS, MEAN_BGR
@@ -63,7 +63,7 @@ def clip(labels: Labels, x0: float, y0: float, x1: float, y1: float) -> Labels:
     low, high = np.array([x0, y0] * 2, np.float32), np.array([x1, y1] * 2, np.float32)
     cut = np.clip(labels.xyxy, low, high)
     visible = area(cut) / np.maximum(area(labels.xyxy), 1e-6)
-    small = (cut[:, 2:] - cut[:, :2]).min(axis=1, initial=1e9) < _LEAST_FACE_PX
+    small = shorter_sides(cut) < _LEAST_FACE_PX
     ignore = labels.ignore | (labels.face & ((visible < _LEAST_VISIBLE) | small))
     return replace(labels, xyxy=cut, ignore=ignore)[visible > _LEAST_PRESENT]
 

@@ -12,13 +12,28 @@ import numpy.typing as npt
 
 from .faces import BoolArray, Faces, FloatArray
 
-__all__ = ["area", "cover_pixels", "covered_share", "drop_fragments", "expand", "iou", "nms", "unite"]
+__all__ = [
+    "area",
+    "cover_pixels",
+    "covered",
+    "drop_fragments",
+    "expand",
+    "iou",
+    "nms",
+    "shorter_sides",
+    "unite",
+]
 
 
 def area(xyxy: FloatArray) -> FloatArray:
     """Areas of `(N, 4)` boxes, `(N,)`; a box turned inside out has area 0."""
     wh = np.clip(xyxy[:, 2:] - xyxy[:, :2], 0, None)
     return wh[:, 0] * wh[:, 1]
+
+
+def shorter_sides(xyxy: FloatArray) -> FloatArray:
+    """The smaller of width and height of `(N, 4)` boxes, `(N,)`."""
+    return (xyxy[:, 2:] - xyxy[:, :2]).min(axis=1)
 
 
 def _intersection(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -35,10 +50,9 @@ def iou(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.where(union > 0, inter / np.maximum(union, 1e-9), 0).astype(np.float32)
 
 
-def covered_share(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Largest share of each of `(N, 4)` boxes that any of `(M, 4)` boxes covers, `(N,)` in [0, 1]."""
-    share = _intersection(a, b) / np.maximum(area(a), 1e-9)[:, None]
-    return share.max(axis=1, initial=0).astype(np.float32)
+def covered(a: FloatArray, b: FloatArray, share: float) -> BoolArray:
+    """Whether of each of `(N, 4)` boxes at least `share` is covered by each of `(M, 4)` boxes, `(N, M)`."""
+    return _intersection(a, b) >= share * np.maximum(area(a), 1e-9)[:, None]
 
 
 def nms(xyxy: FloatArray, score: FloatArray, iou_threshold: float) -> npt.NDArray[np.intp]:
@@ -114,8 +128,8 @@ def cover_pixels(xyxy: FloatArray, size_wh: tuple[int, int]) -> npt.NDArray[np.i
     if not np.isfinite(xyxy).all():
         raise ValueError("cover_pixels needs finite boxes")
     limit = np.asarray([*size_wh, *size_wh], np.float64)
-    covered = np.concatenate([np.floor(xyxy[:, :2]), np.ceil(xyxy[:, 2:])], axis=1).astype(np.float64)
-    return np.clip(covered, 0, limit).astype(np.int64)
+    whole = np.concatenate([np.floor(xyxy[:, :2]), np.ceil(xyxy[:, 2:])], axis=1).astype(np.float64)
+    return np.clip(whole, 0, limit).astype(np.int64)
 
 
 def drop_fragments(faces: Faces, cut: BoolArray, inside: float) -> npt.NDArray[np.intp]:
@@ -137,10 +151,10 @@ def drop_fragments(faces: Faces, cut: BoolArray, inside: float) -> npt.NDArray[n
     areas = area(faces.xyxy)
     dropped = np.zeros(len(faces), bool)
     for rows in _blocks(len(faces)):
-        covered = _intersection(faces.xyxy[rows], faces.xyxy) >= inside * np.maximum(areas[rows, None], 1e-9)
+        within = covered(faces.xyxy[rows], faces.xyxy, inside)
         larger = areas[None, :] > areas[rows, None]
         better = faces.score[None, :] >= faces.score[rows, None]
-        dropped[rows] = (covered & larger & (better | cut[rows, None])).any(axis=1)
+        dropped[rows] = (within & larger & (better | cut[rows, None])).any(axis=1)
     return np.flatnonzero(~dropped)
 
 

@@ -213,13 +213,12 @@ def test_weights_of_a_narrower_network_grow(tmp_path: Path, monkeypatch: pytest.
     """The wider network begins by computing what the narrower one does, and then all of it learns."""
     pytest.importorskip("onnx")
     path = tmp_path / "narrow.onnx"
-    wide = {"_STAGE8": 96, "_STAGE16": 192, "_STAGE32": 384, "_NECK": 96}
-    for name, narrow in {"_STAGE8": 48, "_STAGE16": 64, "_STAGE32": 128, "_NECK": 48}.items():
-        monkeypatch.setattr(model_module, name, narrow)
-    narrow = shaken(fresh())
-    export.to_onnx(narrow, path)
-    for name, channels in wide.items():
-        monkeypatch.setattr(model_module, name, channels)
+    channels = {"_STAGE8": 48, "_STAGE16": 64, "_STAGE32": 128, "_NECK": 48}
+    with monkeypatch.context() as patched:
+        for name, count in channels.items():
+            patched.setattr(model_module, name, count)
+        narrow = shaken(fresh())
+        export.to_onnx(narrow, path)
     grown = fresh(seed=1)
     assert load_onnx(grown, path) == []
     image = torch.randn(1, 3, 64, 96) * 60
@@ -230,7 +229,7 @@ def test_weights_of_a_narrower_network_grow(tmp_path: Path, monkeypatch: pytest.
     new = grown.stage16[3][1].conv.weight.grad[:64, 64:]
     assert (new != 0).any()
     export.to_onnx(grown, path)
-    for name, channels in wide.items():
-        monkeypatch.setattr(model_module, name, channels // 2)
+    for name, count in channels.items():
+        monkeypatch.setattr(model_module, name, count)
     with pytest.raises(ValueError, match="does not fit"):
         load_onnx(fresh(), path)
