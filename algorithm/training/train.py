@@ -225,17 +225,18 @@ def _run(rank: int, settings: Settings) -> None:
         batch = next(source)
         made += time.perf_counter() - batch_begun
         elapsed = time.time() - begun
-        progress = start + (1 - start) * min(1.0, elapsed / (settings.hours * 3600))
-        rate = rate_at(progress, step, settings.rate)
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate
         value, parts = loss(*model(batch.images), batch)
         model.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]
-        over = _share(model, ending.asked or elapsed >= settings.hours * 3600, settings.processes)
+        # The first process keeps the time for all: with rates of their own their weights would drift apart.
+        here = start + (1 - start) * min(1.0, elapsed / (settings.hours * 3600)) if rank == 0 else 0.0
+        progress, told = _share(model, (here, float(ending.asked)), settings.processes)
+        over = told > 0 or progress >= 1
+        rate = rate_at(progress, step, settings.rate)
         torch.nn.utils.clip_grad_norm_(model.parameters(), _LARGEST_GRADIENT)
         for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
             optimizer.step()
         step, crops = step + 1, crops + settings.batch * settings.processes
         _follow(average, model, min(settings.average, (step + 1) / (step + 10)))
@@ -290,17 +291,17 @@ def _optimizers(model: FaceNet, settings: Settings) -> list[torch.optim.Optimize
     ]
 
 
-def _share(model: FaceNet, ending: bool, processes: int) -> bool:
-    """Gives every process the mean gradient, and whether any of them is told to end."""
+def _share(model: FaceNet, told: tuple[float, float], processes: int) -> tuple[float, float]:
+    """Gives every process the mean gradient, and the sums of two numbers that each of them tells."""
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-    flat = torch.cat([gradient.reshape(-1) for gradient in gradients] + [torch.tensor([float(ending)])])
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients] + [torch.tensor(told)])
     dist.all_reduce(flat)
     at = 0
     for gradient in gradients:
         size = gradient.numel()
         gradient.copy_(flat[at : at + size].view_as(gradient) / processes)
         at += size
-    return bool(flat[-1] > 0)
+    return float(flat[-2]), float(flat[-1])
 
 
 @torch.no_grad()
