@@ -16,11 +16,11 @@ def light(image: Image, rng: Rng) -> Image:
     """Darkness, glare, colour casts, no colour, noise, blur, coarse pixels, and JPEG's blocks."""
     table = np.arange(256, dtype=np.float32)[:, None].repeat(3, axis=1) / 255
     if rng.random() < 0.5:
-        table = table ** np.exp(rng.uniform(-0.5, 0.5))
+        table = table ** np.exp(rng.uniform(-0.7, 0.7))
     if rng.random() < 0.5:
-        table = (table - 0.5) * rng.uniform(0.6, 1.35) + 0.5 + rng.uniform(-0.12, 0.12)
+        table = (table - 0.5) * rng.uniform(0.5, 1.5) + 0.5 + rng.uniform(-0.15, 0.15)
     if rng.random() < 0.3:
-        table = table * np.exp(rng.uniform(-0.3, 0.3, 3))
+        table = table * np.exp(rng.uniform(-0.4, 0.4, 3))
     dark = rng.random() < 0.1
     if dark:
         table = table * rng.uniform(0.15, 0.5)

@@ -22,7 +22,7 @@ __all__ = ["Batch", "Photos", "batches", "to_input"]
 _PORTRAIT_WEIGHT = 0.5
 """LFW's portraits are a fifth of the photos, one large frontal face each: easy, and soon learned."""
 
-_NEGATIVE_WEIGHT = 4.0
+_NEGATIVE_WEIGHT = 2.5
 """Photos without faces are few, and their animals, statues and lamps are what looks like faces."""
 
 

@@ -61,14 +61,14 @@ def measure(
 ) -> dict[str, float]:
     """Average precision at IoU .5 on held-out photos at their own size, and recall at one false box a photo.
 
-    Faces of less than 8 px are ignored here: the labels are not sure enough of them.
+    Faces of less than 8 px, and those in doubt, are ignored here: the labels are not sure enough of them.
     """
     truths, found = [], []
     for index in indices[::_MEASURED_ONE_IN]:
         labels = labels_of(lines[index], third)
         labels = labels[labels.face | labels.ignore]
         small = shorter_sides(labels.xyxy) < _LEAST_PX
-        truths.append(Truth(labels.xyxy, labels.ignore | small))
+        truths.append(Truth(labels.xyxy, ~labels.agreed | small))
         found.append(find(model, pixels[index]))
     matches = match(truths, found, 0.5)
     threshold = threshold_at(matches, 1.0)

@@ -152,52 +152,77 @@ def _draw_disc(image: Image, at: npt.NDArray[np.int64], size_wh: npt.NDArray[np.
 
 
 def occlude(image: Image, labels: Labels, rng: Rng, chance: float) -> Image:
-    """Draws masks, sunglasses and hands before some faces of at least 14 px; the faces stay faces."""
+    """Sets masks, sunglasses, hands and things before some faces of at least 14 px; the faces stay faces."""
     image = image.copy()
     sides = shorter_sides(labels.xyxy)
-    for i in np.flatnonzero(labels.face & (sides >= 14)):
+    for i in np.flatnonzero(labels.agreed & (sides >= 14)):
         if rng.random() >= chance:
             continue
         box, points = labels.xyxy[i], labels.points[i]
-        width, height = box[2] - box[0], box[3] - box[1]
-        colour = _colour(rng)
-        kind = rng.integers(3)
-        if kind == 0 and not np.isnan(points).any():  # a mask from the nose to the chin
-            nose, chin = points[2], np.array([(points[3, 0] + points[4, 0]) / 2, box[3]])
-            outline = [
-                [box[0] + 0.02 * width, nose[1] - 0.05 * height], nose - [0, 0.08 * height],
-                [box[2] - 0.02 * width, nose[1] - 0.05 * height],
-                [box[2] - 0.2 * width, box[3] - 0.1 * height], chin,
-                [box[0] + 0.2 * width, box[3] - 0.1 * height],
-            ]  # fmt: skip
-            pale = [int(v) for v in (rng.choice([[225, 215, 205], [205, 180, 140], [40, 40, 40], colour]))]
-            cv2.fillPoly(image, [np.array(outline).round().astype(np.int32)], pale, cv2.LINE_AA)
-        elif kind == 1 and not np.isnan(points).any():  # dark glasses
-            reach = max(2.0, float(np.abs(points[1] - points[0]).max()) * 0.42)
-            dark = [int(v) for v in rng.integers(0, 60, 3)]
-            for eye in points[:2]:
-                axes = (max(1, round(reach)), max(1, round(reach * 0.7)))
-                cv2.ellipse(
-                    image,
-                    (round(float(eye[0])), round(float(eye[1]))),
-                    axes,
-                    0,
-                    0,
-                    360,
-                    dark,
-                    -1,
-                    cv2.LINE_AA,
-                )
-        else:  # a hand, an arm, another head: something of skin's or any colour over a side of the face
-            skin = rng.choice([*_SKIN_BGR, colour])
-            side = rng.uniform(0, 2 * np.pi)
-            centre = (box[:2] + box[2:]) / 2 + np.array([np.cos(side) * width, np.sin(side) * height]) * 0.45
-            axes = (
-                max(1, round(float(width * rng.uniform(0.2, 0.4)))),
-                max(1, round(float(height * rng.uniform(0.15, 0.35)))),
-            )
-            cv2.ellipse(
-                image, (round(float(centre[0])), round(float(centre[1]))), axes, float(rng.uniform(0, 180)),
-                0, 360, [int(v) for v in skin], -1, cv2.LINE_AA,
-            )  # fmt: skip
+        kind = rng.integers(4)
+        if kind == 0 and not np.isnan(points).any():
+            _draw_mask(image, box, points, rng)
+        elif kind == 1 and not np.isnan(points).any():
+            _draw_glasses(image, points, rng)
+        elif kind == 2:
+            _draw_hand(image, box, rng)
+        else:
+            _set_before(image, box, labels.xyxy, rng)
     return image
+
+
+def _draw_mask(image: Image, box: npt.NDArray[np.float32], points: npt.NDArray[np.float32], rng: Rng) -> None:
+    """A mask from the nose to the chin."""
+    width, height = box[2:] - box[:2]
+    nose, chin = points[2], np.array([(points[3, 0] + points[4, 0]) / 2, box[3]])
+    outline = [
+        [box[0] + 0.02 * width, nose[1] - 0.05 * height], nose - [0, 0.08 * height],
+        [box[2] - 0.02 * width, nose[1] - 0.05 * height],
+        [box[2] - 0.2 * width, box[3] - 0.1 * height], chin,
+        [box[0] + 0.2 * width, box[3] - 0.1 * height],
+    ]  # fmt: skip
+    colours = [[225, 215, 205], [205, 180, 140], [40, 40, 40], _colour(rng)]
+    colour = tuple(int(part) for part in rng.choice(colours))
+    cv2.fillPoly(image, [np.array(outline).round().astype(np.int32)], colour, cv2.LINE_AA)
+
+
+def _draw_glasses(image: Image, points: npt.NDArray[np.float32], rng: Rng) -> None:
+    """Dark glasses before both eyes."""
+    reach = max(2.0, float(np.abs(points[1] - points[0]).max()) * 0.42)
+    axes = (max(1, round(reach)), max(1, round(reach * 0.7)))
+    dark = tuple(int(part) for part in rng.integers(0, 60, 3))
+    for eye in points[:2]:
+        middle = (round(float(eye[0])), round(float(eye[1])))
+        cv2.ellipse(image, middle, axes, 0, 0, 360, dark, -1, cv2.LINE_AA)
+
+
+def _at_a_side(box: npt.NDArray[np.float32], reach: float, rng: Rng) -> npt.NDArray[np.float64]:
+    """A point in any direction from the middle of a box, so many of its sides away."""
+    side = rng.uniform(0, 2 * np.pi)
+    towards = np.array([np.cos(side), np.sin(side)])
+    return np.asarray((box[:2] + box[2:]) / 2 + reach * towards * (box[2:] - box[:2]), np.float64)
+
+
+def _draw_hand(image: Image, box: npt.NDArray[np.float32], rng: Rng) -> None:
+    """A hand, an arm, another head: something of skin's or any colour over a side of the face."""
+    width, height = box[2:] - box[:2]
+    centre = _at_a_side(box, 0.45, rng)
+    axes = (
+        max(1, round(float(width * rng.uniform(0.2, 0.4)))),
+        max(1, round(float(height * rng.uniform(0.15, 0.35)))),
+    )
+    colour = tuple(int(part) for part in rng.choice([*_SKIN_BGR, _colour(rng)]))
+    middle = (round(float(centre[0])), round(float(centre[1])))
+    cv2.ellipse(image, middle, axes, float(rng.uniform(0, 180)), 0, 360, colour, -1, cv2.LINE_AA)
+
+
+def _set_before(image: Image, box: npt.NDArray[np.float32], boxes: npt.NDArray[np.float32], rng: Rng) -> None:
+    """A piece of the same picture that holds no box, over a side of the face."""
+    canvas_wh = (image.shape[1], image.shape[0])
+    size_wh = _whole((box[2:] - box[:2]) * rng.uniform(0.4, 1.0, 2))
+    at = np.round(_at_a_side(box, 0.5, rng) - size_wh / 2).astype(np.int64)
+    start = _free_place(boxes, canvas_wh, size_wh, rng)
+    if start is None or (at < 0).any() or (at + size_wh > canvas_wh).any():
+        return
+    (x0, y0), (x1, y1) = start, start + size_wh
+    _set_softly(image, image[y0:y1, x0:x1].copy(), at, size_wh)

@@ -41,7 +41,7 @@ _TOO_LARGE, _LARGEST_SHARE = 0.06, 2.2
 """Share of views about a face that show only a part of it, and its side there in sides of the view: the
 detector looks at faces that fill the picture enlarged as well, and must not find faces in a cheek."""
 
-_SQUEEZED, _MOST_SQUEEZED = 0.3, 1.3
+_SQUEEZED, _MOST_SQUEEZED = 0.4, 1.3
 """Share of views that are squeezed one way and drawn out the other, and by how much: collected photos are
 often brought to a square."""
 

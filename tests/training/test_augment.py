@@ -104,13 +104,32 @@ def test_pasted_faces_are_labelled_where_they_lie() -> None:
     assert not empty.any()
 
 
-def test_occlusion_changes_pixels_near_the_face_only() -> None:
+def test_occlusion_changes_a_part_of_the_face_and_nothing_far_from_it() -> None:
     image, labels = painted()
-    hidden = occlude(image, labels, np.random.default_rng(2), chance=1.0)
-    rows, columns = np.nonzero((hidden != image).any(axis=2))
-    assert len(rows) > 20
-    assert columns.min() > 60 - 40
-    assert columns.max() < 100 + 40
+    image[image.sum(axis=2) == 0] = (60, 90, 60)
+    hidden = 0
+    for seed in range(20):
+        changed = (occlude(image, labels, np.random.default_rng(seed), chance=1.0) != image).any(axis=2)
+        hidden += changed[40:90, 60:100].mean() > 0.02
+        assert changed[40:90, 60:100].mean() < 0.6
+        assert not changed[:, : 60 - 40].any()
+        assert not changed[:, 100 + 40 :].any()
+    assert hidden >= 12  # the others found no place to take a piece from
+
+
+def test_what_is_set_before_a_face_holds_none() -> None:
+    """All but one corner of the picture is another face: there is nowhere to take a piece from."""
+    image, labels = painted()
+    other = np.array([[0, 90, 200, 160]], np.float32)
+    crowded = replace(
+        labels, xyxy=np.concatenate([labels.xyxy, other]), points=labels.points[[0, 0]] * np.nan
+    )
+    crowded = replace(crowded, quality=np.array([1, 0.3], np.float32), ignore=np.zeros(2, bool))
+    image[90:] = RED
+    for seed in range(40):
+        hidden = occlude(image, crowded, np.random.default_rng(seed), chance=1.0)
+        assert not (hidden[:38] == RED).all(axis=2).any()
+        np.testing.assert_array_equal(hidden[120:], image[120:])
 
 
 def test_decoys_are_drawn_everywhere_but_on_a_face() -> None:
@@ -137,7 +156,8 @@ def test_what_was_taken_for_a_face_is_neither_pasted_nor_masked() -> None:
     image, labels = painted()
     lure = replace(labels, quality=np.zeros(1, np.float32))
     rng = np.random.default_rng(0)
-    np.testing.assert_array_equal(occlude(image, lure, rng, chance=1.0), image)
+    for hard in (lure, replace(labels, quality=np.full(1, 0.4, np.float32))):
+        np.testing.assert_array_equal(occlude(image, hard, rng, chance=1.0), image)
     pasted, seen = paste_faces(image, lure, lambda _: (image, lure), rng, 20)
     np.testing.assert_array_equal(pasted, image)
     assert not seen.face.any()

@@ -44,8 +44,26 @@ def test_what_a_person_marked_is_certain() -> None:
 
 def test_third_teacher_promotes_what_one_other_saw() -> None:
     line = {"name": "a.jpg", "faces": [face(HERE, 0.1, 0.6, ignore=True), face(THERE, 0.1, 0.2, ignore=True)]}
-    assert labels_of(line, {}).ignore.tolist() == [True, True]
-    assert labels_of(line, third((HERE, 0.8), (THERE, 0.8))).ignore.tolist() == [False, True]
+    assert labels_of(line, {}).agreed.tolist() == [False, False]
+    assert labels_of(line, third((HERE, 0.8), (THERE, 0.8))).agreed.tolist() == [True, False]
+
+
+def test_faces_in_doubt_are_taught_by_half_and_more_the_surer_the_teachers() -> None:
+    further = [200.0, 100.0, 220.0, 124.0]
+    scores = [(HERE, 0.3, 0.3), (THERE, 0.3, 0.5), (further, 0.6, 0.9)]
+    line = {"name": "a.jpg", "faces": [face(box, *two, ignore=True) for box, *two in scores]}
+    labels = labels_of(line, {})
+    assert labels.face.all()
+    assert not labels.agreed.any()
+    assert 0 < labels.quality[0] < labels.quality[1] < labels.quality[2] < 0.5
+
+
+def test_face_in_doubt_beneath_a_surer_one_is_ignored() -> None:
+    near = [18.0, 10.0, 38.0, 34.0]
+    doubted = [face(HERE, 0.3, 0.5, ignore=True), face(near, 0.3, 0.3, ignore=True)]
+    assert labels_of({"name": "a.jpg", "faces": doubted}, {}).ignore.tolist() == [False, True]
+    sure = [face(near, 0.9, 0.9), face(HERE, 0.3, 0.5, ignore=True)]
+    assert labels_of({"name": "a.jpg", "faces": sure}, {}).ignore.tolist() == [False, True]
 
 
 def test_head_that_only_a_person_saw_stays_ignored() -> None:
@@ -78,10 +96,10 @@ def test_what_one_teacher_doubts_and_the_third_does_not_see_is_no_face(
 ) -> None:
     line = {"name": "a.jpg", "faces": [face(box, 0.6, 0.2, ignore=True)]}
     labels = labels_of(line, third(*saw))
-    assert (labels.quality[0] == 0) == refuted
-    assert labels.ignore[0] != refuted
-    assert not labels.face[0]
-    assert labels_of(line, {}).ignore.tolist() == [True]
+    assert not labels.ignore[0]
+    assert labels.face[0] != refuted
+    assert not labels.agreed[0]
+    assert labels_of(line, {}).face.tolist() == [True]
 
 
 def test_heads_are_never_refuted() -> None:
