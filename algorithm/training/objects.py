@@ -118,8 +118,13 @@ def _set_softly(
     where[:] = (soft * piece + (1 - soft) * where).astype(np.uint8)
 
 
+def _ints(numbers: npt.ArrayLike) -> tuple[int, ...]:
+    """A colour, a point or a size as OpenCV takes it; what lies behind the point is cut off."""
+    return tuple(int(number) for number in np.asarray(numbers))
+
+
 def _colour(rng: Rng) -> tuple[int, ...]:
-    return tuple(int(part) for part in rng.integers(0, 256, 3))
+    return _ints(rng.integers(0, 256, 3))
 
 
 def _write(image: Image, at: npt.NDArray[np.int64], size_wh: npt.NDArray[np.int64], rng: Rng) -> None:
@@ -140,14 +145,14 @@ def _draw_disc(image: Image, at: npt.NDArray[np.int64], size_wh: npt.NDArray[np.
     skin = _SKIN_BGR[rng.integers(len(_SKIN_BGR))]
     ring = rng.random() < 0.3
     thick = max(1, int(size_wh.min() * rng.uniform(0.05, 0.25))) if ring else -1
-    axes = tuple(int(part) for part in np.maximum(half - (thick if ring else 0), 1))
+    axes = _ints(np.maximum(half - (thick if ring else 0), 1))
     colour = skin if rng.random() < 0.4 else _colour(rng)
     turn = float(rng.uniform(0, 180)) if size_wh[0] > size_wh[1] * 0.9 else 0.0
-    cv2.ellipse(image, (int(middle[0]), int(middle[1])), axes, turn, 0, 360, colour, thick, cv2.LINE_AA)
+    cv2.ellipse(image, _ints(middle), axes, turn, 0, 360, colour, thick, cv2.LINE_AA)
     inner, spread = _colour(rng), rng.uniform(0.1, 0.5)
     for side in ((), (0.0,), (-spread, spread))[rng.integers(3)]:
         spot = (int(middle[0] + side * size_wh[0]), int(middle[1] - 0.15 * size_wh[1]))
-        small = tuple(int(part) for part in np.maximum(half * rng.uniform(0.15, 0.4, 2), 1))
+        small = _ints(np.maximum(half * rng.uniform(0.15, 0.4, 2), 1))
         cv2.ellipse(image, spot, small, 0.0, 0, 360, inner, -1, cv2.LINE_AA)
 
 
@@ -182,7 +187,7 @@ def _draw_mask(image: Image, box: npt.NDArray[np.float32], points: npt.NDArray[n
         [box[0] + 0.2 * width, box[3] - 0.1 * height],
     ]  # fmt: skip
     colours = [[225, 215, 205], [205, 180, 140], [40, 40, 40], _colour(rng)]
-    colour = tuple(int(part) for part in rng.choice(colours))
+    colour = _ints(rng.choice(colours))
     cv2.fillPoly(image, [np.array(outline).round().astype(np.int32)], colour, cv2.LINE_AA)
 
 
@@ -190,10 +195,9 @@ def _draw_glasses(image: Image, points: npt.NDArray[np.float32], rng: Rng) -> No
     """Dark glasses before both eyes."""
     reach = max(2.0, float(np.abs(points[1] - points[0]).max()) * 0.42)
     axes = (max(1, round(reach)), max(1, round(reach * 0.7)))
-    dark = tuple(int(part) for part in rng.integers(0, 60, 3))
+    dark = _ints(rng.integers(0, 60, 3))
     for eye in points[:2]:
-        middle = (round(float(eye[0])), round(float(eye[1])))
-        cv2.ellipse(image, middle, axes, 0, 0, 360, dark, -1, cv2.LINE_AA)
+        cv2.ellipse(image, _ints(eye.round()), axes, 0, 0, 360, dark, -1, cv2.LINE_AA)
 
 
 def _at_a_side(box: npt.NDArray[np.float32], reach: float, rng: Rng) -> npt.NDArray[np.float64]:
@@ -211,9 +215,10 @@ def _draw_hand(image: Image, box: npt.NDArray[np.float32], rng: Rng) -> None:
         max(1, round(float(width * rng.uniform(0.2, 0.4)))),
         max(1, round(float(height * rng.uniform(0.15, 0.35)))),
     )
-    colour = tuple(int(part) for part in rng.choice([*_SKIN_BGR, _colour(rng)]))
-    middle = (round(float(centre[0])), round(float(centre[1])))
-    cv2.ellipse(image, middle, axes, float(rng.uniform(0, 180)), 0, 360, colour, -1, cv2.LINE_AA)
+    colour = _ints(rng.choice([*_SKIN_BGR, _colour(rng)]))
+    cv2.ellipse(
+        image, _ints(centre.round()), axes, float(rng.uniform(0, 180)), 0, 360, colour, -1, cv2.LINE_AA
+    )
 
 
 def _set_before(image: Image, box: npt.NDArray[np.float32], boxes: npt.NDArray[np.float32], rng: Rng) -> None:
@@ -225,4 +230,4 @@ def _set_before(image: Image, box: npt.NDArray[np.float32], boxes: npt.NDArray[n
     if start is None or (at < 0).any() or (at + size_wh > canvas_wh).any():
         return
     (x0, y0), (x1, y1) = start, start + size_wh
-    _set_softly(image, image[y0:y1, x0:x1].copy(), at, size_wh)
+    _set_softly(image, image[y0:y1, x0:x1], at, size_wh)

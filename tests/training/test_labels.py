@@ -96,6 +96,7 @@ def test_what_one_teacher_doubts_and_the_third_does_not_see_is_no_face(
 ) -> None:
     line = {"name": "a.jpg", "faces": [face(box, 0.6, 0.2, ignore=True)]}
     labels = labels_of(line, third(*saw))
+    assert (labels.quality[0] == 0) == refuted
     assert not labels.ignore[0]
     assert labels.face[0] != refuted
     assert not labels.agreed[0]
