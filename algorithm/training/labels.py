@@ -133,51 +133,107 @@ def labels_of(line: Mapping[str, Any], third: Third) -> Labels:
         DataError: the line lacks a field.
     """
     try:
-        faces = line["faces"]
-        xyxy = np.array([face["box"] for face in faces], np.float32).reshape(-1, 4)
-        points = np.array(
-            [face["landmarks"] or np.full((5, 2), np.nan) for face in faces], np.float32
-        ).reshape(-1, 5, 2)
-        scores = np.array(
-            [[face["score_retinaface"], face["score_yunet"]] for face in faces], np.float32
-        ).reshape(-1, 2)
-        human = np.array([face["human"] for face in faces], bool)
-        ignore = np.array([face["ignore"] for face in faces], bool)
-        head = np.array([face["basis"] == "human_head_no_teacher" for face in faces], bool)
+        boxes, seen = _marked(line), third.get(line["name"])
     except KeyError as error:
         raise DataError(f"the labels of {line.get('name')} lack {error}") from error
-    scores[:, 1] = (scores[:, 1] / _YUNET_MOST).clip(0, 1)
-    seen = third.get(line["name"])
-    if seen is None:
-        quality = scores @ (np.array(_WEIGHTS[:2], np.float32) / sum(_WEIGHTS[:2]))
-    else:
-        overlap = iou(xyxy, seen[0])
-        same = (overlap >= _SAME_IOU).astype(np.float32)
-        opinion = (same * seen[1][None]).max(axis=1, initial=0)
-        quality = np.column_stack([scores, opinion]) @ np.array(_WEIGHTS, np.float32)
-        sure = (opinion >= _PROMOTED) & (scores.max(axis=1, initial=0) >= _PROMOTED)
-        ignore &= ~(sure & ~head)
-        alone = (seen[1] >= _SEEN_BY_THIRD) & (same.max(axis=0, initial=0) == 0)
-        count = int(alone.sum())
-        xyxy = np.concatenate([xyxy, seen[0][alone]])
-        points = np.concatenate([points, np.full((count, 5, 2), np.nan, np.float32)])
-        quality = np.concatenate([quality, np.zeros(count, np.float32)])
-        human = np.concatenate([human, np.zeros(count, bool)])
-        ignore = np.concatenate([ignore, np.ones(count, bool)])
-        head = np.concatenate([head, np.zeros(count, bool)])
-    refuted = ignore & ~head & (shorter_sides(xyxy) >= _REFUTED_PX)
-    doubtful = ignore & ~human
-    doubtful[len(faces) :] = False
-    if line.get("negative"):
-        doubtful[:] = False
-    elif seen is None:
-        # Nobody said that there is no face: the third teacher must have looked, and seen none.
-        refuted[:] = False
-    else:
-        refuted &= ~covered(xyxy, np.concatenate([xyxy[~ignore], seen[0]]), _REFUTED_SHARE).any(axis=1)
-    sure = np.where(human & ~ignore, 1.0, _AGREED + (1 - _AGREED) * quality)
-    quality = np.where(doubtful, np.minimum(quality, _IN_DOUBT), sure).astype(np.float32)
-    surer = (quality[None] > quality[:, None]) & (~ignore | doubtful)[None]
-    doubtful &= ~(surer & covered(xyxy, xyxy, _SAME_SHARE)).any(axis=1)
+    negative = bool(line.get("negative"))
+    if seen is not None:
+        boxes = _shown_to_third(boxes, *seen)
+    weighted = _weighted(boxes.scores)
+    refuted = _refuted(boxes, seen, negative)
+    doubtful = boxes.ignore & ~boxes.human & ~boxes.alone & (not negative)
+    sure = np.where(boxes.human & ~boxes.ignore, 1.0, _AGREED + (1 - _AGREED) * weighted)
+    quality = np.where(doubtful, np.minimum(weighted, _IN_DOUBT), sure).astype(np.float32)
+    doubtful &= ~_seen_again(boxes, quality, doubtful)
     quality[refuted] = 0.0
-    return Labels(xyxy, points, quality, ignore & ~refuted & ~doubtful)
+    return Labels(boxes.xyxy, boxes.points, quality, boxes.ignore & ~refuted & ~doubtful)
+
+
+@dataclass(frozen=True)
+class _Boxes:
+    """What is said of each box of a photo, before it is weighed.
+
+    Attributes:
+        xyxy: `(N, 4)` float32.
+        points: `(N, 5, 2)` float32 landmarks, NaN where unknown.
+        scores: `(N, T)` float32 of the teachers that were asked, in the order of `_WEIGHTS`.
+        human: `(N,)` whether a person marked it.
+        ignore: `(N,)` whether it is not surely a face.
+        head: `(N,)` whether a person marked a head there and no teacher saw a face.
+        alone: `(N,)` whether only the third teacher saw it.
+    """
+
+    xyxy: npt.NDArray[np.float32]
+    points: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32]
+    human: npt.NDArray[np.bool_]
+    ignore: npt.NDArray[np.bool_]
+    head: npt.NDArray[np.bool_]
+    alone: npt.NDArray[np.bool_]
+
+
+def _marked(line: Mapping[str, Any]) -> _Boxes:
+    """What the data set itself says: two teachers, and people."""
+    faces = line["faces"]
+    nowhere = np.full((5, 2), np.nan)
+    scores = np.array(
+        [[face["score_retinaface"], face["score_yunet"]] for face in faces], np.float32
+    ).reshape(-1, 2)
+    scores[:, 1] = (scores[:, 1] / _YUNET_MOST).clip(0, 1)
+    return _Boxes(
+        xyxy=np.array([face["box"] for face in faces], np.float32).reshape(-1, 4),
+        points=np.array([face["landmarks"] or nowhere for face in faces], np.float32).reshape(-1, 5, 2),
+        scores=scores,
+        human=np.array([face["human"] for face in faces], bool),
+        ignore=np.array([face["ignore"] for face in faces], bool),
+        head=np.array([face["basis"] == "human_head_no_teacher" for face in faces], bool),
+        alone=np.zeros(len(faces), bool),
+    )
+
+
+def _shown_to_third(
+    boxes: _Boxes, seen_xyxy: npt.NDArray[np.float32], seen_scores: npt.NDArray[np.float32]
+) -> _Boxes:
+    """The same with the third teacher's opinion, which makes some boxes faces, and the boxes it saw alone."""
+    same = iou(boxes.xyxy, seen_xyxy) >= _SAME_IOU
+    opinion = np.where(same, seen_scores, np.float32(0)).max(axis=1, initial=0)
+    sure = (opinion >= _PROMOTED) & (boxes.scores.max(axis=1, initial=0) >= _PROMOTED)
+    alone = (seen_scores >= _SEEN_BY_THIRD) & ~same.any(axis=0)
+    count = int(alone.sum())
+    no, yes = np.zeros(count, bool), np.ones(count, bool)
+    # What it saw alone is weighed by nobody, but neither is it background.
+    return _Boxes(
+        xyxy=np.concatenate([boxes.xyxy, seen_xyxy[alone]]),
+        points=np.concatenate([boxes.points, np.full((count, 5, 2), np.nan, np.float32)]),
+        scores=np.concatenate([np.column_stack([boxes.scores, opinion]), np.zeros((count, 3), np.float32)]),
+        human=np.concatenate([boxes.human, no]),
+        ignore=np.concatenate([boxes.ignore & ~(sure & ~boxes.head), yes]),
+        head=np.concatenate([boxes.head, no]),
+        alone=np.concatenate([boxes.alone, yes]),
+    )
+
+
+def _weighted(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """`(N,)` mean score of the teachers that were asked, weighted."""
+    weights = np.array(_WEIGHTS[: scores.shape[1]], np.float32)
+    return scores @ (weights / weights.sum())
+
+
+def _refuted(boxes: _Boxes, seen: tuple[Any, Any] | None, negative: bool) -> npt.NDArray[np.bool_]:
+    """`(N,)` which large uncertain boxes are no face, because nobody sees one there."""
+    large = boxes.ignore & ~boxes.head & (shorter_sides(boxes.xyxy) >= _REFUTED_PX)
+    if negative:
+        return large
+    if seen is None:
+        # Nobody said that there is no face: the third teacher must have looked, and seen none.
+        return np.zeros_like(large)
+    faces = np.concatenate([boxes.xyxy[~boxes.ignore], seen[0]])
+    return large & ~covered(boxes.xyxy, faces, _REFUTED_SHARE).any(axis=1)
+
+
+def _seen_again(
+    boxes: _Boxes, quality: npt.NDArray[np.float32], doubtful: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """`(N,)` which boxes a surer face, or a face in less doubt, covers."""
+    surer = (quality[None] > quality[:, None]) & (~boxes.ignore | doubtful)[None]
+    return np.asarray((surer & covered(boxes.xyxy, boxes.xyxy, _SAME_SHARE)).any(axis=1))
