@@ -2,8 +2,9 @@
 
 `python -m training.evaluate --people FOLDER --models FOLDER --cache FOLDER --out results.json` looks at the
 photos with each detector at 640 px, at `standard` and at `crowd` detail, through UnionVeil's own tiles and
-merging. What a detector found is kept in the cache under the digest of its weights, so only new weights cost
-time. Nothing here chooses anything: the validation photos only choose between finished runs.
+merging. What a detector found is kept in the cache under the digests of its weights and of the code that
+looks, so only what is new costs time. Nothing here chooses anything: the validation photos only choose
+between finished runs.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
 
+from unionveil import detect
 from unionveil.boxes import shorter_sides
 from unionveil.detect import Detector
 from unionveil.detect.centerface import CenterFace
@@ -115,8 +118,8 @@ def looks(group: str) -> dict[str, Look]:
 
 
 def run(detector: Detector, digest: str, photos: Sequence[Photo], cache: Path, way: str) -> list[Found]:
-    """What a detector finds in all photos, from the cache if it was looked up before."""
-    key = hashlib.sha256(f"{digest} {way} {_LEAST_SCORE}".encode()).hexdigest()[:16]
+    """What a detector finds in all photos, from the cache if the same code looked before."""
+    key = hashlib.sha256(f"{digest} {way} {_LEAST_SCORE} {_code()}".encode()).hexdigest()[:16]
     path = cache / f"{key}.npz"
     if not path.is_file():
         found = [looks(photo.group)[way](photo.image, detector) for photo in photos]
@@ -131,6 +134,14 @@ def run(detector: Detector, digest: str, photos: Sequence[Photo], cache: Path, w
         ends = np.cumsum(kept["count"])[:-1]
         parts = zip(np.split(kept["xyxy"], ends), np.split(kept["score"], ends), strict=True)
         return [Found(xyxy, score) for xyxy, score in parts]
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    """Digest of the code that looks: other tiles or another merging find other faces."""
+    package = Path(detect.__file__).parent
+    files = [package.parent / "boxes.py", *sorted(package.glob("*.py"))]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def first_figures(photos: Sequence[Photo], found: Sequence[Found]) -> dict[str, float]:
