@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from .augment import scene
 from .labels import Labels, Third, labels_of
 from .photos import Pixels
 from .spec import MEAN_BGR
-from .views import Rng
+from .views import Drawer, Rng
 
 __all__ = ["Batch", "Photos", "batches", "to_input"]
 
@@ -92,19 +93,22 @@ def to_input(image: npt.NDArray[np.uint8]) -> Tensor:
     )
 
 
-def batches(photos: Photos, size: int, size_px: int, rng: Rng) -> Iterator[Batch]:
-    """Batches without end.
+def batches(photos: Drawer, size: int, size_px: int, rng: Rng) -> Iterator[Batch]:
+    """Batches without end, every other one of a quarter as many pictures twice as wide and high.
+
+    Most of a picture of 320 px is near an edge, and no face in it has a body. The detector looks at tiles of
+    1280 px: without the larger pictures it never learns what is far from an edge.
 
     Args:
         photos: to draw from.
-        size: pictures in a batch.
-        size_px: side of a picture.
+        size: pictures in a batch of the smaller ones, at least 4.
+        size_px: side of a smaller picture.
         rng: draws everything.
     """
-    while True:
-        made = [scene(photos, size_px, rng) for _ in range(size)]
+    for count, side_px in cycle(((size, size_px), (size // 4, 2 * size_px))):
+        made = [scene(photos, side_px, rng) for _ in range(count)]
         labels = Labels.concat([part for _, part in made])
-        of = np.repeat(np.arange(size), [len(part) for _, part in made])
+        of = np.repeat(np.arange(count), [len(part) for _, part in made])
         faces, ignored = labels.face, labels.ignore
         yield Batch(
             images=torch.stack([to_input(image) for image, _ in made]).contiguous(

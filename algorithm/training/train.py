@@ -58,7 +58,7 @@ class Settings:
         teacher: what `teach.py` wrote; None teaches with two teachers.
         resume: whether to go on from the checkpoint in `work`.
         processes: how many, each with one thread.
-        batch: pictures for each process and step.
+        batch: pictures for each process and step; every other step has a quarter as many, twice as large.
         size_px: side of a picture.
         rate: peak learning rate.
         decay: weight decay.
@@ -112,8 +112,8 @@ def _check(settings: Settings) -> None:
         _check_weights(settings.init)
     if settings.resume:
         _check_checkpoint(settings.work / "checkpoint.pt")
-    if settings.hours <= 0 or settings.processes < 1 or settings.batch < 1:
-        raise DataError("--hours must be above 0, --processes and --batch at least 1")
+    if settings.hours <= 0 or settings.processes < 1 or settings.batch < 4:
+        raise DataError("--hours must be above 0, --processes at least 1 and --batch at least 4")
     if settings.size_px % SIZE_MULTIPLE_PX:
         raise DataError(f"--size-px must be a multiple of {SIZE_MULTIPLE_PX}")
     Pixels.open(settings.people, lines, settings.work / "pixels.u8")
@@ -157,7 +157,9 @@ def _settings() -> Settings:
     parser.add_argument("--teacher", type=Path, help="CenterFace's labels, from training.teach")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --work")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=16, help="pictures a process and step")
+    parser.add_argument(
+        "--batch", type=int, default=16, help="pictures a process and step, or a quarter, twice as large"
+    )
     parser.add_argument("--size-px", type=int, default=320)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=0.02)

@@ -31,8 +31,9 @@ Drawer: TypeAlias = Callable[[Rng], tuple[Image, Labels]]
 _LEAST_FACE_PX = 6.0
 """Smaller side below which a face is neither taught nor counted against: too few pixels to tell."""
 
-_TARGET_PX = (7.0, 300.0)
-"""Sides that faces are brought to: from where the teachers see nothing to nearly a whole crop of 320."""
+_TARGET_PX = (7.0, 420.0)
+"""Sides that faces are brought to where the view holds them: from where the teachers see nothing to the
+largest that the priors are made for."""
 
 _MOST_OF_VIEW = 0.95
 """Share of the view's shorter side that the face it is made about may take."""

@@ -15,7 +15,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 from training import export  # noqa: E402
 from training import model as model_module  # noqa: E402
 from training.assign import assign, candidates, pair_iou  # noqa: E402
-from training.data import Batch  # noqa: E402
+from training.data import Batch, batches  # noqa: E402
+from training.labels import Labels  # noqa: E402
 from training.loss import ignored_priors, loss  # noqa: E402
 from training.model import FaceNet, folded, load_onnx, restored, units  # noqa: E402
 from training.priors import decode_boxes, decode_points, encode_points, level_starts, priors_of  # noqa: E402
@@ -233,3 +234,18 @@ def test_weights_of_a_narrower_network_grow(tmp_path: Path, monkeypatch: pytest.
         monkeypatch.setattr(model_module, name, count)
     with pytest.raises(ValueError, match="does not fit"):
         load_onnx(fresh(), path)
+
+
+def test_every_other_batch_has_fewer_and_larger_pictures() -> None:
+    box = np.array([[60, 40, 100, 90]], np.float32)
+    unknown = np.full((1, 5, 2), np.nan, np.float32)
+    labels = Labels(box, unknown, np.ones(1, np.float32), np.zeros(1, bool))
+    photo = np.full((160, 200, 3), 90, np.uint8)
+    made = batches(lambda rng: (photo, labels), 8, 96, np.random.default_rng(5))
+    for count, side in ((8, 96), (2, 192), (8, 96), (2, 192)):
+        batch = next(made)
+        assert batch.images.shape == (count, 3, side, side)
+        assert batch.of.max() < count
+        assert len(batch.of) == len(batch.xyxy) == len(batch.quality)
+        assert batch.xyxy.min() >= 0
+        assert batch.xyxy.max() <= side

@@ -57,7 +57,7 @@ def people(tmp_path: Path) -> Path:
 def command(people: Path, work: Path, *more: str) -> list[str]:
     return [
         sys.executable, "-m", "training.train", "--people", str(people), "--work", str(work),
-        "--batch", "2", "--size-px", "96", "--processes", "2", *more,
+        "--batch", "4", "--size-px", "96", "--processes", "2", *more,
     ]  # fmt: skip
 
 
