@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from unionveil import Faces
-from unionveil.boxes import area, cover_pixels, drop_fragments, expand, iou, nms, replaced_by, unite
+from unionveil.boxes import area, cover_pixels, drop_fragments, expand, iou, nms, unite
 
 coordinates = st.floats(-50, 250, width=32, allow_nan=False)
 
@@ -52,24 +52,6 @@ def test_nms_keeps_a_set_without_overlap_that_covers_the_rest(given_boxes, thres
 def test_nms_breaks_ties_by_order():
     xyxy = np.float32([[0, 0, 10, 10], [1, 0, 11, 10], [40, 0, 50, 10]])
     assert nms(xyxy, np.float32([0.5, 0.5, 0.5]), 0.4).tolist() == [0, 2]
-
-
-def test_a_box_is_replaced_by_the_one_that_nms_dropped_it_for():
-    """Three in a row: the middle one goes to the first; a box without area stands for itself."""
-    xyxy = np.float32([[0, 0, 10, 10], [4, 0, 14, 10], [8, 0, 18, 10], [5, 5, 5, 5]])
-    kept = nms(xyxy, np.float32([0.5, 0.8, 0.9, 0.7]), 0.4)
-    assert kept.tolist() == [2, 3, 0]
-    assert replaced_by(xyxy, kept, 0.4).tolist() == [2, 0, 0, 1]
-    assert len(replaced_by(xyxy[:0], kept[:0], 0.4)) == 0
-
-
-@given(scored(), st.floats(0.1, 0.9))
-def test_a_box_is_replaced_by_none_of_a_lesser_score(given_boxes, threshold):
-    xyxy, score = given_boxes
-    kept = nms(xyxy, score, threshold)
-    owner = replaced_by(xyxy, kept, threshold)
-    assert (score[kept][owner] >= score).all()
-    assert (owner[kept] == np.arange(len(kept))).all()
 
 
 @given(scored(), st.floats(0.1, 0.9))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from .faces import BoolArray, Faces, FloatArray, IntArray
+from .faces import BoolArray, Faces, FloatArray
 
 __all__ = [
     "area",
@@ -20,7 +20,6 @@ __all__ = [
     "expand",
     "iou",
     "nms",
-    "replaced_by",
     "shorter_sides",
     "unite",
 ]
@@ -56,7 +55,7 @@ def covered(a: FloatArray, b: FloatArray, share: float) -> BoolArray:
     return _intersection(a, b) >= share * np.maximum(area(a), 1e-9)[:, None]
 
 
-def nms(xyxy: FloatArray, score: FloatArray, iou_threshold: float) -> IntArray:
+def nms(xyxy: FloatArray, score: FloatArray, iou_threshold: float) -> npt.NDArray[np.intp]:
     """Greedy non-maximum suppression.
 
     Args:
@@ -83,26 +82,9 @@ def nms(xyxy: FloatArray, score: FloatArray, iou_threshold: float) -> IntArray:
     return np.asarray(kept, np.intp)
 
 
-def replaced_by(xyxy: FloatArray, kept: IntArray, iou_threshold: float) -> IntArray:
-    """Which of the boxes that `nms` kept stands for each box.
-
-    Args:
-        xyxy: `(N, 4)` boxes.
-        kept: `(K,)` what `nms` returned for them.
-        iou_threshold: that of `nms`.
-
-    Returns:
-        `(N,)` indices into `kept`; a kept box stands for itself.
-    """
-    owner = np.zeros(len(xyxy), np.intp)
-    for rows in _blocks(len(xyxy)):
-        # The first box that overlaps another is the one for which `nms` dropped it.
-        owner[rows] = (iou(xyxy[rows], xyxy[kept]) > iou_threshold).argmax(axis=1) if len(kept) else 0
-    owner[kept] = np.arange(len(kept))
-    return owner
-
-
-def unite(xyxy: FloatArray, score: FloatArray, iou_threshold: float) -> tuple[FloatArray, IntArray]:
+def unite(
+    xyxy: FloatArray, score: FloatArray, iou_threshold: float
+) -> tuple[FloatArray, npt.NDArray[np.intp]]:
     """As `nms`, but a kept box grows to hold the boxes that it replaces, so no pixel is uncovered.
 
     Args:
@@ -150,7 +132,7 @@ def cover_pixels(xyxy: FloatArray, size_wh: tuple[int, int]) -> npt.NDArray[np.i
     return np.clip(whole, 0, limit).astype(np.int64)
 
 
-def drop_fragments(faces: Faces, cut: BoolArray, inside: float) -> IntArray:
+def drop_fragments(faces: Faces, cut: BoolArray, inside: float) -> npt.NDArray[np.intp]:
     """Drops boxes that a larger box covers and that tell nothing of their own.
 
     Such are pieces of faces that a tile's edge cut, and what a close look takes for small faces inside a

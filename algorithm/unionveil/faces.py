@@ -10,14 +10,13 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BoolArray", "Faces", "FloatArray", "IntArray", "Landmark", "RgbImage"]
+__all__ = ["BoolArray", "Faces", "FloatArray", "Landmark", "RgbImage"]
 
 RgbImage: TypeAlias = npt.NDArray[np.uint8]
 """`(H, W, 3)` uint8, red first, upright. Blue-first pixels exist inside single functions only."""
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
-IntArray: TypeAlias = npt.NDArray[np.intp]
 
 
 class Landmark(IntEnum):
@@ -36,7 +35,7 @@ class Faces:
 
     Attributes:
         xyxy: `(N, 4)` float32, left, top, right, bottom; may reach beyond the picture.
-        score: `(N,)` float32 in [0, 1], the detector's confidence, after all looks at the picture.
+        score: `(N,)` float32 in [0, 1], the detector's confidence.
         landmarks: `(N, 5, 2)` float32, x and y in the order of `Landmark`; NaN where the detector has none.
     """
 
@@ -57,7 +56,7 @@ class Faces:
     def __len__(self) -> int:
         return len(self.xyxy)
 
-    def __getitem__(self, which: BoolArray | IntArray | slice) -> Faces:
+    def __getitem__(self, which: BoolArray | npt.NDArray[np.intp] | slice) -> Faces:
         """The faces that a boolean mask, an index array or a slice picks."""
         return Faces(self.xyxy[which], self.score[which], self.landmarks[which])
 

@@ -1,16 +1,13 @@
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from unionveil import Faces
-from unionveil.boxes import covered, iou
 from unionveil.detect.models import CARDS
-from unionveil.detect.tiles import _merge, _resize, find_faces, plan_sizes, plan_tiles
+from unionveil.detect.tiles import _resize, find_faces, plan_sizes, plan_tiles
 
 sides = st.integers(1, 20000)
 
@@ -99,63 +96,3 @@ def test_a_face_across_a_seam_is_one_whole_face(place, side):
     assert len(faces) == 1
     expected = np.clip([place[0], place[1], place[0] + side, place[1] + side], 0, [4000, 3000] * 2)
     assert np.abs(faces.xyxy[0] - expected).max() <= 7  # a pixel of the coarsest view
-
-
-class Unsure(Painted):
-    """As `Painted`, with a given score at each width of a picture, told only from the threshold on."""
-
-    def __init__(self, scores):
-        self.scores = scores
-
-    def __call__(self, image, threshold):
-        faces = super().__call__(image, threshold)
-        score = np.full(len(faces), self.scores.get(image.shape[1], 0), np.float32)
-        return replace(faces, score=score)[score >= threshold]
-
-
-@pytest.mark.parametrize(
-    ("scores", "threshold", "expected"),
-    [
-        ({1280: 0.3, 320: 0.3}, 0.5, 0.51),
-        ({1280: 0.3, 320: 0.3}, 0.52, None),
-        ({1280: 0.5}, 0.5, 0.5),
-        ({1280: 0.49}, 0.5, None),
-        ({1280: 0.9, 320: 0.05}, 0.5, 0.9),
-        ({1280: 0.9, 320: 0.5}, 0.5, 0.95),
-    ],
-)
-def test_a_face_seen_at_two_sizes_counts_for_more(scores, threshold, expected):
-    image = np.zeros((960, 1280, 3), np.uint8)
-    image[200:400, 300:500] = 255
-    faces = find_faces(image, Unsure(scores), threshold, "standard")
-    assert len(faces) == (0 if expected is None else 1)
-    if expected is not None:
-        assert faces.score[0] == pytest.approx(expected)
-
-
-def test_what_is_no_face_takes_no_face_along():
-    """A box below the threshold leaves the boxes inside it, though a cut one is dropped for a larger one."""
-    faces = Faces.of([[0, 0, 100, 100], [10, 10, 40, 40]], [0.4, 0.6])
-    cut, look = np.array([False, True]), np.array([0, 0])
-    assert _merge(faces, cut, look, 1, 0.5, 0.4).xyxy.tolist() == [[10, 10, 40, 40]]
-    assert _merge(faces, cut, look, 1, 0.3, 0.4).xyxy.tolist() == [[0, 0, 100, 100]]
-
-
-face_boxes = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 200), st.integers(4, 80)), max_size=12)
-
-
-@settings(max_examples=200)
-@given(face_boxes, st.data())
-def test_whatever_one_size_is_sure_of_stays_covered(places, data):
-    xyxy = np.float32([(x, y, x + side, y + side) for x, y, side in places]).reshape(-1, 4)
-    shape = len(xyxy)
-    score = data.draw(hnp.arrays(np.float32, shape, elements=st.floats(0.125, 1, width=32)))
-    cut = data.draw(hnp.arrays(np.bool_, shape))
-    look = data.draw(hnp.arrays(np.intp, shape, elements=st.integers(0, 2)))
-    merged = _merge(Faces.of(xyxy, score), cut, look, 3, 0.5, 0.4)
-    assert (merged.score >= 0.5).all()
-    assert (np.diff(merged.score) <= 0).all()
-    for box in xyxy[score >= 0.5]:
-        same = iou(box[None], merged.xyxy) > 0.4
-        # Or the box that replaced it lies in a larger one: .4 of both, less .15, the least that is covered.
-        assert same.any() or covered(box[None], merged.xyxy, 0.25).any()

@@ -6,17 +6,16 @@ at several sizes, each cut into tiles of a bounded size, so memory does not grow
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
 
-from ..boxes import drop_fragments, nms, replaced_by
-from ..faces import BoolArray, Faces, IntArray, RgbImage
+from ..boxes import drop_fragments, nms
+from ..faces import BoolArray, Faces, RgbImage
 from .detector import Detector
-from .witness import least_score, together
 
 __all__ = ["Detail", "Tile", "find_faces", "plan_sizes", "plan_tiles"]
 
@@ -93,13 +92,10 @@ def _spans(length: int, tile_px: int) -> list[tuple[int, int]]:
 def find_faces(image: RgbImage, detector: Detector, threshold: float, detail: Detail) -> Faces:
     """Faces of a picture of any size, found in all tiles at all sizes and merged.
 
-    Each size is a witness of its own: a face that is seen at two scores higher than at either, and may be
-    found where each alone is not sure enough (`witness`).
-
     Args:
         image: `(H, W, 3)` uint8, red first.
         detector: what looks at each tile.
-        threshold: least score, after all sizes.
+        threshold: least score.
         detail: see `AnonymizeConfig.detail`.
 
     Returns:
@@ -109,48 +105,21 @@ def find_faces(image: RgbImage, detector: Detector, threshold: float, detail: De
         ModelError: the model failed.
     """
     height, width = image.shape[:2]
-    sizes = plan_sizes((width, height), detail)
-    least = least_score(threshold, len(sizes))
-    found: list[tuple[Faces, BoolArray, IntArray]] = []
+    found: list[tuple[Faces, BoolArray]] = []
     layer = image
-    for number, size_wh in enumerate(sizes):
+    for size_wh in plan_sizes((width, height), detail):
         # Each size is made from the one before it, which is nearer than the picture itself.
         layer = _resize(layer if size_wh[0] <= layer.shape[1] else image, size_wh)
         scale_xy = (width / size_wh[0], height / size_wh[1])
         for tile in plan_tiles(size_wh, detector.fixed_wh or (_TILE_PX, _TILE_PX)):
-            faces, cut = _look(layer, tile, detector, least)
-            found.append((faces.transform(scale_xy=scale_xy), cut, np.full(len(faces), number)))
-    return _merge(
-        Faces.concat([faces for faces, _, _ in found]),
-        np.concatenate([cut for _, cut, _ in found]),
-        np.concatenate([look for _, _, look in found]),
-        len(sizes),
-        threshold,
-        detector.cards[0].nms_iou,
-    )
-
-
-def _merge(
-    faces: Faces, cut: BoolArray, look: IntArray, looks: int, threshold: float, nms_iou: float
-) -> Faces:
-    """One box for each face, best first.
-
-    Args:
-        faces: `(N,)` of all tiles of all sizes.
-        cut: `(N,)` whether an inner edge of its tile cuts a box.
-        look: `(N,)` number of the size that it was found at, from 0.
-        looks: how many sizes there are.
-        threshold: least score, after all sizes.
-        nms_iou: overlap above which two boxes are one face.
-    """
+            faces, cut = _look(layer, tile, detector, threshold)
+            found.append((faces.transform(scale_xy=scale_xy), cut))
+    faces = Faces.concat([faces for faces, _ in found])
+    cut = np.concatenate([cut for _, cut in found])
     # Whole boxes before cut ones, whatever their scores: a piece must never stand for its face.
-    kept = nms(faces.xyxy, faces.score - 2 * cut, nms_iou)
-    score = together(faces.score, look, looks, replaced_by(faces.xyxy, kept, nms_iou), len(kept))
-    sure = score >= threshold
-    # Only now what lies inside another box: one that is no face must not take faces along.
-    merged, cut = replace(faces[kept[sure]], score=score[sure]), cut[kept[sure]]
-    merged = merged[drop_fragments(merged, cut, inside=0.85)]
-    return merged[np.argsort(-merged.score, kind="stable")]
+    kept = nms(faces.xyxy, faces.score - 2 * cut, detector.cards[0].nms_iou)
+    kept = kept[drop_fragments(faces[kept], cut[kept], inside=0.85)]
+    return faces[kept[np.argsort(-faces.score[kept], kind="stable")]]
 
 
 def _resize(image: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
