@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -99,8 +99,11 @@ class Labels:
         )
 
 
-Third = Mapping[str, tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
-"""Boxes and scores of the third teacher by photo."""
+Seen: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+"""`(M, 4)` boxes and `(M,)` scores that the third teacher saw in a photo."""
+
+Third: TypeAlias = Mapping[str, Seen]
+"""What it saw, by photo."""
 
 
 def read_third_teacher(path: Path) -> Third:
@@ -138,7 +141,7 @@ def labels_of(line: Mapping[str, Any], third: Third) -> Labels:
         raise DataError(f"the labels of {line.get('name')} lack {error}") from error
     negative = bool(line.get("negative"))
     if seen is not None:
-        boxes = _shown_to_third(boxes, *seen)
+        boxes = _shown_to_third(boxes, seen)
     weighted = _weighted(boxes.scores)
     refuted = _refuted(boxes, seen, negative)
     doubtful = boxes.ignore & ~boxes.human & ~boxes.alone & (not negative)
@@ -191,10 +194,9 @@ def _marked(line: Mapping[str, Any]) -> _Boxes:
     )
 
 
-def _shown_to_third(
-    boxes: _Boxes, seen_xyxy: npt.NDArray[np.float32], seen_scores: npt.NDArray[np.float32]
-) -> _Boxes:
+def _shown_to_third(boxes: _Boxes, seen: Seen) -> _Boxes:
     """The same with the third teacher's opinion, which makes some boxes faces, and the boxes it saw alone."""
+    seen_xyxy, seen_scores = seen
     same = iou(boxes.xyxy, seen_xyxy) >= _SAME_IOU
     opinion = np.where(same, seen_scores, np.float32(0)).max(axis=1, initial=0)
     sure = (opinion >= _PROMOTED) & (boxes.scores.max(axis=1, initial=0) >= _PROMOTED)
@@ -219,7 +221,7 @@ def _weighted(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return scores @ (weights / weights.sum())
 
 
-def _refuted(boxes: _Boxes, seen: tuple[Any, Any] | None, negative: bool) -> npt.NDArray[np.bool_]:
+def _refuted(boxes: _Boxes, seen: Seen | None, negative: bool) -> npt.NDArray[np.bool_]:
     """`(N,)` which large uncertain boxes are no face, because nobody sees one there."""
     large = boxes.ignore & ~boxes.head & (shorter_sides(boxes.xyxy) >= _REFUTED_PX)
     if negative:

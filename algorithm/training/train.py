@@ -59,7 +59,7 @@ class Settings:
         resume: whether to go on from the checkpoint in `work`.
         processes: how many, each with one thread.
         batch: pictures for each process and step; every other step has a quarter as many, twice as large.
-        size_px: side of a picture.
+        size_px: side of a picture, of the smaller ones.
         rate: peak learning rate.
         decay: weight decay.
         average: share of the moving average of the weights that each step keeps.
@@ -240,6 +240,7 @@ def _run(rank: int, settings: Settings) -> None:
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.step()
+        # By area: one of the larger pictures counts as four.
         step, crops = step + 1, crops + settings.batch * settings.processes
         _follow(average, model, min(settings.average, (step + 1) / (step + 10)))
         if rank != 0:
