@@ -43,9 +43,10 @@ def test_a_ddo_reads_back_as_it_was_and_keeps_what_others_added():
 
 
 def test_hashes_are_those_of_nodes():
-    text = ddo().to_json()
-    assert ddo().encrypted_hash() == "0x" + hashlib.sha256(text.encode()).hexdigest()
-    assert ddo().plain_hash() == "0x" + hashlib.sha256(("0x" + text.encode().hex()).encode()).hexdigest()
+    ours = ddo()
+    text = ours.to_json()
+    assert ours.encrypted_hash() == "0x" + hashlib.sha256(text.encode()).hexdigest()
+    assert ours.plain_hash() == "0x" + hashlib.sha256(("0x" + text.encode().hex()).encode()).hexdigest()
 
 
 def broken():
