@@ -63,7 +63,7 @@ KEEP_MEMORY := MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1717
 # ones, TRAIN_FLAGS=--resume from the last checkpoint.
 train: people $(VENV)-train/.ready
 	$(TRAIN_BIN)/python -m training.teach --people $(PEOPLE) --cache $(TRAIN_WORK)/pixels.u8 --out $(TRAIN_WORK)/centerface.jsonl
-	$(KEEP_MEMORY) $(TRAIN_BIN)/python -m training.train --people $(PEOPLE) --work $(TRAIN_WORK) --teacher $(TRAIN_WORK)/centerface.jsonl --hours $(HOURS) $(TRAIN_FLAGS)
+	$(KEEP_MEMORY) $(TRAIN_BIN)/python -m training.train --people $(PEOPLE) --work $(TRAIN_WORK) --teacher $(TRAIN_WORK)/centerface.jsonl --distil $(MODELS)/yunet_n_dynamic.onnx --hours $(HOURS) $(TRAIN_FLAGS)
 	$(TRAIN_BIN)/python -m training.export --work $(TRAIN_WORK) --out $(TRAIN_WORK)/weights --threshold 0.5
 
 # EVALUATE_FLAGS="--weights FOLDER" measures weights that were exported to another folder.

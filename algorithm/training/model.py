@@ -16,7 +16,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["FaceNet", "Unit", "count_macs", "folded", "load_onnx", "parameters", "restored", "units"]
+__all__ = [
+    "FEATURES",
+    "FaceNet",
+    "Unit",
+    "count_macs",
+    "folded",
+    "load_onnx",
+    "parameters",
+    "restored",
+    "units",
+]
 
 _SLOPE = 0.1
 _LOWEST_SCORE = 0.01
@@ -27,6 +37,9 @@ _STAGE8, _STAGE16, _STAGE32 = 96, 192, 384
 
 _NECK, _FINE = 96, 32
 """Channels of the pyramid's levels, and of the one at stride 4."""
+
+FEATURES = (_FINE, _NECK, _NECK, _NECK)
+"""Channels of what the heads read, level by level."""
 
 
 class Unit(nn.Module):
@@ -139,6 +152,10 @@ class FaceNet(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As the class says."""
+        return self.read(self.features(x))
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """What the heads read, `(N, FEATURES[i], H / STRIDES[i], W / STRIDES[i])` for each level."""
         at4 = self.stage4(x)
         at8 = self.stage8(at4)
         at16 = self.stage16(at8)
@@ -146,7 +163,10 @@ class FaceNet(nn.Module):
         at16 = self.merge16(self.side16(at16) + _double(at32))
         at8 = self.merge8(self.side8(at8) + _double(at16))
         at4 = self.merge4(self.side4(at4) + _double(self.down4(at8)))
-        seen = [self.context4(at4), self.context8(at8), self.context16(at16), self.context32(at32)]
+        return [self.context4(at4), self.context8(at8), self.context16(at16), self.context32(at32)]
+
+    def read(self, seen: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """The heads, from `features`."""
         levels = [head(level) for head, level in zip(self.heads, seen, strict=True)]
         loc, logit, landms = (torch.cat(parts, 1) for parts in zip(*levels, strict=True))
         return loc, logit, landms

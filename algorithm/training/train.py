@@ -28,9 +28,10 @@ import cv2
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch import Tensor, multiprocessing
+from torch import Tensor, multiprocessing, nn
 
 from .data import Photos, batches
+from .distil import Adapters, Watching, distillation_loss
 from .holdout import measure, split
 from .labels import Third, read_third_teacher
 from .loss import loss
@@ -45,6 +46,12 @@ _LEAST_RATE = 0.01
 
 _LARGEST_GRADIENT = 10.0
 
+_DISTILLED = 1.0
+"""Weight of what YuNet sees beside the labels."""
+
+_ADAPTERS_FASTER = 5.0
+"""Learning rate of what reads YuNet's features, over the network's: it starts from nothing."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -56,6 +63,7 @@ class Settings:
         hours: from now to the end.
         init: ONNX weights of this project to start from; None starts from random weights.
         teacher: what `teach.py` wrote; None teaches with two teachers.
+        distil: YuNet's ONNX file, which looks at every picture beside the network; None leaves it out.
         resume: whether to go on from the checkpoint in `work`.
         processes: how many, each with one thread.
         batch: pictures for each process and step; every other step has a quarter as many, twice as large.
@@ -72,6 +80,7 @@ class Settings:
     hours: float
     init: Path | None
     teacher: Path | None
+    distil: Path | None
     resume: bool
     processes: int
     batch: int
@@ -111,7 +120,9 @@ def _check(settings: Settings) -> None:
     if settings.init:
         _check_weights(settings.init)
     if settings.resume:
-        _check_checkpoint(settings.work / "checkpoint.pt")
+        _check_checkpoint(settings.work / "checkpoint.pt", distils=settings.distil is not None)
+    if settings.distil:
+        Watching(settings.distil)
     if settings.hours <= 0 or settings.processes < 1 or settings.batch < 4:
         raise DataError("--hours must be above 0, --processes at least 1 and --batch at least 4")
     if settings.size_px % SIZE_MULTIPLE_PX:
@@ -128,7 +139,7 @@ def _check_weights(path: Path) -> None:
         raise DataError(str(error)) from error
 
 
-def _check_checkpoint(path: Path) -> None:
+def _check_checkpoint(path: Path, *, distils: bool) -> None:
     if not path.is_file():
         raise DataError(f"there is no {path}: leave out --resume")
     try:
@@ -140,6 +151,10 @@ def _check_checkpoint(path: Path) -> None:
             f"{path} is of another network or an older program: export its weights with the program that "
             "made it, and start from them with --init instead of --resume"
         ) from error
+    if ("adapters" in state) != distils:
+        raise DataError(
+            f"{path} was made {'without' if distils else 'with'} --distil: resume it in the same way"
+        )
 
 
 def _settings() -> Settings:
@@ -155,6 +170,9 @@ def _settings() -> Settings:
         help="ONNX weights of this project to start from, as wide as the network or narrower",
     )
     parser.add_argument("--teacher", type=Path, help="CenterFace's labels, from training.teach")
+    parser.add_argument(
+        "--distil", type=Path, help="YuNet, yunet_n_dynamic.onnx: its features are learned too"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --work")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument(
@@ -208,7 +226,12 @@ def _run(rank: int, settings: Settings) -> None:
     model, state = _start(settings, rank)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = restored(state["average"] if settings.resume else model.state_dict()).eval()
-    optimizers = _optimizers(model, settings)
+    watching = Watching(settings.distil) if settings.distil else None
+    adapters = Adapters()
+    if "adapters" in state:
+        adapters.load_state_dict(state["adapters"])
+    learning = [*model.parameters(), *(adapters.parameters() if watching else ())]
+    optimizers = _optimizers(model, adapters, settings)
     if settings.resume:
         for optimizer, saved_state in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved_state)
@@ -227,18 +250,23 @@ def _run(rank: int, settings: Settings) -> None:
         batch = next(source)
         made += time.perf_counter() - batch_begun
         elapsed = time.time() - begun
-        value, parts = loss(*model(batch.images), batch)
-        model.zero_grad(set_to_none=True)
+        seen = model.features(batch.images)
+        value, parts = loss(*model.read(seen), batch)
+        if watching:
+            told, parts["untold"] = distillation_loss(adapters, seen, watching(batch.images))
+            value = value + _DISTILLED * told
+        for parameter in learning:
+            parameter.grad = None
         value.backward()  # type: ignore[no-untyped-call]
         # The first process keeps the time for all: with rates of their own their weights would drift apart.
         here = start + (1 - start) * min(1.0, elapsed / (settings.hours * 3600)) if rank == 0 else 0.0
-        progress, told = _share(model, (here, float(ending.asked)), settings.processes)
-        over = told > 0 or progress >= 1
+        progress, asked = _share(learning, (here, float(ending.asked)), settings.processes)
+        over = asked > 0 or progress >= 1
         rate = rate_at(progress, step, settings.rate)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), _LARGEST_GRADIENT)
+        torch.nn.utils.clip_grad_norm_(learning, _LARGEST_GRADIENT)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group["faster"]
             optimizer.step()
         # By area: one of the larger pictures counts as four.
         step, crops = step + 1, crops + settings.batch * settings.processes
@@ -253,9 +281,11 @@ def _run(rank: int, settings: Settings) -> None:
         now = time.time()
         if over or now - saved > 180:
             saved = now
+            extra = {"adapters": adapters.state_dict()} if watching else {}
             _save(
-                settings, model, average, optimizers, progress, step, crops, seconds_before + elapsed, state
-            )
+                settings, model, average, optimizers, progress, step, crops, seconds_before + elapsed,
+                {"origin": state["origin"], **extra},
+            )  # fmt: skip
         if over or now - measured > settings.measure_minutes * 60:
             measured = now
             log.write(step=step, crops=crops, **measure(average, pixels, lines, third, held))
@@ -277,7 +307,7 @@ def _start(settings: Settings, rank: int) -> tuple[FaceNet, dict[str, Any]]:
     return model.train(), {"progress": 0.0, "step": 0, "crops": 0, "seconds": 0.0, "origin": origin}
 
 
-def _optimizers(model: FaceNet, settings: Settings) -> list[torch.optim.Optimizer]:
+def _optimizers(model: FaceNet, adapters: Adapters, settings: Settings) -> list[torch.optim.Optimizer]:
     """Muon for the convolutions inside the network that mix channels, AdamW for all else.
 
     Weights decay; biases and batch norm do not.
@@ -285,18 +315,21 @@ def _optimizers(model: FaceNet, settings: Settings) -> list[torch.optim.Optimize
     mixing = [unit.conv.weight for name, unit in units(model) if unit.conv.groups == 1 and name != "stage4.0"]
     others = [p for p in model.parameters() if not any(p is weight for weight in mixing)]
     groups: list[dict[str, Any]] = [
-        {"params": [p for p in others if p.ndim > 1], "weight_decay": settings.decay},
-        {"params": [p for p in others if p.ndim == 1], "weight_decay": 0.0},
+        {"params": [p for p in others if p.ndim > 1], "weight_decay": settings.decay, "faster": 1.0},
+        {"params": [p for p in others if p.ndim == 1], "weight_decay": 0.0, "faster": 1.0},
+        {"params": list(adapters.parameters()), "weight_decay": 0.0, "faster": _ADAPTERS_FASTER},
     ]
-    return [
-        Muon(mixing, lr=settings.rate, weight_decay=settings.decay),
-        torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.99)),
-    ]
+    muon = Muon(mixing, lr=settings.rate, weight_decay=settings.decay)
+    for group in muon.param_groups:
+        group["faster"] = 1.0
+    return [muon, torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.99))]
 
 
-def _share(model: FaceNet, told: tuple[float, float], processes: int) -> tuple[float, float]:
+def _share(
+    learning: Sequence[nn.Parameter], told: tuple[float, float], processes: int
+) -> tuple[float, float]:
     """Gives every process the mean gradient, and the sums of two numbers that each of them tells."""
-    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    gradients = [parameter.grad for parameter in learning if parameter.grad is not None]
     flat = torch.cat([gradient.reshape(-1) for gradient in gradients] + [torch.tensor(told)])
     dist.all_reduce(flat)
     at = 0
@@ -327,15 +360,14 @@ def _save(
     step: int,
     crops: int,
     seconds: float,
-    before: dict[str, Any],
+    more: dict[str, Any],
 ) -> None:
     half = settings.work / "checkpoint.part"
     torch.save(
         {
             "model": model.state_dict(), "average": average.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-            "progress": progress, "step": step, "crops": crops, "seconds": seconds,
-            "origin": before["origin"],
+            "progress": progress, "step": step, "crops": crops, "seconds": seconds, **more,
         },
         half,
     )  # fmt: skip

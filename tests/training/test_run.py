@@ -18,6 +18,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
 
+from training.model import FaceNet  # noqa: E402
 from training.train import rate_at  # noqa: E402
 
 
@@ -96,6 +97,7 @@ def test_run_ends_when_told_goes_on_and_is_exported(people: Path, tmp_path: Path
         (["--hours", "0"], "--hours must be above 0"),
         (["--hours", "1", "--init", "nowhere.onnx"], "nowhere.onnx is not there"),
         (["--hours", "1", "--init", __file__], "no ONNX file"),
+        (["--hours", "1", "--distil", "nowhere.onnx"], "nowhere.onnx is not there"),
     ],
 )
 def test_what_is_missing_is_told_before_anything_starts(
@@ -122,6 +124,18 @@ def test_checkpoint_of_another_network_is_told_of(
     assert done.returncode == 1
     assert "--init instead of --resume" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_run_with_yunet_goes_on_with_yunet(people: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    state = {"optimizers": [], "model": FaceNet().state_dict(), "adapters": {}}
+    torch.save(state, work / "checkpoint.pt")
+    done = subprocess.run(
+        command(people, work, "--hours", "1", "--resume"), capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 1
+    assert "was made with --distil: resume it in the same way" in done.stderr
 
 
 def test_missing_photos_are_told_of(tmp_path: Path) -> None:
