@@ -126,6 +126,21 @@ def test_checkpoint_of_another_network_is_told_of(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.shared
+def test_run_tells_more_of_yunet_and_goes_on(shared: Path, people: Path, tmp_path: Path) -> None:
+    work, yunet = tmp_path / "work", str(shared / "models" / "yunet_n_dynamic.onnx")
+    first = command(people, work, "--distil", yunet, "--rate", "0.003")
+    subprocess.run([*first, "--hours", "0.004"], check=True, timeout=200)
+    subprocess.run([*first, "--hours", "0.001", "--resume"], check=True, timeout=200)
+    log = [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]
+    untold = [line["untold"] for line in log if "untold" in line]
+    assert untold[-1] < 0.95
+    state = torch.load(work / "checkpoint.pt", weights_only=True)
+    assert state["step"] == log[-1]["step"]
+    assert float(state["adapters"]["reads.1.weight"].abs().max()) > 0
+
+
 def test_run_with_yunet_goes_on_with_yunet(people: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
