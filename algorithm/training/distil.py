@@ -63,7 +63,9 @@ class Watching:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise DataError(f"--distil {path} is not there")
+            raise DataError(
+                f"--distil {path} is not there: name YuNet's folder with MODELS=FOLDER, or leave it out"
+            )
         try:
             model = onnx.load(path)
         except DecodeError as error:
