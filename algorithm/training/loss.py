@@ -10,7 +10,7 @@ from .assign import Assignment, assign, pair_iou
 from .data import Batch
 from .priors import decode_boxes, encode_points, priors_of
 
-__all__ = ["ignored_priors", "loss"]
+__all__ = ["ignored_priors", "loss", "quality_focal"]
 
 _BOX, _POINTS = 2.0, 0.2
 _SURE = 0.5
@@ -26,9 +26,9 @@ _LEAST_LANDMARK_PX = 10.0
 def loss(loc: Tensor, logit: Tensor, landms: Tensor, batch: Batch) -> tuple[Tensor, dict[str, float]]:
     """Sum of the three losses over a batch.
 
-    Scores are taught by quality focal loss (arXiv:2006.04388, equation 5): the target of an answering prior
-    is the face's quality times a mean of 1 and its box's overlap, and 0 for all others; what is near its
-    target counts little. Boxes by distance-IoU (arXiv:1911.08287). Landmarks by smooth L1.
+    Scores are taught by quality focal loss: the target of an answering prior is the face's quality times a
+    mean of 1 and its box's overlap, and 0 for all others. Boxes by distance-IoU (arXiv:1911.08287).
+    Landmarks by smooth L1.
 
     Args:
         loc: `(N, P, 4)`.
@@ -47,10 +47,8 @@ def loss(loc: Tensor, logit: Tensor, landms: Tensor, batch: Batch) -> tuple[Tens
     target, weight, overlap, gap = _targets(boxes, pairs, batch, score)
     counted = ~ignored_priors(priors, batch, len(score))
     counted[pairs.picture, pairs.prior] = True
-    near = (target - score.sigmoid()).abs() ** 2
-    entropy = functional.binary_cross_entropy_with_logits(score, target, reduction="none")
     total = weight.sum().clamp(min=1.0)
-    score_loss = (near * entropy * counted).sum() / total
+    score_loss = (quality_focal(score, target) * counted).sum() / total
     box_loss = (weight * gap).sum() / total
     points_loss = _points_loss(landms, priors, pairs, batch)
     parts = {
@@ -60,6 +58,15 @@ def loss(loc: Tensor, logit: Tensor, landms: Tensor, batch: Batch) -> tuple[Tens
         "iou": float(overlap.mean()) if len(overlap) else 0.0,
     }
     return score_loss + _BOX * box_loss + _POINTS * points_loss, parts
+
+
+def quality_focal(logit: Tensor, target: Tensor) -> Tensor:
+    """Of each cell, its entropy against a target in [0, 1]; what is near its target counts little.
+
+    Equation 5 of arXiv:2006.04388, with its beta of 2.
+    """
+    entropy = functional.binary_cross_entropy_with_logits(logit, target, reduction="none")
+    return (target - logit.sigmoid()).square() * entropy
 
 
 def _targets(

@@ -12,7 +12,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
+from google.protobuf.message import DecodeError
+from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -24,6 +27,7 @@ __all__ = [
     "folded",
     "load_onnx",
     "parameters",
+    "read_graph",
     "restored",
     "units",
 ]
@@ -227,6 +231,18 @@ def count_macs(model: FaceNet, size_wh: tuple[int, int]) -> int:
     return total
 
 
+def read_graph(path: Path) -> onnx.ModelProto:
+    """Reads an ONNX file.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return onnx.load(path)
+    except DecodeError as error:
+        raise ValueError(f"{path} is no ONNX file: {error}") from error
+
+
 def load_onnx(model: FaceNet, path: Path) -> list[str]:
     """Starts a model from weights that this project exported, of this network or of a narrower one.
 
@@ -243,14 +259,7 @@ def load_onnx(model: FaceNet, path: Path) -> list[str]:
     Raises:
         ValueError: the file is no ONNX file, or of another network, or of a wider one.
     """
-    import onnx
-    from google.protobuf.message import DecodeError
-    from onnx import numpy_helper
-
-    try:
-        graph = onnx.load(path).graph
-    except DecodeError as error:
-        raise ValueError(f"{path} is no ONNX file: {error}") from error
+    graph = read_graph(path).graph
     arrays = {
         tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer
     }

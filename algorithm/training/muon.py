@@ -29,14 +29,19 @@ class Muon(torch.optim.Optimizer):
     """Muon for convolutions without groups.
 
     Args:
-        weights: `(out, in, height, width)` each.
+        weights: `(out, in, height, width)` each, or groups of them.
         lr: learning rate, on AdamW's scale.
         momentum: share of the running mean of gradients that each step keeps, with Nesterov's look ahead.
         weight_decay: as in AdamW.
     """
 
     def __init__(
-        self, weights: Iterable[Tensor], *, lr: float, momentum: float = 0.95, weight_decay: float = 0.0
+        self,
+        weights: Iterable[Tensor] | Iterable[dict[str, Any]],
+        *,
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
     ) -> None:
         super().__init__(weights, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 

@@ -30,8 +30,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, multiprocessing, nn
 
+from unionveil.errors import UnionVeilError
+
 from .data import Photos, batches
-from .distil import Adapters, Watching, distillation_loss
+from .distil import Adapters, distillation_loss, looks
 from .holdout import measure, split
 from .labels import Third, read_third_teacher
 from .loss import loss
@@ -47,10 +49,10 @@ _LEAST_RATE = 0.01
 _LARGEST_GRADIENT = 10.0
 
 _DISTILLED = 1.0
-"""Weight of what YuNet sees beside the labels."""
+"""Weight of what each detector sees beside the labels."""
 
 _ADAPTERS_FASTER = 5.0
-"""Learning rate of what reads YuNet's features, over the network's: it starts from nothing."""
+"""Learning rate of what reads the detectors' features, over the network's: it starts from nothing."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class Settings:
         hours: from now to the end.
         init: ONNX weights of this project to start from; None starts from random weights.
         teacher: what `teach.py` wrote; None teaches with two teachers.
-        distil: YuNet's ONNX file, which looks at every picture beside the network; None leaves it out.
+        distil: YuNet's ONNX file: it and CenterFace look at every picture beside the network; None leaves
+            both out.
         resume: whether to go on from the checkpoint in `work`.
         processes: how many, each with one thread.
         batch: pictures for each process and step; every other step has a quarter as many, twice as large.
@@ -97,7 +100,7 @@ def main() -> int:
     settings = _settings()
     try:
         _check(settings)
-    except DataError as error:
+    except (DataError, UnionVeilError) as error:
         print(error, file=sys.stderr)
         return 1
     (settings.work / "meeting").unlink(missing_ok=True)
@@ -122,7 +125,7 @@ def _check(settings: Settings) -> None:
     if settings.resume:
         _check_checkpoint(settings.work / "checkpoint.pt", distils=settings.distil is not None)
     if settings.distil:
-        Watching(settings.distil)
+        looks(settings.distil)
     if settings.hours <= 0 or settings.processes < 1 or settings.batch < 4:
         raise DataError("--hours must be above 0, --processes at least 1 and --batch at least 4")
     if settings.size_px % SIZE_MULTIPLE_PX:
@@ -145,13 +148,13 @@ def _check_checkpoint(path: Path, *, distils: bool) -> None:
     try:
         state = torch.load(path, weights_only=True)
         restored(state["model"])
-        state["optimizers"]
+        state["optimizers"], state["adapters"]
     except (RuntimeError, KeyError) as error:
         raise DataError(
             f"{path} is of another network or an older program: export its weights with the program that "
             "made it, and start from them with --init instead of --resume"
         ) from error
-    if ("adapters" in state) != distils:
+    if bool(state["adapters"]) != distils:
         raise DataError(
             f"{path} was made {'without' if distils else 'with'} --distil: resume it in the same way"
         )
@@ -171,7 +174,9 @@ def _settings() -> Settings:
     )
     parser.add_argument("--teacher", type=Path, help="CenterFace's labels, from training.teach")
     parser.add_argument(
-        "--distil", type=Path, help="YuNet, yunet_n_dynamic.onnx: its features are learned too"
+        "--distil",
+        type=Path,
+        help="YuNet, yunet_n_dynamic.onnx: its features and CenterFace's are learned too",
     )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --work")
     parser.add_argument("--processes", type=int, default=2)
@@ -226,11 +231,12 @@ def _run(rank: int, settings: Settings) -> None:
     model, state = _start(settings, rank)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = restored(state["average"] if settings.resume else model.state_dict()).eval()
-    watching = Watching(settings.distil) if settings.distil else None
-    adapters = Adapters()
-    if "adapters" in state:
+    watching = looks(settings.distil) if settings.distil else {}
+    readers = {name: Adapters(look.channels) for name, look in watching.items()}
+    adapters = nn.ModuleDict(readers)
+    if settings.resume:
         adapters.load_state_dict(state["adapters"])
-    learning = [*model.parameters(), *(adapters.parameters() if watching else ())]
+    learning = [*model.parameters(), *adapters.parameters()]
     optimizers = _optimizers(model, adapters, settings)
     if settings.resume:
         for optimizer, saved_state in zip(optimizers, state["optimizers"], strict=True):
@@ -252,8 +258,8 @@ def _run(rank: int, settings: Settings) -> None:
         elapsed = time.time() - begun
         seen = model.features(batch.images)
         value, parts = loss(*model.read(seen), batch)
-        if watching:
-            told, parts["untold"] = distillation_loss(adapters, seen, watching(batch.images))
+        for name, look in watching.items():
+            told, parts[f"untold_{name}"] = distillation_loss(readers[name], seen, look(batch.images))
             value = value + _DISTILLED * told
         for parameter in learning:
             parameter.grad = None
@@ -281,11 +287,13 @@ def _run(rank: int, settings: Settings) -> None:
         now = time.time()
         if over or now - saved > 180:
             saved = now
-            extra = {"adapters": adapters.state_dict()} if watching else {}
-            _save(
-                settings, model, average, optimizers, progress, step, crops, seconds_before + elapsed,
-                {"origin": state["origin"], **extra},
-            )  # fmt: skip
+            _save(settings.work / "checkpoint.pt", {
+                "model": model.state_dict(), "average": average.state_dict(),
+                "adapters": adapters.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+                "progress": progress, "step": step, "crops": crops,
+                "seconds": seconds_before + elapsed, "origin": state["origin"],
+            })  # fmt: skip
         if over or now - measured > settings.measure_minutes * 60:
             measured = now
             log.write(step=step, crops=crops, **measure(average, pixels, lines, third, held))
@@ -307,7 +315,7 @@ def _start(settings: Settings, rank: int) -> tuple[FaceNet, dict[str, Any]]:
     return model.train(), {"progress": 0.0, "step": 0, "crops": 0, "seconds": 0.0, "origin": origin}
 
 
-def _optimizers(model: FaceNet, adapters: Adapters, settings: Settings) -> list[torch.optim.Optimizer]:
+def _optimizers(model: FaceNet, adapters: nn.Module, settings: Settings) -> list[torch.optim.Optimizer]:
     """Muon for the convolutions inside the network that mix channels, AdamW for all else.
 
     Weights decay; biases and batch norm do not.
@@ -319,10 +327,10 @@ def _optimizers(model: FaceNet, adapters: Adapters, settings: Settings) -> list[
         {"params": [p for p in others if p.ndim == 1], "weight_decay": 0.0, "faster": 1.0},
         {"params": list(adapters.parameters()), "weight_decay": 0.0, "faster": _ADAPTERS_FASTER},
     ]
-    muon = Muon(mixing, lr=settings.rate, weight_decay=settings.decay)
-    for group in muon.param_groups:
-        group["faster"] = 1.0
-    return [muon, torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.99))]
+    return [
+        Muon([{"params": mixing, "faster": 1.0}], lr=settings.rate, weight_decay=settings.decay),
+        torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.99)),
+    ]
 
 
 def _share(
@@ -351,27 +359,11 @@ def _follow(average: FaceNet, model: FaceNet, keep: float) -> None:
             value.copy_(target[name])
 
 
-def _save(
-    settings: Settings,
-    model: FaceNet,
-    average: FaceNet,
-    optimizers: Sequence[torch.optim.Optimizer],
-    progress: float,
-    step: int,
-    crops: int,
-    seconds: float,
-    more: dict[str, Any],
-) -> None:
-    half = settings.work / "checkpoint.part"
-    torch.save(
-        {
-            "model": model.state_dict(), "average": average.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-            "progress": progress, "step": step, "crops": crops, "seconds": seconds, **more,
-        },
-        half,
-    )  # fmt: skip
-    half.replace(settings.work / "checkpoint.pt")
+def _save(path: Path, state: dict[str, Any]) -> None:
+    """Writes a checkpoint, whole or not at all."""
+    half = path.with_suffix(".part")
+    torch.save(state, half)
+    half.replace(path)
 
 
 class _Log:

@@ -111,7 +111,7 @@ def test_what_is_missing_is_told_before_anything_starts(
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("state", [{"optimizers": [], "model": {}}, {"model": {}}])
+@pytest.mark.parametrize("state", [{"optimizers": [], "adapters": {}, "model": {}}, {"model": {}}])
 def test_checkpoint_of_another_network_is_told_of(
     people: Path, tmp_path: Path, state: dict[str, Any]
 ) -> None:
@@ -128,23 +128,25 @@ def test_checkpoint_of_another_network_is_told_of(
 
 @pytest.mark.slow
 @pytest.mark.shared
-def test_run_tells_more_of_yunet_and_goes_on(shared: Path, people: Path, tmp_path: Path) -> None:
+def test_run_tells_more_of_both_detectors_and_goes_on(shared: Path, people: Path, tmp_path: Path) -> None:
     work, yunet = tmp_path / "work", str(shared / "models" / "yunet_n_dynamic.onnx")
     first = command(people, work, "--distil", yunet, "--rate", "0.003")
     subprocess.run([*first, "--hours", "0.004"], check=True, timeout=200)
     subprocess.run([*first, "--hours", "0.001", "--resume"], check=True, timeout=200)
     log = [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]
-    untold = [line["untold"] for line in log if "untold" in line]
-    assert untold[-1] < 0.95
+    learned = [line for line in log if "untold_yunet" in line]
+    assert learned[-1]["untold_yunet"] < 0.985  # from 1; a busy machine makes few steps
+    assert learned[-1]["untold_centerface"] < 0.985
     state = torch.load(work / "checkpoint.pt", weights_only=True)
     assert state["step"] == log[-1]["step"]
-    assert float(state["adapters"]["reads.1.weight"].abs().max()) > 0
+    for name in ("yunet", "centerface"):
+        assert float(state["adapters"][f"{name}.reads.1.weight"].abs().max()) > 0
 
 
-def test_run_with_yunet_goes_on_with_yunet(people: Path, tmp_path: Path) -> None:
+def test_run_with_detectors_goes_on_with_them(people: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
-    state = {"optimizers": [], "model": FaceNet().state_dict(), "adapters": {}}
+    state = {"optimizers": [], "model": FaceNet().state_dict(), "adapters": {"yunet.reads.0.bias": 0}}
     torch.save(state, work / "checkpoint.pt")
     done = subprocess.run(
         command(people, work, "--hours", "1", "--resume"), capture_output=True, text=True, timeout=200

@@ -13,7 +13,7 @@ from .blob import to_blob
 from .models import ModelCard, find
 from .session import Session
 
-__all__ = ["CenterFace"]
+__all__ = ["CenterFace", "free_sizes"]
 
 
 class CenterFace:
@@ -35,7 +35,7 @@ class CenterFace:
 
     def __init__(self, card: ModelCard, threads: int = 0) -> None:
         self.cards = (card,)
-        self._session = Session(_free_sizes(find(card).read_bytes()), threads)
+        self._session = Session(free_sizes(find(card).read_bytes()), threads)
 
     def __call__(self, image: RgbImage, threshold: float) -> Faces:
         """As `Detector.__call__`."""
@@ -52,8 +52,15 @@ class CenterFace:
         return faces[nms(faces.xyxy, faces.score, card.nms_iou)]
 
 
-def _free_sizes(model: bytes) -> bytes:
-    """The published graph says 32x32 although it is fully convolutional: frees batch, height and width."""
+def free_sizes(model: bytes) -> bytes:
+    """Frees batch, height and width: the published graph says 32x32 although it is fully convolutional.
+
+    Args:
+        model: the serialized graph.
+
+    Raises:
+        ModelError: the package onnx is missing.
+    """
     if importlib.util.find_spec("onnx") is None:
         raise ModelError(
             "detector 'centerface' needs the package onnx: install the extra `unionveil[centerface]`"

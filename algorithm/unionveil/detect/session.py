@@ -96,7 +96,7 @@ class Session:
         return (width, height) if isinstance(width, int) and isinstance(height, int) else None
 
     def run(self, blob: npt.NDArray[np.float32], outputs: Sequence[str]) -> list[npt.NDArray[np.float32]]:
-        """Runs the graph on a `(1, 3, H, W)` float32 blob and gives the named outputs.
+        """Runs the graph on a `(N, 3, H, W)` float32 blob and gives the named outputs.
 
         Raises:
             ModelError: the graph does not have these outputs or fails on this input.
