@@ -74,6 +74,7 @@ class Settings:
         rate: peak learning rate.
         decay: weight decay.
         average: share of the moving average of the weights that each step keeps.
+        bfloat16: whether features are computed in 16 bits: about twice as fast where the processor can.
         seed: of everything that is drawn.
         measure_minutes: between looks at the held-out photos.
     """
@@ -91,6 +92,7 @@ class Settings:
     rate: float
     decay: float
     average: float
+    bfloat16: bool
     seed: int
     measure_minutes: float
 
@@ -187,6 +189,7 @@ def _settings() -> Settings:
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=0.02)
     parser.add_argument("--average", type=float, default=0.998)
+    parser.add_argument("--bfloat16", action="store_true", help="faster where the processor has AVX512_BF16")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--measure-minutes", type=float, default=20.0)
     return Settings(**vars(parser.parse_args()))
@@ -256,7 +259,9 @@ def _run(rank: int, settings: Settings) -> None:
         batch = next(source)
         made += time.perf_counter() - batch_begun
         elapsed = time.time() - begun
-        seen = model.features(batch.images)
+        with torch.autocast("cpu", torch.bfloat16, enabled=settings.bfloat16):
+            features = model.features(batch.images)
+        seen = [level.float() for level in features]
         value, parts = loss(*model.read(seen), batch)
         for name, look in watching.items():
             told, parts[f"untold_{name}"] = distillation_loss(readers[name], seen, look(batch.images))

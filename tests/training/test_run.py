@@ -128,9 +128,12 @@ def test_checkpoint_of_another_network_is_told_of(
 
 @pytest.mark.slow
 @pytest.mark.shared
-def test_run_tells_more_of_both_detectors_and_goes_on(shared: Path, people: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [[], ["--bfloat16"]])
+def test_run_tells_more_of_both_detectors_and_goes_on(
+    shared: Path, people: Path, tmp_path: Path, more: list[str]
+) -> None:
     work, yunet = tmp_path / "work", str(shared / "models" / "yunet_n_dynamic.onnx")
-    first = command(people, work, "--distil", yunet, "--rate", "0.003")
+    first = command(people, work, "--distil", yunet, "--rate", "0.003", *more)
     subprocess.run([*first, "--hours", "0.004"], check=True, timeout=200)
     subprocess.run([*first, "--hours", "0.001", "--resume"], check=True, timeout=200)
     log = [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]
