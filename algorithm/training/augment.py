@@ -55,19 +55,26 @@ def light(image: Image, rng: Rng) -> Image:
     return image
 
 
-def scene(drawer: Drawer, size_px: int, rng: Rng) -> tuple[Image, Labels]:
-    """One picture to train on, `(size_px, size_px, 3)`, with its faces."""
-    if rng.random() < 0.45:
+def scene(drawer: Drawer, size_px: int, rng: Rng, made_up: float) -> tuple[Image, Labels]:
+    """One picture to train on, `(size_px, size_px, 3)`, with its faces.
+
+    Args:
+        drawer: gives the photos.
+        size_px: side of the picture.
+        rng: draws everything.
+        made_up: share of the mosaics, of what is set into pictures and of the turned ones, in [0, 1].
+    """
+    if rng.random() < 0.45 * made_up:
         image, labels = mosaic(drawer, size_px, rng)
     else:
         image, labels = random_view(drawer, (size_px, size_px), rng, crowd=1.2)
-    if rng.random() < 0.2:
+    if rng.random() < 0.2 * made_up:
         image, labels = paste_faces(image, labels, drawer, rng, int(rng.integers(1, 7)))
-    if rng.random() < 0.5:
+    if rng.random() < 0.5 * made_up:
         image = occlude(image, labels, rng, chance=0.25)
-    if rng.random() < 0.4:
+    if rng.random() < 0.4 * made_up:
         image = decoys(image, labels, drawer, rng, int(rng.integers(1, 9)))
-    if rng.random() < 0.2:
+    if rng.random() < 0.2 * made_up:
         degrees = rng.normal(0, 18)
         image, labels = rotate(image, labels, float(degrees))
     return light(image, rng), labels

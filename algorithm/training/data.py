@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from .photos import Pixels
 from .spec import MEAN_BGR
 from .views import Drawer, Rng
 
-__all__ = ["Batch", "Photos", "batches", "to_input"]
+__all__ = ["Batch", "Photos", "batch_at", "to_input"]
 
 _PORTRAIT_WEIGHT = 0.5
 """LFW's portraits are a fifth of the photos, one large frontal face each: easy, and soon learned."""
@@ -93,31 +92,33 @@ def to_input(image: npt.NDArray[np.uint8]) -> Tensor:
     )
 
 
-def batches(photos: Drawer, size: int, size_px: int, rng: Rng) -> Iterator[Batch]:
-    """Batches without end, every other one of a quarter as many pictures twice as wide and high.
+def batch_at(step: int, photos: Drawer, size: int, size_px: int, rng: Rng, made_up: float) -> Batch:
+    """A batch; every other one is of a quarter as many pictures twice as wide and high.
 
     Most of a picture of 320 px is near an edge, and no face in it has a body. The detector looks at tiles of
     1280 px: without the larger pictures it never learns what is far from an edge.
 
     Args:
+        step: that the batch is for.
         photos: to draw from.
         size: pictures in a batch of the smaller ones, at least 4.
         size_px: side of a smaller picture.
         rng: draws everything.
+        made_up: as of `scene`.
     """
-    for count, side_px in cycle(((size, size_px), (size // 4, 2 * size_px))):
-        made = [scene(photos, side_px, rng) for _ in range(count)]
-        labels = Labels.concat([part for _, part in made])
-        of = np.repeat(np.arange(count), [len(part) for _, part in made])
-        faces, ignored = labels.face, labels.ignore
-        yield Batch(
-            images=torch.stack([to_input(image) for image, _ in made]).contiguous(
-                memory_format=torch.channels_last
-            ),
-            of=torch.from_numpy(of[faces]),
-            xyxy=torch.from_numpy(labels.xyxy[faces]),
-            points=torch.from_numpy(labels.points[faces]),
-            quality=torch.from_numpy(labels.quality[faces]),
-            ignore_of=torch.from_numpy(of[ignored]),
-            ignore_xyxy=torch.from_numpy(labels.xyxy[ignored]),
-        )
+    count, side_px = (size, size_px) if step % 2 == 0 else (size // 4, 2 * size_px)
+    made = [scene(photos, side_px, rng, made_up) for _ in range(count)]
+    labels = Labels.concat([part for _, part in made])
+    of = np.repeat(np.arange(count), [len(part) for _, part in made])
+    faces, ignored = labels.face, labels.ignore
+    return Batch(
+        images=torch.stack([to_input(image) for image, _ in made]).contiguous(
+            memory_format=torch.channels_last
+        ),
+        of=torch.from_numpy(of[faces]),
+        xyxy=torch.from_numpy(labels.xyxy[faces]),
+        points=torch.from_numpy(labels.points[faces]),
+        quality=torch.from_numpy(labels.quality[faces]),
+        ignore_of=torch.from_numpy(of[ignored]),
+        ignore_xyxy=torch.from_numpy(labels.xyxy[ignored]),
+    )

@@ -32,7 +32,7 @@ from torch import Tensor, multiprocessing, nn
 
 from unionveil.errors import UnionVeilError
 
-from .data import Photos, batches
+from .data import Photos, batch_at
 from .distil import Adapters, distillation_loss, looks
 from .holdout import measure, split
 from .labels import Third, read_third_teacher
@@ -53,6 +53,10 @@ _DISTILLED = 1.0
 
 _ADAPTERS_FASTER = 5.0
 """Learning rate of what reads the detectors' features, over the network's: it starts from nothing."""
+
+_CALM_FROM, _CALM = 0.8, 0.3
+"""Share of the time after which pictures are more like photos, and what share of mosaics and other made-up
+things is left then. YOLOX (arXiv:2107.08430, section 2.1) leaves them out at the end."""
 
 
 @dataclass(frozen=True)
@@ -214,6 +218,11 @@ def rate_at(progress: float, step: int, peak: float) -> float:
     return peak * warm * (_LEAST_RATE + (1 - _LEAST_RATE) * (1 + math.cos(math.pi * min(1.0, progress))) / 2)
 
 
+def made_up_at(progress: float) -> float:
+    """Share of mosaics and other made-up things after a share of the time."""
+    return 1.0 if progress < _CALM_FROM else _CALM
+
+
 def _run(rank: int, settings: Settings) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -246,17 +255,17 @@ def _run(rank: int, settings: Settings) -> None:
             optimizer.load_state_dict(saved_state)
     step, crops = int(state["step"]), int(state["crops"])
     rng = np.random.default_rng((settings.seed, rank, step))
-    source = batches(Photos(pixels, lines, third, learned), settings.batch, settings.size_px, rng)
+    photos = Photos(pixels, lines, third, learned)
     if rank == 0:
         print(f"{parameters(model)} parameters, {len(learned)} photos, {len(held)} held out", flush=True)
     log = _Log(settings.work / "log.jsonl")
     begun, start, seconds_before = time.time(), float(state["progress"]), float(state["seconds"])
     measured = saved = begun
-    made = 0.0
+    progress, made = start, 0.0
     over = False
     while not over:
         batch_begun = time.perf_counter()
-        batch = next(source)
+        batch = batch_at(step, photos, settings.batch, settings.size_px, rng, made_up_at(progress))
         made += time.perf_counter() - batch_begun
         elapsed = time.time() - begun
         with torch.autocast("cpu", torch.bfloat16, enabled=settings.bfloat16):

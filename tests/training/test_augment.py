@@ -175,10 +175,19 @@ def test_light_keeps_shape_and_is_the_same_for_the_same_seed() -> None:
 def test_scene_gives_finite_boxes_inside_the_picture() -> None:
     rng = np.random.default_rng(5)
     for _ in range(20):
-        image, labels = scene(lambda _: painted(), 160, rng)
+        image, labels = scene(lambda _: painted(), 160, rng, 1.0)
         assert image.shape == (160, 160, 3)
         assert np.isfinite(labels.xyxy).all()
         assert (labels.xyxy >= 0).all()
         assert (labels.xyxy <= 160).all()
         sides = (labels.xyxy[:, 2:] - labels.xyxy[:, :2])[~labels.ignore]
         assert (sides >= 6).all()
+
+
+def test_less_is_made_up_where_that_is_asked() -> None:
+    def most_faces(made_up: float) -> int:
+        rng = np.random.default_rng(6)
+        return max(len(scene(lambda _: painted(), 160, rng, made_up)[1]) for _ in range(20))
+
+    assert most_faces(0.0) == 1
+    assert most_faces(1.0) > 4

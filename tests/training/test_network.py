@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 from training import export  # noqa: E402
 from training import model as model_module  # noqa: E402
 from training.assign import assign, candidates, pair_iou  # noqa: E402
-from training.data import Batch, batches  # noqa: E402
+from training.data import Batch, batch_at  # noqa: E402
 from training.labels import Labels  # noqa: E402
 from training.loss import ignored_priors, loss  # noqa: E402
 from training.model import FaceNet, folded, load_onnx, restored, units  # noqa: E402
@@ -241,9 +241,9 @@ def test_every_other_batch_has_fewer_and_larger_pictures() -> None:
     unknown = np.full((1, 5, 2), np.nan, np.float32)
     labels = Labels(box, unknown, np.ones(1, np.float32), np.zeros(1, bool))
     photo = np.full((160, 200, 3), 90, np.uint8)
-    made = batches(lambda rng: (photo, labels), 8, 96, np.random.default_rng(5))
-    for count, side in ((8, 96), (2, 192), (8, 96), (2, 192)):
-        batch = next(made)
+    rng = np.random.default_rng(5)
+    for step, (count, side) in enumerate(((8, 96), (2, 192), (8, 96), (2, 192))):
+        batch = batch_at(step, lambda _: (photo, labels), 8, 96, rng, 1.0)
         assert batch.images.shape == (count, 3, side, side)
         assert batch.of.max() < count
         assert len(batch.of) == len(batch.xyxy) == len(batch.quality)

@@ -19,7 +19,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
 
 from training.model import FaceNet  # noqa: E402
-from training.train import rate_at  # noqa: E402
+from training.train import made_up_at, rate_at  # noqa: E402
 
 
 def test_rate_rises_and_then_falls_along_a_cosine() -> None:
@@ -28,6 +28,11 @@ def test_rate_rises_and_then_falls_along_a_cosine() -> None:
     assert rate_at(0.5, 1000, 1.0) == pytest.approx(0.505)
     assert rate_at(1.0, 1000, 1.0) == pytest.approx(0.01)
     assert rate_at(1.5, 1000, 1.0) == pytest.approx(0.01)
+
+
+def test_pictures_are_more_like_photos_at_the_end() -> None:
+    assert made_up_at(0.0) == made_up_at(0.79) == 1.0
+    assert 0 <= made_up_at(0.9) == made_up_at(1.0) < 0.5
 
 
 @pytest.fixture
