@@ -85,8 +85,8 @@ class YuNetLooks:
         enlarged = functional.interpolate(plain, scale_factor=2.0, mode="bilinear").clamp(0, 255)
         seen = [self._look(picture) for picture in (plain, enlarged)]
         levels = []
-        for looks in self._LEVELS:
-            parts = [seen[large][stride] for large, stride in looks]
+        for pairs in self._LEVELS:
+            parts = [seen[large][stride] for large, stride in pairs]
             features = torch.cat([part.features for part in parts], 1)
             levels.append(Cells(features, torch.stack([part.score for part in parts]).amax(0)))
         return levels
