@@ -11,6 +11,9 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
 
 from unionveil.boxes import shorter_sides
 
@@ -20,8 +23,12 @@ from .views import Drawer, Image, Rng, clip
 __all__ = ["decoys", "occlude", "paste_faces"]
 
 _SKIN_BGR = ((120, 150, 200), (70, 95, 140), (40, 55, 90))
-_LETTERS = "ABCDEGOPQRSUabcdegopqsu0235689@%&"
-"""Round ones above all: they are what is taken for a face."""
+_LETTERS = "AABBCCDDEEFGGHIJKLMNOOPPQQRRSSTUUVWXYZaabbccddeeghikllmnoopprsstuvwy001234567899@%&"
+"""Round ones more often: they are what is taken for a face."""
+
+_FONT_PX = 48
+_FONT = PIL.ImageFont.load_default(_FONT_PX)
+"""Pillow's own outline font; words are drawn at this size and scaled."""
 
 
 def paste_faces(image: Image, labels: Labels, drawer: Drawer, rng: Rng, count: int) -> tuple[Image, Labels]:
@@ -58,7 +65,7 @@ def paste_faces(image: Image, labels: Labels, drawer: Drawer, rng: Rng, count: i
 
 
 def decoys(image: Image, labels: Labels, drawer: Drawer, rng: Rng, count: int) -> Image:
-    """Sets what is no face where no face is: letters, discs, and pieces of other photos.
+    """Sets what is no face where no face is: words, discs, and pieces of other photos.
 
     Without them a drawn disc or a soft edge is found nowhere but at a face that `occlude` or `paste_faces`
     drew, and whatever looks like one is taken for a face.
@@ -67,15 +74,18 @@ def decoys(image: Image, labels: Labels, drawer: Drawer, rng: Rng, count: int) -
     image = image.copy()
     faces = labels.xyxy[labels.face]
     for _ in range(count):
-        side = float(np.exp(rng.uniform(np.log(8), np.log(0.4 * min(width, height)))))
+        kind, side = rng.integers(3), float(np.exp(rng.uniform(np.log(8), np.log(0.4 * min(width, height)))))
+        if kind == 0:
+            ink = _word(side, rng)
+            at = _free_place(faces, (width, height), np.array(ink.shape[::-1]), rng)
+            if at is not None:
+                _print(image, ink, at, rng)
+            continue
         size_wh = _whole(side * np.array([rng.uniform(0.6, 1.2), 1.0]))
         at = _free_place(faces, (width, height), size_wh, rng)
         if at is None:
             continue
-        kind = rng.integers(3)
-        if kind == 0:
-            _write(image, at, size_wh, rng)
-        elif kind == 1:
+        if kind == 1:
             _draw_disc(image, at, size_wh, rng)
         else:
             photo, others = drawer(rng)
@@ -127,16 +137,33 @@ def _colour(rng: Rng) -> tuple[int, ...]:
     return _ints(rng.integers(0, 256, 3))
 
 
-def _write(image: Image, at: npt.NDArray[np.int64], size_wh: npt.NDArray[np.int64], rng: Rng) -> None:
-    """One to three letters as high as the place, which may run out of it to the right over the picture."""
-    text = "".join(_LETTERS[i] for i in rng.integers(len(_LETTERS), size=rng.integers(1, 4)))
-    text = text[: max(1, int(size_wh[0] / (0.6 * size_wh[1])))]
-    font = int(rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX]))
-    thick = max(1, round(float(size_wh[1] * rng.uniform(0.05, 0.25))))
-    scale = cv2.getFontScaleFromHeight(font, int(size_wh[1]), thick)
-    if scale > 0:
-        foot = (int(at[0]), int(at[1] + size_wh[1]))
-        cv2.putText(image, text, foot, font, scale, _colour(rng), thick, cv2.LINE_AA)
+def _word(height_px: float, rng: Rng) -> npt.NDArray[np.float32]:
+    """A word, thin to bold and narrow to wide: how much ink each pixel has, in [0, 1]."""
+    text = "".join(_LETTERS[i] for i in rng.integers(len(_LETTERS), size=rng.integers(1, 9)))
+    if rng.random() < 0.5:
+        stroke = int(rng.integers(5))
+        x0, y0, x1, y1 = (int(v) for v in _FONT.getbbox(text, stroke_width=stroke))
+        canvas = PIL.Image.new("L", (x1 - x0, y1 - y0))
+        PIL.ImageDraw.Draw(canvas).text((-x0, -y0), text, 255, _FONT, stroke_width=stroke)
+        drawn = np.asarray(canvas, np.uint8)
+    else:
+        face = int(rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX]))
+        thick = int(rng.integers(2, 11))
+        (width, height), foot = cv2.getTextSize(text, face, _FONT_PX / 24, thick)
+        drawn = np.zeros((height + foot + thick, width + thick), np.uint8)
+        cv2.putText(drawn, text, (thick // 2, height), face, _FONT_PX / 24, 255, thick, cv2.LINE_AA)
+    high = max(2, round(height_px))
+    wide = max(2, round(drawn.shape[1] / drawn.shape[0] * height_px * rng.uniform(0.7, 1.4)))
+    return np.asarray(cv2.resize(drawn, (wide, high), interpolation=cv2.INTER_AREA) / 255, np.float32)
+
+
+def _print(image: Image, ink: npt.NDArray[np.float32], at: npt.NDArray[np.int64], rng: Rng) -> None:
+    """A word in any colour on the picture, or on a sign."""
+    height, width = ink.shape
+    where = image[int(at[1]) : int(at[1]) + height, int(at[0]) : int(at[0]) + width]
+    if rng.random() < 0.4:
+        where[:] = _colour(rng)
+    where[:] = (ink[..., None] * np.array(_colour(rng)) + (1 - ink[..., None]) * where).astype(np.uint8)
 
 
 def _draw_disc(image: Image, at: npt.NDArray[np.int64], size_wh: npt.NDArray[np.int64], rng: Rng) -> None:
@@ -157,19 +184,21 @@ def _draw_disc(image: Image, at: npt.NDArray[np.int64], size_wh: npt.NDArray[np.
 
 
 def occlude(image: Image, labels: Labels, rng: Rng, chance: float) -> Image:
-    """Sets masks, sunglasses, hands and things before some faces of at least 14 px; the faces stay faces."""
+    """Sets masks, glasses, hats, hands and things before some faces of at least 14 px, which stay faces."""
     image = image.copy()
     sides = shorter_sides(labels.xyxy)
     for i in np.flatnonzero(labels.agreed & (sides >= 14)):
         if rng.random() >= chance:
             continue
         box, points = labels.xyxy[i], labels.points[i]
-        kind = rng.integers(4)
+        kind = rng.integers(5)
         if kind == 0 and not np.isnan(points).any():
             _draw_mask(image, box, points, rng)
         elif kind == 1 and not np.isnan(points).any():
             _draw_glasses(image, points, rng)
         elif kind == 2:
+            _draw_hat(image, box, points, rng)
+        elif kind == 3:
             _draw_hand(image, box, rng)
         else:
             _set_before(image, box, labels.xyxy, rng)
@@ -198,6 +227,30 @@ def _draw_glasses(image: Image, points: npt.NDArray[np.float32], rng: Rng) -> No
     dark = _ints(rng.integers(0, 60, 3))
     for eye in points[:2]:
         cv2.ellipse(image, _ints(eye.round()), axes, 0, 0, 360, dark, -1, cv2.LINE_AA)
+
+
+def _draw_hat(image: Image, box: npt.NDArray[np.float32], points: npt.NDArray[np.float32], rng: Rng) -> None:
+    """A cap, a hat with a brim, a helmet or a hood: over the forehead, sometimes around the face as well."""
+    (width, height), middle = box[2:] - box[:2], (box[:2] + box[2:]) / 2
+    turn, brow = 0.0, np.array([middle[0], box[1] + 0.28 * height])
+    if not np.isnan(points).any():
+        across = points[1] - points[0]
+        turn = float(np.degrees(np.arctan2(across[1], across[0]))) if across[0] > 0 else 0.0
+        brow = (points[0] + points[1]) / 2 - [0, 0.12 * height]
+    colour = _colour(rng)
+    if rng.random() < 0.35:
+        around = _ints(np.maximum([0.6 * width, 0.66 * height], 1))
+        thick = max(1, round(float(width * rng.uniform(0.1, 0.25))))
+        cv2.ellipse(image, _ints(middle.round()), around, turn, 0, 360, colour, thick, cv2.LINE_AA)
+    crown = np.array(
+        [rng.uniform(0.5, 0.65) * width, max(brow[1] - box[1], 0) + rng.uniform(0.1, 0.35) * height]
+    )
+    axes = _ints(np.maximum(crown, 1))
+    cv2.ellipse(image, _ints(brow.round()), axes, turn, 180, 360, colour, -1, cv2.LINE_AA)
+    if rng.random() < 0.6:
+        brim = _ints(np.maximum([crown[0] * rng.uniform(0.9, 1.5), rng.uniform(0.04, 0.12) * height], 1))
+        shade = colour if rng.random() < 0.5 else _colour(rng)
+        cv2.ellipse(image, _ints(brow.round()), brim, turn, 0, 360, shade, -1, cv2.LINE_AA)
 
 
 def _at_a_side(box: npt.NDArray[np.float32], reach: float, rng: Rng) -> npt.NDArray[np.float64]:

@@ -117,6 +117,18 @@ def test_occlusion_changes_a_part_of_the_face_and_nothing_far_from_it() -> None:
     assert hidden >= 12  # the others found no place to take a piece from
 
 
+def test_some_faces_wear_hats() -> None:
+    image, labels = painted()
+    image[image.sum(axis=2) == 0] = (60, 90, 60)
+    hats = 0
+    for seed in range(60):
+        changed = (occlude(image, labels, np.random.default_rng(seed), chance=1.0) != image).any(axis=2)
+        hats += (
+            changed[28:40, 60:100].any() and changed[40:55, 60:100].mean() > 0.3 and not changed[70:].any()
+        )
+    assert hats >= 3
+
+
 def test_what_is_set_before_a_face_holds_none() -> None:
     """All but one corner of the picture is another face: there is nowhere to take a piece from."""
     image, labels = painted()
