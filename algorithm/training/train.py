@@ -78,7 +78,7 @@ class Settings:
         rate: peak learning rate.
         decay: weight decay.
         average: share of the moving average of the weights that each step keeps.
-        bfloat16: whether features are computed in 16 bits: about twice as fast where the processor can.
+        bfloat16: whether features are computed in 16 bits, which is faster where the processor can.
         seed: of everything that is drawn.
         measure_minutes: between looks at the held-out photos.
     """
