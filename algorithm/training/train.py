@@ -2,7 +2,8 @@
 
 Progress is wall-clock time: the learning rate falls along a cosine of the hours gone, so a run ends when it
 was told to whatever else the machine does. SIGTERM and SIGINT end it after the step under way, with a
-checkpoint; `--resume` goes on from it, the schedule stretched over the new `--hours`.
+checkpoint; `--resume` goes on from it, the schedule stretched over the new `--hours`, or begun anew if it was
+at its end.
 
 Each process makes its own pictures and computes on one thread; after every step they take the mean of their
 gradients. On few cores that is faster than one process with as many threads.
@@ -259,7 +260,8 @@ def _run(rank: int, settings: Settings) -> None:
     if rank == 0:
         print(f"{parameters(model)} parameters, {len(learned)} photos, {len(held)} held out", flush=True)
     log = _Log(settings.work / "log.jsonl")
-    begun, start, seconds_before = time.time(), float(state["progress"]), float(state["seconds"])
+    # A run that was at its end begins another cosine.
+    begun, start, seconds_before = time.time(), float(state["progress"]) % 1.0, float(state["seconds"])
     measured = saved = begun
     progress, made = start, 0.0
     over = False
