@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import onnx
 import torch
@@ -26,7 +25,7 @@ from .model import FEATURES, read_graph
 from .photos import DataError
 from .spec import MEAN_BGR
 
-__all__ = ["Adapters", "Cells", "CenterFaceLook", "Look", "YuNetLooks", "distillation_loss", "looks"]
+__all__ = ["Adapters", "Cells", "CenterFaceLook", "YuNetLooks", "distillation_loss", "looks"]
 
 
 @dataclass(frozen=True)
@@ -64,16 +63,16 @@ class YuNetLooks:
             raise DataError(
                 f"--distil {path} is not there: name YuNet's folder with MODELS=FOLDER, or leave it out"
             )
-        strides = CARDS["yunet"].strides
+        card = CARDS["yunet"]
+        self._levels = len(card.strides)
+        heads = [f"bbox_head.multi_level_cls.{i}.conv1.weight" for i in range(self._levels)]
         try:
-            self._session, self._features = _hearing(
-                read_graph(path), [f"bbox_head.multi_level_cls.{i}.conv1.weight" for i in range(len(strides))]
-            )
+            self._session, features = _hearing(read_graph(path), heads)
         except ValueError as error:
             raise DataError(f"--distil: {error}") from error
         except KeyError as error:
             raise DataError(f"--distil {path} is not YuNet: it has no weights {error}") from error
-        self._scores = [f"{kind}_{stride}" for stride in strides for kind in ("cls", "obj")]
+        self._outputs = [*features, *card.outputs[: 2 * self._levels]]
 
     def __call__(self, images: Tensor) -> list[Cells]:
         """Both looks at a batch, by level of the network, of each cell's scores the higher.
@@ -93,11 +92,11 @@ class YuNetLooks:
 
     def _look(self, images: Tensor) -> list[Cells]:
         """Features and scores at each stride, score = sqrt(cls * obj) as in `unionveil.detect.yunet`."""
-        answers = _answers(self._session, images, [*self._features, *self._scores])
-        features, scores = answers[: len(self._features)], answers[len(self._features) :]
+        answers = _answers(self._session, images, self._outputs)
+        by_level = (answers[level :: self._levels] for level in range(self._levels))
         return [
             Cells(at, (cls.clamp(0, 1) * obj.clamp(0, 1)).sqrt().reshape(at.shape[0], *at.shape[2:]))
-            for at, cls, obj in zip(features, scores[::2], scores[1::2], strict=True)
+            for at, cls, obj in by_level
         ]
 
 
@@ -115,8 +114,8 @@ class CenterFaceLook:
         heard_by = ["head.pos_conv.weight", *(f"neck.deconv_layers.{i}.conv.weight" for i in range(3))]
         card = CARDS["centerface"]
         graph = onnx.load_from_string(free_sizes(find(card).read_bytes()))
-        self._session, self._features = _hearing(graph, heard_by)
-        self._heat = card.outputs[0]
+        self._session, features = _hearing(graph, heard_by)
+        self._outputs = [*features, card.outputs[0]]
 
     def __call__(self, images: Tensor) -> list[Cells]:
         """One look at a batch; a cell's score is the highest of those at stride 4 in it.
@@ -125,17 +124,14 @@ class CenterFaceLook:
             images: `(N, 3, H, W)` as the network takes them; H and W multiples of 32.
         """
         red_first = _with_mean(images).flip(1)
-        *features, heat = _answers(self._session, red_first, [*self._features, self._heat])
+        *features, heat = _answers(self._session, red_first, self._outputs)
         return [
             Cells(at, functional.max_pool2d(heat, 2**level)[:, 0].clamp(0, 1))
             for level, at in enumerate(features)
         ]
 
 
-Look: TypeAlias = YuNetLooks | CenterFaceLook
-
-
-def looks(yunet: Path) -> dict[str, Look]:
+def looks(yunet: Path) -> dict[str, YuNetLooks | CenterFaceLook]:
     """The detectors that the network learns from, by name.
 
     Raises:

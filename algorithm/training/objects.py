@@ -191,13 +191,13 @@ def occlude(image: Image, labels: Labels, rng: Rng, chance: float) -> Image:
         if rng.random() >= chance:
             continue
         box, points = labels.xyxy[i], labels.points[i]
-        kind = rng.integers(5)
-        if kind == 0 and not np.isnan(points).any():
+        kind, known = rng.integers(5), not np.isnan(points).any()
+        if kind == 0 and known:
             _draw_mask(image, box, points, rng)
-        elif kind == 1 and not np.isnan(points).any():
+        elif kind == 1 and known:
             _draw_glasses(image, points, rng)
         elif kind == 2:
-            _draw_hat(image, box, points, rng)
+            _draw_hat(image, box, points if known else None, rng)
         elif kind == 3:
             _draw_hand(image, box, rng)
         else:
@@ -229,11 +229,13 @@ def _draw_glasses(image: Image, points: npt.NDArray[np.float32], rng: Rng) -> No
         cv2.ellipse(image, _ints(eye.round()), axes, 0, 0, 360, dark, -1, cv2.LINE_AA)
 
 
-def _draw_hat(image: Image, box: npt.NDArray[np.float32], points: npt.NDArray[np.float32], rng: Rng) -> None:
+def _draw_hat(
+    image: Image, box: npt.NDArray[np.float32], points: npt.NDArray[np.float32] | None, rng: Rng
+) -> None:
     """A cap, a hat with a brim, a helmet or a hood: over the forehead, sometimes around the face as well."""
     (width, height), middle = box[2:] - box[:2], (box[:2] + box[2:]) / 2
     turn, brow = 0.0, np.array([middle[0], box[1] + 0.28 * height])
-    if not np.isnan(points).any():
+    if points is not None:
         across = points[1] - points[0]
         turn = float(np.degrees(np.arctan2(across[1], across[0]))) if across[0] > 0 else 0.0
         brow = (points[0] + points[1]) / 2 - [0, 0.12 * height]

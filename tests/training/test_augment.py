@@ -104,12 +104,17 @@ def test_pasted_faces_are_labelled_where_they_lie() -> None:
     assert not empty.any()
 
 
-def test_occlusion_changes_a_part_of_the_face_and_nothing_far_from_it() -> None:
+def occluded(seed: int) -> np.ndarray:
+    """`(160, 200)` where the painted face, before a green wall, and its surroundings are changed."""
     image, labels = painted()
     image[image.sum(axis=2) == 0] = (60, 90, 60)
+    return (occlude(image, labels, np.random.default_rng(seed), chance=1.0) != image).any(axis=2)
+
+
+def test_occlusion_changes_a_part_of_the_face_and_nothing_far_from_it() -> None:
     hidden = 0
     for seed in range(20):
-        changed = (occlude(image, labels, np.random.default_rng(seed), chance=1.0) != image).any(axis=2)
+        changed = occluded(seed)
         hidden += changed[40:90, 60:100].mean() > 0.02
         assert changed[40:90, 60:100].mean() < 0.6
         assert not changed[:, : 60 - 40 + 1].any()
@@ -118,11 +123,9 @@ def test_occlusion_changes_a_part_of_the_face_and_nothing_far_from_it() -> None:
 
 
 def test_some_faces_wear_hats() -> None:
-    image, labels = painted()
-    image[image.sum(axis=2) == 0] = (60, 90, 60)
     hats = 0
     for seed in range(60):
-        changed = (occlude(image, labels, np.random.default_rng(seed), chance=1.0) != image).any(axis=2)
+        changed = occluded(seed)
         hats += (
             changed[28:40, 60:100].any() and changed[40:55, 60:100].mean() > 0.3 and not changed[70:].any()
         )

@@ -104,9 +104,9 @@ def test_both_looks_score_cells_as_yunet_does(shared: Path) -> None:
     image = photo(shared)
     cells = YuNetLooks(shared / "models" / "yunet_n_dynamic.onnx")(to_input(image)[None])
     assert [tuple(cell.features.shape) for cell in cells] == [
-        (1, count, 256 // stride, 256 // stride)
-        for count, stride in zip(YuNetLooks.channels, STRIDES, strict=True)
+        (1, count, 256 // stride, 256 // stride) for count, stride in zip(CHANNELS, STRIDES, strict=True)
     ]
+    assert YuNetLooks.channels == CHANNELS
     once = YuNet(CARDS["yunet"], 1)(np.ascontiguousarray(image[..., ::-1]), 0.05).score.max()
     highest = max(float(cell.score.max()) for cell in cells)
     assert highest >= once - 1e-4

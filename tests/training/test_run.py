@@ -139,14 +139,14 @@ def test_run_tells_more_of_both_detectors_and_goes_on(
 ) -> None:
     work, yunet = tmp_path / "work", str(shared / "models" / "yunet_n_dynamic.onnx")
     first = command(people, work, "--distil", yunet, "--rate", "0.003", *more)
-    subprocess.run([*first, "--hours", "0.004"], check=True, timeout=200)
+    subprocess.run([*first, "--hours", "0.01"], check=True, timeout=200)
     ended = torch.load(work / "checkpoint.pt", weights_only=True)
     assert ended["progress"] == 1.0
     subprocess.run([*first, "--hours", "0.001", "--resume"], check=True, timeout=200)
     log = [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]
     learned = [line for line in log if "untold_yunet" in line]
-    assert learned[-1]["untold_yunet"] < 0.985  # from 1; a busy machine makes few steps
-    assert learned[-1]["untold_centerface"] < 0.985
+    assert learned[-1]["untold_yunet"] < 0.95
+    assert learned[-1]["untold_centerface"] < 0.95
     state = torch.load(work / "checkpoint.pt", weights_only=True)
     assert state["step"] == log[-1]["step"] > ended["step"] + 1
     for name in ("yunet", "centerface"):
