@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from .labels import Labels
-from .objects import decoys, occlude, paste_faces
+from .objects import decoys, occlude, paste_faces, shine_through
 from .views import Drawer, Image, Rng, mosaic, random_view, rotate
 
 __all__ = ["light", "scene"]
@@ -77,4 +77,6 @@ def scene(drawer: Drawer, size_px: int, rng: Rng, made_up: float) -> tuple[Image
     if rng.random() < 0.2 * made_up:
         degrees = rng.normal(0, 18)
         image, labels = rotate(image, labels, float(degrees))
+    if rng.random() < 0.25 * made_up:
+        image, labels = shine_through(image, labels, drawer, rng)
     return light(image, rng), labels

@@ -18,13 +18,16 @@ import PIL.ImageFont
 from unionveil.boxes import shorter_sides
 
 from .labels import Labels
-from .views import Drawer, Image, Rng, clip
+from .views import Drawer, Image, Rng, clip, random_view
 
-__all__ = ["decoys", "occlude", "paste_faces"]
+__all__ = ["decoys", "occlude", "paste_faces", "shine_through"]
 
 _SKIN_BGR = ((120, 150, 200), (70, 95, 140), (40, 55, 90))
 _LETTERS = "AABBCCDDEEFGGHIJKLMNOOPPQQRRSSTUUVWXYZaabbccddeeghikllmnoopprsstuvwy001234567899@%&"
 """Round ones more often: they are what is taken for a face."""
+
+_MOST_SHINING = 0.4
+"""Share of another photo in a picture below half, so that the picture's own faces are still seen."""
 
 _FONT_PX = 48
 _FONT = PIL.ImageFont.load_default(_FONT_PX)
@@ -95,6 +98,20 @@ def decoys(image: Image, labels: Labels, drawer: Drawer, rng: Rng, count: int) -
                 (x0, y0), (x1, y1) = start, start + from_wh
                 _set_softly(image, photo[y0:y1, x0:x1], at, size_wh)
     return image
+
+
+def shine_through(image: Image, labels: Labels, drawer: Drawer, rng: Rng) -> tuple[Image, Labels]:
+    """Lays a view of another photo thinly over the picture, as a window does; its faces are ignored.
+
+    The detectors that teach tell what they make of such a picture too, and no photo is like it (mixup,
+    arXiv:1710.09412; for teaching by another network, arXiv:2106.05237).
+    """
+    height, width = image.shape[:2]
+    other, others = random_view(drawer, (width, height), rng, crowd=1.2)
+    share = rng.uniform(0.1, _MOST_SHINING)
+    mixed = np.asarray(cv2.addWeighted(image, 1 - share, other, share, 0.0), np.uint8)
+    faces = others[others.face | others.ignore]
+    return mixed, Labels.concat([labels, replace(faces, ignore=np.ones(len(faces), bool))])
 
 
 def _whole(size_wh: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int64]:

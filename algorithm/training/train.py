@@ -132,7 +132,7 @@ def _check(settings: Settings) -> None:
     if settings.resume:
         _check_checkpoint(settings.work / "checkpoint.pt", distils=settings.distil is not None)
     if settings.distil:
-        looks(settings.distil)
+        looks(settings.distil, torch.float32)
     if settings.hours <= 0 or settings.processes < 1 or settings.batch < 4:
         raise DataError("--hours must be above 0, --processes at least 1 and --batch at least 4")
     if settings.size_px % SIZE_MULTIPLE_PX:
@@ -244,7 +244,8 @@ def _run(rank: int, settings: Settings) -> None:
     model, state = _start(settings, rank)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = restored(state["average"] if settings.resume else model.state_dict()).eval()
-    watching = looks(settings.distil) if settings.distil else {}
+    dtype = torch.bfloat16 if settings.bfloat16 else torch.float32
+    watching = looks(settings.distil, dtype) if settings.distil else {}
     readers = {name: Adapters(look.channels) for name, look in watching.items()}
     adapters = nn.ModuleDict(readers)
     if settings.resume:

@@ -9,7 +9,7 @@ import pytest
 
 from training.augment import light, scene
 from training.labels import Labels
-from training.objects import decoys, occlude, paste_faces
+from training.objects import decoys, occlude, paste_faces, shine_through
 from training.views import flip, mosaic, rotate, take_view
 
 RED = (30, 30, 220)
@@ -102,6 +102,22 @@ def test_pasted_faces_are_labelled_where_they_lie() -> None:
     for x0, y0, x1, y1 in labels.xyxy:
         assert image[int((y0 + y1) / 2), int((x0 + x1) / 2), 2] > 130
     assert not empty.any()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_shines_through_changes_a_picture_and_its_faces_are_ignored(seed: int) -> None:
+    image, labels = painted()
+    plain = np.full((160, 200, 3), 90, np.uint8)
+    mixed, seen = shine_through(plain, labels, lambda _: (image, labels), np.random.default_rng(seed))
+    assert (plain == 90).all()
+    np.testing.assert_array_equal(seen.xyxy[:1], labels.xyxy)
+    assert not seen.ignore[0]
+    assert seen.ignore[1:].all()
+    for x0, y0, x1, y1 in seen.xyxy[1:].astype(int):
+        inside = mixed[(y0 + y1) // 2, (x0 + x1) // 2].astype(int)
+        assert 0.1 * 130 - 2 <= inside[2] - 90 * 0.6 <= 0.4 * 220 + 90 * 0.3 + 2
+        assert inside[2] > inside[0]
+    assert (mixed[..., 0] < 90).any()
 
 
 def occluded(seed: int) -> np.ndarray:

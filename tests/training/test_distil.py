@@ -20,6 +20,7 @@ from training.distil import (  # noqa: E402
     CenterFaceLook,
     YuNetLooks,
     distillation_loss,
+    looks,
 )
 from training.model import FEATURES, FaceNet  # noqa: E402
 from training.photos import DataError, read_photo  # noqa: E402
@@ -102,7 +103,7 @@ def photo(shared: Path) -> np.ndarray:
 @pytest.mark.shared
 def test_both_looks_score_cells_as_yunet_does(shared: Path) -> None:
     image = photo(shared)
-    cells = YuNetLooks(shared / "models" / "yunet_n_dynamic.onnx")(to_input(image)[None])
+    cells = YuNetLooks(shared / "models" / "yunet_n_dynamic.onnx", torch.float32)(to_input(image)[None])
     assert [tuple(cell.features.shape) for cell in cells] == [
         (1, count, 256 // stride, 256 // stride) for count, stride in zip(CHANNELS, STRIDES, strict=True)
     ]
@@ -117,7 +118,7 @@ def test_both_looks_score_cells_as_yunet_does(shared: Path) -> None:
 @pytest.mark.shared
 def test_cells_have_the_scores_of_centerface(shared: Path) -> None:
     image = photo(shared)
-    cells = CenterFaceLook()(torch.cat([to_input(image)[None], to_input(image[::-1])[None]]))
+    cells = CenterFaceLook(torch.float32)(torch.cat([to_input(image)[None], to_input(image[::-1])[None]]))
     assert [tuple(cell.features.shape) for cell in cells] == [
         (2, count, 256 // stride, 256 // stride)
         for count, stride in zip(CenterFaceLook.channels, STRIDES, strict=True)
@@ -133,13 +134,26 @@ def test_cells_have_the_scores_of_centerface(shared: Path) -> None:
         assert float(cell.features.std()) > 0.05
 
 
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["yunet", "centerface"])
+def test_half_the_bits_tell_nearly_the_same(shared: Path, name: str) -> None:
+    yunet = shared / "models" / "yunet_n_dynamic.onnx"
+    batch = to_input(photo(shared))[None]
+    for cell, whole in zip(
+        looks(yunet, torch.bfloat16)[name](batch), looks(yunet, torch.float32)[name](batch), strict=True
+    ):
+        off = (cell.features - whole.features).square().mean()
+        assert 0 < float(off) < 0.01 * float(whole.features.square().mean())
+        assert float((cell.score - whole.score).abs().max()) < 0.1
+
+
 def test_another_network_is_told_of(tmp_path: Path) -> None:
     weights = Path(__file__).parents[2] / "algorithm" / "unionveil" / "weights" / "retinaface.onnx"
     with pytest.raises(DataError, match="is not YuNet"):
-        YuNetLooks(weights)
+        YuNetLooks(weights, torch.float32)
     with pytest.raises(DataError, match="is not there"):
-        YuNetLooks(tmp_path / "yunet.onnx")
+        YuNetLooks(tmp_path / "yunet.onnx", torch.float32)
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no model")
     with pytest.raises(DataError, match="no ONNX file"):
-        YuNetLooks(broken)
+        YuNetLooks(broken, torch.float32)

@@ -1,0 +1,85 @@
+"""A graph in torch must tell what ONNX Runtime tells; needs torch, which the tests do not install."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from unionveil.detect.session import Session
+
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
+
+from training.graph import Graph, heard_by, told_by  # noqa: E402
+
+
+def made(*more: onnx.NodeProto) -> onnx.ModelProto:
+    """One node of every kind that is known, random weights, and `more`."""
+    rng = np.random.default_rng(0)
+    shapes = {
+        "first": (8, 3, 3, 3), "first_b": (8,), "alone": (8, 1, 3, 3), "up": (8, 8, 2, 2),
+        "scale": (8,), "shift": (8,), "mean": (8,), "variance": (8,),
+    }  # fmt: skip
+    weights = {name: rng.uniform(0.1, 0.5, shape).astype(np.float32) for name, shape in shapes.items()}
+    weights["alone"] -= 0.3
+    weights["sizes"] = np.array([1, 1, 2, 2], np.float32)
+    even = {"pads": [1, 1, 1, 1], "dilations": [1, 1], "kernel_shape": [3, 3]}
+    nodes = [
+        helper.make_node("Conv", ["image", "first", "first_b"], ["a"], strides=[2, 2], group=1, **even),
+        helper.make_node("Conv", ["a", "alone"], ["b"], strides=[1, 1], group=8, **even),
+        helper.make_node("Relu", ["b"], ["c"]),
+        helper.make_node("MaxPool", ["c"], ["d"], kernel_shape=[2, 2], strides=[2, 2], pads=[0, 0, 0, 0]),
+        helper.make_node("ConvTranspose", ["d", "up"], ["e"], strides=[2, 2], pads=[0, 0, 0, 0]),
+        helper.make_node("BatchNormalization", ["e", *list(shapes)[4:]], ["f"], epsilon=1e-3),
+        helper.make_node(
+            "Resize", ["d", "", "sizes"], ["g"], mode="nearest",
+            coordinate_transformation_mode="asymmetric", nearest_mode="floor",
+        ),
+        helper.make_node("Add", ["f", "g"], ["h"]),
+        helper.make_node("Sigmoid", ["h"], ["score"]),
+        *more,
+    ]  # fmt: skip
+    graph = helper.make_graph(
+        nodes,
+        "made",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, "h", "w"])],
+        [onnx.ValueInfoProto(name=name) for name in ("c", "score", *(node.output[0] for node in more))],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+
+
+IMAGE = np.random.default_rng(1).uniform(-1, 1, (2, 3, 32, 48)).astype(np.float32)
+
+
+def test_every_operation_tells_what_onnx_runtime_tells() -> None:
+    model = made()
+    wanted = Session(model.SerializeToString(), threads=1).run(IMAGE, ["c", "score"])
+    got = Graph(model, ["c", "score"], torch.float32)(torch.from_numpy(IMAGE))
+    for ours, theirs in zip(got, wanted, strict=True):
+        assert theirs.std() > 0.01
+        np.testing.assert_allclose(ours.numpy(), theirs, atol=1e-5)
+
+
+def test_values_are_named_by_the_layers_beside_them() -> None:
+    model = made()
+    assert heard_by(model, ["up", "alone"]) == ["d", "a"]
+    assert told_by(model, ["up", "alone"]) == ["e", "b"]
+    with pytest.raises(KeyError, match="unheard"):
+        heard_by(model, ["unheard"])
+
+
+def test_unknown_operation_is_told_of_only_where_it_is_needed() -> None:
+    model = made(helper.make_node("Erf", ["h"], ["i"]))
+    Graph(model, ["score"], torch.float32)
+    with pytest.raises(ValueError, match="cannot compute Erf"):
+        Graph(model, ["i"], torch.float32)
+
+
+def test_uneven_pads_are_told_of() -> None:
+    uneven = helper.make_node(
+        "Conv", ["image", "first"], ["j"], strides=[2, 2], group=1, pads=[0, 0, 1, 1], dilations=[1, 1]
+    )
+    with pytest.raises(ValueError, match="uneven pads"):
+        Graph(made(uneven), ["j"], torch.float32)
