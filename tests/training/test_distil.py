@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
+import onnx
 import pytest
 
 from unionveil.detect.centerface import CenterFace
@@ -17,34 +19,43 @@ from training.data import to_input  # noqa: E402
 from training.distil import (  # noqa: E402
     Adapters,
     Cells,
-    CenterFaceLook,
-    YuNetLooks,
+    Look,
+    centerface,
     distillation_loss,
     looks,
+    yunet,
 )
+from training.graph import Graph  # noqa: E402
 from training.model import FEATURES, FaceNet  # noqa: E402
 from training.photos import DataError, read_photo  # noqa: E402
 from training.spec import STRIDES  # noqa: E402
 
-CHANNELS = (64, 128, 128, 64)
-
 torch.set_num_threads(1)
 
+WEIGHTS = Path(__file__).parents[2] / "algorithm" / "unionveil" / "weights" / "retinaface.onnx"
+CHANNELS = 40
 
-def made_up(side_px: int = 64) -> tuple[list[torch.Tensor], list[Cells]]:
+
+def adapters_of(strides: tuple[int, ...] = STRIDES) -> Adapters:
+    """For a detector that nobody asks to look."""
+    graph = Graph(onnx.load(WEIGHTS), [], torch.float32)
+    return Adapters(Look(graph, strides, CHANNELS, lambda told: told, red_first=False))
+
+
+def made_up(side_px: int = 64) -> tuple[list[torch.Tensor], dict[int, Cells]]:
     """Features of a network, and of a detector that computes each of its own from them."""
     made = torch.Generator().manual_seed(0)
-    seen, cells = [], []
-    for own, count, stride in zip(FEATURES, CHANNELS, STRIDES, strict=True):
-        level = torch.randn(2, own, side_px // stride, side_px // stride, generator=made)
-        told = torch.einsum("nchw,cd->ndhw", level, torch.randn(own, count, generator=made))
-        seen.append(level)
-        cells.append(Cells(told, level[:, 0].sigmoid()))
+    seen, cells = [], {}
+    for level, (own, stride) in enumerate(zip(FEATURES, STRIDES, strict=True)):
+        own_features = torch.randn(2, own, side_px // stride, side_px // stride, generator=made)
+        told = torch.einsum("nchw,cd->ndhw", own_features, torch.randn(own, CHANNELS, generator=made))
+        seen.append(own_features)
+        cells[level] = Cells(told, own_features[:, 0].sigmoid())
     return seen, cells
 
 
 def learned(
-    adapters: Adapters, seen: list[torch.Tensor], cells: list[Cells], rate: float
+    adapters: Adapters, seen: list[torch.Tensor], cells: dict[int, Cells], rate: float
 ) -> tuple[float, float]:
     """Loss and untold share after three hundred steps."""
     steps = torch.optim.Adam(adapters.parameters(), lr=rate)
@@ -60,7 +71,7 @@ def learned(
 def test_nothing_is_told_at_first_and_all_once_it_is_learned() -> None:
     torch.manual_seed(0)
     seen, cells = made_up()
-    adapters = Adapters(CHANNELS)
+    adapters = adapters_of()
     first, untold = distillation_loss(adapters, seen, cells)
     assert untold == pytest.approx(1.0, abs=0.01)
     value, untold = learned(adapters, seen, cells, 0.02)
@@ -71,16 +82,35 @@ def test_nothing_is_told_at_first_and_all_once_it_is_learned() -> None:
 def test_scores_are_told_beside_the_features() -> None:
     torch.manual_seed(0)
     seen, cells = made_up()
-    adapters = Adapters(CHANNELS)
-    learned(adapters, seen, [Cells(torch.zeros_like(cell.features), cell.score) for cell in cells], 0.05)
-    for read, cell in zip(adapters(seen), cells, strict=True):
-        assert float((read[:, -1].detach().sigmoid() - cell.score).abs().max()) < 0.1
+    adapters = adapters_of()
+    scores = {level: Cells(torch.zeros_like(cell.features), cell.score) for level, cell in cells.items()}
+    learned(adapters, seen, scores, 0.05)
+    for level, read in adapters(seen).items():
+        assert float((read[:, -1].detach().sigmoid() - cells[level].score).abs().max()) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("strides", "enlarged", "levels"),
+    [
+        ((8, 16, 32), False, [1, 2, 3]),
+        ((8, 16, 32), True, [0, 1, 2]),
+        ((4, 8, 16, 32), False, [0, 1, 2, 3]),
+        ((4, 8, 16, 32), True, [None, 0, 1, 2]),
+    ],
+)
+def test_levels_are_those_whose_cells_lie_alike(
+    strides: tuple[int, ...], enlarged: bool, levels: list[int | None]
+) -> None:
+    graph = Graph(onnx.load(WEIGHTS), [], torch.float32)
+    look = Look(graph, strides, CHANNELS, lambda told: told, red_first=False, enlarged=enlarged)
+    assert look.levels == levels
+    assert sorted(Adapters(look).reads) == [str(level) for level in levels if level is not None]
 
 
 def test_the_network_learns_too() -> None:
     torch.manual_seed(0)
-    model, adapters = FaceNet(), Adapters(CHANNELS)
-    for read in adapters.reads:
+    model, adapters = FaceNet(), adapters_of()
+    for read in adapters.reads.values():
         torch.nn.init.normal_(read.weight, std=0.1)
     _, cells = made_up()
     value, _ = distillation_loss(adapters, model.features(torch.randn(2, 3, 64, 64)), cells)
@@ -101,31 +131,28 @@ def photo(shared: Path) -> np.ndarray:
 
 
 @pytest.mark.shared
-def test_both_looks_score_cells_as_yunet_does(shared: Path) -> None:
+def test_cells_have_the_scores_of_yunet(shared: Path) -> None:
     image = photo(shared)
-    cells = YuNetLooks(shared / "models" / "yunet_n_dynamic.onnx", torch.float32)(to_input(image)[None])
-    assert [tuple(cell.features.shape) for cell in cells] == [
-        (1, count, 256 // stride, 256 // stride) for count, stride in zip(CHANNELS, STRIDES, strict=True)
-    ]
-    assert YuNetLooks.channels == CHANNELS
-    once = YuNet(CARDS["yunet"], 1)(np.ascontiguousarray(image[..., ::-1]), 0.05).score.max()
-    highest = max(float(cell.score.max()) for cell in cells)
-    assert highest >= once - 1e-4
-    assert float(cells[3].score.max()) <= once + 1e-4  # only the plain look has stride 32
-    assert all(float(cell.features.min()) >= 0 for cell in cells)
+    look = yunet(shared / "models" / "yunet_n_dynamic.onnx", torch.float32)
+    cells = look(to_input(image)[None])
+    assert {level: tuple(cell.features.shape) for level, cell in cells.items()} == {
+        level: (1, 64, 256 // STRIDES[level], 256 // STRIDES[level]) for level in (1, 2, 3)
+    }
+    highest = YuNet(CARDS["yunet"], 1)(np.ascontiguousarray(image[..., ::-1]), 0.05).score.max()
+    assert max(float(cell.score.max()) for cell in cells.values()) == pytest.approx(float(highest), abs=1e-4)
+    assert all(float(cell.features.min()) >= 0 for cell in cells.values())
 
 
 @pytest.mark.shared
 def test_cells_have_the_scores_of_centerface(shared: Path) -> None:
     image = photo(shared)
-    cells = CenterFaceLook(torch.float32)(torch.cat([to_input(image)[None], to_input(image[::-1])[None]]))
-    assert [tuple(cell.features.shape) for cell in cells] == [
-        (2, count, 256 // stride, 256 // stride)
-        for count, stride in zip(CenterFaceLook.channels, STRIDES, strict=True)
-    ]
+    cells = centerface(torch.float32)(torch.cat([to_input(image)[None], to_input(image[::-1])[None]]))
     faces = CenterFace(CARDS["centerface"], 1)(np.ascontiguousarray(image[..., ::-1]), 0.3)
     assert len(faces)
-    for cell, stride in zip(cells, STRIDES, strict=True):
+    assert sorted(cells) == [0, 1, 2, 3]
+    for level, cell in cells.items():
+        stride = STRIDES[level]
+        assert cell.features.shape == (2, 24, 256 // stride, 256 // stride)
         assert float(cell.score[0].max()) == pytest.approx(float(faces.score.max()), abs=1e-4)
         x, y = ((faces.xyxy[0, :2] + faces.xyxy[0, 2:]) / 2 / stride).astype(int)
         around = cell.score[0, max(0, y - 1) : y + 2, max(0, x - 1) : x + 2]
@@ -136,24 +163,36 @@ def test_cells_have_the_scores_of_centerface(shared: Path) -> None:
 
 @pytest.mark.shared
 @pytest.mark.parametrize("name", ["yunet", "centerface"])
+def test_enlarged_look_tells_of_the_picture_twice_as_large(shared: Path, name: str) -> None:
+    image = photo(shared)[:128, :128]
+    found = looks(shared / "models" / "yunet_n_dynamic.onnx", torch.float32)
+    large = cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+    plain, enlarged = found[name](to_input(large)[None]), found[f"{name}_enlarged"](to_input(image)[None])
+    assert sorted(enlarged) == [0, 1, 2]
+    for level, cell in enlarged.items():
+        same = plain[level + 1]
+        assert float((cell.features - same.features).square().mean()) < 0.01 * float(same.features.var())
+        assert float((cell.score - same.score).abs().max()) < 0.1
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["yunet", "centerface"])
 def test_half_the_bits_tell_nearly_the_same(shared: Path, name: str) -> None:
-    yunet = shared / "models" / "yunet_n_dynamic.onnx"
+    path = shared / "models" / "yunet_n_dynamic.onnx"
     batch = to_input(photo(shared))[None]
-    for cell, whole in zip(
-        looks(yunet, torch.bfloat16)[name](batch), looks(yunet, torch.float32)[name](batch), strict=True
-    ):
-        off = (cell.features - whole.features).square().mean()
-        assert 0 < float(off) < 0.01 * float(whole.features.square().mean())
-        assert float((cell.score - whole.score).abs().max()) < 0.1
+    half, whole = (looks(path, dtype)[name](batch) for dtype in (torch.bfloat16, torch.float32))
+    for level, cell in whole.items():
+        off = (half[level].features - cell.features).square().mean()
+        assert 0 < float(off) < 0.01 * float(cell.features.square().mean())
+        assert float((half[level].score - cell.score).abs().max()) < 0.1
 
 
 def test_another_network_is_told_of(tmp_path: Path) -> None:
-    weights = Path(__file__).parents[2] / "algorithm" / "unionveil" / "weights" / "retinaface.onnx"
     with pytest.raises(DataError, match="is not YuNet"):
-        YuNetLooks(weights, torch.float32)
+        yunet(WEIGHTS, torch.float32)
     with pytest.raises(DataError, match="is not there"):
-        YuNetLooks(tmp_path / "yunet.onnx", torch.float32)
+        yunet(tmp_path / "yunet.onnx", torch.float32)
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no model")
     with pytest.raises(DataError, match="no ONNX file"):
-        YuNetLooks(broken, torch.float32)
+        yunet(broken, torch.float32)

@@ -103,9 +103,13 @@ def test_what_one_teacher_doubts_and_the_third_does_not_see_is_no_face(
     assert labels_of(line, {}).face.tolist() == [True]
 
 
-def test_heads_are_never_refuted() -> None:
+def test_large_head_that_no_teacher_saw_is_background_where_no_face_is_near() -> None:
     head = face(LARGE, 0, 0, ignore=True, human=True, basis="human_head_no_teacher")
-    assert labels_of({"name": "a.jpg", "faces": [head]}, third()).ignore.tolist() == [True]
+    line = {"name": "a.jpg", "faces": [head]}
+    alone = labels_of(line, third())
+    assert alone.ignore.tolist() == alone.face.tolist() == [False]
+    assert labels_of(line, third((LARGE, 0.3))).ignore.tolist() == [True]
+    assert labels_of(line, {}).ignore.tolist() == [True]
 
 
 def test_large_boxes_in_a_photo_without_faces_are_background() -> None:
