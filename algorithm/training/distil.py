@@ -65,10 +65,10 @@ class Look:
     enlarged: bool = False
 
     @property
-    def levels(self) -> list[int | None]:
-        """For each stride the level of the network whose cells lie where its own do, if there is one."""
+    def levels(self) -> dict[int, int]:
+        """Levels of the network whose cells lie where its own do, and the place of each in `strides`."""
         strides = [stride // 2 if self.enlarged else stride for stride in self.strides]
-        return [STRIDES.index(stride) if stride in STRIDES else None for stride in strides]
+        return {STRIDES.index(stride): at for at, stride in enumerate(strides) if stride in STRIDES}
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> dict[int, Cells]:
@@ -85,9 +85,8 @@ class Look:
         count = max(1, _AT_ONCE_PX // (pictures.shape[2] * pictures.shape[3]))
         parts = [self.graph(some) for some in pictures.split(count)]
         told = [torch.cat(part) for part in zip(*parts, strict=True)]
-        features, rest = told[: len(self.strides)], told[len(self.strides) :]
-        at = zip(self.levels, features, self.scores(rest), strict=True)
-        return {level: Cells(feature, score) for level, feature, score in at if level is not None}
+        scores = self.scores(told[len(self.strides) :])
+        return {level: Cells(told[at], scores[at]) for level, at in self.levels.items()}
 
 
 def yunet(path: Path, dtype: torch.dtype) -> Look:
@@ -168,9 +167,8 @@ class Adapters(nn.Module):
 
     def __init__(self, look: Look) -> None:
         super().__init__()
-        known = [level for level in look.levels if level is not None]
         self.reads = nn.ModuleDict(
-            {str(level): nn.Conv2d(FEATURES[level], look.channels + 1, 1) for level in known}
+            {str(level): nn.Conv2d(FEATURES[level], look.channels + 1, 1) for level in look.levels}
         )
         for read in self.reads.values():
             nn.init.zeros_(read.weight)

@@ -92,19 +92,19 @@ def test_scores_are_told_beside_the_features() -> None:
 @pytest.mark.parametrize(
     ("strides", "enlarged", "levels"),
     [
-        ((8, 16, 32), False, [1, 2, 3]),
-        ((8, 16, 32), True, [0, 1, 2]),
-        ((4, 8, 16, 32), False, [0, 1, 2, 3]),
-        ((4, 8, 16, 32), True, [None, 0, 1, 2]),
+        ((8, 16, 32), False, {1: 0, 2: 1, 3: 2}),
+        ((8, 16, 32), True, {0: 0, 1: 1, 2: 2}),
+        ((4, 8, 16, 32), False, {0: 0, 1: 1, 2: 2, 3: 3}),
+        ((4, 8, 16, 32), True, {0: 1, 1: 2, 2: 3}),
     ],
 )
 def test_levels_are_those_whose_cells_lie_alike(
-    strides: tuple[int, ...], enlarged: bool, levels: list[int | None]
+    strides: tuple[int, ...], enlarged: bool, levels: dict[int, int]
 ) -> None:
     graph = Graph(onnx.load(WEIGHTS), [], torch.float32)
     look = Look(graph, strides, CHANNELS, lambda told: told, red_first=False, enlarged=enlarged)
     assert look.levels == levels
-    assert sorted(Adapters(look).reads) == [str(level) for level in levels if level is not None]
+    assert sorted(Adapters(look).reads) == [str(level) for level in levels]
 
 
 def test_the_network_learns_too() -> None:
