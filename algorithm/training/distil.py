@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unionveil.detect.centerface import free_sizes
 from unionveil.detect.models import CARDS, find
 
 from .graph import Graph, heard_by, told_by
@@ -132,7 +131,7 @@ def centerface(dtype: torch.dtype) -> Look:
         ModelError: the package is missing.
     """
     card = CARDS["centerface"]
-    model = onnx.load_from_string(free_sizes(find(card).read_bytes()))
+    model = onnx.load(find(card))
     heads = ["head.pos_conv.weight", *(f"neck.deconv_layers.{i}.conv.weight" for i in range(3))]
     graph = Graph(model, [*heard_by(model, heads), card.outputs[0]], dtype)
     return Look(graph, STRIDES, 24, _centerface_scores, red_first=True)
