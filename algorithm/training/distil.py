@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from unionveil.detect.models import CARDS, find
 
-from .graph import Graph, heard_by, told_by
+from .graph import Graph, layers_of
 from .loss import quality_focal
 from .model import FEATURES, read_graph
 from .photos import DataError
@@ -103,12 +103,14 @@ def yunet(path: Path, dtype: torch.dtype) -> Look:
             f"--distil {path} is not there: name YuNet's folder with MODELS=FOLDER, or leave it out"
         )
     strides = CARDS["yunet"].strides
-    layers = range(len(strides))
-    heads = [f"bbox_head.multi_level_cls.{i}.conv1.weight" for i in layers]
-    scores = [f"bbox_head.multi_level_{part}.{i}.conv2.weight" for i in layers for part in ("cls", "obj")]
+    levels = range(len(strides))
+    heads = [f"bbox_head.multi_level_cls.{i}.conv1.weight" for i in levels]
+    scores = [f"bbox_head.multi_level_{part}.{i}.conv2.weight" for i in levels for part in ("cls", "obj")]
     try:
         model = read_graph(path)
-        graph = Graph(model, heard_by(model, heads) + told_by(model, scores), dtype)
+        layers = layers_of(model)
+        wanted = [layers[name].input[0] for name in heads] + [layers[name].output[0] for name in scores]
+        graph = Graph(model, wanted, dtype)
     except ValueError as error:
         raise DataError(f"--distil: {error}") from error
     except KeyError as error:
@@ -132,8 +134,9 @@ def centerface(dtype: torch.dtype) -> Look:
     """
     card = CARDS["centerface"]
     model = onnx.load(find(card))
+    layers = layers_of(model)
     heads = ["head.pos_conv.weight", *(f"neck.deconv_layers.{i}.conv.weight" for i in range(3))]
-    graph = Graph(model, [*heard_by(model, heads), card.outputs[0]], dtype)
+    graph = Graph(model, [*(layers[name].input[0] for name in heads), card.outputs[0]], dtype)
     return Look(graph, STRIDES, 24, _centerface_scores, red_first=True)
 
 

@@ -5,19 +5,19 @@ Only the operations that the teaching detectors are made of; tests hold their ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import onnx
 import torch
 from onnx import helper, numpy_helper
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["Graph", "heard_by", "told_by"]
+__all__ = ["Graph", "layers_of"]
 
 
-class Graph(nn.Module):
+class Graph:
     """Computes some values of a graph with one image input; nothing in it is learned.
 
     Args:
@@ -30,7 +30,6 @@ class Graph(nn.Module):
     """
 
     def __init__(self, model: onnx.ModelProto, wanted: Sequence[str], dtype: torch.dtype) -> None:
-        super().__init__()
         nodes = _needed(model.graph.node, wanted)
         used = {name for node in nodes for name in node.input}
         tensors = [tensor for tensor in model.graph.initializer if tensor.name in used]
@@ -39,7 +38,7 @@ class Graph(nn.Module):
         self._steps = [(_step(node), list(node.input), node.output[0]) for node in nodes]
         self._weights = {tensor.name: _weight(tensor, dtype) for tensor in tensors}
 
-    def forward(self, image: Tensor) -> list[Tensor]:
+    def __call__(self, image: Tensor) -> list[Tensor]:
         """`(N, 3, H, W)` to the values, float32."""
         picture = image.to(self._dtype, memory_format=torch.channels_last)
         values = {self._image: picture, **self._weights}
@@ -48,24 +47,9 @@ class Graph(nn.Module):
         return [values[name].float() for name in self._wanted]
 
 
-def heard_by(model: onnx.ModelProto, weights: Iterable[str]) -> list[str]:
-    """Names of what the layers with these weights hear.
-
-    Raises:
-        KeyError: the graph has no such weights.
-    """
-    heard = {name: node.input[0] for node in model.graph.node for name in node.input[1:]}
-    return [heard[name] for name in weights]
-
-
-def told_by(model: onnx.ModelProto, weights: Iterable[str]) -> list[str]:
-    """Names of what the layers with these weights tell.
-
-    Raises:
-        KeyError: the graph has no such weights.
-    """
-    told = {name: node.output[0] for node in model.graph.node for name in node.input[1:]}
-    return [told[name] for name in weights]
+def layers_of(model: onnx.ModelProto) -> dict[str, onnx.NodeProto]:
+    """The graph's layers by the names of their weights."""
+    return {name: node for node in model.graph.node for name in node.input[1:]}
 
 
 def _needed(nodes: Sequence[onnx.NodeProto], wanted: Sequence[str]) -> list[onnx.NodeProto]:

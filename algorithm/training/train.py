@@ -70,8 +70,8 @@ class Settings:
         hours: from now to the end.
         init: ONNX weights of this project to start from; None starts from random weights.
         teacher: what `teach.py` wrote; None teaches with two teachers.
-        distil: YuNet's ONNX file: it and CenterFace look at every picture beside the network; None leaves
-            both out.
+        distil: YuNet's ONNX file: it and CenterFace look in turn at what the network sees; None leaves both
+            out.
         resume: whether to go on from the checkpoint in `work`.
         processes: how many, each with one thread.
         batch: pictures for each process and step; every other step has a quarter as many, twice as large.
@@ -269,6 +269,7 @@ def _run(rank: int, settings: Settings) -> None:
     begun, start, seconds_before = time.time(), float(state["progress"]) % 1.0, float(state["seconds"])
     measured = saved = begun
     progress, made = start, 0.0
+    untold: dict[str, float] = {}
     over = False
     while not over:
         batch_begun = time.perf_counter()
@@ -283,7 +284,7 @@ def _run(rank: int, settings: Settings) -> None:
             # In turn, as looking costs much; two steps each, one with pictures of either size.
             name = list(watching)[step // 2 % len(watching)]
             cells = watching[name](batch.images)
-            told, parts[f"untold_{name}"] = distillation_loss(adapters[name], seen, cells)
+            told, untold[f"untold_{name}"] = distillation_loss(adapters[name], seen, cells)
             value = value + _DISTILLED * told
         for parameter in learning:
             parameter.grad = None
@@ -306,7 +307,7 @@ def _run(rank: int, settings: Settings) -> None:
         if step % 50 == 0 or over:
             log.write(
                 step=step, crops=crops, progress=progress, seconds=seconds_before + elapsed, rate=rate,
-                loss=float(value.detach()), making=made / max(1e-9, elapsed), **parts,
+                loss=float(value.detach()), making=made / max(1e-9, elapsed), **parts, **untold,
             )  # fmt: skip
         now = time.time()
         if over or now - saved > 180:

@@ -36,10 +36,10 @@ WEIGHTS = Path(__file__).parents[2] / "algorithm" / "unionveil" / "weights" / "r
 CHANNELS = 40
 
 
-def adapters_of(strides: tuple[int, ...] = STRIDES) -> Adapters:
-    """For a detector that nobody asks to look."""
+def look_of(strides: tuple[int, ...] = STRIDES, *, enlarged: bool = False) -> Look:
+    """A detector that nobody asks to look."""
     graph = Graph(onnx.load(WEIGHTS), [], torch.float32)
-    return Adapters(Look(graph, strides, CHANNELS, lambda told: told, red_first=False))
+    return Look(graph, strides, CHANNELS, lambda told: told, red_first=False, enlarged=enlarged)
 
 
 def made_up(side_px: int = 64) -> tuple[list[torch.Tensor], dict[int, Cells]]:
@@ -71,7 +71,7 @@ def learned(
 def test_nothing_is_told_at_first_and_all_once_it_is_learned() -> None:
     torch.manual_seed(0)
     seen, cells = made_up()
-    adapters = adapters_of()
+    adapters = Adapters(look_of())
     first, untold = distillation_loss(adapters, seen, cells)
     assert untold == pytest.approx(1.0, abs=0.01)
     value, untold = learned(adapters, seen, cells, 0.02)
@@ -82,7 +82,7 @@ def test_nothing_is_told_at_first_and_all_once_it_is_learned() -> None:
 def test_scores_are_told_beside_the_features() -> None:
     torch.manual_seed(0)
     seen, cells = made_up()
-    adapters = adapters_of()
+    adapters = Adapters(look_of())
     scores = {level: Cells(torch.zeros_like(cell.features), cell.score) for level, cell in cells.items()}
     learned(adapters, seen, scores, 0.05)
     for level, read in adapters(seen).items():
@@ -101,15 +101,14 @@ def test_scores_are_told_beside_the_features() -> None:
 def test_levels_are_those_whose_cells_lie_alike(
     strides: tuple[int, ...], enlarged: bool, levels: dict[int, int]
 ) -> None:
-    graph = Graph(onnx.load(WEIGHTS), [], torch.float32)
-    look = Look(graph, strides, CHANNELS, lambda told: told, red_first=False, enlarged=enlarged)
+    look = look_of(strides, enlarged=enlarged)
     assert look.levels == levels
     assert sorted(Adapters(look).reads) == [str(level) for level in levels]
 
 
 def test_the_network_learns_too() -> None:
     torch.manual_seed(0)
-    model, adapters = FaceNet(), adapters_of()
+    model, adapters = FaceNet(), Adapters(look_of())
     for read in adapters.reads.values():
         torch.nn.init.normal_(read.weight, std=0.1)
     _, cells = made_up()

@@ -11,7 +11,7 @@ from unionveil.detect.session import Session
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
 
-from training.graph import Graph, heard_by, told_by  # noqa: E402
+from training.graph import Graph, layers_of  # noqa: E402
 
 
 def made(*more: onnx.NodeProto) -> onnx.ModelProto:
@@ -62,12 +62,11 @@ def test_every_operation_tells_what_onnx_runtime_tells() -> None:
         np.testing.assert_allclose(ours.numpy(), theirs, atol=1e-5)
 
 
-def test_values_are_named_by_the_layers_beside_them() -> None:
-    model = made()
-    assert heard_by(model, ["up", "alone"]) == ["d", "a"]
-    assert told_by(model, ["up", "alone"]) == ["e", "b"]
-    with pytest.raises(KeyError, match="unheard"):
-        heard_by(model, ["unheard"])
+def test_layers_are_known_by_their_weights() -> None:
+    layers = layers_of(made())
+    assert [layers[name].input[0] for name in ("up", "alone")] == ["d", "a"]
+    assert [layers[name].output[0] for name in ("up", "alone")] == ["e", "b"]
+    assert "unheard" not in layers
 
 
 def test_unknown_operation_is_told_of_only_where_it_is_needed() -> None:

@@ -68,6 +68,11 @@ def command(people: Path, work: Path, *more: str) -> list[str]:
     ]  # fmt: skip
 
 
+def read_log(work: Path) -> list[dict[str, Any]]:
+    """What a run told, line by line."""
+    return [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]
+
+
 @pytest.mark.slow
 def test_run_ends_when_told_goes_on_and_is_exported(people: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
@@ -81,9 +86,9 @@ def test_run_ends_when_told_goes_on_and_is_exported(people: Path, tmp_path: Path
         running.communicate(timeout=120)
     assert running.returncode == 0
     assert (work / "checkpoint.pt").is_file()
-    steps = [json.loads(line)["step"] for line in (work / "log.jsonl").read_text().splitlines()]
+    steps = [line["step"] for line in read_log(work)]
     subprocess.run(command(people, work, "--hours", "0.001", "--resume"), check=True, timeout=200)
-    log = [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]
+    log = read_log(work)
     assert log[-1]["step"] > max(steps)
     assert log[-2]["progress"] == pytest.approx(1.0)
     assert 0 <= log[-1]["ap"] <= 1
@@ -143,13 +148,13 @@ def test_run_tells_more_of_both_detectors_and_goes_on(
     subprocess.run([*first, "--hours", "0.01"], check=True, timeout=200)
     ended = torch.load(work / "checkpoint.pt", weights_only=True)
     assert ended["progress"] == 1.0
+    learned = [line for line in read_log(work) if "untold_yunet" in line]
     subprocess.run([*first, "--hours", "0.001", "--resume"], check=True, timeout=200)
-    log = [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]
-    untold = [value for line in log for key, value in line.items() if key.startswith("untold_")]
-    assert untold[-1] < 0.95  # all of it at first; each look comes up a few times only
+    log = read_log(work)
     state = torch.load(work / "checkpoint.pt", weights_only=True)
     assert state["step"] == log[-1]["step"] > ended["step"] + 1
     for name in looks(Path(yunet), torch.float32):
+        assert learned[-1][f"untold_{name}"] < 0.95
         assert float(state["adapters"][f"{name}.reads.1.weight"].abs().max()) > 0
 
 
