@@ -18,7 +18,7 @@ from training.assign import assign, candidates, pair_iou  # noqa: E402
 from training.data import Batch, batch_at  # noqa: E402
 from training.labels import Labels  # noqa: E402
 from training.loss import ignored_priors, loss  # noqa: E402
-from training.model import FaceNet, folded, load_onnx, restored, units  # noqa: E402
+from training.model import FaceNet, Unit, folded, load_onnx, restored, units  # noqa: E402
 from training.priors import decode_boxes, decode_points, encode_points, level_starts, priors_of  # noqa: E402
 from training.spec import PRIORS_PX, STRIDES, VARIANCES  # noqa: E402
 
@@ -169,6 +169,22 @@ def test_folding_changes_nothing() -> None:
     ):
         torch.testing.assert_close(one, two, atol=2e-4, rtol=1e-3)
         torch.testing.assert_close(two, three)
+
+
+def test_strided_layers_compute_in_32_bits_whatever_the_others_do() -> None:
+    """Torch's gradient of a strided depthwise convolution is slow in 16 bits."""
+    strided = Unit(16, 16, 3, 2, depthwise=True, active=False)
+    strided.fold()
+    x = torch.randn(2, 16, 32, 32).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        out = strided(x)
+    assert out.dtype == torch.bfloat16
+    torch.testing.assert_close(out, strided(x.float()).bfloat16(), rtol=0, atol=0)
+    out.backward(torch.ones_like(out))
+    grad = strided.conv.weight.grad.clone()
+    strided.conv.weight.grad = None
+    strided(x.float()).sum().backward()
+    torch.testing.assert_close(grad, strided.conv.weight.grad)
 
 
 def test_export_keeps_the_contract_and_can_be_trained_on(tmp_path: Path) -> None:
