@@ -69,6 +69,11 @@ class Look:
         strides = [stride // 2 if self.enlarged else stride for stride in self.strides]
         return {STRIDES.index(stride): at for at, stride in enumerate(strides) if stride in STRIDES}
 
+    @property
+    def every(self) -> int:
+        """It looks at every picture of a batch, enlarged at every second: one costs as much as four."""
+        return 2 if self.enlarged else 1
+
     @torch.no_grad()
     def __call__(self, images: Tensor) -> dict[int, Cells]:
         """What it makes of a batch, by level of the network.

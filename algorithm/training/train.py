@@ -282,9 +282,12 @@ def _run(rank: int, settings: Settings) -> None:
         value, parts = loss(*model.read(seen), batch)
         if watching:
             # In turn, as looking costs much; two steps each, one with pictures of either size.
-            name = list(watching)[step // 2 % len(watching)]
-            cells = watching[name](batch.images)
-            told, untold[f"untold_{name}"] = distillation_loss(adapters[name], seen, cells)
+            name, look = list(watching.items())[step // 2 % len(watching)]
+            some = slice(None, None, look.every)
+            cells = look(batch.images[some])
+            told, untold[f"untold_{name}"] = distillation_loss(
+                adapters[name], [level[some] for level in seen], cells
+            )
             value = value + _DISTILLED * told
         for parameter in learning:
             parameter.grad = None
