@@ -101,8 +101,8 @@ def card(model: FaceNet, path: Path, threshold: float) -> dict[str, Any]:
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "licence": "MIT",
         "source": "trained by this project, from random initialisation",
-        "architecture": "RetinaFace (arXiv:1905.00641), MobileNetV1 of a quarter and from stride 8 on three "
-        "eighths of its width, four levels from stride 4, one prior a cell",
+        "architecture": "RetinaFace (arXiv:1905.00641), MobileNetV1 of three eighths of its width and one "
+        "layer more at strides 4 and 8 each, four levels from stride 4, one prior a cell",
         "parameters": parameters(folded(model)),
         "gflops_at_640x480": round(2 * count_macs(model, (640, 480)) / 1e9, 2),
         "input": {

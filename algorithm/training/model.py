@@ -2,8 +2,9 @@
 
 RetinaFace (arXiv:1905.00641) with one level more: stride 4, where a 10 px face has cells of its own. That
 level has a third of the channels, and one separable convolution for a context module, as it has three
-quarters of all cells. MobileNetV1 (arXiv:1704.04861) is a quarter as wide as published down to stride 4,
-and three eighths from stride 8 on, where a channel costs little.
+quarters of all cells. MobileNetV1 (arXiv:1704.04861) is three eighths as wide as published, its first two
+layers a half, with one layer more at strides 4 and 8 each: faces are small, and what is lost before stride 8
+is lost to them. SCRFD (arXiv:2105.04714), which searched for the best place for computation, found it there.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ _SLOPE = 0.1
 _LOWEST_SCORE = 0.01
 """Every cell's score before training (arXiv:1708.02002, section 4.1)."""
 
-_STAGE8, _STAGE16, _STAGE32 = 96, 192, 384
-"""Channels of the backbone from each stride on."""
+_STEM, _STAGE2, _STAGE4, _STAGE8, _STAGE16, _STAGE32 = 16, 32, 48, 96, 192, 384
+"""Channels of the backbone's first layer, and from each stride on."""
 
 _NECK, _FINE = 96, 32
 """Channels of the pyramid's levels, and of the one at stride 4."""
@@ -104,6 +105,25 @@ def _separable(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(Unit(inputs, inputs, 3, stride, depthwise=True), Unit(inputs, outputs, 1))
 
 
+class _Deeper(nn.Module):
+    """A separable convolution that adds to what it reads, and adds nothing before training.
+
+    As in MobileNetV2 (arXiv:1801.04381, section 3.2) its last part is linear. Nothing at first, so that a
+    network grown from one without it begins by computing the same.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.near = Unit(channels, channels, 3, depthwise=True)
+        self.mix = Unit(channels, channels, 1, active=False)
+        if self.mix.norm is not None:
+            nn.init.zeros_(self.mix.norm.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.mix(self.near(x))
+        return out
+
+
 class _Context(nn.Module):
     """Three, five and seven pixels wide, side by side (SSH, arXiv:1708.03979, section 3.3)."""
 
@@ -149,14 +169,20 @@ class FaceNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stage4 = nn.Sequential(
-            Unit(3, 8, 3, 2), _separable(8, 16), _separable(16, 32, 2), _separable(32, 32)
+            Unit(3, _STEM, 3, 2),
+            _separable(_STEM, _STAGE2),
+            _separable(_STAGE2, _STAGE4, 2),
+            _separable(_STAGE4, _STAGE4),
+            _Deeper(_STAGE4),
         )
-        self.stage8 = nn.Sequential(_separable(32, _STAGE8, 2), _separable(_STAGE8, _STAGE8))
+        self.stage8 = nn.Sequential(
+            _separable(_STAGE4, _STAGE8, 2), _separable(_STAGE8, _STAGE8), _Deeper(_STAGE8)
+        )
         self.stage16 = nn.Sequential(
             _separable(_STAGE8, _STAGE16, 2), *(_separable(_STAGE16, _STAGE16) for _ in range(5))
         )
         self.stage32 = nn.Sequential(_separable(_STAGE16, _STAGE32, 2), _separable(_STAGE32, _STAGE32))
-        self.side4, self.side8 = Unit(32, _FINE, 1), Unit(_STAGE8, _NECK, 1)
+        self.side4, self.side8 = Unit(_STAGE4, _FINE, 1), Unit(_STAGE8, _NECK, 1)
         self.side16, self.side32 = Unit(_STAGE16, _NECK, 1), Unit(_STAGE32, _NECK, 1)
         self.down4 = Unit(_NECK, _FINE, 1)
         self.merge4 = Unit(_FINE, _FINE)

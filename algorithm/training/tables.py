@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 _SETS = ("wider", "natural")
+_WAYS = ("640", "standard", "crowd")
+_SMALL_PX = 20
 
 
 def first_table(results: dict[str, Any]) -> str:
@@ -32,6 +34,21 @@ def way_table(results: dict[str, Any], way: str, group: str, allowed: str = "1.0
         recalls = [_short(row["recall"]) if row["faces"] else "" for row in at["by_height"]]
         rows.append([name, _short(told["ap"]), _short(at["recall"]), *recalls])
     return _table(head, rows)
+
+
+def small_table(results: dict[str, Any]) -> str:
+    """Recall of faces below 20 px at each number of false boxes a photo, for each way and set."""
+    ways = [way for way in _WAYS if all(way in told for told in results.values())]
+    rows = []
+    for name, told in results.items():
+        cells = [told[way][group]["at_false_boxes"].values() for way in ways for group in _SETS]
+        rows.append([name, *(", ".join(_short(_recall_of_small(at)) for at in cell) for cell in cells)])
+    return _table(["", *(f"{way}, {group}" for way in ways for group in _SETS)], rows)
+
+
+def _recall_of_small(at: dict[str, Any]) -> float:
+    small = [row for row in at["by_height"] if row["faces"] and row["px"][1] <= _SMALL_PX]
+    return float(sum(row["recall"] * row["faces"] for row in small) / sum(row["faces"] for row in small))
 
 
 def threshold_table(results: dict[str, Any], way: str) -> str:
@@ -82,12 +99,13 @@ def main() -> int:
     results = json.loads(args.results.read_text())
     if any("first" in told for told in results.values()):
         print(first_table(results))
-    for way in ("640", "standard", "crowd"):
+    for way in _WAYS:
         if any(way in told for told in results.values()):
             for group in _SETS:
                 print(f"{way}, {group}\n\n{way_table(results, way, group)}")
             print(threshold_table(results, way))
             print(trait_table(results, way))
+    print(small_table(results))
     return 0
 
 

@@ -226,25 +226,28 @@ def test_committed_weights_can_be_trained_on() -> None:
     assert load_onnx(fresh(), path) == []
 
 
-def test_weights_of_a_narrower_network_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wider network begins by computing what the narrower one does, and then all of it learns."""
+def test_weights_of_a_smaller_network_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The larger network begins by computing what the smaller one does, and then all of it learns."""
     pytest.importorskip("onnx")
     path = tmp_path / "narrow.onnx"
-    channels = {"_STAGE8": 48, "_STAGE16": 64, "_STAGE32": 128, "_NECK": 48}
+    channels = {
+        "_STEM": 8, "_STAGE2": 16, "_STAGE4": 32, "_STAGE8": 48, "_STAGE16": 64, "_STAGE32": 128, "_NECK": 48,
+    }  # fmt: skip
     with monkeypatch.context() as patched:
+        patched.setattr(model_module, "_Deeper", torch.nn.Identity)
         for name, count in channels.items():
             patched.setattr(model_module, name, count)
         narrow = shaken(fresh())
         export.to_onnx(narrow, path)
     grown = fresh(seed=1)
-    assert load_onnx(grown, path) == []
+    assert load_onnx(grown, path) == ["stage4.4.mix", "stage4.4.near", "stage8.2.mix", "stage8.2.near"]
     image = torch.randn(1, 3, 64, 96) * 60
     for one, two in zip(narrow(image), grown.eval()(image), strict=True):
         torch.testing.assert_close(one, two, atol=1e-3, rtol=1e-3)
     batch = batch_of([[40.0, 40.0, 52.0, 54.0]])
     loss(*grown.train()(batch.images), batch)[0].backward()
-    new = grown.stage16[3][1].conv.weight.grad[:64, 64:]
-    assert (new != 0).any()
+    for new in (grown.stage16[3][1].conv.weight.grad[:64, 64:], grown.stage4[4].mix.conv.weight.grad):
+        assert (new != 0).any()
     export.to_onnx(grown, path)
     for name, count in channels.items():
         monkeypatch.setattr(model_module, name, count)

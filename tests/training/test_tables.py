@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from training.evaluate import Photo, figures, recall_by_trait
 from training.metric import Found, Truth
-from training.tables import first_table, threshold_table, trait_table, way_table
+from training.tables import first_table, small_table, threshold_table, trait_table, way_table
 
 
-def results() -> dict[str, object]:
+def results() -> dict[str, dict[str, Any]]:
     """One face of 30 px found at .9, one of 12 px missed; one false box at .6."""
     faces = np.array([(0, 0, 30, 30), (50, 0, 62, 12)], np.float32)
     seen = Found(np.array([(0, 0, 30, 30), (70, 70, 90, 90)], np.float32), np.array([0.9, 0.6], np.float32))
@@ -26,6 +28,17 @@ def test_tables_hold_the_measured_figures() -> None:
         threshold_table(results(), "standard").splitlines()[-1] == "| mine | 0.5 | .500, 1.00 | .500, 1.00 |"
     )
     assert first_table(results()).splitlines()[-1] == "| mine | .500 | 1.000 |"
+
+
+def test_small_faces_are_told_of_together_at_each_number_of_false_boxes() -> None:
+    told = results()
+    rows = told["mine"]["standard"]["natural"]["at_false_boxes"]["2.0"]["by_height"]
+    rows[0] |= {"faces": 3, "recall": 1 / 3}
+    assert small_table(told).splitlines() == [
+        "|  | standard, wider | standard, natural |",
+        "| --- | --- | --- |",
+        "| mine | .000, .000, .000 | .000, .000, .250 |",
+    ]
 
 
 def test_recall_by_trait_counts_only_faces_that_count() -> None:
