@@ -18,7 +18,7 @@ from training.assign import assign, candidates, pair_iou  # noqa: E402
 from training.data import Batch, batch_at  # noqa: E402
 from training.labels import Labels  # noqa: E402
 from training.loss import ignored_priors, loss  # noqa: E402
-from training.model import FaceNet, Unit, folded, load_onnx, restored, units  # noqa: E402
+from training.model import FaceNet, Unit, folded, load_onnx, read_graph, restored, units  # noqa: E402
 from training.priors import decode_boxes, decode_points, encode_points, level_starts, priors_of  # noqa: E402
 from training.spec import PRIORS_PX, STRIDES, VARIANCES  # noqa: E402
 
@@ -192,6 +192,7 @@ def test_export_keeps_the_contract_and_can_be_trained_on(tmp_path: Path) -> None
     path = tmp_path / "retinaface.onnx"
     export.to_onnx(model, path)
     assert path.stat().st_size < 4_000_000
+    assert "Cast" not in {node.op_type for node in read_graph(path).graph.node}  # all of it is float32
     assert export.compare(model, path) < 1e-3
     written = export.card(model, path, threshold=0.4)
     card = ModelCard(
