@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from .config import AnonymizeConfig
 from .detect import FaceFinder, ModelCard
 from .errors import ImageError, UnionVeilError
 from .faces import Faces
-from .images import Frame, ImageFormat, decode, encode
-from .redact import redact
+from .images import Frame, ImageFormat, decode
+from .redact import load_redactor
 from .select import Selector, every_face
 
 __all__ = ["Anonymizer", "Outcome", "Redacted", "Rejected", "anonymize"]
@@ -68,6 +68,7 @@ class Anonymizer:
         self.config = config or AnonymizeConfig()
         self._find = FaceFinder(self.config, threads)
         self._select = selector
+        self._redact = load_redactor(self.config)
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
@@ -91,15 +92,8 @@ class Anonymizer:
             picture = decode(data, self.config.max_megapixels * 1e6)
             faces = tuple(self.faces_of(frame) for frame in picture.frames)
             size_wh = picture.frames[0].size_wh
-            if picture.clean is not None and not any(map(len, faces)):
-                return Redacted(picture.clean, picture.format, size_wh, faces)
-            frames = tuple(
-                redact(frame, found, self.config) if len(found) else frame
-                for frame, found in zip(picture.frames, faces, strict=True)
-            )
-            # The decoded original is let go before the output is built: a large picture fits only once.
-            picture = replace(picture, frames=frames, clean=None)
-            return Redacted(encode(picture), picture.format, size_wh, faces)
+            patches = [self._redact(*part) for part in zip(picture.frames, faces, strict=True)]
+            return Redacted(picture.write(patches), picture.format, size_wh, faces)
         except ImageError as error:
             return Rejected(error.reason, str(error))
         except UnionVeilError:
@@ -113,7 +107,7 @@ class Anonymizer:
     def faces_of(self, frame: Frame) -> Faces:
         """Faces of one frame that are to be redacted, in its pixels."""
         found = []
-        for look in frame.looks():
+        for look in frame.rgb_views():
             faces = self._find(look)
             found.append(faces[self._select(look, faces)])
         return Faces.concat(found)

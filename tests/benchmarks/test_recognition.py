@@ -16,7 +16,7 @@ from paths import shared_folder
 from unionveil import AnonymizeConfig, Faces
 from unionveil.detect.session import Session
 from unionveil.images import Colour, Frame
-from unionveil.redact import redact
+from unionveil.redact import load_redactor, redacted
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 
@@ -68,7 +68,8 @@ def rank_1(portraits, network, config):
     for person, image, box, landmarks in portraits:
         if config is not None:
             faces = Faces.of(box[None], np.ones(1, np.float32))
-            image = redact(Frame(image, Colour.RGB), faces, config).pixels
+            frame = Frame(image, Colour.RGB)
+            image = redacted(frame, load_redactor(config)(frame, faces)).pixels
         transform, _ = cv2.estimateAffinePartial2D(landmarks, ALIGNED, method=cv2.LMEDS)
         crop = cv2.warpAffine(image, transform, (112, 112))
         blob = ((crop.astype(np.float32) - 127.5) / 127.5).transpose(2, 0, 1)[None]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from samples import SCENES
 from unionveil import AnonymizeConfig, ConfigError, Faces
 from unionveil.images import Colour, Frame
-from unionveil.redact import redact
+from unionveil.redact import load_redactor, redacted
 from unionveil.redact.mask import cover
 from unionveil.redact.overlay import load_picture
 
@@ -17,6 +17,10 @@ COLOURS = tuple(Colour)
 
 def config(method, **more):
     return AnonymizeConfig.from_parameters({"method": method, **more})
+
+
+def redact(frame, faces, settings):
+    return redacted(frame, load_redactor(settings)(frame, faces))
 
 
 def checkerboard(width, height, colour, dtype=np.uint8):

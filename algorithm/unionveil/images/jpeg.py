@@ -10,6 +10,7 @@ import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import cv2
@@ -18,9 +19,9 @@ from PIL import Image
 
 from ..errors import ImageTooLarge, UnreadableImage, UnsupportedImage
 from .orientation import read_orientation, swaps_axes, upright
-from .picture import Colour, Frame, ImageFormat, Picture, Pixels
+from .picture import Colour, Frame, ImageFormat, Picture, Pixels, writer
 
-__all__ = ["read", "write"]
+__all__ = ["read"]
 
 _SOI, _EOI, _SOS, _DQT, _DHT, _DRI, _DAC, _DNL, _COM = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD, 0xCC, 0xDC, 0xFE
 _APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
@@ -47,7 +48,7 @@ _ZIGZAG = np.array([  # T.81, figure A.6: position in the file -> position in th
 
 
 @dataclass(frozen=True)
-class JpegCoding:
+class _Coding:
     """What gives an output its input's quality.
 
     Attributes:
@@ -87,14 +88,14 @@ class _Header:
 def read(data: bytes, max_pixels: float) -> Picture:
     """Decodes a JPEG; see `images.decode`."""
     kept: list[bytes] = [b"\xff\xd8"]
-    icc: list[tuple[int, bytes]] = []
+    icc_parts: list[tuple[int, bytes]] = []
     orientation = 1
     for marker, segment in _segments(data):
         body = segment[4:]
         if marker == _APP1 and body.startswith(b"Exif\x00"):
             orientation = read_orientation(body)
         elif marker == _APP2 and body.startswith(b"ICC_PROFILE\x00") and len(body) > 14:
-            icc.append((body[12], body[14:]))
+            icc_parts.append((body[12], body[14:]))
             kept.append(segment)
         elif marker == _APP0 and body.startswith(b"JFIF\x00") and len(body) >= 12:
             kept.append(b"\xff\xe0\x00\x10" + body[:12] + b"\x00\x00")  # without its thumbnail
@@ -107,13 +108,10 @@ def read(data: bytes, max_pixels: float) -> Picture:
         raise ImageTooLarge(header.size_wh[0] * header.size_wh[1], int(max_pixels))
     clean = b"".join(kept)
     pixels, colour = _pixels(clean, header)
-    return Picture(
-        ImageFormat.JPEG,
-        (Frame(upright(pixels, orientation) if orientation != 1 else pixels, colour),),
-        icc=b"".join(part for _, part in sorted(icc)) or None,
-        clean=clean if orientation == 1 else None,
-        coding=_coding(header, swaps_axes(orientation)),
-    )
+    frames = (Frame(upright(pixels, orientation) if orientation != 1 else pixels, colour),)
+    icc = b"".join(part for _, part in sorted(icc_parts)) or None
+    encode = partial(_encode, coding=_coding(header, swaps_axes(orientation)), icc=icc)
+    return Picture(ImageFormat.JPEG, frames, writer(frames, encode, clean if orientation == 1 else None), icc)
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -210,12 +208,12 @@ def _pixels(clean: bytes, header: _Header) -> tuple[Pixels, Colour]:
     return pixels.reshape(*pixels.shape[:2], -1).astype(np.uint8, copy=False), colour
 
 
-def _coding(header: _Header, swapped: bool) -> JpegCoding:
+def _coding(header: _Header, swapped: bool) -> _Coding:
     """Turned pixels have turned blocks, so their tables and their subsampling are turned with them."""
     numbers = dict.fromkeys((header.table_of[0], header.table_of[min(1, len(header.table_of) - 1)]))
     tables = [np.reshape(header.tables[number], (8, 8)) for number in numbers if number in header.tables]
     horizontal, vertical = header.sampling[0][::-1] if swapped else header.sampling[0]
-    return JpegCoding(
+    return _Coding(
         tuple((table.T if swapped else table).ravel().tolist() for table in tables),
         # Pillow writes these three; any other becomes 4:4:4, which loses nothing.
         {(2, 2): "4:2:0", (2, 1): "4:2:2"}.get((horizontal, vertical), "4:4:4"),
@@ -224,12 +222,9 @@ def _coding(header: _Header, swapped: bool) -> JpegCoding:
     )
 
 
-def write(picture: Picture) -> bytes:
+def _encode(frames: tuple[Frame, ...], coding: _Coding, icc: bytes | None) -> bytes:
     """Encodes with the quantisation tables and the subsampling of the file that was read."""
-    (frame,) = picture.frames
-    coding = picture.coding
-    if not isinstance(coding, JpegCoding):
-        raise TypeError("a JPEG is written with the coding that it was read with")
+    (frame,) = frames
     pixels = frame.pixels[..., 0] if frame.colour is Colour.GREY else frame.pixels
     options: dict[str, Any] = {"qtables": list(coding.tables)} if coding.tables else {"quality": 95}
     if frame.colour is not Colour.GREY:
@@ -240,7 +235,7 @@ def write(picture: Picture) -> bytes:
         "JPEG",
         progressive=coding.progressive and pixels.size <= 3 * _MOST_PROGRESSIVE_PIXELS,
         keep_rgb=coding.keep_rgb,
-        icc_profile=picture.icc,
+        icc_profile=icc,
         **options,
     )
     return out.getvalue()

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..faces import RgbImage
+from ..faces import BoolArray, RgbImage
 
-__all__ = ["Colour", "Frame", "ImageFormat", "Picture", "Pixels"]
+__all__ = [
+    "Colour",
+    "Frame",
+    "ImageFormat",
+    "Patch",
+    "Patches",
+    "Picture",
+    "Pixels",
+    "Writer",
+    "paint",
+    "swap_red_blue",
+    "writer",
+]
 
 Pixels: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 """`(H, W, C)` uint8 or uint16, C as the colour model says."""
@@ -83,7 +97,7 @@ class Frame:
         """Largest value of a channel."""
         return int(np.iinfo(self.pixels.dtype).max)
 
-    def looks(self) -> list[RgbImage]:
+    def rgb_views(self) -> list[RgbImage]:
         """What a detector must see, as 8-bit RGB.
 
         One array, or two where an alpha channel hides something: the colours as if all were opaque, because
@@ -117,6 +131,56 @@ def _to_8_bit(pixels: Pixels) -> npt.NDArray[np.uint8]:
     return (pixels >> shift).astype(np.uint8)
 
 
+def swap_red_blue(pixels: Pixels) -> Pixels:
+    """RGB or RGBA as BGR or BGRA and back, `(H, W, 3 or 4)`; grey pixels, `(H, W, 1 or 2)`, as they are."""
+    if pixels.shape[2] < 3:
+        return pixels
+    swapped: npt.NDArray[Any] = np.concatenate([pixels[..., 2::-1], pixels[..., 3:]], axis=2)
+    return swapped
+
+
+@dataclass(frozen=True)
+class Patch:
+    """New pixels for a part of a frame. They are opaque, whatever was there.
+
+    Attributes:
+        rows: rows of the frame, half-open, inside it.
+        columns: columns of the frame, half-open, inside it.
+        pixels: `(h, w, C)`, the colour channels in the frame's depth, or `(1, 1, C)` for one colour.
+        mask: `(h, w)`, the pixels that are replaced; None replaces all of them.
+    """
+
+    rows: slice
+    columns: slice
+    pixels: Pixels
+    mask: BoolArray | None = None
+
+
+Patches: TypeAlias = Sequence[Sequence[Patch]]
+"""The patches of each frame of a picture; later ones lie on top."""
+
+
+def paint(pixels: Pixels, colour: Colour, patches: Sequence[Patch]) -> None:
+    """Lays patches over the pixels of a frame, in place.
+
+    Args:
+        pixels: `(H, W, C)`, as `Frame.pixels`.
+        colour: what their channels mean.
+        patches: in the order in which they are laid.
+    """
+    channels = colour.channels - colour.has_alpha
+    for patch in patches:
+        target = pixels[patch.rows, patch.columns]
+        where = True if patch.mask is None else patch.mask[..., None]
+        np.copyto(target[..., :channels], patch.pixels, where=where)
+        if colour.has_alpha:
+            np.copyto(target[..., channels:], np.iinfo(pixels.dtype).max, where=where)
+
+
+Writer: TypeAlias = Callable[[Patches], bytes]
+"""Encodes a picture with patches laid over its frames; one sequence of patches for each frame."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """All frames or pages of one file.
@@ -124,14 +188,50 @@ class Picture:
     Attributes:
         format: format of the file, and of what will be written.
         frames: at least one.
+        write: encodes the picture in its own format, with its colour profile and no other metadata.
         icc: colour profile, kept.
-        clean: a file that holds exactly these pixels and nothing else, if one could be made without
-            encoding them again: the output where nothing is redacted.
-        coding: what the format's writer needs to write it as it was (tables, depth, loop count...).
     """
 
     format: ImageFormat
     frames: tuple[Frame, ...]
+    write: Writer
     icc: bytes | None = None
-    clean: bytes | None = None
-    coding: object = None
+
+
+def writer(
+    frames: tuple[Frame, ...], encode: Callable[[tuple[Frame, ...]], bytes], clean: bytes | None = None
+) -> Writer:
+    """A picture's writer for a format that encodes whole frames.
+
+    Args:
+        frames: as decoded. While the writer runs they hold the patches, since a large picture fits into
+            memory only once; afterwards they are as before.
+        encode: frames to bytes.
+        clean: a file that holds exactly these pixels and nothing else, if one could be made without encoding
+            them again: the output where no patch is laid.
+    """
+
+    def write(patches: Patches) -> bytes:
+        if clean is not None and not any(patches):
+            return clean
+        with _painted(frames, patches):
+            return encode(frames)
+
+    return write
+
+
+@contextmanager
+def _painted(frames: Sequence[Frame], patches: Patches) -> Iterator[None]:
+    """Lays patches over frames in place, and takes them off again at the end."""
+    below = [
+        (frame.pixels[patch.rows, patch.columns], frame.pixels[patch.rows, patch.columns].copy())
+        for frame, some in zip(frames, patches, strict=True)
+        for patch in some
+    ]
+    try:
+        for frame, some in zip(frames, patches, strict=True):
+            paint(frame.pixels, frame.colour, some)
+        yield
+    finally:
+        for target, before in below:
+            target[...] = before
