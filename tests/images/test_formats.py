@@ -42,7 +42,7 @@ def test_lossless_formats_come_back_exactly(name):
     assert again.format is picture.format
     assert same_pixels(picture, again)
     assert [f.duration_ms for f in again.frames] == [f.duration_ms for f in picture.frames]
-    assert again.icc == picture.icc
+    assert again.rendering.icc == picture.rendering.icc
 
 
 @pytest.mark.parametrize("name", LOSSY)
@@ -51,7 +51,7 @@ def test_lossy_formats_come_back_nearly(name):
     again = decode(encode(picture), LIMIT)
     assert again.format is picture.format
     assert len(again.frames) == len(picture.frames)
-    assert again.icc == picture.icc
+    assert again.rendering.icc == picture.rendering.icc
     for before, after in zip(picture.frames, again.frames, strict=True):
         assert after.colour is before.colour
         assert after.pixels.dtype == before.pixels.dtype

@@ -12,7 +12,7 @@ import pillow_heif
 from ..errors import UnreadableImage, UnsupportedImage
 from .isobmff import NotUnderstood, rebuild
 from .orientation import read_orientation
-from .picture import Colour, Frame, ImageFormat, Picture, writer
+from .picture import Colour, Frame, ImageFormat, Picture, Rendering, writer
 from .pillow import check_size, opened, read_frames, save_frames, to_image
 
 __all__ = ["read_avif", "read_heic"]
@@ -43,7 +43,9 @@ def read_heic(data: bytes, max_pixels: float) -> Picture:
         raise UnreadableImage("the HEIC is damaged: its pixels cannot be decoded")
     frame = Frame(pixels.reshape(*pixels.shape[:2], -1), Colour(mode))
     icc: Any = image.info.get("icc_profile")
-    return Picture(ImageFormat.HEIC, (frame,), writer((frame,), partial(_encode_heic, icc=icc), clean), icc)
+    return Picture(
+        ImageFormat.HEIC, (frame,), writer((frame,), partial(_encode_heic, icc=icc), clean), Rendering(icc)
+    )
 
 
 def _encode_heic(frames: tuple[Frame, ...], icc: bytes | None) -> bytes:
@@ -63,7 +65,9 @@ def read_avif(data: bytes, max_pixels: float) -> Picture:
         check_size(image.size, getattr(image, "n_frames", 1), max_pixels)
         icc = image.info.get("icc_profile")
         frames = read_frames(image, orientation=read_orientation(image.info.get("exif", b"")))
-    return Picture(ImageFormat.AVIF, frames, writer(frames, partial(_encode_avif, icc=icc), clean), icc)
+    return Picture(
+        ImageFormat.AVIF, frames, writer(frames, partial(_encode_avif, icc=icc), clean), Rendering(icc)
+    )
 
 
 def _encode_avif(frames: tuple[Frame, ...], icc: bytes | None) -> bytes:

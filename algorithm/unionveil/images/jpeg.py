@@ -19,7 +19,7 @@ from PIL import Image
 
 from ..errors import ImageTooLarge, UnreadableImage, UnsupportedImage
 from .orientation import read_orientation, swaps_axes, upright
-from .picture import Colour, Frame, ImageFormat, Picture, Pixels, writer
+from .picture import Colour, Frame, ImageFormat, Picture, Pixels, Rendering, writer
 
 __all__ = ["read"]
 
@@ -111,7 +111,9 @@ def read(data: bytes, max_pixels: float) -> Picture:
     frames = (Frame(upright(pixels, orientation) if orientation != 1 else pixels, colour),)
     icc = b"".join(part for _, part in sorted(icc_parts)) or None
     encode = partial(_encode, coding=_coding(header, swaps_axes(orientation)), icc=icc)
-    return Picture(ImageFormat.JPEG, frames, writer(frames, encode, clean if orientation == 1 else None), icc)
+    return Picture(
+        ImageFormat.JPEG, frames, writer(frames, encode, clean if orientation == 1 else None), Rendering(icc)
+    )
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -22,6 +22,7 @@ __all__ = [
     "Patches",
     "Picture",
     "Pixels",
+    "Rendering",
     "Writer",
     "paint",
     "swap_red_blue",
@@ -182,20 +183,42 @@ Writer: TypeAlias = Callable[[Patches], bytes]
 
 
 @dataclass(frozen=True)
+class Rendering:
+    """How the samples of a picture are to be shown: what viewers, detectors and outputs take into account.
+
+    Attributes:
+        icc: colour profile.
+        cicp: colour primaries, transfer characteristics, matrix coefficients (ITU-T H.273) and whether the
+            range is full, as PNG, HEIC and AVIF give them.
+        gamma: exponent of the samples, 1 / 2.2 for the usual ones, as PNG gives it.
+        chromaticities: x and y of white, red, green and blue (CIE 1931), as PNG gives them.
+        srgb_intent: rendering intent of a PNG that says it is sRGB (0 to 3).
+        density_xy: pixels per metre; None where it is unknown.
+    """
+
+    icc: bytes | None = None
+    cicp: tuple[int, int, int, bool] | None = None
+    gamma: float | None = None
+    chromaticities: tuple[float, float, float, float, float, float, float, float] | None = None
+    srgb_intent: int | None = None
+    density_xy: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
 class Picture:
     """All frames or pages of one file.
 
     Attributes:
         format: format of the file, and of what will be written.
         frames: at least one.
-        write: encodes the picture in its own format, with its colour profile and no other metadata.
-        icc: colour profile, kept.
+        write: encodes the picture in its own format, with its rendering and no other metadata.
+        rendering: how the samples are to be shown.
     """
 
     format: ImageFormat
     frames: tuple[Frame, ...]
     write: Writer
-    icc: bytes | None = None
+    rendering: Rendering = Rendering()
 
 
 def writer(

@@ -14,7 +14,7 @@ import numpy as np
 import tifffile
 
 from ..errors import UnreadableImage, UnsupportedImage
-from .picture import Colour, Frame, ImageFormat, Picture, swap_red_blue, writer
+from .picture import Colour, Frame, ImageFormat, Picture, Rendering, swap_red_blue, writer
 from .pillow import check_size, opened, to_frame
 
 __all__ = ["read"]
@@ -46,7 +46,7 @@ def read(data: bytes, max_pixels: float) -> Picture:
                 image.load()
                 frames.append(_frame(image, tags))
     found, icc = tuple(frames), first.get(_ICC)
-    return Picture(ImageFormat.TIFF, found, writer(found, partial(_encode, icc=icc)), icc)
+    return Picture(ImageFormat.TIFF, found, writer(found, partial(_encode, icc=icc)), Rendering(icc))
 
 
 def _tags(image: Any, index: int) -> tuple[tuple[int, int], dict[int, Any]]:

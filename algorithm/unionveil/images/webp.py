@@ -11,7 +11,7 @@ from functools import partial
 
 from ..errors import UnreadableImage
 from .orientation import read_orientation
-from .picture import Frame, ImageFormat, Picture, writer
+from .picture import Frame, ImageFormat, Picture, Rendering, writer
 from .pillow import check_size, opened, read_frames, save_frames, to_image
 
 __all__ = ["read"]
@@ -54,7 +54,10 @@ def read(data: bytes, max_pixels: float) -> Picture:
         loop, icc = int(image.info.get("loop", 0)), image.info.get("icc_profile")
     encode = partial(_encode, lossless=b"VP8 " not in kinds, loop=loop, icc=icc)
     return Picture(
-        ImageFormat.WEBP, decoded, writer(decoded, encode, clean if orientation == 1 else None), icc
+        ImageFormat.WEBP,
+        decoded,
+        writer(decoded, encode, clean if orientation == 1 else None),
+        Rendering(icc),
     )
 
 
