@@ -17,7 +17,7 @@ import pytest
 import unionveil.pipeline
 from paths import shared_folder
 from samples import SCENES
-from unionveil import AnonymizeConfig, Anonymizer, Faces, __version__
+from unionveil import AnonymizeConfig, Anonymizer, Detections, __version__
 from unionveil.detect import ModelCard
 
 # A shell that runs the tests in the background has Ctrl-C ignored, and what they start would inherit that.
@@ -87,10 +87,10 @@ class FixedFinder:
             ),
         )
 
-    def __call__(self, image: np.ndarray) -> Faces:
+    def __call__(self, image: np.ndarray) -> Detections:
         height, width = image.shape[:2]
         size = np.asarray([width, height, width, height], np.float32)
-        return Faces.of(self._boxes * size, np.full(len(self._boxes), 0.9))
+        return Detections.of(self._boxes * size, np.full(len(self._boxes), 0.9))
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import os
 import signal
 
-from unionveil import Redacted
+from unionveil import Anonymized
 
 
 class DeadlyAnonymizer:
@@ -12,10 +12,10 @@ class DeadlyAnonymizer:
     def __init__(self, *_, **__):
         pass
 
-    def __call__(self, content: bytes) -> Redacted:
+    def __call__(self, content: bytes) -> Anonymized:
         if content.startswith(b"deadly"):
             os.kill(os.getpid(), signal.SIGKILL)
-        return Redacted(content, None, (1, 1), ())
+        return Anonymized(content, None, (1, 1), ())
 
 
 def serve(config, threads, connection) -> None:

@@ -3,18 +3,20 @@ import json
 import numpy as np
 
 from paths import REPOSITORY
-from unionveil import AnonymizeConfig, Faces, Redacted
+from unionveil import AnonymizeConfig, Anonymized, Detections
 from unionveil.detect.models import CARDS
-from unionveil.images import ImageFormat
+from unionveil.formats import ImageFormat
 from unionveil.manifest import Manifest, ManifestBuilder, RejectedRecord, redacted_record, salted_digest
 
 
 def build(count=2):
     config = AnonymizeConfig()
     builder = ManifestBuilder(config, [CARDS["retinaface"]])
-    faces = Faces.of([[1.26, 2, 30.04, 40]], [0.98765])
+    faces = Detections.of([[1.26, 2, 30.04, 40]], [0.98765])
     for number in range(1, count + 1):
-        outcome = Redacted(b"data", ImageFormat.JPEG, (64, 48), (faces if number == 1 else Faces.empty(),))
+        outcome = Anonymized(
+            b"data", ImageFormat.JPEG, (64, 48), (faces if number == 1 else Detections.empty(),)
+        )
         builder.add(redacted_record(number, f"{number:06d}.jpg", outcome, config, None))
     builder.add(RejectedRecord(input=count + 1, reason="unreadable", detail="the file is empty"))
     return builder
@@ -70,5 +72,5 @@ def test_a_salted_digest_needs_the_salt():
 
 
 def test_scores_beyond_one_cannot_slip_in():
-    outcome = Redacted(b"", ImageFormat.PNG, (1, 1), (Faces.of(np.zeros((1, 4)), [1.0000001]),))
+    outcome = Anonymized(b"", ImageFormat.PNG, (1, 1), (Detections.of(np.zeros((1, 4)), [1.0000001]),))
     assert redacted_record(1, "x.png", outcome, AnonymizeConfig(), None).faces[0].score == 1.0

@@ -7,7 +7,7 @@ from PIL import Image
 
 import samples
 import unionveil
-from unionveil import Redacted, Rejected
+from unionveil import Anonymized, Rejected
 from unionveil.boxes import iou
 from unionveil.images import decode
 from unionveil.images.orientation import upright
@@ -19,7 +19,7 @@ ALL = samples.all_samples()
 @pytest.mark.parametrize("name", ALL)
 def test_every_format_is_redacted_in_every_frame(name, make_anonymizer):
     outcome = make_anonymizer([(0.3, 0.3, 0.6, 0.7)])(ALL[name] + samples.SECRET)
-    assert isinstance(outcome, Redacted)
+    assert isinstance(outcome, Anonymized)
     assert samples.SECRET not in outcome.data
     before, after = decode(ALL[name], 1e6), decode(outcome.data, 1e6)
     assert after.format is before.format is outcome.format
@@ -37,7 +37,7 @@ def test_every_format_is_redacted_in_every_frame(name, make_anonymizer):
 @pytest.mark.parametrize("name", ALL)
 def test_without_a_face_the_pixels_stay_exactly(name, make_anonymizer):
     outcome = make_anonymizer([])(ALL[name] + samples.SECRET)
-    assert isinstance(outcome, Redacted)
+    assert isinstance(outcome, Anonymized)
     assert samples.SECRET not in outcome.data
     before, after = decode(ALL[name], 1e6), decode(outcome.data, 1e6)
     if name != "avif-animated":  # the one that has to be encoded again with loss
@@ -81,10 +81,10 @@ def test_a_face_that_only_alpha_shows_is_found_with_real_weights():
 def test_the_api_in_the_docstring(tmp_path):
     photo = (samples.SCENES / "market.jpg").read_bytes()
     outcome = unionveil.anonymize(photo)
-    assert isinstance(outcome, Redacted)
+    assert isinstance(outcome, Anonymized)
     assert len(outcome.faces[0]) >= 9
     anonymizer = Anonymizer(unionveil.AnonymizeConfig(detail="fast"))
-    assert isinstance(anonymizer(photo), Redacted)
+    assert isinstance(anonymizer(photo), Anonymized)
     assert anonymizer(photo).data == anonymizer(photo).data
 
 

@@ -30,8 +30,8 @@ from unionveil.detect.models import CARDS, ModelCard, sha256_of
 from unionveil.detect.retinaface import RetinaFace
 from unionveil.detect.tiles import find_faces
 from unionveil.detect.yunet import YuNet
+from unionveil.detections import Detections, RgbImage
 from unionveil.errors import UnionVeilError
-from unionveil.faces import Faces, RgbImage
 
 from .metric import (
     HEIGHTS_PX,
@@ -53,7 +53,7 @@ _SETS = ("wider", "natural")
 _OLD_SIDES_PX = {"wider": 640, "natural": 1024}
 """The one scale of the first comparison (`first`), which the goals were set in."""
 
-Look: TypeAlias = Callable[[RgbImage, Detector], Faces]
+Look: TypeAlias = Callable[[RgbImage, Detector], Detections]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _traits(face: dict[str, Any]) -> frozenset[str]:
 def look_at(side_px: int) -> Look:
     """One look at a photo scaled to a longest side."""
 
-    def look(image: RgbImage, detector: Detector) -> Faces:
+    def look(image: RgbImage, detector: Detector) -> Detections:
         scale = side_px / max(image.shape[:2])
         size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
         filters = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR

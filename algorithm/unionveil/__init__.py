@@ -1,16 +1,17 @@
 """UnionVeil removes faces from photos: a command line, an Ocean compute job and this API.
 
-from unionveil import AnonymizeConfig, Anonymizer, Redacted
+from unionveil import AnonymizeConfig, Anonymizer, Anonymized
 
 anonymizer = Anonymizer(AnonymizeConfig(detail="crowd"))
 outcome = anonymizer(photo_bytes)
-if isinstance(outcome, Redacted):
+if isinstance(outcome, Anonymized):
     path.write_bytes(outcome.data)
 """
 
 __version__ = "0.1.0"
 
 from .config import AnonymizeConfig
+from .detections import Detections, Landmark
 from .errors import (
     ConfigError,
     ImageError,
@@ -22,14 +23,15 @@ from .errors import (
     UnreadableImage,
     UnsupportedImage,
 )
-from .faces import Faces, Landmark
-from .pipeline import Anonymizer, Outcome, Redacted, Rejected, anonymize
+from .outcomes import Anonymized, Outcome, Rejected
+from .pipeline import Anonymizer, anonymize
 
 __all__ = [
     "AnonymizeConfig",
+    "Anonymized",
     "Anonymizer",
     "ConfigError",
-    "Faces",
+    "Detections",
     "ImageError",
     "ImageTooLarge",
     "InputError",
@@ -37,7 +39,6 @@ __all__ = [
     "ModelError",
     "Outcome",
     "OutputError",
-    "Redacted",
     "Rejected",
     "UnionVeilError",
     "UnreadableImage",

@@ -9,10 +9,10 @@ from pathlib import PurePosixPath
 from .config import AnonymizeConfig
 from .engines import Engine
 from .errors import OutputError
-from .images import ImageFormat
+from .formats import ImageFormat
 from .journal import Journal
 from .manifest import ManifestBuilder, RedactedRecord, RejectedRecord, redacted_record, salted_digest
-from .pipeline import Outcome, Redacted, Rejected
+from .outcomes import Anonymized, Outcome, Rejected
 from .sinks import FolderSink
 from .sources import SourceItem
 
@@ -95,7 +95,7 @@ def run_batch(
         record = key.record
         if record is None:
             record = _record(key, outcome, namer, config)
-            if isinstance(outcome, Redacted) and isinstance(record, RedactedRecord) and sink:
+            if isinstance(outcome, Anonymized) and isinstance(record, RedactedRecord) and sink:
                 sink.write(record.output, outcome.data)
             if journal and isinstance(record, RedactedRecord) and isinstance(key.item.content, bytes):
                 journal.add(key.number, key.item.content, record)
@@ -129,7 +129,7 @@ def _record(
     digest = None
     if config.digest_salt and isinstance(content, bytes):
         digest = salted_digest(content, config.digest_salt.get_secret_value())
-    if isinstance(outcome, Redacted):
+    if isinstance(outcome, Anonymized):
         output = namer.name(key.number, key.item.name, outcome.format)
         return redacted_record(key.number, output, outcome, config, digest)
     return RejectedRecord(

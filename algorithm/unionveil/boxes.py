@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from .faces import BoolArray, Faces, FloatArray
+from .detections import BoolArray, Detections, FloatArray
 
 __all__ = [
     "area",
@@ -132,7 +132,7 @@ def cover_pixels(xyxy: FloatArray, size_wh: tuple[int, int]) -> npt.NDArray[np.i
     return np.clip(whole, 0, limit).astype(np.int64)
 
 
-def drop_fragments(faces: Faces, cut: BoolArray, inside: float) -> npt.NDArray[np.intp]:
+def drop_fragments(faces: Detections, cut: BoolArray, inside: float) -> npt.NDArray[np.intp]:
     """Drops boxes that a larger box covers and that tell nothing of their own.
 
     Such are pieces of faces that a tile's edge cut, and what a close look takes for small faces inside a

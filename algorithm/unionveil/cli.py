@@ -23,7 +23,7 @@ from .errors import InputError, ModelError, UnionVeilError
 from .job import run_job
 from .journal import Journal
 from .manifest import Counts, RejectedRecord
-from .pipeline import Redacted
+from .outcomes import Anonymized
 from .preview import draw_preview
 from .resources import default_jobs
 from .sinks import FolderSink
@@ -132,7 +132,7 @@ def anonymize(
             advance()
             if isinstance(done.record, RejectedRecord):
                 rejected.append((done.item.name, done.record.detail))
-            elif previews and isinstance(done.outcome, Redacted):
+            elif previews and isinstance(done.outcome, Anonymized):
                 previews.write(f"{done.record.output}.jpg", draw_preview(done.outcome))
 
         manifest = run_batch(

@@ -8,7 +8,8 @@ from typing import Protocol, TypeVar
 
 from .config import AnonymizeConfig
 from .detect import FaceFinder, ModelCard
-from .pipeline import Anonymizer, Outcome
+from .outcomes import Outcome
+from .pipeline import Anonymizer
 from .resources import usable_cores
 from .workers import Task, Workers
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from . import __version__
 from .config import AnonymizeConfig
 from .detect import ModelCard
-from .pipeline import Redacted
+from .outcomes import Anonymized
 
 __all__ = [
     "Counts",
@@ -178,7 +178,7 @@ class ManifestBuilder:
 
 
 def redacted_record(
-    number: int, output: str, outcome: Redacted, config: AnonymizeConfig, digest: str | None
+    number: int, output: str, outcome: Anonymized, config: AnonymizeConfig, digest: str | None
 ) -> RedactedRecord:
     """The record of a written output.
 

@@ -2,52 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
-
 from .config import AnonymizeConfig
 from .detect import FaceFinder, ModelCard
+from .detections import Detections
 from .errors import ImageError, UnionVeilError
-from .faces import Faces
-from .images import Frame, ImageFormat, decode
+from .images import Frame, decode
+from .outcomes import Anonymized, Outcome, Rejected
 from .redact import load_redactor
 from .select import Selector, every_face
 
-__all__ = ["Anonymizer", "Outcome", "Redacted", "Rejected", "anonymize"]
-
-
-@dataclass(frozen=True)
-class Redacted:
-    """A picture whose faces are gone; it may have had none.
-
-    Attributes:
-        data: the file to write.
-        format: its format, the same as the input's.
-        size_wh: width and height of the first frame, upright.
-        faces: the redacted faces of each frame or page.
-    """
-
-    data: bytes
-    format: ImageFormat
-    size_wh: tuple[int, int]
-    faces: tuple[Faces, ...]
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """A picture that could not be anonymized; nothing of it may be written.
-
-    Attributes:
-        reason: one word for statistics: unreadable, unsupported, too-large, crashed...
-        detail: one sentence for a person; it names no file.
-    """
-
-    reason: str
-    detail: str
-
-
-Outcome: TypeAlias = Redacted | Rejected
-"""What becomes of an input: exactly one of the two."""
+__all__ = ["Anonymizer", "anonymize"]
 
 
 class Anonymizer:
@@ -93,7 +57,7 @@ class Anonymizer:
             faces = tuple(self.faces_of(frame) for frame in picture.frames)
             size_wh = picture.frames[0].size_wh
             patches = [self._redact(*part) for part in zip(picture.frames, faces, strict=True)]
-            return Redacted(picture.write(patches), picture.format, size_wh, faces)
+            return Anonymized(picture.write(patches), picture.format, size_wh, faces)
         except ImageError as error:
             return Rejected(error.reason, str(error))
         except UnionVeilError:
@@ -104,13 +68,13 @@ class Anonymizer:
             # Whatever fails on the way, nothing of the picture is written and the run goes on.
             return Rejected("failed", f"an unexpected {type(error).__name__} while anonymizing the picture")
 
-    def faces_of(self, frame: Frame) -> Faces:
+    def faces_of(self, frame: Frame) -> Detections:
         """Faces of one frame that are to be redacted, in its pixels."""
         found = []
         for look in frame.rgb_views():
             faces = self._find(look)
             found.append(faces[self._select(look, faces)])
-        return Faces.concat(found)
+        return Detections.concat(found)
 
 
 def anonymize(data: bytes, config: AnonymizeConfig | None = None) -> Outcome:

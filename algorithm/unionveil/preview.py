@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from .images import decode
-from .pipeline import Redacted
+from .outcomes import Anonymized
 
 __all__ = ["draw_preview"]
 
@@ -18,7 +18,7 @@ _LONGEST_PX = 1600
 _GREEN = (40, 220, 60)
 
 
-def draw_preview(outcome: Redacted) -> bytes:
+def draw_preview(outcome: Anonymized) -> bytes:
     """The first frame of an output as a JPEG of at most 1600 px, every found face framed, with its score."""
     image = decode(outcome.data, float("inf")).frames[0].rgb_views()[0]
     scale = min(1.0, _LONGEST_PX / max(image.shape[:2]))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .archives import MOST_BYTES, is_archive, is_litter, members
 from .errors import InputError
-from .pipeline import Rejected
+from .outcomes import Rejected
 
 __all__ = ["SourceItem", "count_items", "read_items"]
 

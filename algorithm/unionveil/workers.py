@@ -17,7 +17,8 @@ import cv2
 
 from .config import AnonymizeConfig
 from .errors import UnionVeilError
-from .pipeline import Anonymizer, Outcome, Rejected
+from .outcomes import Outcome, Rejected
+from .pipeline import Anonymizer
 from .resources import usable_cores
 
 __all__ = ["Task", "Workers"]

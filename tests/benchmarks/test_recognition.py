@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.tools import report
 from paths import shared_folder
-from unionveil import AnonymizeConfig, Faces
+from unionveil import AnonymizeConfig, Detections
 from unionveil.detect.session import Session
 from unionveil.images import Colour, Frame
 from unionveil.redact import load_redactor, redacted
@@ -67,7 +67,7 @@ def rank_1(portraits, network, config):
     people, codes = [], []
     for person, image, box, landmarks in portraits:
         if config is not None:
-            faces = Faces.of(box[None], np.ones(1, np.float32))
+            faces = Detections.of(box[None], np.ones(1, np.float32))
             frame = Frame(image, Colour.RGB)
             image = redacted(frame, load_redactor(config)(frame, faces)).pixels
         transform, _ = cv2.estimateAffinePartial2D(landmarks, ALIGNED, method=cv2.LMEDS)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unionveil import Faces
+from unionveil import Detections
 from unionveil.detect.models import CARDS
 from unionveil.detect.tiles import _resize, find_faces, plan_sizes, plan_tiles
 
@@ -83,8 +83,8 @@ class Painted:
     def __call__(self, image, threshold):
         y, x = np.nonzero(image[..., 0] > 128)
         if not len(x):
-            return Faces.empty()
-        return Faces.of([[x.min(), y.min(), x.max() + 1, y.max() + 1]], [0.9])
+            return Detections.empty()
+        return Detections.of([[x.min(), y.min(), x.max() + 1, y.max() + 1]], [0.9])
 
 
 @pytest.mark.parametrize("place", [(100, 100), (1200, 700), (2560, 1300), (3900, 2900)])

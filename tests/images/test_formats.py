@@ -7,9 +7,9 @@ from PIL import Image
 
 import samples
 from unionveil import ImageTooLarge, UnreadableImage, UnsupportedImage
-from unionveil.images import Colour, ImageFormat, Patch, decode
+from unionveil.formats import ImageFormat, sniff
+from unionveil.images import Colour, Patch, decode
 from unionveil.images.orientation import read_orientation, upright
-from unionveil.images.sniff import sniff
 
 LOSSLESS = samples.lossless()
 LOSSY = samples.lossy()
@@ -261,7 +261,7 @@ def test_sides_of_65535_are_refused_before_anything_is_decoded():
     ("head", "error", "word"),
     [
         (b"", UnreadableImage, "empty"),
-        (b"hello, this is text", UnreadableImage, "no picture"),
+        (b"hello, this is text", UnreadableImage, "not a picture"),
         (b"%PDF-1.7 ......................", UnsupportedImage, "PDF"),
         (b"\x00\x00\x00\x20ftypisomxxxxisommp42........", UnsupportedImage, "video"),
         (b"II*\x00\x10\x00\x00\x00CR\x02\x00........", UnsupportedImage, "raw"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ..boxes import unite
 from ..config import AnonymizeConfig
-from ..faces import Faces, RgbImage
+from ..detections import Detections, RgbImage
 from .centerface import CenterFace
 from .detector import Detector
 from .haar import Haar
@@ -69,7 +70,7 @@ class FaceFinder:
         """The weights in use."""
         return tuple(card for detector in self._detectors for card in detector.cards)
 
-    def __call__(self, image: RgbImage) -> Faces:
+    def __call__(self, image: RgbImage) -> Detections:
         """Faces that any of the detectors finds.
 
         Args:
@@ -85,6 +86,6 @@ class FaceFinder:
             find_faces(image, detector, self._threshold or detector.cards[0].threshold, self._detail)
             for detector in self._detectors
         ]
-        faces = Faces.concat(found)
+        faces = Detections.concat(found)
         xyxy, kept = unite(faces.xyxy, faces.score, _SAME_FACE_IOU)
-        return Faces(xyxy, faces.score[kept], faces.landmarks[kept])
+        return replace(faces[kept], xyxy=xyxy)

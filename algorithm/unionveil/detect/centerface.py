@@ -7,8 +7,8 @@ import importlib.util
 import numpy as np
 
 from ..boxes import nms
+from ..detections import Detections, RgbImage
 from ..errors import ModelError
-from ..faces import Faces, RgbImage
 from .blob import to_blob
 from .models import ModelCard, find
 from .session import Session
@@ -37,7 +37,7 @@ class CenterFace:
         self.cards = (card,)
         self._session = Session(free_sizes(find(card).read_bytes()), threads)
 
-    def __call__(self, image: RgbImage, threshold: float) -> Faces:
+    def __call__(self, image: RgbImage, threshold: float) -> Detections:
         """As `Detector.__call__`."""
         card = self.cards[0]
         stride = card.strides[0]
@@ -48,7 +48,7 @@ class CenterFace:
         size = np.exp(np.clip(scale[::-1, rows, columns].T, -20, 8)) * stride
         corner = (cell + offset[::-1, rows, columns].T + 0.5) * stride - size / 2
         points = lms[:, rows, columns].T.reshape(-1, 5, 2)[..., ::-1] * size[:, None] + corner[:, None]
-        faces = Faces.of(np.concatenate([corner, corner + size], axis=1), heat[0, rows, columns], points)
+        faces = Detections.of(np.concatenate([corner, corner + size], axis=1), heat[0, rows, columns], points)
         return faces[nms(faces.xyxy, faces.score, card.nms_iou)]
 
 

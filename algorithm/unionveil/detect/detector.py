@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ..faces import Faces, RgbImage
+from ..detections import Detections, RgbImage
 from .models import ModelCard
 
 __all__ = ["Detector"]
@@ -24,7 +24,7 @@ class Detector(Protocol):
     @property
     def fixed_wh(self) -> tuple[int, int] | None: ...  # noqa: D102
 
-    def __call__(self, image: RgbImage, threshold: float) -> Faces:
+    def __call__(self, image: RgbImage, threshold: float) -> Detections:
         """Finds faces, overlapping boxes already suppressed.
 
         Args:

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from ..boxes import nms
+from ..detections import Detections, RgbImage
 from ..errors import ModelError
-from ..faces import Faces, RgbImage
 from .models import card_of, find
 
 __all__ = ["Haar"]
@@ -38,7 +38,7 @@ class Haar:
                 )
             self._cascades.append(cascade)
 
-    def __call__(self, image: RgbImage, threshold: float) -> Faces:
+    def __call__(self, image: RgbImage, threshold: float) -> Detections:
         """As `Detector.__call__`."""
         grey = cv2.equalizeHist(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
         frontal, profile = (
@@ -49,11 +49,11 @@ class Haar:
         mirrored_xywh, mirrored_hits = profile(cv2.flip(grey, 1))
         mirrored = _faces(mirrored_xywh, mirrored_hits)
         width = image.shape[1]
-        faces = Faces.concat(
+        faces = Detections.concat(
             [
                 _faces(*frontal(grey)),
                 _faces(*profile(grey)),
-                Faces.of(
+                Detections.of(
                     np.stack(
                         [
                             width - mirrored.xyxy[:, 2],
@@ -71,7 +71,9 @@ class Haar:
         return faces[nms(faces.xyxy, faces.score, self.cards[0].nms_iou)]
 
 
-def _faces(xywh: object, hits: object) -> Faces:
+def _faces(xywh: object, hits: object) -> Detections:
     boxes = np.asarray(xywh, np.float32).reshape(-1, 4)
     count = np.asarray(hits, np.float32).reshape(-1)
-    return Faces.of(np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1), count / (count + 1))
+    return Detections.of(
+        np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1), count / (count + 1)
+    )

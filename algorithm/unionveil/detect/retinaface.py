@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..boxes import nms
-from ..faces import Faces, FloatArray, RgbImage
+from ..detections import Detections, FloatArray, RgbImage
 from .blob import to_blob
 from .models import ModelCard, find
 from .session import Session
@@ -80,7 +80,7 @@ class RetinaFace:
         self.fixed_wh = card.input_wh
         self._session = Session(find(card), threads)
 
-    def __call__(self, image: RgbImage, threshold: float) -> Faces:
+    def __call__(self, image: RgbImage, threshold: float) -> Detections:
         """As `Detector.__call__`."""
         card = self.cards[0]
         blob = to_blob(image, channels="bgr", mean=card.mean_bgr, fixed_wh=card.input_wh)
@@ -89,5 +89,5 @@ class RetinaFace:
         kept = np.flatnonzero(score >= threshold)
         priors = make_priors((blob.shape[3], blob.shape[2]), card.strides, card.priors_px)
         xyxy, points = decode(priors[kept], loc[kept], landms[kept], card.variances)
-        faces = Faces.of(xyxy, score[kept], points)
+        faces = Detections.of(xyxy, score[kept], points)
         return faces[nms(faces.xyxy, faces.score, card.nms_iou)]

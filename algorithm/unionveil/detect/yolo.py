@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ..boxes import nms
+from ..detections import Detections, FloatArray, RgbImage
 from ..errors import ModelError
-from ..faces import Faces, FloatArray, RgbImage
 from .blob import to_blob
 from .models import ModelCard, sha256_of
 from .session import Session
@@ -56,7 +56,7 @@ class Yolo:
             ),
         )
 
-    def __call__(self, image: RgbImage, threshold: float) -> Faces:
+    def __call__(self, image: RgbImage, threshold: float) -> Detections:
         """As `Detector.__call__`."""
         card = self.cards[0]
         blob = to_blob(image, channels="rgb", scale=1 / 255, border=(114, 114, 114), fixed_wh=self.fixed_wh)
@@ -73,18 +73,18 @@ class Yolo:
         return faces[nms(faces.xyxy, faces.score, card.nms_iou)]
 
 
-def decode_v5(rows: FloatArray, threshold: float) -> Faces:
+def decode_v5(rows: FloatArray, threshold: float) -> Detections:
     """`(N, 16)` rows into faces; the score is objectness times class score."""
     score = rows[:, 4] * rows[:, 15]
     rows, score = rows[score >= threshold], score[score >= threshold]
-    return Faces.of(_corners(rows[:, :4]), score, rows[:, 5:15])
+    return Detections.of(_corners(rows[:, :4]), score, rows[:, 5:15])
 
 
-def decode_v8(columns: FloatArray, threshold: float) -> Faces:
+def decode_v8(columns: FloatArray, threshold: float) -> Detections:
     """`(5, 15 or 20, N)` columns into faces."""
     rows = columns.T[columns[4] >= threshold]
     points = rows[:, 5:].reshape(-1, 5, len(columns) // 5 - 1)[..., :2] if len(columns) > 5 else None
-    return Faces.of(_corners(rows[:, :4]), rows[:, 4], points)
+    return Detections.of(_corners(rows[:, :4]), rows[:, 4], points)
 
 
 def _corners(cxcywh: FloatArray) -> FloatArray:

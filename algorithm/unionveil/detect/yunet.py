@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..boxes import nms
-from ..faces import Faces, RgbImage
+from ..detections import Detections, RgbImage
 from .blob import to_blob
 from .models import ModelCard, find
 from .session import Session
@@ -33,7 +33,7 @@ class YuNet:
         self.cards = (card,)
         self._session = Session(find(card), threads)
 
-    def __call__(self, image: RgbImage, threshold: float) -> Faces:
+    def __call__(self, image: RgbImage, threshold: float) -> Detections:
         """As `Detector.__call__`."""
         card = self.cards[0]
         blob = to_blob(image, channels="bgr")
@@ -49,7 +49,7 @@ class YuNet:
             half = np.exp(np.clip(bbox[kept, 2:], -20, 8)) * stride / 2
             points = (cell[:, None] + kps[kept].reshape(-1, 5, 2)) * stride
             levels.append(
-                Faces.of(np.concatenate([middle - half, middle + half], axis=1), score[kept], points)
+                Detections.of(np.concatenate([middle - half, middle + half], axis=1), score[kept], points)
             )
-        faces = Faces.concat(levels)
+        faces = Detections.concat(levels)
         return faces[nms(faces.xyxy, faces.score, card.nms_iou)]

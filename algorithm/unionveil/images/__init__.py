@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..errors import ImageError, UnreadableImage
+from ..formats import ImageFormat, sniff
 from . import bmp, gif, heif, jpeg, png, tiff, webp
-from .picture import Colour, Frame, ImageFormat, Patch, Patches, Picture, Pixels, paint
-from .sniff import sniff
+from .picture import Colour, Frame, Patch, Patches, Picture, Pixels, paint
 
 __all__ = ["Colour", "Frame", "ImageFormat", "Patch", "Patches", "Picture", "Pixels", "decode", "paint"]
 

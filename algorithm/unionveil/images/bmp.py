@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 
 from ..errors import UnreadableImage
-from .picture import Frame, ImageFormat, Picture, swap_red_blue, writer
+from ..formats import ImageFormat
+from .picture import Frame, Picture, swap_red_blue, writer
 from .pillow import check_size, opened, to_frame
 
 __all__ = ["read"]

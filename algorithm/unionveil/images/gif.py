@@ -13,7 +13,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from ..errors import UnreadableImage
-from .picture import Colour, Frame, ImageFormat, Picture, writer
+from ..formats import ImageFormat
+from .picture import Colour, Frame, Picture, writer
 from .pillow import check_size, opened, save_frames, to_frame
 
 __all__ = ["read"]

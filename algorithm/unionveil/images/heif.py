@@ -10,9 +10,10 @@ import numpy as np
 import pillow_heif
 
 from ..errors import UnreadableImage, UnsupportedImage
+from ..formats import ImageFormat
 from .isobmff import NotUnderstood, rebuild
 from .orientation import read_orientation
-from .picture import Colour, Frame, ImageFormat, Picture, Rendering, writer
+from .picture import Colour, Frame, Picture, Rendering, writer
 from .pillow import check_size, opened, read_frames, save_frames, to_image
 
 __all__ = ["read_avif", "read_heic"]

@@ -18,8 +18,9 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ImageTooLarge, UnreadableImage, UnsupportedImage
+from ..formats import ImageFormat
 from .orientation import read_orientation, swaps_axes, upright
-from .picture import Colour, Frame, ImageFormat, Picture, Pixels, Rendering, writer
+from .picture import Colour, Frame, Picture, Pixels, Rendering, writer
 
 __all__ = ["read"]
 

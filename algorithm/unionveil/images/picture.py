@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..faces import BoolArray, RgbImage
+from ..detections import BoolArray, RgbImage
+from ..formats import ImageFormat
 
 __all__ = [
     "Colour",
     "Frame",
-    "ImageFormat",
     "Patch",
     "Patches",
     "Picture",
@@ -31,19 +31,6 @@ __all__ = [
 
 Pixels: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 """`(H, W, C)` uint8 or uint16, C as the colour model says."""
-
-
-class ImageFormat(Enum):
-    """Formats that are read and written; the value is the extension of an output."""
-
-    JPEG = "jpg"
-    PNG = "png"
-    WEBP = "webp"
-    TIFF = "tif"
-    BMP = "bmp"
-    GIF = "gif"
-    HEIC = "heic"
-    AVIF = "avif"
 
 
 class Colour(Enum):

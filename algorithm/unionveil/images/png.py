@@ -15,8 +15,9 @@ import cv2
 import numpy as np
 
 from ..errors import UnreadableImage, UnsupportedImage
+from ..formats import ImageFormat
 from .orientation import read_orientation, upright
-from .picture import Colour, Frame, ImageFormat, Picture, swap_red_blue, writer
+from .picture import Colour, Frame, Picture, swap_red_blue, writer
 from .pillow import check_size, opened, read_frames, save_frames, to_image
 
 __all__ = ["read"]

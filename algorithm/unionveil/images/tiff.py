@@ -14,7 +14,8 @@ import numpy as np
 import tifffile
 
 from ..errors import UnreadableImage, UnsupportedImage
-from .picture import Colour, Frame, ImageFormat, Picture, Rendering, swap_red_blue, writer
+from ..formats import ImageFormat
+from .picture import Colour, Frame, Picture, Rendering, swap_red_blue, writer
 from .pillow import check_size, opened, to_frame
 
 __all__ = ["read"]

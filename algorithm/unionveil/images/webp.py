@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from ..errors import UnreadableImage
+from ..formats import ImageFormat
 from .orientation import read_orientation
-from .picture import Frame, ImageFormat, Picture, Rendering, writer
+from .picture import Frame, Picture, Rendering, writer
 from .pillow import check_size, opened, read_frames, save_frames, to_image
 
 __all__ = ["read"]

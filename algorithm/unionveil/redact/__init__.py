@@ -20,7 +20,7 @@ from ..config import (
     Pixelate,
     Redaction,
 )
-from ..faces import Faces
+from ..detections import Detections
 from ..images import Colour, Frame, Patch, Pixels, paint
 from .blur import average, bilateral, gaussian, median
 from .fill import fill
@@ -30,7 +30,7 @@ from .pixelate import pixelate
 
 __all__ = ["Redactor", "load_redactor", "redacted"]
 
-Redactor: TypeAlias = Callable[[Frame, Faces], Sequence[Patch]]
+Redactor: TypeAlias = Callable[[Frame, Detections], Sequence[Patch]]
 """Gives the patches that replace every pixel of every face, in the order in which they are to be laid."""
 
 _Replace: TypeAlias = Callable[[Pixels, Colour], Pixels]
@@ -48,7 +48,7 @@ def load_redactor(config: AnonymizeConfig) -> Redactor:
     """
     replace = _replacement(config.redaction)
 
-    def redact(frame: Frame, faces: Faces) -> Sequence[Patch]:
+    def redact(frame: Frame, faces: Detections) -> Sequence[Patch]:
         patches: list[Patch] = []
         # The best face last, so that it lies on top where two overlap.
         for region in cover(faces.xyxy[::-1], frame.size_wh, config.shape, config.margin):

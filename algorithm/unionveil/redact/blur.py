@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..faces import FloatArray
+from ..detections import FloatArray
 from ..images import Pixels
 
 __all__ = ["average", "bilateral", "gaussian", "median"]

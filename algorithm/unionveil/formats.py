@@ -1,11 +1,26 @@
-"""What a file is, by its first bytes; its name is never asked."""
+"""The formats of pictures, and which of them a file is: by its first bytes, never by its name."""
 
 from __future__ import annotations
 
-from ..errors import UnreadableImage, UnsupportedImage
-from .picture import ImageFormat
+from enum import Enum
 
-__all__ = ["sniff"]
+from .errors import UnreadableImage, UnsupportedImage
+
+__all__ = ["ImageFormat", "sniff"]
+
+
+class ImageFormat(Enum):
+    """Formats that are read and written; the value is the extension of an output."""
+
+    JPEG = "jpg"
+    PNG = "png"
+    WEBP = "webp"
+    TIFF = "tif"
+    BMP = "bmp"
+    GIF = "gif"
+    HEIC = "heic"
+    AVIF = "avif"
+
 
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
@@ -32,8 +47,11 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
 def sniff(data: bytes) -> ImageFormat:
     """Format of a picture by its content.
 
+    Args:
+        data: the file, or at least its first 512 bytes.
+
     Raises:
-        UnreadableImage: empty, or no picture that is known.
+        UnreadableImage: empty, or not a picture in a known format.
         UnsupportedImage: known, but not handled.
     """
     if not data:
@@ -58,7 +76,7 @@ def sniff(data: bytes) -> ImageFormat:
     for magic, name in _OTHERS:
         if head.startswith(magic):
             raise UnsupportedImage(f"{name} files are not handled; export the picture as JPEG, PNG or TIFF")
-    raise UnreadableImage("the file is no picture in a format that is known")
+    raise UnreadableImage("the file is not a picture in a known format")
 
 
 def _sniff_ftyp(data: bytes) -> ImageFormat:
