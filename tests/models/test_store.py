@@ -7,7 +7,8 @@ import pytest
 
 from unionveil import ConfigError, ModelError
 from unionveil.detect import load_detector
-from unionveil.detect.models import CARDS, card_of, fetch, find, model_folder, sha256_of
+from unionveil.models.cards import CARDS, card_of
+from unionveil.models.store import fetch, find, model_folder, sha256_of
 
 
 @pytest.mark.parametrize("name", CARDS)
@@ -110,7 +111,7 @@ def test_telemetry_is_off_before_onnxruntime_loads():
         "    if name == 'onnxruntime': assert os.environ['ORT_DISABLE_TELEMETRY'] == '1'\n"
         "    return real(name, *args, **kwargs)\n"
         "builtins.__import__ = check\n"
-        "import unionveil; assert 'onnxruntime' in sys.modules"
+        "from unionveil import load; load(); assert 'onnxruntime' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -118,9 +119,9 @@ def test_telemetry_is_off_before_onnxruntime_loads():
 def test_a_gpu_that_cannot_be_used_is_an_error_never_the_processor(monkeypatch):
     monkeypatch.setenv("UNIONVEIL_PROVIDER", "cuda")
     with pytest.raises(ModelError, match="UNIONVEIL_PROVIDER=cpu"):
-        load_detector("retinaface")
+        load_detector("retinaface", 1)
     monkeypatch.setenv("UNIONVEIL_PROVIDER", "gpu")
     with pytest.raises(ConfigError, match="it must be cpu or cuda"):
-        load_detector("retinaface")
+        load_detector("retinaface", 1)
     monkeypatch.setenv("UNIONVEIL_PROVIDER", "cpu")
-    load_detector("retinaface")
+    load_detector("retinaface", 1)

@@ -50,18 +50,21 @@ class Session:
 
     Args:
         model: path of the file, or the serialized graph.
-        threads: threads for one call; 0 lets ONNX Runtime take all cores.
+        threads: threads for one call, at least 1. (ONNX Runtime takes 0 for all cores and pins a thread to
+            each; where a container is pinned to some of them, that fails with an error in every log.)
 
     Attributes:
         input_shape: the graph's `(N, C, H, W)`; a dimension that is free is a string or None.
 
     Raises:
-        ModelError: the file is no graph that this ONNX Runtime can run, or it cannot run on the GPU that was
-            asked for.
+        ModelError: the file is not a graph that this ONNX Runtime can run, or the GPU that was asked for
+            cannot be used.
         ConfigError: `UNIONVEIL_PROVIDER` is neither cpu nor cuda.
     """
 
-    def __init__(self, model: Path | bytes, threads: int = 0) -> None:
+    def __init__(self, model: Path | bytes, threads: int) -> None:
+        if threads < 1:
+            raise ValueError(f"a session needs at least one thread, got {threads}")
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
