@@ -11,7 +11,7 @@ from unionveil import Anonymized, Rejected
 from unionveil.boxes import iou
 from unionveil.images import decode
 from unionveil.images.orientation import upright
-from unionveil.pipeline import Anonymizer
+from unionveil.pipeline import load
 
 ALL = samples.all_samples()
 
@@ -52,7 +52,7 @@ def test_the_same_face_is_redacted_whatever_the_orientation(orientation, scene_b
     inverse = {6: 8, 8: 6}.get(orientation, orientation)
     stored = Image.fromarray(upright(scene, inverse))
     data = samples.save(stored, "JPEG", quality=92, exif=samples.exif(orientation))
-    outcome = Anonymizer(threads=1)(data)
+    outcome = load(threads=1)(data)
     assert outcome.size_wh == (800, 1000)
     assert iou(scene_boxes["portrait.jpg"], outcome.faces[0].xyxy).max() > 0.5
     with Image.open(io.BytesIO(outcome.data)) as image:
@@ -74,7 +74,7 @@ def test_a_face_that_only_alpha_shows_is_found_with_real_weights():
     grey = cv2.cvtColor(cv2.imread(str(samples.SCENES / "portrait.jpg")), cv2.COLOR_BGR2GRAY)
     hidden = np.zeros((*grey.shape, 4), np.uint8)
     hidden[..., 3] = 255 - grey
-    outcome = Anonymizer(threads=1)(samples.save(Image.fromarray(hidden), "PNG"))
+    outcome = load(threads=1)(samples.save(Image.fromarray(hidden), "PNG"))
     assert len(outcome.faces[0]) >= 1
 
 
@@ -83,7 +83,7 @@ def test_the_api_in_the_docstring(tmp_path):
     outcome = unionveil.anonymize(photo)
     assert isinstance(outcome, Anonymized)
     assert len(outcome.faces[0]) >= 9
-    anonymizer = Anonymizer(unionveil.AnonymizeConfig(detail="fast"))
+    anonymizer = load(unionveil.AnonymizeConfig(detail="fast"))
     assert isinstance(anonymizer(photo), Anonymized)
     assert anonymizer(photo).data == anonymizer(photo).data
 
@@ -93,7 +93,7 @@ def test_crowds_of_small_faces_are_found(scene_boxes):
     photo = (samples.SCENES / "crowd.jpg").read_bytes()
     found = {}
     for detail in ("fast", "standard", "crowd"):
-        outcome = Anonymizer(unionveil.AnonymizeConfig(detail=detail))(photo)
+        outcome = load(unionveil.AnonymizeConfig(detail=detail))(photo)
         found[detail] = int((iou(truth, outcome.faces[0].xyxy).max(axis=1) > 0.3).sum())
     assert found["fast"] < found["standard"] <= found["crowd"]
     assert found["crowd"] >= 0.97 * len(truth)
