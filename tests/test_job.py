@@ -16,7 +16,7 @@ from paths import REPOSITORY
 from unionveil import ConfigError
 from unionveil.config import EMOJI, parameters
 from unionveil.job import config_of, job_parameters, read_parameters
-from unionveil.manifest import Manifest
+from unionveil.runs.manifest import Manifest
 
 MAIN = REPOSITORY / "algorithm" / "main.py"
 
@@ -120,7 +120,7 @@ def test_every_offered_parameter_is_accepted_with_its_default():
     offered = {p.name: p for p in job_parameters()}
     assert set(offered) == {p.name for p in parameters()} - {"digest_salt"}
     for name, parameter in offered.items():
-        method = parameter.methods[0] if parameter.methods else "fill"
+        method = parameter.belongs_to[0] if parameter.belongs_to else "fill"
         if parameter.default:
             config_of({"method": method, name: parameter.default})
         for choice in parameter.choices:

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from unionveil import __version__
-from unionveil.config import Parameter
 from unionveil.job import job_parameters
+from unionveil.parameters import Parameter
 
 from .ddo import (
     DDO,
@@ -189,8 +189,8 @@ def consumer_parameters() -> list[ConsumerParameter]:
 
 def _consumer_parameter(parameter: Parameter) -> ConsumerParameter:
     description = parameter.description
-    if parameter.methods:
-        description = f"For {', '.join(parameter.methods)}: {description}"
+    if parameter.belongs_to:
+        description = f"For {', '.join(parameter.belongs_to)}: {description}"
     kind: Literal["text", "number", "select"]
     if parameter.kind == "select":
         kind = "select"

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
 
-from unionveil.batch import MANIFEST
 from unionveil.errors import OutputError
-from unionveil.manifest import Manifest
+from unionveil.runs.manifest import MANIFEST, Manifest
 
 from .answers import Job, JobResult
 from .errors import JobFailed

@@ -19,9 +19,8 @@ from typing import IO
 
 from pydantic import ValidationError
 
-from unionveil.batch import MANIFEST
 from unionveil.errors import OutputError
-from unionveil.manifest import Manifest, RedactedRecord
+from unionveil.runs.manifest import MANIFEST, Manifest, RedactedRecord
 
 from .errors import ResultsError
 

@@ -105,7 +105,7 @@ def test_an_algorithm_without_files_or_checksum_is_refused_before_anything_is_si
 
 def methods_of(parameter):
     """The redactions that a parameter belongs to; any if it belongs to all."""
-    return next(one for one in job_parameters() if one.name == parameter.name).methods or ("fill",)
+    return next(one for one in job_parameters() if one.name == parameter.name).belongs_to or ("fill",)
 
 
 def test_consumer_parameters_are_all_that_the_job_accepts(tmp_path):

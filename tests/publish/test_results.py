@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from unionveil.config import AnonymizeConfig
 from unionveil.errors import OutputError
-from unionveil.manifest import ManifestBuilder, RedactedRecord, RejectedRecord
+from unionveil.runs.manifest import ManifestBuilder, RedactedRecord, RejectedRecord
 from unionveil_ocean.errors import ResultsError
 from unionveil_ocean.results import Limits, log_text, unpack, verify
 
@@ -56,7 +56,7 @@ def record(number: int, name: str, data: bytes) -> RedactedRecord:
 
 
 def outputs(**files: bytes) -> dict[str, bytes]:
-    builder = ManifestBuilder(AnonymizeConfig(), ())
+    builder = ManifestBuilder(AnonymizeConfig())
     for number, (name, data) in enumerate(files.items(), 1):
         builder.add(record(number, name, data))
     builder.add(RejectedRecord(input=len(files) + 1, reason="unreadable", detail="It is cut off."))

@@ -25,7 +25,7 @@ from ocean_assets import introduce, skip_without_escrow
 from paths import REPOSITORY
 from rpc_server import RpcServer
 from unionveil.config import AnonymizeConfig
-from unionveil.manifest import Manifest, ManifestBuilder, RedactedRecord
+from unionveil.runs.manifest import Manifest, ManifestBuilder, RedactedRecord
 from unionveil_ocean.accounts import load_account
 from unionveil_ocean.commands import run_job as command
 from unionveil_ocean.commands.session import Session
@@ -68,7 +68,7 @@ class InstantRunner:
                 input=1, output="000001.jpg", sha256=digest, size_bytes=4, format="jpeg",
                 size_wh=(1, 1), frames=1, faces=(),
             )  # fmt: skip
-            builder = ManifestBuilder(AnonymizeConfig(), ())
+            builder = ManifestBuilder(AnonymizeConfig())
             builder.add(record)
             (data / "outputs" / "000001.jpg").write_bytes(b"evil" if self.altered else b"safe")
             (data / "outputs" / "manifest.json").write_bytes(builder.to_bytes())

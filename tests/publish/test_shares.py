@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocean_assets import algorithm
+from unionveil import AnonymizeConfig
 from unionveil_ocean.errors import InsufficientFunds, SettingError, TransactionFailed
 from unionveil_ocean.journal import Journal
 from unionveil_ocean.offline import OfflineNode
@@ -59,14 +60,15 @@ def test_accepted_photos_are_counted_in_manifests(tmp_path):
 
 
 def test_a_real_manifest_counts(tmp_path, make_anonymizer):
-    from unionveil.manifest import ManifestBuilder, RejectedRecord, redacted_record
+    from unionveil.runs.manifest import ManifestBuilder, RejectedRecord, redacted_record
 
     anonymizer = make_anonymizer([(0.1, 0.1, 0.3, 0.3)])
     from samples import SCENES
 
     outcome = anonymizer((SCENES / "portrait.jpg").read_bytes())
-    builder = ManifestBuilder(anonymizer.config, anonymizer.cards)
-    builder.add(redacted_record(1, "00001.jpg", outcome, anonymizer.config, None))
+    config = AnonymizeConfig()
+    builder = ManifestBuilder(config)
+    builder.add(redacted_record(1, "00001.jpg", outcome, config, None))
     builder.add(RejectedRecord(input=2, reason="unreadable", detail="no picture"))
     (tmp_path / "manifest.json").write_bytes(builder.to_bytes())
     assert read_contributions(write(tmp_path, "wallet,manifest", f"{WALLETS[0]},manifest.json")).photos == {

@@ -17,7 +17,7 @@ import samples
 from command_world import FILE_SECRET
 from node_double import ProcessRunner
 from ocean_assets import CHECKOUT, skip_without_escrow
-from unionveil.manifest import Manifest
+from unionveil.runs.manifest import Manifest
 from unionveil_ocean.chain import Chain
 from unionveil_ocean.commands import register as publishing
 from unionveil_ocean.commands import trust as trusting

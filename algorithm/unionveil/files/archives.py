@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePath, PurePosixPath
 from typing import IO, Any, TypeAlias
 
-from .outcomes import Rejected
+from ..outcomes import Rejected
 
 __all__ = ["MOST_BYTES", "Member", "is_archive", "is_litter", "members"]
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from . import __version__
-from .config import AnonymizeConfig
-from .detect import ModelCard
-from .outcomes import Anonymized
+from .. import __version__
+from ..config import AnonymizeConfig
+from ..outcomes import Anonymized, Rejected
 
 __all__ = [
+    "MANIFEST",
     "Counts",
     "FaceRecord",
     "Manifest",
@@ -28,12 +28,18 @@ __all__ = [
     "RedactedRecord",
     "RejectedRecord",
     "redacted_record",
+    "rejected_record",
     "salted_digest",
 ]
 
 
+MANIFEST = "manifest.json"
+"""Its name in an output folder."""
+
+
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What a later version adds is passed over.
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class FaceRecord(_Part):
@@ -75,7 +81,7 @@ class RejectedRecord(_Part):
     detail: str = Field(description="One sentence.")
 
 
-Record = Annotated[RedactedRecord | RejectedRecord, Field(discriminator="status")]
+Record: TypeAlias = RedactedRecord | RejectedRecord
 
 
 class Counts(_Part):
@@ -107,12 +113,16 @@ class ToolRecord(_Part):
 class Manifest(_Part):
     """What became of every input of a run."""
 
-    schema_version: Literal["1.0"] = "1.0"
+    schema_version: str = Field(
+        "1.1", pattern=r"^1\.[0-9]+$", description="Later versions 1.x add optional fields only."
+    )
     tool: ToolRecord = ToolRecord()
     models: tuple[ModelRecord, ...]
     configuration: dict[str, str] = Field(description="Every setting, in the form of a parameter.")
     counts: Counts
-    items: tuple[Record, ...] = Field(description="In the order of the inputs.")
+    items: tuple[Annotated[Record, Field(discriminator="status")], ...] = Field(
+        description="In the order of the inputs."
+    )
 
 
 class ManifestBuilder:
@@ -122,10 +132,9 @@ class ManifestBuilder:
 
     Args:
         config: settings of the run.
-        cards: weights in use.
     """
 
-    def __init__(self, config: AnonymizeConfig, cards: Iterable[ModelCard]) -> None:
+    def __init__(self, config: AnonymizeConfig) -> None:
         self._config = config
         self._models = tuple(
             ModelRecord(
@@ -134,13 +143,13 @@ class ManifestBuilder:
                 licence=card.licence,
                 threshold=config.threshold or card.threshold,
             )
-            for card in cards
+            for card in config.cards
         )
         self._lines: list[bytes] = []
         self._rejected: Counter[str] = Counter()
         self._redacted = self._without_face = self._faces = 0
 
-    def add(self, record: RedactedRecord | RejectedRecord) -> None:
+    def add(self, record: Record) -> None:
         """Adds the next input's record."""
         if isinstance(record, RejectedRecord):
             self._rejected[record.reason] += 1
@@ -212,6 +221,30 @@ def redacted_record(
     )
 
 
+def rejected_record(
+    number: int, name: str, outcome: Rejected, config: AnonymizeConfig, digest: str | None
+) -> RejectedRecord:
+    """The record of an input without an output.
+
+    Args:
+        number: of the input, from 1.
+        name: of the input, recorded only where names are kept.
+        outcome: why there is no output.
+        config: settings of the run.
+        digest: of the input, if asked for.
+    """
+    return RejectedRecord(
+        input=number,
+        input_digest=digest,
+        name=name if config.names == "keep" else None,
+        reason=outcome.reason,
+        detail=outcome.detail,
+    )
+
+
 def salted_digest(data: bytes, salt: str) -> str:
-    """HMAC-SHA256 of an input's bytes: only who holds the salt and the photo can tell that it was in."""
+    """HMAC-SHA256 (RFC 2104) of an input's bytes, hexadecimal.
+
+    Only someone with both salt and photo can check membership.
+    """
     return hmac.new(salt.encode(), data, hashlib.sha256).hexdigest()

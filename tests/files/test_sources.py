@@ -7,12 +7,15 @@ import zipfile
 import pytest
 
 from unionveil import InputError, Rejected
-from unionveil.archives import is_archive, members
-from unionveil.sources import count_items, read_items
+from unionveil.files.archives import is_archive, members
+from unionveil.files.sources import PathSource
 
 
 def listed(paths):
-    return [(item.name, item.content) for item in read_items(paths)]
+    return [
+        (item.name, item.content if isinstance(item.content, Rejected) else item.content.read())
+        for item in PathSource(paths)
+    ]
 
 
 def names(paths):
@@ -46,7 +49,16 @@ def test_folders_are_walked_in_one_order(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(name.encode())
     assert names([tmp_path]) == ["a.jpg", "b.jpg", "sub/c.jpg", "sub/deep/d"]
-    assert count_items([tmp_path]) == 4
+    assert len(PathSource([tmp_path])) == 4
+
+
+def test_a_source_can_be_read_again_and_reads_no_file_itself(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    source = PathSource([tmp_path])
+    first, again = list(source), list(source)
+    assert first == again
+    assert first[0].content.held_bytes == 0
+    assert first[0].content.size_bytes == 1
 
 
 def test_several_paths_keep_apart(tmp_path):
@@ -63,7 +75,7 @@ def test_several_paths_keep_apart(tmp_path):
 def test_a_missing_path_stops_before_anything_is_read(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"x")
     with pytest.raises(InputError, match=r"nothere.* is not there"):
-        read_items([tmp_path / "a.jpg", tmp_path / "nothere"])
+        PathSource([tmp_path / "a.jpg", tmp_path / "nothere"])
 
 
 def test_links_and_pipes_in_folders_are_refused_and_named_links_followed(tmp_path):

@@ -7,12 +7,14 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
+from ..content import BytesContent, Content, FileContent
+from ..errors import InputError
+from ..outcomes import Rejected
 from .archives import MOST_BYTES, is_archive, is_litter, members
-from .errors import InputError
-from .outcomes import Rejected
 
-__all__ = ["SourceItem", "count_items", "read_items"]
+__all__ = ["PathSource", "Source", "SourceItem"]
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,23 @@ class SourceItem:
 
     Attributes:
         name: path with `/`, relative to what the user named. It never leaves the machine unless asked for.
-        content: the file's bytes, or why there are none.
+        content: what the input holds, or why it cannot be read.
     """
 
     name: str
-    content: bytes | Rejected
+    content: Content | Rejected
+
+
+class Source(Protocol):
+    """Inputs that can be read any number of times, in the same order."""
+
+    def __iter__(self) -> Iterator[SourceItem]:
+        """The inputs, one at a time."""
+        ...
+
+    def __len__(self) -> int:
+        """Number of files that are opened; an archive counts as one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +49,27 @@ class _Entry:
     named: bool
 
 
-def read_items(paths: Sequence[Path], *, leave_out: Iterable[Path] = ()) -> Iterator[SourceItem]:
-    """All pictures in files, folders and archives, read when they are asked for.
+class PathSource:
+    """All pictures in files, folders and archives; folders are listed once, files are read by the worker.
 
     Args:
         paths: what the user named; a link named here is followed, one found in a folder is not.
-        leave_out: files that are no inputs.
+        leave_out: files that are not inputs.
 
     Raises:
-        InputError: a path is not there or a folder cannot be listed; before anything is read.
+        InputError: a path is not there or a folder cannot be listed.
     """
-    entries = _entries(paths, frozenset(leave_out))
-    return (item for entry in entries for item in _read(entry))
 
+    def __init__(self, paths: Sequence[Path], *, leave_out: Iterable[Path] = ()) -> None:
+        self._entries = _entries(paths, frozenset(leave_out))
 
-def count_items(paths: Sequence[Path], *, leave_out: Iterable[Path] = ()) -> int:
-    """Number of files that `read_items` opens; an archive counts as one.
+    def __iter__(self) -> Iterator[SourceItem]:
+        """As `Source.__iter__`."""
+        return (item for entry in self._entries for item in _read(entry))
 
-    Raises:
-        InputError: as `read_items`.
-    """
-    return len(_entries(paths, frozenset(leave_out)))
+    def __len__(self) -> int:
+        """As `Source.__len__`."""
+        return len(self._entries)
 
 
 def _entries(paths: Sequence[Path], leave_out: frozenset[Path]) -> list[_Entry]:
@@ -108,10 +122,10 @@ def _read_file(entry: _Entry, size: int) -> Iterator[SourceItem]:
         if is_archive(file.read(512)):
             file.seek(0)
             for name, content in members(file, size):
-                yield SourceItem(f"{entry.name}/{name}" if name else entry.name, content)
+                item = content if isinstance(content, Rejected) else BytesContent(content)
+                yield SourceItem(f"{entry.name}/{name}" if name else entry.name, item)
         elif size > MOST_BYTES:
             reason = f"the file is larger than {MOST_BYTES >> 20} MiB"
             yield SourceItem(entry.name, Rejected("too-large", reason))
         else:
-            file.seek(0)
-            yield SourceItem(entry.name, file.read())
+            yield SourceItem(entry.name, FileContent(Path(entry.path)))

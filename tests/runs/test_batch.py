@@ -11,18 +11,21 @@ from pathlib import Path
 import pytest
 
 import samples
-from unionveil import AnonymizeConfig, OutputError
-from unionveil.batch import run_batch
-from unionveil.engines import PoolEngine, SerialEngine
-from unionveil.journal import Journal
-from unionveil.manifest import Manifest
-from unionveil.sinks import FolderSink
-from unionveil.sources import SourceItem, read_items
+from unionveil import AnonymizeConfig, OutputError, Rejected
+from unionveil.content import BytesContent
+from unionveil.engines.pool import PoolEngine
+from unionveil.engines.serial import SerialEngine
+from unionveil.files.sinks import FolderSink
+from unionveil.files.sources import PathSource, SourceItem
+from unionveil.runs.batch import run_batch
+from unionveil.runs.journal import Journal
+from unionveil.runs.manifest import Manifest
+from unionveil.runs.work import Anonymize
 
 
 @pytest.fixture
 def photos(tmp_path):
-    """Ten inputs: scenes, their copies and one that is none."""
+    """Ten inputs: scenes, their copies and one that is not a picture."""
     folder = tmp_path / "photos"
     (folder / "sub").mkdir(parents=True)
     for number in range(3):
@@ -38,20 +41,26 @@ def run(
 ) -> list[int]:
     """Runs and gives the numbers of the inputs that were worked on, not taken from the journal."""
     config = AnonymizeConfig.from_parameters(settings)
-    engine = SerialEngine(config) if jobs == 1 else PoolEngine(config, jobs)
-    kept = Journal(out, config, engine.cards) if journal else None
-    worked: list[int] = []
+    engine = Recording(SerialEngine() if jobs == 1 else PoolEngine(jobs))
+    kept = Journal(out, config) if journal else None
+    work = Anonymize(config, FolderSink(out), secret=kept.secret if kept else None)
     with kept or nullcontext():
-        run_batch(
-            read_items([photos]),
-            config,
-            engine,
-            sink=FolderSink(out),
-            journal=kept,
-            flat=flat,
-            on_done=lambda done: worked.append(done.record.input) if done.outcome else None,
-        )
-    return worked
+        run_batch(PathSource([photos]), work, engine, journal=kept, flat=flat)
+    return engine.worked
+
+
+class Recording:
+    """An engine that remembers which inputs were worked on."""
+
+    def __init__(self, engine):
+        self._engine = engine
+        self.worked = []
+
+    def map(self, work, tasks):
+        for key, done in self._engine.map(work, tasks):
+            if isinstance(done, Rejected) or not done.is_known:
+                self.worked.append(key[1].number)
+            yield key, done
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -71,7 +80,7 @@ def test_one_worker_or_two_give_the_same_bytes(photos, tmp_path):
     ]
 
 
-def test_the_manifest_tells_what_is_there(photos, tmp_path):
+def test_the_manifest_says_what_is_there(photos, tmp_path):
     import hashlib
 
     run(photos, tmp_path / "out")
@@ -107,10 +116,10 @@ def test_kept_names_mirror_the_tree_with_true_suffixes(photos, tmp_path):
 
 
 def test_equal_names_are_told_apart(tmp_path):
-    photo = (samples.SCENES / "street.jpg").read_bytes()
+    photo = BytesContent((samples.SCENES / "street.jpg").read_bytes())
     items = [SourceItem(name, photo) for name in ("a.jpg", "A.JPG", "a.jpg", "a-2.jpg")]
     config = AnonymizeConfig(names="keep")
-    run_batch(items, config, SerialEngine(config), sink=FolderSink(tmp_path))
+    run_batch(items, Anonymize(config, FolderSink(tmp_path)), SerialEngine())
     assert sorted(contents(tmp_path)) == ["A-2.JPG", "a-2-2.jpg", "a-3.jpg", "a.jpg", "manifest.json"]
 
 
@@ -143,8 +152,7 @@ def test_a_changed_input_is_seen(photos, tmp_path):
 
 
 def test_without_a_sink_nothing_is_written(photos, tmp_path):
-    config = AnonymizeConfig()
-    manifest = run_batch(read_items([photos]), config, SerialEngine(config), sink=None)
+    manifest = run_batch(PathSource([photos]), Anonymize(AnonymizeConfig()), SerialEngine())
     assert manifest.counts.inputs == 10
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos"]
 

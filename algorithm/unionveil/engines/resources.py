@@ -5,7 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["default_jobs", "memory_limit_bytes", "thread_limit", "usable_cores"]
+__all__ = [
+    "default_jobs",
+    "jobs_within",
+    "memory_limit_bytes",
+    "thread_limit",
+    "usable_cores",
+    "visible_cores",
+]
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -14,12 +21,18 @@ _WORKER_BYTES = 400 << 20
 
 
 _MORE_THREADS = 8
-"""Threads of a worker beside one a core: its own, those of x265, and some to spare; seen in the container."""
+"""Threads of a worker beside one per core, as seen in the container: its own, those of x265, and some to
+spare."""
 
 
-def usable_cores(cgroup: Path = _CGROUP) -> int:
-    """Cores that this process may run on, at least 1."""
-    cores = _visible_cores()
+def usable_cores(cgroup: Path = _CGROUP, visible: int | None = None) -> int:
+    """Cores that this process may run on, at least 1.
+
+    Args:
+        cgroup: where the kernel shows the limits of a container.
+        visible: cores that a library sees; by default those of this process.
+    """
+    cores = visible or visible_cores()
     # cgroup v2: "max 100000" or "150000 100000", microseconds a period; v1 has a file for each.
     quota, _, period = _text(cgroup / "cpu.max").partition(" ")
     if not quota:
@@ -50,21 +63,36 @@ def memory_limit_bytes(cgroup: Path = _CGROUP) -> int | None:
     return min(limits, default=None)
 
 
-def default_jobs(cgroup: Path = _CGROUP) -> int:
-    """Workers to start when nobody says how many: one a core, as far as memory and threads go.
+def default_jobs() -> int:
+    """Default number of workers: one per core, limited by memory and threads."""
+    return jobs_within(
+        cores=usable_cores(),
+        visible=visible_cores(),
+        memory_bytes=memory_limit_bytes(),
+        threads=thread_limit(),
+    )
+
+
+def jobs_within(*, cores: int, visible: int, memory_bytes: int | None, threads: int | None) -> int:
+    """Workers that a machine has room for, at least 1.
 
     Encoders of HEIC and AVIF start a thread for every core that they see, in every worker, and one that gets
     none waits for ever.
+
+    Args:
+        cores: that may be used.
+        visible: cores that a library sees.
+        memory_bytes: that may be used; None if unknown.
+        threads: that all processes may have together; None if there is no limit.
     """
-    memory, threads = memory_limit_bytes(cgroup), thread_limit(cgroup)
-    jobs = min(usable_cores(cgroup), memory // _WORKER_BYTES if memory else 1)
+    jobs = min(cores, memory_bytes // _WORKER_BYTES if memory_bytes else 1)
     if threads is not None:
-        each = _visible_cores() + _MORE_THREADS
+        each = visible + _MORE_THREADS
         jobs = min(jobs, (threads - each) // each)  # the first process counts as a worker
     return max(1, jobs)
 
 
-def _visible_cores() -> int:
+def visible_cores() -> int:
     """Cores that a library sees: a quota does not hide them."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

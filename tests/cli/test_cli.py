@@ -11,7 +11,7 @@ from PIL import Image
 
 import samples
 from unionveil import __version__
-from unionveil.manifest import Manifest
+from unionveil.runs.manifest import Manifest
 
 
 def run(*arguments, **options):

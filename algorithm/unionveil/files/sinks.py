@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from .errors import OutputError
+from ..errors import OutputError
 
 __all__ = ["FolderSink"]
 
@@ -87,6 +87,18 @@ class FolderSink:
         except OSError as error:
             what = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
             raise OutputError(f"{path} cannot be written: {what}; nothing of it was kept") from error
+
+    def read(self, name: str) -> bytes:
+        """The content of a file.
+
+        Raises:
+            OutputError: it cannot be read.
+        """
+        try:
+            return (self.folder / name).read_bytes()
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise OutputError(f"{self.folder / name} cannot be read: {why}") from error
 
     def has(self, name: str) -> bool:
         """Whether something of this name is there."""

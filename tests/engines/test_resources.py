@@ -1,7 +1,12 @@
 import pytest
 
-import unionveil.resources
-from unionveil.resources import default_jobs, memory_limit_bytes, thread_limit, usable_cores
+from unionveil.engines.resources import (
+    default_jobs,
+    jobs_within,
+    memory_limit_bytes,
+    thread_limit,
+    usable_cores,
+)
 
 
 @pytest.mark.parametrize(
@@ -14,28 +19,27 @@ def test_a_containers_share_of_the_processor_counts(tmp_path, text, most):
 
 
 @pytest.mark.parametrize(("quota", "cores"), [("100000", 1), ("250000", 2), ("-1", 64)])
-def test_so_does_that_of_an_older_kernel(tmp_path, monkeypatch, quota, cores):
-    monkeypatch.setattr(unionveil.resources, "_visible_cores", lambda: 64)
+def test_so_does_that_of_an_older_kernel(tmp_path, quota, cores):
     (tmp_path / "cpu").mkdir()
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(quota + "\n")
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
-    assert usable_cores(tmp_path) == cores
+    assert usable_cores(tmp_path, 64) == cores
 
 
 @pytest.mark.parametrize("name", ["pids.max", "pids/pids.max"])
-def test_many_cores_never_need_more_threads_than_a_node_allows(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(unionveil.resources, "_visible_cores", lambda: 64)
-    monkeypatch.setattr(unionveil.resources, "memory_limit_bytes", lambda _: 1 << 40)
+@pytest.mark.parametrize(("limit", "jobs"), [("512", 6), ("max", 64), ("20", 1)])
+def test_many_cores_never_need_more_threads_than_a_node_allows(tmp_path, name, limit, jobs):
     assert thread_limit(tmp_path) is None
-    assert default_jobs(tmp_path) == 64
     (tmp_path / name).parent.mkdir(exist_ok=True)
-    (tmp_path / name).write_text("512\n")
-    assert thread_limit(tmp_path) == 512
-    assert default_jobs(tmp_path) == 6
-    (tmp_path / name).write_text("max\n")
-    assert default_jobs(tmp_path) == 64
-    (tmp_path / name).write_text("20\n")
-    assert default_jobs(tmp_path) == 1
+    (tmp_path / name).write_text(limit + "\n")
+    threads = thread_limit(tmp_path)
+    assert jobs_within(cores=64, visible=64, memory_bytes=1 << 40, threads=threads) == jobs
+
+
+def test_memory_limits_workers():
+    assert jobs_within(cores=64, visible=64, memory_bytes=2 << 30, threads=None) == 5
+    assert jobs_within(cores=64, visible=64, memory_bytes=1 << 20, threads=None) == 1
+    assert jobs_within(cores=64, visible=64, memory_bytes=None, threads=None) == 1
 
 
 def test_a_containers_memory_counts(tmp_path):

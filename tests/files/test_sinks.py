@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from unionveil import OutputError
-from unionveil.sinks import FolderSink
+from unionveil.files.sinks import FolderSink
 
 
 def test_writes_whole_files_into_folders_that_it_makes(tmp_path):
@@ -103,7 +103,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 if not {nameless}: del os.O_TMPFILE
 from pathlib import Path
 from unionveil import OutputError
-from unionveil.sinks import FolderSink
+from unionveil.files.sinks import FolderSink
 sink = FolderSink(Path({str(tmp_path)!r}))
 sink.write("small.jpg", bytes(5_000))
 try:
