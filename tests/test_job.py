@@ -211,7 +211,7 @@ def test_a_job_that_is_stopped_leaves_whole_outputs_and_no_manifest(tmp_path):
     assert len(said.splitlines()) == 1
     names = outputs(tmp_path)
     assert 0 < len(names) < 300
-    assert names == [f"{number:06d}.jpg" for number in range(1, len(names) + 1)]
+    assert set(names) <= {f"{number:06d}.jpg" for number in range(1, 301)}
     for name in names:
         with Image.open(tmp_path / "outputs" / name) as image:
             image.load()

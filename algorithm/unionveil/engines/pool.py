@@ -102,7 +102,7 @@ class Pool(Generic[In, Out]):
     def _result(self, number: int, task: In) -> Out | Rejected:
         with self._turn.shared():
             result = self._try(number, task)
-        if result is Gone.DIED:
+        if result is Gone.DIED and not self._closed.is_set():
             with self._turn.alone():
                 result = self._try(number, task)
         if result is Gone.DIED:
