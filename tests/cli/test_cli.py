@@ -1,10 +1,12 @@
-"""The command line as a person meets it."""
+"""The command line as its users meet it."""
 
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from PIL import Image
@@ -117,6 +119,41 @@ def test_previews_show_boxes_on_redacted_pictures(photos, tmp_path):
         blue = sum(n for n, (r, g, b) in colours if b > 200 and r < 60 and g < 60)
     assert greenish > 200
     assert blue > 2000
+
+
+def test_previews_are_written_by_a_second_run_too(photos, tmp_path):
+    out = tmp_path / "out"
+    assert run("anonymize", photos, "-o", out).returncode == 0
+    assert run("anonymize", photos, "-o", out, "--preview").returncode == 0
+    late = (out / "preview" / "000001.jpg.jpg").read_bytes()
+    assert run("anonymize", photos, "-o", tmp_path / "other", "--preview").returncode == 0
+    assert late == (tmp_path / "other" / "preview" / "000001.jpg.jpg").read_bytes()
+
+
+def test_a_dry_run_makes_no_folder(photos, tmp_path):
+    assert run("anonymize", photos, "-o", tmp_path / "new", "--dry-run").returncode == 0
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("seconds", [0.3, 3])
+def test_ctrl_c_says_its_sentence_whenever_it_comes(photos, tmp_path, seconds):
+    for number in range(40):
+        shutil.copy(samples.SCENES / "crowd.jpg", photos / f"{number}.jpg")
+    command = [sys.executable, "-m", "unionveil", "anonymize", photos, "-o", tmp_path / "out", "--jobs", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.strip() == "unionveil: interrupted; the same command goes on where this one stopped"
+
+
+def test_a_picture_that_takes_too_long_is_given_up_and_tried_again(photos, tmp_path):
+    hasty = run("anonymize", photos, "-o", tmp_path / "out", "--timeout", "0.001")
+    assert hasty.returncode == 1
+    assert "took longer than 0.001 seconds" in hasty.stderr
+    again = run("anonymize", photos, "-o", tmp_path / "out", "--overwrite")
+    assert again.returncode == 0
 
 
 def test_single_photo_beside_its_output(photos):
