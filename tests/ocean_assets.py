@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from unionveil_ocean.assets import (
+from unionveil_ocean.assets.asset import (
     AlgorithmFile,
     Asset,
     DatasetFile,
@@ -15,10 +15,10 @@ from unionveil_ocean.assets import (
     dataset_metadata,
     now,
 )
-from unionveil_ocean.ddo import Compute
-from unionveil_ocean.embedded import EmbeddedChain
-from unionveil_ocean.pricing import Free, Pricing
-from unionveil_ocean.trust import closed_compute
+from unionveil_ocean.assets.ddo import Compute
+from unionveil_ocean.assets.pricing import Free, Pricing
+from unionveil_ocean.assets.trust import closed_compute
+from unionveil_ocean.sandbox.chain import EmbeddedChain
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 URL = "https://files.example/main.py?token=very-secret-token"

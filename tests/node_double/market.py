@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from paths import REPOSITORY
-from unionveil_ocean.assets import (
+from unionveil_ocean.assets.asset import (
     Asset,
     UrlFile,
     algorithm_metadata,
@@ -17,13 +17,13 @@ from unionveil_ocean.assets import (
     read_algorithm,
     read_dataset,
 )
-from unionveil_ocean.chain import Chain
-from unionveil_ocean.ddo import DDO
-from unionveil_ocean.journal import Journal
-from unionveil_ocean.node import NodeClient
-from unionveil_ocean.pricing import Free, Pricing
-from unionveil_ocean.publishing import publish
-from unionveil_ocean.trust import closed_compute, trusted_algorithm
+from unionveil_ocean.assets.ddo import DDO
+from unionveil_ocean.assets.pricing import Free, Pricing
+from unionveil_ocean.assets.publisher import publish
+from unionveil_ocean.assets.trust import closed_compute, trusted_algorithm
+from unionveil_ocean.chain.connection import Chain
+from unionveil_ocean.chain.journal import Journal
+from unionveil_ocean.node.client import NodeClient
 
 from .files import FileServer
 

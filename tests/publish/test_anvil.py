@@ -14,15 +14,15 @@ from web3 import Web3
 
 from npm import npm_folder
 from ocean_assets import algorithm
-from unionveil_ocean.chain import Chain, FeePolicy, connect
-from unionveil_ocean.costs import rehearse
-from unionveil_ocean.embedded import deploy_ocean
+from unionveil_ocean.assets.pricing import pricing_of
+from unionveil_ocean.assets.publisher import change_state, publish, update
+from unionveil_ocean.chain.connection import Chain, FeePolicy, connect
+from unionveil_ocean.chain.journal import Journal
+from unionveil_ocean.chain.networks import Addresses, Network
 from unionveil_ocean.errors import ChainError, InsufficientFunds, NetworkMismatch, TransactionFailed
-from unionveil_ocean.journal import Journal
-from unionveil_ocean.networks import Addresses, Network
-from unionveil_ocean.offline import OfflineNode
-from unionveil_ocean.pricing import pricing_of
-from unionveil_ocean.publishing import change_state, publish, update
+from unionveil_ocean.sandbox.chain import deploy_ocean
+from unionveil_ocean.sandbox.node import OfflineNode
+from unionveil_ocean.sandbox.rehearsal import rehearse
 
 pytestmark = [pytest.mark.node, pytest.mark.slow]
 

@@ -1,7 +1,8 @@
 import pytest
 
-from unionveil_ocean.chain import FeePolicy, event_of, shown_url
-from unionveil_ocean.contracts import ZERO_ADDRESS, artifact
+from unionveil_ocean.chain.connection import FeePolicy, event_of, shown_url
+from unionveil_ocean.chain.contracts import ZERO_ADDRESS, artifact
+from unionveil_ocean.chain.networks import find_network, known_networks
 from unionveil_ocean.errors import (
     ChainError,
     InsufficientFunds,
@@ -9,7 +10,6 @@ from unionveil_ocean.errors import (
     SettingError,
     TransactionFailed,
 )
-from unionveil_ocean.networks import find_network, known_networks
 
 
 def create_nft(chain):
@@ -80,7 +80,7 @@ def test_a_cap_on_fees_holds(chain):
 def test_the_wrong_chain_is_noticed_before_signing(chain):
     from dataclasses import replace
 
-    from unionveil_ocean.chain import Chain
+    from unionveil_ocean.chain.connection import Chain
 
     elsewhere = Chain(chain.web3, replace(chain.network, chain_id=1), chain.account)
     with pytest.raises(NetworkMismatch) as caught:

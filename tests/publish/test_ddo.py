@@ -10,8 +10,8 @@ from unionveil.config import AnonymizeConfig, Redaction
 from unionveil.errors import ConfigError
 from unionveil.job import config_of, job_parameters, read_parameters
 from unionveil_ocean import errors
-from unionveil_ocean.assets import Asset, build_ddo, check_draft, consumer_parameters, credentials_of
-from unionveil_ocean.ddo import MAX_OPTIONS_CHARACTERS, checksum_address, did_of, parse_ddo
+from unionveil_ocean.assets.asset import Asset, build_ddo, check_draft, consumer_parameters, credentials_of
+from unionveil_ocean.assets.ddo import MAX_OPTIONS_CHARACTERS, checksum_address, did_of, parse_ddo
 from unionveil_ocean.errors import InvalidDDO, SettingError
 
 NFT = "0x57967030e9f328CeC0Eb5B6bb2D15013d82eBcEc"

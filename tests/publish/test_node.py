@@ -17,7 +17,7 @@ from eth_account import Account
 import node_double.node
 from node_double import NodeDouble
 from unionveil_ocean.errors import IndexingTimeout, NodeError, SettingError
-from unionveil_ocean.node import NodeClient, sign_command
+from unionveil_ocean.node.client import NodeClient, sign_command
 
 NFT, DATATOKEN = "0x" + "11" * 20, "0x" + "22" * 20
 
@@ -92,7 +92,7 @@ def _first_then(first, real):
 def test_a_signature_of_another_key_is_refused(client, chain, monkeypatch):
     stranger = Account.create()
     monkeypatch.setattr(
-        "unionveil_ocean.node.sign_command",
+        "unionveil_ocean.node.client.sign_command",
         lambda account, nonce, command: sign_command(stranger, nonce, command),
     )
     with pytest.raises(NodeError, match="signature mismatch"):

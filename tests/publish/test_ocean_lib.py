@@ -9,13 +9,13 @@ from types import SimpleNamespace
 import pytest
 
 from ocean_assets import algorithm, closed_compute, dataset
-from unionveil_ocean.assets import credentials_of
-from unionveil_ocean.contracts import artifact
+from unionveil_ocean.assets.asset import credentials_of
+from unionveil_ocean.assets.publisher import publish
+from unionveil_ocean.assets.trust import trusted_algorithm
+from unionveil_ocean.chain.contracts import artifact
+from unionveil_ocean.chain.journal import Journal
 from unionveil_ocean.errors import SettingError
-from unionveil_ocean.journal import Journal
-from unionveil_ocean.offline import OfflineNode
-from unionveil_ocean.publishing import publish
-from unionveil_ocean.trust import trusted_algorithm
+from unionveil_ocean.sandbox.node import OfflineNode
 
 WHOLE = 10**18
 

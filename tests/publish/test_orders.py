@@ -9,16 +9,16 @@ from eth_account import Account
 from eth_account.messages import encode_defunct
 
 from ocean_assets import skip_without_escrow
-from unionveil_ocean.answers import Order, Payment
-from unionveil_ocean.chain import event_of
-from unionveil_ocean.contracts import ZERO_ADDRESS
-from unionveil_ocean.ddo import DDO, Service
+from unionveil_ocean.assets.ddo import DDO, Service
+from unionveil_ocean.assets.pricing import TOKEN_WEI, FixedRate, Free, creation_call
+from unionveil_ocean.chain.connection import event_of
+from unionveil_ocean.chain.contracts import ZERO_ADDRESS
+from unionveil_ocean.chain.journal import Journal
+from unionveil_ocean.chain.tokens import Amount, balance_of, check_funds, total
 from unionveil_ocean.errors import InsufficientFunds, OrderError, TransactionFailed
-from unionveil_ocean.escrow import pay_in, plan_escrow
-from unionveil_ocean.journal import Journal
-from unionveil_ocean.orders import carry_out, find_source, plan_order
-from unionveil_ocean.pricing import TOKEN_WEI, FixedRate, Free, creation_call
-from unionveil_ocean.tokens import Amount, balance_of, check_funds, total
+from unionveil_ocean.jobs.escrow import pay_in, plan_escrow
+from unionveil_ocean.jobs.orders import carry_out, find_source, plan_order
+from unionveil_ocean.node.answers import Order, Payment
 
 ENVIRONMENT = "0x" + "e1" * 20
 

@@ -6,15 +6,15 @@ from eth_account import Account
 
 from node_double import NodeDouble
 from ocean_assets import URL, algorithm, introduce
-from unionveil_ocean.chain import connect, event_of
-from unionveil_ocean.contracts import ZERO_ADDRESS
-from unionveil_ocean.ddo import did_of, parse_ddo
+from unionveil_ocean.assets.ddo import did_of, parse_ddo
+from unionveil_ocean.assets.pricing import FixedRate, pricing_of
+from unionveil_ocean.assets.publisher import change_state, is_current, publish, revise, update
+from unionveil_ocean.chain.connection import connect, event_of
+from unionveil_ocean.chain.contracts import ZERO_ADDRESS
+from unionveil_ocean.chain.journal import Journal, move_away
 from unionveil_ocean.errors import ChainError, InvalidDDO, JournalError, NodeError, TransactionFailed
-from unionveil_ocean.journal import Journal, move_away
-from unionveil_ocean.node import NodeClient
-from unionveil_ocean.offline import OfflineNode
-from unionveil_ocean.pricing import FixedRate, pricing_of
-from unionveil_ocean.publishing import change_state, is_current, publish, revise, update
+from unionveil_ocean.node.client import NodeClient
+from unionveil_ocean.sandbox.node import OfflineNode
 
 
 class Interrupted(BaseException):

@@ -16,7 +16,7 @@ from unionveil.config import AnonymizeConfig
 from unionveil.errors import OutputError
 from unionveil.manifest import ManifestBuilder, RedactedRecord, RejectedRecord
 from unionveil_ocean.errors import ResultsError
-from unionveil_ocean.results import Limits, log_text, unpack, verify
+from unionveil_ocean.jobs.results import Limits, log_text, unpack, verify
 
 
 def tar_of(*members: tuple[str, bytes] | tarfile.TarInfo, mode: str = "w") -> bytes:

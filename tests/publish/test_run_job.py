@@ -26,13 +26,13 @@ from paths import REPOSITORY
 from rpc_server import RpcServer
 from unionveil.config import AnonymizeConfig
 from unionveil.manifest import Manifest, ManifestBuilder, RedactedRecord
-from unionveil_ocean.accounts import load_account
+from unionveil_ocean.assets.pricing import FixedRate, Free
+from unionveil_ocean.chain.accounts import load_account
+from unionveil_ocean.chain.journal import Journal
 from unionveil_ocean.commands import run_job as command
 from unionveil_ocean.commands.session import Session
-from unionveil_ocean.journal import Journal
-from unionveil_ocean.node import NodeClient
-from unionveil_ocean.orders import OrderBook
-from unionveil_ocean.pricing import FixedRate, Free
+from unionveil_ocean.jobs.orders import OrderBook
+from unionveil_ocean.node.client import NodeClient
 
 WHOLE = 10**18
 FEE = WHOLE // 4
@@ -104,7 +104,7 @@ def shop(world, tmp_path, monkeypatch):
     monkeypatch.setattr(node, "after", lambda _: None)
     monkeypatch.setattr(node, "price", 0.5)
     monkeypatch.setattr(node, "offers_free", True)
-    monkeypatch.setattr("unionveil_ocean.compute._POLL_SECONDS", 0.01)
+    monkeypatch.setattr("unionveil_ocean.jobs.compute._POLL_SECONDS", 0.01)
     monkeypatch.setenv("PRIVATE_KEY", BUYER_KEY)
     node.requests.clear()
     node.jobs.clear()
@@ -407,7 +407,7 @@ def test_an_algorithm_that_the_data_set_does_not_name(shop, capfd):
 
 def test_the_node_refuses_what_the_client_let_through(shop, capfd, monkeypatch):
     """The node's own check of trust, with ours switched off."""
-    monkeypatch.setattr("unionveil_ocean.compute.check_trust", lambda *_: None)
+    monkeypatch.setattr("unionveil_ocean.jobs.compute.check_trust", lambda *_: None)
     stranger = replace(shop.world.sold, algorithm=shop.world.free.algorithm)
     assert shop.run("--paid", market=stranger) == 2
     assert "not allowed to run on the dataset" in capfd.readouterr().err

@@ -11,8 +11,8 @@ import pytest
 
 from npm import npm_folder
 from ocean_assets import algorithm, closed_compute, dataset
-from unionveil_ocean.assets import build_ddo, credentials_of
-from unionveil_ocean.ddo import TrustedAlgorithm, parse_ddo
+from unionveil_ocean.assets.asset import build_ddo, credentials_of
+from unionveil_ocean.assets.ddo import TrustedAlgorithm, parse_ddo
 from unionveil_ocean.errors import InvalidDDO
 
 pytestmark = [pytest.mark.node, pytest.mark.slow]

@@ -6,12 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocean_assets import algorithm
-from unionveil_ocean.errors import InsufficientFunds, SettingError, TransactionFailed
-from unionveil_ocean.journal import Journal
-from unionveil_ocean.offline import OfflineNode
-from unionveil_ocean.pricing import pricing_of
-from unionveil_ocean.publishing import publish
-from unionveil_ocean.shares import (
+from unionveil_ocean.assets.pricing import pricing_of
+from unionveil_ocean.assets.publisher import publish
+from unionveil_ocean.assets.shares import (
     MOST_PAYEES,
     allot,
     distribute,
@@ -19,6 +16,9 @@ from unionveil_ocean.shares import (
     release,
     set_splitter,
 )
+from unionveil_ocean.chain.journal import Journal
+from unionveil_ocean.errors import InsufficientFunds, SettingError, TransactionFailed
+from unionveil_ocean.sandbox.node import OfflineNode
 
 WALLETS = [Account.from_key(number.to_bytes(32, "big")).address for number in range(100, 110)]
 

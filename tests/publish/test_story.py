@@ -18,10 +18,10 @@ from command_world import FILE_SECRET
 from node_double import ProcessRunner
 from ocean_assets import CHECKOUT, skip_without_escrow
 from unionveil.manifest import Manifest
-from unionveil_ocean.chain import Chain
+from unionveil_ocean.chain.connection import Chain
+from unionveil_ocean.chain.journal import Journal
 from unionveil_ocean.commands import register as publishing
 from unionveil_ocean.commands import trust as trusting
-from unionveil_ocean.journal import Journal
 
 WHOLE = 10**18
 MAIN = (CHECKOUT / "algorithm" / "main.py").read_bytes()
@@ -38,7 +38,7 @@ def union(world, files, monkeypatch):
             archive.write(samples.SCENES / name, f"member/{name}")
     world.photos_url = files.add(f"photos.zip?token={FILE_SECRET}", buffer.getvalue())
     world.node.runner = ProcessRunner()
-    monkeypatch.setattr("unionveil_ocean.compute._POLL_SECONDS", 0.05)
+    monkeypatch.setattr("unionveil_ocean.jobs.compute._POLL_SECONDS", 0.05)
     return world
 
 

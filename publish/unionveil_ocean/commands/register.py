@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from ..assets import (
+from ..assets.asset import (
     Asset,
     UrlFile,
     algorithm_metadata,
@@ -21,13 +21,13 @@ from ..assets import (
     now,
     read_algorithm,
 )
-from ..costs import rehearse
-from ..ddo import DDO, parse_ddo
+from ..assets.ddo import DDO, parse_ddo
+from ..assets.pricing import Free, pricing_of
+from ..assets.publisher import STATES, Publication, change_state, is_current, publish, update
+from ..chain.journal import Journal, move_away, read_result
+from ..chain.networks import find_network
 from ..errors import SettingError
-from ..journal import Journal, move_away, read_result
-from ..networks import find_network
-from ..pricing import Free, pricing_of
-from ..publishing import STATES, Publication, change_state, is_current, publish, update
+from ..sandbox.rehearsal import rehearse
 from .report import show_cost_elsewhere, show_plan, show_publication
 from .session import EMBEDDED, Session, confirm, open_session, run_command, say, session_of, session_options
 

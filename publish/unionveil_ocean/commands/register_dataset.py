@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from ..assets import Asset, dataset_metadata, now, read_dataset
-from ..ddo import DDO, Compute, TrustedAlgorithm, parse_ddo
+from ..assets.asset import Asset, dataset_metadata, now, read_dataset
+from ..assets.ddo import DDO, Compute, TrustedAlgorithm, parse_ddo
+from ..assets.pricing import Free
+from ..assets.publisher import Publication, publish
+from ..assets.trust import closed_compute, trusted_algorithm
+from ..chain.journal import Journal
 from ..errors import SettingError
-from ..journal import Journal
-from ..pricing import Free
-from ..publishing import Publication, publish
-from ..trust import closed_compute, trusted_algorithm
 from .register import (
     CHECKOUT,
     STAND_IN_URL,

@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from ..chain import shown_url
-from ..costs import gas_price_of
-from ..ddo import DDO
+from ..assets.ddo import DDO
+from ..assets.publisher import Publication
+from ..chain.connection import shown_url
+from ..chain.networks import Network
 from ..errors import ChainError, InsufficientFunds
-from ..networks import Network
-from ..publishing import Publication
+from ..sandbox.rehearsal import gas_price_of
 from .session import Session
 
 __all__ = ["amount", "columns", "show_cost_elsewhere", "show_plan", "show_publication"]

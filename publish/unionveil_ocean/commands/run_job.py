@@ -13,9 +13,10 @@ import click
 
 from unionveil.job import config_of
 
-from ..answers import Environment, Job
-from ..collect import Collected, collect
-from ..compute import (
+from ..chain.journal import Journal, digest_of, move_away
+from ..errors import SettingError
+from ..jobs.collect import Collected, collect
+from ..jobs.compute import (
     Assets,
     ComputePlan,
     Wish,
@@ -26,10 +27,9 @@ from ..compute import (
     plan_compute,
     start,
 )
-from ..errors import SettingError
-from ..journal import Journal, digest_of, move_away
-from ..node import NodeClient
-from ..orders import OrderBook
+from ..jobs.orders import OrderBook
+from ..node.answers import Environment, Job
+from ..node.client import NodeClient
 from .session import Session, confirm, err, open_session, run_command, session_of, session_options
 
 __all__ = ["main", "run_job"]

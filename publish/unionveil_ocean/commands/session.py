@@ -16,14 +16,14 @@ from rich.console import Console
 
 from unionveil.errors import UnionVeilError
 
-from ..accounts import KEY_VARIABLE, PASSWORD_VARIABLE, load_account
-from ..chain import Chain, FeePolicy, connect
-from ..embedded import embedded_chain
+from ..chain.accounts import KEY_VARIABLE, PASSWORD_VARIABLE, load_account
+from ..chain.connection import Chain, FeePolicy, connect
+from ..chain.journal import default_folder
+from ..chain.networks import find_network
 from ..errors import SettingError
-from ..journal import default_folder
-from ..networks import find_network
-from ..node import NodeClient
-from ..offline import OfflineNode
+from ..node.client import NodeClient
+from ..sandbox.chain import embedded_chain
+from ..sandbox.node import OfflineNode
 
 __all__ = [
     "EMBEDDED",

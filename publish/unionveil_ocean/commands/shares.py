@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 import click
 
-from ..contracts import ZERO_ADDRESS
-from ..ddo import checksum_address
+from ..assets.ddo import checksum_address
+from ..assets.pricing import TOKEN_WEI, token_facts
+from ..assets.shares import Contributions, allot, distribute, read_contributions, release, set_splitter
+from ..chain.contracts import ZERO_ADDRESS
+from ..chain.journal import Journal
 from ..errors import InsufficientFunds, SettingError
-from ..journal import Journal
-from ..pricing import TOKEN_WEI, token_facts
-from ..shares import Contributions, allot, distribute, read_contributions, release, set_splitter
 from .register_dataset import embedded_algorithm
 from .report import amount, columns, show_plan
 from .session import Session, confirm, open_session, run_command, say, session_of, session_options

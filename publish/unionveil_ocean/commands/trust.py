@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from ..ddo import TrustedAlgorithm, parse_ddo
+from ..assets.ddo import TrustedAlgorithm, parse_ddo
+from ..assets.publisher import revise
+from ..assets.trust import differences, trusted_algorithm, with_trust
+from ..chain.journal import Journal
 from ..errors import NodeError, SettingError
-from ..journal import Journal
-from ..node import NodeClient
-from ..publishing import revise
-from ..trust import differences, trusted_algorithm, with_trust
+from ..node.client import NodeClient
 from .register_dataset import read_trusted, served_ddo
 from .report import show_plan, show_publication
 from .session import Session, confirm, open_session, run_command, say, session_of, session_options

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from .errors import MissingExtra, SettingError
+from ..errors import MissingExtra, SettingError
 
 try:
     from eth_account import Account

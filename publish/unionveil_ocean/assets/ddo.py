@@ -17,8 +17,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from .errors import InvalidDDO, MissingExtra
-from .jsjson import stringify
+from ..errors import InvalidDDO, MissingExtra
+from ..jsjson import stringify
 
 try:
     from web3 import Web3

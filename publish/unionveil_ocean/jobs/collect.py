@@ -14,9 +14,9 @@ from unionveil.batch import MANIFEST
 from unionveil.errors import OutputError
 from unionveil.manifest import Manifest
 
-from .answers import Job, JobResult
-from .errors import JobFailed
-from .node import NodeClient
+from ..errors import JobFailed
+from ..node.answers import Job, JobResult
+from ..node.client import NodeClient
 from .results import Limits, log_text, unpack, verify
 
 __all__ = ["Collected", "collect"]

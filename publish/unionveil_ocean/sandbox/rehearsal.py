@@ -10,14 +10,14 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
-from .assets import Asset
-from .embedded import EmbeddedChain, embedded_chain
-from .errors import ChainError
-from .journal import Journal
-from .networks import Network
-from .offline import OfflineNode
-from .pricing import FixedRate
-from .publishing import publish
+from ..assets.asset import Asset
+from ..assets.pricing import FixedRate
+from ..assets.publisher import publish
+from ..chain.journal import Journal
+from ..chain.networks import Network
+from ..errors import ChainError
+from .chain import EmbeddedChain, embedded_chain
+from .node import OfflineNode
 
 __all__ = ["gas_price_of", "rehearse"]
 

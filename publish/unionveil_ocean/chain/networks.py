@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from .errors import MissingExtra, SettingError
+from ..errors import MissingExtra, SettingError
 
 __all__ = ["Addresses", "Network", "find_network", "known_networks", "network_of_chain"]
 

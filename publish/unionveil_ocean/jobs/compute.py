@@ -16,16 +16,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from .answers import Environment, Job
-from .chain import Chain
-from .ddo import DDO, TrustedAlgorithm, parse_ddo
-from .errors import JobFailed, NodeError, OrderError, SettingError, UntrustedAlgorithm
+from ..assets.ddo import DDO, TrustedAlgorithm, parse_ddo
+from ..assets.trust import differences, trusted_algorithm
+from ..chain.connection import Chain
+from ..chain.journal import Journal
+from ..chain.tokens import Amount, check_funds, total
+from ..errors import JobFailed, NodeError, OrderError, SettingError, UntrustedAlgorithm
+from ..node.answers import Environment, Job
+from ..node.client import NodeClient
 from .escrow import EscrowPlan, pay_in, plan_escrow
-from .journal import Journal
-from .node import NodeClient
 from .orders import OrderBook, OrderPlan, carry_out, order_step, plan_order
-from .tokens import Amount, check_funds, total
-from .trust import differences, trusted_algorithm
 
 __all__ = [
     "Assets",

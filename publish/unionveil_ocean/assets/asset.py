@@ -16,6 +16,8 @@ from unionveil import __version__
 from unionveil.config import Parameter
 from unionveil.job import job_parameters
 
+from ..errors import InvalidDDO, SettingError
+from ..jsjson import stringify
 from .ddo import (
     DDO,
     Algorithm,
@@ -30,8 +32,6 @@ from .ddo import (
     did_of,
     parse_ddo,
 )
-from .errors import InvalidDDO, SettingError
-from .jsjson import stringify
 from .pricing import Pricing
 
 __all__ = [

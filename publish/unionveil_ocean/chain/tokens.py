@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .chain import Call, Chain
-from .errors import InsufficientFunds
-from .pricing import token_facts
+from ..assets.pricing import token_facts
+from ..errors import InsufficientFunds
+from .connection import Call, Chain
 
 __all__ = ["Amount", "allowance", "approve", "balance_of", "check_funds", "total"]
 

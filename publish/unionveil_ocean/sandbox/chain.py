@@ -10,11 +10,11 @@ import threading
 from dataclasses import replace
 from typing import Any
 
-from .chain import Call, Chain, ContractFunction, FeePolicy, ask
-from .contracts import artifact
-from .errors import MissingExtra, SettingError
-from .networks import Addresses, Network
-from .pricing import TOKEN_WEI, FixedRate, Free, creation_call
+from ..assets.pricing import TOKEN_WEI, FixedRate, Free, creation_call
+from ..chain.connection import Call, Chain, ContractFunction, FeePolicy, ask
+from ..chain.contracts import artifact
+from ..chain.networks import Addresses, Network
+from ..errors import MissingExtra, SettingError
 
 try:
     from eth_account import Account

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .chain import Chain, event_of
+from ..chain.connection import Chain, event_of
+from ..chain.journal import Journal
+from ..errors import SettingError
 from .ddo import checksum_address
-from .errors import SettingError
-from .journal import Journal
 
 __all__ = [
     "MOST_PAYEES",

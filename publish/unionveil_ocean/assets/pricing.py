@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from .chain import Call, Chain
-from .contracts import ZERO_ADDRESS
+from ..chain.connection import Call, Chain
+from ..chain.contracts import ZERO_ADDRESS
+from ..errors import SettingError
 from .ddo import checksum_address
-from .errors import SettingError
 
 __all__ = ["TOKEN_WEI", "FixedRate", "Free", "Pricing", "creation_call", "pricing_of", "token_facts"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .answers import Payment
-from .chain import Chain
-from .errors import OrderError
-from .journal import Journal
-from .tokens import Amount, allowance, approve
+from ..chain.connection import Chain
+from ..chain.journal import Journal
+from ..chain.tokens import Amount, allowance, approve
+from ..errors import OrderError
+from ..node.answers import Payment
 
 __all__ = ["EscrowPlan", "pay_in", "plan_escrow"]
 

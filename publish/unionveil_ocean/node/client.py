@@ -16,9 +16,9 @@ from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from ..errors import IndexingTimeout, MissingExtra, NodeError, SettingError
+from ..jsjson import stringify
 from .answers import Environment, FileInfo, Initialized, Job
-from .errors import IndexingTimeout, MissingExtra, NodeError, SettingError
-from .jsjson import stringify
 
 try:
     import httpx

@@ -19,11 +19,11 @@ from typing import Any, Literal, Protocol
 
 from eth_account.signers.local import LocalAccount
 
-from .assets import Asset, at_time, build_ddo, check_draft, now
-from .chain import DISCARD, Chain, Contract, TxReceipt, event_of
+from ..chain.connection import DISCARD, Chain, Contract, TxReceipt, event_of
+from ..chain.journal import Journal
+from ..errors import ChainError, InvalidDDO, SettingError
+from .asset import Asset, at_time, build_ddo, check_draft, now
 from .ddo import DDO, checksum_address, parse_ddo
-from .errors import ChainError, InvalidDDO, SettingError
-from .journal import Journal
 from .pricing import FixedRate, creation_call
 
 __all__ = [

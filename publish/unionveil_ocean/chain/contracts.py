@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from .errors import MissingExtra, SettingError
+from ..errors import MissingExtra, SettingError
 
 __all__ = ["ZERO_ADDRESS", "Artifact", "artifact"]
 

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .answers import Order
-from .chain import Call, Chain
-from .contracts import ZERO_ADDRESS
-from .ddo import DDO
-from .errors import OrderError
-from .journal import Journal
-from .pricing import TOKEN_WEI
-from .tokens import Amount, allowance, approve, balance_of, total
+from ..assets.ddo import DDO
+from ..assets.pricing import TOKEN_WEI
+from ..chain.connection import Call, Chain
+from ..chain.contracts import ZERO_ADDRESS
+from ..chain.journal import Journal
+from ..chain.tokens import Amount, allowance, approve, balance_of, total
+from ..errors import OrderError
+from ..node.answers import Order
 
 __all__ = ["OrderBook", "OrderPlan", "Source", "carry_out", "find_source", "order_step", "plan_order"]
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from ..errors import InvalidDDO, SettingError
 from .ddo import DDO, Compute, TrustedAlgorithm, parse_ddo
-from .errors import InvalidDDO, SettingError
 
 __all__ = ["FileNode", "closed_compute", "differences", "trusted_algorithm", "with_trust"]
 

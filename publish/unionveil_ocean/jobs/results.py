@@ -23,7 +23,7 @@ from unionveil.batch import MANIFEST
 from unionveil.errors import OutputError
 from unionveil.manifest import Manifest, RedactedRecord
 
-from .errors import ResultsError
+from ..errors import ResultsError
 
 __all__ = ["Limits", "log_text", "unpack", "verify"]
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..errors import ChainError, InsufficientFunds, MissingExtra, NetworkMismatch, TransactionFailed
 from .contracts import artifact
-from .errors import ChainError, InsufficientFunds, MissingExtra, NetworkMismatch, TransactionFailed
 from .networks import Addresses, Network
 
 try:

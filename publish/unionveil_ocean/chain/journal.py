@@ -21,9 +21,9 @@ from typing import Any
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .chain import Call, Chain, SignedTransaction, TxReceipt
-from .errors import ChainError, JournalError, TransactionFailed
-from .jsjson import stringify
+from ..errors import ChainError, JournalError, TransactionFailed
+from ..jsjson import stringify
+from .connection import Call, Chain, SignedTransaction, TxReceipt
 
 if sys.platform == "win32":
     import msvcrt

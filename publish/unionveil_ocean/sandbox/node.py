@@ -15,8 +15,8 @@ from typing import Any
 from Crypto.Cipher import AES
 from eth_account.signers.local import LocalAccount
 
-from .errors import NodeError
-from .jsjson import stringify
+from ..errors import NodeError
+from ..jsjson import stringify
 
 __all__ = ["LocalFile", "OfflineNode"]
 
