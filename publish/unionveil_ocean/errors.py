@@ -14,8 +14,7 @@
         ├── JournalError         the journal of an earlier run does not fit this one
         ├── OrderError           an asset cannot be ordered
         ├── UntrustedAlgorithm   the data set does not let this algorithm in
-        ├── JobFailed            a compute job ended without results
-        └── ResultsError         what came out of a job is not what its manifest says
+        └── JobFailed            a compute job ended without results
 
 They carry their facts as attributes, survive pickling, never hold a key, and read as one sentence that says
 what is wrong and what to do.
@@ -26,6 +25,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from unionveil.errors import UnionVeilError
+
+from .money import money
 
 __all__ = [
     "ChainError",
@@ -39,7 +40,6 @@ __all__ = [
     "NodeError",
     "OrderError",
     "PublishError",
-    "ResultsError",
     "SettingError",
     "TransactionFailed",
     "UntrustedAlgorithm",
@@ -130,10 +130,11 @@ class InsufficientFunds(PublishError):
         self.decimals = decimals
 
     def __str__(self) -> str:
-        unit = 10**self.decimals
+        available = money(self.available, self.token, self.decimals, digits=6)
+        needed = money(self.needed, self.token, self.decimals, digits=6).removesuffix(f" {self.token}")
         return (
-            f"account {self.address} has {self.available / unit:.6g} {self.token} and needs "
-            f"{self.needed / unit:.6g}; send it some and run the same command again"
+            f"account {self.address} has {available} and needs {needed}; "
+            "send it some and run the same command again"
         )
 
 
@@ -249,18 +250,3 @@ class JobFailed(PublishError):
 
     def __str__(self) -> str:
         return f"job {self.job_id} failed: {self.reason}"
-
-
-class ResultsError(PublishError):
-    """What came out of a job is not what its manifest says.
-
-    Attributes:
-        issues: one sentence for everything that does not fit.
-    """
-
-    def __init__(self, issues: Iterable[str]) -> None:
-        self.issues = tuple(issues)
-        super().__init__(self.issues)
-
-    def __str__(self) -> str:
-        return "the results are not to be trusted: " + "; ".join(self.issues)

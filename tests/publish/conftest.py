@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-import unionveil_ocean.node.client
 from command_world import FILE_SECRET, World
 from node_double import FileServer, NodeDouble
 from rpc_server import RpcServer
@@ -40,8 +39,6 @@ def world(shared_chain, files, tmp_path, monkeypatch, capsys) -> Iterator[World]
     """For commands against a network; at the end, no secret may be in anything that was written."""
     sleep = time.sleep
     monkeypatch.setattr(time, "sleep", lambda seconds: sleep(min(seconds, 0.01)))
-    monkeypatch.setattr(unionveil_ocean.node.client, "_POLL_SECONDS", 0.01)
-    monkeypatch.setattr(unionveil_ocean.node.client, "_FIRST_PAUSE_SECONDS", 0.01)
     double = NodeDouble(shared_chain.as_account(shared_chain.accounts[9]))
     with RpcServer(shared_chain) as rpc, double as node:
         made = World(shared_chain, rpc, node, tmp_path, monkeypatch, capsys)

@@ -11,37 +11,17 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
 
-from ..errors import InvalidDDO, MissingExtra
-from ..jsjson import stringify
-
-try:
-    from web3 import Web3
-except ModuleNotFoundError as error:
-    raise MissingExtra("web3") from error
-
-__all__ = [
-    "CONTEXT",
-    "DDO",
-    "VERSION",
-    "Algorithm",
-    "Compute",
-    "ConsumerParameter",
-    "Container",
-    "CredentialItem",
-    "Credentials",
-    "Metadata",
-    "Service",
-    "TrustedAlgorithm",
-    "checksum_address",
-    "did_of",
-    "parse_ddo",
-]
+from ..chain.addresses import checksum_address
+from ..errors import InvalidDDO
+from ..jsjson import JsonObject, stringify
 
 VERSION = "4.1.0"
 CONTEXT = "https://w3id.org/did/v1"
@@ -63,21 +43,6 @@ _ADDED_BY_NODE = (
     "accessDetails",
     "additionalDdos",
 )
-
-
-def checksum_address(text: str) -> str:
-    """An address in checksum form (EIP-55).
-
-    Raises:
-        ValueError: no address, or mixed case whose checksum is wrong: most likely a typing error.
-    """
-    if not re.fullmatch(r"0x[0-9a-fA-F]{40}", text):
-        raise ValueError(f"{text!r} is no address: 0x and 40 hexadecimal digits are needed")
-    digits = text[2:]
-    checked = str(Web3.to_checksum_address(text))
-    if digits not in (digits.lower(), digits.upper()) and text != checked:
-        raise ValueError(f"{text!r} has a wrong checksum; was it copied whole?")
-    return checked
 
 
 def did_of(nft_address: str, chain_id: int) -> str:
@@ -184,7 +149,7 @@ class Metadata(_Part):
     links: list[Url] | None = None
     copyright_holder: Line | None = None
     content_language: Line | None = None
-    additional_information: dict[str, Any] | None = None
+    additional_information: JsonObject | None = None
     algorithm: Algorithm | None = None
 
 
@@ -219,7 +184,7 @@ class Service(_Part):
     description: str | None = None
     compute: Compute | None = None
     consumer_parameters: list[ConsumerParameter] | None = None
-    additional_information: dict[str, Any] | None = None
+    additional_information: JsonObject | None = None
 
 
 class CredentialItem(_Part):
@@ -248,7 +213,7 @@ class DDO(_Part):
     services: list[Service] = Field(min_length=1)
     credentials: Credentials | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """The JSON object, without fields that are not set."""
         return self.model_dump(by_alias=True, exclude_none=True)
 
@@ -277,8 +242,13 @@ class DDO(_Part):
         known = ", ".join(service.id for service in self.services)
         raise InvalidDDO([f"{self.id} has no service {service_id!r}; it has {known}"])
 
+    @property
+    def job_service(self) -> Service:
+        """The service that jobs use: the first compute service, or else the first one."""
+        return next((one for one in self.services if one.type == "compute"), self.services[0])
 
-def parse_ddo(value: Mapping[str, Any]) -> DDO:
+
+def parse_ddo(value: Mapping[str, object]) -> DDO:
     """Checks a DDO against every rule.
 
     Args:
@@ -299,7 +269,7 @@ def parse_ddo(value: Mapping[str, Any]) -> DDO:
     return ddo
 
 
-def _explain(item: Any) -> str:
+def _explain(item: ErrorDetails) -> str:
     where = ".".join(map(str, item["loc"]))
     message = str(item["msg"]).removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
@@ -307,15 +277,40 @@ def _explain(item: Any) -> str:
     return f"{where}: {message}{got}"
 
 
-def _rules(ddo: Mapping[str, Any]) -> Iterator[str]:
+def _rules(ddo: Mapping[str, object]) -> Iterator[str]:
     """Rules that tie fields together; they read raw JSON, so they speak even if others fail."""
-    try:
-        expected = did_of(ddo["nftAddress"], ddo["chainId"])
-    except (KeyError, TypeError, ValueError):
-        expected = None
-    if expected and ddo.get("id") != expected:
-        yield f"id: must be {expected} for this data NFT on chain {ddo['chainId']}"
+    yield from _did_rule(ddo)
     metadata = _dict(ddo.get("metadata"))
+    yield from _metadata_rules(metadata)
+    is_dataset = metadata.get("type") == "dataset"
+    seen = set()
+    for number, service in enumerate(map(_dict, _list(ddo.get("services")))):
+        where = f"services.{number}"
+        if service.get("id") in seen:
+            yield f"{where}.id: {service.get('id')!r} is used twice"
+        seen.add(service.get("id"))
+        if is_dataset and service.get("type") == "compute" and "compute" not in service:
+            yield f"{where}.compute: a data set's compute service says who may compute"
+        yield from _parameter_rules(service.get("consumerParameters"), where)
+        publishers = _dict(service.get("compute")).get("publisherTrustedAlgorithmPublishers")
+        yield from _address_rules(publishers, f"{where}.compute.publisherTrustedAlgorithmPublishers")
+    for kind in ("allow", "deny"):
+        for number, item in enumerate(map(_dict, _list(_dict(ddo.get("credentials")).get(kind)))):
+            if item.get("type") == "address":
+                yield from _address_rules(item.get("values"), f"credentials.{kind}.{number}.values")
+
+
+def _did_rule(ddo: Mapping[str, object]) -> Iterator[str]:
+    nft, chain_id = ddo.get("nftAddress"), ddo.get("chainId")
+    if not isinstance(nft, str) or not isinstance(chain_id, int):
+        return
+    with suppress(ValueError):
+        expected = did_of(nft, chain_id)
+        if ddo.get("id") != expected:
+            yield f"id: must be {expected} for this data NFT on chain {chain_id}"
+
+
+def _metadata_rules(metadata: Mapping[str, object]) -> Iterator[str]:
     algorithm = metadata.get("algorithm")
     if metadata.get("type") == "algorithm" and not algorithm:
         yield "metadata.algorithm: an algorithm needs its container"
@@ -325,35 +320,9 @@ def _rules(ddo: Mapping[str, Any]) -> Iterator[str]:
     if "termsAndConditions" in extra and extra["termsAndConditions"] is not True:
         yield "metadata.additionalInformation.termsAndConditions: markets list only assets where it is true"
     yield from _parameter_rules(_dict(algorithm).get("consumerParameters"), "metadata.algorithm")
-    seen = set()
-    for number, service in enumerate(map(_dict, _list(ddo.get("services")))):
-        where = f"services.{number}"
-        if service.get("id") in seen:
-            yield f"{where}.id: {service.get('id')!r} is used twice"
-        seen.add(service.get("id"))
-        if (
-            service.get("type") == "compute"
-            and metadata.get("type") == "dataset"
-            and "compute" not in service
-        ):
-            yield f"{where}.compute: a data set's compute service says who may compute"
-        yield from _parameter_rules(service.get("consumerParameters"), where)
-        for index, address in enumerate(
-            _list(_dict(service.get("compute")).get("publisherTrustedAlgorithmPublishers"))
-        ):
-            yield from _address_issue(
-                address, f"{where}.compute.publisherTrustedAlgorithmPublishers.{index}", star=True
-            )
-    for kind in ("allow", "deny"):
-        for number, item in enumerate(map(_dict, _list(_dict(ddo.get("credentials")).get(kind)))):
-            if item.get("type") == "address":
-                for index, address in enumerate(_list(item.get("values"))):
-                    yield from _address_issue(
-                        address, f"credentials.{kind}.{number}.values.{index}", star=True
-                    )
 
 
-def _parameter_rules(given: Any, where: str) -> Iterator[str]:
+def _parameter_rules(given: object, where: str) -> Iterator[str]:
     seen = set()
     for number, parameter in enumerate(map(_dict, _list(given))):
         place = f"{where}.consumerParameters.{number}"
@@ -373,18 +342,19 @@ def _parameter_rules(given: Any, where: str) -> Iterator[str]:
             yield f"{place}.default: {parameter.get('default')!r} is not one of {', '.join(values)}"
 
 
-def _address_issue(value: Any, where: str, *, star: bool) -> Iterator[str]:
-    if star and value == "*":
-        return
-    try:
-        checksum_address(value if isinstance(value, str) else json.dumps(value))
-    except ValueError as error:
-        yield f"{where}: {error}"
+def _address_rules(values: object, where: str) -> Iterator[str]:
+    for index, value in enumerate(_list(values)):
+        if value == "*":
+            continue
+        try:
+            checksum_address(value if isinstance(value, str) else json.dumps(value))
+        except ValueError as error:
+            yield f"{where}.{index}: {error}"
 
 
-def _dict(value: Any) -> dict[str, Any]:
+def _dict(value: object) -> JsonObject:
     return value if isinstance(value, dict) else {}
 
 
-def _list(value: Any) -> list[Any]:
+def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []

@@ -2,10 +2,10 @@
 
     create          one transaction: data NFT, datatoken, dispenser or exchange
     encrypt files   the node encrypts the addresses of the files
-    compose         the DDO, checked here and by the node
+    compose         the planned DDO gets its addresses and files, checked here and by the node
     encrypt ddo     only if asked for
     set metadata    one transaction
-    read back       what is on the chain is what was composed
+    read back       the chain holds what was composed
     index           the node serves it
 
 A new version does all but the first. Nothing is signed before everything that can be known was checked.
@@ -13,22 +13,20 @@ A new version does all but the first. Nothing is signed before everything that c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Literal
 
-from eth_account.signers.local import LocalAccount
-
-from ..chain.connection import DISCARD, Chain, Contract, TxReceipt, event_of
+from ..chain.addresses import checksum_address
+from ..chain.connection import DISCARD, Call, Chain, Contract, TxReceipt, event_of
 from ..chain.journal import Journal
 from ..errors import ChainError, InvalidDDO, SettingError
-from .asset import Asset, at_time, build_ddo, check_draft, now
-from .ddo import DDO, checksum_address, parse_ddo
+from ..jsjson import JsonObject
+from ..node.protocol import Node
+from .asset import Asset, Place, complete
+from .ddo import DDO, parse_ddo
 from .pricing import FixedRate, creation_call
-
-__all__ = [
-    "STATES", "Node", "Publication", "State", "change_state", "is_current", "publish", "revise", "update",
-]  # fmt: skip
 
 State = Literal["active", "deprecated", "revoked"]
 
@@ -38,38 +36,28 @@ STATES: Mapping[State, int] = {"active": 0, "deprecated": 2, "revoked": 3}
 _FLAG_PLAIN, _FLAG_ENCRYPTED = b"\x00", b"\x02"
 
 
-class Node(Protocol):
-    """What publishing asks of an Ocean node."""
+@dataclass(frozen=True)
+class Plan:
+    """One version of an asset, checked, before anything is signed.
 
-    @property
-    def url(self) -> str:
-        """Of the node; goes into the DDO."""
-        ...
+    Attributes:
+        asset: what is published.
+        draft: its DDO, with stand-ins for what the steps will make.
+        place: where the asset is; None before it is created.
+        prefix: of the names of the steps.
+        is_done: whether the journal has all steps of an update: it would change nothing.
+    """
 
-    def encrypt(
-        self, files: Sequence[Mapping[str, Any]], nft: str, datatoken: str, account: LocalAccount
-    ) -> str:
-        """Encrypts the addresses of files; "0x..."."""
-        ...
-
-    def encrypt_ddo(self, ddo: Mapping[str, Any], account: LocalAccount) -> str:
-        """Encrypts a DDO; "0x..."."""
-        ...
-
-    def validate(self, ddo: Mapping[str, Any], account: LocalAccount) -> Mapping[str, Any]:
-        """Lets the node check a DDO."""
-        ...
-
-    def wait_until_indexed(
-        self, did: str, tx_hash: str | None = None, seconds: float = 120
-    ) -> Mapping[str, Any]:
-        """Waits until the node serves the DDO of a transaction."""
-        ...
+    asset: Asset
+    draft: DDO
+    place: Place | None = None
+    prefix: str = ""
+    is_done: bool = False
 
 
 @dataclass(frozen=True)
 class Publication:
-    """What is on the chain.
+    """An asset on the chain.
 
     Attributes:
         did: of the asset.
@@ -90,66 +78,299 @@ class Publication:
     gas_used: dict[str, int]
 
 
-def _quiet(_: str) -> None:
-    pass
+@dataclass(frozen=True)
+class _Payload:
+    """A DDO as it goes onto the chain: plain or encrypted bytes, "0x..." hash, flags of the contract."""
+
+    content: bytes
+    digest: str
+    flags: bytes
+
+    @property
+    def event(self) -> JsonObject:
+        """What the chain's event must say."""
+        return {"data": "0x" + self.content.hex(), "hash": self.digest}
 
 
-def publish(
-    asset: Asset,
-    chain: Chain,
-    node: Node,
-    journal: Journal,
-    *,
-    encrypt: bool = False,
-    say: Callable[[str], None] = _quiet,
-    index_seconds: float = 120,
-) -> Publication:
-    """Publishes, or goes on where an earlier run stopped.
+@dataclass(frozen=True)
+class Publisher:
+    """Publishes the asset of one journal. Every method can be called again after a failure and goes on.
 
-    Args:
-        asset: what is published.
-        chain: where, and who signs.
+    Attributes:
+        journal: of the asset, entered; its chain's account signs.
         node: encrypts and indexes.
-        journal: of this publication, entered.
         encrypt: hide the DDO on the chain; only the node can then index it.
-        say: told what happens.
+        report: gets a line for each thing that happens.
         index_seconds: how long the node may take to index.
-
-    Raises:
-        PublishError: see its tree; the same call again goes on.
     """
-    check_draft(asset, chain.chain_id, node.url)
-    created = create(asset, chain, journal, say)
-    return _set_metadata(
-        asset, created, "", chain, node, journal, encrypt=encrypt, say=say, index_seconds=index_seconds
-    )
+
+    journal: Journal
+    node: Node
+    encrypt: bool = False
+    report: Callable[[str], None] = lambda _: None
+    index_seconds: float = 120
+
+    @property
+    def chain(self) -> Chain:
+        """Where, and who signs."""
+        return self.journal.chain
+
+    def plan(self, asset: Asset, published: DDO | None = None) -> Plan:
+        """Composes and checks a new asset, or a new version of one; signs nothing.
+
+        Args:
+            asset: what is published; an update ignores its price, the chain keeps the old one.
+            published: the version before; None publishes a new asset.
+
+        Raises:
+            InvalidDDO: names every broken rule.
+            SettingError: an asset of another type or chain was published before.
+        """
+        if published is None:
+            return Plan(asset, asset.draft(self.chain.chain_id, self.node.url))
+        if published.metadata.type != asset.metadata.type:
+            raise SettingError(
+                f"{published.id} is of type {published.metadata.type}; it cannot become another"
+            )
+        if published.chain_id != self.chain.chain_id:
+            raise SettingError(
+                f"{published.id} is on chain {published.chain_id}, not on {self.chain.chain_id}"
+            )
+        created = {"created": published.metadata.created}
+        dated = replace(asset, metadata=asset.metadata.model_copy(update=created))
+        service = published.service()
+        place = Place(published.nft_address, service.datatoken_address, service.id, self._exchange_id())
+        draft = dated.draft(self.chain.chain_id, self.node.url, place)
+        number = self._next_number("update", "index")
+        is_done = self._is_current(asset, published, number)
+        return Plan(asset, draft, place, _update_prefix(number - is_done), is_done)
+
+    def publish(self, plan: Plan) -> Publication:
+        """Carries out a plan, as far as it is not done.
+
+        Raises:
+            PublishError: see its tree.
+        """
+        place = plan.place or self._create(plan.asset)
+        files = self._encrypt_files(plan, place)
+
+        def compose() -> JsonObject:
+            return {"ddo": self._validated(complete(plan.draft, place, files)).as_dict()}
+
+        inputs = self._compose_inputs(plan.asset, files)
+        composed = self.journal.run(f"{plan.prefix}compose", inputs, compose)
+        return self._write(parse_ddo(composed["ddo"]), plan.prefix, place.exchange_id)
+
+    def update(self, asset: Asset, published: DDO) -> Publication:
+        """Plans and publishes a new version under the same DID, token and service, if anything has changed.
+
+        Raises:
+            PublishError: see its tree.
+        """
+        return self.publish(self.plan(asset, published))
+
+    def revise(self, published: DDO, revised: DDO) -> Publication:
+        """Publishes a changed DDO whose files stay as they are encrypted, e.g. with other trusted algorithms.
+
+        Args:
+            published: the version before.
+            revised: the new one; its time of update is set here.
+
+        Raises:
+            PublishError: see its tree.
+        """
+        prefix = f"revision {self._next_number('revision', 'index')}: "
+
+        def compose() -> JsonObject:
+            now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+            metadata = revised.metadata.model_copy(update={"updated": now})
+            dated = parse_ddo(revised.model_copy(update={"metadata": metadata}).as_dict())
+            return {"ddo": self._validated(dated).as_dict()}
+
+        inputs = {"published": published.as_dict(), "revised": revised.as_dict()}
+        composed = self.journal.run(f"{prefix}compose", inputs, compose)
+        return self._write(parse_ddo(composed["ddo"]), prefix, self._exchange_id())
+
+    def revision_gas(self, revised: DDO) -> int:
+        """Gas that `revise` needs.
+
+        Raises:
+            TransactionFailed: the account may not change this asset.
+        """
+        plain = _Payload(revised.to_json().encode(), revised.plain_hash(), _FLAG_PLAIN)
+        return self.chain.estimate_gas(self._metadata_call(revised, plain), action="set metadata")
+
+    def change_state(self, nft: str, state: State) -> str | None:
+        """Deprecates, revokes or activates an asset.
+
+        Args:
+            nft: address of the data NFT.
+            state: the new one.
+
+        Returns:
+            The transaction; None if the asset is in that state already.
+
+        Raises:
+            TransactionFailed: the account may not change it.
+        """
+        template = self.chain.contract("ERC721Template", nft)
+        name = f"state {self._next_number('state', 'set')}: set"
+        if name not in self.journal.steps and template.functions.metaDataState().call() == STATES[state]:
+            return None
+        self.journal.transact(
+            name,
+            {"nft": nft, "state": state},
+            lambda: template.functions.setMetaDataState(STATES[state]),
+            lambda receipt: {"state": int(event_of(template, "MetadataState", receipt)["state"])},
+            self._report_sent,
+        )
+        return self.journal.steps[name].tx_hash
+
+    # -- the steps -------------------------------------------------------------------------------------
+
+    def _create(self, asset: Asset) -> Place:
+        name, pricing = asset.token_name, asset.pricing
+        terms = {"name": name, "symbol": asset.symbol}
+        if isinstance(pricing, FixedRate):
+            terms |= {"rate": str(pricing.rate_wei), "token": pricing.token}
+        if self.journal.result("create") is None:
+            self.report("creating the data NFT and its datatoken")
+        made = self.journal.transact(
+            "create",
+            terms,
+            lambda: creation_call(self.chain, name, asset.symbol, pricing),
+            lambda receipt: _created(self.chain, receipt),
+            self._report_sent,
+        )
+        nft, datatoken = checksum_address(made["nft"]), checksum_address(made["datatoken"])
+        return Place(nft, datatoken, asset.service_id(datatoken), made.get("exchange_id"))
+
+    def _encrypt_files(self, plan: Plan, place: Place) -> str:
+        def encrypt() -> JsonObject:
+            self.report("encrypting the addresses of the files")
+            account = self.chain.account
+            return {"files": self.node.encrypt(plan.asset.files, place.nft, place.datatoken, account)}
+
+        inputs = self._file_inputs(plan.asset, place.nft)
+        return str(self.journal.run(f"{plan.prefix}encrypt files", inputs, encrypt)["files"])
+
+    def _validated(self, ddo: DDO) -> DDO:
+        self.report("letting the node check the DDO")
+        self.node.validate(ddo.as_dict(), self.chain.account)
+        return ddo
+
+    def _write(self, ddo: DDO, prefix: str, exchange_id: str | None) -> Publication:
+        """The steps from the composed DDO to the index."""
+        payload = self._payload(ddo, prefix)
+        tx_hash = self._set_metadata(ddo, payload, prefix)
+
+        def index() -> JsonObject:
+            self.report("waiting until the node serves it")
+            served = self.node.wait_until_indexed(ddo.id, tx_hash, self.index_seconds)
+            if parse_ddo(served) != ddo:
+                raise InvalidDDO(
+                    [f"the node serves another DDO for {ddo.id} than was published; ask its operator"]
+                )
+            return {"ddo": ddo.as_dict()}
+
+        inputs = {"did": ddo.id, "tx": tx_hash, "node": self.node.url}
+        self.journal.run(f"{prefix}index", inputs, index)
+        steps = self.journal.steps.items()
+        return Publication(
+            did=ddo.id,
+            nft=ddo.nft_address,
+            datatoken=ddo.service().datatoken_address,
+            exchange_id=exchange_id,
+            ddo=ddo,
+            tx_hashes={name: step.tx_hash for name, step in steps if step.tx_hash is not None},
+            gas_used=self.journal.gas_used,
+        )
+
+    def _payload(self, ddo: DDO, prefix: str) -> _Payload:
+        if not self.encrypt:
+            return _Payload(ddo.to_json().encode(), ddo.plain_hash(), _FLAG_PLAIN)
+        data = self.journal.run(
+            f"{prefix}encrypt ddo",
+            {"ddo": ddo.as_dict(), "node": self.node.url},
+            lambda: {"data": self.node.encrypt_ddo(ddo.as_dict(), self.chain.account)},
+        )["data"]
+        return _Payload(bytes.fromhex(data[2:]), ddo.encrypted_hash(), _FLAG_ENCRYPTED)
+
+    def _set_metadata(self, ddo: DDO, payload: _Payload, prefix: str) -> str | None:
+        """Writes, and compares what the chain then holds; returns the transaction."""
+        name = f"{prefix}set metadata"
+        template = self.chain.contract("ERC721Template", ddo.nft_address)
+        if self.journal.result(name) is None:
+            self.report("writing the metadata onto the chain")
+        event = self.journal.transact(
+            name,
+            {"data": payload.event["data"], "node": self.node.url},
+            lambda: self._metadata_call(ddo, payload),
+            lambda receipt: _metadata_event(template, receipt),
+            self._report_sent,
+        )
+
+        def read_back() -> JsonObject:
+            _compare(template, event, payload, self.node.url)
+            return {"hash": payload.digest}
+
+        self.journal.run(f"{prefix}read back", event, read_back)
+        return self.journal.steps[name].tx_hash
+
+    def _metadata_call(self, ddo: DDO, payload: _Payload) -> Call:
+        contract = self.chain.contract("ERC721Template", ddo.nft_address)
+        digest = bytes.fromhex(payload.digest[2:])
+        return contract.functions.setMetaData(
+            STATES["active"], self.node.url, "", payload.flags, payload.content, digest, []
+        )
+
+    # -- the journal -----------------------------------------------------------------------------------
+
+    def _is_current(self, asset: Asset, published: DDO, number: int) -> bool:
+        """Whether the journal's last version is this asset and is still published."""
+        journal = self.journal
+        begun = any(name.startswith(_update_prefix(number)) for name in journal.steps)
+        last = _update_prefix(number - 1)
+        files, indexed = journal.result(f"{last}encrypt files"), journal.result(f"{last}index")
+        if begun or files is None or indexed is None:
+            return False
+        return (
+            journal.is_done(f"{last}encrypt files", self._file_inputs(asset, published.nft_address))
+            and journal.is_done(f"{last}compose", self._compose_inputs(asset, files["files"]))
+            and (f"{last}encrypt ddo" in journal.steps) == self.encrypt
+            and parse_ddo(indexed["ddo"]) == published
+        )
+
+    def _next_number(self, kind: str, last_step: str) -> int:
+        """The number of the version that is unfinished, or of a new one."""
+        number = 1
+        while self.journal.result(f"{kind} {number}: {last_step}") is not None:
+            number += 1
+        return number
+
+    def _file_inputs(self, asset: Asset, nft: str) -> JsonObject:
+        return {"files": [dict(file) for file in asset.files], "nft": nft, "node": self.node.url}
+
+    def _compose_inputs(self, asset: Asset, files: str) -> JsonObject:
+        return {"asset": asset.digest(), "files": files, "node": self.node.url}
+
+    def _exchange_id(self) -> str | None:
+        return (self.journal.result("create") or {}).get("exchange_id")
+
+    def _report_sent(self, tx_hash: str) -> None:
+        self.report(f"sent {self.chain.network.transaction_link(tx_hash) or tx_hash}")
 
 
-def create(asset: Asset, chain: Chain, journal: Journal, say: Callable[[str], None]) -> dict[str, Any]:
-    """The first step: data NFT, datatoken and its dispenser or exchange."""
-    name, pricing = asset.token_name, asset.pricing
-    terms: dict[str, Any] = {"name": name, "symbol": asset.symbol}
-    if isinstance(pricing, FixedRate):
-        terms |= {"rate": str(pricing.rate_wei), "token": pricing.token}
-    if journal.result("create") is None:
-        say("creating the data NFT and its datatoken")
-    return journal.transact(
-        "create",
-        terms,
-        lambda: creation_call(chain, name, asset.symbol, pricing),
-        lambda receipt: _created(chain, receipt),
-        lambda tx_hash: say(_sent(chain, tx_hash)),
-    )
+def _update_prefix(number: int) -> str:
+    """Of the names of an update's steps; empty for those of the publication itself."""
+    return f"update {number}: " if number else ""
 
 
-def _created(chain: Chain, receipt: TxReceipt) -> dict[str, Any]:
+def _created(chain: Chain, receipt: TxReceipt) -> JsonObject:
     factory = chain.contract("ERC721Factory", chain.addresses.factory)
     datatoken = str(event_of(factory, "TokenCreated", receipt)["newTokenAddress"])
-    exchanges = (
-        chain.contract("ERC20Template", datatoken)
-        .functions.getFixedRates()
-        .call(block_identifier=receipt["blockNumber"])
-    )
+    rates = chain.contract("ERC20Template", datatoken).functions.getFixedRates()
+    exchanges = rates.call(block_identifier=receipt["blockNumber"])
     return {
         "nft": str(event_of(factory, "NFTCreated", receipt)["newTokenAddress"]),
         "datatoken": datatoken,
@@ -157,269 +378,8 @@ def _created(chain: Chain, receipt: TxReceipt) -> dict[str, Any]:
     }
 
 
-def update(
-    asset: Asset,
-    published: DDO,
-    chain: Chain,
-    node: Node,
-    journal: Journal,
-    *,
-    encrypt: bool = False,
-    say: Callable[[str], None] = _quiet,
-    index_seconds: float = 120,
-) -> Publication:
-    """Publishes a new version of an asset, under the same DID, token and service, if anything has changed.
-
-    Args:
-        asset: the new version; its pricing is not looked at, the chain keeps the old one.
-        published: the version before.
-        chain: where, and who signs.
-        node: encrypts and indexes.
-        journal: of this publication, entered.
-        encrypt: see `publish`.
-        say: told what happens.
-        index_seconds: see `publish`.
-
-    Raises:
-        PublishError: see its tree; the same call again goes on.
-    """
-    check_draft(asset, chain.chain_id, node.url)
-    if published.metadata.type != asset.metadata.type:
-        raise SettingError(f"{published.id} is of type {published.metadata.type}; it cannot become another")
-    if published.chain_id != chain.chain_id:
-        raise SettingError(f"{published.id} is on chain {published.chain_id}, not on {chain.chain_id}")
-    service = published.service()
-    number = _next_number(journal, "update", "index")
-    if is_current(asset, published, node, journal, encrypt=encrypt):
-        number -= 1
-    place = {
-        "nft": published.nft_address,
-        "datatoken": service.datatoken_address,
-        "exchange_id": (journal.result("create") or {}).get("exchange_id"),
-        "service_id": service.id,
-        "created": published.metadata.created,
-    }
-    return _set_metadata(
-        asset,
-        place,
-        _update_prefix(number),
-        chain,
-        node,
-        journal,
-        encrypt=encrypt,
-        say=say,
-        index_seconds=index_seconds,
-    )
-
-
-def is_current(asset: Asset, published: DDO, node: Node, journal: Journal, *, encrypt: bool) -> bool:
-    """Whether the journal's last version is this asset and is still published: there is nothing to update.
-
-    Args:
-        asset: what an update would publish.
-        published: what the node serves now.
-        node: that the asset would name.
-        journal: of the asset, entered.
-        encrypt: whether the DDO would be hidden.
-    """
-    number = _next_number(journal, "update", "index")
-    begun = any(name.startswith(_update_prefix(number)) for name in journal.steps)
-    last = _update_prefix(number - 1)
-    files, indexed = journal.result(f"{last}encrypt files"), journal.result(f"{last}index")
-    if begun or files is None or indexed is None:
-        return False
-    return (
-        journal.is_done(f"{last}encrypt files", _file_inputs(asset, published.nft_address, node))
-        and journal.is_done(f"{last}compose", _compose_inputs(asset, files["files"], node))
-        and (f"{last}encrypt ddo" in journal.steps) == encrypt
-        and parse_ddo(indexed["ddo"]) == published
-    )
-
-
-def _update_prefix(number: int) -> str:
-    """What the names of an update's steps begin with; nothing for those of the publication itself."""
-    return f"update {number}: " if number else ""
-
-
-def revise(
-    published: DDO,
-    revised: DDO,
-    chain: Chain,
-    node: Node,
-    journal: Journal,
-    *,
-    encrypt: bool = False,
-    say: Callable[[str], None] = _quiet,
-    index_seconds: float = 120,
-) -> Publication:
-    """Publishes a changed DDO whose files stay as they are encrypted, e.g. with other trusted algorithms.
-
-    Args:
-        published: the version before.
-        revised: the new one; its time of update is set here.
-        chain: where, and who signs.
-        node: checks and indexes.
-        journal: of this asset, entered.
-        encrypt: see `publish`.
-        say: told what happens.
-        index_seconds: see `publish`.
-
-    Raises:
-        PublishError: see its tree; the same call again goes on.
-    """
-    prefix = f"revision {_next_number(journal, 'revision', 'index')}: "
-
-    def compose() -> dict[str, Any]:
-        value = revised.as_dict()
-        value["metadata"] = {**value["metadata"], "updated": now()}
-        ddo = parse_ddo(value)
-        say("letting the node check the DDO")
-        node.validate(ddo.as_dict(), chain.account)
-        return {"ddo": ddo.as_dict()}
-
-    inputs = {"published": published.as_dict(), "revised": revised.as_dict()}
-    composed = journal.run(f"{prefix}compose", inputs, compose)
-    return _write(
-        parse_ddo(composed["ddo"]),
-        prefix,
-        chain,
-        node,
-        journal,
-        exchange_id=(journal.result("create") or {}).get("exchange_id"),
-        encrypt=encrypt,
-        say=say,
-        index_seconds=index_seconds,
-    )
-
-
-def _next_number(journal: Journal, kind: str, last_step: str) -> int:
-    """The number of the version that is unfinished, or of a new one."""
-    number = 1
-    while journal.result(f"{kind} {number}: {last_step}") is not None:
-        number += 1
-    return number
-
-
-def _set_metadata(
-    asset: Asset,
-    place: Mapping[str, Any],
-    prefix: str,
-    chain: Chain,
-    node: Node,
-    journal: Journal,
-    *,
-    encrypt: bool,
-    say: Callable[[str], None],
-    index_seconds: float,
-) -> Publication:
-    """The steps from the files to the index; see the top of this file."""
-    nft, datatoken = checksum_address(place["nft"]), checksum_address(place["datatoken"])
-
-    def encrypt_files() -> dict[str, Any]:
-        say("encrypting the addresses of the files")
-        return {"files": node.encrypt(asset.files, nft, datatoken, chain.account)}
-
-    files = journal.run(
-        f"{prefix}encrypt files",
-        _file_inputs(asset, nft, node),
-        encrypt_files,
-    )["files"]
-
-    def compose() -> dict[str, Any]:
-        time = now()
-        dated = at_time(asset, place.get("created") or time, time)
-        ddo = build_ddo(dated, nft, datatoken, chain.chain_id, files, node.url, place.get("service_id"))
-        say("letting the node check the DDO")
-        node.validate(ddo.as_dict(), chain.account)
-        return {"ddo": ddo.as_dict()}
-
-    composed = journal.run(f"{prefix}compose", _compose_inputs(asset, files, node), compose)
-    return _write(
-        parse_ddo(composed["ddo"]),
-        prefix,
-        chain,
-        node,
-        journal,
-        exchange_id=place.get("exchange_id"),
-        encrypt=encrypt,
-        say=say,
-        index_seconds=index_seconds,
-    )
-
-
-def _file_inputs(asset: Asset, nft: str, node: Node) -> dict[str, Any]:
-    return {"files": [dict(file) for file in asset.files], "nft": nft, "node": node.url}
-
-
-def _compose_inputs(asset: Asset, files: str, node: Node) -> dict[str, Any]:
-    return {"asset": asset.digest(), "files": files, "node": node.url}
-
-
-def _write(
-    ddo: DDO,
-    prefix: str,
-    chain: Chain,
-    node: Node,
-    journal: Journal,
-    *,
-    exchange_id: str | None,
-    encrypt: bool,
-    say: Callable[[str], None],
-    index_seconds: float,
-) -> Publication:
-    """The steps from the composed DDO to the index."""
-    if encrypt:
-        data = journal.run(
-            f"{prefix}encrypt ddo",
-            {"ddo": ddo.as_dict(), "node": node.url},
-            lambda: {"data": node.encrypt_ddo(ddo.as_dict(), chain.account)},
-        )["data"]
-        flags, content, digest = _FLAG_ENCRYPTED, bytes.fromhex(data[2:]), ddo.encrypted_hash()
-    else:
-        flags, content, digest = _FLAG_PLAIN, ddo.to_json().encode(), ddo.plain_hash()
-    template = chain.contract("ERC721Template", ddo.nft_address)
-    if journal.result(f"{prefix}set metadata") is None:
-        say("writing the metadata onto the chain")
-    event = journal.transact(
-        f"{prefix}set metadata",
-        {"data": "0x" + content.hex(), "node": node.url},
-        lambda: template.functions.setMetaData(
-            STATES["active"], node.url, "", flags, content, bytes.fromhex(digest[2:]), []
-        ),
-        lambda receipt: _metadata_event(template, receipt),
-        lambda tx_hash: say(_sent(chain, tx_hash)),
-    )
-    tx_hash = journal.steps[f"{prefix}set metadata"].tx_hash
-
-    def read_back() -> dict[str, Any]:
-        _check_chain(template, event, content, digest, node.url)
-        return {"hash": digest}
-
-    journal.run(f"{prefix}read back", event, read_back)
-
-    def index() -> dict[str, Any]:
-        say("waiting until the node serves it")
-        served = node.wait_until_indexed(ddo.id, tx_hash, index_seconds)
-        if parse_ddo(served) != ddo:
-            raise InvalidDDO(
-                [f"the node serves another DDO for {ddo.id} than was published; ask its operator"]
-            )
-        return {"ddo": ddo.as_dict()}
-
-    journal.run(f"{prefix}index", {"did": ddo.id, "tx": tx_hash, "node": node.url}, index)
-    return Publication(
-        did=ddo.id,
-        nft=ddo.nft_address,
-        datatoken=ddo.service().datatoken_address,
-        exchange_id=exchange_id,
-        ddo=ddo,
-        tx_hashes={name: step.tx_hash for name, step in journal.steps.items() if step.tx_hash is not None},
-        gas_used=journal.gas_used,
-    )
-
-
-def _metadata_event(template: Contract, receipt: TxReceipt) -> dict[str, Any]:
-    """What the transaction wrote, from its event, whichever of the two it is."""
+def _metadata_event(template: Contract, receipt: TxReceipt) -> JsonObject:
+    """The data and hash that the transaction wrote, from whichever of the two events it emitted."""
     for name in ("MetadataCreated", "MetadataUpdated"):
         for event in template.events[name]().process_receipt(receipt, errors=DISCARD):
             arguments = event["args"]
@@ -430,55 +390,15 @@ def _metadata_event(template: Contract, receipt: TxReceipt) -> dict[str, Any]:
     raise ChainError("the transaction wrote no metadata; is this a data NFT of Ocean's?")
 
 
-def _check_chain(
-    template: Contract, event: Mapping[str, Any], content: bytes, digest: str, node_url: str
-) -> None:
+def _compare(template: Contract, event: JsonObject, payload: _Payload, node_url: str) -> None:
     """Compares what the chain holds with what was meant."""
     stored_url, _, _, has_metadata = template.functions.getMetaData().call()
     wrong = []
-    if event["data"] != "0x" + content.hex():
+    if event["data"] != payload.event["data"]:
         wrong.append("the chain holds other metadata than was sent")
-    if event["hash"] != digest:
+    if event["hash"] != payload.event["hash"]:
         wrong.append("the chain holds another hash than was sent")
     if stored_url != node_url or not has_metadata:
         wrong.append(f"the data NFT names {stored_url!r} as its node, not {node_url!r}")
     if wrong:
         raise InvalidDDO(wrong)
-
-
-def change_state(
-    nft: str, state: State, chain: Chain, journal: Journal, say: Callable[[str], None] = _quiet
-) -> str | None:
-    """Deprecates, revokes or activates an asset.
-
-    Args:
-        nft: address of the data NFT.
-        state: the new one.
-        chain: where, and who signs.
-        journal: of the asset, entered.
-        say: told what happens.
-
-    Returns:
-        The transaction; None if the asset is in that state already.
-
-    Raises:
-        TransactionFailed: the account may not change it.
-    """
-    template = chain.contract("ERC721Template", nft)
-    number = _next_number(journal, "state", "set")
-    name = f"state {number}: set"
-    begun = name in journal.steps
-    if not begun and int(template.functions.metaDataState().call()) == STATES[state]:
-        return None
-    journal.transact(
-        name,
-        {"nft": nft, "state": state},
-        lambda: template.functions.setMetaDataState(STATES[state]),
-        lambda receipt: {"state": int(event_of(template, "MetadataState", receipt)["state"])},
-        lambda tx_hash: say(_sent(chain, tx_hash)),
-    )
-    return journal.steps[name].tx_hash
-
-
-def _sent(chain: Chain, tx_hash: str) -> str:
-    return f"sent {chain.network.transaction_link(tx_hash) or tx_hash}"

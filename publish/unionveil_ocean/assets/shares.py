@@ -9,29 +9,23 @@ Two ways, both with integer arithmetic whose parts sum up exactly:
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..chain.connection import Chain, event_of
-from ..chain.journal import Journal
-from ..errors import SettingError
-from .ddo import checksum_address
+from pydantic import ValidationError
 
-__all__ = [
-    "MOST_PAYEES",
-    "Contributions",
-    "allot",
-    "distribute",
-    "read_contributions",
-    "release",
-    "set_splitter",
-]
+from unionveil.manifest import Manifest, RedactedRecord
+
+from ..chain.addresses import checksum_address
+from ..chain.connection import Chain, Contract, event_of
+from ..chain.journal import Journal
+from ..chain.tokens import balance_of
+from ..errors import SettingError
 
 MOST_PAYEES = 200
-"""A splitter pays everybody in one transaction: about 60,000 gas a payee, of 30 million in a block at most.
+"""A splitter pays everybody in one transaction: about 60,000 gas per payee, of 30 million in a block at most.
 
 Half of a block, so that it also goes through on a busy chain.
 """
@@ -97,10 +91,10 @@ def _count(row: Mapping[str, str | None], folder: Path) -> int:
             raise ValueError(f"photos must be a whole number, got {number!r}")
         return int(number)
     try:
-        items = json.loads((folder / manifest).read_text("utf-8"))["items"]
-        return sum(item["status"] == "redacted" for item in items)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        items = Manifest.model_validate_json((folder / manifest).read_bytes()).items
+    except (OSError, ValidationError) as error:
         raise ValueError(f"{manifest} is no manifest of UnionVeil ({type(error).__name__})") from error
+    return sum(isinstance(item, RedactedRecord) for item in items)
 
 
 def allot(photos: Mapping[str, int], total: int) -> dict[str, int]:
@@ -108,7 +102,7 @@ def allot(photos: Mapping[str, int], total: int) -> dict[str, int]:
 
     Args:
         photos: by wallet, more than 0 each.
-        total: what is divided, e.g. wei.
+        total: to divide, e.g. wei.
 
     Returns:
         Parts by wallet whose sum is `total`; equal contributions differ by 1 at most.
@@ -122,143 +116,143 @@ def allot(photos: Mapping[str, int], total: int) -> dict[str, int]:
     return parts
 
 
-def distribute(
-    chain: Chain,
-    datatoken: str,
-    amounts: Mapping[str, int],
-    journal: Journal,
-    *,
-    round_number: int,
-    how: Literal["mint", "transfer"] = "mint",
-    say: Callable[[str], None] = lambda _: None,
-) -> None:
-    """Gives datatokens to wallets, one transaction each; a second call goes on where the first stopped.
+@dataclass(frozen=True)
+class Sharing:
+    """Divides the income of one datatoken. Every method can be called again after a failure and goes on.
 
-    Args:
-        chain: where, and who mints.
+    Attributes:
+        journal: of the shares, entered; its chain's account signs.
         datatoken: its address.
-        amounts: smallest units by wallet.
-        journal: of the shares, entered.
-        round_number: of this distribution; the same round never pays twice.
-        how: mint new ones, or transfer the account's own.
-        say: told what happens.
-
-    Raises:
-        PublishError: see its tree.
+        report: gets a line for each thing that happens.
     """
-    token = chain.contract("ERC20Template", datatoken).functions
-    for number, (wallet, amount) in enumerate(amounts.items(), 1):
-        if not amount:
-            continue
-        name = f"round {round_number}: {wallet}"
-        if journal.result(name) is None:
-            say(f"{number} of {len(amounts)}: {wallet}")
-        journal.transact(
-            name,
-            {"datatoken": datatoken, "amount": str(amount), "how": how},
-            lambda wallet=wallet, amount=amount: getattr(token, how)(wallet, amount),  # type: ignore[misc]
-            lambda _, amount=amount: {"amount": str(amount)},  # type: ignore[misc]
-        )
 
+    journal: Journal
+    datatoken: str
+    report: Callable[[str], None] = lambda _: None
 
-def set_splitter(
-    chain: Chain,
-    datatoken: str,
-    photos: Mapping[str, int],
-    journal: Journal,
-    *,
-    payment_token: str | None = None,
-    say: Callable[[str], None] = lambda _: None,
-) -> str:
-    """Deploys the splitter and makes it the datatoken's payment collector, or brings its shares up to date.
+    @property
+    def _chain(self) -> Chain:
+        return self.journal.chain
 
-    Args:
-        chain: where; the account must own the data NFT.
-        datatoken: its address.
-        photos: shares by wallet.
-        journal: of the shares, entered.
-        payment_token: what buyers pay with: divided by the old shares before they change.
-        say: told what happens.
+    def distribute(
+        self, amounts: Mapping[str, int], round_number: int, how: Literal["mint", "transfer"] = "mint"
+    ) -> None:
+        """Gives datatokens to wallets, one transaction each.
 
-    Returns:
-        Address of the splitter.
+        Args:
+            amounts: smallest units by wallet.
+            round_number: of this distribution; the same round never pays twice.
+            how: mint new ones, or transfer the account's own.
 
-    Raises:
-        SettingError: more payees than a splitter can pay at once.
-        PublishError: see its tree.
-    """
-    if len(photos) > MOST_PAYEES:
-        raise SettingError(
-            f"a splitter pays {MOST_PAYEES} wallets at most in one transaction, these are {len(photos)}; "
-            "give them datatokens instead"
-        )
-    wallets = list(photos)
-    first = wallets[:_PAYEES_AT_FIRST]
-    made = journal.result("splitter: deploy")
-    if made is None:
-        say("deploying the splitter")
-        made = journal.transact(
-            "splitter: deploy",
-            {"wallets": first, "shares": [photos[wallet] for wallet in first]},
-            lambda: chain.constructor("Splitter", first, [photos[wallet] for wallet in first]),
-            lambda receipt: {"address": str(receipt["contractAddress"])},
-        )
-    address = str(made["address"])
-    splitter = chain.contract("Splitter", address)
-    current = {
-        wallet: splitter.functions.shares(wallet).call() for wallet in splitter.functions.getPayees().call()
-    }
-    if current != dict(photos) and payment_token and journal.result("splitter: collect") is not None:
-        release(chain, address, datatoken, payment_token, say)
-    # The contract itself says what is left to do, and refuses to add anybody twice: these need no journal.
-    for wallet, share in photos.items():
-        if wallet not in current:
-            say(f"adding {wallet}")
-            chain.send(splitter.functions.addPayee(wallet, share), action=f"add {wallet}")
-        elif current[wallet] != share:
-            say(f"changing the share of {wallet}")
-            chain.send(splitter.functions.adjustShare(wallet, share), action=f"change {wallet}")
-    for wallet in current.keys() - photos.keys():
-        say(f"removing {wallet}")
-        chain.send(splitter.functions.removePayee(wallet), action=f"remove {wallet}")
-    token = chain.contract("ERC20Template", datatoken)
-    if token.functions.getPaymentCollector().call() != address:
-        say("making it the payment collector")
-        chain.send(token.functions.setPaymentCollector(address), action="set the payment collector")
-    journal.run("splitter: collect", {"splitter": address}, lambda: {"address": address})
-    return address
+        Raises:
+            PublishError: see its tree.
+        """
+        token = self._chain.contract("ERC20Template", self.datatoken).functions
+        for number, (wallet, amount) in enumerate(amounts.items(), 1):
+            if not amount:
+                continue
+            name = f"round {round_number}: {wallet}"
+            if self.journal.result(name) is None:
+                self.report(f"{number} of {len(amounts)}: {wallet}")
+            call = getattr(token, how)(wallet, amount)
+            self.journal.transact(
+                name,
+                {"datatoken": self.datatoken, "amount": str(amount), "how": how},
+                lambda call=call: call,  # type: ignore[misc]
+                lambda _, amount=amount: {"amount": str(amount)},  # type: ignore[misc]
+            )
+
+    def set_splitter(self, photos: Mapping[str, int], payment_token: str | None = None) -> str:
+        """Deploys the splitter and makes it the payment collector, or brings its shares up to date.
+
+        Args:
+            photos: shares by wallet.
+            payment_token: what buyers pay with: divided by the old shares before they change.
+
+        Returns:
+            Address of the splitter.
+
+        Raises:
+            SettingError: more payees than a splitter can pay at once.
+            PublishError: see its tree.
+        """
+        if len(photos) > MOST_PAYEES:
+            raise SettingError(
+                f"a splitter pays {MOST_PAYEES} wallets at most in one transaction, these are {len(photos)}; "
+                "give them datatokens instead"
+            )
+        address = self._deployed(photos)
+        splitter = self._chain.contract("Splitter", address)
+        payees = splitter.functions.getPayees().call()
+        current = {wallet: splitter.functions.shares(wallet).call() for wallet in payees}
+        if current != dict(photos) and payment_token and self.journal.result("splitter: collect") is not None:
+            release(self._chain, address, self.datatoken, payment_token, self.report)
+        self._adjust(splitter, current, photos)
+        token = self._chain.contract("ERC20Template", self.datatoken)
+        if token.functions.getPaymentCollector().call() != address:
+            self.report("making it the payment collector")
+            call = token.functions.setPaymentCollector(address)
+            self._chain.send(call, action="set the payment collector")
+        self.journal.run("splitter: collect", {"splitter": address}, lambda: {"address": address})
+        return address
+
+    def _deployed(self, photos: Mapping[str, int]) -> str:
+        made = self.journal.result("splitter: deploy")
+        if made is None:
+            self.report("deploying the splitter")
+            wallets = list(photos)[:_PAYEES_AT_FIRST]
+            shares = [photos[wallet] for wallet in wallets]
+            made = self.journal.transact(
+                "splitter: deploy",
+                {"wallets": wallets, "shares": shares},
+                lambda: self._chain.constructor("Splitter", wallets, shares),
+                lambda receipt: {"address": str(receipt["contractAddress"])},
+            )
+        return str(made["address"])
+
+    def _adjust(self, splitter: Contract, current: Mapping[str, int], photos: Mapping[str, int]) -> None:
+        """Needs no journal: the contract shows what is left to do, and refuses to add anybody twice."""
+        functions, chain = splitter.functions, self._chain
+        for wallet, share in photos.items():
+            if wallet not in current:
+                self.report(f"adding {wallet}")
+                chain.send(functions.addPayee(wallet, share), action=f"add {wallet}")
+            elif current[wallet] != share:
+                self.report(f"changing the share of {wallet}")
+                chain.send(functions.adjustShare(wallet, share), action=f"change {wallet}")
+        for wallet in current.keys() - photos.keys():
+            self.report(f"removing {wallet}")
+            chain.send(functions.removePayee(wallet), action=f"remove {wallet}")
 
 
 def release(
-    chain: Chain, splitter: str, datatoken: str, token: str, say: Callable[[str], None] = lambda _: None
+    chain: Chain, splitter: str, datatoken: str, token: str, report: Callable[[str], None] = lambda _: None
 ) -> int:
     """Collects what the exchanges of the datatoken earned and divides all that the splitter holds.
 
     Anybody may do this; the receivers are fixed.
 
     Args:
-        chain: where, and who pays the gas.
+        chain: where; its account pays the gas.
         splitter: address of the splitter.
         datatoken: whose exchanges are emptied.
         token: address of what buyers paid with.
-        say: told what happens.
+        report: gets a line for each thing that happens.
 
     Returns:
         Smallest units that were divided; the contract keeps one.
     """
-    for exchange_address, exchange_id in (
-        chain.contract("ERC20Template", datatoken).functions.getFixedRates().call()
-    ):
+    rates = chain.contract("ERC20Template", datatoken).functions.getFixedRates().call()
+    for exchange_address, exchange_id in rates:
         exchange = chain.contract("FixedRateExchange", exchange_address)
         facts = exchange.functions.getExchange(exchange_id).call()
         base_token, earned = facts[3], facts[10]
         if earned and base_token.lower() == token.lower():
-            say("collecting what the exchange earned")
+            report("collecting what the exchange earned")
             chain.send(exchange.functions.collectBT(exchange_id, earned), action="collect")
-    contract = chain.contract("Splitter", splitter)
-    held = chain.contract("MockERC20Decimals", token).functions.balanceOf(splitter).call()
-    if held <= 1:
+    if balance_of(chain, token, splitter) <= 1:
         return 0
-    say("dividing what the splitter holds")
+    report("dividing what the splitter holds")
+    contract = chain.contract("Splitter", splitter)
     receipt = chain.send(contract.functions.release(token), action="divide")
     return int(event_of(contract, "PaymentReleased", receipt)["amount"])

@@ -18,7 +18,6 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtra("web3") from error
 
-__all__ = ["KEY_VARIABLE", "PASSWORD_VARIABLE", "load_account"]
 
 KEY_VARIABLE = "PRIVATE_KEY"
 """Environment variable with the private key, hexadecimal; the name that ocean-cli uses."""

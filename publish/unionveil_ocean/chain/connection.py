@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ..errors import ChainError, InsufficientFunds, MissingExtra, NetworkMismatch, TransactionFailed
 from .contracts import artifact
+from .fees import FeePolicy, Fees
 from .networks import Addresses, Network
 
 try:
@@ -26,21 +27,9 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtra("web3") from error
 
-__all__ = [
-    "DISCARD",
-    "Call",
-    "Chain",
-    "Contract",
-    "ContractFunction",
-    "FeePolicy",
-    "Fees",
-    "SignedTransaction",
-    "TxReceipt",
-    "ask",
-    "connect",
-    "event_of",
-    "shown_url",
-]
+__all__ = ["DISCARD", "Contract", "ContractFunction", "LocalAccount", "TxReceipt"]  # of web3, for other wings
+
+_T = TypeVar("_T")
 
 Call = ContractFunction | ContractConstructor
 
@@ -48,39 +37,6 @@ GAS_MARGIN = 1.1
 """Gas limit over estimate. Unused gas is not paid; state may change between estimate and block."""
 
 _LEAST_GAS = 21_000  # of any transaction (Ethereum Yellow Paper, appendix G)
-
-
-@dataclass(frozen=True)
-class FeePolicy:
-    """What may be paid for gas.
-
-    Attributes:
-        max_fee_wei: most for one unit of gas, base fee and tip together; None sets no cap but the one below.
-        max_tip_wei: most of it for the validator; RPCs have been seen to propose hundreds of gwei.
-        base_fee_factor: how far the base fee may rise while a transaction waits. It rises by 1/8 a block at
-            most (EIP-1559), so 2 lasts for six full blocks.
-        min_tip_wei: least tip that the chain's validators take.
-    """
-
-    max_fee_wei: int | None = None
-    max_tip_wei: int = 50 * 10**9
-    base_fee_factor: float = 2.0
-    min_tip_wei: int = 0
-
-
-@dataclass(frozen=True)
-class Fees:
-    """Price of one unit of gas, all in wei.
-
-    Attributes:
-        fields: of the transaction: maxFeePerGas and maxPriorityFeePerGas, or gasPrice on a legacy chain.
-        likely: what is paid if the next block is like the last.
-        highest: what is paid at most.
-    """
-
-    fields: dict[str, int]
-    likely: int
-    highest: int
 
 
 @dataclass(frozen=True)
@@ -140,7 +96,7 @@ class Chain:
         """
         return self.web3.eth.contract(address=Web3.to_checksum_address(address), abi=artifact(name).abi)
 
-    def constructor(self, name: str, *arguments: Any) -> ContractConstructor:
+    def constructor(self, name: str, *arguments: object) -> ContractConstructor:
         """The transaction that deploys a contract of `ocean-contracts`; for `send`, `estimate_gas`."""
         made = artifact(name)
         return self.web3.eth.contract(abi=made.abi, bytecode=made.bytecode).constructor(*arguments)
@@ -157,18 +113,10 @@ class Chain:
         """
         block = ask(lambda: self.web3.eth.get_block("latest"), self)
         base = block.get("baseFeePerGas")
-        policy = self.policy
         if base is None:
-            price = int(ask(lambda: self.web3.eth.gas_price, self))
-            _check_cap(price, policy)
-            return Fees({"gasPrice": price}, price, price)
+            return self.policy.legacy(int(ask(lambda: self.web3.eth.gas_price, self)))
         proposed = int(ask(lambda: self.web3.eth.max_priority_fee, self))
-        tip = max(min(proposed, policy.max_tip_wei), policy.min_tip_wei, self.network.min_tip_wei)
-        _check_cap(base + tip, policy)
-        highest = int(base * policy.base_fee_factor) + tip
-        if policy.max_fee_wei is not None:
-            highest = min(highest, policy.max_fee_wei)
-        return Fees({"maxFeePerGas": highest, "maxPriorityFeePerGas": tip}, base + tip, highest)
+        return self.policy.dynamic(int(base), proposed, self.network)
 
     def estimate_gas(self, call: Call, value: int = 0, action: str = "") -> int:
         """Gas that the call needs now.
@@ -352,7 +300,7 @@ def shown_url(url: str) -> str:
     return f"{parts.scheme}://{host}:{parts.port}" if parts.port else f"{parts.scheme}://{host}"
 
 
-def ask(question: Callable[[], Any], chain: Chain, action: str = "") -> Any:
+def ask(question: Callable[[], _T], chain: Chain, action: str = "") -> _T:
     """Calls, and turns what the libraries raise into our errors."""
     try:
         return question()
@@ -370,19 +318,10 @@ def ask(question: Callable[[], Any], chain: Chain, action: str = "") -> Any:
 
 
 def _unreachable(chain: Chain, error: Exception) -> ChainError:
-    provider: Any = chain.web3.provider
-    where = shown_url(str(getattr(provider, "endpoint_uri", "")))
+    where = shown_url(str(getattr(chain.web3.provider, "endpoint_uri", "")))
     return ChainError(
         f"the RPC at {where} gives no usable answer ({type(error).__name__}); check --rpc-url and the network"
     )
-
-
-def _check_cap(price: int, policy: FeePolicy) -> None:
-    if policy.max_fee_wei is not None and price > policy.max_fee_wei:
-        raise ChainError(
-            f"gas costs {price / 1e9:.3g} gwei now, the cap is {policy.max_fee_wei / 1e9:.3g}; "
-            "wait, or raise --max-fee-gwei"
-        )
 
 
 def _poa_middleware() -> Any:

@@ -10,10 +10,6 @@ from typing import Any
 
 from ..errors import MissingExtra, SettingError
 
-__all__ = ["ZERO_ADDRESS", "Artifact", "artifact"]
-
-ZERO_ADDRESS = "0x0000000000000000000000000000000000000000"
-
 
 @dataclass(frozen=True)
 class Artifact:
@@ -46,7 +42,6 @@ def artifact(name: str) -> Artifact:
     if not file.is_file():
         raise SettingError(
             f"the installed ocean-contracts has no {name}; "
-            ""
             "install 3.0 or later: pip install -U ocean-contracts"
         )
     compiled = json.loads(file.read_text("utf-8"))

@@ -16,13 +16,12 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import ChainError, JournalError, TransactionFailed
-from ..jsjson import stringify
+from ..jsjson import JsonObject, stringify
 from .connection import Call, Chain, SignedTransaction, TxReceipt
 
 if sys.platform == "win32":
@@ -30,7 +29,6 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["Journal", "Step", "default_folder", "digest_of", "move_away", "read_result"]
 
 _LATE_SECONDS = 30
 
@@ -56,7 +54,7 @@ class Step(BaseModel):
     model_config = ConfigDict(extra="forbid")
     inputs: str
     attempts: list[_Attempt] = Field(default_factory=list)
-    result: dict[str, Any] | None = None
+    result: JsonObject | None = None
     gas_used: int | None = None
     tx_hash: str | None = None
 
@@ -74,7 +72,7 @@ def default_folder() -> Path:
     return Path(platformdirs.user_state_dir("unionveil", appauthor=False)) / "publish"
 
 
-def digest_of(value: Any) -> str:
+def digest_of(value: object) -> str:
     """Hexadecimal SHA-256 of a JSON value."""
     return hashlib.sha256(stringify(value).encode()).hexdigest()
 
@@ -93,7 +91,7 @@ class Journal:
 
     def __init__(self, path: Path, chain: Chain, on_step: Callable[[str], None] | None = None) -> None:
         self.path = path
-        self._chain = chain
+        self.chain = chain
         self._on_step = on_step or (lambda _: None)
         self._content = _Content(chain_id=chain.chain_id, account=chain.address)
         self._lock: int | None = None
@@ -139,10 +137,10 @@ class Journal:
                 f"the journal {self.path} cannot be read; look there for what was published, "
                 "then move it away"
             ) from error
-        if (content.chain_id, content.account) != (self._chain.chain_id, self._chain.address):
+        if (content.chain_id, content.account) != (self.chain.chain_id, self.chain.address):
             raise JournalError(
                 f"the journal {self.path} is of account {content.account} on chain {content.chain_id}; "
-                f"this is {self._chain.address} on {self._chain.chain_id}; use that account, or another "
+                f"this is {self.chain.address} on {self.chain.chain_id}; use that account, or another "
                 "--journal-dir"
             )
         self._content = content
@@ -152,15 +150,23 @@ class Journal:
         """All steps so far, by name."""
         return self._content.steps
 
-    def result(self, name: str) -> dict[str, Any] | None:
+    def result(self, name: str) -> JsonObject | None:
         """What a step made, None if it is not done."""
         step = self._content.steps.get(name)
         return step.result if step else None
 
-    def is_done(self, name: str, inputs: Any) -> bool:
+    def is_done(self, name: str, inputs: object) -> bool:
         """Whether a step is done, and was done with these inputs."""
+        return self._done(name, inputs) is not None
+
+    def _done(self, name: str, inputs: object) -> JsonObject | None:
         step = self._content.steps.get(name)
-        return step is not None and step.result is not None and step.inputs == digest_of(inputs)
+        return step.result if step is not None and step.inputs == digest_of(inputs) else None
+
+    def begun(self, name: str) -> bool:
+        """Whether a transaction of the step was signed, or the step is done."""
+        step = self._content.steps.get(name)
+        return step is not None and bool(step.attempts or step.result)
 
     @property
     def gas_used(self) -> dict[str, int]:
@@ -169,7 +175,7 @@ class Journal:
             name: step.gas_used for name, step in self._content.steps.items() if step.gas_used is not None
         }
 
-    def run(self, name: str, inputs: Any, action: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def run(self, name: str, inputs: object, action: Callable[[], JsonObject]) -> JsonObject:
         """Does a step that signs no transaction, unless it is done for the same inputs.
 
         Args:
@@ -177,20 +183,20 @@ class Journal:
             inputs: JSON value that the result depends on; only its digest is kept.
             action: does it; its result must be JSON.
         """
-        if not self.is_done(name, inputs):
-            self._put(name, Step(inputs=digest_of(inputs), result=action()))
-        result = self.result(name)
-        assert result is not None  # noqa: S101 - for the type checker
+        result = self._done(name, inputs)
+        if result is None:
+            result = action()
+            self._put(name, Step(inputs=digest_of(inputs), result=result))
         return result
 
     def transact(
         self,
         name: str,
-        inputs: Any,
+        inputs: object,
         make_call: Callable[[], Call],
-        read: Callable[[TxReceipt], dict[str, Any]],
-        on_sent: Callable[[str], None] | None = None,
-    ) -> dict[str, Any]:
+        read: Callable[[TxReceipt], JsonObject] = lambda _: {},
+        on_sent: Callable[[str], None] = lambda _: None,
+    ) -> JsonObject:
         """Does a step that is one transaction, once.
 
         Args:
@@ -205,44 +211,42 @@ class Journal:
             TransactionFailed: refused or reverted; the next run signs anew.
             ChainError: in no block yet; the next run goes on waiting.
         """
-        digest = digest_of(inputs)
-        step = self._content.steps.get(name) or Step(inputs=digest)
-        receipt = self._settled(step)
-        if step.inputs != digest:
-            if receipt is None and not step.attempts:
-                step = Step(inputs=digest)
-            else:
-                raise JournalError(
-                    f"the step {name!r} was begun with other settings (journal {self.path}); run it again "
-                    "with those, or begin another publication with --new"
-                )
+        step = self._begun_step(name, digest_of(inputs))
         if step.result is not None:
             return step.result
-        if receipt is None:
-            receipt = self._attempt(name, step, make_call, on_sent or (lambda _: None))
+        receipt = self._settled(step) or self._attempt(name, step, make_call, on_sent)
+        tx_hash = "0x" + bytes(receipt["transactionHash"]).hex()
         if receipt["status"] != 1:
-            failed = "0x" + bytes(receipt["transactionHash"]).hex()
             step.attempts.clear()
             self._put(name, step, done=False)
-            raise TransactionFailed(failed, "the contract reverted it", name)
-        step.result = read(receipt)
-        step.gas_used = int(receipt["gasUsed"])
-        step.tx_hash = "0x" + bytes(receipt["transactionHash"]).hex()
+            raise TransactionFailed(tx_hash, "the contract reverted it", name)
+        step.result, step.gas_used, step.tx_hash = read(receipt), int(receipt["gasUsed"]), tx_hash
         self._put(name, step)
         return step.result
+
+    def _begun_step(self, name: str, digest: str) -> Step:
+        step = self._content.steps.get(name)
+        if step is None or (step.inputs != digest and not step.attempts):
+            return Step(inputs=digest)
+        if step.inputs != digest:
+            raise JournalError(
+                f"the step {name!r} was begun with other settings (journal {self.path}); run it again "
+                "with those, or begin another publication with --new"
+            )
+        return step
 
     def _settled(self, step: Step) -> TxReceipt | None:
         if step.result is not None:
             return None
         for attempt in step.attempts:
-            receipt = self._chain.receipt(attempt.tx_hash)
+            receipt = self.chain.receipt(attempt.tx_hash)
             if receipt is not None:
                 return receipt
         return None
 
     def _late_receipt(self, step: Step) -> TxReceipt | None:
         """Asks for a while: behind one address there may be several RPCs, some a few blocks late."""
-        until = time.monotonic() + (_LATE_SECONDS if self._chain.network.is_live else 0)
+        until = time.monotonic() + (_LATE_SECONDS if self.chain.network.is_live else 0)
         while True:
             receipt = self._settled(step)
             if receipt is not None or time.monotonic() >= until:
@@ -252,48 +256,47 @@ class Journal:
     def _attempt(
         self, name: str, step: Step, make_call: Callable[[], Call], on_sent: Callable[[str], None]
     ) -> TxReceipt:
-        chain = self._chain
+        """Sends the last attempt again, or signs anew, and waits; see the top of this file."""
         last = step.attempts[-1] if step.attempts else None
-        if last is not None and chain.next_nonce() > last.nonce:
+        if last is not None and self.chain.next_nonce() > last.nonce:
             # Its number is used: by one of ours whose receipt comes later, or by another transaction.
             receipt = self._late_receipt(step)
             if receipt is not None:
                 return receipt
             last = None
-        if last is not None:
-            signed = SignedTransaction(last.tx_hash, last.raw, last.nonce)
-            try:
-                chain.broadcast(signed, name)
-            except TransactionFailed:
-                # E.g. gas became dearer. The same number again: one of the two at most gets into a block.
-                signed = self._sign(name, step, make_call, last.nonce)
-        else:
-            signed = self._sign(name, step, make_call, None)
-        on_sent(signed.tx_hash)
+        tx_hash = self._sign(name, step, make_call) if last is None else self._resend(name, step, make_call)
+        on_sent(tx_hash)
         try:
-            return chain.wait(signed.tx_hash, name)
-        except TransactionFailed:
-            receipt = chain.receipt(signed.tx_hash)
-            if receipt is None:
-                raise
-            return receipt
+            return self.chain.wait(tx_hash, name)
         except ChainError:
             # Another attempt may have been taken instead.
             settled = self._settled(step)
             if settled is None:
                 raise
             return settled
+        except TransactionFailed:
+            reverted = self.chain.receipt(tx_hash)
+            if reverted is None:
+                raise
+            return reverted
 
-    def _sign(
-        self, name: str, step: Step, make_call: Callable[[], Call], nonce: int | None
-    ) -> SignedTransaction:
-        signed = self._chain.sign(make_call(), action=name, nonce=nonce)
+    def _resend(self, name: str, step: Step, make_call: Callable[[], Call]) -> str:
+        last = step.attempts[-1]
+        try:
+            self.chain.broadcast(SignedTransaction(last.tx_hash, last.raw, last.nonce), name)
+        except TransactionFailed:
+            # E.g. gas became dearer. The same number again: one of the two at most gets into a block.
+            return self._sign(name, step, make_call, last.nonce)
+        return last.tx_hash
+
+    def _sign(self, name: str, step: Step, make_call: Callable[[], Call], nonce: int | None = None) -> str:
+        signed = self.chain.sign(make_call(), action=name, nonce=nonce)
         step.attempts.append(_Attempt(tx_hash=signed.tx_hash, raw=signed.raw, nonce=signed.nonce))
         self._put(name, step, done=False)
         self._on_step(f"{name} signed")
-        self._chain.broadcast(signed, name)
+        self.chain.broadcast(signed, name)
         self._on_step(f"{name} sent")
-        return signed
+        return signed.tx_hash
 
     def _put(self, name: str, step: Step, *, done: bool = True) -> None:
         self._content.steps[name] = step
@@ -333,7 +336,7 @@ def move_away(path: Path) -> Path:
     return target
 
 
-def read_result(path: Path, name: str) -> dict[str, Any] | None:
+def read_result(path: Path, name: str) -> JsonObject | None:
     """What a step of a journal made, without locking it; None if there is no such journal or step."""
     try:
         content = json.loads(path.read_text("utf-8"))

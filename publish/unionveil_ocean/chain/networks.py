@@ -16,8 +16,6 @@ from typing import Any
 
 from ..errors import MissingExtra, SettingError
 
-__all__ = ["Addresses", "Network", "find_network", "known_networks", "network_of_chain"]
-
 
 @dataclass(frozen=True)
 class Addresses:

@@ -16,10 +16,10 @@ from unionveil.manifest import Manifest
 
 from ..errors import JobFailed
 from ..node.answers import Job, JobResult
-from ..node.client import NodeClient
-from .results import Limits, log_text, unpack, verify
-
-__all__ = ["Collected", "collect"]
+from ..node.protocol import Node
+from .logs import log_text
+from .unpack import Limits, unpack
+from .verify import verify
 
 _MOST_LOG_BYTES = 64 << 20
 _SPARE_BYTES = 64 << 20
@@ -43,85 +43,92 @@ class Collected:
     logs: tuple[Path, ...]
 
 
-def collect(
-    node: NodeClient,
-    account: LocalAccount,
-    job_id: str,
-    job: Job,
-    folder: Path,
-    say: Callable[[str], None] = lambda _: None,
-) -> Collected:
-    """Downloads, unpacks and verifies; outputs that are there whole are not downloaded again.
+@dataclass(frozen=True)
+class Collector:
+    """Downloads, unpacks and verifies the results of one job.
 
-    Args:
-        node: that ran the job.
+    Attributes:
+        node: ran the job.
         account: its owner.
         job_id: of the job.
-        job: its last state.
         folder: gets `outputs/` and `logs/`.
-        say: told what happens.
-
-    Raises:
-        JobFailed: there are no outputs; with the last line of the algorithm's log.
-        ResultsError: the outputs are not what the manifest says; they are not kept.
-        OutputError: the folder cannot be written, holds other outputs, or the disk is too small.
-        NodeError: the node refuses, or breaks off.
+        report: gets a line for each thing that happens.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".unionveil-") as place:
-            return _collect(node, account, job_id, job, folder, Path(place), say)
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise OutputError(f"the results cannot be written into {folder}: {why}") from error
 
+    node: Node
+    account: LocalAccount
+    job_id: str
+    folder: Path
+    report: Callable[[str], None] = lambda _: None
 
-def _collect(
-    node: NodeClient,
-    account: LocalAccount,
-    job_id: str,
-    job: Job,
-    folder: Path,
-    place: Path,
-    say: Callable[[str], None],
-) -> Collected:
-    logs, last_line = [], ""
-    for result in job.results:
-        if result.type.lower().endswith("log"):
-            say(f"fetching {result.type}")
-            node.fetch_result(job_id, result.index, account, place / "log", _MOST_LOG_BYTES)
-            text = log_text((place / "log").read_bytes())
-            path = folder / "logs" / _log_name(result)
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text, "utf-8")
-            logs.append(path)
-            if result.type == "algorithmLog":
-                last_line = next((line for line in reversed(text.splitlines()) if line.strip()), "")
-    outputs = folder / "outputs"
-    archive = next((result for result in job.results if result.type == "output"), None)
-    reason = _failure(job, last_line)
-    if reason or archive is None:
-        raise JobFailed(job_id, reason or "the node has no outputs of it")
-    if not outputs.exists():
-        room = shutil.disk_usage(folder).free - _SPARE_BYTES
+    def collect(self, job: Job) -> Collected:
+        """Gets everything; outputs that are there whole are not downloaded again.
+
+        Args:
+            job: its last state.
+
+        Raises:
+            JobFailed: there are no outputs; with the last line of the algorithm's log.
+            ResultsError: the outputs are not what the manifest says; they are not kept.
+            OutputError: the folder cannot be written, holds other outputs, or the disk is too small.
+            NodeError: the node refuses, or breaks off.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.folder, prefix=".unionveil-") as place:
+                return self._collect(job, Path(place))
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise OutputError(f"the results cannot be written into {self.folder}: {why}") from error
+
+    def _collect(self, job: Job, place: Path) -> Collected:
+        logs, last_line = self._fetch_logs(job, place)
+        outputs = self.folder / "outputs"
+        archive = next((result for result in job.results if result.type == "output"), None)
+        reason = _failure(job, last_line)
+        if reason or archive is None:
+            raise JobFailed(self.job_id, reason or "the node has no outputs of it")
+        if outputs.exists():
+            self.report("verifying the outputs that are there")
+            return Collected(verify(outputs), outputs, logs)
+        self._fetch_outputs(archive, place)
+        if not (place / "outputs" / MANIFEST).exists():
+            raise JobFailed(self.job_id, last_line or f"it left no {MANIFEST}")
+        self.report("verifying")
+        manifest = verify(place / "outputs")
+        (place / "outputs").replace(outputs)
+        return Collected(manifest, outputs, logs)
+
+    def _fetch_logs(self, job: Job, place: Path) -> tuple[tuple[Path, ...], str]:
+        """Files of the logs, and the last line of the algorithm's."""
+        logs, last_line = [], ""
+        for result in job.results:
+            if result.type.lower().endswith("log"):
+                self.report(f"fetching {result.type}")
+                self._fetch(result, place / "log", _MOST_LOG_BYTES)
+                text = log_text((place / "log").read_bytes())
+                path = self.folder / "logs" / _log_name(result)
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(text, "utf-8")
+                logs.append(path)
+                if result.type == "algorithmLog":
+                    last_line = next((line for line in reversed(text.splitlines()) if line.strip()), "")
+        return tuple(logs), last_line
+
+    def _fetch_outputs(self, archive: JobResult, place: Path) -> None:
+        room = shutil.disk_usage(self.folder).free - _SPARE_BYTES
         if 2 * archive.filesize > room:
             raise OutputError(
                 f"the outputs take {2 * archive.filesize >> 20} MiB while they are unpacked, and there are "
-                f"{max(room, 0) >> 20} MiB free in {folder}; make room or choose another folder"
+                f"{max(room, 0) >> 20} MiB free in {self.folder}; make room or choose another folder"
             )
-        say("fetching the outputs")
-        size = node.fetch_result(job_id, archive.index, account, place / "outputs.tar", room)
-        say("unpacking")
+        self.report("fetching the outputs")
+        size = self._fetch(archive, place / "outputs.tar", room)
+        self.report("unpacking")
         unpack(place / "outputs.tar", place / "outputs", Limits(total_bytes=room - size))
-        if not (place / "outputs" / MANIFEST).exists():
-            raise JobFailed(job_id, last_line or f"it left no {MANIFEST}")
-        say("verifying")
-        manifest = verify(place / "outputs")
-        (place / "outputs").replace(outputs)
-    else:
-        say("verifying the outputs that are there")
-        manifest = verify(outputs)
-    return Collected(manifest, outputs, tuple(logs))
+
+    def _fetch(self, result: JobResult, file: Path, most_bytes: int) -> int:
+        return self.node.fetch_result(self.job_id, result.index, self.account, file, most_bytes)
 
 
 def _failure(job: Job, last_line: str) -> str:

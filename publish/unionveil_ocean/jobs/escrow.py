@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..chain.connection import Chain
 from ..chain.journal import Journal
-from ..chain.tokens import Amount, allowance, approve
+from ..chain.tokens import allowance, amount_of, approve
 from ..errors import OrderError
+from ..money import Amount
 from ..node.answers import Payment
-
-__all__ = ["EscrowPlan", "pay_in", "plan_escrow"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class EscrowPlan:
         escrow: the contract, as `ocean-contracts` knows it.
         payee: the node.
         price: most that the job costs.
-        deposit: what is missing in the contract.
+        deposit: missing in the contract.
         lock_seconds: how long the node may hold it back.
         allowed: what the node may lock in all, once this is done; units of the token.
         locks: how many locks it may have at once.
@@ -49,6 +48,29 @@ def plan_escrow(chain: Chain, payment: Payment, payee: str) -> EscrowPlan:
     Raises:
         OrderError: the chain has no escrow, or the node names another contract, chain or payee.
     """
+    known = _checked_escrow(chain, payment, payee)
+    contract = chain.contract("Escrow", known).functions
+    to_checksum = chain.web3.to_checksum_address
+    token, payee = to_checksum(payment.token), to_checksum(payee)
+    available = int(chain.read(contract.getUserFunds(chain.address, token))[0])
+    price = amount_of(chain, token, payment.amount)
+    found = chain.read(contract.getAuthorizations(token, chain.address, payee))
+    _, most, locked, seconds, most_locks, locks = found[0] if found else (payee, 0, 0, 0, 0, 0)
+    return EscrowPlan(
+        escrow=to_checksum(known),
+        payee=payee,
+        price=price,
+        deposit=replace(price, units=max(price.units - available, 0)),
+        lock_seconds=max(payment.min_lock_seconds, seconds),
+        allowed=max(locked + price.units, most),
+        locks=max(locks + 1, most_locks),
+        is_allowed=most >= locked + price.units
+        and seconds >= payment.min_lock_seconds
+        and most_locks >= locks + 1,
+    )
+
+
+def _checked_escrow(chain: Chain, payment: Payment, payee: str) -> str:
     known = chain.addresses.escrow
     if known is None:
         raise OrderError(
@@ -62,56 +84,24 @@ def plan_escrow(chain: Chain, payment: Payment, payee: str) -> EscrowPlan:
         )
     if payment.payee.lower() != payee.lower():
         raise OrderError(f"the node wants {payment.payee} to be paid instead of its environment {payee}")
-    contract = chain.contract("Escrow", known).functions
-    to_checksum = chain.web3.to_checksum_address
-    token, payee = to_checksum(payment.token), to_checksum(payee)
-    available = int(chain.read(contract.getUserFunds(chain.address, token))[0])
-    price = Amount.of(chain, token, payment.amount)
-    deposit = Amount(price.token, price.symbol, price.decimals, max(price.units - available, 0))
-    found = chain.read(contract.getAuthorizations(token, chain.address, payee))
-    _, most, locked, seconds, most_locks, locks = found[0] if found else (payee, 0, 0, 0, 0, 0)
-    return EscrowPlan(
-        escrow=to_checksum(known),
-        payee=payee,
-        price=price,
-        deposit=deposit,
-        lock_seconds=max(payment.min_lock_seconds, seconds),
-        allowed=max(locked + price.units, most),
-        locks=max(locks + 1, most_locks),
-        is_allowed=most >= locked + price.units
-        and seconds >= payment.min_lock_seconds
-        and most_locks >= locks + 1,
-    )
+    return known
 
 
-def pay_in(plan: EscrowPlan, chain: Chain, journal: Journal) -> None:
+def pay_in(plan: EscrowPlan, journal: Journal) -> None:
     """Deposits and authorizes, as far as it is not done.
 
     Raises:
         TransactionFailed: refused or reverted.
     """
+    chain, price, deposit = journal.chain, plan.price, plan.deposit
     contract = chain.contract("Escrow", plan.escrow).functions
-    job = [plan.escrow, plan.price.token, plan.payee, str(plan.price.units)]
-    if plan.deposit.units:
-        if allowance(chain, plan.deposit.token, plan.escrow) < plan.deposit.units:
+    job = [plan.escrow, price.token, plan.payee, str(price.units)]
+    if deposit.units:
+        if allowance(chain, deposit.token, plan.escrow) < deposit.units:
             journal.transact(
-                f"let the escrow take {plan.deposit}",
-                job,
-                lambda: approve(chain, plan.deposit, plan.escrow),
-                lambda _: {},
+                f"let the escrow take {deposit}", job, lambda: approve(chain, deposit, plan.escrow)
             )
-        journal.transact(
-            "deposit in the escrow",
-            job,
-            lambda: contract.deposit(plan.deposit.token, plan.deposit.units),
-            lambda _: {},
-        )
+        journal.transact("deposit in the escrow", job, lambda: contract.deposit(deposit.token, deposit.units))
     if not plan.is_allowed:
-        journal.transact(
-            "authorize the node",
-            job,
-            lambda: contract.authorize(
-                plan.price.token, plan.payee, plan.allowed, plan.lock_seconds, plan.locks
-            ),
-            lambda _: {},
-        )
+        terms = (price.token, plan.payee, plan.allowed, plan.lock_seconds, plan.locks)
+        journal.transact("authorize the node", job, lambda: contract.authorize(*terms))

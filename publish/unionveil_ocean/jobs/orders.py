@@ -11,22 +11,22 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from ..assets.ddo import DDO
-from ..assets.pricing import TOKEN_WEI
-from ..chain.connection import Call, Chain
-from ..chain.contracts import ZERO_ADDRESS
+from ..assets.ddo import DDO, Service
+from ..chain.addresses import ZERO_ADDRESS
+from ..chain.connection import Call, Chain, Contract
 from ..chain.journal import Journal
-from ..chain.tokens import Amount, allowance, approve, balance_of, total
+from ..chain.tokens import allowance, amount_of, approve, balance_of
 from ..errors import OrderError
-from ..node.answers import Order
-
-__all__ = ["OrderBook", "OrderPlan", "Source", "carry_out", "find_source", "order_step", "plan_order"]
+from ..money import TOKEN_WEI, Amount, total
+from ..node.answers import Order, ProviderFee
 
 _ONE_STEP_TEMPLATES = frozenset({2, 4})
+
+_NO_FEE = (ZERO_ADDRESS, ZERO_ADDRESS, 0)
+"""No fee of a market of ours: who gets it, token, amount."""
 
 
 @dataclass(frozen=True)
@@ -61,29 +61,31 @@ class OrderPlan:
     """What will be done to order an asset.
 
     Attributes:
-        role: "algorithm" or "data set", for people and the journal.
+        role: "algorithm" or "data set"; names the journal's steps.
         did: of the asset.
         datatoken: its contract.
+        service_id: of the service that is used.
         service_index: number of the service in the DDO.
         consumer: for whom the order is made out: the environment.
         is_begun: whether an earlier run has sent the order already; it is finished then.
         valid: transaction of an order that still holds; nothing is to be done then.
         reused: transaction of an order that holds once the provider's fee is paid again.
         source: of the datatoken; None where none is needed.
-        provider_fee: as the contract takes it.
+        provider_fee: signed by the node; None where the order still holds.
         fees: provider's and market's, on top of the price.
     """
 
     role: str
     did: str
     datatoken: str
+    service_id: str
     service_index: int
     consumer: str
     is_begun: bool = False
     valid: str | None = None
     reused: str | None = None
     source: Source | None = None
-    provider_fee: tuple[Any, ...] = ()
+    provider_fee: ProviderFee | None = None
     fees: tuple[Amount, ...] = ()
 
     @property
@@ -93,7 +95,7 @@ class OrderPlan:
         return total((*price, *self.fees))
 
     def describe(self) -> str:
-        """A few words for a person."""
+        """In a few words."""
         if self.valid:
             return f"the order {self.valid} still holds"
         if self.is_begun:
@@ -131,7 +133,7 @@ def find_source(chain: Chain, datatoken: str) -> Source:
     return min(offers, key=lambda offer: offer.price.units if offer.price else 0)
 
 
-def _exchanges(chain: Chain, token: Any, buyers: set[str], in_one: bool) -> Iterator[Source]:
+def _exchanges(chain: Chain, token: Contract, buyers: set[str], in_one: bool) -> Iterator[Source]:
     for contract, exchange_id in chain.read(token.functions.getFixedRates()):
         exchange = chain.contract("FixedRateExchange", contract).functions
         facts = chain.read(exchange.getExchange(exchange_id))
@@ -141,7 +143,7 @@ def _exchanges(chain: Chain, token: Any, buyers: set[str], in_one: bool) -> Iter
         if chain.read(exchange.getAllowedSwapper(exchange_id)) not in buyers:
             continue
         price = int(chain.read(exchange.calcBaseInGivenOutDT(exchange_id, TOKEN_WEI, 0))[0])
-        yield Source("exchange", contract, exchange_id, Amount.of(chain, base, price), in_one)
+        yield Source("exchange", contract, exchange_id, amount_of(chain, base, price), in_one)
 
 
 def order_step(role: str) -> str:
@@ -149,76 +151,68 @@ def order_step(role: str) -> str:
     return f"order the {role}"
 
 
-def _buy_step(role: str) -> str:
-    return f"buy the {role}'s datatoken"
-
-
-def plan_order(
-    chain: Chain, role: str, ddo: DDO, service_id: str, answer: Order, journal: Journal
-) -> OrderPlan:
+def plan_order(journal: Journal, role: str, ddo: DDO, service: Service, answer: Order) -> OrderPlan:
     """What has to be done to order an asset.
 
     Args:
-        chain: with the account that pays.
+        journal: of the job; what it has begun is not planned again. Its chain's account pays.
         role: "algorithm" or "data set".
         ddo: of the asset.
-        service_id: of the service that is used.
+        service: that is used.
         answer: what the node says about it.
-        journal: of the job; what it has begun is not planned again.
 
     Raises:
         OrderError: nobody sells it, or the node speaks of another asset.
     """
-    service = ddo.service(service_id)
+    base = _checked(journal.chain, role, ddo, service, answer)
+    fee = answer.provider_fee
+    if journal.begun(order_step(role)):
+        return replace(base, is_begun=True, reused=answer.valid_order, provider_fee=fee)
+    if fee is None:
+        if answer.valid_order is None:
+            raise OrderError(f"the node asks for an order of {ddo.id} and names no fee; nothing was signed")
+        return replace(base, valid=answer.valid_order)
+    if answer.valid_order:
+        fees = _fees(journal.chain, fee)
+        return replace(base, reused=answer.valid_order, provider_fee=fee, fees=fees)
+    source = find_source(journal.chain, base.datatoken)
+    fees = _fees(journal.chain, fee, base.datatoken)
+    return replace(base, source=source, provider_fee=fee, fees=fees)
+
+
+def _checked(chain: Chain, role: str, ddo: DDO, service: Service, answer: Order) -> OrderPlan:
     if answer.did not in (None, ddo.id) or answer.consumer_address is None:
         raise OrderError(f"the node's answer about {ddo.id} does not fit; nothing was signed")
     datatoken = chain.web3.to_checksum_address(service.datatoken_address)
     if answer.datatoken and answer.datatoken.lower() != datatoken.lower():
         raise OrderError(f"the node names another datatoken for {ddo.id} than its DDO; nothing was signed")
-    base = OrderPlan(
+    return OrderPlan(
         role=role,
         did=ddo.id,
         datatoken=datatoken,
-        service_index=[one.id for one in ddo.services].index(service.id),
+        service_id=service.id,
+        service_index=ddo.services.index(service),
         consumer=chain.web3.to_checksum_address(answer.consumer_address),
     )
-    fee = answer.provider_fee
-    begun = journal.steps.get(order_step(role))
-    if begun is not None and (begun.attempts or begun.result):
-        return _with(
-            base,
-            is_begun=True,
-            reused=answer.valid_order,
-            provider_fee=fee.as_tuple() if fee else (),
+
+
+def _fees(chain: Chain, fee: ProviderFee, datatoken: str | None = None) -> tuple[Amount, ...]:
+    """The provider's fee, and the market's if a datatoken is bought."""
+    due = [(fee.provider_fee_token, fee.provider_fee_amount)]
+    if datatoken is not None:
+        _, token, units = chain.read(
+            chain.contract("ERC20Template", datatoken).functions.getPublishingMarketFee()
         )
-    if answer.valid_order and fee is None:
-        return _with(base, valid=answer.valid_order)
-    if fee is None:
-        raise OrderError(f"the node asks for an order of {ddo.id} and names no fee; nothing was signed")
-    fees = []
-    if fee.provider_fee_amount:
-        fees.append(Amount.of(chain, fee.provider_fee_token, fee.provider_fee_amount))
-    if answer.valid_order:
-        return _with(base, reused=answer.valid_order, provider_fee=fee.as_tuple(), fees=tuple(fees))
-    token = chain.contract("ERC20Template", datatoken).functions
-    market = chain.read(token.getPublishingMarketFee())
-    if market[2]:
-        fees.append(Amount.of(chain, market[1], int(market[2])))
-    source = find_source(chain, datatoken)
-    return _with(base, source=source, provider_fee=fee.as_tuple(), fees=tuple(fees))
+        due.append((token, int(units)))
+    return tuple(amount_of(chain, token, units) for token, units in due if units)
 
 
-def _with(plan: OrderPlan, **changes: Any) -> OrderPlan:
-    return OrderPlan(**{**plan.__dict__, **changes})
-
-
-def carry_out(plan: OrderPlan, chain: Chain, journal: Journal) -> str:
+def carry_out(plan: OrderPlan, journal: Journal) -> str:
     """Buys and orders, as far as it is not done.
 
     Args:
         plan: of `plan_order`.
-        chain: with the account that pays.
-        journal: of this job.
+        journal: of this job; its chain's account pays.
 
     Returns:
         The transaction of the order, "0x...".
@@ -228,26 +222,26 @@ def carry_out(plan: OrderPlan, chain: Chain, journal: Journal) -> str:
     """
     if plan.valid:
         return plan.valid
-    source = plan.source
+    source, allowed = plan.source, list(plan.fees)
     if source is not None and source.kind != "owned" and not source.in_one:
-        _buy(plan, source, chain, journal)
-    allowed = list(plan.fees)
+        _buy(plan, source, journal)
     if source is not None and source.in_one and source.price:
         allowed.append(source.price)
     for amount in total(allowed):
-        _allow(plan, amount, plan.datatoken, chain, journal)
+        _allow(plan, amount, plan.datatoken, journal)
     done = journal.transact(
         order_step(plan.role),
         [plan.datatoken, plan.service_index, plan.consumer],
-        lambda: _order_call(plan, chain),
+        lambda: _order_call(plan, journal.chain),
         lambda receipt: {"order": "0x" + bytes(receipt["transactionHash"]).hex()},
     )
     return str(done["order"])
 
 
-def _buy(plan: OrderPlan, source: Source, chain: Chain, journal: Journal) -> None:
+def _buy(plan: OrderPlan, source: Source, journal: Journal) -> None:
+    chain = journal.chain
     if source.price is not None:
-        _allow(plan, source.price, source.contract, chain, journal)
+        _allow(plan, source.price, source.contract, journal)
 
     def call() -> Call:
         if source.price is None:
@@ -256,44 +250,43 @@ def _buy(plan: OrderPlan, source: Source, chain: Chain, journal: Journal) -> Non
         exchange = chain.contract("FixedRateExchange", source.contract)
         return exchange.functions.buyDT(source.exchange_id, TOKEN_WEI, source.price.units, ZERO_ADDRESS, 0)
 
-    journal.transact(_buy_step(plan.role), [plan.datatoken], call, lambda _: {})
+    journal.transact(f"buy the {plan.role}'s datatoken", [plan.datatoken], call)
 
 
-def _allow(plan: OrderPlan, amount: Amount, spender: str, chain: Chain, journal: Journal) -> None:
-    if allowance(chain, amount.token, spender) >= amount.units:
+def _allow(plan: OrderPlan, amount: Amount, spender: str, journal: Journal) -> None:
+    if allowance(journal.chain, amount.token, spender) >= amount.units:
         return
     journal.transact(
         f"let {spender} take {amount} for the {plan.role}",
         [amount.token, spender, str(amount.units)],
-        lambda: approve(chain, amount, spender),
-        lambda _: {},
+        lambda: approve(journal.chain, amount, spender),
     )
 
 
 def _order_call(plan: OrderPlan, chain: Chain) -> Call:
     source = plan.source
+    fee = plan.provider_fee.as_tuple() if plan.provider_fee else ()
     if plan.reused:
         token = chain.contract("ERC20Template", plan.datatoken)
-        return token.functions.reuseOrder(bytes.fromhex(plan.reused[2:]), plan.provider_fee)
-    no_market = (ZERO_ADDRESS, ZERO_ADDRESS, 0)
+        return token.functions.reuseOrder(bytes.fromhex(plan.reused[2:]), fee)
     if source is None or not source.in_one or source.kind == "owned":
         token = chain.contract("ERC20Template", plan.datatoken)
-        return token.functions.startOrder(plan.consumer, plan.service_index, plan.provider_fee, no_market)
+        return token.functions.startOrder(plan.consumer, plan.service_index, fee, _NO_FEE)
     token = chain.contract("ERC20TemplateEnterprise", plan.datatoken)
-    order: Any = (plan.consumer, plan.service_index, plan.provider_fee, no_market)
+    order = (plan.consumer, plan.service_index, fee, _NO_FEE)
     if source.price is None:
         return token.functions.buyFromDispenserAndOrder(order, source.contract)
-    purchase: Any = (source.contract, source.exchange_id, source.price.units, 0, ZERO_ADDRESS)
+    purchase = (source.contract, source.exchange_id, source.price.units, 0, ZERO_ADDRESS)
     return token.functions.buyFromFreAndOrder(order, purchase)
 
 
 class OrderBook:
-    """Orders of earlier jobs, which the next job may use while they are valid. No secrets in it.
+    """Orders of earlier jobs, which the next job may use while they are valid. It holds no secrets.
 
-    Losing the file costs new orders, nothing else; whether an order still holds is for the node to say.
+    Losing the file costs new orders, nothing else; the node says whether an order still holds.
 
     Args:
-        path: of the file, one order a line.
+        path: of the file, one order per line.
     """
 
     def __init__(self, path: Path) -> None:

@@ -7,20 +7,6 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-__all__ = [
-    "Environment",
-    "FileInfo",
-    "Initialized",
-    "Job",
-    "JobResult",
-    "Order",
-    "Payment",
-    "Price",
-    "ProviderFee",
-    "Resource",
-    "TokenPrices",
-]
-
 
 class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)

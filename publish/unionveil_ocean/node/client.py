@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from ..errors import IndexingTimeout, MissingExtra, NodeError, SettingError
-from ..jsjson import stringify
+from ..jsjson import JsonObject, stringify
 from .answers import Environment, FileInfo, Initialized, Job
 
 try:
@@ -28,7 +28,6 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtra(str(error.name)) from error
 
-__all__ = ["NodeClient", "sign_command"]
 
 _T = TypeVar("_T")
 
@@ -42,6 +41,8 @@ _CHECKSUM_BYTES = 10 << 20
 """How far a node reads a file for `fileInfo` unless its owner sets MAX_CHECKSUM_LENGTH (`utils/asset.ts`)."""
 
 _POLL_SECONDS = 1.0
+
+_RESULT = "/api/services/computeResult"
 
 
 def sign_command(account: LocalAccount, nonce: int, command: str) -> str:
@@ -60,7 +61,7 @@ def sign_command(account: LocalAccount, nonce: int, command: str) -> str:
 
 
 class NodeClient:
-    """One node.
+    """The `Node` at a URL.
 
     Args:
         url: of the node, without a path.
@@ -70,7 +71,7 @@ class NodeClient:
         pause: waits so many seconds.
 
     Raises:
-        SettingError: the URL is none.
+        SettingError: not a valid URL.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class NodeClient:
         *,
         timeout_seconds: float = 60,
         transport: httpx.BaseTransport | None = None,
-        pause: Callable[[float], None] = time.sleep,
+        pause: Callable[[float], None] = lambda seconds: time.sleep(seconds),  # looked up when it is called
     ) -> None:
         try:
             parsed = httpx.URL(url)
@@ -113,11 +114,7 @@ class NodeClient:
     # -- publishing ------------------------------------------------------------------------------------
 
     def nonce(self, address: str) -> int:
-        """The last nonce that the node saw of an address; 0 if none.
-
-        Raises:
-            NodeError: no answer, or a wrong one.
-        """
+        """The last nonce that the node saw of an address; 0 if none."""
         return self._patiently(lambda: self._nonce(address))
 
     def _nonce(self, address: str) -> int:
@@ -129,27 +126,14 @@ class NodeClient:
             raise self._wrong(path, "it names no nonce") from error
 
     def encrypt(
-        self, files: Sequence[Mapping[str, Any]], nft: str, datatoken: str, account: LocalAccount
+        self, files: Sequence[Mapping[str, object]], nft: str, datatoken: str, account: LocalAccount
     ) -> str:
-        """Files, encrypted so that only this node can open them.
-
-        Args:
-            files: e.g. `{"type": "url", "url": ..., "method": "GET"}`.
-            nft: address of the data NFT.
-            datatoken: address of the datatoken.
-            account: that signs.
-
-        Returns:
-            "0x..." hexadecimal, for a service's `files`.
-
-        Raises:
-            NodeError: the node refuses, or answers something else.
-        """
+        """Only this node can open them."""
         body = {"datatokenAddress": datatoken, "nftAddress": nft, "files": [dict(file) for file in files]}
         return self._encrypt(stringify(body).encode(), account)
 
-    def encrypt_ddo(self, ddo: Mapping[str, Any], account: LocalAccount) -> str:
-        """A DDO, encrypted for the chain (flag 2 of `setMetaData`); see `encrypt`."""
+    def encrypt_ddo(self, ddo: Mapping[str, object], account: LocalAccount) -> str:
+        """As `encrypt`."""
         return self._encrypt(stringify(ddo).encode(), account)
 
     def _encrypt(self, body: bytes, account: LocalAccount) -> str:
@@ -170,16 +154,8 @@ class NodeClient:
             raise self._wrong(path, "what it encrypted is not hexadecimal")
         return text
 
-    def file_info(self, file: Mapping[str, Any]) -> FileInfo:
-        """Size and SHA-256 of a file as the node sees it.
-
-        Args:
-            file: its address, or `did` and `serviceId` of an asset with one file; the node opens that itself.
-
-        Raises:
-            NodeError: the node refuses, cannot read the file (it answers an empty one then), or read only its
-                beginning.
-        """
+    def file_info(self, file: Mapping[str, object]) -> FileInfo:
+        """Refuses an empty file (a node answers so if it cannot read one) and one read only in part."""
         path = "/api/services/fileInfo"
         answer = self._patiently(lambda: self._json("POST", path, json={**file, "checksum": True}))
         found = self._model(tuple[FileInfo, ...], path, answer)
@@ -194,12 +170,8 @@ class NodeClient:
             )
         return found[0]
 
-    def validate(self, ddo: Mapping[str, Any], account: LocalAccount) -> dict[str, Any]:
-        """Lets the node check a DDO; returns its signature of it.
-
-        Raises:
-            NodeError: it refuses. It does not say what is wrong; check the DDO before.
-        """
+    def validate(self, ddo: Mapping[str, object], account: LocalAccount) -> None:
+        """Lets the node check a DDO; its signature of it is not needed."""
         path = "/api/aquarius/assets/ddo/validate"
 
         def ask(signed: dict[str, str]) -> Any:
@@ -209,14 +181,9 @@ class NodeClient:
         answer = self._signed(account, "validateDDO", ask, is_safe=True)
         if not isinstance(answer, dict):
             raise self._wrong(path, "it is no object")
-        return answer
 
-    def ddo(self, did: str) -> dict[str, Any] | None:
-        """The DDO that the node has indexed, None if it has none.
-
-        Raises:
-            NodeError: no answer, or a wrong one.
-        """
+    def ddo(self, did: str) -> JsonObject | None:
+        """The DDO that the node has indexed, None if it has none."""
         path = f"/api/aquarius/assets/ddo/{did}"
         try:
             answer = self._patiently(lambda: self._json("GET", path))
@@ -228,15 +195,8 @@ class NodeClient:
             raise self._wrong(path, "it is not the DDO that was asked for")
         return answer
 
-    def wait_until_indexed(
-        self, did: str, tx_hash: str | None = None, seconds: float = 120
-    ) -> dict[str, Any]:
-        """Asks until the node serves the DDO, of a certain transaction if one is named.
-
-        Raises:
-            IndexingTimeout: it does not within `seconds`.
-            NodeError: no answer, or a wrong one.
-        """
+    def wait_until_indexed(self, did: str, tx_hash: str | None = None, seconds: float = 120) -> JsonObject:
+        """Asks every second."""
         until = time.monotonic() + seconds
         while True:
             found = self.ddo(did)
@@ -249,47 +209,27 @@ class NodeClient:
     # -- compute ---------------------------------------------------------------------------------------
 
     def environments(self) -> tuple[Environment, ...]:
-        """Where the node runs jobs; none if it runs none.
-
-        Raises:
-            NodeError: no answer, or a wrong one.
-        """
+        """Where the node runs jobs; none if it runs none."""
         path = "/api/services/computeEnvironments"
         answer = self._patiently(lambda: self._json("GET", path))
         return self._model(tuple[Environment, ...], path, answer)
 
-    def initialize_compute(self, job: Mapping[str, Any], consumer: str) -> Initialized:
-        """What a paid job costs and what has to be ordered before.
-
-        Args:
-            job: datasets, algorithm, environment, payment, maxJobDuration.
-            consumer: address of the account.
-
-        Raises:
-            NodeError: the node refuses, e.g. because the data set does not trust the algorithm.
-        """
+    def initialize_compute(self, job: Mapping[str, object], consumer: str) -> Initialized:
+        """Refused e.g. if the data set does not trust the algorithm."""
         path = "/api/services/initializeCompute"
         body = {**job, "consumerAddress": consumer}
         answer = self._patiently(lambda: self._json("POST", path, json=body))
         return self._model(Initialized, path, answer)
 
-    def start_free(self, job: Mapping[str, Any], account: LocalAccount) -> Job:
+    def start_free(self, job: Mapping[str, object], account: LocalAccount) -> Job:
         """Starts a job that costs nothing; see `start_paid`."""
         return self._start("/api/services/freeCompute", "freeStartCompute", job, account)
 
-    def start_paid(self, job: Mapping[str, Any], account: LocalAccount) -> Job:
-        """Starts a job that was ordered and paid for. Sent once: no answer may mean that it runs.
-
-        Args:
-            job: datasets, algorithm, environment, and for paid jobs payment and maxJobDuration.
-            account: that signs.
-
-        Raises:
-            NodeError: the node refuses (then nothing runs), or gives no answer.
-        """
+    def start_paid(self, job: Mapping[str, object], account: LocalAccount) -> Job:
+        """Starts a job that was ordered and paid for. If the node refuses, nothing runs."""
         return self._start("/api/services/compute", "startCompute", job, account)
 
-    def _start(self, path: str, command: str, job: Mapping[str, Any], account: LocalAccount) -> Job:
+    def _start(self, path: str, command: str, job: Mapping[str, object], account: LocalAccount) -> Job:
         answer = self._signed(
             account,
             command,
@@ -302,11 +242,7 @@ class NodeClient:
         return jobs[0]
 
     def jobs(self, consumer: str, job_id: str | None = None) -> tuple[Job, ...]:
-        """Jobs of an account, or the one of an id.
-
-        Raises:
-            NodeError: no answer, or a wrong one.
-        """
+        """Jobs of an account, or the one of an id."""
         path = "/api/services/compute"
         params = {"consumerAddress": consumer, **({"jobId": job_id} if job_id else {})}
         answer = self._patiently(lambda: self._json("GET", path, params=params))
@@ -315,38 +251,14 @@ class NodeClient:
     def fetch_result(
         self, job_id: str, index: int, account: LocalAccount, file: Path, most_bytes: int
     ) -> int:
-        """Downloads one result of a job into a file, whole or not at all.
-
-        Args:
-            job_id: as `start` answered it.
-            index: of the result.
-            account: that owns the job.
-            file: written; whatever was there is replaced.
-            most_bytes: more is refused.
-
-        Returns:
-            The number of bytes.
-
-        Raises:
-            NodeError: the node refuses, breaks off, or sends too much.
-        """
+        """Downloads one result of a job into a file, whole or not at all."""
         part = file.with_name(file.name + ".part")
 
         def download(signed: dict[str, str]) -> int:
             params = {"jobId": job_id, "index": str(index), **signed}
-            written = 0
-            with self._http.stream("GET", "/api/services/computeResult", params=params) as response:
+            with self._http.stream("GET", _RESULT, params=params) as response:
                 self._check(response)
-                with part.open("wb") as out:
-                    for chunk in response.iter_bytes():
-                        written += len(chunk)
-                        if written > most_bytes:
-                            raise self._wrong(
-                                "/api/services/computeResult",
-                                f"result {index} is larger than {most_bytes} bytes",
-                            )
-                        out.write(chunk)
-            return written
+                return self._save(response, part, most_bytes)
 
         try:
             size = self._signed(account, "getComputeResult", download, is_safe=True)
@@ -354,6 +266,16 @@ class NodeClient:
         finally:
             part.unlink(missing_ok=True)
         return size
+
+    def _save(self, response: httpx.Response, file: Path, most_bytes: int) -> int:
+        written = 0
+        with file.open("wb") as out:
+            for chunk in response.iter_bytes():
+                written += len(chunk)
+                if written > most_bytes:
+                    raise self._wrong(_RESULT, f"the result is larger than {most_bytes} bytes")
+                out.write(chunk)
+        return written
 
     # -- the wire --------------------------------------------------------------------------------------
 
@@ -469,7 +391,7 @@ def _is_hex(text: str) -> bool:
     return True
 
 
-def _indexed_transaction(ddo: Mapping[str, Any]) -> str | None:
+def _indexed_transaction(ddo: JsonObject) -> str | None:
     event = (ddo.get("indexedMetadata") or {}).get("event") or ddo.get("event") or {}
     found = event.get("txid") or event.get("tx")
     return found.lower() if isinstance(found, str) else None

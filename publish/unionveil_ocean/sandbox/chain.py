@@ -10,11 +10,13 @@ import threading
 from dataclasses import replace
 from typing import Any
 
-from ..assets.pricing import TOKEN_WEI, FixedRate, Free, creation_call
-from ..chain.connection import Call, Chain, ContractFunction, FeePolicy, ask
+from ..assets.pricing import FixedRate, Free, creation_call
+from ..chain.connection import Call, Chain, ContractFunction, ask
 from ..chain.contracts import artifact
+from ..chain.fees import FeePolicy
 from ..chain.networks import Addresses, Network
 from ..errors import MissingExtra, SettingError
+from ..money import TOKEN_WEI
 
 try:
     from eth_account import Account
@@ -22,11 +24,10 @@ try:
     from eth_tester import EthereumTester, PyEVMBackend
     from web3 import Web3
     from web3.providers.eth_tester import EthereumTesterProvider
-    from web3.types import Wei
+    from web3.types import RPCEndpoint, RPCResponse, Wei
 except ModuleNotFoundError as error:
     raise MissingExtra("eth-tester[py-evm]") from error
 
-__all__ = ["EmbeddedChain", "deploy_ocean", "embedded_chain"]
 
 # What ocean-contracts' deploy script passes where the balancer template used to be.
 _DEAD_ADDRESS = "0x000000000000000000000000000000000000dEaD"
@@ -75,7 +76,7 @@ class _OneAtATime(EthereumTesterProvider):
         super().__init__(tester)
         self._lock = threading.RLock()
 
-    def make_request(self, method: Any, params: Any) -> Any:
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         with self._lock:
             return super().make_request(method, params)
 
@@ -105,7 +106,7 @@ def deploy_ocean(chain: Chain) -> Addresses:
     """
     owner = chain.address
 
-    def deploy(name: str, *arguments: Any) -> str:
+    def deploy(name: str, *arguments: object) -> str:
         receipt = chain.send(chain.constructor(name, *arguments), action=f"deploy {name}")
         return str(receipt["contractAddress"])
 

@@ -3,78 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
-import io
-import struct
 import tarfile
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from unionveil.config import AnonymizeConfig
+from job_archives import archive, folder, good_members, special, tar_of
 from unionveil.errors import OutputError
-from unionveil.manifest import ManifestBuilder, RedactedRecord, RejectedRecord
-from unionveil_ocean.errors import ResultsError
-from unionveil_ocean.jobs.results import Limits, log_text, unpack, verify
-
-
-def tar_of(*members: tuple[str, bytes] | tarfile.TarInfo, mode: str = "w") -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode=mode) as tar:
-        for member in members:
-            if isinstance(member, tarfile.TarInfo):
-                tar.addfile(member)
-            else:
-                info = tarfile.TarInfo(member[0])
-                info.size = len(member[1])
-                tar.addfile(info, io.BytesIO(member[1]))
-    return buffer.getvalue()
-
-
-def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
-    info = tarfile.TarInfo(name)
-    info.type, info.linkname = kind, target
-    return info
-
-
-def folder(name: str) -> tarfile.TarInfo:
-    return special(name, tarfile.DIRTYPE)
-
-
-def record(number: int, name: str, data: bytes) -> RedactedRecord:
-    return RedactedRecord(
-        input=number,
-        output=name,
-        sha256=hashlib.sha256(data).hexdigest(),
-        size_bytes=len(data),
-        format="jpeg",
-        size_wh=(1, 1),
-        frames=1,
-        faces=(),
-    )
-
-
-def outputs(**files: bytes) -> dict[str, bytes]:
-    builder = ManifestBuilder(AnonymizeConfig(), ())
-    for number, (name, data) in enumerate(files.items(), 1):
-        builder.add(record(number, name, data))
-    builder.add(RejectedRecord(input=len(files) + 1, reason="unreadable", detail="It is cut off."))
-    return {**files, "manifest.json": builder.to_bytes()}
-
-
-GOOD = outputs(a=b"one", b=b"two")
-
-
-def archive(tmp_path, *members, **options):
-    path = tmp_path / "outputs.tar"
-    path.write_bytes(tar_of(*members, **options))
-    return path
-
-
-def good_members(**changed: bytes | None):
-    files = {**GOOD, **changed}
-    return [(f"outputs/{name}", data) for name, data in files.items() if data is not None]
+from unionveil_ocean.jobs.unpack import Limits, unpack
+from unionveil_ocean.jobs.verify import ResultsError, verify
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
@@ -165,54 +101,3 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(OutputError, match="is there already"):
         unpack(archive(tmp_path, *good_members()), tmp_path / "out")
-
-
-def unpacked(tmp_path, **changed):
-    unpack(archive(tmp_path, *good_members(**changed)), tmp_path / "out")
-    return tmp_path / "out"
-
-
-@pytest.mark.parametrize(
-    ("changed", "sentence"),
-    [
-        ({"a": b"eno"}, "'a' was altered"),
-        ({"a": b"one!"}, "'a' has 4 bytes"),
-        ({"a": None}, "'a' is missing"),
-        ({"extra": b"hello"}, "'extra' is there but not in manifest.json"),
-        ({"manifest.json": None}, "the job did not finish"),
-        ({"manifest.json": b"{}"}, "is none of UnionVeil's"),
-        ({"manifest.json": GOOD["manifest.json"].replace(b'"inputs": 3', b'"inputs": 4')}, "totals"),
-        ({"manifest.json": GOOD["manifest.json"].replace(b'"output":"a"', b'"output":"../a"')}, "leads out"),
-    ],
-)
-def test_everything_that_does_not_fit_the_manifest_is_named(tmp_path, changed, sentence):
-    with pytest.raises(ResultsError, match=sentence):
-        verify(unpacked(tmp_path, **changed))
-
-
-def test_all_that_does_not_fit_is_named_at_once(tmp_path):
-    with pytest.raises(ResultsError) as caught:
-        verify(unpacked(tmp_path, a=b"eno", b=None, extra=b"x"))
-    assert len(caught.value.issues) == 3
-
-
-def frames(*parts: tuple[int, bytes]) -> bytes:
-    return b"".join(struct.pack(">BxxxL", stream, len(data)) + data for stream, data in parts)
-
-
-def test_a_log_loses_its_frame_headers_and_terminal_commands():
-    data = frames((1, b"first\nsec"), (2, b"ond\n\x1b[2Jwarning\r\n"))
-    assert log_text(data) == "first\nsecond\n[2Jwarning\n"
-    assert log_text(b"no frames\n") == "no frames\n"
-    assert log_text(data[:-4]) == "first\nsecond\n[2Jwarni"
-    assert log_text(b"") == ""
-
-
-@given(st.lists(st.tuples(st.integers(0, 2), st.text("abc\nä", min_size=1).map(str.encode)), max_size=5))
-def test_framed_text_comes_back(parts):
-    assert log_text(frames(*parts)) == b"".join(data for _, data in parts).decode()
-
-
-@given(st.binary(max_size=60))
-def test_no_log_is_too_odd(data):
-    assert all(char in "\n\t" or char.isprintable() or char.isspace() for char in log_text(data))

@@ -73,20 +73,18 @@ def test_every_signed_call_uses_the_next_nonce(node, client, chain):
     assert client.nonce(chain.address) == before + 1
 
 
-def test_a_stale_nonce_is_refused_once_and_then_taken_anew(node, client, chain, monkeypatch):
+def test_a_stale_nonce_is_refused_once_and_then_taken_anew(node, client, chain):
     client.encrypt([], NFT, DATATOKEN, chain.account)
-    real = client._nonce
-    monkeypatch.setattr(client, "_nonce", _first_then(0, real))
+    stale = [0]
+    node.change = lambda received, value: (
+        {"nonce": str(stale.pop())} if received.path.endswith("nonce") and stale else value
+    )
     client.encrypt([], NFT, DATATOKEN, chain.account)
-    monkeypatch.setattr(client, "_nonce", lambda address: 0)
+    assert not stale
+    node.change = lambda received, value: {"nonce": "0"} if received.path.endswith("nonce") else value
     with pytest.raises(NodeError, match="is not a valid nonce") as caught:
         client.encrypt([], NFT, DATATOKEN, chain.account)
     assert caught.value.status == 401
-
-
-def _first_then(first, real):
-    answers = [first]
-    return lambda address: answers.pop() if answers else real(address)
 
 
 def test_a_signature_of_another_key_is_refused(client, chain, monkeypatch):

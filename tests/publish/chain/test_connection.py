@@ -1,7 +1,9 @@
 import pytest
 
-from unionveil_ocean.chain.connection import FeePolicy, event_of, shown_url
-from unionveil_ocean.chain.contracts import ZERO_ADDRESS, artifact
+from unionveil_ocean.chain.addresses import ZERO_ADDRESS
+from unionveil_ocean.chain.connection import event_of, shown_url
+from unionveil_ocean.chain.contracts import artifact
+from unionveil_ocean.chain.fees import FeePolicy
 from unionveil_ocean.chain.networks import find_network, known_networks
 from unionveil_ocean.errors import (
     ChainError,

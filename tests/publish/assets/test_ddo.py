@@ -1,17 +1,17 @@
 import hashlib
 import json
-import pickle
 from typing import get_args
 
 import pytest
 
-from ocean_assets import algorithm
+from ocean_assets import algorithm, build_ddo
 from unionveil.config import AnonymizeConfig, Redaction
 from unionveil.errors import ConfigError
 from unionveil.job import config_of, job_parameters, read_parameters
-from unionveil_ocean import errors
-from unionveil_ocean.assets.asset import Asset, build_ddo, check_draft, consumer_parameters, credentials_of
-from unionveil_ocean.assets.ddo import MAX_OPTIONS_CHARACTERS, checksum_address, did_of, parse_ddo
+from unionveil_ocean.assets.asset import Asset, credentials_of
+from unionveil_ocean.assets.ddo import MAX_OPTIONS_CHARACTERS, did_of, parse_ddo
+from unionveil_ocean.assets.files import consumer_parameters
+from unionveil_ocean.chain.addresses import checksum_address
 from unionveil_ocean.errors import InvalidDDO, SettingError
 
 NFT = "0x57967030e9f328CeC0Eb5B6bb2D15013d82eBcEc"
@@ -98,7 +98,7 @@ def test_an_algorithm_without_files_or_checksum_is_refused_before_anything_is_si
     asset = algorithm()
     empty = Asset(asset.metadata, (), "access", asset.pricing)
     with pytest.raises(InvalidDDO, match="--file-url"):
-        check_draft(empty, 1, "http://127.0.0.1:8001")
+        empty.draft(1, "http://127.0.0.1:8001")
     with pytest.raises(InvalidDDO, match="push it"):
         algorithm(container={**algorithm().metadata.algorithm.container.model_dump(), "checksum": ""})
 
@@ -148,33 +148,3 @@ def test_credentials_are_checked():
         credentials_of((NFT,), (NFT.lower(),))
     with pytest.raises(SettingError, match="no address"):
         credentials_of(("me",), ())
-
-
-FACTS = {
-    "SettingError": ("a sentence",),
-    "MissingExtra": ("web3",),
-    "InvalidDDO": (["one", "two"],),
-    "NetworkMismatch": (1, 137),
-    "ChainError": ("a sentence",),
-    "InsufficientFunds": ("0xabc", 2 * 10**18, 10**18, "ETH"),
-    "NodeError": ("http://127.0.0.1:8001", 500, "broken"),
-    "TransactionFailed": ("0x12", "no", "mint"),
-    "IndexingTimeout": ("did:op:12", 3.0),
-    "JournalError": ("a sentence",),
-    "PublishError": ("a sentence",),
-    "OrderError": ("a sentence",),
-    "UntrustedAlgorithm": ("did:op:1", "did:op:2", "another image"),
-    "JobFailed": ("1234", "no memory"),
-    "ResultsError": (["one", "two"],),
-}
-
-
-@pytest.mark.parametrize("name", errors.__all__)
-def test_errors_survive_pickling_with_their_facts(name):
-    kind = getattr(errors, name)
-    error = kind(*FACTS[name])
-    back = pickle.loads(pickle.dumps(error))  # noqa: S301
-    assert type(back) is kind
-    assert str(back) == str(error)
-    assert vars(back) == vars(error)
-    assert name in (errors.__doc__ or "")

@@ -10,8 +10,8 @@ import subprocess
 import pytest
 
 from npm import npm_folder
-from ocean_assets import algorithm, closed_compute, dataset
-from unionveil_ocean.assets.asset import build_ddo, credentials_of
+from ocean_assets import algorithm, build_ddo, closed_compute, dataset
+from unionveil_ocean.assets.asset import credentials_of
 from unionveil_ocean.assets.ddo import TrustedAlgorithm, parse_ddo
 from unionveil_ocean.errors import InvalidDDO
 

@@ -20,15 +20,14 @@ from ocean_assets import CHECKOUT, skip_without_escrow
 from unionveil.manifest import Manifest
 from unionveil_ocean.chain.connection import Chain
 from unionveil_ocean.chain.journal import Journal
-from unionveil_ocean.commands import register as publishing
-from unionveil_ocean.commands import trust as trusting
+from unionveil_ocean.commands import session
 
 WHOLE = 10**18
 MAIN = (CHECKOUT / "algorithm" / "main.py").read_bytes()
 
 
 @pytest.fixture
-def union(world, files, monkeypatch):
+def union(world, files):
     """A union whose photos lie behind an address that is a secret."""
     world.chain.mint_ocean(world.account.address, 100 * WHOLE)
     files.content[f"main.py?token={FILE_SECRET}"] = MAIN
@@ -38,7 +37,6 @@ def union(world, files, monkeypatch):
             archive.write(samples.SCENES / name, f"member/{name}")
     world.photos_url = files.add(f"photos.zip?token={FILE_SECRET}", buffer.getvalue())
     world.node.runner = ProcessRunner()
-    monkeypatch.setattr("unionveil_ocean.jobs.compute._POLL_SECONDS", 0.05)
     return world
 
 
@@ -149,7 +147,7 @@ class Killed(BaseException):
     """As a kill: nothing of ours catches it."""
 
 
-def kill_at_every_step(monkeypatch, module, moment):
+def kill_at_every_step(monkeypatch, moment):
     """Kills once whenever a transaction was signed, or sent, and when a step is done; the names seen."""
     seen = []
 
@@ -160,7 +158,7 @@ def kill_at_every_step(monkeypatch, module, moment):
         if not name.endswith(": index"):  # that was the last one: the same command is another update then
             raise Killed
 
-    monkeypatch.setattr(module, "Journal", functools.partial(Journal, on_step=kill))
+    monkeypatch.setattr(session, "Journal", functools.partial(Journal, on_step=kill))
     return seen
 
 
@@ -177,7 +175,7 @@ def test_a_data_set_and_its_next_version_survive_being_killed_at_every_step(unio
     _, shown, _ = union.register("--yes", "--json")
     algorithm = json.loads(shown)["did"]
     before, nonce = union.nfts(), union.chain.as_account(union.account).next_nonce()
-    seen = kill_at_every_step(monkeypatch, publishing, moment)
+    seen = kill_at_every_step(monkeypatch, moment)
     command = (
         "register_dataset", *union.options, "--yes", "--file-url", union.photos_url,
         "--algorithm", algorithm,
@@ -199,7 +197,7 @@ def test_a_data_set_and_its_next_version_survive_being_killed_at_every_step(unio
 def test_changing_trust_survives_being_killed_at_every_step(union, files, monkeypatch, moment):
     algorithm, dataset, _ = register_both(union)
     files.content[f"main.py?token={FILE_SECRET}"] = MAIN + b"# a new version\n"
-    seen = kill_at_every_step(monkeypatch, trusting, moment)
+    seen = kill_at_every_step(monkeypatch, moment)
     nonce = union.chain.as_account(union.account).next_nonce()
     command = ("trust", "add", dataset, algorithm, *union.options, "--yes")
     code, _, error = run_until_it_ends(lambda: union.run(*command))

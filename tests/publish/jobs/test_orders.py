@@ -10,14 +10,15 @@ from eth_account.messages import encode_defunct
 
 from ocean_assets import skip_without_escrow
 from unionveil_ocean.assets.ddo import DDO, Service
-from unionveil_ocean.assets.pricing import TOKEN_WEI, FixedRate, Free, creation_call
+from unionveil_ocean.assets.pricing import FixedRate, Free, creation_call
+from unionveil_ocean.chain.addresses import ZERO_ADDRESS
 from unionveil_ocean.chain.connection import event_of
-from unionveil_ocean.chain.contracts import ZERO_ADDRESS
 from unionveil_ocean.chain.journal import Journal
-from unionveil_ocean.chain.tokens import Amount, balance_of, check_funds, total
+from unionveil_ocean.chain.tokens import amount_of, balance_of, check_funds
 from unionveil_ocean.errors import InsufficientFunds, OrderError, TransactionFailed
 from unionveil_ocean.jobs.escrow import pay_in, plan_escrow
 from unionveil_ocean.jobs.orders import carry_out, find_source, plan_order
+from unionveil_ocean.money import TOKEN_WEI, total
 from unionveil_ocean.node.answers import Order, Payment
 
 ENVIRONMENT = "0x" + "e1" * 20
@@ -66,6 +67,11 @@ def enterprise(publisher, pricing) -> str:
 def ddo_of(datatoken: str) -> DDO:
     service = Service.model_construct(id="s", type="compute", datatoken_address=datatoken, timeout=0)
     return DDO.model_construct(id="did:op:" + "0" * 64, services=[service])
+
+
+def planned(journal, role, datatoken, said):
+    ddo = ddo_of(datatoken)
+    return plan_order(journal, role, ddo, ddo.services[0], said)
 
 
 def answer(node, token: str, amount: int = 0, **changes) -> Order:
@@ -123,9 +129,9 @@ def test_an_order_from_an_exchange_pays_price_and_fees(publisher, buyer, ocean, 
     before = balance_of(buyer, ocean)
     with Journal(tmp_path / "job.json", buyer) as journal:
         said = answer(publisher, ocean, TOKEN_WEI // 2)
-        plan = plan_order(buyer, "data set", ddo_of(datatoken), "s", said, journal)
-        tx_hash = carry_out(plan, buyer, journal)
-        assert carry_out(plan, buyer, journal) == tx_hash
+        plan = planned(journal, "data set", datatoken, said)
+        tx_hash = carry_out(plan, journal)
+        assert carry_out(plan, journal) == tx_hash
     assert started(buyer, datatoken, tx_hash) == 1
     paid = sum(amount.units for amount in plan.costs)
     assert before - balance_of(buyer, ocean) == paid == 3 * TOKEN_WEI + 3 * TOKEN_WEI // 1000 + TOKEN_WEI // 2
@@ -136,10 +142,10 @@ def test_a_free_order_in_one_transaction(publisher, buyer, ocean, tmp_path):
     datatoken = enterprise(publisher, Free())
     with Journal(tmp_path / "job.json", buyer) as journal:
         said = answer(publisher, ocean)
-        plan = plan_order(buyer, "algorithm", ddo_of(datatoken), "s", said, journal)
+        plan = planned(journal, "algorithm", datatoken, said)
         assert plan.source is not None
         assert plan.source.in_one
-        tx_hash = carry_out(plan, buyer, journal)
+        tx_hash = carry_out(plan, journal)
         assert list(journal.steps) == ["order the algorithm"]
     assert started(buyer, datatoken, tx_hash) == 1
 
@@ -148,8 +154,8 @@ def test_a_market_fee_is_paid_too(publisher, buyer, ocean, tmp_path):
     market = Account.create().address
     datatoken = published(publisher, Free(), fee=(market, ocean, 7))
     with Journal(tmp_path / "job.json", buyer) as journal:
-        plan = plan_order(buyer, "data set", ddo_of(datatoken), "s", answer(publisher, ocean, 5), journal)
-        carry_out(plan, buyer, journal)
+        plan = planned(journal, "data set", datatoken, answer(publisher, ocean, 5))
+        carry_out(plan, journal)
     assert balance_of(buyer, ocean, market) == 7
     assert sum(amount.units for amount in plan.costs) == 12
 
@@ -160,9 +166,9 @@ def test_a_forged_fee_is_refused_by_the_contract(publisher, buyer, ocean, tmp_pa
     assert said.provider_fee is not None
     forged = said.model_copy(update={"provider_fee": said.provider_fee.model_copy(update={"valid_until": 9})})
     with Journal(tmp_path / "job.json", buyer) as journal:
-        plan = plan_order(buyer, "data set", ddo_of(datatoken), "s", forged, journal)
+        plan = planned(journal, "data set", datatoken, forged)
         with pytest.raises(TransactionFailed, match="Invalid provider fee"):
-            carry_out(plan, buyer, journal)
+            carry_out(plan, journal)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +187,7 @@ def test_a_node_that_speaks_of_something_else(publisher, buyer, ocean, tmp_path,
         pytest.raises(OrderError, match=sentence),
     ):
         said = answer(publisher, ocean, **change)
-        plan_order(buyer, "data set", ddo_of(datatoken), "s", said, journal)
+        planned(journal, "data set", datatoken, said)
 
 
 def payment(chain, ocean, amount: int) -> Payment:
@@ -201,8 +207,8 @@ def test_the_escrow_gets_what_is_missing_and_no_more(chain, buyer, ocean, tmp_pa
     plan = plan_escrow(buyer, asked, ENVIRONMENT)
     assert plan.deposit.units == 4 * TOKEN_WEI
     with Journal(tmp_path / "a.json", buyer) as journal:
-        pay_in(plan, buyer, journal)
-        pay_in(plan, buyer, journal)
+        pay_in(plan, journal)
+        pay_in(plan, journal)
     escrow = chain.contract("Escrow", chain.addresses.escrow).functions
     assert escrow.getUserFunds(buyer.address, ocean).call()[0] == 4 * TOKEN_WEI
     (allowed,) = escrow.getAuthorizations(
@@ -224,7 +230,7 @@ def test_a_network_without_an_escrow_says_so(chain, buyer, ocean):
 
 
 def test_amounts_are_exact_and_read_like_money(chain, buyer, ocean):
-    one = Amount.of(buyer, ocean, 1)
+    one = amount_of(buyer, ocean, 1)
     assert str(one) == "0.000000000000000001 OCEAN"
     assert str(replace(one, units=25 * 10**17)) == "2.5 OCEAN"
     assert str(replace(one, units=0)) == "0 OCEAN"

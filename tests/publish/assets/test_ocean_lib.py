@@ -8,12 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from ocean_assets import algorithm, closed_compute, dataset
+from ocean_assets import algorithm, closed_compute, dataset, publish
 from unionveil_ocean.assets.asset import credentials_of
-from unionveil_ocean.assets.publisher import publish
 from unionveil_ocean.assets.trust import trusted_algorithm
 from unionveil_ocean.chain.contracts import artifact
-from unionveil_ocean.chain.journal import Journal
 from unionveil_ocean.errors import SettingError
 from unionveil_ocean.sandbox.node import OfflineNode
 
@@ -55,8 +53,7 @@ def config(ocean_lib, chain, tmp_path):
 
 def published(asset, chain, tmp_path, name):
     node = OfflineNode({file["url"]: b"content" for file in asset.files})
-    with Journal(tmp_path / f"{name}.json", chain) as journal:
-        return publish(asset, chain, node, journal), node
+    return publish(asset, chain, node, tmp_path / f"{name}.json"), node
 
 
 def test_its_wrappers_open_the_data_nft_and_the_datatoken(ocean_lib, config, chain, tmp_path):

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import zipfile
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,6 +31,7 @@ from unionveil_ocean.assets.pricing import FixedRate, Free
 from unionveil_ocean.chain.accounts import load_account
 from unionveil_ocean.chain.journal import Journal
 from unionveil_ocean.commands import run_job as command
+from unionveil_ocean.commands import session
 from unionveil_ocean.commands.session import Session
 from unionveil_ocean.jobs.orders import OrderBook
 from unionveil_ocean.node.client import NodeClient
@@ -104,21 +106,21 @@ def shop(world, tmp_path, monkeypatch):
     monkeypatch.setattr(node, "after", lambda _: None)
     monkeypatch.setattr(node, "price", 0.5)
     monkeypatch.setattr(node, "offers_free", True)
-    monkeypatch.setattr("unionveil_ocean.jobs.compute._POLL_SECONDS", 0.01)
+    monkeypatch.setattr(node, "change", lambda _, value: value)
     monkeypatch.setenv("PRIVATE_KEY", BUYER_KEY)
     node.requests.clear()
     node.jobs.clear()
     clients = []
 
     @contextmanager
-    def open_session(**options):
-        account = load_account(options["keystore"], lambda: "")
+    def open_session(options):
+        account = load_account(options.keystore, lambda: "")
         with NodeClient(node.url, timeout_seconds=20, pause=lambda _: None) as client:
             clients.append(client)
+            chain, journals = world.chain.as_account(account), options.journal_dir or tmp_path / "journal"
             yield Session(
-                world.chain.as_account(account), client, options["journal_dir"] or tmp_path / "journal",
-                options["yes"],
-            )  # fmt: skip
+                chain, client, journals, options.yes, lambda seconds: time.sleep(min(seconds, 0.01))
+            )
 
     monkeypatch.setattr(command, "open_session", open_session)
 
@@ -129,7 +131,11 @@ def shop(world, tmp_path, monkeypatch):
                 "--algorithm", market.algorithm.id, "--dataset", market.dataset.id, *arguments,
             )  # fmt: skip
         yes_flag = ["--yes"] if yes else []
-        monkeypatch.setattr(sys, "argv", ["run_job.py", "-o", str(tmp_path / output), *yes_flag, *arguments])
+        monkeypatch.setattr(
+            sys,
+            "argv",
+            ["run_job.py", "--network", "development", "-o", str(tmp_path / output), *yes_flag, *arguments],
+        )
         with pytest.raises(SystemExit) as caught:
             command.main()
         return int(caught.value.code or 0)
@@ -303,7 +309,7 @@ def test_orders_are_used_again_as_long_as_they_hold(shop, capfd, monkeypatch):
     assert "still holds" in capfd.readouterr().err
     assert before - ocean(shop.chain) == WHOLE // 2
     # The node's fee has run out, the order has not.
-    monkeypatch.setattr(shop.node, "_has_fee", lambda *_: False)
+    monkeypatch.setattr(shop.node, "has_fee", lambda *_: False)
     assert shop.run(*arguments, "--new", output="c", market=market) == 0
     assert "is used again" in capfd.readouterr().err
     assert before - ocean(shop.chain) == 2 * FEE + WHOLE
@@ -327,7 +333,7 @@ def test_interrupted_after_each_step_and_resumed_pays_once(shop, monkeypatch, ca
             seen.append(name)
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "Journal", functools.partial(Journal, on_step=interrupt))
+    monkeypatch.setattr(session, "Journal", functools.partial(Journal, on_step=interrupt))
     market = shop.world.sold
     before, block = ocean(shop.chain), shop.chain.web3.eth.block_number
     locked = escrowed(shop.chain)
@@ -405,9 +411,16 @@ def test_an_algorithm_that_the_data_set_does_not_name(shop, capfd):
     assert "it is not among those it names" in capfd.readouterr().err
 
 
-def test_the_node_refuses_what_the_client_let_through(shop, capfd, monkeypatch):
-    """The node's own check of trust, with ours switched off."""
-    monkeypatch.setattr("unionveil_ocean.jobs.compute.check_trust", lambda *_: None)
+def test_the_node_refuses_what_the_client_let_through(shop, capfd):
+    """The node's own check of trust: the data set that the client sees trusts every algorithm."""
+
+    def open_to_all(received, value):
+        if received.path.endswith(shop.world.sold.dataset.id):
+            value = json.loads(json.dumps(value))
+            value["services"][0]["compute"]["publisherTrustedAlgorithmPublishers"] = ["*"]
+        return value
+
+    shop.node.change = open_to_all
     stranger = replace(shop.world.sold, algorithm=shop.world.free.algorithm)
     assert shop.run("--paid", market=stranger) == 2
     assert "not allowed to run on the dataset" in capfd.readouterr().err
@@ -435,10 +448,10 @@ def test_no_funds(shop, capfd, monkeypatch):
 
 def test_a_reverted_transaction_stops_before_the_next(shop, capfd, monkeypatch):
     """The order is refused by its contract: the provider's signature is wrong."""
-    real = shop.node._provider_fee
+    real = shop.node.provider_fee
     cheated = {"providerFeeAmount": "7"}
-    monkeypatch.setattr(shop.node, "_provider_fee", lambda service: {**real(service), **cheated})
-    monkeypatch.setattr(shop.node, "_is_order", lambda *_: False)
+    monkeypatch.setattr(shop.node, "provider_fee", lambda service: {**real(service), **cheated})
+    monkeypatch.setattr(shop.node, "is_order", lambda *_: False)
     assert shop.run("--paid", "--seconds", "60") == 2
     error = capfd.readouterr().err
     assert "order the algorithm" in error
@@ -455,23 +468,18 @@ def test_a_reverted_transaction_stops_before_the_next(shop, capfd, monkeypatch):
         ({"amount": "-5"}, "payment.amount"),
     ],
 )
-def test_a_node_that_wants_to_be_paid_in_another_way(shop, capfd, monkeypatch, change, sentence):
-    real = shop.node._initialize
-
-    def lie(received):
-        answer = real(received)
-        return {**answer, "payment": {**answer["payment"], **change}}
-
-    monkeypatch.setattr(shop.node, "_initialize", lie)
+def test_a_node_that_wants_to_be_paid_in_another_way(shop, capfd, change, sentence):
+    shop.node.change = lambda received, value: (
+        {**value, "payment": {**value["payment"], **change}} if "initialize" in received.path else value
+    )
     count = shop.chain.web3.eth.get_transaction_count(BUYER.address)
     assert shop.run("--paid") == 2
     assert sentence in capfd.readouterr().err
     assert shop.chain.web3.eth.get_transaction_count(BUYER.address) == count
 
 
-def test_an_asset_of_another_chain(shop, capfd, monkeypatch):
-    real = shop.node._ddo
-    monkeypatch.setattr(shop.node, "_ddo", lambda received: {**real(received), "chainId": 1})
+def test_an_asset_of_another_chain(shop, capfd):
+    shop.node.change = lambda received, value: {**value, "chainId": 1} if "/ddo/" in received.path else value
     assert shop.run("--free") == 2
     assert "is on chain 1, the network is chain" in capfd.readouterr().err
 

@@ -15,8 +15,9 @@ from web3 import Web3
 from npm import npm_folder
 from ocean_assets import algorithm
 from unionveil_ocean.assets.pricing import pricing_of
-from unionveil_ocean.assets.publisher import change_state, publish, update
-from unionveil_ocean.chain.connection import Chain, FeePolicy, connect
+from unionveil_ocean.assets.publisher import Publisher
+from unionveil_ocean.chain.connection import Chain, connect
+from unionveil_ocean.chain.fees import FeePolicy
 from unionveil_ocean.chain.journal import Journal
 from unionveil_ocean.chain.networks import Addresses, Network
 from unionveil_ocean.errors import ChainError, InsufficientFunds, NetworkMismatch, TransactionFailed
@@ -65,19 +66,26 @@ def anvil(request):
             process.terminate()
 
 
+def publish(journal, node):
+    publisher = Publisher(journal, node)
+    return publisher.publish(publisher.plan(algorithm()))
+
+
 def test_everything_goes_over_the_wire(anvil, tmp_path):
     chain, _, fork = anvil
     node = OfflineNode()
     with Journal(tmp_path / "j.json", chain) as journal:
-        done = publish(algorithm(pricing_of("1.5", None, chain)), chain, node, journal)
-        later = update(algorithm(description="A second version."), done.ddo, chain, node, journal)
+        publisher = Publisher(journal, node)
+        plan = publisher.plan(algorithm(pricing_of("1.5", None, chain)))
+        done = publisher.publish(plan)
+        later = publisher.update(algorithm(description="A second version."), done.ddo)
         assert later.did == done.did
-        assert change_state(done.nft, "revoked", chain, journal)
+        assert publisher.change_state(done.nft, "revoked")
     sent = chain.web3.eth.get_transaction(done.tx_hashes["create"])
     assert sent["type"] == (0 if fork == "legacy" else 2)
     assert sent["from"] == chain.address
     # Another implementation of the chain counts the same gas; before EIP-7623 data was cheaper.
-    counted = rehearse(algorithm(pricing_of("1.5", None, chain)), node.url)
+    counted = rehearse(plan, node.url)
     assert done.gas_used["create"] == pytest.approx(counted["create"], rel=0.01)
     if fork == "legacy":
         assert done.gas_used["set metadata"] < counted["set metadata"]
@@ -101,9 +109,9 @@ def test_interrupted_it_resumes(anvil, tmp_path):
                 raise Interrupted
 
         with pytest.raises(Interrupted), Journal(tmp_path / "j.json", chain, stop) as journal:
-            publish(algorithm(), chain, node, journal)
+            publish(journal, node)
     with Journal(tmp_path / "j.json", chain) as journal:
-        publish(algorithm(), chain, node, journal)
+        publish(journal, node)
     assert factory.getCurrentNFTCount().call() == before + 1
 
 
@@ -120,17 +128,17 @@ def test_a_transaction_that_waits_is_found_by_the_next_run(anvil, tmp_path):
             pytest.raises(ChainError, match="goes on waiting"),
             Journal(tmp_path / "j.json", impatient) as journal,
         ):
-            publish(algorithm(), impatient, node, journal)
+            publish(journal, node)
         with (
             pytest.raises(ChainError, match="goes on waiting"),
             Journal(tmp_path / "j.json", impatient) as journal,
         ):
-            publish(algorithm(), impatient, node, journal)
+            publish(journal, node)
     finally:
         rpc("evm_setAutomine", [True])
     rpc("evm_mine", [])
     with Journal(tmp_path / "j.json", chain) as journal:
-        publish(algorithm(), chain, node, journal)
+        publish(journal, node)
     assert factory.getCurrentNFTCount().call() == before + 1
 
 

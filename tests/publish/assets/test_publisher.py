@@ -8,9 +8,9 @@ from node_double import NodeDouble
 from ocean_assets import URL, algorithm, introduce
 from unionveil_ocean.assets.ddo import did_of, parse_ddo
 from unionveil_ocean.assets.pricing import FixedRate, pricing_of
-from unionveil_ocean.assets.publisher import change_state, is_current, publish, revise, update
+from unionveil_ocean.assets.publisher import Publisher
+from unionveil_ocean.chain.addresses import ZERO_ADDRESS
 from unionveil_ocean.chain.connection import connect, event_of
-from unionveil_ocean.chain.contracts import ZERO_ADDRESS
 from unionveil_ocean.chain.journal import Journal, move_away
 from unionveil_ocean.errors import ChainError, InvalidDDO, JournalError, NodeError, TransactionFailed
 from unionveil_ocean.node.client import NodeClient
@@ -33,7 +33,8 @@ def node():
 
 def run(asset, chain, node, path, on_step=None, **options):
     with Journal(path, chain, on_step) as journal:
-        return publish(asset, chain, node, journal, **options)
+        publisher = Publisher(journal, node, **options)
+        return publisher.publish(publisher.plan(asset))
 
 
 def test_what_is_published_is_on_the_chain(chain, node, tmp_path):
@@ -237,8 +238,8 @@ def test_a_new_version_keeps_did_token_and_service(chain, node, tmp_path):
     path = tmp_path / "j.json"
     first = run(algorithm(), chain, node, path)
     with Journal(path, chain) as journal:
-        second = update(algorithm(description="Now better than before."), first.ddo, chain, node, journal)
-        third = update(algorithm(description="Better still, and more."), second.ddo, chain, node, journal)
+        second = Publisher(journal, node).update(algorithm(description="Now better than before."), first.ddo)
+        third = Publisher(journal, node).update(algorithm(description="Better still, and more."), second.ddo)
     assert (third.did, third.datatoken, third.ddo.services[0].id) == (
         first.did,
         first.datatoken,
@@ -253,23 +254,23 @@ def test_an_update_that_changes_nothing_sends_nothing(chain, node, tmp_path):
     asset = algorithm()
     first = run(asset, chain, node, path)
     with Journal(path, chain) as journal:
-        again = update(asset, first.ddo, chain, node, journal)
+        again = Publisher(journal, node).update(asset, first.ddo)
         assert again.tx_hashes == first.tx_hashes
         assert again.ddo == first.ddo
         other = replace(asset, timeout_seconds=7200)
-        second = update(other, first.ddo, chain, node, journal)
-        assert update(other, second.ddo, chain, node, journal).tx_hashes == second.tx_hashes
+        second = Publisher(journal, node).update(other, first.ddo)
+        assert Publisher(journal, node).update(other, second.ddo).tx_hashes == second.tx_hashes
         # What was published before is no longer there: back to it is a change.
-        third = update(asset, second.ddo, chain, node, journal)
+        third = Publisher(journal, node).update(asset, second.ddo)
         assert third.ddo.services[0].timeout == first.ddo.services[0].timeout
         assert len(third.tx_hashes) == len(second.tx_hashes) + 1
         # Hidden, the same asset is another version; so is one after a revision.
-        hidden = update(asset, third.ddo, chain, node, journal, encrypt=True)
+        hidden = Publisher(journal, node, encrypt=True).update(asset, third.ddo)
         assert len(hidden.tx_hashes) == len(third.tx_hashes) + 1
         other_words = hidden.ddo.as_dict()
         other_words["metadata"]["description"] = "Other words, of at least ten letters."
-        revised = revise(hidden.ddo, parse_ddo(other_words), chain, node, journal)
-        back = update(asset, revised.ddo, chain, node, journal, encrypt=True)
+        revised = Publisher(journal, node).revise(hidden.ddo, parse_ddo(other_words))
+        back = Publisher(journal, node, encrypt=True).update(asset, revised.ddo)
         assert len(back.tx_hashes) == len(revised.tx_hashes) + 1
 
 
@@ -283,9 +284,9 @@ def test_an_interrupted_update_goes_on_though_the_old_version_is_asked_for_again
             raise Interrupted
 
     with Journal(path, chain, stop) as journal, pytest.raises(Interrupted):
-        update(replace(asset, timeout_seconds=7200), first.ddo, chain, node, journal)
+        Publisher(journal, node).update(replace(asset, timeout_seconds=7200), first.ddo)
     with Journal(path, chain) as journal:
-        assert not is_current(asset, first.ddo, node, journal, encrypt=False)
+        assert not Publisher(journal, node).plan(asset, first.ddo).is_done
 
 
 def test_states_change_once(chain, node, tmp_path):
@@ -293,19 +294,19 @@ def test_states_change_once(chain, node, tmp_path):
     done = run(algorithm(), chain, node, path)
     state = chain.contract("ERC721Template", done.nft).functions.metaDataState()
     with Journal(path, chain) as journal:
-        assert change_state(done.nft, "deprecated", chain, journal)
+        assert Publisher(journal, node).change_state(done.nft, "deprecated")
         assert state.call() == 2
-        assert change_state(done.nft, "deprecated", chain, journal) is None
-        assert change_state(done.nft, "revoked", chain, journal)
+        assert Publisher(journal, node).change_state(done.nft, "deprecated") is None
+        assert Publisher(journal, node).change_state(done.nft, "revoked")
         assert state.call() == 3
-        assert change_state(done.nft, "active", chain, journal)
+        assert Publisher(journal, node).change_state(done.nft, "active")
         assert state.call() == 0
     stranger = chain.as_account(chain.accounts[7])
     with (
         Journal(tmp_path / "k.json", stranger) as journal,
         pytest.raises(TransactionFailed, match="METADATA_ROLE"),
     ):
-        change_state(done.nft, "revoked", stranger, journal)
+        Publisher(journal, node).change_state(done.nft, "revoked")
 
 
 def test_a_wrong_ddo_is_refused_before_anything_is_signed(chain, node, tmp_path):
@@ -341,14 +342,8 @@ def test_over_http_the_node_encrypts_checks_and_indexes(chain, tmp_path):
         assert client.ddo(done.did)["services"][0]["serviceEndpoint"] == double.url
         hidden = run(algorithm(name="Another one"), chain, client, tmp_path / "k.json", encrypt=True)
         with Journal(tmp_path / "k.json", chain) as journal:
-            later = update(
-                algorithm(name="Another one", description="A second version of it."),
-                hidden.ddo,
-                chain,
-                client,
-                journal,
-                encrypt=True,
-                index_seconds=20,
-            )
+            publisher = Publisher(journal, client, encrypt=True, index_seconds=20)
+            described = algorithm(name="Another one", description="A second version of it.")
+            later = publisher.update(described, hidden.ddo)
         assert client.ddo(hidden.did)["metadata"]["description"] == "A second version of it."
         assert later.did == hidden.did

@@ -1,21 +1,13 @@
-import json
-
 import pytest
 from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocean_assets import algorithm
+from ocean_assets import algorithm, publish
+from unionveil.config import AnonymizeConfig
+from unionveil.manifest import ManifestBuilder, RedactedRecord, RejectedRecord, redacted_record
 from unionveil_ocean.assets.pricing import pricing_of
-from unionveil_ocean.assets.publisher import publish
-from unionveil_ocean.assets.shares import (
-    MOST_PAYEES,
-    allot,
-    distribute,
-    read_contributions,
-    release,
-    set_splitter,
-)
+from unionveil_ocean.assets.shares import MOST_PAYEES, Sharing, allot, read_contributions, release
 from unionveil_ocean.chain.journal import Journal
 from unionveil_ocean.errors import InsufficientFunds, SettingError, TransactionFailed
 from unionveil_ocean.sandbox.node import OfflineNode
@@ -44,8 +36,16 @@ def write(folder, *lines):
 
 
 def test_accepted_photos_are_counted_in_manifests(tmp_path):
-    statuses = ("redacted", "rejected", "redacted")
-    (tmp_path / "a.json").write_text(json.dumps({"items": [{"status": status} for status in statuses]}))
+    builder = ManifestBuilder(AnonymizeConfig(), ())
+    for number in (1, 3):
+        builder.add(
+            RedactedRecord(
+                input=number, output=f"{number}.jpg", sha256="0" * 64, size_bytes=1, format="jpeg",
+                size_wh=(1, 1), frames=1, faces=(),
+            )
+        )  # fmt: skip
+    builder.add(RejectedRecord(input=2, reason="unreadable", detail="It is cut off."))
+    (tmp_path / "a.json").write_bytes(builder.to_bytes())
     file = write(
         tmp_path,
         "wallet,manifest,photos",
@@ -59,8 +59,6 @@ def test_accepted_photos_are_counted_in_manifests(tmp_path):
 
 
 def test_a_real_manifest_counts(tmp_path, make_anonymizer):
-    from unionveil.manifest import ManifestBuilder, RejectedRecord, redacted_record
-
     anonymizer = make_anonymizer([(0.1, 0.1, 0.3, 0.3)])
     from samples import SCENES
 
@@ -104,8 +102,8 @@ def test_every_wrong_row_is_named(tmp_path):
 
 @pytest.fixture
 def sold(chain, tmp_path):
-    with Journal(tmp_path / "asset.json", chain) as journal:
-        return publish(algorithm(pricing_of("3", None, chain)), chain, OfflineNode(), journal)
+    asset = algorithm(pricing_of("3", None, chain))
+    return publish(asset, chain, OfflineNode(), tmp_path / "asset.json")
 
 
 def test_datatokens_are_given_once_also_when_interrupted(chain, sold, tmp_path):
@@ -123,24 +121,24 @@ def test_datatokens_are_given_once_also_when_interrupted(chain, sold, tmp_path):
                 raise Interrupted
 
         with pytest.raises(Interrupted), Journal(path, chain, interrupt) as journal:
-            distribute(chain, sold.datatoken, parts, journal, round_number=1)
+            Sharing(journal, sold.datatoken).distribute(parts, 1)
     for _ in range(2):
         with Journal(path, chain) as journal:
-            distribute(chain, sold.datatoken, parts, journal, round_number=1)
+            Sharing(journal, sold.datatoken).distribute(parts, 1)
     assert {wallet: token.balanceOf(wallet).call() for wallet in parts} == parts
     assert token.totalSupply().call() == 10**19
     with Journal(path, chain) as journal:
-        distribute(chain, sold.datatoken, parts, journal, round_number=2)
+        Sharing(journal, sold.datatoken).distribute(parts, 2)
     assert token.totalSupply().call() == 2 * 10**19
 
 
 def test_own_datatokens_are_transferred(chain, sold, tmp_path):
     token = chain.contract("ERC20Template", sold.datatoken).functions
     with Journal(tmp_path / "s.json", chain) as journal, pytest.raises(TransactionFailed, match="exceeds"):
-        distribute(chain, sold.datatoken, {WALLETS[0]: 5}, journal, round_number=1, how="transfer")
+        Sharing(journal, sold.datatoken).distribute({WALLETS[0]: 5}, 1, "transfer")
     chain.send(token.mint(chain.address, 5))
     with Journal(tmp_path / "s.json", chain) as journal:
-        distribute(chain, sold.datatoken, {WALLETS[0]: 5}, journal, round_number=1, how="transfer")
+        Sharing(journal, sold.datatoken).distribute({WALLETS[0]: 5}, 1, "transfer")
     assert token.balanceOf(WALLETS[0]).call() == 5
 
 
@@ -167,7 +165,7 @@ def test_a_splitter_divides_what_buyers_pay(chain, sold, tmp_path):
         }
 
     with Journal(path, chain) as journal:
-        splitter = set_splitter(chain, sold.datatoken, photos, journal)
+        splitter = Sharing(journal, sold.datatoken).set_splitter(photos)
     token = chain.contract("ERC20Template", sold.datatoken).functions
     assert token.getPaymentCollector().call() == splitter
     buy(chain, sold)
@@ -180,10 +178,7 @@ def test_a_splitter_divides_what_buyers_pay(chain, sold, tmp_path):
     buy(chain, sold)
     later = {WALLETS[4]: 1, WALLETS[5]: 3}
     with Journal(path, chain) as journal:
-        assert (
-            set_splitter(chain, sold.datatoken, later, journal, payment_token=chain.addresses.ocean)
-            == splitter
-        )
+        assert Sharing(journal, sold.datatoken).set_splitter(later, chain.addresses.ocean) == splitter
     contract = chain.contract("Splitter", splitter).functions
     assert {wallet: contract.shares(wallet).call() for wallet in contract.getPayees().call()} == later
     assert gained()[WALLETS[3]] == pytest.approx(2 * 10**18, abs=2)
@@ -200,7 +195,7 @@ def test_as_many_payees_as_are_allowed_fit_into_a_block(chain, sold, tmp_path):
         Account.from_key(number.to_bytes(32, "big")).address for number in range(1000, 1000 + MOST_PAYEES)
     ]
     with Journal(tmp_path / "s.json", chain) as journal:
-        splitter = set_splitter(chain, sold.datatoken, dict.fromkeys(wallets, 1), journal)
+        splitter = Sharing(journal, sold.datatoken).set_splitter(dict.fromkeys(wallets, 1))
     buy(chain, sold)
     call = chain.contract("Splitter", splitter).functions.release(chain.addresses.ocean)
     release(chain, splitter, sold.datatoken, chain.addresses.ocean)
@@ -215,7 +210,7 @@ def test_too_many_payees_are_told_another_way(chain, sold, tmp_path):
         Journal(tmp_path / "s.json", chain) as journal,
         pytest.raises(SettingError, match="datatokens instead"),
     ):
-        set_splitter(chain, sold.datatoken, photos, journal)
+        Sharing(journal, sold.datatoken).set_splitter(photos)
 
 
 @pytest.mark.slow
