@@ -80,15 +80,16 @@ class AlgorithmFile(_Described):
         Raises:
             InvalidDDO: the image has no checksum yet.
         """
-        if not self.container.checksum:
+        image = self.container
+        if not image.checksum:
             raise InvalidDDO(
                 [
-                    f"container.checksum: the image {self.container.image}:{self.container.tag} has no digest; "
+                    f"container.checksum: the image {image.image}:{image.tag} has no digest; "
                     "push it (docker/build.sh --push prints the digest), and write it into the metadata file"
                 ]
             )
         algorithm = Algorithm(
-            container=Container(**self.container.model_dump()),
+            container=Container(**image.model_dump()),
             language="python",
             version=__version__,
             consumer_parameters=consumer_parameters(),
