@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from unionveil_ocean.assets.asset import Asset, Place, complete
-from unionveil_ocean.assets.ddo import DDO, Compute
+from unionveil_ocean.assets.asset import Asset
+from unionveil_ocean.assets.ddo import DDO, Compute, Place
 from unionveil_ocean.assets.files import AlgorithmFile, DatasetFile
 from unionveil_ocean.assets.pricing import Free, Pricing
 from unionveil_ocean.assets.publisher import Publication, Publisher
@@ -59,7 +59,7 @@ def publish(asset: Asset, chain: Chain, node: Node, path: Path) -> Publication:
 def build_ddo(asset: Asset, nft: str, datatoken: str, chain_id: int, files: str, endpoint: str) -> DDO:
     """The DDO of an asset at given addresses."""
     place = Place(nft, datatoken, asset.service_id(datatoken))
-    return complete(asset.draft(chain_id, endpoint), place, files)
+    return asset.draft(chain_id, endpoint).completed(place, files)
 
 
 def introduce(chain: EmbeddedChain, account: LocalAccount) -> None:

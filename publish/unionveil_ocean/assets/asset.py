@@ -10,27 +10,10 @@ from typing import Literal
 from ..chain.addresses import checksum_address
 from ..errors import InvalidDDO, SettingError
 from ..jsjson import JsonObject, stringify
-from .ddo import CONTEXT, DDO, Compute, CredentialItem, Credentials, Metadata, Service, did_of, parse_ddo
+from .ddo import CONTEXT, DDO, Compute, CredentialItem, Credentials, Metadata, Place, Service, did_of
 from .pricing import Pricing
 
 _STAND_IN = "0x" + "00" * 19 + "01"
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an asset is on the chain; every version of it stays there.
-
-    Attributes:
-        nft: address of the data NFT.
-        datatoken: address of the datatoken.
-        service_id: of the service; trusting data sets name it.
-        exchange_id: of the fixed-rate exchange, "0x..."; None for a free asset.
-    """
-
-    nft: str
-    datatoken: str
-    service_id: str
-    exchange_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,40 +83,26 @@ class Asset:
             raise InvalidDDO(
                 ["files: an Ocean asset has at least one file; give its address with --file-url"]
             )
-        spot = place or Place(_STAND_IN, _STAND_IN, self.service_id(_STAND_IN))
+        place = place or Place(_STAND_IN, _STAND_IN, self.service_id(_STAND_IN))
         service = Service.model_construct(
-            id=spot.service_id,
+            id=place.service_id,
             type=self.service_type,
             files="0x00",
-            datatoken_address=spot.datatoken,
+            datatoken_address=place.datatoken,
             service_endpoint=endpoint,
             timeout=self.timeout_seconds,
             compute=self.compute,
         )
         draft = DDO.model_construct(
             context=[CONTEXT],
-            id=did_of(spot.nft, chain_id),
+            id=did_of(place.nft, chain_id),
             chain_id=chain_id,
-            nft_address=checksum_address(spot.nft),
+            nft_address=place.nft,
             metadata=self.metadata,
             services=[service],
             credentials=self.credentials,
         )
-        return parse_ddo(draft.as_dict())
-
-
-def complete(draft: DDO, place: Place, encrypted_files: str) -> DDO:
-    """A draft with its addresses and encrypted files.
-
-    Raises:
-        InvalidDDO: names every broken rule.
-    """
-    service = draft.services[0].model_copy(
-        update={"id": place.service_id, "datatoken_address": place.datatoken, "files": encrypted_files}
-    )
-    nft = checksum_address(place.nft)
-    changes = {"id": did_of(nft, draft.chain_id), "nft_address": nft, "services": [service]}
-    return parse_ddo(draft.model_copy(update=changes).as_dict())
+        return draft.revised()
 
 
 def credentials_of(allow: Sequence[str], deny: Sequence[str]) -> Credentials | None:

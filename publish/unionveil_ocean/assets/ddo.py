@@ -12,7 +12,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -52,6 +53,11 @@ def did_of(nft_address: str, chain_id: int) -> str:
         ValueError: no address.
     """
     return "did:op:" + hashlib.sha256(f"{checksum_address(nft_address)}{chain_id}".encode()).hexdigest()
+
+
+def now() -> str:
+    """The time in the form of a DDO."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _time(text: str) -> str:
@@ -201,6 +207,43 @@ class Credentials(_Part):
     deny: list[CredentialItem] | None = None
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where an asset is on the chain; every version of it stays there.
+
+    Attributes:
+        nft: checksum address of the data NFT.
+        datatoken: checksum address of the datatoken.
+        service_id: of the service; trusting data sets name it.
+        exchange_id: of the fixed-rate exchange, "0x..."; None for a free asset.
+    """
+
+    nft: str
+    datatoken: str
+    service_id: str
+    exchange_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A DDO as `setMetaData` takes it.
+
+    Attributes:
+        content: plain or encrypted.
+        digest: SHA-256, 32 bytes; of the DDO if it is encrypted, else of the "0x..." text of the content.
+        flags: 2 encrypted, 0 plain.
+    """
+
+    content: bytes
+    digest: bytes
+    flags: bytes
+
+    @property
+    def event(self) -> JsonObject:
+        """What the chain's event must say."""
+        return {"data": "0x" + self.content.hex(), "hash": "0x" + self.digest.hex()}
+
+
 class DDO(_Part):
     """An asset as it is published."""
 
@@ -221,14 +264,41 @@ class DDO(_Part):
         """The text that goes on the chain, as `JSON.stringify` writes it."""
         return stringify(self.as_dict())
 
-    def plain_hash(self) -> str:
-        """The hash that goes with an unencrypted DDO: "0x" and SHA-256 of the "0x..." text of its bytes."""
-        text = "0x" + self.to_json().encode().hex()
-        return "0x" + hashlib.sha256(text.encode()).hexdigest()
+    def payload(self, encrypted: str | None = None) -> Payload:
+        """What goes on the chain; nodes compute the hash from it as it is done here.
 
-    def encrypted_hash(self) -> str:
-        """The hash that goes with an encrypted DDO: "0x" and SHA-256 of its JSON."""
-        return "0x" + hashlib.sha256(self.to_json().encode()).hexdigest()
+        Args:
+            encrypted: "0x..." as the node encrypted this DDO; None publishes it plain.
+        """
+        text = self.to_json().encode()
+        if encrypted is not None:
+            content, hashed, flags = bytes.fromhex(encrypted[2:]), text, b"\x02"
+        else:
+            content, hashed, flags = text, b"0x" + text.hex().encode(), b"\x00"
+        return Payload(content, hashlib.sha256(hashed).digest(), flags)
+
+    def completed(self, place: Place, encrypted_files: str) -> DDO:
+        """The same with other addresses and encrypted files.
+
+        Raises:
+            InvalidDDO: names every broken rule.
+        """
+        changes = {
+            "id": place.service_id,
+            "datatoken_address": place.datatoken,
+            "files": encrypted_files,
+        }
+        service = self.services[0].model_copy(update=changes)
+        did = did_of(place.nft, self.chain_id)
+        return self.revised(id=did, nft_address=place.nft, services=[service])
+
+    def revised(self, **changes: object) -> DDO:
+        """The same with other fields.
+
+        Raises:
+            InvalidDDO: names every broken rule.
+        """
+        return parse_ddo(self.model_copy(update=changes).as_dict())
 
     def service(self, service_id: str | None = None) -> Service:
         """The service of an id; None is the first one.

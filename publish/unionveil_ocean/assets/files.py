@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -14,7 +13,7 @@ from unionveil.job import job_parameters
 
 from ..errors import InvalidDDO, SettingError
 from ..jsjson import JsonObject, stringify
-from .ddo import Algorithm, ConsumerParameter, Container, Metadata
+from .ddo import Algorithm, ConsumerParameter, Container, Metadata, now
 
 
 class _File(BaseModel):
@@ -44,10 +43,10 @@ class _Described(_File):
     files: tuple[UrlFile, ...] = Field((), description="May also be given on the command line.")
 
     def _shared(self) -> JsonObject:
-        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        time = now()
         return {
-            "created": now,
-            "updated": now,
+            "created": time,
+            "updated": time,
             "name": self.name,
             "description": self.description,
             "author": self.author,

@@ -15,25 +15,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from typing import Literal
 
-from ..chain.addresses import checksum_address
 from ..chain.connection import DISCARD, Call, Chain, Contract, TxReceipt, event_of
 from ..chain.journal import Journal
 from ..errors import ChainError, InvalidDDO, SettingError
 from ..jsjson import JsonObject
 from ..node.protocol import Node
-from .asset import Asset, Place, complete
-from .ddo import DDO, parse_ddo
+from .asset import Asset
+from .ddo import DDO, Payload, Place, now, parse_ddo
 from .pricing import FixedRate, creation_call
 
 State = Literal["active", "deprecated", "revoked"]
 
 STATES: Mapping[State, int] = {"active": 0, "deprecated": 2, "revoked": 3}
 """States of an asset's metadata (ocean-contracts, ERC721Template; ocean-node, MetadataStates)."""
-
-_FLAG_PLAIN, _FLAG_ENCRYPTED = b"\x00", b"\x02"
 
 
 @dataclass(frozen=True)
@@ -76,20 +72,6 @@ class Publication:
     ddo: DDO
     tx_hashes: dict[str, str]
     gas_used: dict[str, int]
-
-
-@dataclass(frozen=True)
-class _Payload:
-    """A DDO as it goes onto the chain: plain or encrypted bytes, "0x..." hash, flags of the contract."""
-
-    content: bytes
-    digest: str
-    flags: bytes
-
-    @property
-    def event(self) -> JsonObject:
-        """What the chain's event must say."""
-        return {"data": "0x" + self.content.hex(), "hash": self.digest}
 
 
 @dataclass(frozen=True)
@@ -153,13 +135,13 @@ class Publisher:
         """
         place = plan.place or self._create(plan.asset)
         files = self._encrypt_files(plan, place)
-
-        def compose() -> JsonObject:
-            return {"ddo": self._validated(complete(plan.draft, place, files)).as_dict()}
-
-        inputs = self._compose_inputs(plan.asset, files)
-        composed = self.journal.run(f"{plan.prefix}compose", inputs, compose)
-        return self._write(parse_ddo(composed["ddo"]), plan.prefix, place.exchange_id)
+        name, inputs = f"{plan.prefix}compose", self._compose_inputs(plan.asset, files)
+        composed = self.journal.done(name, inputs)
+        if composed is not None:
+            ddo = parse_ddo(composed["ddo"])
+        else:
+            ddo = self._compose(name, inputs, plan.draft.completed(place, files))
+        return self._write(ddo, plan.prefix, place.exchange_id)
 
     def update(self, asset: Asset, published: DDO) -> Publication:
         """Plans and publishes a new version under the same DID, token and service, if anything has changed.
@@ -181,15 +163,15 @@ class Publisher:
         """
         prefix = f"revision {self._next_number('revision', 'index')}: "
 
-        def compose() -> JsonObject:
-            now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-            metadata = revised.metadata.model_copy(update={"updated": now})
-            dated = parse_ddo(revised.model_copy(update={"metadata": metadata}).as_dict())
-            return {"ddo": self._validated(dated).as_dict()}
-
+        name = f"{prefix}compose"
         inputs = {"published": published.as_dict(), "revised": revised.as_dict()}
-        composed = self.journal.run(f"{prefix}compose", inputs, compose)
-        return self._write(parse_ddo(composed["ddo"]), prefix, self._exchange_id())
+        composed = self.journal.done(name, inputs)
+        if composed is not None:
+            ddo = parse_ddo(composed["ddo"])
+        else:
+            metadata = revised.metadata.model_copy(update={"updated": now()})
+            ddo = self._compose(name, inputs, revised.revised(metadata=metadata))
+        return self._write(ddo, prefix, self._exchange_id())
 
     def revision_gas(self, revised: DDO) -> int:
         """Gas that `revise` needs.
@@ -197,8 +179,8 @@ class Publisher:
         Raises:
             TransactionFailed: the account may not change this asset.
         """
-        plain = _Payload(revised.to_json().encode(), revised.plain_hash(), _FLAG_PLAIN)
-        return self.chain.estimate_gas(self._metadata_call(revised, plain), action="set metadata")
+        call = metadata_call(self.chain, revised.nft_address, self.node.url, revised.payload())
+        return self.chain.estimate_gas(call, action="set metadata")
 
     def change_state(self, nft: str, state: State) -> str | None:
         """Deprecates, revokes or activates an asset.
@@ -239,90 +221,80 @@ class Publisher:
             "create",
             terms,
             lambda: creation_call(self.chain, name, asset.symbol, pricing),
-            lambda receipt: _created(self.chain, receipt),
+            lambda receipt: created(self.chain, receipt),
             self._report_sent,
         )
-        nft, datatoken = checksum_address(made["nft"]), checksum_address(made["datatoken"])
-        return Place(nft, datatoken, asset.service_id(datatoken), made.get("exchange_id"))
+        return Place(
+            made["nft"], made["datatoken"], asset.service_id(made["datatoken"]), made.get("exchange_id")
+        )
 
     def _encrypt_files(self, plan: Plan, place: Place) -> str:
-        def encrypt() -> JsonObject:
+        name, inputs = f"{plan.prefix}encrypt files", self._file_inputs(plan.asset, place.nft)
+        done = self.journal.done(name, inputs)
+        if done is None:
             self.report("encrypting the addresses of the files")
             account = self.chain.account
-            return {"files": self.node.encrypt(plan.asset.files, place.nft, place.datatoken, account)}
+            encrypted = self.node.encrypt(plan.asset.files, place.nft, place.datatoken, account)
+            done = self.journal.record(name, inputs, {"files": encrypted})
+        return str(done["files"])
 
-        inputs = self._file_inputs(plan.asset, place.nft)
-        return str(self.journal.run(f"{plan.prefix}encrypt files", inputs, encrypt)["files"])
-
-    def _validated(self, ddo: DDO) -> DDO:
+    def _compose(self, name: str, inputs: JsonObject, ddo: DDO) -> DDO:
         self.report("letting the node check the DDO")
-        self.node.validate(ddo.as_dict(), self.chain.account)
+        value = ddo.as_dict()
+        self.node.validate(value, self.chain.account)
+        self.journal.record(name, inputs, {"ddo": value})
         return ddo
 
     def _write(self, ddo: DDO, prefix: str, exchange_id: str | None) -> Publication:
         """The steps from the composed DDO to the index."""
-        payload = self._payload(ddo, prefix)
-        tx_hash = self._set_metadata(ddo, payload, prefix)
-
-        def index() -> JsonObject:
+        tx_hash = self._set_metadata(ddo, prefix)
+        name, inputs = f"{prefix}index", {"did": ddo.id, "tx": tx_hash, "node": self.node.url}
+        if self.journal.done(name, inputs) is None:
             self.report("waiting until the node serves it")
             served = self.node.wait_until_indexed(ddo.id, tx_hash, self.index_seconds)
             if parse_ddo(served) != ddo:
                 raise InvalidDDO(
                     [f"the node serves another DDO for {ddo.id} than was published; ask its operator"]
                 )
-            return {"ddo": ddo.as_dict()}
-
-        inputs = {"did": ddo.id, "tx": tx_hash, "node": self.node.url}
-        self.journal.run(f"{prefix}index", inputs, index)
+            self.journal.record(name, inputs, {"ddo": ddo.as_dict()})
         steps = self.journal.steps.items()
         return Publication(
             did=ddo.id,
             nft=ddo.nft_address,
-            datatoken=ddo.service().datatoken_address,
+            datatoken=ddo.services[0].datatoken_address,
             exchange_id=exchange_id,
             ddo=ddo,
             tx_hashes={name: step.tx_hash for name, step in steps if step.tx_hash is not None},
             gas_used=self.journal.gas_used,
         )
 
-    def _payload(self, ddo: DDO, prefix: str) -> _Payload:
-        if not self.encrypt:
-            return _Payload(ddo.to_json().encode(), ddo.plain_hash(), _FLAG_PLAIN)
-        data = self.journal.run(
-            f"{prefix}encrypt ddo",
-            {"ddo": ddo.as_dict(), "node": self.node.url},
-            lambda: {"data": self.node.encrypt_ddo(ddo.as_dict(), self.chain.account)},
-        )["data"]
-        return _Payload(bytes.fromhex(data[2:]), ddo.encrypted_hash(), _FLAG_ENCRYPTED)
-
-    def _set_metadata(self, ddo: DDO, payload: _Payload, prefix: str) -> str | None:
+    def _set_metadata(self, ddo: DDO, prefix: str) -> str | None:
         """Writes, and compares what the chain then holds; returns the transaction."""
-        name = f"{prefix}set metadata"
-        template = self.chain.contract("ERC721Template", ddo.nft_address)
+        chain, name = self.chain, f"{prefix}set metadata"
+        payload = ddo.payload(self._encrypted(ddo, prefix) if self.encrypt else None)
+        template = chain.contract("ERC721Template", ddo.nft_address)
         if self.journal.result(name) is None:
             self.report("writing the metadata onto the chain")
         event = self.journal.transact(
             name,
             {"data": payload.event["data"], "node": self.node.url},
-            lambda: self._metadata_call(ddo, payload),
+            lambda: metadata_call(chain, ddo.nft_address, self.node.url, payload),
             lambda receipt: _metadata_event(template, receipt),
             self._report_sent,
         )
-
-        def read_back() -> JsonObject:
+        if self.journal.done(f"{prefix}read back", event) is None:
             _compare(template, event, payload, self.node.url)
-            return {"hash": payload.digest}
-
-        self.journal.run(f"{prefix}read back", event, read_back)
+            self.journal.record(f"{prefix}read back", event, {"hash": payload.event["hash"]})
         return self.journal.steps[name].tx_hash
 
-    def _metadata_call(self, ddo: DDO, payload: _Payload) -> Call:
-        contract = self.chain.contract("ERC721Template", ddo.nft_address)
-        digest = bytes.fromhex(payload.digest[2:])
-        return contract.functions.setMetaData(
-            STATES["active"], self.node.url, "", payload.flags, payload.content, digest, []
-        )
+    def _encrypted(self, ddo: DDO, prefix: str) -> str:
+        name, value = f"{prefix}encrypt ddo", ddo.as_dict()
+        inputs = {"ddo": value, "node": self.node.url}
+        done = self.journal.done(name, inputs)
+        if done is None:
+            data = self.node.encrypt_ddo(value, self.chain.account)
+            done = self.journal.record(name, inputs, {"data": data})
+        return str(done["data"])
 
     # -- the journal -----------------------------------------------------------------------------------
 
@@ -335,8 +307,8 @@ class Publisher:
         if begun or files is None or indexed is None:
             return False
         return (
-            journal.is_done(f"{last}encrypt files", self._file_inputs(asset, published.nft_address))
-            and journal.is_done(f"{last}compose", self._compose_inputs(asset, files["files"]))
+            journal.done(f"{last}encrypt files", self._file_inputs(asset, published.nft_address)) is not None
+            and journal.done(f"{last}compose", self._compose_inputs(asset, files["files"])) is not None
             and (f"{last}encrypt ddo" in journal.steps) == self.encrypt
             and parse_ddo(indexed["ddo"]) == published
         )
@@ -366,7 +338,16 @@ def _update_prefix(number: int) -> str:
     return f"update {number}: " if number else ""
 
 
-def _created(chain: Chain, receipt: TxReceipt) -> JsonObject:
+def metadata_call(chain: Chain, nft: str, node_url: str, payload: Payload) -> Call:
+    """The one transaction that writes a version of an asset."""
+    contract = chain.contract("ERC721Template", nft)
+    return contract.functions.setMetaData(
+        STATES["active"], node_url, "", payload.flags, payload.content, payload.digest, []
+    )
+
+
+def created(chain: Chain, receipt: TxReceipt) -> JsonObject:
+    """Addresses of data NFT and datatoken, and the exchange if there is one."""
     factory = chain.contract("ERC721Factory", chain.addresses.factory)
     datatoken = str(event_of(factory, "TokenCreated", receipt)["newTokenAddress"])
     rates = chain.contract("ERC20Template", datatoken).functions.getFixedRates()
@@ -390,7 +371,7 @@ def _metadata_event(template: Contract, receipt: TxReceipt) -> JsonObject:
     raise ChainError("the transaction wrote no metadata; is this a data NFT of Ocean's?")
 
 
-def _compare(template: Contract, event: JsonObject, payload: _Payload, node_url: str) -> None:
+def _compare(template: Contract, event: JsonObject, payload: Payload, node_url: str) -> None:
     """Compares what the chain holds with what was meant."""
     stored_url, _, _, has_metadata = template.functions.getMetaData().call()
     wrong = []

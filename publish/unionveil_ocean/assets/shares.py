@@ -193,7 +193,7 @@ class Sharing:
             self.report("making it the payment collector")
             call = token.functions.setPaymentCollector(address)
             self._chain.send(call, action="set the payment collector")
-        self.journal.run("splitter: collect", {"splitter": address}, lambda: {"address": address})
+        self.journal.record("splitter: collect", {"splitter": address}, {"address": address})
         return address
 
     def _deployed(self, photos: Mapping[str, int]) -> str:

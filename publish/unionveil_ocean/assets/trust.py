@@ -197,7 +197,7 @@ def with_trust(
     services = [
         one.model_copy(update={"compute": other}) if one is service else one for one in dataset.services
     ]
-    return parse_ddo(dataset.model_copy(update={"services": services}).as_dict()), changes
+    return dataset.revised(services=services), changes
 
 
 def _change(before: TrustedAlgorithm | None, after: TrustedAlgorithm) -> list[str]:

@@ -155,13 +155,24 @@ class Journal:
         step = self._content.steps.get(name)
         return step.result if step else None
 
-    def is_done(self, name: str, inputs: object) -> bool:
-        """Whether a step is done, and was done with these inputs."""
-        return self._done(name, inputs) is not None
-
-    def _done(self, name: str, inputs: object) -> JsonObject | None:
+    def done(self, name: str, inputs: object) -> JsonObject | None:
+        """What a step made of these inputs, None if it is not done with them."""
         step = self._content.steps.get(name)
         return step.result if step is not None and step.inputs == digest_of(inputs) else None
+
+    def record(self, name: str, inputs: object, result: JsonObject) -> JsonObject:
+        """Writes down a step that signed no transaction.
+
+        Args:
+            name: of the step.
+            inputs: JSON value that the result depends on; only its digest is kept.
+            result: JSON.
+
+        Returns:
+            The result.
+        """
+        self._put(name, Step(inputs=digest_of(inputs), result=result))
+        return result
 
     def begun(self, name: str) -> bool:
         """Whether a transaction of the step was signed, or the step is done."""
@@ -174,20 +185,6 @@ class Journal:
         return {
             name: step.gas_used for name, step in self._content.steps.items() if step.gas_used is not None
         }
-
-    def run(self, name: str, inputs: object, action: Callable[[], JsonObject]) -> JsonObject:
-        """Does a step that signs no transaction, unless it is done for the same inputs.
-
-        Args:
-            name: of the step.
-            inputs: JSON value that the result depends on; only its digest is kept.
-            action: does it; its result must be JSON.
-        """
-        result = self._done(name, inputs)
-        if result is None:
-            result = action()
-            self._put(name, Step(inputs=digest_of(inputs), result=result))
-        return result
 
     def transact(
         self,

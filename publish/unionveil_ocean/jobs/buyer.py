@@ -254,11 +254,13 @@ class Buyer:
             NodeError: the node refuses, or gave no answer and runs no job of this run. The same call again
                 looks for the job before it starts one.
         """
-        mark = self.journal.run("mark", {}, lambda: {"mark": secrets.token_hex(16)})["mark"]
+        marked = self.journal.result("mark") or self.journal.record(
+            "mark", {}, {"mark": secrets.token_hex(16)}
+        )
         started = self.find_started()
         if started is None:
-            done = self.journal.run("start", {"mark": mark}, lambda: {"job": self._start(plan, orders, mark)})
-            started = str(done["job"])
+            started = self._start(plan, orders, marked["mark"])
+            self.journal.record("start", marked, {"job": started})
         return started
 
     def find_started(self) -> str | None:
@@ -272,9 +274,9 @@ class Buyer:
             return str(started["job"])
         marked = self.journal.result("mark")
         found = self._marked(marked["mark"]) if marked else None
-        if marked is None or found is None:
-            return None
-        return str(self.journal.run("start", {"mark": marked["mark"]}, lambda: {"job": found})["job"])
+        if found is not None:
+            self.journal.record("start", marked, {"job": found})
+        return found
 
     def _start(self, plan: ComputePlan, orders: Mapping[str, str], mark: str) -> str:
         chain = self.journal.chain

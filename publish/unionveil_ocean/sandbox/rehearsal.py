@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from ..assets.pricing import FixedRate
-from ..assets.publisher import Plan, Publisher
-from ..chain.journal import Journal
+from ..assets.ddo import Place
+from ..assets.pricing import FixedRate, creation_call
+from ..assets.publisher import Plan, created, metadata_call
 from .chain import EmbeddedChain, embedded_chain
 from .node import OfflineNode
 
@@ -20,27 +16,29 @@ def _stage() -> EmbeddedChain:
     return embedded_chain()
 
 
-def rehearse(plan: Plan, node_url: str, *, encrypt: bool = False) -> Mapping[str, int]:
-    """Carries out a plan on an embedded chain and counts the gas: the very contracts, the very metadata.
+def rehearse(plan: Plan, node_url: str, *, encrypt: bool = False) -> dict[str, int]:
+    """Sends what a plan would send to an embedded chain: the very contracts, the very metadata.
 
     Args:
-        plan: of a new asset, or of a version that will be published as an update.
+        plan: of `Publisher.plan`.
         node_url: of the node, because its length counts.
         encrypt: hide the DDO; it costs more then.
 
     Returns:
         Gas by step.
     """
-    chain, asset = _stage(), plan.asset
-    if isinstance(asset.pricing, FixedRate):
-        token = str(chain.addresses.ocean)
-        asset = replace(asset, pricing=FixedRate(asset.pricing.rate_wei, token, "OCEAN", 18))
-    with (
-        TemporaryDirectory(prefix="unionveil-") as folder,
-        Journal(Path(folder) / "rehearsal.json", chain) as journal,
-    ):
-        publisher = Publisher(journal, OfflineNode(url=node_url), encrypt)
-        gas = dict(publisher.publish(publisher.plan(asset)).gas_used)
+    chain, node, asset = _stage(), OfflineNode(), plan.asset
+    pricing = asset.pricing
+    if isinstance(pricing, FixedRate):
+        pricing = FixedRate(pricing.rate_wei, str(chain.addresses.ocean), "OCEAN", 18)
+    creation = chain.send(creation_call(chain, asset.token_name, asset.symbol, pricing))
+    made = created(chain, creation)
+    place = Place(made["nft"], made["datatoken"], asset.service_id(made["datatoken"]))
+    files = node.encrypt(asset.files, place.nft, place.datatoken, chain.account)
+    ddo = plan.draft.completed(place, files)
+    payload = ddo.payload(node.encrypt_ddo(ddo.as_dict(), chain.account) if encrypt else None)
+    written = chain.send(metadata_call(chain, place.nft, node_url, payload))
+    gas = {"create": int(creation["gasUsed"]), "set metadata": int(written["gasUsed"])}
     if plan.place is not None:
-        gas.pop("create")
+        del gas["create"]
     return gas

@@ -45,8 +45,11 @@ def test_a_ddo_reads_back_as_it_was_and_keeps_what_others_added():
 def test_hashes_are_those_of_nodes():
     ours = ddo()
     text = ours.to_json()
-    assert ours.encrypted_hash() == "0x" + hashlib.sha256(text.encode()).hexdigest()
-    assert ours.plain_hash() == "0x" + hashlib.sha256(("0x" + text.encode().hex()).encode()).hexdigest()
+    hidden, plain = ours.payload("0x12"), ours.payload()
+    assert hidden.digest == hashlib.sha256(text.encode()).digest()
+    assert plain.digest == hashlib.sha256(("0x" + text.encode().hex()).encode()).digest()
+    assert (hidden.content, hidden.flags) == (b"\x12", b"\x02")
+    assert (plain.content, plain.flags) == (text.encode(), b"\x00")
 
 
 def broken():
