@@ -27,7 +27,7 @@ def stringify(value: object) -> str:
 
     Raises:
         ValueError: a number that JavaScript would change, or that JSON does not have.
-        TypeError: a value that JSON does not have, or a key that is no string.
+        TypeError: a value that JSON does not have, or a key that is not a string.
     """
     if value is None or isinstance(value, bool):
         return json.dumps(value)

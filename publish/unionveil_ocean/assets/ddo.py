@@ -50,7 +50,7 @@ def did_of(nft_address: str, chain_id: int) -> str:
     """The DID of a data NFT: `did:op:` and the SHA-256 of its checksum address and its decimal chain id.
 
     Raises:
-        ValueError: no address.
+        ValueError: not an address.
     """
     return "did:op:" + hashlib.sha256(f"{checksum_address(nft_address)}{chain_id}".encode()).hexdigest()
 

@@ -128,11 +128,7 @@ class Publisher:
         return Plan(asset, draft, place, _update_prefix(number - is_done), is_done)
 
     def publish(self, plan: Plan) -> Publication:
-        """Carries out a plan, as far as it is not done.
-
-        Raises:
-            PublishError: see its tree.
-        """
+        """Carries out a plan, as far as it is not done."""
         place = plan.place or self._create(plan.asset)
         files = self._encrypt_files(plan, place)
         name, inputs = f"{plan.prefix}compose", self._compose_inputs(plan.asset, files)
@@ -144,11 +140,7 @@ class Publisher:
         return self._write(ddo, plan.prefix, place.exchange_id)
 
     def update(self, asset: Asset, published: DDO) -> Publication:
-        """Plans and publishes a new version under the same DID, token and service, if anything has changed.
-
-        Raises:
-            PublishError: see its tree.
-        """
+        """Plans and publishes a new version with the same DID, token and service, if anything changed."""
         return self.publish(self.plan(asset, published))
 
     def revise(self, published: DDO, revised: DDO) -> Publication:
@@ -157,9 +149,6 @@ class Publisher:
         Args:
             published: the version before.
             revised: the new one; its time of update is set here.
-
-        Raises:
-            PublishError: see its tree.
         """
         prefix = f"revision {self._next_number('revision', 'index')}: "
 

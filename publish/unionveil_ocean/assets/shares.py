@@ -93,7 +93,7 @@ def _count(row: Mapping[str, str | None], folder: Path) -> int:
     try:
         items = Manifest.model_validate_json((folder / manifest).read_bytes()).items
     except (OSError, ValidationError) as error:
-        raise ValueError(f"{manifest} is no manifest of UnionVeil ({type(error).__name__})") from error
+        raise ValueError(f"{manifest} is not a manifest of UnionVeil ({type(error).__name__})") from error
     return sum(isinstance(item, RedactedRecord) for item in items)
 
 
@@ -143,9 +143,6 @@ class Sharing:
             amounts: smallest units by wallet.
             round_number: of this distribution; the same round never pays twice.
             how: mint new ones, or transfer the account's own.
-
-        Raises:
-            PublishError: see its tree.
         """
         token = self._chain.contract("ERC20Template", self.datatoken).functions
         for number, (wallet, amount) in enumerate(amounts.items(), 1):

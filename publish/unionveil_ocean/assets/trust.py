@@ -42,7 +42,7 @@ def trusted_algorithm(algorithm: DDO, node: Node) -> TrustedAlgorithm:
     """
     described = algorithm.metadata.algorithm
     if described is None:
-        raise InvalidDDO([f"{algorithm.id} is no algorithm, but a {algorithm.metadata.type}"])
+        raise InvalidDDO([f"{algorithm.id} is not an algorithm but a {algorithm.metadata.type}"])
     service = algorithm.service()
     return TrustedAlgorithm(
         did=algorithm.id,
@@ -119,7 +119,7 @@ def misfits(entry: TrustedAlgorithm, node: Node) -> list[str]:
         return ["every algorithm is trusted"]
     served = node.ddo(entry.did)
     if served is None:
-        return ["the node serves it no more: deprecated, revoked, or never there"]
+        return ["the node no longer serves it: deprecated, revoked, or never there"]
     try:
         return differences(entry, trusted_algorithm(parse_ddo(served), node))
     except NodeError as error:

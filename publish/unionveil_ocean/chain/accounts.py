@@ -34,11 +34,11 @@ def load_account(
     Args:
         keystore: encrypted keystore file (Web3 Secret Storage, as geth and most wallets write it); None reads
             the key from the environment.
-        ask_password: asks a person; called only if the environment has no password.
+        ask_password: asks for the password; called only if the environment has no password.
         environment: variables.
 
     Raises:
-        SettingError: no key, a damaged file or key, a wrong password. Never tells any of them.
+        SettingError: no key, a damaged file or key, a wrong password. Shows none of them.
     """
     if keystore is None:
         key = environment.get(KEY_VARIABLE, "").strip()
@@ -59,10 +59,10 @@ def load_account(
         opened = Account.decrypt(encrypted, password)
     except ValueError:
         raise SettingError(
-            f"the password does not open {keystore}, or the file is no encrypted keystore"
+            f"the password does not open {keystore}, or the file is not an encrypted keystore"
         ) from None
     except (KeyError, TypeError, NotImplementedError):
-        raise SettingError(f"{keystore} is no encrypted keystore that can be opened") from None
+        raise SettingError(f"{keystore} is not an encrypted keystore that can be opened") from None
     return _account(bytes(opened), f"{keystore} holds no private key")
 
 

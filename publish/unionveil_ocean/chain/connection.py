@@ -45,7 +45,7 @@ class SignedTransaction:
 
     Attributes:
         tx_hash: "0x...", 32 bytes.
-        raw: "0x..." the signed bytes; public as soon as they are sent, and no secret.
+        raw: "0x..." the signed bytes; public as soon as they are sent, and not secret.
         nonce: number of the account's transaction.
     """
 

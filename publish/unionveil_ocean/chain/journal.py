@@ -83,7 +83,7 @@ class Journal:
     Args:
         path: of the file; it is made when the first step is written.
         chain: the chain and account of the publication.
-        on_step: told the name of a step when it is written down as done; tests interrupt here.
+        on_step: gets the name of each step that is signed, sent or done; tests interrupt here.
 
     Raises:
         JournalError: on entering: another run holds it, it cannot be read, or it belongs to another account.
@@ -201,7 +201,7 @@ class Journal:
             inputs: JSON value that the transaction depends on.
             make_call: makes the contract's call.
             read: the result, from the receipt.
-            on_sent: told the hash.
+            on_sent: gets the hash.
 
         Raises:
             JournalError: the step was begun with other inputs, and its transaction may be in a block.

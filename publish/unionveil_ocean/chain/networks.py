@@ -65,11 +65,11 @@ class Network:
     is_live: bool = True
 
     def transaction_link(self, tx_hash: str) -> str | None:
-        """Where a person can look at a transaction."""
+        """Where to look at a transaction."""
         return f"{self.explorer_url}/tx/{tx_hash}" if self.explorer_url else None
 
     def market_link(self, did: str) -> str:
-        """Where a person can look at the asset; the market reads all networks of its node."""
+        """Where to look at the asset; the market reads all networks of its node."""
         return f"https://market.oceanprotocol.com/asset/{did}"
 
 

@@ -63,7 +63,7 @@ class AssetOptions:
     index_seconds: float = option(
         "--index-seconds",
         type=click.FloatRange(min=0),
-        default=120.0,
+        default=120,
         show_default=True,
         help="How long the node may take to index.",
     )

@@ -134,11 +134,7 @@ class Session:
 
 @contextmanager
 def open_session(options: SessionOptions) -> Iterator[Session]:
-    """Connects to what the options name; nothing is signed yet.
-
-    Raises:
-        PublishError: see its tree.
-    """
+    """Connects to what the options name; nothing is signed yet."""
     if options.network == EMBEDDED:
         with _embedded_session(options) as session:
             yield session

@@ -22,6 +22,9 @@ from .session import Session, SessionOptions, open_session, run_command, say
 _file = click.argument("contributions", type=FILE)
 
 
+_TOKENS_HELP = "Datatokens to give away in all."
+
+
 @dataclass(frozen=True)
 class TokenOptions:
     """Whose income is shared."""
@@ -32,28 +35,10 @@ class TokenOptions:
 
 
 @dataclass(frozen=True)
-class AmountOptions:
-    """How much is given."""
+class GiveOptions:
+    """How much is given, and in which distribution."""
 
-    tokens: str = option("--tokens", required=True, metavar="NUMBER", help="Datatokens to give away in all.")
-
-    @property
-    def wei(self) -> int:
-        """In the smallest unit.
-
-        Raises:
-            SettingError: not a number of datatokens.
-        """
-        try:
-            return units_of(self.tokens)
-        except ValueError as error:
-            raise SettingError(f"--tokens: {error}") from error
-
-
-@dataclass(frozen=True)
-class RoundOptions:
-    """Which distribution this is."""
-
+    tokens: str = option("--tokens", required=True, metavar="NUMBER", help=_TOKENS_HELP)
     number: int = option("--round", type=click.IntRange(min=1), default=1, show_default=True)
 
 
@@ -68,51 +53,38 @@ def shares() -> None:
 
 @shares.command()
 @_file
-@takes(amount=AmountOptions)
-def plan(contributions: Path, amount: AmountOptions) -> None:
+@click.option("--tokens", required=True, metavar="NUMBER", help=_TOKENS_HELP)
+def plan(contributions: Path, tokens: str) -> None:
     """Shows who would get how much; asks no chain and signs nothing."""
     found = read_contributions(contributions)
-    _show_parts(found, allot(found.photos, amount.wei))
+    _show_parts(found, allot(found.photos, _wei(tokens)))
 
 
 @shares.command()
 @_file
-@takes(amount=AmountOptions, token=TokenOptions, paid_round=RoundOptions, where=SessionOptions)
-def mint(
-    contributions: Path,
-    amount: AmountOptions,
-    token: TokenOptions,
-    paid_round: RoundOptions,
-    where: SessionOptions,
-) -> None:
+@takes(give=GiveOptions, token=TokenOptions, where=SessionOptions)
+def mint(contributions: Path, give: GiveOptions, token: TokenOptions, where: SessionOptions) -> None:
     """Mints datatokens to the contributors; the same round never pays twice."""
-    _give("mint", contributions, amount, token, paid_round, where)
+    _give("mint", contributions, give, token, where)
 
 
 @shares.command()
 @_file
-@takes(amount=AmountOptions, token=TokenOptions, paid_round=RoundOptions, where=SessionOptions)
-def transfer(
-    contributions: Path,
-    amount: AmountOptions,
-    token: TokenOptions,
-    paid_round: RoundOptions,
-    where: SessionOptions,
-) -> None:
+@takes(give=GiveOptions, token=TokenOptions, where=SessionOptions)
+def transfer(contributions: Path, give: GiveOptions, token: TokenOptions, where: SessionOptions) -> None:
     """Transfers the account's own datatokens to the contributors; the same round never pays twice."""
-    _give("transfer", contributions, amount, token, paid_round, where)
+    _give("transfer", contributions, give, token, where)
 
 
 def _give(
     how: Literal["mint", "transfer"],
     contributions: Path,
-    amount: AmountOptions,
+    give: GiveOptions,
     token: TokenOptions,
-    paid_round: RoundOptions,
     where: SessionOptions,
 ) -> None:
     found = read_contributions(contributions)
-    parts = allot(found.photos, amount.wei)
+    parts = allot(found.photos, _wei(give.tokens))
     with open_session(where) as session:
         chain, datatoken = session.chain, _datatoken(session, token)
         _show_parts(found, parts)
@@ -123,7 +95,7 @@ def _give(
         gas = chain.estimate_gas(call, action=how) * len(parts)
         confirm_plan(session, f"{how} datatokens {datatoken}", {f"{len(parts)} transactions": gas})
         with session.journal("shares", datatoken) as journal:
-            Sharing(journal, datatoken, say).distribute(parts, paid_round.number, how)
+            Sharing(journal, datatoken, say).distribute(parts, give.number, how)
             used = sum(journal.gas_used.values())
         given = money(sum(parts.values()), "datatokens", digits=DIGITS)
         click.echo(columns([("datatoken", datatoken), ("given", given), ("gas", f"{used:,}")]))
@@ -189,6 +161,13 @@ def _address(text: str) -> str:
     if address == ZERO_ADDRESS:
         raise SettingError(f"{text} is nobody's address")
     return address
+
+
+def _wei(tokens: str) -> int:
+    try:
+        return units_of(tokens)
+    except ValueError as error:
+        raise SettingError(f"--tokens: {error}") from error
 
 
 def _show_parts(found: Contributions, parts: Mapping[str, int] | None) -> None:

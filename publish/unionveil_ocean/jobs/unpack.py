@@ -49,7 +49,7 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> tuple[s
         Names of the files with `/`, sorted.
 
     Raises:
-        ResultsError: the archive is damaged, holds something that is no plain file or folder, a name that
+        ResultsError: the archive is damaged, holds something that is not a plain file or folder, a name that
             leads out, or too much. Nothing is left then.
         OutputError: the folder is there already or cannot be written.
     """

@@ -157,10 +157,9 @@ class NodeClient:
     def file_info(self, file: Mapping[str, object]) -> FileInfo:
         """Refuses an empty file (a node answers so if it cannot read one) and one read only in part."""
         path = "/api/services/fileInfo"
-        answer = self._patiently(lambda: self._json("POST", path, json={**file, "checksum": True}))
-        found = self._model(tuple[FileInfo, ...], path, answer)
+        found = self._asked(tuple[FileInfo, ...], "POST", path, json={**file, "checksum": True})
         if len(found) != 1:
-            raise self._wrong(path, f"it tells of {len(found)} files instead of one")
+            raise self._wrong(path, f"it lists {len(found)} files instead of one")
         if found[0].size_bytes == 0:
             raise self._wrong(path, "the node cannot read the file: it is empty or out of reach")
         if found[0].size_bytes > _CHECKSUM_BYTES:
@@ -180,7 +179,7 @@ class NodeClient:
 
         answer = self._signed(account, "validateDDO", ask, is_safe=True)
         if not isinstance(answer, dict):
-            raise self._wrong(path, "it is no object")
+            raise self._wrong(path, "it is not an object")
 
     def ddo(self, did: str) -> JsonObject | None:
         """The DDO that the node has indexed, None if it has none."""
@@ -210,16 +209,13 @@ class NodeClient:
 
     def environments(self) -> tuple[Environment, ...]:
         """Where the node runs jobs; none if it runs none."""
-        path = "/api/services/computeEnvironments"
-        answer = self._patiently(lambda: self._json("GET", path))
-        return self._model(tuple[Environment, ...], path, answer)
+        return self._asked(tuple[Environment, ...], "GET", "/api/services/computeEnvironments")
 
     def initialize_compute(self, job: Mapping[str, object], consumer: str) -> Initialized:
         """Refused e.g. if the data set does not trust the algorithm."""
         path = "/api/services/initializeCompute"
         body = {**job, "consumerAddress": consumer}
-        answer = self._patiently(lambda: self._json("POST", path, json=body))
-        return self._model(Initialized, path, answer)
+        return self._asked(Initialized, "POST", path, json=body)
 
     def start_free(self, job: Mapping[str, object], account: LocalAccount) -> Job:
         """Starts a job that costs nothing; see `start_paid`."""
@@ -238,15 +234,13 @@ class NodeClient:
         )
         jobs = self._model(tuple[Job, ...], path, answer)
         if len(jobs) != 1:
-            raise self._wrong(path, f"it tells of {len(jobs)} jobs instead of one")
+            raise self._wrong(path, f"it lists {len(jobs)} jobs instead of one")
         return jobs[0]
 
     def jobs(self, consumer: str, job_id: str | None = None) -> tuple[Job, ...]:
         """Jobs of an account, or the one of an id."""
-        path = "/api/services/compute"
         params = {"consumerAddress": consumer, **({"jobId": job_id} if job_id else {})}
-        answer = self._patiently(lambda: self._json("GET", path, params=params))
-        return self._model(tuple[Job, ...], path, answer)
+        return self._asked(tuple[Job, ...], "GET", "/api/services/compute", params=params)
 
     def fetch_result(
         self, job_id: str, index: int, account: LocalAccount, file: Path, most_bytes: int
@@ -317,7 +311,7 @@ class NodeClient:
         try:
             return json.loads(text)
         except ValueError as error:
-            raise self._wrong(path, "it is no JSON") from error
+            raise self._wrong(path, "it is not JSON") from error
 
     def _read(self, response: httpx.Response, until: float) -> bytes:
         parts, size = [], 0
@@ -365,7 +359,11 @@ class NodeClient:
             # Only the kind of error: its text may quote the request with its signature.
             raise NodeError(self.url, None, f"the connection broke ({type(error).__name__})") from error
 
-    def _model(self, kind: type[_T], path: str, answer: Any) -> _T:
+    def _asked(self, kind: type[_T], method: str, path: str, **request: Any) -> _T:
+        """The answer to a question that changes nothing."""
+        return self._model(kind, path, self._patiently(lambda: self._json(method, path, **request)))
+
+    def _model(self, kind: type[_T], path: str, answer: object) -> _T:
         try:
             return TypeAdapter(kind).validate_python(answer)
         except ValidationError as error:

@@ -31,7 +31,7 @@ def test_the_did_is_the_digest_of_address_and_chain():
 def test_an_address_with_a_typing_error_is_refused():
     with pytest.raises(ValueError, match="copied whole"):
         checksum_address(NFT[:-1] + "C")
-    with pytest.raises(ValueError, match="no address"):
+    with pytest.raises(ValueError, match="not an address"):
         checksum_address("0x12")
 
 
@@ -149,5 +149,5 @@ def test_credentials_are_checked():
     assert credentials_of((), ()) is None
     with pytest.raises(SettingError, match="in both"):
         credentials_of((NFT,), (NFT.lower(),))
-    with pytest.raises(SettingError, match="no address"):
+    with pytest.raises(SettingError, match="not an address"):
         credentials_of(("me",), ())

@@ -225,7 +225,7 @@ def test_prices_have_the_decimals_of_their_token(chain, node, tmp_path):
         ("-1", None, "larger than 0"),
         ("1e-30", None, "decimals"),
         ("free", "ocean", "needs a price"),
-        ("1", "0x12", "no address"),
+        ("1", "0x12", "not an address"),
         ("1", "0x" + "0" * 39 + "1", "no ERC-20"),
     ],
 )

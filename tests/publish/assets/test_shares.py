@@ -85,11 +85,11 @@ def test_every_wrong_row_is_named(tmp_path):
         read_contributions(file)
     for part in (
         "line 2",
-        "no address",
+        "not an address",
         "line 3",
         "'-3'",
         "line 4",
-        "gone.json is no manifest",
+        "gone.json is not a manifest",
         "line 5",
         "either",
     ):

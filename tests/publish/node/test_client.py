@@ -209,7 +209,7 @@ def test_a_start_is_never_sent_twice(chain):
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        (httpx.Response(200, text="<html>"), "it is no JSON"),
+        (httpx.Response(200, text="<html>"), "it is not JSON"),
         (httpx.Response(200, json={"nonce": "many"}), "it names no nonce"),
         (httpx.Response(200, json=[]), "it names no nonce"),
         (
