@@ -11,6 +11,7 @@
     │   └── ImageTooLarge        more pixels than the limit
     ├── WorkerError              a worker process cannot start              (stops the job)
     ├── InputError               a folder, file or archive cannot be read
+    ├── ResultsError             outputs do not fit their manifest
     └── OutputError              an output cannot be written               (stops the job)
 
 They carry their facts as attributes, survive pickling (workers send them across processes) and read as
@@ -19,7 +20,7 @@ one sentence that says what is wrong and what to do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 __all__ = [
     "ConfigError",
@@ -30,6 +31,7 @@ __all__ = [
     "ModelError",
     "ModelMissing",
     "OutputError",
+    "ResultsError",
     "UnionVeilError",
     "UnreadableImage",
     "UnsupportedImage",
@@ -160,3 +162,18 @@ class InputError(UnionVeilError):
 
 class OutputError(UnionVeilError):
     """An output cannot be written; the job stops, and nothing half-written stays behind."""
+
+
+class ResultsError(UnionVeilError):
+    """Outputs do not fit their manifest.
+
+    Attributes:
+        issues: one sentence for everything that does not fit.
+    """
+
+    def __init__(self, issues: Iterable[str]) -> None:
+        self.issues = tuple(issues)
+        super().__init__(self.issues)
+
+    def __str__(self) -> str:
+        return "the results are not to be trusted: " + "; ".join(self.issues)

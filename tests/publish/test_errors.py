@@ -3,7 +3,6 @@ import pickle
 import pytest
 
 from unionveil_ocean import errors
-from unionveil_ocean.jobs.verify import ResultsError
 
 FACTS = {
     "SettingError": ("a sentence",),
@@ -32,9 +31,3 @@ def test_errors_survive_pickling_with_their_facts(name):
     assert str(back) == str(error)
     assert vars(back) == vars(error)
     assert name in (errors.__doc__ or "")
-
-
-def test_what_is_wrong_with_results_survives_pickling():
-    back = pickle.loads(pickle.dumps(ResultsError(["one", "two"])))  # noqa: S301
-    assert back.issues == ("one", "two")
-    assert str(back) == "the results are not to be trusted: one; two"

@@ -50,8 +50,3 @@ def test_no_import_goes_in_a_circle():
         free = {module for module, needs in graph.items() if not needs & graph.keys()}
         assert free, f"a circle among {sorted(graph)}"
         graph = {module: needs for module, needs in graph.items() if module not in free}
-
-
-@pytest.mark.parametrize("name", ["unpack", "verify", "logs"])
-def test_results_are_checked_without_ocean(name):
-    assert set(imported(PACKAGE / "jobs" / f"{name}.py")) <= {("jobs", "verify")}

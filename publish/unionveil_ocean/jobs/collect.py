@@ -11,14 +11,14 @@ from pathlib import Path
 from eth_account.signers.local import LocalAccount
 
 from unionveil.errors import OutputError
+from unionveil.files.unpack import Limits, unpack
 from unionveil.runs.manifest import MANIFEST, Manifest
+from unionveil.verify import verify
 
 from ..errors import JobFailed
 from ..node.answers import Job, JobResult
 from ..node.protocol import Node
 from .logs import log_text
-from .unpack import Limits, unpack
-from .verify import verify
 
 _MOST_LOG_BYTES = 64 << 20
 _SPARE_BYTES = 64 << 20

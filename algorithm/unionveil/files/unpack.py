@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from unionveil.errors import OutputError
+from ..errors import OutputError, ResultsError
+from ..text import printable
 
-from .verify import ResultsError, printable
+__all__ = ["Limits", "unpack"]
 
 _CHUNK_BYTES = 1 << 20
 

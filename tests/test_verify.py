@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from job_archives import GOOD, archive, good_members
-from unionveil_ocean.jobs.unpack import unpack
-from unionveil_ocean.jobs.verify import ResultsError, verify
+from unionveil.errors import ResultsError
+from unionveil.files.unpack import unpack
+from unionveil.verify import verify
 
 
 def unpacked(tmp_path, **changed):
@@ -19,7 +20,7 @@ def unpacked(tmp_path, **changed):
         ({"a": b"one!"}, "'a' has 4 bytes"),
         ({"a": None}, "'a' is missing"),
         ({"extra": b"hello"}, "'extra' is there but not in manifest.json"),
-        ({"manifest.json": None}, "the job did not finish"),
+        ({"manifest.json": None}, "the run did not finish"),
         ({"manifest.json": b"{}"}, "is not a manifest of UnionVeil"),
         ({"manifest.json": GOOD["manifest.json"].replace(b'"inputs": 3', b'"inputs": 4')}, "totals"),
         ({"manifest.json": GOOD["manifest.json"].replace(b'"output":"a"', b'"output":"../a"')}, "leads out"),

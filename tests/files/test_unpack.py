@@ -8,9 +8,9 @@ import tarfile
 import pytest
 
 from job_archives import archive, folder, good_members, special, tar_of
-from unionveil.errors import OutputError
-from unionveil_ocean.jobs.unpack import Limits, unpack
-from unionveil_ocean.jobs.verify import ResultsError, verify
+from unionveil.errors import OutputError, ResultsError
+from unionveil.files.unpack import Limits, unpack
+from unionveil.verify import verify
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])

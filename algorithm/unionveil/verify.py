@@ -1,32 +1,20 @@
-"""Outputs of a job, compared with their manifest."""
+"""Outputs, compared with the manifest beside them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
-from unionveil.errors import UnionVeilError
-from unionveil.runs.manifest import MANIFEST, Manifest, RedactedRecord
+from .errors import ResultsError
+from .runs.manifest import MANIFEST, Manifest, RedactedRecord
+from .text import printable
+
+__all__ = ["verify"]
 
 _CHUNK_BYTES = 1 << 20
-
-
-class ResultsError(UnionVeilError):
-    """The results of a job do not fit their manifest.
-
-    Attributes:
-        issues: one sentence for everything that does not fit.
-    """
-
-    def __init__(self, issues: Iterable[str]) -> None:
-        self.issues = tuple(issues)
-        super().__init__(self.issues)
-
-    def __str__(self) -> str:
-        return "the results are not to be trusted: " + "; ".join(self.issues)
 
 
 def verify(folder: Path) -> Manifest:
@@ -44,7 +32,7 @@ def verify(folder: Path) -> Manifest:
     try:
         manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     except OSError as error:
-        raise ResultsError([f"there is no {MANIFEST}: the job did not finish"]) from error
+        raise ResultsError([f"there is no {MANIFEST}: the run did not finish"]) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -101,8 +89,3 @@ def _sha256(path: Path) -> str:
         while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def printable(name: str) -> str:
-    """A name from elsewhere, safe to print."""
-    return repr(name[:100])
