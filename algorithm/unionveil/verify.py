@@ -41,10 +41,13 @@ def verify(folder: Path) -> Manifest:
     named: set[str] = set()
     for item in manifest.items:
         if isinstance(item, RedactedRecord):
-            if item.output in named:
-                issues.append(f"{printable(item.output)} is named twice in {MANIFEST}")
-            named.add(item.output)
-            issues += _differences(folder, item)
+            issues += [
+                f"{printable(name)} is named twice in {MANIFEST}" for name in item.files if name in named
+            ]
+            named.update(item.files)
+            issues += _differences(folder, item.output, item.sha256, item.size_bytes)
+            if item.preview:
+                issues += _differences(folder, item.preview, item.preview_sha256, None)
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     issues += [
         f"{printable(name)} is there but not in {MANIFEST}" for name in sorted(there - named - {MANIFEST})
@@ -55,16 +58,16 @@ def verify(folder: Path) -> Manifest:
     return manifest
 
 
-def _differences(folder: Path, item: RedactedRecord) -> Iterator[str]:
-    shown = printable(item.output)
-    path = folder / item.output
-    if PurePosixPath(item.output).is_absolute() or ".." in PurePosixPath(item.output).parts:
+def _differences(folder: Path, name: str, sha256: str | None, size_bytes: int | None) -> Iterator[str]:
+    shown = printable(name)
+    path = folder / name
+    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
         yield f"{shown} in {MANIFEST} leads out of the folder"
     elif path.is_symlink() or not path.is_file():
         yield f"{shown} is missing"
-    elif path.stat().st_size != item.size_bytes:
-        yield f"{shown} has {path.stat().st_size} bytes, {MANIFEST} says {item.size_bytes}"
-    elif _sha256(path) != item.sha256:
+    elif size_bytes is not None and path.stat().st_size != size_bytes:
+        yield f"{shown} has {path.stat().st_size} bytes, {MANIFEST} says {size_bytes}"
+    elif _sha256(path) != sha256:
         yield f"{shown} was altered: its SHA-256 is not the one in {MANIFEST}"
 
 

@@ -156,14 +156,21 @@ def test_a_picture_that_takes_too_long_is_given_up_and_tried_again(photos, tmp_p
     assert again.returncode == 0
 
 
-def test_single_photo_beside_its_output(photos):
-    """A photo named alone may lie in the output folder itself; it is never written over."""
+@pytest.mark.parametrize("more", [[], ["--names", "keep"], ["--overwrite"], ["--prune"]])
+def test_a_folder_with_other_files_is_not_an_output_folder(photos, more):
+    """Beside the outputs lies nothing that the manifest does not list, the originals least of all."""
+    done = run("anonymize", "market.jpg", "-o", ".", *more, cwd=photos)
+    assert done.returncode == 2
+    assert "holds files that are not outputs of this run: " in done.stderr
+    assert sorted(path.name for path in photos.iterdir()) == ["market.jpg", "street.jpg"]
+    assert (photos / "market.jpg").read_bytes() == (samples.SCENES / "market.jpg").read_bytes()
+
+
+def test_an_input_is_never_written_over(photos):
+    (photos / "street.jpg").unlink()
     done = run("anonymize", "market.jpg", "-o", ".", "--names", "keep", "--overwrite", cwd=photos)
     assert done.returncode == 2
     assert "is an input and is not written over" in done.stderr
-    done = run("anonymize", "market.jpg", "-o", ".", cwd=photos)
-    assert done.returncode == 0
-    assert (photos / "000001.jpg").exists()
     assert (photos / "market.jpg").read_bytes() == (samples.SCENES / "market.jpg").read_bytes()
 
 

@@ -1,4 +1,7 @@
+import bz2
+import gzip
 import io
+import lzma
 import os
 import stat
 import tarfile
@@ -8,13 +11,15 @@ import pytest
 
 from unionveil import InputError, Rejected
 from unionveil.files.archives import is_archive, members
-from unionveil.files.sources import PathSource
+from unionveil.files.sources import PathSource, Patterns, Skipped
 
 
-def listed(paths):
+def listed(paths, **options):
+    """Names and contents of the inputs; what is skipped is not one."""
     return [
         (item.name, item.content if isinstance(item.content, Rejected) else item.content.read())
-        for item in PathSource(paths)
+        for item in PathSource(paths, **options)
+        if not isinstance(item.content, Skipped)
     ]
 
 
@@ -41,7 +46,8 @@ def tarred(files, mode="w"):
 
 
 def unpack(data):
-    return list(members(io.BytesIO(data), len(data)))
+    """Members of an archive, without those that are skipped."""
+    return [part for part in members(io.BytesIO(data), len(data)) if not isinstance(part[1], Skipped)]
 
 
 def test_folders_are_walked_in_one_order(tmp_path):
@@ -213,11 +219,12 @@ def test_a_damaged_member_does_not_stop_the_others():
     assert good == ("b", b"second")
 
 
-def test_a_photo_that_is_compressed_alone_is_no_archive_of_photos():
-    import gzip
-
-    ((_, content),) = unpack(gzip.compress(b"\xff\xd8\xff" + b"photo" * 100))
-    assert content.reason == "archive"
+@pytest.mark.parametrize(("suffix", "module"), [(".gz", gzip), (".bz2", bz2), (".xz", lzma)])
+def test_a_photo_that_is_compressed_alone_is_done(tmp_path, suffix, module):
+    photo = b"\xff\xd8\xff" + b"photo" * 100
+    (tmp_path / f"a.jpg{suffix}").write_bytes(module.compress(photo))
+    assert listed([tmp_path]) == [("a.jpg", photo)]
+    assert unpack(zipped({f"d/a.jpg{suffix}": module.compress(photo)})) == [("d/a.jpg", photo)]
 
 
 def test_garbage_in_every_place_of_a_zip_never_raises():
@@ -232,3 +239,207 @@ def test_garbage_in_every_place_of_a_zip_never_raises():
         for name, content in unpack(bytes(data)):
             assert isinstance(name, str)
             assert isinstance(content, bytes | Rejected)
+
+
+DONE = [("a", b"first"), ("b", b"second")]
+TWO = {"a": b"first", "b": b"second"}
+
+
+def reasons(data):
+    return [
+        (name, content.reason if isinstance(content, Rejected) else content) for name, content in unpack(data)
+    ]
+
+
+def test_behind_a_broken_header_the_rest_goes_on():
+    whole = bytearray(tarred({str(n): bytes([n]) * 700 for n in range(10)}))
+    whole[3 * 1536 + 148] ^= 1  # the checksum of the fourth
+    found = reasons(bytes(whole))
+    assert [name for name, _ in found] == ["0", "1", "2", "", "4", "5", "6", "7", "8", "9"]
+    assert found[3] == ("", "archive")
+
+
+def test_a_header_of_zeros_is_not_the_end():
+    whole = bytearray(tarred({str(n): bytes([n + 1]) * 700 for n in range(4)}))
+    whole[1536 : 1536 + 512] = bytes(512)
+    assert [name for name, _ in reasons(bytes(whole))] == ["0", "", "2", "3"]
+
+
+def test_a_tar_that_ends_early_is_named():
+    whole = tarred(TWO)
+    assert reasons(whole[:2048]) == [*DONE, ("", "archive")]  # no end
+    assert reasons(whole[:1030]) == [("a", b"first"), ("", "archive")]
+    assert reasons(whole[:1537]) == [("a", b"first"), ("b", "archive")]
+
+
+def test_two_tars_in_one_file_are_both_read():
+    assert reasons(tarred({"a": b"first"}) + tarred({"b": b"second"})) == DONE
+    assert reasons(gzip.compress(tarred({"a": b"first"})) + gzip.compress(tarred({"b": b"second"}))) == DONE
+
+
+def test_folders_with_data_are_named_once_and_the_rest_goes_on():
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("a"))
+        folder = tarfile.TarInfo("folder")
+        folder.type, folder.size = tarfile.DIRTYPE, 700
+        archive.addfile(folder, io.BytesIO(b"x" * 700))
+        size_without_data = tarfile.TarInfo("other")
+        size_without_data.type, size_without_data.size = tarfile.DIRTYPE, 4096
+        archive.addfile(size_without_data)
+        archive.addfile(tarfile.TarInfo("b"))
+    assert reasons(out.getvalue()) == [("a", b""), ("folder", "archive"), ("b", b"")]
+    assert reasons(zipped({"a": b"first", "folder/": b"data", "b": b"second"})) == [
+        DONE[0],
+        ("folder/", "archive"),
+        DONE[1],
+    ]
+
+
+def sparse_header(claimed):
+    """An old GNU sparse member without data."""
+    header = bytearray(tarfile.TarInfo("sparse").tobuf(tarfile.GNU_FORMAT))
+    header[156:157] = tarfile.GNUTYPE_SPARSE
+    header[483:495] = f"{claimed:011o}\0".encode()
+    header[148:156] = b" " * 8
+    header[148:156] = f"{sum(header[:512]):06o}\0 ".encode()
+    return bytes(header)
+
+
+def test_sparse_members_are_done_or_refused_one_by_one():
+    small, huge = sparse_header(10_000), sparse_header(1 << 32)
+    for data in (small + huge + tarred(TWO), gzip.compress(small + huge + tarred(TWO))):
+        assert reasons(data) == [("sparse", bytes(10_000)), ("sparse", "bomb"), *DONE]
+    many = reasons(sparse_header(60 << 20) * 3 + tarred(TWO))
+    assert [reason for _, reason in many[1:]] == ["bomb"]
+
+
+def test_bombs_are_counted_over_all_levels():
+    """Each level alone unpacks to less than the allowed ratio."""
+    inner = zipped({f"{n}.bmp": bytes(30 << 20) for n in range(2)})
+    found = reasons(zipped({f"{n}.zip": inner for n in range(4)}))
+    assert sum(isinstance(content, bytes) for _, content in found) <= 2
+    assert found[-1] == ("", "bomb")
+
+
+@pytest.mark.parametrize(("method", "word"), [(9, "Deflate64"), (93, "Zstandard")])
+def test_methods_that_python_lacks_are_named(method, word):
+    data = bytearray(zipped(TWO))
+    for magic, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        data[data.index(magic) + place] = method
+    (_, refused), good = unpack(bytes(data))
+    assert word in refused.detail
+    assert good == DONE[1]
+
+
+def test_a_header_that_claims_a_huge_extension_takes_no_memory():
+    pax = tarfile.TarInfo("pax")
+    pax.type, pax.size = tarfile.XHDTYPE, 1 << 32
+    assert reasons(pax.tobuf() + tarred(TWO)) == [("", "archive"), *DONE]
+
+
+def test_backslashes_are_folders_and_colons_are_no_danger():
+    data = zipped({"DCIM\\100\\a.jpg": b"first", "12:30.jpg": b"second"})
+    assert unpack(data) == [("DCIM/100/a.jpg", b"first"), ("12:30.jpg", b"second")]
+
+
+def test_garbage_in_every_place_of_a_tar_never_raises_and_loses_one_member():
+    import random
+
+    rng = random.Random(7)
+    whole = tarred({str(n): bytes([n]) * 700 for n in range(6)})
+    for _ in range(300):
+        data = bytearray(whole)
+        data[rng.randrange(6 * 1536)] ^= 1 << rng.randrange(8)
+        found = unpack(bytes(data))
+        assert sum(isinstance(content, bytes) for _, content in found) >= 5
+
+
+@pytest.fixture
+def phone(tmp_path):
+    """What a phone's folder holds beside its photos."""
+    for name, data in {
+        "IMG_1.HEIC": b"photo",
+        "IMG_1.MOV": b"\0video",
+        "IMG_1.AAE": b"<?xml",
+        "IMG_1.HEIC.json": b"{}",
+        "IMG_2.jpg": b"photo",
+        "IMG_2.xmp": b"<x:xmpmeta",
+        "IMG_2.THM": b"\xff\xd8\xff",
+        "@eaDir/IMG_2.jpg": b"\xff\xd8\xff",
+        "Picasa.ini": b"[x]",
+        "ehthumbs.db": b"\0",
+        ".hidden.jpg": b"\xff\xd8\xff",
+        "notes.txt": b"hello",
+        "alone.mov": b"\0video",
+        "photo.txt": b"\xff\xd8\xff\xe0\0\x10JFIF",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    return tmp_path
+
+
+INPUTS = ["IMG_1.HEIC", "IMG_2.jpg", "alone.mov", "photo.txt"]
+
+
+def test_sidecars_and_texts_are_skipped(phone, tmp_path_factory):
+    assert names([phone]) == INPUTS
+    assert sum(isinstance(item.content, Skipped) for item in PathSource([phone])) == 10
+    # In a tar, which lists nothing in advance, a photo comes before what belongs to it.
+    paths = sorted(
+        (path for path in phone.rglob("*.*") if path.is_file()), key=lambda path: path.name.lower()
+    )
+    files = {path.relative_to(phone).as_posix(): path.read_bytes() for path in paths}
+    packed = tmp_path_factory.mktemp("packed")
+    (packed / "a.zip").write_bytes(zipped(files))
+    (packed / "b.tar").write_bytes(tarred(files))
+    assert sorted(names([packed])) == [f"{name}/{inner}" for name in ("a.zip", "b.tar") for inner in INPUTS]
+
+
+def test_a_text_that_is_named_alone_is_an_input(phone):
+    assert names([phone / "notes.txt"]) == ["notes.txt"]
+    assert names([phone / "notes.txt", phone / "IMG_2.jpg"]) == ["IMG_2.jpg"]
+
+
+def test_patterns_choose_inputs(phone):
+    def chosen(**patterns):
+        return names_with([phone], Patterns(**patterns))
+
+    def names_with(paths, patterns):
+        return [name for name, _ in listed(paths, patterns=patterns)]
+
+    (phone / "raw").mkdir()
+    (phone / "raw" / "IMG_3.jpg").write_bytes(b"photo")
+    (phone / "z.zip").write_bytes(zipped({"in.jpg": b"x", "in.png": b"y"}))
+    assert chosen(include=("*.JPG",)) == ["IMG_2.jpg", "z.zip/in.jpg", "raw/IMG_3.jpg"]
+    assert chosen(exclude=("raw", "*.zip", "alone*", "*.txt")) == ["IMG_1.HEIC", "IMG_2.jpg"]
+    assert chosen(include=("img_*",), exclude=("raw/*",)) == ["IMG_1.HEIC", "IMG_2.jpg"]
+
+
+def test_links_are_followed_on_request_and_circles_end(tmp_path):
+    store = tmp_path / "store"
+    (store / "deep").mkdir(parents=True)
+    (store / "deep" / "x.jpg").write_bytes(b"x")
+    (store / "deep" / "up").symlink_to(store)
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (inside / "a.jpg").symlink_to(store / "deep" / "x.jpg")
+    (inside / "linked").symlink_to(store)
+    (inside / "again").symlink_to(store)
+    (inside / "here").symlink_to(inside)
+    (inside / "loop").symlink_to("loop")
+    (inside / "annexed.jpg").symlink_to(".git/annex/objects/aa/SHA256E-s1--00.jpg")
+    (inside / "out").symlink_to(tmp_path / "out")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "000001.jpg").write_bytes(b"x")
+    found = {
+        name: content if isinstance(content, bytes) else content.detail
+        for name, content in listed([inside], follow_links=True, leave_out=[(tmp_path / "out").resolve()])
+    }
+    assert found == {
+        "a.jpg": b"x",
+        "again/deep/x.jpg": b"x",
+        "loop": "the link leads in a circle",
+        "annexed.jpg": "the file's content is not on this machine; fetch it with git annex get or "
+        "datalad get",
+    }

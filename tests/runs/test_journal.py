@@ -1,8 +1,13 @@
 import json
+import os
+import resource
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 from unionveil import AnonymizeConfig
-from unionveil.runs.journal import Journal, keyed_digest
+from unionveil.runs.journal import Journal, clear, kept, keyed_digest
 from unionveil.runs.manifest import RedactedRecord
 
 RECORD = RedactedRecord(
@@ -26,7 +31,9 @@ def test_a_record_counts_for_the_same_settings_and_output_only(tmp_path):
         journal.add(1, "digest", RECORD)
     with journal_of(tmp_path) as again:
         assert again.knows_run
-        assert again.find(1).record == RECORD
+        assert again.find(1).confirmed(again.secret, RECORD.sha256) == RECORD
+        assert again.find(1).confirmed(again.secret, "1" * 64) is None
+        assert again.find(1).confirmed(again.secret, None) is None
         assert again.find(1).digest == "digest"
         assert again.find(2) is None
     for other in (
@@ -67,3 +74,67 @@ def test_a_folder_that_cannot_be_written_to_is_reported(tmp_path):
     with journal_of(tmp_path / "file" / "below") as journal:
         assert not journal.is_kept
         journal.add(1, "digest", RECORD)
+
+
+def test_no_plain_digest_of_an_output_is_kept(tmp_path):
+    """A picture without a face may come out as the same bytes: its digest is the original's."""
+    with journal_of(tmp_path) as journal:
+        journal.reserve("000001.jpg")
+        journal.add(1, "digest", RECORD)
+    (path,) = tmp_path.glob("*.jsonl")
+    assert "000001.jpg" in path.read_text()
+    assert RECORD.sha256 not in path.read_text()
+
+
+def test_names_are_kept_before_anything_is_written(tmp_path):
+    with journal_of(tmp_path) as journal:
+        assert not journal.knows_run
+        journal.reserve("000001.jpg", "preview/000001.jpg.jpg")
+    with journal_of(tmp_path) as again, journal_of(tmp_path, margin="0.3") as other:
+        assert again.knows_run
+        assert not other.knows_run
+        assert again.written == other.written == {"000001.jpg", "preview/000001.jpg.jpg"}
+
+
+def test_journals_that_were_not_used_for_90_days_are_removed(tmp_path):
+    for name, days in (("old", 91), ("young", 89)):
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("{}\n")
+        os.utime(path, (time.time() - days * 86_400,) * 2)
+    with journal_of(tmp_path):
+        assert sorted(path.stem for path in tmp_path.glob("*.jsonl"))[-1] == "young"
+        assert not (tmp_path / "old.jsonl").exists()
+    state = kept(tmp_path)
+    assert state.journals == 2
+    assert 88.9 < state.oldest_days < 89.1
+    assert clear(tmp_path) == 2
+    assert not list(tmp_path.iterdir())
+
+
+def limit_files_to_10_kb():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+
+
+def test_a_full_disk_ends_the_journal_and_not_the_run(tmp_path):
+    """A limit on the size of files fails in the middle of a write, as a full disk does."""
+    code = f"""
+import signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from pathlib import Path
+from unionveil import AnonymizeConfig
+from unionveil.runs.journal import Journal
+with Journal(Path("out"), AnonymizeConfig(), Path({str(tmp_path)!r})) as journal:
+    for number in range(1000):
+        journal.reserve(f"{{number:06d}}.jpg")
+    print(journal.is_kept)
+with Journal(Path("out"), AnonymizeConfig(), Path({str(tmp_path)!r})) as journal:
+    print(len(journal.written) > 50)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        preexec_fn=limit_files_to_10_kb,
+        check=True,
+    )
+    assert done.stdout.split() == ["False", "True"]

@@ -69,7 +69,12 @@ def _setting_options(command: Command) -> Command:
     default=DEFAULT_TIMEOUT_SECONDS,
     help=f"Seconds after which a picture is given up.  [default: {DEFAULT_TIMEOUT_SECONDS:g}]",
 )
-@click.option("--overwrite", is_flag=True, help="Replace outputs that are there with other content.")
+@click.option(
+    "--overwrite", is_flag=True, help="Replace the outputs of another run, and remove the rest of them."
+)
+@click.option(
+    "--prune", is_flag=True, help="Remove outputs of inputs that are gone, such as withdrawn photos."
+)
 @click.option("--dry-run", is_flag=True, help="Look for faces and report; write no output.")
 @click.option(
     "--preview", is_flag=True, help="Also write small pictures with the found boxes, into preview/."
@@ -81,6 +86,7 @@ def command(
     jobs: int | None,
     timeout: float,
     overwrite: bool,
+    prune: bool,
     dry_run: bool,
     preview: bool,
     as_json: bool,
@@ -98,14 +104,12 @@ def command(
     source = PathSource(named)
     if not len(source):
         raise InputError("there is no file in what you named; name photos, folders or archives")
-    sink = FolderSink(output, overwrite=overwrite, inputs=named) if output and not dry_run else None
+    Anonymize(config).check()
+    # Where inputs are numbered, all outputs behind a withdrawn one are other ones.
+    may_replace = overwrite or (prune and config.names == "number")
+    sink = FolderSink(output, overwrite=may_replace, inputs=named) if output and not dry_run else None
     journal = Journal(sink.folder, config) if sink else None
-    work = Anonymize(
-        config,
-        sink,
-        previews=FolderSink(sink.folder / "preview", overwrite=True) if sink and preview else None,
-        secret=journal.secret if journal else None,
-    )
+    work = Anonymize(config, sink, previews=preview, secret=journal.secret if journal else None)
     rejected: list[tuple[str, str]] = []
     with _progress(len(source)) as advance, journal or nullcontext():
         if journal and not journal.is_kept:
@@ -118,7 +122,9 @@ def command(
 
         # Workers even for a single picture: one that kills its decoder must not kill the program.
         engine = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
-        manifest = run_batch(source, work, engine, journal=journal, on_done=on_done)
+        manifest = run_batch(
+            source, work, engine, journal=journal, prune=prune and not overwrite, on_done=on_done
+        )
     _summary(manifest.counts, rejected, sink)
     if as_json:
         click.echo(manifest.to_bytes().decode(), nl=False)

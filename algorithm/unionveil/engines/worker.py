@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum, auto
@@ -94,6 +97,7 @@ class Worker:
 
 def _serve(work: Work[Any, Any], threads: int, connection: Connection) -> None:
     """A worker's life: it ends when the other end of the pipe is closed or its parent is gone."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
         do: Callable[[Any], Any] | None = None
         try:
@@ -108,6 +112,14 @@ def _serve(work: Work[Any, Any], threads: int, connection: Connection) -> None:
             except UnionVeilError as error:
                 answer = error
             connection.send(answer)
+
+
+def _end_with_parent() -> None:
+    """Ends the process with its parent: it must not write into a folder that the next run has."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 @contextmanager

@@ -5,14 +5,21 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import tempfile
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import OutputError
+from ..text import printable
+from .litter import is_system_file
 
 __all__ = ["FolderSink"]
+
+_PREFIX = ".unionveil-"
+_TEMPORARY = re.compile(re.escape(_PREFIX) + "[a-z0-9_]+")
+"""Files that are being written where the system has none without a name; no output is called so."""
 
 
 class FolderSink:
@@ -39,7 +46,7 @@ class FolderSink:
                 )
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
+            with tempfile.TemporaryFile(dir=folder, prefix=_PREFIX):
                 pass
         except OSError as error:
             raise OutputError(
@@ -57,7 +64,7 @@ class FolderSink:
             OutputError: it is there with other content, it is an input, or it cannot be written.
         """
         if self.has(name):
-            if self.holds(name, hashlib.sha256(data).hexdigest()):
+            if self.digest(name) == hashlib.sha256(data).hexdigest():
                 return
             if not self.overwrite:
                 raise OutputError(
@@ -76,17 +83,33 @@ class FolderSink:
         Raises:
             OutputError: it is an input, or it cannot be written.
         """
-        path = self.folder / name
-        if self.folder.resolve() not in path.resolve().parents:
-            raise OutputError(f"the output name {name!r} leads out of {self.folder}")
-        if any(path.resolve() == given or given in path.resolve().parents for given in self._inputs):
-            raise OutputError(f"{path} is an input and is not written over; choose another output folder")
+        path = self._path(name)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._make_folders(path)
             _write(path, parts)
         except OSError as error:
             what = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
             raise OutputError(f"{path} cannot be written: {what}; nothing of it was kept") from error
+
+    def _path(self, name: str) -> Path:
+        """Where a file of this name may be written or removed."""
+        path = self.folder / name
+        real = path.resolve()
+        if self.folder.resolve() not in real.parents:
+            raise OutputError(f"the output name {printable(name)} leads out of {self.folder}")
+        if any(real == given or given in real.parents for given in self._inputs):
+            raise OutputError(f"{path} is an input and is not written over; choose another output folder")
+        return path
+
+    def _make_folders(self, path: Path) -> None:
+        """Makes the folders of a file below the output folder, which must be there."""
+        if not self.folder.is_dir():
+            raise OutputError(
+                f"the output folder {self.folder} was removed during the run; the same command begins again"
+            )
+        for parent in reversed(path.relative_to(self.folder).parents[:-1]):
+            with suppress(FileExistsError):
+                (self.folder / parent).mkdir()
 
     def read(self, name: str) -> bytes:
         """The content of a file.
@@ -104,20 +127,98 @@ class FolderSink:
         """Whether something of this name is there."""
         return os.path.lexists(self.folder / name)
 
-    def holds(self, name: str, sha256: str) -> bool:
-        """Whether a file is there and has this digest."""
+    def digest(self, name: str) -> str | None:
+        """SHA-256 of a file, hexadecimal; None where there is no file that can be read."""
         path = self.folder / name
         try:
-            return not path.is_symlink() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+            return None if path.is_symlink() else hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError:
-            return False
+            return None
+
+    def files(self) -> Iterator[str]:
+        """Names of everything in the folder that is not a folder, with `/`; not what systems leave there.
+
+        Raises:
+            OutputError: a folder cannot be listed.
+        """
+
+        def fail(error: OSError) -> None:
+            raise OutputError(f"the folder {error.filename} cannot be read: {error.strerror}") from error
+
+        for root, folders, files in os.walk(self.folder, onerror=fail):
+            links = [name for name in folders if (Path(root) / name).is_symlink()]
+            folders[:] = [name for name in folders if name not in links and not is_system_file(name)]
+            for name in files + links:
+                if not is_system_file(name):
+                    yield (Path(root) / name).relative_to(self.folder).as_posix()
+
+    def remove(self, name: str) -> None:
+        """Removes a file, and its folders where they are empty then.
+
+        Raises:
+            OutputError: it is an input, or it cannot be removed.
+        """
+        path = self.folder / name
+        if not path.is_symlink():
+            path = self._path(name)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"{path} cannot be removed: {error.strerror or error}") from error
+        for parent in path.relative_to(self.folder).parents[:-1]:
+            with suppress(OSError):
+                (self.folder / parent).rmdir()
+
+    def sweep(self) -> None:
+        """Removes what a killed run was writing."""
+        for name in list(self.files()):
+            if _TEMPORARY.fullmatch(name.rpartition("/")[2]):
+                self.remove(name)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other runs out of the folder; the lock ends with the process and leaves no file.
+
+        Windows, and network drives without locks, let others in.
+
+        Raises:
+            OutputError: another run has the folder.
+        """
+        try:
+            import fcntl
+        except ImportError:
+            yield
+            return
+        try:
+            descriptor = os.open(self.folder, os.O_RDONLY)
+        except OSError as error:
+            raise OutputError(f"the folder {self.folder} cannot be read: {error.strerror}") from error
+        try:
+            _lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, self.folder)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int, operation: int, folder: Path) -> None:
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, operation)
+    except BlockingIOError as error:
+        raise OutputError(
+            f"another run is writing into {folder}; wait until it has ended, or choose another folder"
+        ) from error
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL):
+            raise OutputError(f"the folder {folder} cannot be locked: {error.strerror}") from error
 
 
 def _write(path: Path, parts: Iterable[bytes]) -> None:
     """Makes the whole file first and gives it its name last, so that nobody ever sees half a file."""
     if hasattr(os, "O_TMPFILE") and not os.path.lexists(path) and _write_nameless(path, parts):
         return
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".unionveil-")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.writelines(parts)

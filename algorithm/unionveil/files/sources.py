@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from enum import Enum, auto
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from ..content import BytesContent, Content, FileContent
 from ..errors import InputError
 from ..outcomes import Rejected
-from .archives import MOST_BYTES, is_archive, is_litter, members
+from .archives import is_archive, members, single_name
+from .bombs import MOST_BYTES
+from .litter import Skipped, is_companion, is_litter, is_note
 
-__all__ = ["PathSource", "Source", "SourceItem"]
+__all__ = ["PathSource", "Patterns", "Skipped", "Source", "SourceItem"]
+
+_HEAD_BYTES = 512
 
 
 @dataclass(frozen=True)
@@ -23,11 +30,11 @@ class SourceItem:
 
     Attributes:
         name: path with `/`, relative to what the user named. It never leaves the machine unless asked for.
-        content: what the input holds, or why it cannot be read.
+        content: what the input holds, why it cannot be read, or that it is not an input.
     """
 
     name: str
-    content: Content | Rejected
+    content: Content | Rejected | Skipped
 
 
 class Source(Protocol):
@@ -42,90 +49,203 @@ class Source(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Patterns:
+    """Which files are inputs, by shell patterns for a whole name or its last part; `*` matches `/` too.
+
+    Attributes:
+        include: a file must match one of them, if there are any.
+        exclude: a file or folder that matches one of them is left out.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    def leave_out(self, name: str) -> bool:
+        """Whether a file is not an input, although it may match `include`."""
+        return _matches(name, self.exclude)
+
+    def take(self, name: str) -> bool:
+        """Whether a file is an input."""
+        return not self.leave_out(name) and (not self.include or _matches(name, self.include))
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    names = (name.casefold(), PurePosixPath(name).name.casefold())
+    return any(fnmatchcase(each, pattern.casefold()) for pattern in patterns for each in names)
+
+
+class _Kind(Enum):
+    NAMED = auto()  # alone by the user: a link is followed, a text is refused rather than skipped
+    FOUND = auto()
+    FOLLOWED = auto()  # found, and a link is followed
+    SKIPPED = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     name: str
     path: str
-    named: bool
+    kind: _Kind
 
 
 class PathSource:
     """All pictures in files, folders and archives; folders are listed once, files are read by the worker.
 
     Args:
-        paths: what the user named; a link named here is followed, one found in a folder is not.
-        leave_out: files that are not inputs.
+        paths: what the user named; a link named here is followed.
+        leave_out: files and folders that are not inputs.
+        follow_links: whether links in folders are followed; a folder is read once however many lead to it.
+        patterns: which files are inputs.
 
     Raises:
         InputError: a path is not there or a folder cannot be listed.
     """
 
-    def __init__(self, paths: Sequence[Path], *, leave_out: Iterable[Path] = ()) -> None:
-        self._entries = _entries(paths, frozenset(leave_out))
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        *,
+        leave_out: Iterable[Path] = (),
+        follow_links: bool = False,
+        patterns: Patterns = Patterns(),
+    ) -> None:
+        self._patterns = patterns
+        walk = _Walk(patterns, frozenset(leave_out), follow_links)
+        self._entries = _entries(paths, walk)
 
     def __iter__(self) -> Iterator[SourceItem]:
         """As `Source.__iter__`."""
-        return (item for entry in self._entries for item in _read(entry))
+        return (item for entry in self._entries for item in _read(entry, self._patterns))
 
     def __len__(self) -> int:
         """As `Source.__len__`."""
-        return len(self._entries)
+        return sum(entry.kind is not _Kind.SKIPPED for entry in self._entries)
 
 
-def _entries(paths: Sequence[Path], leave_out: frozenset[Path]) -> list[_Entry]:
+def _entries(paths: Sequence[Path], walk: _Walk) -> list[_Entry]:
     entries: list[_Entry] = []
+    named = {str(path).casefold() for path in paths}
     for path in paths:
         if path.is_dir():
             prefix = f"{path.resolve().name}/" if len(paths) > 1 else ""
-            entries += [
-                _Entry(prefix + name, str(found), named=False)
-                for name, found in _walk(path)
-                if found not in leave_out
-            ]
-        elif path.exists():
-            entries.append(_Entry(path.name, str(path), named=True))
+            entries += walk.entries(path, prefix)
+        elif os.path.lexists(path):
+            skipped = is_companion(str(path), named) or walk.patterns.leave_out(path.name)
+            kind = _Kind.NAMED if len(paths) == 1 else _Kind.FOLLOWED
+            entries.append(_Entry(path.name, str(path), _Kind.SKIPPED if skipped else kind))
         else:
             raise InputError(f"{path} is not there; name a photo, a folder or an archive")
     return entries
 
 
-def _walk(folder: Path) -> Iterator[tuple[str, Path]]:
-    def fail(error: OSError) -> None:
-        raise InputError(f"the folder {error.filename} cannot be read: {error.strerror}") from error
+@dataclass(frozen=True)
+class _Walk:
+    """How folders are listed."""
 
-    for root, folders, files in os.walk(folder, onerror=fail):
-        linked = [name for name in folders if (Path(root) / name).is_symlink()]
-        folders[:] = sorted(name for name in folders if name not in linked and not is_litter(Path(name)))
-        for name in sorted(files + linked):
-            if not is_litter(Path(name)):
+    patterns: Patterns
+    left_out: frozenset[Path]
+    follow: bool
+
+    def entries(self, folder: Path, prefix: str) -> Iterator[_Entry]:
+        """Everything below a folder: of each folder the files first, then its folders, by name."""
+
+        def fail(error: OSError) -> None:
+            raise InputError(f"the folder {error.filename} cannot be read: {error.strerror}") from error
+
+        seen = {_identity(folder)}
+        for root, folders, files in os.walk(folder, onerror=fail, followlinks=self.follow):
+            below = Path(root).relative_to(folder).as_posix()
+            place = prefix if below == "." else f"{prefix}{below}/"
+            kept, leaves = self._folders(root, place, folders, seen)
+            folders[:] = kept
+            neighbours = {f"{place}{name}".casefold() for name in files}
+            for name in sorted(files + leaves):
                 path = Path(root) / name
-                yield path.relative_to(folder).as_posix(), path
+                if path not in self.left_out:
+                    kind = self._kind(f"{place}{name}", path, neighbours, is_leaf=name in leaves)
+                    yield _Entry(f"{place}{name}", str(path), kind)
+
+    def _folders(
+        self, root: str, place: str, folders: list[str], seen: set[tuple[int, int]]
+    ) -> tuple[list[str], list[str]]:
+        """Folders that are walked, and those that are not: links, those left out, those read already."""
+        kept: list[str] = []
+        for name in sorted(folders):
+            path = Path(root) / name
+            if is_litter(PurePosixPath(name)) or self.patterns.leave_out(f"{place}{name}"):
+                continue
+            if not self.follow:
+                if not path.is_symlink():
+                    kept.append(name)
+                continue
+            identity = _identity(path)
+            if identity not in seen and path.resolve() not in self.left_out:
+                seen.add(identity)
+                kept.append(name)
+        return kept, [name for name in folders if name not in kept]
+
+    def _kind(self, name: str, path: Path, neighbours: set[str], *, is_leaf: bool) -> _Kind:
+        if is_litter(PurePosixPath(path.name)) or is_companion(name, neighbours):
+            return _Kind.SKIPPED
+        if self.patterns.leave_out(name) or (is_leaf and self.follow):
+            return _Kind.SKIPPED
+        return _Kind.FOLLOWED if self.follow else _Kind.FOUND
 
 
-def _read(entry: _Entry) -> Iterator[SourceItem]:
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _read(entry: _Entry, patterns: Patterns) -> Iterator[SourceItem]:
+    if entry.kind is _Kind.SKIPPED:
+        yield SourceItem(entry.name, Skipped())
+        return
     try:
         # Links and pipes inside folders are refused without opening them: a pipe would wait for ever.
-        status = Path(entry.path).stat(follow_symlinks=entry.named)
+        status = Path(entry.path).stat(follow_symlinks=entry.kind is not _Kind.FOUND)
         if stat.S_ISLNK(status.st_mode):
-            yield SourceItem(entry.name, Rejected("link", "links in folders are not followed"))
+            yield SourceItem(entry.name, Rejected("link", "links in folders need --follow-links to be read"))
         elif not stat.S_ISREG(status.st_mode):
             yield SourceItem(entry.name, Rejected("special", "devices and pipes are not read"))
         else:
-            yield from _read_file(entry, status.st_size)
+            yield from _read_file(entry, status.st_size, patterns)
     except OSError as error:
-        why = error.strerror or type(error).__name__
-        yield SourceItem(entry.name, Rejected("unreadable", f"the file cannot be read: {why}"))
+        yield SourceItem(entry.name, _unreadable(entry, error))
 
 
-def _read_file(entry: _Entry, size: int) -> Iterator[SourceItem]:
+def _unreadable(entry: _Entry, error: OSError) -> Rejected:
+    if error.errno == errno.ELOOP:
+        return Rejected("link", "the link leads in a circle")
+    if error.errno == errno.ENOENT and Path(entry.path).is_symlink():
+        if "/annex/objects/" in Path(entry.path).readlink().as_posix():
+            detail = "the file's content is not on this machine; fetch it with git annex get or datalad get"
+            return Rejected("link", detail)
+        return Rejected("link", "the link leads to nothing")
+    return Rejected("unreadable", f"the file cannot be read: {error.strerror or type(error).__name__}")
+
+
+def _read_file(entry: _Entry, size: int, patterns: Patterns) -> Iterator[SourceItem]:
     with Path(entry.path).open("rb") as file:
-        if is_archive(file.read(512)):
+        head = file.read(_HEAD_BYTES)
+        if is_archive(head):
             file.seek(0)
             for name, content in members(file, size):
-                item = content if isinstance(content, Rejected) else BytesContent(content)
-                yield SourceItem(f"{entry.name}/{name}" if name else entry.name, item)
+                yield _of_archive(entry, name, content, patterns)
+        elif not patterns.take(entry.name) or (is_note(entry.name, head) and entry.kind is not _Kind.NAMED):
+            yield SourceItem(entry.name, Skipped())
         elif size > MOST_BYTES:
             reason = f"the file is larger than {MOST_BYTES >> 20} MiB"
             yield SourceItem(entry.name, Rejected("too-large", reason))
         else:
             yield SourceItem(entry.name, FileContent(Path(entry.path)))
+
+
+def _of_archive(
+    entry: _Entry, member: str, content: bytes | Rejected | Skipped, patterns: Patterns
+) -> SourceItem:
+    if not isinstance(content, bytes):
+        return SourceItem(f"{entry.name}/{member}" if member else entry.name, content)
+    name = f"{entry.name}/{member}" if member else single_name(entry.name)
+    return SourceItem(name, BytesContent(content) if patterns.take(name) else Skipped())

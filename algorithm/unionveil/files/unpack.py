@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import tarfile
 import tempfile
-import unicodedata
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -15,6 +14,7 @@ from typing import IO
 
 from ..errors import OutputError, ResultsError
 from ..text import printable
+from .names import is_safe, leads_out, same_file_key
 
 __all__ = ["Limits", "unpack"]
 
@@ -107,8 +107,7 @@ class _Unpacking:
             raise ResultsError(["the archive is cut off or damaged; fetch the results again"])
 
     def _claim(self, name: str) -> None:
-        # Two names may be one file on systems that fold case or compose accents.
-        key = unicodedata.normalize("NFC", name).casefold()
+        key = same_file_key(name)
         if key in self.names:
             raise ResultsError(
                 [f"the archive holds {printable(name)} and {printable(self.names[key])}, which clash"]
@@ -143,16 +142,8 @@ def _safe_path(member: tarfile.TarInfo, depth: int) -> PurePosixPath | None:
     shown = printable(member.name)
     if not (member.isreg() or member.isdir()):
         raise ResultsError([f"{shown} in the archive is a link or a device; jobs of UnionVeil make none"])
-    path = PurePosixPath(member.name)
-    parts = [part for part in path.parts if part != "."]
-    is_bad = (
-        path.is_absolute()
-        or ".." in parts
-        or any(char in member.name for char in "\\:\x00")
-        or any(unicodedata.category(char) in ("Cc", "Cs") for char in member.name)
-        or any(len(part.encode("utf-8", "replace")) > 255 or part.rstrip(". ") != part for part in parts)
-    )
-    if is_bad:
+    parts = [part for part in member.name.split("/") if part not in ("", ".")]
+    if leads_out(member.name) or not is_safe("/".join(parts) or "_"):
         raise ResultsError([f"the name {shown} in the archive is not allowed"])
     if len(parts) > depth:
         raise ResultsError([f"{shown} in the archive lies too deep"])

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from ..config import AnonymizeConfig
+from ..content import Content
 from ..engines.base import Engine
-from ..errors import ImageError, OutputError
-from ..files.sources import SourceItem
+from ..errors import ImageError
+from ..files.sources import Skipped, SourceItem
 from ..formats import ImageFormat, sniff
 from ..outcomes import Rejected
+from .folder import OutputFolder
 from .journal import Journal
 from .manifest import MANIFEST, ManifestBuilder, Record, RedactedRecord, rejected_record, salted_digest
-from .names import Namer
+from .names import Namer, preview_name
 from .work import Anonymize, Done, Task
 
 __all__ = ["run_batch"]
+
+_Key: TypeAlias = tuple[SourceItem, Task]
 
 _HEAD_BYTES = 512
 """As much of a file as its format can be told from."""
@@ -29,63 +35,112 @@ def run_batch(
     *,
     journal: Journal | None = None,
     flat: bool = False,
+    prune: bool = False,
     on_done: Callable[[SourceItem, Record], None] = lambda *_: None,
 ) -> ManifestBuilder:
     """Anonymizes every item, writes outputs as they come and the manifest last.
 
     Args:
-        items: inputs, in the order that numbers them.
+        items: inputs, in the order that numbers them; read twice where the output folder is not empty.
         work: settings, and where outputs go.
         engine: does the work.
         journal: what an earlier run had finished; None starts from nothing.
         flat: whether kept names lose their folders.
+        prune: whether outputs of inputs that are gone are removed, in place of being refused.
         on_done: called for every finished input, in order.
 
     Returns:
         The manifest, already written.
 
     Raises:
-        OutputError: an output cannot be written, or another run's outputs are there.
+        OutputError: an output cannot be written, or the folder holds, at the start or at the end, files that
+            the manifest does not list.
         ModelError: a model failed.
         ConfigError: the overlay's picture cannot be read.
         WorkerError: no worker can be started.
     """
+    run = _Run(items, work, engine, journal, flat, on_done)
     sink = work.sink
-    if sink and sink.has(MANIFEST) and not (journal and journal.knows_run) and not sink.overwrite:
-        raise OutputError(
-            f"{sink.folder} already holds the outputs of another run; choose an empty folder or --overwrite"
-        )
-    manifest = ManifestBuilder(work.config)
-    tasks = _tasks(items, Namer(work.config, flat=flat), journal)
-    for (item, task), done in engine.map(work, tasks):
-        if isinstance(done, Rejected):
-            done = Done(_stopped(task, done, work.config))
-        if journal and done.digest and not done.is_known and isinstance(done.record, RedactedRecord):
-            journal.add(task.number, done.digest, done.record)
-        manifest.add(done.record)
-        on_done(item, done.record)
-    if sink:
+    if sink is None:
+        return run.finish()
+    with sink.locked():
+        overwrite = sink.overwrite and not prune
+        folder = OutputFolder(sink, journal, overwrite=overwrite, prune=prune)
+        folder.prepare(run.expected)
+        manifest = run.finish()
+        folder.settle(run.files)
         sink.replace(MANIFEST, manifest.parts())
     return manifest
 
 
-def _tasks(
-    items: Iterable[SourceItem], namer: Namer, journal: Journal | None
-) -> Iterator[tuple[tuple[SourceItem, Task], Task]]:
-    """Numbers the inputs and reserves the names of their outputs."""
-    for number, item in enumerate(items, 1):
-        image_format = _format_of(item)
-        output = (image_format, namer.name(number, item.name, image_format)) if image_format else None
-        known = journal.find(number) if journal else None
-        task = Task(number, item.name, item.content, output, known)
-        yield (item, task), task
+@dataclass
+class _Run:
+    """The inputs of a run on their way through an engine.
+
+    Attributes:
+        files: names of all files of the records so far.
+    """
+
+    items: Iterable[SourceItem]
+    work: Anonymize
+    engine: Engine
+    journal: Journal | None
+    flat: bool
+    on_done: Callable[[SourceItem, Record], None]
+    files: set[str] = field(default_factory=set)
+
+    def expected(self) -> set[str]:
+        """Names of all files that the run may write."""
+        outputs = [task.output[1] for _, task in self._tasks(lambda: None) if task.output]
+        return {*outputs, *map(preview_name, outputs)}
+
+    def finish(self) -> ManifestBuilder:
+        """Does the work and collects the records."""
+        manifest = ManifestBuilder(self.work.config)
+        for (item, task), done in self.engine.map(self.work, self._reserved(manifest.skip)):
+            if isinstance(done, Rejected):
+                done = Done(_stopped(task, done, self.work.config))
+            if isinstance(done.record, RedactedRecord):
+                self._keep(task, done, done.record)
+            manifest.add(done.record)
+            self.on_done(item, done.record)
+        return manifest
+
+    def _keep(self, task: Task, done: Done, record: RedactedRecord) -> None:
+        if self.work.sink:
+            self.files.update(record.files)
+        if self.journal and done.digest and not done.is_known:
+            self.journal.add(task.number, done.digest, record)
+
+    def _reserved(self, skip: Callable[[], None]) -> Iterator[tuple[_Key, Task]]:
+        """The tasks, the names of their outputs written into the journal before any is worked on."""
+        for key, task in self._tasks(skip):
+            if self.journal and task.output:
+                name = task.output[1]
+                self.journal.reserve(*([name, preview_name(name)] if self.work.previews else [name]))
+            yield key, task
+
+    def _tasks(self, skip: Callable[[], None]) -> Iterator[tuple[_Key, Task]]:
+        """Numbers the inputs and reserves the names of their outputs."""
+        namer = Namer(self.work.config, flat=self.flat)
+        number = 0
+        for item in self.items:
+            if isinstance(item.content, Skipped):
+                skip()
+                continue
+            number += 1
+            image_format = _format_of(item.content)
+            output = (image_format, namer.name(number, item.name, image_format)) if image_format else None
+            known = self.journal.find(number) if self.journal else None
+            task = Task(number, item.name, item.content, output, known)
+            yield (item, task), task
 
 
-def _format_of(item: SourceItem) -> ImageFormat | None:
+def _format_of(content: Content | Rejected) -> ImageFormat | None:
     """The format of an input; None where it has none, which the work then finds out and explains."""
-    if isinstance(item.content, Rejected):
+    if isinstance(content, Rejected):
         return None
-    with suppress(OSError, ImageError), item.content.open() as file:
+    with suppress(OSError, ImageError), content.open() as file:
         return sniff(file.read(_HEAD_BYTES))
     return None
 

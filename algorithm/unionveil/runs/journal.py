@@ -1,7 +1,9 @@
 """What an interrupted run had finished, so that the next one does only the rest.
 
-The journal lies in the user's state folder, never beside the outputs. It holds no plain digest of an input:
-only keyed ones, under a secret that lies in the same folder, so that a copied journal betrays nothing.
+The journal lies in the user's state folder, never beside the outputs. It holds no plain digest of an input,
+nor of an output, which may be the same bytes: only keyed ones, under a secret that lies in the same folder,
+so that a copied journal betrays nothing. It names every output before it is written: what lies in an output
+folder and is named nowhere was not made here.
 """
 
 from __future__ import annotations
@@ -11,21 +13,26 @@ import hmac
 import json
 import os
 import secrets
+import time
 from contextlib import suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import IO
 
 import platformdirs
 from pydantic import ValidationError
 
 from .. import __version__
 from ..config import AnonymizeConfig
-from .manifest import RedactedRecord
+from .manifest import RedactedRecord, configuration_of
 
-__all__ = ["Journal", "Known", "keyed_digest", "state_folder"]
+__all__ = ["KEPT_DAYS", "Journal", "Kept", "Known", "clear", "kept", "keyed_digest", "state_folder"]
+
+KEPT_DAYS = 90
+"""Journals that were not used for so long are removed when another is opened."""
 
 _SECRET_BYTES = 32
+_DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True)
@@ -34,11 +41,22 @@ class Known:
 
     Attributes:
         digest: keyed digest of its bytes and, where names are kept, its name.
-        record: of its output.
+        record: of its output, with a keyed digest in place of `sha256`.
     """
 
     digest: str
     record: RedactedRecord
+
+    def confirmed(self, secret: bytes, sha256: str | None) -> RedactedRecord | None:
+        """The record, if the output that is there is the recorded one.
+
+        Args:
+            secret: the journal's key.
+            sha256: of the output that is there; None if there is none.
+        """
+        if sha256 is None or keyed_digest(secret, "", sha256.encode()) != self.record.sha256:
+            return None
+        return self.record.model_copy(update={"sha256": sha256})
 
 
 def keyed_digest(secret: bytes, name: str, data: bytes) -> str:
@@ -62,6 +80,8 @@ def state_folder() -> Path:
 class Journal:
     """Records of one output folder, kept while they are made; to be entered with `with`.
 
+    `written` names every file that a run on this machine began to write into the folder.
+
     A record counts again only for the same tool, models, settings, input number, name (where names are kept)
     and input bytes.
 
@@ -69,6 +89,10 @@ class Journal:
         output: the output folder.
         config: settings of the run.
         folder: where journals lie; by default `state_folder()`.
+
+    Raises:
+        ConfigError: the overlay's picture cannot be read.
+        ModelError: the file of a `yolo:FILE.onnx` is not there.
     """
 
     def __init__(
@@ -82,16 +106,18 @@ class Journal:
         self._path = self._folder / (hashlib.sha256(where).hexdigest()[:32] + ".jsonl")
         self.secret = _secret(self._folder)
         salt = config.digest_salt.get_secret_value() if config.digest_salt else ""
-        run = [__version__, config.to_parameters(), salt, [card.sha256 for card in config.cards]]
+        run = [__version__, configuration_of(config), salt, [card.sha256 for card in config.cards]]
         digest = hmac.new(self.secret, json.dumps(run, sort_keys=True).encode(), hashlib.sha256)
         self._run = digest.hexdigest()[:32]
-        self._known: dict[int, dict[str, str]] = {}
-        self._file: IO[str] | None = None
+        self._known: dict[int, tuple[str, str]] = {}
+        self._knows_run = False
+        self.written: set[str] = set()
+        self._file: FileIO | None = None
 
     @property
     def knows_run(self) -> bool:
-        """Whether an earlier run of the same tool, models and settings left records."""
-        return bool(self._known)
+        """Whether an earlier run of the same tool, models and settings began to write here."""
+        return self._knows_run
 
     @property
     def is_kept(self) -> bool:
@@ -99,17 +125,25 @@ class Journal:
         return self._file is not None
 
     def __enter__(self) -> Journal:
-        """Reads what is there and opens the journal for more."""
-        with suppress(OSError, UnicodeDecodeError):
-            for line in self._path.read_text("utf-8").splitlines():
-                with suppress(ValueError, KeyError, TypeError):  # the last line may be half written
-                    entry = json.loads(line)
-                    if entry["run"] == self._run:
-                        self._known[int(entry["input"])] = entry
+        """Reads what is there, removes journals that are too old and opens this one for more."""
         with suppress(OSError):
-            self._file = self._path.open("a", encoding="utf-8")
-            self._file.write("\n")  # ends a line that a kill left half written
+            _prune(self._folder, time.time())
+        with suppress(OSError), self._path.open("rb") as lines:
+            for line in lines:
+                with suppress(ValueError, KeyError, TypeError):  # the last line may be half written
+                    self._read(json.loads(line))
+        with suppress(OSError):
+            self._file = self._path.open("ab", buffering=0)
+        self._write(b"")  # ends a line that a kill left half written
         return self
+
+    def _read(self, entry: dict[str, str]) -> None:
+        is_ours = entry["run"] == self._run
+        if "output" in entry:
+            self.written.add(entry["output"])
+        elif is_ours:
+            self._known[int(entry["input"])] = entry["digest"], entry["record"]
+        self._knows_run |= is_ours
 
     def __exit__(self, *_: object) -> None:
         """Closes the file; it stays, so that the same run again has nothing to do."""
@@ -122,16 +156,92 @@ class Journal:
         entry = self._known.get(number)
         if entry is None:
             return None
-        with suppress(ValidationError, KeyError):
-            return Known(entry["digest"], RedactedRecord.model_validate_json(entry["record"]))
+        digest, record = entry
+        with suppress(ValidationError):
+            return Known(digest, RedactedRecord.model_validate_json(record))
         return None
+
+    def reserve(self, *outputs: str) -> None:
+        """Keeps the names of files that are going to be written."""
+        for output in outputs:
+            if output not in self.written or not self._knows_run:
+                self._write(json.dumps({"run": self._run, "output": output}).encode())
+                self.written.add(output)
+        self._knows_run = True
 
     def add(self, number: int, digest: str, record: RedactedRecord) -> None:
         """Keeps a record whose output is in its place."""
-        if self._file:
-            entry = {"run": self._run, "input": number, "digest": digest, "record": record.model_dump_json()}
-            self._file.write(json.dumps(entry) + "\n")
-            self._file.flush()
+        keyed = keyed_digest(self.secret, "", record.sha256.encode())
+        record = record.model_copy(update={"sha256": keyed})
+        entry = {"run": self._run, "input": number, "digest": digest, "record": record.model_dump_json()}
+        self._write(json.dumps(entry).encode())
+
+    def _write(self, line: bytes) -> None:
+        """Adds a line; a full disk ends the journal, not the run."""
+        if self._file is None:
+            return
+        with suppress(OSError):
+            if self._file.write(line + b"\n") == len(line) + 1:
+                return
+        self._file.close()
+        self._file = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What lies in a folder of journals.
+
+    Attributes:
+        folder: the folder.
+        journals: number of journals, one for each output folder.
+        size_bytes: of all of them.
+        oldest_days: since the journal was used that was not used for longest.
+    """
+
+    folder: Path
+    journals: int
+    size_bytes: int
+    oldest_days: float
+
+
+def kept(folder: Path | None = None) -> Kept:
+    """What lies in a folder of journals; by default in `state_folder()`.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    folder = folder or state_folder()
+    found = [path.stat() for path in _journals(folder)]
+    oldest = min((status.st_mtime for status in found), default=time.time())
+    days = max(0.0, time.time() - oldest) / _DAY_SECONDS
+    return Kept(folder, len(found), sum(status.st_size for status in found), days)
+
+
+def clear(folder: Path | None = None) -> int:
+    """Removes all journals and their key; interrupted runs then begin again.
+
+    Returns:
+        The number of journals that were removed.
+
+    Raises:
+        OSError: one cannot be removed.
+    """
+    folder = folder or state_folder()
+    journals = _journals(folder)
+    for path in [*journals, folder / "key"]:
+        path.unlink(missing_ok=True)
+    return len(journals)
+
+
+def _journals(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.jsonl"))
+
+
+def _prune(folder: Path, now: float) -> None:
+    """Removes journals that were not used for `KEPT_DAYS`."""
+    for path in _journals(folder):
+        if now - path.stat().st_mtime > KEPT_DAYS * _DAY_SECONDS:
+            path.unlink()
 
 
 def _secret(folder: Path) -> bytes:

@@ -10,16 +10,20 @@ import hashlib
 import hmac
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from .. import __version__
-from ..config import AnonymizeConfig
+from ..config import EMOJI, AnonymizeConfig, Overlay
+from ..errors import ConfigError
 from ..outcomes import Anonymized, Rejected
+from ..text import escaped
 
 __all__ = [
     "MANIFEST",
+    "PREVIEWS",
     "Counts",
     "FaceRecord",
     "Manifest",
@@ -27,6 +31,7 @@ __all__ = [
     "Record",
     "RedactedRecord",
     "RejectedRecord",
+    "configuration_of",
     "redacted_record",
     "rejected_record",
     "salted_digest",
@@ -35,6 +40,9 @@ __all__ = [
 
 MANIFEST = "manifest.json"
 """Its name in an output folder."""
+
+PREVIEWS = "preview"
+"""Name of the folder of previews in an output folder."""
 
 
 class _Part(BaseModel):
@@ -68,6 +76,13 @@ class RedactedRecord(_Part):
     size_wh: tuple[int, int] = Field(description="Width and height of the first frame, upright, in pixels.")
     frames: int = Field(ge=1, description="Frames or pages.")
     faces: tuple[FaceRecord, ...]
+    preview: str | None = Field(None, description="Name of the preview, relative to this manifest.")
+    preview_sha256: str | None = Field(None, description="SHA-256 of the preview's bytes, hexadecimal.")
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of all files that belong to this input."""
+        return (self.output, self.preview) if self.preview else (self.output,)
 
 
 class RejectedRecord(_Part):
@@ -92,6 +107,12 @@ class Counts(_Part):
     without_face: int = Field(ge=0, description="Outputs in which no face was found.")
     rejected: dict[str, int] = Field(description="Inputs without an output, by reason.")
     faces: int = Field(ge=0, description="Redacted faces in all outputs.")
+    skipped: int | None = Field(
+        None,
+        ge=1,
+        description="Files beside the inputs that are not pictures (sidecars, texts, files of systems), and "
+        "those that were left out on request; they are not inputs and have no item.",
+    )
 
 
 class ModelRecord(_Part):
@@ -118,7 +139,9 @@ class Manifest(_Part):
     )
     tool: ToolRecord = ToolRecord()
     models: tuple[ModelRecord, ...]
-    configuration: dict[str, str] = Field(description="Every setting, in the form of a parameter.")
+    configuration: dict[str, str] = Field(
+        description="Every setting, in the form of a parameter; the digest of a file in place of its path."
+    )
     counts: Counts
     items: tuple[Annotated[Record, Field(discriminator="status")], ...] = Field(
         description="In the order of the inputs."
@@ -132,10 +155,14 @@ class ManifestBuilder:
 
     Args:
         config: settings of the run.
+
+    Raises:
+        ConfigError: the overlay's picture cannot be read.
+        ModelError: the file of a `yolo:FILE.onnx` is not there.
     """
 
     def __init__(self, config: AnonymizeConfig) -> None:
-        self._config = config
+        self._configuration = configuration_of(config)
         self._models = tuple(
             ModelRecord(
                 name=card.name,
@@ -147,7 +174,7 @@ class ManifestBuilder:
         )
         self._lines: list[bytes] = []
         self._rejected: Counter[str] = Counter()
-        self._redacted = self._without_face = self._faces = 0
+        self._redacted = self._without_face = self._faces = self._skipped = 0
 
     def add(self, record: Record) -> None:
         """Adds the next input's record."""
@@ -160,6 +187,10 @@ class ManifestBuilder:
             self._without_face += 1
         self._lines.append(record.model_dump_json(exclude_none=True).encode())
 
+    def skip(self) -> None:
+        """Counts a file that is not an input."""
+        self._skipped += 1
+
     @property
     def counts(self) -> Counts:
         """Totals so far."""
@@ -169,13 +200,14 @@ class ManifestBuilder:
             without_face=self._without_face,
             rejected=dict(sorted(self._rejected.items())),
             faces=self._faces,
+            skipped=self._skipped or None,
         )
 
     def parts(self) -> Iterator[bytes]:
         """The manifest as JSON, one item a line, in pieces to be written one after the other."""
         head = Manifest(
-            models=self._models, configuration=self._config.to_parameters(), counts=self.counts, items=()
-        ).model_dump_json(indent=1, exclude={"items"})
+            models=self._models, configuration=self._configuration, counts=self.counts, items=()
+        ).model_dump_json(indent=1, exclude={"items"}, exclude_none=True)
         yield f'{head[:-2]},\n "items": ['.encode()
         for number, line in enumerate(self._lines):
             yield (b",\n  " if number else b"\n  ") + line
@@ -184,6 +216,25 @@ class ManifestBuilder:
     def to_bytes(self) -> bytes:
         """The manifest as JSON, one item a line."""
         return b"".join(self.parts())
+
+
+def configuration_of(config: AnonymizeConfig) -> dict[str, str]:
+    """Every setting in flat form, with the SHA-256 of an overlay's file in place of its path.
+
+    A detector of the user's own is `yolo`; the record of its model holds the digest.
+
+    Raises:
+        ConfigError: the overlay's picture cannot be read.
+    """
+    flat = config.to_parameters()
+    flat["detector"] = ",".join(name.partition(":")[0] for name in config.detector)
+    if isinstance(config.redaction, Overlay) and config.redaction.picture not in EMOJI:
+        try:
+            data = Path(config.redaction.picture).read_bytes()
+        except OSError as error:
+            raise ConfigError(f"picture: the file cannot be read: {error.strerror}") from error
+        flat["picture"] = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return flat
 
 
 def redacted_record(
@@ -236,9 +287,9 @@ def rejected_record(
     return RejectedRecord(
         input=number,
         input_digest=digest,
-        name=name if config.names == "keep" else None,
+        name=escaped(name) if config.names == "keep" else None,
         reason=outcome.reason,
-        detail=outcome.detail,
+        detail=escaped(outcome.detail),
     )
 
 

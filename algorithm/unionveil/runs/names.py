@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
 from ..config import AnonymizeConfig
+from ..files.names import MOST_PART_BYTES, safe_part, same_file_key, shortened
 from ..formats import ImageFormat
+from .manifest import MANIFEST, PREVIEWS
 
-__all__ = ["Namer"]
+__all__ = ["Namer", "preview_name"]
 
 _SUFFIXES = {
     ImageFormat.JPEG: (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -20,9 +23,22 @@ _SUFFIXES = {
     ImageFormat.AVIF: (".avif",),
 }
 
+_PREVIEW_SUFFIX = ".jpg"
+
+_MOST_NAME_BYTES = MOST_PART_BYTES - len(_PREVIEW_SUFFIX)
+"""Leaves room for the suffix that a preview adds."""
+
+_MOST_PATH_BYTES = 1024
+"""Longest path that is kept below the output folder; systems allow 1024 (macOS) to 4096 (Linux) in all."""
+
+
+def preview_name(output: str) -> str:
+    """The name of an output's preview."""
+    return f"{PREVIEWS}/{output}{_PREVIEW_SUFFIX}"
+
 
 class Namer:
-    """Gives every output a name of its own.
+    """Gives every output a name of its own that any system can store.
 
     Args:
         config: says whether names are kept.
@@ -32,7 +48,10 @@ class Namer:
     def __init__(self, config: AnonymizeConfig, *, flat: bool) -> None:
         self._keep = config.names == "keep"
         self._flat = flat
-        self._used: set[str] = set()
+        # The run's own file and folder are taken from the start.
+        self._files = {same_file_key(MANIFEST), same_file_key(PREVIEWS)}
+        self._folders: dict[str, str] = {}
+        self._tries: dict[str, int] = {}
 
     def name(self, number: int, original: str, image_format: ImageFormat) -> str:
         """The name of an output, which no other has or will have.
@@ -44,15 +63,42 @@ class Namer:
         """
         if not self._keep:
             return f"{number:06d}.{image_format.value}"
-        path = PurePosixPath("".join(char if char.isprintable() else "_" for char in original))
-        if self._flat:
-            path = PurePosixPath("_".join(path.parts))
-        if path.suffix.lower() not in _SUFFIXES[image_format]:
-            path = path.with_name(f"{path.name}.{image_format.value}")
-        stem, tries = path.stem, 1
+        parts = [safe_part(part) for part in original.split("/") if part not in ("", ".")] or ["_"]
+        *folders, last = ["_".join(parts)] if self._flat else parts
+        if PurePosixPath(last).suffix.lower() not in _SUFFIXES[image_format]:
+            last = f"{last}.{image_format.value}"
+        folders = [shortened(part) for part in folders]
+        last = shortened(last, _MOST_NAME_BYTES)
+        if len("/".join([*folders, last]).encode()) > _MOST_PATH_BYTES:
+            folders = []
+        return self._claim(self._folder(folders), last)
+
+    def _folder(self, parts: Sequence[str]) -> str:
+        """A folder with `/` at its end, none of whose parts is a file."""
+        place = ""
+        for part in parts:
+            wanted = same_file_key(place + part)
+            if wanted not in self._folders:
+                path = self._first_free(place, part, lambda key: key not in self._files)
+                self._folders[wanted] = self._folders[same_file_key(path)] = path
+            place = self._folders[wanted] + "/"
+        return place
+
+    def _claim(self, place: str, last: str) -> str:
         # Two inputs may share a name, or differ only in case, which some systems do not tell apart.
-        while str(path).casefold() in self._used:
+        path = self._first_free(place, last, lambda key: key not in self._files and key not in self._folders)
+        self._files.add(same_file_key(path))
+        return path
+
+    def _first_free(self, place: str, part: str, is_free: Callable[[str], bool]) -> str:
+        """`place` and a name, with the first number behind its stem that makes it free."""
+        name, path = PurePosixPath(part), place + part
+        wanted = same_file_key(path)
+        tries = self._tries.get(wanted, 1)
+        while not is_free(same_file_key(path)):
             tries += 1
-            path = path.with_name(f"{stem}-{tries}{path.suffix}")
-        self._used.add(str(path).casefold())
-        return str(path)
+            end = f"-{tries}{name.suffix}"
+            path = place + shortened(name.stem, _MOST_NAME_BYTES - len(end.encode())) + end
+        if tries > 1:
+            self._tries[wanted] = tries
+        return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from ..outcomes import Anonymized, Rejected
 from ..redact import load_redactor
 from .journal import Known, keyed_digest
 from .manifest import Record, RedactedRecord, redacted_record, rejected_record, salted_digest
+from .names import preview_name
 
 __all__ = ["Anonymize", "Done", "Task"]
 
@@ -65,13 +67,13 @@ class Anonymize:
     Attributes:
         config: all settings.
         sink: where outputs go; None writes nothing.
-        previews: where previews go, if any are wanted.
+        previews: whether previews are written beside the outputs.
         secret: the journal's key; None without a journal.
     """
 
     config: AnonymizeConfig
     sink: FolderSink | None = None
-    previews: FolderSink | None = None
+    previews: bool = False
     secret: bytes | None = None
 
     @property
@@ -126,15 +128,16 @@ class _Worker:
 
     def _known(self, task: Task, digest: str | None) -> Done | None:
         """What an earlier run made of the same input, if its output is still in place."""
-        sink, known = self._work.sink, task.known
-        if sink is None or known is None or known.digest != digest:
+        sink, known, secret = self._work.sink, task.known, self._work.secret
+        if sink is None or secret is None or known is None or known.digest != digest:
             return None
         if task.output is None or task.output[1] != known.record.output:
             return None
-        if not sink.holds(known.record.output, known.record.sha256):
+        record = known.confirmed(secret, sink.digest(known.record.output))
+        if record is None:
             return None
-        self._preview(known.record, None)
-        return Done(known.record, digest, is_known=True)
+        previewed = self._previewed(record, None)
+        return Done(previewed, digest, is_known=previewed == record)
 
     def _record(self, task: Task, data: bytes, outcome: Anonymized | Rejected) -> Record:
         if isinstance(outcome, Rejected):
@@ -144,8 +147,7 @@ class _Worker:
         record = redacted_record(task.number, task.output[1], outcome, self._work.config, self._salted(data))
         if self._work.sink:
             self._work.sink.write(record.output, outcome.data)
-        self._preview(record, outcome.data)
-        return record
+        return self._previewed(record, outcome.data)
 
     def _rejected(self, task: Task, outcome: Rejected, data: bytes | None) -> Record:
         return rejected_record(task.number, task.name, outcome, self._work.config, self._salted(data))
@@ -154,11 +156,24 @@ class _Worker:
         salt = self._work.config.digest_salt
         return salted_digest(data, salt.get_secret_value()) if salt and data is not None else None
 
-    def _preview(self, record: RedactedRecord, data: bytes | None) -> None:
-        """Writes the preview of an output, which is read again if it was made by an earlier run."""
-        if self._work.previews is None or self._work.sink is None:
-            return
+    def _previewed(self, record: RedactedRecord, data: bytes | None) -> RedactedRecord:
+        """The record with its preview, if there is to be one or an earlier run's is still in place.
+
+        Args:
+            record: of an output that is in its place.
+            data: the output; None reads it again if need be.
+        """
+        sink = self._work.sink
+        if sink is None:
+            return record
+        if record.preview and sink.digest(record.preview) == record.preview_sha256:
+            return record
+        if not self._work.previews:
+            return record.model_copy(update={"preview": None, "preview_sha256": None})
         from ..preview import draw_preview
 
-        data = data if data is not None else self._work.sink.read(record.output)
-        self._work.previews.write(f"{record.output}.jpg", draw_preview(data, record))
+        name = preview_name(record.output)
+        preview = draw_preview(data if data is not None else sink.read(record.output), record)
+        sink.replace(name, [preview])
+        sha256 = hashlib.sha256(preview).hexdigest()
+        return record.model_copy(update={"preview": name, "preview_sha256": sha256})

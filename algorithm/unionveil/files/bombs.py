@@ -1,0 +1,44 @@
+"""How much may come out of an archive, counted over all of its levels."""
+
+from __future__ import annotations
+
+__all__ = ["MOST_BYTES", "Bomb", "Budget", "is_bomb"]
+
+MOST_BYTES = 1 << 30
+"""Largest file that is read: a picture of 200 megapixels is 600 MB uncompressed."""
+
+_FREE_BYTES = 64 << 20
+_MOST_RATIO = 100
+"""Photos hardly shrink in an archive. What grows a hundredfold beyond 64 MiB is a bomb, not a photo; flat
+drawings that shrink as much stay below that size."""
+
+
+class Bomb(Exception):
+    """The archive exceeded the allowed expansion ratio."""
+
+
+def is_bomb(unpacked: int, packed: int) -> bool:
+    """Whether so many bytes are too many to come out of so few."""
+    return unpacked > _FREE_BYTES and unpacked > _MOST_RATIO * packed
+
+
+class Budget:
+    """Counts what comes out of an archive and of the archives in it.
+
+    Args:
+        packed_bytes: length of the outermost archive.
+    """
+
+    def __init__(self, packed_bytes: int) -> None:
+        self._packed = packed_bytes
+        self._unpacked = 0
+
+    def take(self, size: int) -> None:
+        """Counts bytes that came out, or are about to.
+
+        Raises:
+            Bomb: they are too many.
+        """
+        self._unpacked += size
+        if is_bomb(self._unpacked, self._packed):
+            raise Bomb

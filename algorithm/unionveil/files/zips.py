@@ -1,0 +1,109 @@
+"""Members of zip archives."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+from collections.abc import Iterator
+from typing import IO, TypeAlias
+
+from ..outcomes import Rejected
+from .bombs import MOST_BYTES, Budget, is_bomb
+from .names import leads_out
+
+__all__ = ["Part", "refusal_of", "zip_members"]
+
+Part: TypeAlias = tuple[str, "bytes | Rejected"]
+"""Path inside the archive with `/`, empty for the archive itself, and the content or why it is refused."""
+
+_MOST_DIRECTORY_BYTES = 64 << 20
+"""Longest list of members: half a million. In memory it takes five times as much."""
+
+_END_BYTES = (1 << 16) + 22
+"""The end of the list and the longest comment behind it (APPNOTE.TXT 6.3.10, 4.3.16)."""
+
+_ENCRYPTED = 1
+_METHODS = {9: "Deflate64", 93: "Zstandard", 95: "XZ", 96: "JPEG", 97: "WavPack", 98: "PPMd", 99: "AES"}
+"""Methods of compression that Python lacks (APPNOTE.TXT 6.3.10, 4.4.5)."""
+
+
+def zip_members(file: IO[bytes], budget: Budget, listing: set[str]) -> Iterator[Part]:
+    """Files of a zip archive in the order of its list.
+
+    Args:
+        file: at its start and seekable.
+        budget: counts what comes out.
+        listing: gets the names of all members, case folded, before the first is read.
+
+    Raises:
+        Bomb: too much came out.
+        Exception: any that `zipfile` raises for damage.
+    """
+    if _directory_bytes(file) > _MOST_DIRECTORY_BYTES:
+        yield "", Rejected("too-large", "the archive lists too many members; pack it as several archives")
+        return
+    with zipfile.ZipFile(file) as archive:
+        listing.update(_name(info).casefold() for info in archive.infolist())
+        for info in archive.infolist():
+            name = _name(info)
+            if info.is_dir() and not info.file_size:
+                continue
+            refused = _refusal(info, name)
+            if refused is None:
+                budget.take(info.file_size)
+                yield name, _content(archive, info)
+            else:
+                yield name, refused
+
+
+def refusal_of(name: str, size_bytes: int) -> Rejected | None:
+    """Why a member with this name and size is not read, whatever the archive's kind."""
+    if leads_out(name):
+        return Rejected("name", "the name of the archive's member leads out of the archive")
+    if size_bytes > MOST_BYTES:
+        return Rejected("too-large", f"the file is larger than {MOST_BYTES >> 20} MiB")
+    return None
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    # Programs on Windows write backslashes between folders.
+    return info.filename.replace("\\", "/")
+
+
+def _refusal(info: zipfile.ZipInfo, name: str) -> Rejected | None:
+    if info.is_dir():
+        return Rejected("archive", "a folder of the archive holds data like a file, which is not read")
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return Rejected("link", "links in archives are not followed")
+    if info.flag_bits & _ENCRYPTED:
+        return Rejected("encrypted", "the archive's member is encrypted; unpack it with its password first")
+    if info.compress_type in _METHODS:
+        method = _METHODS[info.compress_type]
+        return Rejected(
+            "unsupported",
+            f"the archive's member is compressed by {method}, which is not handled; unpack the archive first",
+        )
+    if is_bomb(info.file_size, info.compress_size):
+        return Rejected("bomb", "the archive's member unpacks to far more than its size")
+    return refusal_of(name, info.file_size)
+
+
+def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | Rejected:
+    try:
+        return archive.read(info)
+    except MemoryError:
+        return Rejected("memory", "there was not enough memory for the archive's member")
+    except Exception:
+        # Decompressors meet hostile bytes: whatever they raise, the member is refused and the rest goes on.
+        return Rejected("archive", "the archive's member is damaged or cannot be unpacked")
+
+
+def _directory_bytes(file: IO[bytes]) -> int:
+    """Length of the list of members; 0 where it cannot be told, which `zipfile` then finds out."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - _END_BYTES))
+    tail = file.read()
+    file.seek(0)
+    end = tail.rfind(b"PK\x05\x06")
+    length = int.from_bytes(tail[end + 12 : end + 16], "little") if end >= 0 else 0
+    return length if length != 0xFFFFFFFF else size  # zip64: the list is at most the whole file
