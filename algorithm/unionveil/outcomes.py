@@ -1,4 +1,4 @@
-"""What becomes of an input: an anonymized picture, or the reason why there is none.
+"""Outcomes: an anonymized picture, or the reason why an input has no output.
 
 Readers, engines and the manifest need these types and no model, so they stand on the ground floor.
 """
