@@ -129,12 +129,9 @@ class _Writer:
             return Written(self._encoded(), Encoding.PIXELS)
 
     def _rewritten(self, patches: Sequence[Patch]) -> bytes:
-        grid = Grid.of(self.jpeg)
-        if grid is None:
-            raise NotTransformable("its samples do not lie on whole pixels")
         return self.codec.rewrite(
             self.jpeg.data,
-            list(edits(self.frame.pixels, patches, grid)),
+            list(edits(self.frame.pixels, patches, Grid.of(self.jpeg))),
             orientation=self.jpeg.orientation,
             progressive=self.jpeg.progressive,
             standard_tables=self.jpeg.standard_tables,

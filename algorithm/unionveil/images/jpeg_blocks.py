@@ -55,17 +55,14 @@ class Grid:
     model: Model
 
     @staticmethod
-    def of(jpeg: Jpeg) -> Grid | None:
-        """The grid of a JPEG after it is turned; None where samples do not lie on whole pixels."""
+    def of(jpeg: Jpeg) -> Grid:
+        """The grid of a JPEG after it is turned."""
         swapped = swaps_axes(jpeg.orientation)
         parts = tuple(
             Component(part.vertical, part.horizontal, part.table.T) if swapped else part
             for part in jpeg.components
         )
-        grid = Grid(jpeg.size_wh[::-1] if swapped else jpeg.size_wh, parts, jpeg.model)
-        across, down = grid.most
-        whole = all(across % part.horizontal == 0 == down % part.vertical for part in parts)
-        return grid if whole else None
+        return Grid(jpeg.size_wh[::-1] if swapped else jpeg.size_wh, parts, jpeg.model)
 
     @property
     def most(self) -> tuple[int, int]:

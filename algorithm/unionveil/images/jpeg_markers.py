@@ -343,6 +343,9 @@ def _frame(marker: int, body: bytes) -> _Frame:
     factors = [(value >> 4, value & 15) for value in sampling] if components > 1 else [(1, 1)]
     if len(set(ids)) != components or not all(1 <= factor <= 4 for pair in factors for factor in pair):
         raise UnreadableImage(f"{_DAMAGED}its components do not make sense")
+    most = [max(pair) for pair in zip(*factors, strict=True)]
+    if any(most[0] % horizontal or most[1] % vertical for horizontal, vertical in factors):
+        raise UnsupportedImage("a JPEG whose samples do not lie on whole pixels is not handled")
     return _Frame(marker, (width, height), ids, factors, list(tables))
 
 
