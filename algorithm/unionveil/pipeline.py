@@ -113,7 +113,8 @@ class Anonymizer:
     def _written(self, inspection: Inspection) -> Outcome:
         picture, faces = inspection.picture, inspection.faces
         patches = [self._redact(*part) for part in zip(picture.frames, faces, strict=True)]
-        return Anonymized(picture.write(patches), picture.format, picture.frames[0].size_wh, faces)
+        written = picture.write(patches)
+        return Anonymized(written.data, picture.format, picture.frames[0].size_wh, faces, written.encoding)
 
     def _faces_of(self, frame: Frame) -> Detections:
         """Faces of one frame that are to be covered, those of all its views united."""
