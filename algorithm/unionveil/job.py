@@ -35,7 +35,8 @@ _REPORT_EVERY = 25
 def job_parameters() -> tuple[Parameter, ...]:
     """The settings that a buyer of the job may choose, in flat form.
 
-    Not the salt: whoever chooses it can test whether a photo is in a data set. And nothing that names a file.
+    The salt is left out: a buyer who chooses it can test whether a photo is in the data set. So is everything
+    that names a file.
     """
     offered = []
     for parameter in parameters():
@@ -53,13 +54,13 @@ def read_parameters(path: Path) -> AnonymizeConfig:
     """Settings from the file that the node writes; none, an empty file or `{}` give the defaults.
 
     Raises:
-        ConfigError: no JSON object, an unknown parameter, or a value that is not allowed.
+        ConfigError: not a JSON object, an unknown parameter, or a value that is not allowed.
     """
     try:
         text = path.read_text("utf-8") if path.exists() else ""
         given = json.loads(text) if text.strip() else {}
     except (OSError, ValueError) as error:
-        raise ConfigError(f"the parameters are no JSON: {error}") from error
+        raise ConfigError(f"the parameters are not JSON: {error}") from error
     if not isinstance(given, dict):
         raise ConfigError("the parameters must be a JSON object of names and values")
     return config_of(given)
@@ -68,14 +69,14 @@ def read_parameters(path: Path) -> AnonymizeConfig:
 def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
     """Checks parameters as the job does; see `AnonymizeConfig.from_parameters`.
 
-    Markets fill a form with the default of every parameter and send all of them, whatever the method is.
+    Markets fill a form with the default of every parameter and send all of them, for every method.
     Empty values, and defaults of other methods, are ignored.
 
     Raises:
         ConfigError: an unknown parameter, a value that is not allowed, or one that names a file.
     """
     offered = {parameter.name: parameter for parameter in job_parameters()}
-    said = {}
+    kept = {}
     for name, value in given.items():
         if not isinstance(value, str | int | float) or isinstance(value, bool):
             raise ConfigError(f"parameter {name!r} must be a text or a number")
@@ -87,8 +88,8 @@ def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
                 continue
             if parameter.choices and value not in parameter.choices:
                 raise ConfigError(f"{name}: {value!r} is not one of {', '.join(parameter.choices)}")
-        said[name] = value
-    config = AnonymizeConfig.from_parameters(said)
+        kept[name] = value
+    config = AnonymizeConfig.from_parameters(kept)
     if any(name.startswith("yolo") for name in config.detector):
         raise ConfigError("detector: 'yolo' needs a file and is not offered by the compute job")
     return config
@@ -116,7 +117,7 @@ def run_job(data_dir: Path, report: Callable[[str], None]) -> Counts:
         report: takes the log's lines; they name inputs by number only.
 
     Returns:
-        What became of the inputs.
+        Totals of the run.
 
     Raises:
         ConfigError: the parameters are wrong; nothing was read.

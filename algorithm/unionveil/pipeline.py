@@ -66,7 +66,7 @@ class Anonymizer:
                 bytes, or a `Content`.
 
         Returns:
-            The anonymized picture, or why there is none.
+            The anonymized picture, or the reason for its rejection.
 
         Raises:
             ModelError: a model failed; that is not the picture's fault.
@@ -82,7 +82,7 @@ class Anonymizer:
             content: a whole file of any supported format.
 
         Returns:
-            The picture with its faces, or why it cannot be anonymized.
+            The picture with its faces, or the reason for its rejection.
 
         Raises:
             ModelError: a model failed; that is not the picture's fault.
@@ -97,7 +97,7 @@ class Anonymizer:
             inspection: as `inspect` gave it, or with other faces.
 
         Returns:
-            The anonymized picture, or why there is none.
+            The anonymized picture, or the reason for its rejection.
         """
         return _guarded(lambda: self._written(inspection))
 
@@ -113,7 +113,8 @@ class Anonymizer:
     def _written(self, inspection: Inspection) -> Outcome:
         picture, faces = inspection.picture, inspection.faces
         patches = [self._redact(*part) for part in zip(picture.frames, faces, strict=True)]
-        return Anonymized(picture.write(patches), picture.format, picture.frames[0].size_wh, faces)
+        written = picture.write(patches)
+        return Anonymized(written.data, picture.format, picture.frames[0].size_wh, faces, written.encoding)
 
     def _faces_of(self, frame: Frame) -> Detections:
         """Faces of one frame that are to be covered, those of all its views united."""
@@ -141,7 +142,7 @@ class _WrongSelection(TypeError):
 
 
 def _guarded(act: Callable[[], _Result]) -> _Result | Rejected:
-    """The result of an act on one picture; whatever fails on the way, nothing of the picture is written."""
+    """The result of an act on one picture. If anything fails, nothing of the picture is written."""
     try:
         return act()
     except ImageError as error:
@@ -192,7 +193,7 @@ def anonymize(source: PictureSource, config: AnonymizeConfig | None = None) -> O
         config: settings; the defaults cover every face with an opaque box.
 
     Returns:
-        The anonymized picture, or why there is none.
+        The anonymized picture, or the reason for its rejection.
 
     Raises:
         ModelError: weights are missing, altered or cannot be run.

@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..detections import BoolArray, RgbImage
-from ..formats import ImageFormat
+from ..formats import Encoding, ImageFormat
 
 __all__ = [
     "Colour",
+    "Encoding",
     "Frame",
     "Patch",
     "Patches",
@@ -24,7 +25,9 @@ __all__ = [
     "Pixels",
     "Rendering",
     "Writer",
+    "Written",
     "paint",
+    "painted",
     "swap_red_blue",
     "writer",
 ]
@@ -165,7 +168,20 @@ def paint(pixels: Pixels, colour: Colour, patches: Sequence[Patch]) -> None:
             np.copyto(target[..., channels:], np.iinfo(pixels.dtype).max, where=where)
 
 
-Writer: TypeAlias = Callable[[Patches], bytes]
+@dataclass(frozen=True)
+class Written:
+    """An encoded picture.
+
+    Attributes:
+        data: the whole file.
+        encoding: how its coded samples came about.
+    """
+
+    data: bytes
+    encoding: Encoding
+
+
+Writer: TypeAlias = Callable[[Patches], Written]
 """Encodes a picture with patches laid over its frames; one sequence of patches for each frame."""
 
 
@@ -221,17 +237,17 @@ def writer(
             them again: the output where no patch is laid.
     """
 
-    def write(patches: Patches) -> bytes:
+    def write(patches: Patches) -> Written:
         if clean is not None and not any(patches):
-            return clean
-        with _painted(frames, patches):
-            return encode(frames)
+            return Written(clean, Encoding.KEPT)
+        with painted(frames, patches):
+            return Written(encode(frames), Encoding.PIXELS)
 
     return write
 
 
 @contextmanager
-def _painted(frames: Sequence[Frame], patches: Patches) -> Iterator[None]:
+def painted(frames: Sequence[Frame], patches: Patches) -> Iterator[None]:
     """Lays patches over frames in place, and takes them off again at the end."""
     below = [
         (frame.pixels[patch.rows, patch.columns], frame.pixels[patch.rows, patch.columns].copy())
