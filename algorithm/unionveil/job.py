@@ -153,5 +153,6 @@ def run_job(data_dir: Path, report: Callable[[str], None]) -> Counts:
     report(
         f"done: {counts.inputs} pictures, {counts.faces} faces in {counts.redacted} of them redacted, "
         f"{counts.without_face} without a face, {sum(counts.rejected.values())} rejected"
+        + (f"; {counts.skipped} files that are not pictures skipped" if counts.skipped else "")
     )
     return counts

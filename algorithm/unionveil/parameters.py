@@ -181,4 +181,7 @@ def _explain(item: Any) -> str:
     name = str(next(part for part in reversed(item["loc"]) if isinstance(part, str)))
     if item["type"] == "value_error":  # our own words, which name the value
         return f"{name}: {item['ctx']['error']}"
+    if item["type"] == "string_pattern_mismatch":  # only colours have a pattern
+        shown = json.dumps(item["input"], default=str)
+        return f"{name}: a colour is written #rrggbb, with hexadecimal digits, got {shown}"
     return f"{name}: {item['msg']}, got {json.dumps(item['input'], default=str)}"

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -18,12 +19,14 @@ from ..engines.pool import DEFAULT_TIMEOUT_SECONDS, PoolEngine
 from ..engines.resources import default_jobs
 from ..errors import InputError
 from ..files.sinks import FolderSink
-from ..files.sources import PathSource, SourceItem
+from ..files.sources import PathSource, Patterns, SourceItem
 from ..runs.batch import run_batch
 from ..runs.journal import Journal
 from ..runs.manifest import Counts, Record, RejectedRecord
 from ..runs.work import Anonymize
+from ..text import escaped
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
+from .path_list import paths_of
 
 __all__ = ["command"]
 
@@ -75,6 +78,16 @@ def _setting_options(command: Command) -> Command:
 @click.option(
     "--prune", is_flag=True, help="Remove outputs of inputs that are gone, such as withdrawn photos."
 )
+@click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match; may be repeated.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="No files and folders that match, such as '*.png' or 'raw'; may be repeated.",
+)
+@click.option(
+    "--follow-links", is_flag=True, help="Follow links in folders, as git-annex and DataLad make them."
+)
 @click.option("--dry-run", is_flag=True, help="Look for faces and report; write no output.")
 @click.option(
     "--preview", is_flag=True, help="Also write small pictures with the found boxes, into preview/."
@@ -87,6 +100,9 @@ def command(
     timeout: float,
     overwrite: bool,
     prune: bool,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    follow_links: bool,
     dry_run: bool,
     preview: bool,
     as_json: bool,
@@ -94,14 +110,19 @@ def command(
 ) -> int:
     """Anonymizes photos, folders and archives into a folder.
 
-    A single dash reads paths from standard input, one per line. The same command again does only what is
-    missing.
+    A single dash reads paths from standard input, one per line or separated by NUL. The same command again
+    does only what is missing. Texts, sidecars and the files that systems leave beside photos are skipped.
     """
     config = AnonymizeConfig.from_parameters({k: v for k, v in settings.items() if v is not None})
     named = list(_named(paths))
     if output is None and (preview or not dry_run):
         raise click.UsageError("say where the outputs go: -o FOLDER")
-    source = PathSource(named)
+    source = PathSource(
+        named,
+        leave_out=[output.resolve()] if output else [],
+        follow_links=follow_links,
+        patterns=Patterns(include, exclude),
+    )
     if not len(source):
         raise InputError("there is no file in what you named; name photos, folders or archives")
     Anonymize(config).check()
@@ -112,23 +133,35 @@ def command(
     work = Anonymize(config, sink, previews=preview, secret=journal.secret if journal else None)
     rejected: list[tuple[str, str]] = []
     with _progress(len(source)) as advance, journal or nullcontext():
-        if journal and not journal.is_kept:
-            _err.print("note: the state folder cannot be written to; a second run would start from nothing")
+        kept = _is_kept(journal)
 
         def on_done(item: SourceItem, record: Record) -> None:
             advance()
             if isinstance(record, RejectedRecord):
-                rejected.append((item.name, record.detail))
+                rejected.append((escaped(item.name), record.detail))
 
         # Workers even for a single picture: one that kills its decoder must not kill the program.
         engine = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
         manifest = run_batch(
             source, work, engine, journal=journal, prune=prune and not overwrite, on_done=on_done
         )
+        if kept:
+            _is_kept(journal)
     _summary(manifest.counts, rejected, sink)
     if as_json:
         click.echo(manifest.to_bytes().decode(), nl=False)
+    if not manifest.counts.inputs:
+        _err.print("there is no picture in what you named: everything was skipped")
+        return EXIT_SOME_REJECTED
     return EXIT_SOME_REJECTED if rejected else EXIT_DONE
+
+
+def _is_kept(journal: Journal | None) -> bool:
+    """Whether an interrupted run can go on; says so if it cannot."""
+    if journal and not journal.is_kept:
+        _err.print("note: the state folder cannot be written to; a second run would start from nothing")
+        return False
+    return True
 
 
 def _named(paths: tuple[Path, ...]) -> Iterator[Path]:
@@ -138,7 +171,7 @@ def _named(paths: tuple[Path, ...]) -> Iterator[Path]:
         )
     for path in paths:
         if str(path) == "-":
-            yield from (Path(line) for line in sys.stdin.read().splitlines() if line)
+            yield from paths_of(sys.stdin.buffer.read())
         else:
             yield path
 
@@ -171,8 +204,10 @@ def _summary(counts: Counts, rejected: list[tuple[str, str]], sink: FolderSink |
     table.add_row("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)")
     table.add_row("without a face", str(counts.without_face))
     table.add_row("rejected", str(sum(counts.rejected.values())))
+    if counts.skipped:
+        table.add_row("skipped", f"{counts.skipped}  (sidecars, texts, files of systems, left out)")
     if sink:
-        table.add_row("outputs in", str(sink.folder))
+        table.add_row("outputs in", escape(escaped(str(sink.folder))))
     _err.print(table)
     for name, detail in rejected:
         _err.print(f"rejected: {name}: {detail}", markup=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -9,6 +10,8 @@ from typing import NoReturn
 import click
 
 from ..errors import UnionVeilError
+from ..text import escaped
+from .interrupts import EXIT_INTERRUPTED, INTERRUPTED
 
 __all__ = [
     "EXIT_DONE",
@@ -19,9 +22,7 @@ __all__ = [
     "run_command",
 ]
 
-EXIT_DONE, EXIT_SOME_REJECTED, EXIT_WRONG_USE, EXIT_INTERRUPTED, EXIT_STOPPED = 0, 1, 2, 130, 143
-
-INTERRUPTED = "interrupted; the same command goes on where this one stopped"
+EXIT_DONE, EXIT_SOME_REJECTED, EXIT_WRONG_USE, EXIT_STOPPED = 0, 1, 2, 143
 
 
 def run_command(command: Callable[[], object], name: str = "unionveil") -> NoReturn:
@@ -39,9 +40,11 @@ def run_command(command: Callable[[], object], name: str = "unionveil") -> NoRet
         click.echo(f"{name}: {INTERRUPTED}", err=True)
         code = EXIT_INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        text = io.StringIO()
+        error.show(text)
+        click.echo("\n".join(map(escaped, text.getvalue().split("\n"))), err=True, nl=False)
         code = EXIT_WRONG_USE
     except UnionVeilError as error:
-        click.echo(f"{name}: {error}", err=True)
+        click.echo(f"{name}: {escaped(str(error))}", err=True)
         code = EXIT_WRONG_USE
     sys.exit(code)

@@ -33,4 +33,4 @@ def command(data_dir: Path) -> int:
             err=True,
         )
         return EXIT_STOPPED
-    return EXIT_SOME_REJECTED if counts.rejected else EXIT_DONE
+    return EXIT_SOME_REJECTED if counts.rejected or not counts.inputs else EXIT_DONE

@@ -1,0 +1,34 @@
+"""Lists of paths on standard input, as `find`, Windows and spreadsheets write them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import InputError
+
+__all__ = ["paths_of"]
+
+_UTF8_MARK = b"\xef\xbb\xbf"
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+def paths_of(data: bytes) -> Iterator[Path]:
+    """The paths of a list: one per line, or separated by NUL if there is one; empty ones are left out.
+
+    Args:
+        data: the list; a byte order mark at its start is left out, UTF-16 with a mark is read, and all other
+            bytes are names as the system has them.
+
+    Raises:
+        InputError: the list claims to be UTF-16 and is not.
+    """
+    if data.startswith(_UTF16_MARKS):
+        try:
+            data = os.fsencode(data.decode("utf-16"))
+        except ValueError as error:
+            raise InputError("the list of paths is not valid UTF-16; write it as UTF-8") from error
+    data = data.removeprefix(_UTF8_MARK)
+    parts = data.split(b"\0") if b"\0" in data else (line.removesuffix(b"\r") for line in data.split(b"\n"))
+    return (Path(os.fsdecode(part)) for part in parts if part)
