@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all check schemas bench image test-container train evaluate-weights people clean
+.PHONY: demo test test-all check schemas prove bench image test-container train evaluate-weights people clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -17,10 +17,10 @@ demo: $(VENV)/.ready
 PYTEST_FLAGS ?= --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test: $(VENV)/.ready
-	$(BIN)/pytest $(PYTEST_FLAGS) -m "not slow and not benchmark"
+	$(BIN)/pytest $(PYTEST_FLAGS) -m "not slow and not prove and not benchmark"
 
 test-all: $(VENV)/.ready
-	$(BIN)/pytest $(PYTEST_FLAGS) -m "not benchmark"
+	$(BIN)/pytest $(PYTEST_FLAGS) -m "not prove and not benchmark"
 
 check: $(VENV)/.ready
 	$(BIN)/ruff format --check .
@@ -31,6 +31,10 @@ schemas: $(VENV)/.ready
 	$(BIN)/python -c "import json; from unionveil.runs.manifest import Manifest as M; print(json.dumps(M.model_json_schema(), indent=1))" > metadata/manifest.schema.json
 	$(BIN)/python -c "import json; from unionveil import AnonymizeConfig as C; print(json.dumps(C.model_json_schema(), indent=1))" > metadata/config.schema.json
 
+# Hours, not minutes: what is too long for every change and must hold before a release.
+prove: $(VENV)/.ready
+	$(BIN)/pytest --numprocesses 0 -m prove -s tests
+
 bench: $(VENV)/.ready
 	$(BIN)/pytest -m benchmark -s -p no:cacheprovider tests/benchmarks
 
@@ -39,7 +43,7 @@ image:
 	docker/build.sh
 
 test-container: image $(VENV)/.ready
-	$(BIN)/pytest -m "engine and not benchmark" tests/docker tests/publish
+	$(BIN)/pytest -m "engine and not prove and not benchmark" tests/docker tests/publish
 
 # Training needs labelled photos, which no repository carries; algorithm/training/README.md says which.
 PEOPLE ?= ../shared/people

@@ -1,0 +1,117 @@
+"""Runs that are killed at random points, again and again: the same bytes in the end, nothing left over."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import pytest
+
+import samples
+from unionveil.verify import verify
+
+SERIAL = """
+import os, sys
+from pathlib import Path
+if sys.argv[3] == "named":
+    del os.O_TMPFILE  # as on systems whose files always have names
+from unionveil import AnonymizeConfig
+from unionveil.engines.serial import SerialEngine
+from unionveil.files.sinks import FolderSink
+from unionveil.files.sources import PathSource
+from unionveil.runs.batch import run_batch
+from unionveil.runs.journal import Journal
+from unionveil.runs.work import Anonymize
+config = AnonymizeConfig(detail="fast")
+photos, out = Path(sys.argv[1]), Path(sys.argv[2])
+with Journal(out, config) as journal:
+    work = Anonymize(config, FolderSink(out), previews=True, secret=journal.secret)
+    run_batch(PathSource([photos]), work, SerialEngine(), journal=journal)
+"""
+
+MOST_KILLS_IN_A_ROW = 4
+
+
+def command(photos: Path, out: Path, engine: str) -> list[str]:
+    if engine == "pooled":
+        options = ["--detail", "fast", "--preview", "--jobs", "2"]
+        return [sys.executable, "-m", "unionveil", "anonymize", str(photos), "-o", str(out), *options]
+    return [sys.executable, "-c", SERIAL, str(photos), str(out), engine]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Two dozen small pictures, one of them with faces, and an archive of some."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    pictures = samples.all_samples()
+    for number, name in enumerate(("gif-animated", "png-rgb", "bmp-rgb", "jpeg-420") * 6):
+        (folder / f"{number:02d}").write_bytes(pictures[name])
+    market = cv2.imread(str(samples.SCENES / "market.jpg"))
+    cv2.imwrite(str(folder / "12.jpg"), cv2.resize(market, (480, 320), interpolation=cv2.INTER_AREA))
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def finish(photos: Path, out: Path, engine: str) -> float:
+    """Runs to the end and gives the seconds that it took."""
+    start = time.perf_counter()
+    subprocess.run(command(photos, out, engine), check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def kill(photos: Path, out: Path, engine: str, seconds: float) -> bool:
+    """Kills a run after so long; False if it had ended."""
+    process = subprocess.Popen(
+        command(photos, out, engine), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    time.sleep(seconds)
+    was_running = process.poll() is None
+    process.kill()
+    process.wait()
+    return was_running
+
+
+def kill_often(photos: Path, tmp_path: Path, engine: str, kills: int, seed: int) -> None:
+    whole = tmp_path / "whole"
+    seconds = finish(photos, whole, engine)
+    expected = contents(whole)
+    assert len(expected) == 51
+    rng, done, number = random.Random(seed), 0, 0
+    while done < kills:
+        out = tmp_path / f"out-{number}"
+        number += 1
+        for _ in range(rng.randint(1, MOST_KILLS_IN_A_ROW)):
+            # The first third is the start of Python, in which nothing happens.
+            done += kill(photos, out, engine, rng.uniform(0.3, 1.05) * seconds)
+            if out.exists():
+                partial = {name: data for name, data in contents(out).items() if ".unionveil-" not in name}
+                assert all(expected[name] == data for name, data in partial.items())
+        finish(photos, out, engine)
+        assert contents(out) == expected
+        verify(out)
+    state = Path(os.environ["XDG_STATE_HOME"]) / "unionveil" / "runs"
+    assert {path.suffix for path in state.iterdir()} == {".jsonl", ""}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("engine", "kills"), [("pooled", 10), ("named", 5), ("nameless", 5)])
+def test_twenty_kills(photos, tmp_path, engine, kills):
+    kill_often(photos, tmp_path, engine, kills, seed=1)
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("engine", "kills"), [("pooled", 150), ("named", 75), ("nameless", 75)])
+def test_three_hundred_kills(photos, tmp_path, engine, kills):
+    kill_often(photos, tmp_path, engine, kills, seed=2)
