@@ -41,7 +41,7 @@ def test_strings_are_converted():
         ({"threshold": "0"}, "threshold: .*greater than 0"),
         ({"margin": "nan"}, "margin: .*finite"),
         ({"margin": "-0.1"}, "margin: .*greater than or equal to 0"),
-        ({"color": "black"}, "color: .*pattern"),
+        ({"color": "black"}, "color: a colour is written #rrggbb"),
         ({"detail": "best"}, "detail: .*'fast', 'standard' or 'crowd'"),
         ({"max_megapixels": "inf"}, "max_megapixels: .*finite"),
     ],

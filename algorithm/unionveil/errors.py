@@ -115,6 +115,13 @@ class UnsupportedImage(ImageError):
     reason = "unsupported"
 
 
+_LEAST_IN_MEGAPIXELS = 10_000
+
+
+def _as_megapixels(pixels: float) -> str:
+    return f"{pixels / 1e6:.3g} megapixels" if pixels < 1e9 else f"{pixels / 1e6:.0f} megapixels"
+
+
 class ImageTooLarge(ImageError):
     """More pixels than the limit.
 
@@ -131,9 +138,11 @@ class ImageTooLarge(ImageError):
         self.limit = limit
 
     def __str__(self) -> str:
+        has, limit = _as_megapixels(self.pixels), _as_megapixels(self.limit)
+        if has == limit or self.limit < _LEAST_IN_MEGAPIXELS:
+            has, limit = f"{self.pixels} pixels", f"{self.limit}"
         return (
-            f"the picture has {self.pixels / 1e6:.0f} megapixels, the limit is {self.limit / 1e6:.0f}; "
-            "raise it with max_megapixels if you trust the file"
+            f"the picture has {has}, the limit is {limit}; raise it with max_megapixels if you trust the file"
         )
 
 

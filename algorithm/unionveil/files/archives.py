@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import IO, Any, TypeAlias
 
+from ..formats import HEAD_BYTES, Kind, file_type
 from ..outcomes import Rejected
 from .bombs import MOST_BYTES, Bomb, Budget
 from .litter import Skipped, is_companion, is_litter, is_note
@@ -23,8 +24,6 @@ __all__ = ["Member", "is_archive", "members", "single_name"]
 
 Member: TypeAlias = tuple[str, "bytes | Rejected | Skipped"]
 """Path inside the archive with `/`, empty for the archive itself, and the content, or why there is none."""
-
-_HEAD_BYTES = 512
 
 _OPENERS: dict[bytes, Callable[[Any], Any]] = {
     b"\x1f\x8b": gzip.open,
@@ -50,11 +49,8 @@ _DAMAGE = (
 
 def is_archive(head: bytes) -> bool:
     """Whether a file's first 512 bytes are those of a zip, a tar, or of something compressed."""
-    return (
-        head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK00PK\x03\x04"))
-        or head[257:262] == b"ustar"
-        or any(head.startswith(magic) for magic in _OPENERS)
-    )
+    found = file_type(head)
+    return found is not None and found.kind is Kind.PACKED
 
 
 def single_name(name: str) -> str:
@@ -97,7 +93,7 @@ def _member(
         yield name, Skipped()
     elif isinstance(content, Rejected):
         yield name, content
-    elif is_archive(content[:_HEAD_BYTES]):
+    elif is_archive(content[:HEAD_BYTES]):
         if nested:
             yield name, Rejected("archive", "an archive in an archive in an archive is not opened")
             return
@@ -105,7 +101,7 @@ def _member(
             alone = single_name(name) if isinstance(part, bytes) else name
             yield f"{name}/{inner}" if inner else alone, part
     else:
-        yield name, Skipped() if is_note(name, content[:_HEAD_BYTES]) else content
+        yield name, Skipped() if is_note(name, content[:HEAD_BYTES]) else content
 
 
 def _parts(file: IO[bytes], budget: Budget, neighbours: set[str]) -> Iterator[Part]:
@@ -119,7 +115,7 @@ def _parts(file: IO[bytes], budget: Budget, neighbours: set[str]) -> Iterator[Pa
         yield from tar_members(file, budget, counted=False)
         return
     with opener(file) as stream:
-        is_tar = is_tar_header(stream.read(_HEAD_BYTES), magic=False)
+        is_tar = is_tar_header(stream.read(HEAD_BYTES), magic=False)
     file.seek(0)
     with opener(file) as stream:
         if is_tar:

@@ -14,14 +14,13 @@ from typing import Protocol
 
 from ..content import BytesContent, Content, FileContent
 from ..errors import InputError
+from ..formats import HEAD_BYTES
 from ..outcomes import Rejected
 from .archives import is_archive, members, single_name
 from .bombs import MOST_BYTES
 from .litter import Skipped, is_companion, is_litter, is_note
 
 __all__ = ["PathSource", "Patterns", "Skipped", "Source", "SourceItem"]
-
-_HEAD_BYTES = 512
 
 
 @dataclass(frozen=True)
@@ -228,7 +227,7 @@ def _unreadable(entry: _Entry, error: OSError) -> Rejected:
 
 def _read_file(entry: _Entry, size: int, patterns: Patterns) -> Iterator[SourceItem]:
     with Path(entry.path).open("rb") as file:
-        head = file.read(_HEAD_BYTES)
+        head = file.read(HEAD_BYTES)
         if is_archive(head):
             file.seek(0)
             for name, content in members(file, size):

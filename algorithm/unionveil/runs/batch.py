@@ -12,7 +12,7 @@ from ..content import Content
 from ..engines.base import Engine
 from ..errors import ImageError
 from ..files.sources import Skipped, SourceItem
-from ..formats import ImageFormat, sniff
+from ..formats import HEAD_BYTES, ImageFormat, sniff
 from ..outcomes import Rejected
 from .folder import OutputFolder
 from .journal import Journal
@@ -23,9 +23,6 @@ from .work import Anonymize, Done, Task
 __all__ = ["run_batch"]
 
 _Key: TypeAlias = tuple[SourceItem, Task]
-
-_HEAD_BYTES = 512
-"""As much of a file as its format can be told from."""
 
 
 def run_batch(
@@ -141,7 +138,7 @@ def _format_of(content: Content | Rejected) -> ImageFormat | None:
     if isinstance(content, Rejected):
         return None
     with suppress(OSError, ImageError), content.open() as file:
-        return sniff(file.read(_HEAD_BYTES))
+        return sniff(file.read(HEAD_BYTES))
     return None
 
 
