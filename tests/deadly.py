@@ -17,6 +17,7 @@ class Bytes:
     """A task; what it begins with says what becomes of it."""
 
     data: bytes
+    needed_bytes: int = 0
 
     @property
     def held_bytes(self) -> int:

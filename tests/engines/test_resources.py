@@ -4,6 +4,7 @@ from unionveil.engines.resources import (
     default_jobs,
     jobs_within,
     memory_limit_bytes,
+    picture_bytes,
     thread_limit,
     usable_cores,
 )
@@ -37,9 +38,16 @@ def test_many_cores_never_need_more_threads_than_a_node_allows(tmp_path, name, l
 
 
 def test_memory_limits_workers():
-    assert jobs_within(cores=64, visible=64, memory_bytes=2 << 30, threads=None) == 5
+    assert jobs_within(cores=64, visible=64, memory_bytes=2 << 30, threads=None) == 3
     assert jobs_within(cores=64, visible=64, memory_bytes=1 << 20, threads=None) == 1
     assert jobs_within(cores=64, visible=64, memory_bytes=None, threads=None) == 1
+
+
+def test_the_memory_for_pictures_is_what_workers_leave():
+    assert picture_bytes(2, 2 << 30) == pytest.approx(1.04 * (1 << 30), rel=0.02)
+    assert picture_bytes(1, 2 << 30) - picture_bytes(2, 2 << 30) == 256 << 20
+    assert picture_bytes(64, 2 << 30) == 64 << 20
+    assert picture_bytes(1) > 0
 
 
 def test_a_containers_memory_counts(tmp_path):

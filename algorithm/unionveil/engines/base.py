@@ -19,6 +19,11 @@ class Task(Protocol):
         """Memory that the task takes while it waits."""
         ...
 
+    @property
+    def needed_bytes(self) -> int:
+        """Memory that a worker will need for the task beside its models, as far as that can be reckoned."""
+        ...
+
 
 In = TypeVar("In", bound=Task)
 Out = TypeVar("Out")

@@ -6,6 +6,7 @@ for a task, and before Python 3.12 it hangs if a worker dies while a large task 
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 from collections import deque
@@ -17,7 +18,7 @@ from typing import Any, Generic
 from ..errors import UnionVeilError
 from ..outcomes import Rejected
 from .base import In, Key, Out, Work
-from .resources import usable_cores
+from .resources import picture_bytes, usable_cores
 from .worker import Gone, Worker
 
 __all__ = ["DEFAULT_TIMEOUT_SECONDS", "Pool", "PoolEngine"]
@@ -44,14 +45,18 @@ class Pool(Generic[In, Out]):
         work: what to do.
         jobs: number of workers.
         timeout_seconds: time limit for each task.
+        budget_bytes: memory for all tasks under way together; one that needs more is rejected.
     """
 
-    def __init__(self, work: Work[In, Out], jobs: int, timeout_seconds: float) -> None:
+    def __init__(
+        self, work: Work[In, Out], jobs: int, timeout_seconds: float, budget_bytes: float = math.inf
+    ) -> None:
         self._work = work
+        self._budget_bytes = budget_bytes
         self._timeout_seconds = timeout_seconds
         self._threads_each = max(1, usable_cores() // jobs)
         self._tasks: queue.SimpleQueue[tuple[In, Future[Out | Rejected]] | None] = queue.SimpleQueue()
-        self._turn = _Turn()
+        self._turn = _Turn(budget_bytes)
         self._closed = threading.Event()
         self._workers: dict[int, Worker] = {}
         self._threads = [threading.Thread(target=self._run, args=(n,), daemon=True) for n in range(jobs)]
@@ -100,7 +105,9 @@ class Pool(Generic[In, Out]):
             worker.stop()
 
     def _result(self, number: int, task: In) -> Out | Rejected:
-        with self._turn.shared():
+        if task.needed_bytes > self._budget_bytes:
+            return _too_large(task.needed_bytes, self._budget_bytes)
+        with self._turn.shared(task.needed_bytes):
             result = self._try(number, task)
         if result is Gone.DIED and not self._closed.is_set():
             with self._turn.alone():
@@ -126,18 +133,37 @@ class Pool(Generic[In, Out]):
         return result
 
 
-class _Turn:
-    """Many tasks at a time, or a single one that must be alone (a lock for readers and writers)."""
+def _too_large(needed: int, budget: float) -> Rejected:
+    return Rejected(
+        "too-large",
+        f"the picture would need {needed / (1 << 30):.2g} GiB of memory, and there are "
+        f"{budget / (1 << 30):.2g} GiB for pictures here; start fewer workers with --jobs, or take a machine "
+        "with more memory",
+    )
 
-    def __init__(self) -> None:
+
+class _Turn:
+    """Many tasks at a time as memory allows, or a single one that must be alone.
+
+    Args:
+        budget_bytes: memory for all tasks under way together.
+    """
+
+    def __init__(self, budget_bytes: float) -> None:
+        self._budget_bytes = budget_bytes
+        self._used_bytes = 0
         self._changed = threading.Condition()
         self._running = 0
         self._alone = 0
 
     @contextmanager
-    def shared(self) -> Iterator[None]:
-        # A task that must be alone goes first, or a steady stream of others would keep it waiting.
-        with self._entered(lambda: self._alone == 0):
+    def shared(self, needed_bytes: int) -> Iterator[None]:
+        # A task that must be alone goes first, or a steady stream of others would keep it waiting. None waits
+        # for ever for memory: the tasks behind it are only let in until its own result is asked for.
+        def may_enter() -> bool:
+            return self._alone == 0 and self._used_bytes + needed_bytes <= self._budget_bytes
+
+        with self._entered(may_enter, needed_bytes):
             yield
 
     @contextmanager
@@ -145,7 +171,7 @@ class _Turn:
         with self._changed:
             self._alone += 1
         try:
-            with self._entered(lambda: self._running == 0):
+            with self._entered(lambda: self._running == 0, 0):
                 yield
         finally:
             with self._changed:
@@ -153,15 +179,17 @@ class _Turn:
                 self._changed.notify_all()
 
     @contextmanager
-    def _entered(self, may_enter: Callable[[], bool]) -> Iterator[None]:
+    def _entered(self, may_enter: Callable[[], bool], needed_bytes: int) -> Iterator[None]:
         with self._changed:
             self._changed.wait_for(may_enter)
             self._running += 1
+            self._used_bytes += needed_bytes
         try:
             yield
         finally:
             with self._changed:
                 self._running -= 1
+                self._used_bytes -= needed_bytes
                 self._changed.notify_all()
 
 
@@ -171,10 +199,17 @@ class PoolEngine:
     Args:
         jobs: number of workers.
         timeout_seconds: time limit for each task.
+        budget_bytes: memory for all tasks under way together; by default what this machine has for them.
     """
 
-    def __init__(self, jobs: int, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        jobs: int,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        budget_bytes: float | None = None,
+    ) -> None:
         self._jobs = jobs
+        self._budget_bytes = budget_bytes if budget_bytes is not None else picture_bytes(jobs)
         self._timeout_seconds = timeout_seconds
 
     def map(
@@ -183,7 +218,7 @@ class PoolEngine:
         """As `Engine.map`."""
         source = iter(tasks)
         window: deque[tuple[Key, int, Future[Out | Rejected]]] = deque()
-        with Pool(work, self._jobs, self._timeout_seconds) as pool:
+        with Pool(work, self._jobs, self._timeout_seconds, self._budget_bytes) as pool:
             while True:
                 while len(window) < 2 * self._jobs and sum(held for _, held, _ in window) < _IN_FLIGHT_BYTES:
                     item = next(source, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ __all__ = [
     "default_jobs",
     "jobs_within",
     "memory_limit_bytes",
+    "picture_bytes",
     "thread_limit",
     "usable_cores",
     "visible_cores",
@@ -16,9 +18,21 @@ __all__ = [
 
 _CGROUP = Path("/sys/fs/cgroup")
 
-_WORKER_BYTES = 400 << 20
-"""A worker with its models and a picture of some 20 megapixels; measured in tests/benchmarks."""
+_WORKER_BYTES = 600 << 20
+"""A worker with its models and its part of the memory for pictures: a JPEG of 40 megapixels, or a larger one
+while the other workers have small ones."""
 
+_IDLE_WORKER_BYTES = 256 << 20
+"""A worker with its models and no picture; measured in tests/benchmarks."""
+
+_LEAST_PICTURE_BYTES = 64 << 20
+"""Even on the smallest machine a small picture is tried."""
+
+_FIRST_PROCESS_BYTES = 160 << 20
+"""The process that hands out the work, with its list of 50,000 files."""
+
+_USABLE_SHARE = 0.85
+"""The rest is for the system, its caches and what an estimate misses."""
 
 _MORE_THREADS = 8
 """Threads of a worker beside one per core, as seen in the container: its own, those of x265, and some to
@@ -71,6 +85,20 @@ def default_jobs() -> int:
         memory_bytes=memory_limit_bytes(),
         threads=thread_limit(),
     )
+
+
+def picture_bytes(jobs: int, memory_bytes: int | None = None) -> float:
+    """Memory for all pictures under way together; infinite where that cannot be found out.
+
+    Args:
+        jobs: number of workers.
+        memory_bytes: that may be used; by default `memory_limit_bytes()`.
+    """
+    memory = memory_bytes if memory_bytes is not None else memory_limit_bytes()
+    if memory is None:
+        return math.inf
+    free = _USABLE_SHARE * memory - _FIRST_PROCESS_BYTES - jobs * _IDLE_WORKER_BYTES
+    return max(float(_LEAST_PICTURE_BYTES), free)
 
 
 def jobs_within(*, cores: int, visible: int, memory_bytes: int | None, threads: int | None) -> int:

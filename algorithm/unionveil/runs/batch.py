@@ -15,9 +15,11 @@ from ..files.sources import Skipped, SourceItem
 from ..formats import HEAD_BYTES, ImageFormat, sniff
 from ..outcomes import Rejected
 from .folder import OutputFolder
+from .headers import read_header
 from .journal import Journal
 from .manifest import MANIFEST, ManifestBuilder, Record, RedactedRecord, rejected_record, salted_digest
 from .names import Namer, preview_name
+from .needs import needed_bytes
 from .work import Anonymize, Done, Task
 
 __all__ = ["run_batch"]
@@ -126,20 +128,24 @@ class _Run:
                 skip()
                 continue
             number += 1
-            image_format = _format_of(item.content)
+            image_format, needed = _looked_at(item.content)
             output = (image_format, namer.name(number, item.name, image_format)) if image_format else None
             known = self.journal.find(number) if self.journal else None
-            task = Task(number, item.name, item.content, output, known)
+            task = Task(number, item.name, item.content, output, known, needed)
             yield (item, task), task
 
 
-def _format_of(content: Content | Rejected) -> ImageFormat | None:
-    """The format of an input; None where it has none, which the work then finds out and explains."""
-    if isinstance(content, Rejected):
-        return None
-    with suppress(OSError, ImageError), content.open() as file:
-        return sniff(file.read(HEAD_BYTES))
-    return None
+def _looked_at(content: Content | Rejected) -> tuple[ImageFormat | None, int]:
+    """The format of an input and the memory that it will need.
+
+    No format where it is not a picture, which the work then finds out and explains.
+    """
+    if not isinstance(content, Rejected):
+        with suppress(OSError, ImageError), content.open() as file:
+            image_format = sniff(file.read(HEAD_BYTES))
+            header = read_header(image_format, file)
+            return image_format, needed_bytes(image_format, header, content.size_bytes) if header else 0
+    return None, 0
 
 
 def _stopped(task: Task, outcome: Rejected, config: AnonymizeConfig) -> Record:

@@ -31,6 +31,7 @@ class Task:
         content: its bytes, or why there are none.
         output: format and reserved name of the output; None if the input is not a picture.
         known: what an earlier run recorded of this input, if it did.
+        needed_bytes: as `engines.base.Task.needed_bytes`.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Task:
     content: Content | Rejected
     output: tuple[ImageFormat, str] | None
     known: Known | None
+    needed_bytes: int = 0
 
     @property
     def held_bytes(self) -> int:

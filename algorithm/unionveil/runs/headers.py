@@ -1,0 +1,271 @@
+"""Sizes, channels and depth of pictures, read from their headers alone.
+
+For an estimate only: a header that lies or cannot be read costs nothing here, and the reader of its format
+finds out.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from ..formats import ImageFormat
+
+__all__ = ["Header", "read_header"]
+
+_MOST_STEPS = 100_000
+"""Parts of a file that are looked at; each is a few bytes."""
+
+_MOST_BOX_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a header says.
+
+    Attributes:
+        pixels: of all frames or pages together.
+        channels: of the frame with most, alpha included.
+        is_deep: whether its samples have more than 8 bits.
+    """
+
+    pixels: int
+    channels: int
+    is_deep: bool
+
+
+def read_header(image_format: ImageFormat, file: BinaryIO) -> Header | None:
+    """The header of a picture; None where it cannot be read.
+
+    Args:
+        image_format: by the file's content.
+        file: at its start and seekable.
+    """
+    match image_format:
+        case ImageFormat.JPEG:
+            read = _jpeg
+        case ImageFormat.PNG:
+            read = _png
+        case ImageFormat.WEBP:
+            read = _webp
+        case ImageFormat.TIFF:
+            read = _tiff
+        case ImageFormat.BMP:
+            read = _bmp
+        case ImageFormat.GIF:
+            read = _gif
+        case ImageFormat.HEIC | ImageFormat.AVIF:
+            read = _iso
+    try:
+        return read(file)
+    except (struct.error, ValueError, IndexError, OverflowError):
+        return None
+
+
+def _unpack(form: str, file: BinaryIO) -> tuple[Any, ...]:
+    return struct.unpack(form, file.read(struct.calcsize(form)))
+
+
+def _jpeg(file: BinaryIO) -> Header | None:
+    """ITU-T T.81, B.1 and B.2: segments up to the frame header."""
+    file.seek(2)
+    for _ in range(_MOST_STEPS):
+        byte = file.read(1)
+        while byte not in (b"\xff", b""):
+            byte = file.read(1)
+        while byte == b"\xff":
+            byte = file.read(1)
+        if not byte:
+            return None
+        marker = byte[0]
+        if marker == 0 or marker == 1 or 0xD0 <= marker <= 0xD8:
+            continue
+        (length,) = _unpack(">H", file)
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            precision, height, width, components = _unpack(">BHHB", file)
+            return Header(width * height, components, precision > 8)
+        file.seek(length - 2, 1)
+    return None
+
+
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
+
+
+def _png(file: BinaryIO) -> Header | None:
+    """PNG 3rd edition, 11.2.1; the animation's chunk lies before the pixels."""
+    file.seek(16)
+    width, height, depth, colour = _unpack(">IIBB", file)
+    file.seek(33)
+    frames = 1
+    for _ in range(_MOST_STEPS):
+        length, name = _unpack(">I4s", file)
+        if name == b"acTL":
+            frames = _unpack(">I", file)[0] + 1  # the still picture may not be one of them
+        if name in (b"acTL", b"IDAT"):
+            break
+        file.seek(length + 4, 1)
+    return Header(width * height * max(1, frames), _PNG_CHANNELS.get(colour, 4), depth > 8)
+
+
+def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Names and sizes of RIFF chunks; the file stands at the chunk's data."""
+    for _ in range(_MOST_STEPS):
+        head = file.read(8)
+        if len(head) < 8:
+            return
+        name, size = struct.unpack("<4sI", head)
+        start = file.tell()
+        yield name, size
+        file.seek(start + size + size % 2)
+
+
+def _webp(file: BinaryIO) -> Header | None:
+    """RFC 9649."""
+    file.seek(12)
+    width = height = frames = 0
+    has_alpha = False
+    for name, _ in _chunks(file):
+        if name == b"VP8X":
+            flags = file.read(4)[0]
+            has_alpha = bool(flags & 0x10)
+            data = file.read(6)
+            width = int.from_bytes(data[:3], "little") + 1
+            height = int.from_bytes(data[3:], "little") + 1
+        elif name == b"VP8 " and not width:
+            file.seek(6, 1)
+            width, height = (value & 0x3FFF for value in _unpack("<HH", file))
+        elif name == b"VP8L" and not width:
+            bits = int.from_bytes(file.read(5)[1:], "little")
+            width, height, has_alpha = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bool(bits >> 28 & 1)
+        elif name == b"ANMF":
+            frames += 1
+    return Header(width * height * max(1, frames), 4 if has_alpha else 3, is_deep=False)
+
+
+_TIFF_SIZES = {1: "B", 3: "H", 4: "I", 16: "Q"}
+
+
+def _tiff(file: BinaryIO) -> Header | None:
+    """TIFF 6.0, section 2, and BigTIFF: all directories."""
+    order, version = _unpack("<2sH", file)
+    sign = "<" if order == b"II" else ">"
+    big = version in (43, 43 << 8)
+    file.seek(8 if big else 4)
+    place = _unpack(sign + ("Q" if big else "I"), file)[0]
+    pixels, channels, deep, seen = 0, 1, False, set[int]()
+    while place and place not in seen and len(seen) < _MOST_STEPS:
+        seen.add(place)
+        file.seek(place)
+        tags = _tiff_tags(file, sign, big=big)
+        place = _unpack(sign + ("Q" if big else "I"), file)[0]
+        pixels += tags.get(256, 0) * tags.get(257, 0)
+        channels = max(channels, tags.get(277, 1))
+        deep |= tags.get(258, 1) > 8
+    return Header(pixels, channels, deep)
+
+
+def _tiff_tags(file: BinaryIO, sign: str, *, big: bool) -> dict[int, int]:
+    """Tags of a directory with their first value; the file then stands behind them."""
+    (count,) = _unpack(sign + ("Q" if big else "H"), file)
+    tags = {}
+    for _ in range(min(count, _MOST_STEPS)):
+        tag, kind, number = _unpack(sign + ("HHQ" if big else "HHI"), file)
+        room = 8 if big else 4
+        value = file.read(room)
+        form = _TIFF_SIZES.get(kind)
+        if form is None:
+            continue
+        if number * struct.calcsize(form) > room:
+            after = file.tell()
+            file.seek(struct.unpack(sign + ("Q" if big else "I"), value)[0])
+            value = file.read(room)
+            file.seek(after)
+        tags[tag] = struct.unpack_from(sign + form, value)[0]
+    return tags
+
+
+def _bmp(file: BinaryIO) -> Header | None:
+    """The BITMAPINFOHEADER, or the core header before it."""
+    file.seek(14)
+    (size,) = _unpack("<I", file)
+    width, height = _unpack("<HH" if size == 12 else "<ii", file)
+    _, bits = _unpack("<HH", file)
+    return Header(abs(width * height), 4 if bits == 32 else 3, is_deep=False)
+
+
+def _gif(file: BinaryIO) -> Header | None:
+    """GIF89a: blocks are passed over, images counted."""
+    file.seek(6)
+    width, height, flags = _unpack("<HHBxx", file)
+    file.seek(3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0, 1)
+    frames = 0
+    for _ in range(_MOST_STEPS):
+        block = file.read(1)
+        if block == b",":
+            frames += 1
+            flags = file.read(9)[8]
+            file.seek((3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0) + 1, 1)
+        elif block == b"!":
+            file.seek(1, 1)
+        else:
+            break
+        while size := file.read(1)[0]:
+            file.seek(size, 1)
+    return Header(width * height * max(1, frames), 4, is_deep=False)
+
+
+def _iso(file: BinaryIO) -> Header | None:
+    """ISO/IEC 23008-12: extents of images, and the tracks of a sequence with their samples."""
+    pixels, channels, deep = 0, 3, False
+    file.seek(0)
+    for _ in range(_MOST_STEPS):
+        head = file.read(8)
+        if len(head) < 8:
+            break
+        size, name = struct.unpack(">I4s", head)
+        length = struct.unpack(">Q", file.read(8))[0] - 16 if size == 1 else size - 8
+        if name in (b"meta", b"moov"):
+            data = file.read(min(length, _MOST_BOX_BYTES))
+            file.seek(length - len(data), 1)
+            pixels += _extents(data) + _samples(data)
+            channels = 4 if b"auxC" in data or b"auxid" in data else channels
+            deep |= any(depth > 8 for depth in _depths(data))
+        elif size == 0 or length < 0:
+            break
+        else:
+            file.seek(length, 1)
+    return Header(pixels, channels, deep) if pixels else None
+
+
+def _finds(data: bytes, name: bytes) -> Iterator[int]:
+    place = data.find(name)
+    while place >= 0:
+        yield place + 4
+        place = data.find(name, place + 4)
+
+
+def _extents(data: bytes) -> int:
+    """Pixels of all different images; tiles share one extent, so they count once."""
+    return sum(
+        width * height
+        for width, height in {struct.unpack_from(">II", data, p + 4) for p in _finds(data, b"ispe")}
+    )
+
+
+def _samples(data: bytes) -> int:
+    """Pixels of a sequence: samples of all tracks, each as large as the largest track."""
+    counts = sum(struct.unpack_from(">I", data, place + 8)[0] for place in _finds(data, b"stsz"))
+    # Version 1 has times of eight bytes.
+    sizes = [
+        struct.unpack_from(">II", data, place + (88 if data[place] else 76))
+        for place in _finds(data, b"tkhd")
+    ]
+    return counts * max((width * height >> 32 for width, height in sizes), default=0)
+
+
+def _depths(data: bytes) -> Iterator[int]:
+    for place in _finds(data, b"pixi"):
+        if place + 5 < len(data):
+            yield data[place + 5]
