@@ -134,6 +134,15 @@ def test_a_second_run_has_nothing_to_do_and_a_third_does_what_is_missing(photos,
     assert contents(out) == first
 
 
+def test_behind_a_withdrawn_photo_nothing_is_done_again_where_names_are_kept(photos, tmp_path):
+    out = tmp_path / "out"
+    run(photos, out, journal=True, names="keep")
+    (photos / "broken.jpg").unlink()
+    assert run(photos, out, journal=True, names="keep") == []
+    run(photos, tmp_path / "fresh", names="keep")
+    assert contents(out) == contents(tmp_path / "fresh")
+
+
 def test_other_settings_never_mix_into_a_finished_folder(photos, tmp_path):
     out = tmp_path / "out"
     run(photos, out, journal=True)

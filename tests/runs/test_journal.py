@@ -28,21 +28,21 @@ def journal_of(folder: Path, output: Path = Path("out"), **settings: str) -> Jou
 
 def test_a_record_counts_for_the_same_settings_and_output_only(tmp_path):
     with journal_of(tmp_path) as journal:
-        journal.add(1, "digest", RECORD)
+        journal.add("digest", RECORD)
     with journal_of(tmp_path) as again:
         assert again.knows_run
-        assert again.find(1).confirmed(again.secret, RECORD.sha256) == RECORD
-        assert again.find(1).confirmed(again.secret, "1" * 64) is None
-        assert again.find(1).confirmed(again.secret, None) is None
-        assert again.find(1).digest == "digest"
-        assert again.find(2) is None
+        assert again.find("000001.jpg").confirmed(1, again.secret, RECORD.sha256) == RECORD
+        assert again.find("000001.jpg").confirmed(1, again.secret, "1" * 64) is None
+        assert again.find("000001.jpg").confirmed(1, again.secret, None) is None
+        assert again.find("000001.jpg").digest == "digest"
+        assert again.find("000002.jpg") is None
     for other in (
         journal_of(tmp_path, margin="0.3"),
         journal_of(tmp_path, Path("elsewhere")),
         journal_of(tmp_path, digest_salt="x"),
     ):
         with other:
-            assert other.find(1) is None
+            assert other.find("000001.jpg") is None
             assert not other.knows_run
 
 
@@ -56,31 +56,31 @@ def test_digests_are_keyed_by_a_secret_of_the_folder(tmp_path):
 
 def test_a_half_written_line_loses_only_itself(tmp_path):
     with journal_of(tmp_path) as journal:
-        journal.add(1, "first", RECORD)
+        journal.add("first", RECORD)
     (path,) = tmp_path.glob("*.jsonl")
     path.write_text(path.read_text() + '{"run": "half')
     with journal_of(tmp_path) as journal:
-        journal.add(2, "second", RECORD)
+        journal.add("second", RECORD.model_copy(update={"output": "000002.jpg"}))
     with journal_of(tmp_path) as again:
-        assert again.find(1).digest == "first"
-        assert again.find(2).digest == "second"
+        assert again.find("000001.jpg").digest == "first"
+        assert again.find("000002.jpg").digest == "second"
     path.write_text(path.read_text().replace('\\"status\\"', '\\"stat\\"') + json.dumps({"run": 1}) + "\n")
     with journal_of(tmp_path) as damaged:
-        assert damaged.find(3) is None
+        assert damaged.find("000003.jpg") is None
 
 
 def test_a_folder_that_cannot_be_written_to_is_reported(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with journal_of(tmp_path / "file" / "below") as journal:
         assert not journal.is_kept
-        journal.add(1, "digest", RECORD)
+        journal.add("digest", RECORD)
 
 
 def test_no_plain_digest_of_an_output_is_kept(tmp_path):
     """A picture without a face may come out as the same bytes: its digest is the original's."""
     with journal_of(tmp_path) as journal:
         journal.reserve("000001.jpg")
-        journal.add(1, "digest", RECORD)
+        journal.add("digest", RECORD)
     (path,) = tmp_path.glob("*.jsonl")
     assert "000001.jpg" in path.read_text()
     assert RECORD.sha256 not in path.read_text()

@@ -100,16 +100,16 @@ class _Run:
             if isinstance(done, Rejected):
                 done = Done(_stopped(task, done, self.work.config))
             if isinstance(done.record, RedactedRecord):
-                self._keep(task, done, done.record)
+                self._keep(done, done.record)
             manifest.add(done.record)
             self.on_done(item, done.record)
         return manifest
 
-    def _keep(self, task: Task, done: Done, record: RedactedRecord) -> None:
+    def _keep(self, done: Done, record: RedactedRecord) -> None:
         if self.work.sink:
             self.files.update(record.files)
         if self.journal and done.digest and not done.is_known:
-            self.journal.add(task.number, done.digest, record)
+            self.journal.add(done.digest, record)
 
     def _reserved(self, skip: Callable[[], None]) -> Iterator[tuple[_Key, Task]]:
         """The tasks, the names of their outputs written into the journal before any is worked on."""
@@ -130,7 +130,7 @@ class _Run:
             number += 1
             image_format, needed = _looked_at(item.content)
             output = (image_format, namer.name(number, item.name, image_format)) if image_format else None
-            known = self.journal.find(number) if self.journal else None
+            known = self.journal.find(output[1]) if self.journal and output else None
             task = Task(number, item.name, item.content, output, known, needed)
             yield (item, task), task
 

@@ -47,16 +47,17 @@ class Known:
     digest: str
     record: RedactedRecord
 
-    def confirmed(self, secret: bytes, sha256: str | None) -> RedactedRecord | None:
+    def confirmed(self, number: int, secret: bytes, sha256: str | None) -> RedactedRecord | None:
         """The record, if the output that is there is the recorded one.
 
         Args:
+            number: of the input in this run.
             secret: the journal's key.
             sha256: of the output that is there; None if there is none.
         """
         if sha256 is None or keyed_digest(secret, "", sha256.encode()) != self.record.sha256:
             return None
-        return self.record.model_copy(update={"sha256": sha256})
+        return self.record.model_copy(update={"input": number, "sha256": sha256})
 
 
 def keyed_digest(secret: bytes, name: str, data: bytes) -> str:
@@ -82,8 +83,8 @@ class Journal:
 
     `written` names every file that a run on this machine began to write into the folder.
 
-    A record counts again only for the same tool, models, settings, input number, name (where names are kept)
-    and input bytes.
+    A record counts again only for the same tool, models, settings, output, name of the input (where names are
+    kept) and input bytes.
 
     Args:
         output: the output folder.
@@ -109,7 +110,7 @@ class Journal:
         run = [__version__, configuration_of(config), salt, [card.sha256 for card in config.cards]]
         digest = hmac.new(self.secret, json.dumps(run, sort_keys=True).encode(), hashlib.sha256)
         self._run = digest.hexdigest()[:32]
-        self._known: dict[int, tuple[str, str]] = {}
+        self._known: dict[str, tuple[str, str]] = {}
         self._knows_run = False
         self.written: set[str] = set()
         self._file: FileIO | None = None
@@ -139,10 +140,9 @@ class Journal:
 
     def _read(self, entry: dict[str, str]) -> None:
         is_ours = entry["run"] == self._run
-        if "output" in entry:
-            self.written.add(entry["output"])
-        elif is_ours:
-            self._known[int(entry["input"])] = entry["digest"], entry["record"]
+        self.written.add(entry["output"])
+        if is_ours and "record" in entry:
+            self._known[entry["output"]] = entry["digest"], entry["record"]
         self._knows_run |= is_ours
 
     def __exit__(self, *_: object) -> None:
@@ -151,9 +151,12 @@ class Journal:
             self._file.close()
             self._file = None
 
-    def find(self, number: int) -> Known | None:
-        """What an earlier run recorded of an input; it counts if the input still has the same digest."""
-        entry = self._known.get(number)
+    def find(self, output: str) -> Known | None:
+        """What an earlier run recorded of an output; it counts if its input still has the same digest.
+
+        By the output, not by the input's number: a withdrawn photo changes the numbers of those behind it.
+        """
+        entry = self._known.get(output)
         if entry is None:
             return None
         digest, record = entry
@@ -169,11 +172,11 @@ class Journal:
                 self.written.add(output)
         self._knows_run = True
 
-    def add(self, number: int, digest: str, record: RedactedRecord) -> None:
+    def add(self, digest: str, record: RedactedRecord) -> None:
         """Keeps a record whose output is in its place."""
         keyed = keyed_digest(self.secret, "", record.sha256.encode())
-        record = record.model_copy(update={"sha256": keyed})
-        entry = {"run": self._run, "input": number, "digest": digest, "record": record.model_dump_json()}
+        text = record.model_copy(update={"sha256": keyed}).model_dump_json()
+        entry = {"run": self._run, "output": record.output, "digest": digest, "record": text}
         self._write(json.dumps(entry).encode())
 
     def _write(self, line: bytes) -> None:

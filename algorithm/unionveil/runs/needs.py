@@ -10,7 +10,7 @@ __all__ = ["needed_bytes"]
 _COPIES = {
     ImageFormat.JPEG: 2.5,
     ImageFormat.PNG: 4.0,
-    ImageFormat.WEBP: 4.5,
+    ImageFormat.WEBP: 6.5,
     ImageFormat.TIFF: 4.0,
     ImageFormat.BMP: 4.0,
     ImageFormat.GIF: 3.5,

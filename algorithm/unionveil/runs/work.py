@@ -135,7 +135,7 @@ class _Worker:
             return None
         if task.output is None or task.output[1] != known.record.output:
             return None
-        record = known.confirmed(secret, sink.digest(known.record.output))
+        record = known.confirmed(task.number, secret, sink.digest(known.record.output))
         if record is None:
             return None
         previewed = self._previewed(record, None)
