@@ -7,6 +7,7 @@ gradients. On a few cores this is faster than one process with as many threads.
 from __future__ import annotations
 
 import json
+import math
 import signal
 import time
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -32,7 +34,7 @@ from .net.optimizers import augment_strength_at, lr_at, make_optimizers, set_lr,
 from .teachers.distill import distill_loss, make_adapters
 from .teachers.published import load_teachers
 
-__all__ = ["Settings", "StopSignal", "Trainer", "all_reduce", "train_process"]
+__all__ = ["Settings", "Stop", "StopSignal", "Trainer", "all_reduce", "train_process"]
 
 _MAX_GRADIENT = 10.0
 """Norm that gradients are clipped to."""
@@ -111,6 +113,15 @@ class Settings:
         return read_dataset(self.people, self.work / "pixels.u8", self.teacher_boxes)
 
 
+class Stop(Protocol):
+    """A request to end the run."""
+
+    @property
+    def requested(self) -> bool:
+        """Whether the run is to end after the current step; read once per step."""
+        ...
+
+
 class StopSignal:
     """Records that the process received SIGTERM or SIGINT."""
 
@@ -161,7 +172,7 @@ class Trainer:
         stop: ends the run after the current step.
     """
 
-    def __init__(self, settings: Settings, data: Dataset, rank: int, stop: StopSignal) -> None:
+    def __init__(self, settings: Settings, data: Dataset, rank: int, stop: Stop) -> None:
         self._settings, self._data, self._rank, self._stop = settings, data, rank, stop
         resumed = read_checkpoint(settings.checkpoint) if settings.resume else None
         self._model, self._origin = _initial_model(settings, resumed, report=rank == 0)
@@ -372,13 +383,14 @@ class _Clock:
 
 
 class _RunLog:
-    """Appends JSON Lines to a file, and prints them."""
+    """Appends JSON Lines to a file, and prints them; figures that do not exist are null."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def write(self, **values: float) -> None:
-        line = json.dumps({name: round(value, 5) for name, value in values.items()})
+        rounded = {name: None if math.isnan(value) else round(value, 5) for name, value in values.items()}
+        line = json.dumps(rounded)
         print(line, flush=True)
         with self._path.open("a") as file:
             file.write(line + "\n")

@@ -42,8 +42,8 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     settings.rendezvous.unlink(missing_ok=True)
-    running = spawn(train_process, (settings,), nprocs=settings.processes, join=False)  # type: ignore[no-untyped-call]
     stop, forwarded = StopSignal(), False
+    running = spawn(train_process, (settings,), nprocs=settings.processes, join=False)  # type: ignore[no-untyped-call]
     while not running.join(timeout=1.0):
         if stop.requested and not forwarded:
             forwarded = True

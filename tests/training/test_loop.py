@@ -1,9 +1,11 @@
-"""Gradients and numbers are combined over processes."""
+"""The training loop, in one process."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed; `make test-
 
 import torch.distributed as dist  # noqa: E402
 
-from training.loop import all_reduce  # noqa: E402
+from training.loop import Settings, Trainer, all_reduce  # noqa: E402
 
 
 @pytest.fixture
@@ -31,3 +33,49 @@ def test_gradients_are_averaged_and_numbers_summed(group: None) -> None:
     torch.testing.assert_close(first.grad, torch.arange(6.0).reshape(2, 3) / 2)
     torch.testing.assert_close(second.grad, torch.full((4,), 4.0))
     assert frozen.grad is None
+
+
+class StopAfter:
+    """Ends a run after a number of steps."""
+
+    def __init__(self, steps: int) -> None:
+        self._left = steps
+
+    @property
+    def requested(self) -> bool:
+        self._left -= 1
+        return self._left <= 0
+
+
+def train(people: Path, work: Path, steps: int, **more: Any) -> dict[str, Any]:
+    """Trains for some steps; returns the last figures of the log."""
+    work.mkdir(exist_ok=True)
+    settings = Settings(
+        people=people, work=work, hours=100.0, init=None, teacher_boxes=None, **more, processes=1,
+        batch=4, size_px=96, lr=3e-3, weight_decay=0.02, ema_decay=0.998, bfloat16=False, seed=1,
+        measure_minutes=100.0,
+    )  # fmt: skip
+    Trainer(settings, settings.read_dataset(), 0, StopAfter(steps)).run()
+    lines = [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]
+    return {name: value for line in lines for name, value in line.items()}
+
+
+def test_stopped_run_saves_and_measures_and_is_resumed(group: None, people: Path, tmp_path: Path) -> None:
+    first = train(people, tmp_path / "work", 3, distill=None, resume=False)
+    assert (first["step"], first["crops"]) == (3, 12)
+    assert 0 <= first["ap"] <= 1
+    second = train(people, tmp_path / "work", 2, distill=None, resume=True)
+    assert (second["step"], second["crops"]) == (5, 20)
+    assert second["seconds"] > first["seconds"]
+    assert second["progress"] > first["progress"]
+
+
+@pytest.mark.slow
+def test_training_explains_the_features_of_every_teacher(
+    group: None, people: Path, yunet_file: Path, tmp_path: Path
+) -> None:
+    first = train(people, tmp_path / "work", 8, distill=yunet_file, resume=False)
+    last = train(people, tmp_path / "work", 80, distill=yunet_file, resume=True)
+    names = [name for name in first if name.startswith("unexplained_")]
+    assert len(names) == 4
+    assert all(last[name] < first[name] - 0.02 for name in names)

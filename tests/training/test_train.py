@@ -8,12 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed; `make test-training` installs it")
@@ -21,31 +18,6 @@ torch = pytest.importorskip("torch", reason="torch is not installed; `make test-
 from training.net.checkpoint import Checkpoint, Progress, write_checkpoint  # noqa: E402
 from training.net.model import FaceNet  # noqa: E402
 from training.teachers.published import load_teachers  # noqa: E402
-
-
-@pytest.fixture
-def people(tmp_path: Path) -> Path:
-    """Forty images of noise with a bright rectangle each, labelled as a face."""
-    folder = tmp_path / "people"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    lines = []
-    with zipfile.ZipFile(folder / "train-00.zip", "w") as shard:
-        for i in range(40):
-            image = rng.integers(0, 90, (120, 160, 3)).astype(np.uint8)
-            x, y = (int(v) for v in rng.integers(0, 80, 2))
-            image[y : y + 40, x : x + 32] = 230
-            shard.writestr(f"{i}.png", cv2.imencode(".png", image)[1].tobytes())
-            face = {
-                "box": [x, y, x + 32, y + 40], "landmarks": None, "score_retinaface": 0.9, "score_yunet": 0.9,
-                "human": True, "basis": "human+teachers", "ignore": False,
-            }  # fmt: skip
-            lines.append({
-                "shard": "train-00.zip", "name": f"{i}.png", "source": "made", "width": 160, "height": 120,
-                "negative": False, "faces": [face],
-            })  # fmt: skip
-    (folder / "labels.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return folder
 
 
 def command(people: Path, work: Path, *more: str) -> list[str]:
@@ -146,20 +118,16 @@ def test_checkpoint_of_other_teachers_is_refused(yunet_file: Path, people: Path,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["--bfloat16"]])
-def test_run_explains_the_teachers_and_is_resumed(
-    yunet_file: Path, people: Path, tmp_path: Path, more: list[str]
-) -> None:
+def test_distillation_is_resumed(yunet_file: Path, people: Path, tmp_path: Path, more: list[str]) -> None:
     work = tmp_path / "work"
     first = command(people, work, "--distill", str(yunet_file), "--lr", "0.003", *more)
     subprocess.run([*first, "--hours", "0.01"], check=True, timeout=200)
     ended = torch.load(work / "checkpoint.pt", weights_only=True)["progress"]
     assert ended["share"] == 1.0
-    lines = [line for line in read_log(work) if "unexplained_yunet" in line]
     subprocess.run([*first, "--hours", "0.001", "--resume"], check=True, timeout=200)
     state = torch.load(work / "checkpoint.pt", weights_only=True)
     assert state["progress"]["step"] == read_log(work)[-1]["step"] > ended["step"] + 1
     for name in load_teachers(yunet_file, torch.float32):
-        assert lines[-1][f"unexplained_{name}"] < 0.95
         assert float(state["adapters"][f"{name}.project.1.weight"].abs().max()) > 0
 
 
