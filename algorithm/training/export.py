@@ -111,7 +111,7 @@ def make_card(model: FaceNet, path: Path, threshold: float) -> dict[str, Any]:
         "licence": "MIT",
         "source": "trained by this project, from random initialisation",
         "architecture": "RetinaFace (arXiv:1905.00641), MobileNetV1 of three eighths of its width and one "
-        "layer more at strides 4 and 8 each, four levels from stride 4, one prior a cell",
+        "layer more at strides 4 and 8 each, four levels from stride 4, one prior per cell",
         "parameters": count_parameters(folded(model)),
         "gflops_at_640x480": round(2 * count_macs(model, (640, 480)) / 1e9, 2),
         "input": {
