@@ -15,7 +15,7 @@ FACE = {"box": [20, 20, 50, 60], "ignore": False, "frontal": True}
 
 
 @pytest.fixture
-def people(tmp_path: Path) -> Path:
+def validation_set(tmp_path: Path) -> Path:
     """A validation set of one photo of noise per group, with one labelled face each."""
     folder = tmp_path / "people"
     image = np.random.default_rng(0).integers(0, 90, (96, 128, 3)).astype(np.uint8)
@@ -46,8 +46,8 @@ def evaluate(people: Path, work: Path, *more: str | Path) -> subprocess.Complete
     return run("training.evaluate", *folders, *more)
 
 
-def test_weights_are_measured_and_shown_in_tables(people: Path, tmp_path: Path) -> None:
-    done = evaluate(people, tmp_path, "--only", "these weights", "--ways", "first", "640")
+def test_weights_are_measured_and_shown_in_tables(validation_set: Path, tmp_path: Path) -> None:
+    done = evaluate(validation_set, tmp_path, "--only", "these weights", "--ways", "first", "640")
     assert done.returncode == 0, done.stderr
     assert "yunet_n_dynamic.onnx is missing: this detector is left out" in done.stdout
     results = json.loads((tmp_path / "out" / "r.json").read_text())
@@ -60,13 +60,13 @@ def test_weights_are_measured_and_shown_in_tables(people: Path, tmp_path: Path) 
     assert "standard" not in tables.stdout
 
 
-def test_boxes_are_taken_from_the_cache(people: Path, tmp_path: Path) -> None:
+def test_boxes_are_taken_from_the_cache(validation_set: Path, tmp_path: Path) -> None:
     only = ("--only", "these weights", "--ways", "640")
-    evaluate(people, tmp_path, *only)
+    evaluate(validation_set, tmp_path, *only)
     (cached,) = (tmp_path / "cache").iterdir()
     box = np.array([FACE["box"]] * 2, np.float32)
     np.savez(cached, xyxy=box, score=np.array([0.9, 0.9], np.float32), count=[1, 1])
-    assert evaluate(people, tmp_path, *only).returncode == 0
+    assert evaluate(validation_set, tmp_path, *only).returncode == 0
     assert json.loads((tmp_path / "out" / "r.json").read_text())["these weights"]["640"]["both"]["ap"] == 1.0
 
 
@@ -79,16 +79,18 @@ def test_boxes_are_taken_from_the_cache(people: Path, tmp_path: Path) -> None:
         (["--ways", "1280"], "invalid choice: '1280'"),
     ],
 )
-def test_invalid_settings_are_reported(people: Path, tmp_path: Path, more: list[str], message: str) -> None:
-    done = evaluate(people, tmp_path, *more)
+def test_invalid_settings_are_reported(
+    validation_set: Path, tmp_path: Path, more: list[str], message: str
+) -> None:
+    done = evaluate(validation_set, tmp_path, *more)
     assert done.returncode != 0
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_missing_photos_and_results_are_reported(people: Path, tmp_path: Path) -> None:
-    (people / "validation" / "wider" / "a.png").unlink()
-    done = evaluate(people, tmp_path, "--only", "these weights")
+def test_missing_photos_and_results_are_reported(validation_set: Path, tmp_path: Path) -> None:
+    (validation_set / "validation" / "wider" / "a.png").unlink()
+    done = evaluate(validation_set, tmp_path, "--only", "these weights")
     assert done.returncode == 1
     assert "get the validation photos again" in done.stderr
     done = run("training.evaluate.tables", "--results", tmp_path / "none.json")
