@@ -178,7 +178,7 @@ def main() -> int:
     args = parser.parse_args()
     try:
         card = export(args.work / "checkpoint.pt", args.out, args.threshold)
-    except DataError as error:
+    except (DataError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     print(f"{args.out / card['file']}: sha256 {card['sha256']}")

@@ -38,7 +38,7 @@ def main() -> int:
     settings = Settings(**vars(_parser().parse_args()))
     try:
         check(settings)
-    except (DataError, UnionVeilError) as error:
+    except (DataError, UnionVeilError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     settings.rendezvous.unlink(missing_ok=True)

@@ -69,6 +69,8 @@ def test_run_is_stopped_resumed_and_exported(people: Path, tmp_path: Path) -> No
         (["--hours", "1", "--init", __file__], "not an ONNX file"),
         (["--hours", "1", "--init", __file__, "--resume"], "exclude each other"),
         (["--hours", "1", "--distill", "nowhere.onnx"], "name the folder of YuNet's file with MODELS=FOLDER"),
+        (["--hours", "1", "--teacher-boxes", "nowhere.jsonl"], "--teacher-boxes: nowhere.jsonl is missing"),
+        (["--hours", "1", "--work", __file__], "File exists"),
         (["--hours", "1", "--ema-decay", "1"], "--ema-decay from 0 to below 1"),
     ],
 )

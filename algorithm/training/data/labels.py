@@ -117,12 +117,14 @@ def labels_of(record: Mapping[str, Any], third: ThirdTeacher) -> Labels:
       else ignored.
 
     Raises:
-        DataError: the line lacks a field.
+        DataError: a field is missing or invalid.
     """
     try:
         boxes, opinion = _dataset_boxes(record["faces"]), third.get(record["name"])
-    except KeyError as error:
-        raise DataError(f"the labels of {record.get('name')} lack {error}: get the labels again") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"the labels of {record.get('name')} are not valid ({error!r}): get the labels again"
+        ) from error
     negative = bool(record.get("negative"))
     if opinion is not None:
         boxes = _with_third_opinion(boxes, opinion)

@@ -76,8 +76,11 @@ def _sizes(people: Path, records: Sequence[dict[str, Any]]) -> npt.NDArray[np.in
         raise DataError(f"{people / 'labels.jsonl'} names no photo: get the labels again")
     try:
         return np.array([(record["height"], record["width"]) for record in records], np.int64)
-    except KeyError as error:
-        raise DataError(f"a line of {people / 'labels.jsonl'} lacks {error}: get the labels again") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"a line of {people / 'labels.jsonl'} has no valid height and width ({error!r}): "
+            "get the labels again"
+        ) from error
 
 
 def _decode_all(people: Path, records: Sequence[dict[str, Any]], cache: Path) -> None:

@@ -33,10 +33,10 @@ def main() -> int:
         photos = read_validation(args.people)
         args.out.parent.mkdir(parents=True, exist_ok=True)
         results = {candidate.name: _measure(candidate, photos, args) for candidate in chosen}
-    except (DataError, UnionVeilError) as error:
+        args.out.write_text(json.dumps(results, indent=1) + "\n")
+    except (DataError, UnionVeilError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    args.out.write_text(json.dumps(results, indent=1) + "\n")
     return 0
 
 

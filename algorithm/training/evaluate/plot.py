@@ -96,7 +96,7 @@ def main() -> int:
             print(f"{args.results} has only the protocol first: there is nothing to plot")
         else:
             plot(results, protocol, args.out)
-    except DataError as error:
+    except (DataError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -54,8 +54,10 @@ def _read_photo(folder: Path, record: dict[str, Any], group: str) -> Photo:
         path, faces = folder / record["name"], record["faces"]
         boxes = np.array([face["box"] for face in faces], np.float32).reshape(-1, 4)
         ignore = np.array([face["ignore"] for face in faces], bool)
-    except KeyError as error:
-        raise DataError(f"a line of {folder / group}.jsonl lacks {error}: get the labels again") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"a line of {folder / group}.jsonl is not valid ({error!r}): get the labels again"
+        ) from error
     if not path.is_file():
         raise DataError(f"{path} is missing: get the validation photos again")
     image = np.ascontiguousarray(read_photo(path.read_bytes(), record["name"])[..., ::-1])

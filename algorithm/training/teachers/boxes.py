@@ -38,6 +38,8 @@ def read_third_teacher(path: Path) -> ThirdTeacher:
     Raises:
         DataError: the file is missing or not of this kind.
     """
+    if not path.is_file():
+        raise DataError(f"--teacher-boxes: {path} is missing; training.teachers.label writes it")
     try:
         return {
             record["name"]: TeacherBoxes(
@@ -46,7 +48,7 @@ def read_third_teacher(path: Path) -> ThirdTeacher:
             )
             for record in read_jsonl(path)
         }
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"{path} does not hold a teacher's boxes ({error}): delete it and run again"
         ) from error

@@ -61,7 +61,7 @@ def main() -> int:
                 if records[index]["name"] not in done:
                     boxes = detect_enlarged(pixels[index], detect)
                     file.write(json.dumps(_line(records[index], boxes)) + "\n")
-    except (DataError, UnionVeilError) as error:
+    except (DataError, UnionVeilError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -134,15 +134,16 @@ def test_third_teacher_round_trip(tmp_path: Path) -> None:
     assert boxes.score.tolist() == [0.5]
 
 
-def test_label_without_a_field_is_an_error() -> None:
-    incomplete = face(HERE, 0.9, 0.9)
-    del incomplete["score_yunet"]
-    with pytest.raises(DataError, match=r"labels of a\.jpg lack 'score_yunet'"):
-        labels_of({"name": "a.jpg", "faces": [incomplete]}, {})
+@pytest.mark.parametrize("faces", [None, [3], [face([1, 2, "x", 4], 0.9, 0.9)], [{"box": HERE}]])
+def test_invalid_label_is_an_error(faces: Any) -> None:
+    with pytest.raises(DataError, match=r"labels of a\.jpg are not valid"):
+        labels_of({"name": "a.jpg", "faces": faces}, {})
 
 
 def test_other_file_than_teacher_boxes_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "third.jsonl"
+    with pytest.raises(DataError, match=r"--teacher-boxes: .* is missing"):
+        read_third_teacher(path)
     path.write_text(json.dumps({"name": "a.jpg", "faces": []}) + "\n")
     with pytest.raises(DataError, match="does not hold a teacher's boxes"):
         read_third_teacher(path)

@@ -32,8 +32,9 @@ def test_file_that_is_not_json_lines_is_reported(tmp_path: Path, text: str) -> N
 def test_empty_and_incomplete_labels_are_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="names no photo"):
         Pixels.open(tmp_path, [], tmp_path / "pixels.u8")
-    with pytest.raises(DataError, match="lacks 'height'"):
-        Pixels.open(tmp_path, [{"name": "a.jpg", "width": 8}], tmp_path / "pixels.u8")
+    for size in ({"width": 8}, {"width": 8, "height": "high"}, {"width": 8, "height": None}):
+        with pytest.raises(DataError, match="no valid height and width"):
+            Pixels.open(tmp_path, [{"name": "a.jpg", **size}], tmp_path / "pixels.u8")
 
 
 def test_photos_equal_those_in_the_shards(tmp_path: Path) -> None:
