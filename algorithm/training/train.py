@@ -129,10 +129,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--batch", type=int, default=16, help="images per process and step, or a quarter, twice as large")
     add("--size-px", type=int, default=320, help="side of the smaller images")
     add("--lr", type=float, default=1e-3, help="peak learning rate")
-    add("--weight-decay", type=float, default=0.02)
+    add("--weight-decay", type=float, default=0.02, help="decoupled weight decay of weights, not of biases")
     add("--ema-decay", type=float, default=0.998, help="decay of the weights' moving average")
     add("--bfloat16", action="store_true", help="faster where the processor has AVX512_BF16 or AMX")
-    add("--seed", type=int, default=1)
+    add("--seed", type=int, default=1, help="seed of everything that is drawn")
     add("--measure-minutes", type=float, default=20.0, help="time between evaluations on holdout photos")
     return parser
 
