@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from unionveil import Faces
+from unionveil import Detections
 from unionveil.boxes import area, cover_pixels, drop_fragments, expand, iou, nms, unite
 
 coordinates = st.floats(-50, 250, width=32, allow_nan=False)
@@ -103,10 +103,10 @@ def test_area_of_an_inverted_box_is_zero():
 
 def test_fragments_are_dropped_only_for_what_covers_them():
     whole, piece, other = [0, 0, 100, 100], [0, 0, 50, 100], [60, 60, 140, 140]
-    faces = Faces.of([whole, piece, other], [0.6, 0.9, 0.5])
+    faces = Detections.of([whole, piece, other], [0.6, 0.9, 0.5])
     uncut = np.array([False, False, False])
     # The piece scores better, so only a cut tells that it is one.
     assert drop_fragments(faces, uncut, 0.85).tolist() == [0, 1, 2]
     assert drop_fragments(faces, np.array([False, True, True]), 0.85).tolist() == [0, 2]
-    weaker = Faces.of([whole, piece, other], [0.9, 0.6, 0.5])
+    weaker = Detections.of([whole, piece, other], [0.9, 0.6, 0.5])
     assert drop_fragments(weaker, uncut, 0.85).tolist() == [0, 2]

@@ -1,4 +1,4 @@
-"""Which of the faces that were found are redacted."""
+"""Which of the detections are covered."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TypeAlias
 
 import numpy as np
 
-from .faces import BoolArray, Faces, RgbImage
+from .detections import BoolArray, Detections, RgbImage
 
 __all__ = ["Selector", "every_face"]
 
-Selector: TypeAlias = Callable[[RgbImage, Faces], BoolArray]
-"""Gives `(N,)` bool, True for each face that is to be redacted. The pixels are 8-bit RGB, upright."""
+Selector: TypeAlias = Callable[[RgbImage, Detections], BoolArray]
+"""Gives `(N,)` bool, True for each detection that is to be covered. The pixels are 8-bit RGB, upright."""
 
 
-def every_face(image: RgbImage, faces: Faces) -> BoolArray:  # noqa: ARG001  the protocol gives it
+def every_face(image: RgbImage, faces: Detections) -> BoolArray:  # noqa: ARG001  the protocol gives it
     """All of them: the default."""
     return np.ones(len(faces), bool)

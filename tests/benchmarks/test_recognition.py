@@ -13,10 +13,10 @@ import pytest
 
 from benchmarks.tools import report
 from paths import shared_folder
-from unionveil import AnonymizeConfig, Faces
-from unionveil.detect.session import Session
+from unionveil import AnonymizeConfig, Detections
 from unionveil.images import Colour, Frame
-from unionveil.redact import redact
+from unionveil.models.session import Session
+from unionveil.redact import load_redactor, redacted
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 
@@ -59,7 +59,7 @@ def portraits():
 
 @pytest.fixture(scope="module")
 def network(portraits):
-    return Session(shared_folder() / "models" / "mobilefacenet_128d.onnx")
+    return Session(shared_folder() / "models" / "mobilefacenet_128d.onnx", 1)
 
 
 def rank_1(portraits, network, config):
@@ -67,8 +67,9 @@ def rank_1(portraits, network, config):
     people, codes = [], []
     for person, image, box, landmarks in portraits:
         if config is not None:
-            faces = Faces.of(box[None], np.ones(1, np.float32))
-            image = redact(Frame(image, Colour.RGB), faces, config).pixels
+            faces = Detections.of(box[None], np.ones(1, np.float32))
+            frame = Frame(image, Colour.RGB)
+            image = redacted(frame, load_redactor(config)(frame, faces)).pixels
         transform, _ = cv2.estimateAffinePartial2D(landmarks, ALIGNED, method=cv2.LMEDS)
         crop = cv2.warpAffine(image, transform, (112, 112))
         blob = ((crop.astype(np.float32) - 127.5) / 127.5).transpose(2, 0, 1)[None]

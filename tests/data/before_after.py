@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 from skimage import data
 
-from unionveil import AnonymizeConfig, Anonymizer, Redacted
+from unionveil import AnonymizeConfig, Anonymized, load
 
 HERE = Path(__file__).parent
 SIZE_WH = (480, 320)
@@ -21,13 +21,13 @@ GAP_PX = 8
 
 
 def main() -> None:
-    anonymizer = Anonymizer(AnonymizeConfig())
+    anonymizer = load(AnonymizeConfig())
     pictures = [(HERE / "market.jpg").read_bytes(), astronaut()]
     width, height = SIZE_WH
     sheet = Image.new("RGB", (2 * width + GAP_PX, len(pictures) * (height + GAP_PX) - GAP_PX), "white")
     for row, before in enumerate(pictures):
         outcome = anonymizer(before)
-        if not isinstance(outcome, Redacted):
+        if not isinstance(outcome, Anonymized):
             raise SystemExit(f"picture {row + 1} was rejected: {outcome.detail}")
         for column, content in enumerate((before, outcome.data)):
             with Image.open(io.BytesIO(content)) as image:

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unionveil import Faces
-from unionveil.detect.models import CARDS
+from unionveil import Detections
 from unionveil.detect.tiles import _resize, find_faces, plan_sizes, plan_tiles
+from unionveil.models.cards import CARDS
 
 sides = st.integers(1, 20000)
 
@@ -77,14 +77,14 @@ def test_shrinking_skips_no_pixel():
 class Painted:
     """Finds the white square of a picture, wherever a view shows a part of it."""
 
-    cards = (CARDS["retinaface"],)
+    card = CARDS["retinaface"]
     fixed_wh = None
 
     def __call__(self, image, threshold):
         y, x = np.nonzero(image[..., 0] > 128)
         if not len(x):
-            return Faces.empty()
-        return Faces.of([[x.min(), y.min(), x.max() + 1, y.max() + 1]], [0.9])
+            return Detections.empty()
+        return Detections.of([[x.min(), y.min(), x.max() + 1, y.max() + 1]], [0.9])
 
 
 @pytest.mark.parametrize("place", [(100, 100), (1200, 700), (2560, 1300), (3900, 2900)])

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samples import SCENES
-from unionveil import AnonymizeConfig, ConfigError, Faces
+from unionveil import AnonymizeConfig, ConfigError, Detections
 from unionveil.images import Colour, Frame
-from unionveil.redact import redact
+from unionveil.redact import load_redactor, redacted
 from unionveil.redact.mask import cover
 from unionveil.redact.overlay import load_picture
 
@@ -17,6 +17,10 @@ COLOURS = tuple(Colour)
 
 def config(method, **more):
     return AnonymizeConfig.from_parameters({"method": method, **more})
+
+
+def redact(frame, faces, settings):
+    return redacted(frame, load_redactor(settings)(frame, faces))
 
 
 def checkerboard(width, height, colour, dtype=np.uint8):
@@ -50,7 +54,7 @@ def face_in(draw, width, height):
 def test_covered_pixels_change_and_all_others_stay(method, colour, dtype, shape, boxes, margin):
     frame = checkerboard(90, 70, colour, dtype)
     before = frame.pixels.copy()
-    faces = Faces.of(boxes, np.linspace(0.9, 0.5, len(boxes)))
+    faces = Detections.of(boxes, np.linspace(0.9, 0.5, len(boxes)))
     settings_ = config(method, shape=shape, margin=margin)
     after = redact(frame, faces, settings_)
     assert np.array_equal(frame.pixels, before), "the input was written into"
@@ -76,7 +80,9 @@ def test_covered_pixels_change_and_all_others_stay(method, colour, dtype, shape,
 
 def test_median_changes_a_face():
     face = cv2.imread(str(SCENES / "faces.png"))[:, :128]
-    after = redact(Frame(face, Colour.RGB), Faces.of([[0, 0, 128, 160]], [1]), config("median", margin="0"))
+    after = redact(
+        Frame(face, Colour.RGB), Detections.of([[0, 0, 128, 160]], [1]), config("median", margin="0")
+    )
     changed = (after.pixels != face).any(axis=2)
     assert changed.mean() > 0.99
 
@@ -98,7 +104,7 @@ def test_the_ellipse_covers_the_whole_box(box, margin):
 def test_the_last_row_and_column_are_covered(method, corner):
     frame = checkerboard(64, 48, Colour.RGB)
     x, y = corner[0] * 34.5, corner[1] * 18.5
-    after = redact(frame, Faces.of([[x, y, x + 29.5, y + 29.5]], [1]), config(method, margin="0"))
+    after = redact(frame, Detections.of([[x, y, x + 29.5, y + 29.5]], [1]), config(method, margin="0"))
     changed = (after.pixels != frame.pixels).any(axis=2)
     column, row = (63 if corner[0] else 0), (47 if corner[1] else 0)
     if method != "median":
@@ -123,7 +129,9 @@ def test_the_weakest_setting_leaves_as_little_of_a_large_face_as_of_a_small_one(
     cells = rng.integers(0, 2, (20, 20)).astype(np.uint8) * 200 + 20
     pixels = cv2.resize(cells, (size, size), interpolation=cv2.INTER_NEAREST)[..., None].repeat(3, axis=2)
     after = redact(
-        Frame(pixels, Colour.RGB), Faces.of([[0, 0, size, size]], [1]), config(method, margin="0", **weakest)
+        Frame(pixels, Colour.RGB),
+        Detections.of([[0, 0, size, size]], [1]),
+        config(method, margin="0", **weakest),
     )
     left = np.corrcoef(pixels[..., 0].ravel(), after.pixels[..., 0].ravel().astype(float))[0, 1]
     spread = after.pixels.astype(float).std() / pixels.astype(float).std()
@@ -134,7 +142,9 @@ def test_the_weakest_setting_leaves_as_little_of_a_large_face_as_of_a_small_one(
 def test_cells_are_exact_means():
     pixels = np.random.default_rng(0).integers(0, 65536, (20, 30, 3), dtype=np.uint16)
     after = redact(
-        Frame(pixels, Colour.RGB), Faces.of([[0, 0, 30, 20]], [1]), config("pixelate", cells="6", margin="0")
+        Frame(pixels, Colour.RGB),
+        Detections.of([[0, 0, 30, 20]], [1]),
+        config("pixelate", cells="6", margin="0"),
     )
     assert np.array_equal(after.pixels[0, 0], np.rint(pixels[:5, :5].mean(axis=(0, 1))))
     assert len(np.unique(after.pixels.reshape(-1, 3), axis=0)) == 24
@@ -148,14 +158,14 @@ def test_fill_takes_its_colour_in_every_model():
         (Colour.RGBA, [255, 128, 0, 255]),
     ):
         after = redact(
-            checkerboard(20, 20, colour), Faces.of([[2, 2, 9, 9]], [1]), config("fill", color="#ff8000")
+            checkerboard(20, 20, colour), Detections.of([[2, 2, 9, 9]], [1]), config("fill", color="#ff8000")
         )
         assert after.pixels[5, 5].tolist() == expected
 
 
 def test_nothing_shines_through_an_overlay():
     light, dark = (Frame(np.full((80, 80, 3), value, np.uint8), Colour.RGB) for value in (250, 5))
-    faces = Faces.of([[10, 10, 60, 70]], [1])
+    faces = Detections.of([[10, 10, 60, 70]], [1])
     for shape in ("box", "ellipse"):
         options = config("overlay", picture="fist", backing="#336699", shape=shape)
         a, b = redact(light, faces, options).pixels, redact(dark, faces, options).pixels
@@ -170,7 +180,7 @@ def test_an_overlay_from_a_file(tmp_path):
     path = tmp_path / "half.png"
     cv2.imwrite(str(path), picture)
     options = config("overlay", picture=str(path), backing="#00ff00", margin="0")
-    after = redact(checkerboard(60, 60, Colour.RGB), Faces.of([[10, 10, 50, 50]], [1]), options)
+    after = redact(checkerboard(60, 60, Colour.RGB), Detections.of([[10, 10, 50, 50]], [1]), options)
     assert after.pixels[30, 15].tolist() == [255, 0, 0]
     assert after.pixels[30, 45].tolist() == [0, 255, 0]
 
@@ -185,13 +195,15 @@ def test_a_picture_that_is_none_is_a_clear_error(tmp_path):
 
 def test_a_face_outside_the_picture_changes_nothing():
     frame = checkerboard(30, 30, Colour.RGB)
-    after = redact(frame, Faces.of([[100, 100, 120, 120], [-50, -50, -20, -20]], [1, 1]), config("gaussian"))
+    after = redact(
+        frame, Detections.of([[100, 100, 120, 120], [-50, -50, -20, -20]], [1, 1]), config("gaussian")
+    )
     assert np.array_equal(after.pixels, frame.pixels)
 
 
 def test_the_best_face_lies_on_top():
     frame = checkerboard(60, 60, Colour.RGB)
-    both = Faces.of([[10, 10, 40, 40], [20, 20, 58, 58]], [0.9, 0.5])
+    both = Detections.of([[10, 10, 40, 40], [20, 20, 58, 58]], [0.9, 0.5])
     alone = both[np.array([0])]
     options = config("overlay", picture="smile")
     region = np.s_[10:40, 10:40]

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unionveil.detect.models import ModelCard, sha256_of
 from unionveil.detect.retinaface import RetinaFace
+from unionveil.models.cards import ModelCard
+from unionveil.models.store import sha256_of
 
 torch = pytest.importorskip("torch", reason="torch is not installed; `make test-training` installs it")
 
@@ -33,7 +34,8 @@ def test_export_keeps_the_contract_and_can_be_trained_on(
     assert max_difference(model, path) < 1e-3
     written = make_card(model, path, threshold=0.4)
     card = ModelCard(
-        name="retinaface", file=str(path), sha256=sha256_of(path), licence="MIT", source="a test",
+        name="retinaface", kind="retinaface", file=str(path), sha256=sha256_of(path),
+        licence="MIT", source="a test",
         outputs=tuple(written["outputs"]), strides=tuple(written["strides"]),
         priors_px=tuple(tuple(sides) for sides in written["priors_px"]),
         mean_bgr=tuple(written["input"]["mean"]), threshold=written["threshold"],

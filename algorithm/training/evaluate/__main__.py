@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from unionveil.errors import UnionVeilError
+from unionveil.models.cards import WEIGHTS
 
 from ..data.files import DataError
-from .detectors import COMMITTED_WEIGHTS, Candidate, candidates
+from .detectors import Candidate, candidates
 from .figures import figures, first_figures, recall_by_trait
 from .metric import Predicted
 from .protocols import PROTOCOLS, predict_all
@@ -52,7 +53,7 @@ def _arguments() -> argparse.Namespace:
     add(
         "--weights",
         type=Path,
-        default=COMMITTED_WEIGHTS,
+        default=WEIGHTS,
         help="folder of exported weights; default: the committed ones",
     )
     add("--baseline", type=Path, help="the project's first weights, with three levels")

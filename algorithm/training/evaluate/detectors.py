@@ -9,15 +9,14 @@ from pathlib import Path
 
 from unionveil.detect import Detector
 from unionveil.detect.centerface import CenterFace
-from unionveil.detect.models import CARDS, ModelCard, sha256_of
 from unionveil.detect.retinaface import RetinaFace
 from unionveil.detect.yunet import YuNet
+from unionveil.models.cards import CARDS, ModelCard
+from unionveil.models.store import sha256_of
 
 from ..data.files import DataError
 
-__all__ = ["COMMITTED_WEIGHTS", "Candidate", "candidates"]
-
-COMMITTED_WEIGHTS = Path(__file__).parents[2] / "unionveil" / "weights"
+__all__ = ["Candidate", "candidates"]
 
 _THREE_LEVELS = {"strides": (8, 16, 32), "priors_px": ((16, 32), (64, 128), (256, 512))}
 """Priors of the project's first weights."""

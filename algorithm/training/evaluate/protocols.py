@@ -14,7 +14,7 @@ import numpy as np
 from unionveil import detect
 from unionveil.detect import Detector
 from unionveil.detect.tiles import find_faces
-from unionveil.faces import Faces
+from unionveil.detections import Detections
 
 from ..data.files import DataError
 from ..data.photos import Image
@@ -32,7 +32,7 @@ FIRST_SIDES_PX = {"wider": 640, "natural": 1024}
 
 _MIN_SCORE = 0.05
 
-Run: TypeAlias = Callable[[Image, Detector], Faces]
+Run: TypeAlias = Callable[[Image, Detector], Detections]
 
 
 def predict_all(
@@ -62,7 +62,7 @@ def _read(path: Path) -> list[Predicted]:
         return [Predicted(xyxy, score) for xyxy, score in parts]
 
 
-def _write(path: Path, found: Sequence[Faces]) -> None:
+def _write(path: Path, found: Sequence[Detections]) -> None:
     """Writes boxes to the cache, whole or not at all."""
     partial = path.with_suffix(".part.npz")
     np.savez(
@@ -91,13 +91,13 @@ def _runner(protocol: str, group: str) -> Run:
 def _at_longest_side(side_px: int) -> Run:
     """Runs a detector once, on the photo scaled to a longest side."""
 
-    def run(image: Image, detector: Detector) -> Faces:
+    def run(image: Image, detector: Detector) -> Detections:
         scale = side_px / max(image.shape[:2])
         size_wh = (round(image.shape[1] * scale), round(image.shape[0] * scale))
         filters = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         resized = np.asarray(cv2.resize(image, size_wh, interpolation=filters), np.uint8)
         if detector.fixed_wh and max(detector.fixed_wh) < side_px:
-            raise DataError(f"{detector.cards[0].name} takes images up to {detector.fixed_wh} px only")
+            raise DataError(f"{detector.card.name} takes images up to {detector.fixed_wh} px only")
         return detector(resized, _MIN_SCORE).transform(scale_xy=(1 / scale, 1 / scale))
 
     return run
@@ -107,5 +107,6 @@ def _at_longest_side(side_px: int) -> Run:
 def _code_digest() -> str:
     """Digest of the code that detects: other tiles or another merging give other boxes."""
     package = Path(detect.__file__).parent
-    files = [package.parent / "boxes.py", *sorted(package.glob("*.py"))]
+    core = [package.parent / name for name in ("boxes.py", "detections.py", "models/session.py")]
+    files = [*core, *sorted(package.glob("*.py"))]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from unionveil.detect.models import CARDS, find
+from unionveil.models.cards import CARDS
+from unionveil.models.store import find
 
 from ..data.files import DataError
 from ..net.onnx_weights import read_onnx

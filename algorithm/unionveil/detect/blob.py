@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..faces import FloatArray, RgbImage
+from ..detections import FloatArray, RgbImage
 
 __all__ = ["to_blob"]
 

@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 
 from ..boxes import nms
+from ..detections import Detections, RgbImage
 from ..errors import ModelError
-from ..faces import Faces, RgbImage
-from .models import card_of, find
+from ..models.cards import ModelCard
+from ..models.store import find
 
 __all__ = ["Haar"]
 
@@ -21,16 +22,20 @@ class Haar:
     A cascade gives no probability, only the number `n` of raw hits around a face. The score is n / (n + 1),
     so the default threshold of 0.75 is OpenCV's customary three neighbours.
 
+    Args:
+        frontal: card of the frontal cascade.
+        profile: card of the profile cascade.
+
     Raises:
         ModelError: a cascade is missing, altered or cannot be loaded.
     """
 
     fixed_wh = None
 
-    def __init__(self) -> None:
-        self.cards = (card_of("haar"), card_of("haar-profile"))
+    def __init__(self, frontal: ModelCard, profile: ModelCard) -> None:
+        self.card = frontal
         self._cascades = []
-        for card in self.cards:
+        for card in (frontal, profile):
             cascade = cv2.CascadeClassifier(str(find(card)))
             if cascade.empty():
                 raise ModelError(
@@ -38,7 +43,7 @@ class Haar:
                 )
             self._cascades.append(cascade)
 
-    def __call__(self, image: RgbImage, threshold: float) -> Faces:
+    def __call__(self, image: RgbImage, threshold: float) -> Detections:
         """As `Detector.__call__`."""
         grey = cv2.equalizeHist(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
         frontal, profile = (
@@ -49,11 +54,11 @@ class Haar:
         mirrored_xywh, mirrored_hits = profile(cv2.flip(grey, 1))
         mirrored = _faces(mirrored_xywh, mirrored_hits)
         width = image.shape[1]
-        faces = Faces.concat(
+        faces = Detections.concat(
             [
                 _faces(*frontal(grey)),
                 _faces(*profile(grey)),
-                Faces.of(
+                Detections.of(
                     np.stack(
                         [
                             width - mirrored.xyxy[:, 2],
@@ -68,10 +73,12 @@ class Haar:
             ]
         )
         faces = faces[faces.score >= threshold]
-        return faces[nms(faces.xyxy, faces.score, self.cards[0].nms_iou)]
+        return faces[nms(faces.xyxy, faces.score, self.card.nms_iou)]
 
 
-def _faces(xywh: object, hits: object) -> Faces:
+def _faces(xywh: object, hits: object) -> Detections:
     boxes = np.asarray(xywh, np.float32).reshape(-1, 4)
     count = np.asarray(hits, np.float32).reshape(-1)
-    return Faces.of(np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1), count / (count + 1))
+    return Detections.of(
+        np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1), count / (count + 1)
+    )

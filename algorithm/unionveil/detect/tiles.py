@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from ..boxes import drop_fragments, nms
-from ..faces import BoolArray, Faces, RgbImage
+from ..detections import BoolArray, Detections, RgbImage
 from .detector import Detector
 
 __all__ = ["Detail", "Tile", "find_faces", "plan_sizes", "plan_tiles"]
@@ -89,7 +89,7 @@ def _spans(length: int, tile_px: int) -> list[tuple[int, int]]:
     return [(int(start), int(start) + side) for start in starts]
 
 
-def find_faces(image: RgbImage, detector: Detector, threshold: float, detail: Detail) -> Faces:
+def find_faces(image: RgbImage, detector: Detector, threshold: float, detail: Detail) -> Detections:
     """Faces of a picture of any size, found in all tiles at all sizes and merged.
 
     Args:
@@ -105,7 +105,7 @@ def find_faces(image: RgbImage, detector: Detector, threshold: float, detail: De
         ModelError: the model failed.
     """
     height, width = image.shape[:2]
-    found: list[tuple[Faces, BoolArray]] = []
+    found: list[tuple[Detections, BoolArray]] = []
     layer = image
     for size_wh in plan_sizes((width, height), detail):
         # Each size is made from the one before it, which is nearer than the picture itself.
@@ -114,10 +114,10 @@ def find_faces(image: RgbImage, detector: Detector, threshold: float, detail: De
         for tile in plan_tiles(size_wh, detector.fixed_wh or (_TILE_PX, _TILE_PX)):
             faces, cut = _look(layer, tile, detector, threshold)
             found.append((faces.transform(scale_xy=scale_xy), cut))
-    faces = Faces.concat([faces for faces, _ in found])
+    faces = Detections.concat([faces for faces, _ in found])
     cut = np.concatenate([cut for _, cut in found])
     # Whole boxes before cut ones, whatever their scores: a piece must never stand for its face.
-    kept = nms(faces.xyxy, faces.score - 2 * cut, detector.cards[0].nms_iou)
+    kept = nms(faces.xyxy, faces.score - 2 * cut, detector.card.nms_iou)
     kept = kept[drop_fragments(faces[kept], cut[kept], inside=0.85)]
     return faces[kept[np.argsort(-faces.score[kept], kind="stable")]]
 
@@ -138,7 +138,7 @@ def _resize(image: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
     return np.asarray(cv2.resize(shrunk, size_wh, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def _look(layer: RgbImage, tile: Tile, detector: Detector, threshold: float) -> tuple[Faces, BoolArray]:
+def _look(layer: RgbImage, tile: Tile, detector: Detector, threshold: float) -> tuple[Detections, BoolArray]:
     """Faces of one tile in pixels of the layer, and which of them an inner edge cuts."""
     x0, y0, x1, y1 = tile.xyxy
     faces = detector(np.ascontiguousarray(layer[y0:y1, x0:x1]), threshold)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import cv2
-import numpy as np
 
 from ..errors import UnreadableImage
-from .picture import Colour, ImageFormat, Picture
+from ..formats import ImageFormat
+from .picture import Frame, Picture, swap_red_blue, writer
 from .pillow import check_size, opened, to_frame
 
-__all__ = ["read", "write"]
+__all__ = ["read"]
 
 
 def read(data: bytes, max_pixels: float) -> Picture:
@@ -17,16 +17,14 @@ def read(data: bytes, max_pixels: float) -> Picture:
     with opened(data, "BMP") as image:
         check_size(image.size, 1, max_pixels)
         image.load()
-        return Picture(ImageFormat.BMP, (to_frame(image),))
+        frames = (to_frame(image),)
+    return Picture(ImageFormat.BMP, frames, writer(frames, _encode))
 
 
-def write(picture: Picture) -> bytes:
+def _encode(frames: tuple[Frame, ...]) -> bytes:
     """Encodes a BMP: grey as 8 bits, colour as 24, with alpha as 32."""
-    (frame,) = picture.frames
-    pixels = frame.pixels
-    if frame.colour in (Colour.RGB, Colour.RGBA):
-        pixels = np.concatenate([pixels[..., 2::-1], pixels[..., 3:]], axis=2)
-    done, encoded = cv2.imencode(".bmp", pixels)
+    (frame,) = frames
+    done, encoded = cv2.imencode(".bmp", swap_red_blue(frame.pixels))
     if not done:
         raise UnreadableImage("the BMP cannot be encoded")
     return encoded.tobytes()

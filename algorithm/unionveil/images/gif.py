@@ -5,34 +5,23 @@ Blocks: GIF89a specification (CompuServe, 1990), sections 15 to 27.
 
 from __future__ import annotations
 
-import io
 import struct
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from ..errors import UnreadableImage
-from .picture import Colour, Frame, ImageFormat, Picture
-from .pillow import check_size, opened, to_frame
+from ..formats import ImageFormat
+from .picture import Colour, Frame, Picture, writer
+from .pillow import check_size, opened, save_frames, to_frame
 
-__all__ = ["read", "write"]
+__all__ = ["read"]
 
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B
 _GRAPHIC_CONTROL, _APPLICATION = 0xF9, 0xFF
 _LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
-
-
-@dataclass(frozen=True)
-class GifCoding:
-    """What makes an output like its input.
-
-    Attributes:
-        loop: repetitions after the first showing, 0 for ever; None without the block.
-    """
-
-    loop: int | None
 
 
 def read(data: bytes, max_pixels: float) -> Picture:
@@ -45,7 +34,8 @@ def read(data: bytes, max_pixels: float) -> Picture:
             image.seek(index)
             decoded.append(to_frame(image.convert("RGBA"), duration_ms=float(image.info.get("duration", 0))))
         loop = image.info.get("loop")
-    return Picture(ImageFormat.GIF, tuple(decoded), clean=clean, coding=GifCoding(loop))
+    found = tuple(decoded)
+    return Picture(ImageFormat.GIF, found, writer(found, partial(_encode, loop=loop), clean))
 
 
 def _clean(data: bytes) -> tuple[bytes, int, tuple[int, int]]:
@@ -91,26 +81,23 @@ def _end_of_blocks(data: bytes, position: int) -> int:
     return position + 1
 
 
-def write(picture: Picture) -> bytes:
-    """Encodes a GIF whose frames keep their colours exactly as long as each has no more than 256."""
-    coding = picture.coding
-    if not isinstance(coding, GifCoding):
-        raise TypeError("a GIF is written with the coding that it was read with")
-    first, *others = (_to_palette(frame) for frame in picture.frames)
-    options: dict[str, object] = {} if coding.loop is None else {"loop": coding.loop}
-    transparent = any(frame.pixels[..., 3].min() == 0 for frame in picture.frames)
-    out = io.BytesIO()
-    first.save(
-        out,
+def _encode(frames: tuple[Frame, ...], loop: int | None) -> bytes:
+    """Encodes a GIF whose frames keep their colours exactly as long as each has no more than 256.
+
+    Args:
+        frames: RGBA of 8 bits.
+        loop: repetitions after the first showing, 0 for ever; None leaves the block out.
+    """
+    options = {} if loop is None else {"loop": loop}
+    transparent = any(frame.pixels[..., 3].min() == 0 for frame in frames)
+    return save_frames(
+        [_to_palette(frame) for frame in frames],
+        [round(frame.duration_ms) for frame in frames],
         "GIF",
-        save_all=bool(others),
-        append_images=others,
-        duration=[round(frame.duration_ms) for frame in picture.frames] if others else 0,
         disposal=2 if transparent else 1,
         optimize=False,
         **options,
     )
-    return out.getvalue()
 
 
 def _to_palette(frame: Frame) -> Image.Image:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pillow_heif
 
 from ..errors import UnreadableImage, UnsupportedImage
+from ..formats import ImageFormat
 from .isobmff import NotUnderstood, rebuild
 from .orientation import read_orientation
-from .picture import Colour, Frame, ImageFormat, Picture
-from .pillow import check_size, opened, to_frame, to_image
+from .picture import Colour, Frame, Picture, Rendering, writer
+from .pillow import check_size, opened, read_frames, save_frames, to_image
 
-__all__ = ["read_avif", "read_heic", "write_avif", "write_heic"]
+__all__ = ["read_avif", "read_heic"]
 
 _QUALITY = 90
 """Quality of lossy outputs for both encoders: a file does not say which it was written with."""
@@ -42,15 +44,17 @@ def read_heic(data: bytes, max_pixels: float) -> Picture:
         raise UnreadableImage("the HEIC is damaged: its pixels cannot be decoded")
     frame = Frame(pixels.reshape(*pixels.shape[:2], -1), Colour(mode))
     icc: Any = image.info.get("icc_profile")
-    return Picture(ImageFormat.HEIC, (frame,), icc, clean=clean)
+    return Picture(
+        ImageFormat.HEIC, (frame,), writer((frame,), partial(_encode_heic, icc=icc), clean), Rendering(icc)
+    )
 
 
-def write_heic(picture: Picture) -> bytes:
+def _encode_heic(frames: tuple[Frame, ...], icc: bytes | None) -> bytes:
     """Encodes a HEIC; more than 8 bits become 10."""
-    (frame,) = picture.frames
+    (frame,) = frames
     mode = frame.colour.value + (";16" if frame.pixels.dtype == np.uint16 else "")
     out = io.BytesIO()
-    options: dict[str, Any] = {"icc_profile": picture.icc} if picture.icc else {}
+    options: dict[str, Any] = {"icc_profile": icc} if icc else {}
     pillow_heif.encode(mode, frame.size_wh, frame.pixels.tobytes(), out, quality=_QUALITY, **options)
     return out.getvalue()
 
@@ -59,29 +63,20 @@ def read_avif(data: bytes, max_pixels: float) -> Picture:
     """Decodes an AVIF, all frames of an animation; see `images.decode`."""
     clean = _clean(data)
     with opened(clean or data, "AVIF") as image:
-        frames = getattr(image, "n_frames", 1)
-        check_size(image.size, frames, max_pixels)
-        orientation = read_orientation(image.info.get("exif", b""))
-        decoded = []
-        for index in range(frames):
-            image.seek(index)
-            image.load()
-            duration_ms = float(image.info.get("duration", 0)) if frames > 1 else 0.0
-            decoded.append(to_frame(image, orientation=orientation, duration_ms=duration_ms))
-        return Picture(ImageFormat.AVIF, tuple(decoded), image.info.get("icc_profile"), clean=clean)
+        check_size(image.size, getattr(image, "n_frames", 1), max_pixels)
+        icc = image.info.get("icc_profile")
+        frames = read_frames(image, orientation=read_orientation(image.info.get("exif", b"")))
+    return Picture(
+        ImageFormat.AVIF, frames, writer(frames, partial(_encode_avif, icc=icc), clean), Rendering(icc)
+    )
 
 
-def write_avif(picture: Picture) -> bytes:
+def _encode_avif(frames: tuple[Frame, ...], icc: bytes | None) -> bytes:
     """Encodes an AVIF of 8 bits."""
-    first, *others = (to_image(frame) for frame in picture.frames)
-    out = io.BytesIO()
-    first.save(
-        out,
+    return save_frames(
+        [to_image(frame) for frame in frames],
+        [round(frame.duration_ms) for frame in frames],
         "AVIF",
         quality=_QUALITY,
-        icc_profile=picture.icc,
-        save_all=bool(others),
-        append_images=others,
-        duration=[round(frame.duration_ms) for frame in picture.frames] if others else 0,
+        icc_profile=icc,
     )
-    return out.getvalue()

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..faces import RgbImage
+from ..detections import BoolArray, RgbImage
+from ..formats import Encoding, ImageFormat
 
-__all__ = ["Colour", "Frame", "ImageFormat", "Picture", "Pixels"]
+__all__ = [
+    "Colour",
+    "Encoding",
+    "Frame",
+    "Patch",
+    "Patches",
+    "Picture",
+    "Pixels",
+    "Rendering",
+    "Writer",
+    "Written",
+    "paint",
+    "painted",
+    "swap_red_blue",
+    "writer",
+]
 
 Pixels: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 """`(H, W, C)` uint8 or uint16, C as the colour model says."""
-
-
-class ImageFormat(Enum):
-    """Formats that are read and written; the value is the extension of an output."""
-
-    JPEG = "jpg"
-    PNG = "png"
-    WEBP = "webp"
-    TIFF = "tif"
-    BMP = "bmp"
-    GIF = "gif"
-    HEIC = "heic"
-    AVIF = "avif"
 
 
 class Colour(Enum):
@@ -83,7 +88,7 @@ class Frame:
         """Largest value of a channel."""
         return int(np.iinfo(self.pixels.dtype).max)
 
-    def looks(self) -> list[RgbImage]:
+    def rgb_views(self) -> list[RgbImage]:
         """What a detector must see, as 8-bit RGB.
 
         One array, or two where an alpha channel hides something: the colours as if all were opaque, because
@@ -117,6 +122,91 @@ def _to_8_bit(pixels: Pixels) -> npt.NDArray[np.uint8]:
     return (pixels >> shift).astype(np.uint8)
 
 
+def swap_red_blue(pixels: Pixels) -> Pixels:
+    """RGB or RGBA as BGR or BGRA and back, `(H, W, 3 or 4)`; grey pixels, `(H, W, 1 or 2)`, as they are."""
+    if pixels.shape[2] < 3:
+        return pixels
+    swapped: npt.NDArray[Any] = np.concatenate([pixels[..., 2::-1], pixels[..., 3:]], axis=2)
+    return swapped
+
+
+@dataclass(frozen=True)
+class Patch:
+    """New pixels for a part of a frame. They are opaque, whatever was there.
+
+    Attributes:
+        rows: rows of the frame, half-open, inside it.
+        columns: columns of the frame, half-open, inside it.
+        pixels: `(h, w, C)`, the colour channels in the frame's depth, or `(1, 1, C)` for one colour.
+        mask: `(h, w)`, the pixels that are replaced; None replaces all of them.
+    """
+
+    rows: slice
+    columns: slice
+    pixels: Pixels
+    mask: BoolArray | None = None
+
+
+Patches: TypeAlias = Sequence[Sequence[Patch]]
+"""The patches of each frame of a picture; later ones lie on top."""
+
+
+def paint(pixels: Pixels, colour: Colour, patches: Sequence[Patch]) -> None:
+    """Lays patches over the pixels of a frame, in place.
+
+    Args:
+        pixels: `(H, W, C)`, as `Frame.pixels`.
+        colour: what their channels mean.
+        patches: in the order in which they are laid.
+    """
+    channels = colour.channels - colour.has_alpha
+    for patch in patches:
+        target = pixels[patch.rows, patch.columns]
+        where = True if patch.mask is None else patch.mask[..., None]
+        np.copyto(target[..., :channels], patch.pixels, where=where)
+        if colour.has_alpha:
+            np.copyto(target[..., channels:], np.iinfo(pixels.dtype).max, where=where)
+
+
+@dataclass(frozen=True)
+class Written:
+    """An encoded picture.
+
+    Attributes:
+        data: the whole file.
+        encoding: how its coded samples came about.
+    """
+
+    data: bytes
+    encoding: Encoding
+
+
+Writer: TypeAlias = Callable[[Patches], Written]
+"""Encodes a picture with patches laid over its frames; one sequence of patches for each frame."""
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """How the samples of a picture are to be shown: what viewers, detectors and outputs take into account.
+
+    Attributes:
+        icc: colour profile.
+        cicp: colour primaries, transfer characteristics, matrix coefficients (ITU-T H.273) and whether the
+            range is full, as PNG, HEIC and AVIF give them.
+        gamma: exponent of the samples, 1 / 2.2 for the usual ones, as PNG gives it.
+        chromaticities: x and y of white, red, green and blue (CIE 1931), as PNG gives them.
+        srgb_intent: rendering intent of a PNG that says it is sRGB (0 to 3).
+        density_xy: pixels per metre; None where it is unknown.
+    """
+
+    icc: bytes | None = None
+    cicp: tuple[int, int, int, bool] | None = None
+    gamma: float | None = None
+    chromaticities: tuple[float, float, float, float, float, float, float, float] | None = None
+    srgb_intent: int | None = None
+    density_xy: tuple[float, float] | None = None
+
+
 @dataclass(frozen=True)
 class Picture:
     """All frames or pages of one file.
@@ -124,14 +214,50 @@ class Picture:
     Attributes:
         format: format of the file, and of what will be written.
         frames: at least one.
-        icc: colour profile, kept.
-        clean: a file that holds exactly these pixels and nothing else, if one could be made without
-            encoding them again: the output where nothing is redacted.
-        coding: what the format's writer needs to write it as it was (tables, depth, loop count...).
+        write: encodes the picture in its own format, with its rendering and no other metadata.
+        rendering: how the samples are to be shown.
     """
 
     format: ImageFormat
     frames: tuple[Frame, ...]
-    icc: bytes | None = None
-    clean: bytes | None = None
-    coding: object = None
+    write: Writer
+    rendering: Rendering = Rendering()
+
+
+def writer(
+    frames: tuple[Frame, ...], encode: Callable[[tuple[Frame, ...]], bytes], clean: bytes | None = None
+) -> Writer:
+    """A picture's writer for a format that encodes whole frames.
+
+    Args:
+        frames: as decoded. While the writer runs they hold the patches, since a large picture fits into
+            memory only once; afterwards they are as before.
+        encode: frames to bytes.
+        clean: a file that holds exactly these pixels and nothing else, if one could be made without encoding
+            them again: the output where no patch is laid.
+    """
+
+    def write(patches: Patches) -> Written:
+        if clean is not None and not any(patches):
+            return Written(clean, Encoding.KEPT)
+        with painted(frames, patches):
+            return Written(encode(frames), Encoding.PIXELS)
+
+    return write
+
+
+@contextmanager
+def painted(frames: Sequence[Frame], patches: Patches) -> Iterator[None]:
+    """Lays patches over frames in place, and takes them off again at the end."""
+    below = [
+        (frame.pixels[patch.rows, patch.columns], frame.pixels[patch.rows, patch.columns].copy())
+        for frame, some in zip(frames, patches, strict=True)
+        for patch in some
+    ]
+    try:
+        for frame, some in zip(frames, patches, strict=True):
+            paint(frame.pixels, frame.colour, some)
+        yield
+    finally:
+        for target, before in below:
+            target[...] = before

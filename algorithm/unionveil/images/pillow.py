@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -14,7 +15,7 @@ from ..errors import ImageTooLarge, UnsupportedImage
 from .orientation import upright
 from .picture import Colour, Frame
 
-__all__ = ["check_size", "opened", "to_frame", "to_image"]
+__all__ = ["check_size", "opened", "read_frames", "save_frames", "to_frame", "to_image"]
 
 
 def check_size(size_wh: tuple[int, int], frames: int, max_pixels: float) -> None:
@@ -42,6 +43,41 @@ def opened(data: bytes, format_name: str) -> Iterator[Image.Image]:
                 yield image
     finally:
         Image.MAX_IMAGE_PIXELS = limit
+
+
+def read_frames(image: Image.Image, *, orientation: int = 1) -> tuple[Frame, ...]:
+    """All frames of an opened file, with their durations where there are several.
+
+    Raises:
+        UnsupportedImage: a mode that `to_frame` does not take.
+    """
+    count = getattr(image, "n_frames", 1)
+    frames = []
+    for index in range(count):
+        image.seek(index)
+        image.load()
+        duration_ms = float(image.info.get("duration", 0)) if count > 1 else 0.0
+        frames.append(to_frame(image, orientation=orientation, duration_ms=duration_ms))
+    return tuple(frames)
+
+
+def save_frames(
+    images: Sequence[Image.Image], durations_ms: Sequence[float], format_name: str, **options: Any
+) -> bytes:
+    """Encodes one image, or several as an animation.
+
+    Args:
+        images: at least one.
+        durations_ms: how long each is shown; ignored for a single image.
+        format_name: Pillow's name.
+        options: for Pillow's encoder.
+    """
+    first, *others = images
+    if others:
+        options |= {"append_images": others, "duration": list(durations_ms)}
+    out = io.BytesIO()
+    first.save(out, format_name, save_all=bool(others), **options)
+    return out.getvalue()
 
 
 def to_frame(image: Image.Image, *, orientation: int = 1, duration_ms: float = 0) -> Frame:

@@ -5,22 +5,22 @@ Chunks: PNG specification, third edition (W3C, 2025), sections 5 and 11.
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import cv2
 import numpy as np
 
 from ..errors import UnreadableImage, UnsupportedImage
+from ..formats import ImageFormat
 from .orientation import read_orientation, upright
-from .picture import Colour, Frame, ImageFormat, Picture
-from .pillow import check_size, opened, to_frame, to_image
+from .picture import Colour, Frame, Picture, swap_red_blue, writer
+from .pillow import check_size, opened, read_frames, save_frames, to_image
 
-__all__ = ["read", "write"]
+__all__ = ["read"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIXELS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"})
@@ -35,7 +35,7 @@ _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 
 
 @dataclass(frozen=True)
-class PngCoding:
+class _Coding:
     """What makes an output like its input.
 
     Attributes:
@@ -73,17 +73,18 @@ def read(data: bytes, max_pixels: float) -> Picture:
     )
     if depth == 16:
         decoded: tuple[Frame, ...] = (_read_16_bit(clean, orientation),)
-        coding = PngCoding(rendering, False, 0, False)
+        coding = _Coding(rendering, False, 0, False)
     else:
         with opened(clean, "PNG") as image:
-            decoded = tuple(_frames(image, orientation))
-            coding = PngCoding(
+            decoded = read_frames(image, orientation=orientation)
+            coding = _Coding(
                 rendering,
                 (depth, colour_type) == (1, 0),
                 int(image.info.get("loop", 0)),
                 bool(image.info.get("default_image", False)),
             )
-    return Picture(ImageFormat.PNG, decoded, clean=clean if exact else None, coding=coding)
+    write = writer(decoded, partial(_encode, coding=coding), clean if exact else None)
+    return Picture(ImageFormat.PNG, decoded, write)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -131,49 +132,29 @@ def _read_16_bit(clean: bytes, orientation: int) -> Frame:
         raise UnreadableImage("the PNG is damaged: its pixels cannot be decoded")
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     colour = {1: Colour.GREY, 3: Colour.RGB, 4: Colour.RGBA}[pixels.shape[2]]
-    if colour is not Colour.GREY:
-        pixels = np.concatenate([pixels[..., 2::-1], pixels[..., 3:]], axis=2)
-    return Frame(upright(pixels.astype(np.uint16, copy=False), orientation), colour)
+    deep = swap_red_blue(pixels.astype(np.uint16, copy=False))
+    return Frame(upright(deep, orientation), colour)
 
 
-def _frames(image: Any, orientation: int) -> Iterator[Frame]:
-    for index in range(getattr(image, "n_frames", 1)):
-        image.seek(index)
-        image.load()
-        yield to_frame(image, orientation=orientation, duration_ms=float(image.info.get("duration", 0)))
-
-
-def write(picture: Picture) -> bytes:
+def _encode(frames: tuple[Frame, ...], coding: _Coding) -> bytes:
     """Encodes a PNG or an APNG."""
-    coding = picture.coding
-    if not isinstance(coding, PngCoding):
-        raise TypeError("a PNG is written with the coding that it was read with")
-    first = picture.frames[0]
-    if first.pixels.dtype == np.uint16:
-        pixels = first.pixels
-        if first.colour is not Colour.GREY:
-            pixels = np.concatenate([pixels[..., 2::-1], pixels[..., 3:]], axis=2)
-        done, encoded = cv2.imencode(".png", pixels)
-        if not done:
-            raise UnreadableImage("the PNG cannot be encoded")
-        data = encoded.tobytes()
-    else:
-        images = [to_image(frame) for frame in picture.frames]
-        if coding.bilevel and bool(((first.pixels == 0) | (first.pixels == 255)).all()):
-            images = [images[0].convert("1", dither=None)]
-        out = io.BytesIO()
-        if len(images) == 1:
-            images[0].save(out, "PNG")
-        else:
-            images[0].save(
-                out,
-                "PNG",
-                save_all=True,
-                append_images=images[1:],
-                default_image=coding.default_image,
-                duration=[frame.duration_ms for frame in picture.frames[coding.default_image :]],
-                loop=coding.loop,
-            )
-        data = out.getvalue()
+    data = _encode_16_bit(frames[0]) if frames[0].pixels.dtype == np.uint16 else _encode_8_bit(frames, coding)
     head = len(_SIGNATURE) + 25
     return data[:head] + coding.rendering + data[head:]
+
+
+def _encode_16_bit(frame: Frame) -> bytes:
+    done, encoded = cv2.imencode(".png", swap_red_blue(frame.pixels))
+    if not done:
+        raise UnreadableImage("the PNG cannot be encoded")
+    return encoded.tobytes()
+
+
+def _encode_8_bit(frames: tuple[Frame, ...], coding: _Coding) -> bytes:
+    images = [to_image(frame) for frame in frames]
+    first = frames[0].pixels
+    if coding.bilevel and bool(((first == 0) | (first == 255)).all()):
+        images = [images[0].convert("1", dither=None)]
+    options = {"default_image": coding.default_image, "loop": coding.loop} if len(images) > 1 else {}
+    durations_ms = [frame.duration_ms for frame in frames[coding.default_image :]]
+    return save_frames(images, durations_ms, "PNG", **options)

@@ -6,6 +6,7 @@ Tags: TIFF 6.0 (Adobe, 1992), part 1; DNG 1.7 for the raw files that hide behind
 from __future__ import annotations
 
 import io
+from functools import partial
 from typing import Any
 
 import cv2
@@ -13,10 +14,11 @@ import numpy as np
 import tifffile
 
 from ..errors import UnreadableImage, UnsupportedImage
-from .picture import Colour, Frame, ImageFormat, Picture
+from ..formats import ImageFormat
+from .picture import Colour, Frame, Picture, Rendering, swap_red_blue, writer
 from .pillow import check_size, opened, to_frame
 
-__all__ = ["read", "write"]
+__all__ = ["read"]
 
 _NEW_SUBFILE_TYPE, _BITS, _PHOTOMETRIC, _SAMPLES = 254, 258, 262, 277
 _SUB_IFDS, _ICC, _DNG_VERSION = 330, 34675, 50706
@@ -44,7 +46,8 @@ def read(data: bytes, max_pixels: float) -> Picture:
                 image.seek(index)
                 image.load()
                 frames.append(_frame(image, tags))
-    return Picture(ImageFormat.TIFF, tuple(frames), icc=first.get(_ICC))
+    found, icc = tuple(frames), first.get(_ICC)
+    return Picture(ImageFormat.TIFF, found, writer(found, partial(_encode, icc=icc)), Rendering(icc))
 
 
 def _tags(image: Any, index: int) -> tuple[tuple[int, int], dict[int, Any]]:
@@ -82,16 +85,14 @@ def _deep_frame(pixels: Any, tags: dict[int, Any]) -> Frame:
         raise UnsupportedImage("a TIFF with these 16-bit channels is not handled; export it as RGB")
     if tags.get(_PHOTOMETRIC) != 2:
         raise UnsupportedImage("a 16-bit TIFF in colours other than RGB is not handled; export it as RGB")
-    turned = np.concatenate([pixels[..., 2::-1], pixels[..., 3:]], axis=2)
-    colour = Colour.RGB if pixels.shape[2] == 3 else Colour.RGBA
-    return Frame(turned, colour)
+    return Frame(swap_red_blue(pixels), Colour.RGB if pixels.shape[2] == 3 else Colour.RGBA)
 
 
-def write(picture: Picture) -> bytes:
+def _encode(frames: tuple[Frame, ...], icc: bytes | None) -> bytes:
     """Encodes all pages with Deflate, the profile with each."""
     out = io.BytesIO()
     with tifffile.TiffWriter(out) as writer:
-        for frame in picture.frames:
+        for frame in frames:
             photometric = {
                 Colour.CMYK: "separated",
                 Colour.GREY: "minisblack",
@@ -103,7 +104,7 @@ def write(picture: Picture) -> bytes:
                 planarconfig=None if frame.colour is Colour.GREY else "contig",
                 extrasamples=["unassalpha"] if frame.colour.has_alpha else None,
                 compression="zlib",
-                iccprofile=picture.icc,
+                iccprofile=icc,
                 software=False,
                 metadata=None,
             )

@@ -5,36 +5,23 @@ Container: RFC 9649, section 2.
 
 from __future__ import annotations
 
-import io
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 
 from ..errors import UnreadableImage
+from ..formats import ImageFormat
 from .orientation import read_orientation
-from .picture import ImageFormat, Picture
-from .pillow import check_size, opened, to_frame, to_image
+from .picture import Frame, Picture, Rendering, writer
+from .pillow import check_size, opened, read_frames, save_frames, to_image
 
-__all__ = ["read", "write"]
+__all__ = ["read"]
 
 _PIXELS = frozenset({b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ICCP"})
 _ICC_FLAG, _ALPHA_FLAG, _ANIMATION_FLAG = 0x20, 0x10, 0x02
 
 _QUALITY = 90
 """libwebp's quality for lossy outputs: a file does not say which it was written with."""
-
-
-@dataclass(frozen=True)
-class WebpCoding:
-    """What makes an output like its input.
-
-    Attributes:
-        lossless: whether every frame was.
-        loop: repetitions of an animation, 0 for ever.
-    """
-
-    lossless: bool
-    loop: int
 
 
 def read(data: bytes, max_pixels: float) -> Picture:
@@ -64,21 +51,14 @@ def read(data: bytes, max_pixels: float) -> Picture:
     clean = b"RIFF" + struct.pack("<I", len(inside)) + inside
     with opened(clean, "WEBP") as image:
         check_size(image.size, max(frames, 1), max_pixels)
-        decoded = []
-        for index in range(getattr(image, "n_frames", 1)):
-            image.seek(index)
-            image.load()
-            decoded.append(
-                to_frame(
-                    image,
-                    orientation=orientation,
-                    duration_ms=float(image.info.get("duration", 0)) if frames else 0,
-                )
-            )
-        coding = WebpCoding(b"VP8 " not in kinds, int(image.info.get("loop", 0)))
-        icc = image.info.get("icc_profile")
+        decoded = read_frames(image, orientation=orientation)
+        loop, icc = int(image.info.get("loop", 0)), image.info.get("icc_profile")
+    encode = partial(_encode, lossless=b"VP8 " not in kinds, loop=loop, icc=icc)
     return Picture(
-        ImageFormat.WEBP, tuple(decoded), icc, clean=clean if orientation == 1 else None, coding=coding
+        ImageFormat.WEBP,
+        decoded,
+        writer(decoded, encode, clean if orientation == 1 else None),
+        Rendering(icc),
     )
 
 
@@ -96,23 +76,22 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
     return kind + struct.pack("<I", len(body)) + body + b"\x00" * (len(body) % 2)
 
 
-def write(picture: Picture) -> bytes:
-    """Encodes a WebP, losslessly if the input was."""
-    coding = picture.coding
-    if not isinstance(coding, WebpCoding):
-        raise TypeError("a WebP is written with the coding that it was read with")
-    first, *others = (to_image(frame) for frame in picture.frames)
-    out = io.BytesIO()
-    first.save(
-        out,
+def _encode(frames: tuple[Frame, ...], *, lossless: bool, loop: int, icc: bytes | None) -> bytes:
+    """Encodes a WebP.
+
+    Args:
+        frames: of 8 bits.
+        lossless: whether every frame of the input was.
+        loop: repetitions of an animation, 0 for ever.
+        icc: colour profile.
+    """
+    return save_frames(
+        [to_image(frame) for frame in frames],
+        [round(frame.duration_ms) for frame in frames],
         "WEBP",
-        lossless=coding.lossless,
+        lossless=lossless,
         quality=_QUALITY,
         exact=True,  # colours under transparent pixels stay as they are
-        icc_profile=picture.icc or b"",
-        save_all=bool(others),
-        append_images=others,
-        duration=[round(frame.duration_ms) for frame in picture.frames] if others else 0,
-        loop=coding.loop,
+        icc_profile=icc or b"",
+        loop=loop,
     )
-    return out.getvalue()

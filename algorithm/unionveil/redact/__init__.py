@@ -1,8 +1,13 @@
-"""Changing the pixels of faces: one small file a family, all behind `redact`."""
+"""New pixels for faces: one small file per family, all behind `Redactor`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TypeAlias
+
 import numpy as np
+import numpy.typing as npt
 
 from ..config import (
     AnonymizeConfig,
@@ -15,59 +20,107 @@ from ..config import (
     Pixelate,
     Redaction,
 )
-from ..faces import Faces
-from ..images import Colour, Frame, Pixels
+from ..detections import Detections
+from ..images import Colour, Frame, Patch, Pixels, paint
 from .blur import average, bilateral, gaussian, median
-from .fill import colour_in, fill
-from .mask import cover
+from .fill import fill
+from .mask import Region, cover
 from .overlay import load_picture, overlay
 from .pixelate import pixelate
 
-__all__ = ["redact"]
+__all__ = ["Redactor", "load_redactor", "redacted"]
+
+Redactor: TypeAlias = Callable[[Frame, Detections], Sequence[Patch]]
+"""Gives the patches that replace every pixel of every face, in the order in which they are to be laid."""
+
+_Replace: TypeAlias = Callable[[Pixels, Colour], Pixels]
+"""`(h, w, C)` colour channels of a face with its margin to the pixels of its `Patch`."""
 
 
-def redact(frame: Frame, faces: Faces, config: AnonymizeConfig) -> Frame:
-    """A new frame in which every pixel of every face is replaced; all others are the same.
+def load_redactor(config: AnonymizeConfig) -> Redactor:
+    """The redactor that a configuration describes, with every file that it needs already read.
 
     Args:
-        frame: any depth and colour model.
-        faces: in pixels of the frame.
         config: redaction, shape and margin.
-
-    Returns:
-        A frame of the same size, depth and model; its covered pixels are opaque.
 
     Raises:
         ConfigError: the overlay's picture cannot be read.
     """
+    replace = _replacement(config.redaction)
+
+    def redact(frame: Frame, faces: Detections) -> Sequence[Patch]:
+        patches: list[Patch] = []
+        # The best face last, so that it lies on top where two overlap.
+        for region in cover(faces.xyxy[::-1], frame.size_wh, config.shape, config.margin):
+            rows, columns, mask = region
+            patches.append(Patch(rows, columns, replace(_below(frame, region, patches), frame.colour), mask))
+        return patches
+
+    return redact
+
+
+def redacted(frame: Frame, patches: Sequence[Patch]) -> Frame:
+    """A new frame with patches laid over it; its covered pixels are opaque, all others are the same."""
     pixels = frame.pixels.copy()
-    colours = pixels[..., :-1] if frame.colour.has_alpha else pixels
-    # The best face last, so that it lies on top where two overlap.
-    for rows, columns, mask in cover(faces.xyxy[::-1], frame.size_wh, config.shape, config.margin):
-        patch = colours[rows, columns]
-        where = True if mask is None else mask[..., None]
-        np.copyto(patch, _replacement(patch, config.redaction, frame.colour), where=where)
-        if frame.colour.has_alpha:
-            np.copyto(pixels[rows, columns, -1:], frame.white, where=where)
+    paint(pixels, frame.colour, patches)
     return Frame(pixels, frame.colour, frame.duration_ms)
 
 
-def _replacement(patch: Pixels, redaction: Redaction, colour: Colour) -> Pixels:
+def _below(frame: Frame, region: Region, patches: Sequence[Patch]) -> Pixels:
+    """`(h, w, C)` colour channels of a region as it looks under the patches so far; a copy."""
+    rows, columns, _ = region
+    channels = frame.colour.channels - frame.colour.has_alpha
+    pixels = frame.pixels[rows, columns].copy()
+    paint(pixels, frame.colour, list(_shifted(patches, region)))
+    return pixels[..., :channels]
+
+
+def _shifted(patches: Sequence[Patch], region: Region) -> Iterator[Patch]:
+    """The parts of patches that lie inside a region, in its own frame."""
+    rows, columns, _ = region
+    for patch in patches:
+        y0, y1 = max(rows.start, patch.rows.start), min(rows.stop, patch.rows.stop)
+        x0, x1 = max(columns.start, patch.columns.start), min(columns.stop, patch.columns.stop)
+        if y0 >= y1 or x0 >= x1:
+            continue
+        part = np.s_[
+            y0 - patch.rows.start : y1 - patch.rows.start, x0 - patch.columns.start : x1 - patch.columns.start
+        ]
+        one_colour = patch.pixels.shape[:2] == (1, 1)
+        yield Patch(
+            slice(y0 - rows.start, y1 - rows.start),
+            slice(x0 - columns.start, x1 - columns.start),
+            patch.pixels if one_colour else patch.pixels[part],
+            None if patch.mask is None else patch.mask[part],
+        )
+
+
+def _replacement(redaction: Redaction) -> _Replace:
     match redaction:
         case Fill(color=color):
-            return fill(patch, colour_in(_rgb(color), colour, int(np.iinfo(patch.dtype).max)))
+            return partial(_filled, rgb=_rgb(color))
         case Pixelate(cells=cells):
-            return pixelate(patch, cells)
+            return lambda pixels, _: pixelate(pixels, cells)
         case Gaussian(strength=strength):
-            return gaussian(patch, strength)
+            return lambda pixels, _: gaussian(pixels, strength)
         case Median(strength=strength):
-            return median(patch, strength)
+            return lambda pixels, _: median(pixels, strength)
         case Bilateral(strength=strength):
-            return bilateral(patch, strength)
+            return lambda pixels, _: bilateral(pixels, strength)
         case Average(strength=strength):
-            return average(patch, strength)
+            return lambda pixels, _: average(pixels, strength)
         case Overlay(picture=picture, backing=backing):
-            return overlay(patch, load_picture(picture), _rgb(backing), colour)
+            return partial(_overlaid, picture=load_picture(picture), backing=_rgb(backing))
+
+
+def _filled(pixels: Pixels, colour: Colour, *, rgb: tuple[int, int, int]) -> Pixels:
+    return fill(rgb, colour, pixels.dtype)
+
+
+def _overlaid(
+    pixels: Pixels, colour: Colour, *, picture: npt.NDArray[np.uint8], backing: tuple[int, int, int]
+) -> Pixels:
+    return overlay(pixels, picture, backing, colour)
 
 
 def _rgb(color: str) -> tuple[int, int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from ..images import Colour, Pixels
 
@@ -31,6 +32,16 @@ def colour_in(rgb: tuple[int, int, int], colour: Colour, white: int) -> list[int
     return [value * white // 255 for value in values]
 
 
-def fill(patch: Pixels, values: list[int]) -> Pixels:
-    """A patch of one colour: `(h, w, C)` in, the same shape and dtype out."""
-    return np.broadcast_to(np.asarray(values, patch.dtype), patch.shape)
+def fill(rgb: tuple[int, int, int], colour: Colour, dtype: npt.DTypeLike) -> Pixels:
+    """One colour, as a `Patch` takes it.
+
+    Args:
+        rgb: red, green, blue in [0, 255].
+        colour: model of the result.
+        dtype: uint8 or uint16.
+
+    Returns:
+        `(1, 1, C)`, without alpha.
+    """
+    values = colour_in(rgb, colour, int(np.iinfo(np.dtype(dtype)).max))
+    return np.asarray(values, dtype).reshape(1, 1, -1)

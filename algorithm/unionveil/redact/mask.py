@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from ..boxes import cover_pixels, expand
-from ..faces import BoolArray, FloatArray
+from ..detections import BoolArray, FloatArray
 
 __all__ = ["Region", "cover"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -14,12 +13,11 @@ from ..config import EMOJI
 from ..errors import ConfigError
 from ..images import Colour, Pixels
 from . import emoji
-from .fill import colour_in, fill
+from .fill import fill
 
 __all__ = ["load_picture", "overlay"]
 
 
-@lru_cache
 def load_picture(picture: str) -> npt.NDArray[np.uint8]:
     """An emoji or a PNG file as `(h, w, 4)` uint8 RGBA.
 
@@ -57,7 +55,8 @@ def overlay(
     """
     height, width = patch.shape[:2]
     white = int(np.iinfo(patch.dtype).max)
-    result = fill(patch, colour_in(backing, colour, white)).copy()
+    result = np.empty_like(patch)
+    result[...] = fill(backing, colour, patch.dtype)
     scale = min(width / picture.shape[1], height / picture.shape[0])
     size_wh = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR

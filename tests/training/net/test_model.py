@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from unionveil.detect.models import CARDS
+from unionveil.models.cards import CARDS, WEIGHTS
 
 torch = pytest.importorskip("torch", reason="torch is not installed; `make test-training` installs it")
 
@@ -68,8 +68,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 
 def test_committed_weights_can_be_trained_on() -> None:
-    path = Path(__file__).parents[3] / "algorithm" / "unionveil" / "weights" / CARDS["retinaface"].file
-    assert load_onnx(FaceNet(), path) == []
+    assert load_onnx(FaceNet(), WEIGHTS / CARDS["retinaface"].file) == []
 
 
 def test_weights_of_a_narrower_network_grow(tmp_path: Path, trained_like: Callable[..., FaceNet]) -> None:

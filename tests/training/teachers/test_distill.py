@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import onnx
 import pytest
+
+from unionveil.models.cards import WEIGHTS
 
 torch = pytest.importorskip("torch", reason="torch is not installed; `make test-training` installs it")
 
@@ -17,13 +17,13 @@ from training.teachers.teacher import Teacher, TeacherCells  # noqa: E402
 
 torch.set_num_threads(1)
 
-WEIGHTS = Path(__file__).parents[3] / "algorithm" / "unionveil" / "weights" / "retinaface.onnx"
+COMMITTED = WEIGHTS / "retinaface.onnx"
 CHANNELS = 40
 
 
 def make_teacher(strides: tuple[int, ...] = STRIDES, *, enlarged: bool = False) -> Teacher:
     """A teacher that never runs."""
-    graph = TorchGraph(onnx.load(WEIGHTS), [], torch.float32)
+    graph = TorchGraph(onnx.load(COMMITTED), [], torch.float32)
     return Teacher(graph, strides, CHANNELS, lambda inputs: inputs, rgb=False, enlarged=enlarged)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from unionveil.detect.centerface import CenterFace
-from unionveil.detect.models import CARDS
 from unionveil.detect.yunet import YuNet
+from unionveil.models.cards import CARDS, WEIGHTS
 
 torch = pytest.importorskip("torch", reason="torch is not installed; `make test-training` installs it")
 
@@ -22,7 +22,7 @@ from training.teachers.published import centerface, load_teachers, yunet  # noqa
 
 torch.set_num_threads(1)
 
-WEIGHTS = Path(__file__).parents[3] / "algorithm" / "unionveil" / "weights" / "retinaface.onnx"
+COMMITTED = WEIGHTS / "retinaface.onnx"
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_bfloat16_gives_nearly_the_same(yunet_file: Path, photo: np.ndarray, nam
 
 def test_other_file_than_yunets_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not YuNet"):
-        yunet(WEIGHTS, torch.float32)
+        yunet(COMMITTED, torch.float32)
     with pytest.raises(DataError, match="is missing"):
         yunet(tmp_path / "yunet.onnx", torch.float32)
     broken = tmp_path / "broken.onnx"

@@ -1,0 +1,119 @@
+"""The types that travel along the line: pixels, and what was found in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from enum import IntEnum
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["BoolArray", "Detections", "FloatArray", "Kind", "Landmark", "RgbImage"]
+
+RgbImage: TypeAlias = npt.NDArray[np.uint8]
+"""`(H, W, 3)` uint8, red first, upright. Blue-first pixels exist inside single functions only."""
+
+FloatArray: TypeAlias = npt.NDArray[np.float32]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+
+
+class Kind(IntEnum):
+    """What was detected."""
+
+    FACE = 0
+
+
+class Landmark(IntEnum):
+    """Index of each landmark in `Detections.landmarks`; left and right as they stand in the picture."""
+
+    LEFT_EYE = 0
+    RIGHT_EYE = 1
+    NOSE = 2
+    LEFT_MOUTH = 3
+    RIGHT_MOUTH = 4
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What was found in one picture, as a struct of arrays, in pixels of the upright source picture.
+
+    Attributes:
+        xyxy: `(N, 4)` float32, left, top, right, bottom; may reach beyond the picture.
+        score: `(N,)` float32 in [0, 1], the detector's confidence.
+        landmarks: `(N, 5, 2)` float32, x and y in the order of `Landmark`; NaN where the detector has none.
+        kind: `(N,)` uint8, values of `Kind`.
+        identity: `(N,)` int32, equal for detections of the same person or group; -1 where it is unknown.
+    """
+
+    xyxy: FloatArray
+    score: FloatArray
+    landmarks: FloatArray
+    kind: npt.NDArray[np.uint8]
+    identity: npt.NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        n = len(self.xyxy)
+        expected = {
+            "xyxy": ((n, 4), np.float32),
+            "score": ((n,), np.float32),
+            "landmarks": ((n, 5, 2), np.float32),
+            "kind": ((n,), np.uint8),
+            "identity": ((n,), np.int32),
+        }
+        for name, (shape, dtype) in expected.items():
+            array = getattr(self, name)
+            if array.shape != shape or array.dtype != dtype:
+                raise ValueError(
+                    f"Detections.{name} must be {np.dtype(dtype)} {shape}, "
+                    f"got {array.dtype} {tuple(array.shape)}"
+                )
+
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+    def __getitem__(self, which: BoolArray | npt.NDArray[np.intp] | slice) -> Detections:
+        """The detections that a boolean mask, an index array or a slice picks."""
+        return Detections(*(getattr(self, field.name)[which] for field in fields(self)))
+
+    @classmethod
+    def empty(cls) -> Detections:
+        """No detection at all."""
+        return cls.of(np.zeros((0, 4)), np.zeros(0))
+
+    @classmethod
+    def of(
+        cls, xyxy: npt.ArrayLike, score: npt.ArrayLike, landmarks: npt.ArrayLike | None = None
+    ) -> Detections:
+        """Faces of unknown identity from anything array-like; missing landmarks become NaN."""
+        boxes = np.asarray(xyxy, np.float32).reshape(-1, 4)
+        n = len(boxes)
+        if landmarks is None:
+            landmarks = np.full((n, 5, 2), np.nan)
+        return cls(
+            boxes,
+            np.asarray(score, np.float32).reshape(-1),
+            np.asarray(landmarks, np.float32).reshape(-1, 5, 2),
+            np.full(n, Kind.FACE, np.uint8),
+            np.full(n, -1, np.int32),
+        )
+
+    @classmethod
+    def concat(cls, parts: Sequence[Detections]) -> Detections:
+        """All detections of `parts`, in order."""
+        if not parts:
+            return cls.empty()
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
+    def transform(
+        self, *, scale_xy: tuple[float, float], offset_xy: tuple[float, float] = (0, 0)
+    ) -> Detections:
+        """Maps every coordinate by `point * scale + offset`."""
+        scale = np.asarray(scale_xy, np.float32)
+        offset = np.asarray(offset_xy, np.float32)
+        return replace(
+            self,
+            xyxy=self.xyxy * np.tile(scale, 2) + np.tile(offset, 2),
+            landmarks=self.landmarks * scale + offset,
+        )

@@ -1,0 +1,40 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from unionveil.detections import Detections, Kind
+
+
+def test_shapes_and_dtypes_are_checked():
+    two = Detections.of([[0, 0, 1, 1], [2, 2, 3, 3]], [0.5, 0.5])
+    with pytest.raises(ValueError, match=r"score must be float32 \(2,\), got float32 \(3,\)"):
+        replace(two, score=np.zeros(3, np.float32))
+    with pytest.raises(ValueError, match=r"xyxy must be float32 \(2, 4\), got float64"):
+        replace(two, xyxy=np.zeros((2, 4)))
+    with pytest.raises(ValueError, match=r"identity must be int32 \(2,\), got int64"):
+        replace(two, identity=np.zeros(2, np.int64))
+
+
+def test_kind_and_identity_travel_along():
+    faces = Detections.of([[0, 0, 1, 1], [2, 2, 3, 3]], [0.5, 0.9])
+    assert faces.kind.tolist() == [Kind.FACE, Kind.FACE]
+    assert faces.identity.tolist() == [-1, -1]
+    known = replace(faces, identity=np.array([7, -1], np.int32))
+    assert Detections.concat([faces, known[:1]]).identity.tolist() == [-1, -1, 7]
+    assert known.transform(scale_xy=(2, 2)).identity.tolist() == [7, -1]
+
+
+def test_picking_concatenating_and_moving():
+    faces = Detections.of([[0, 0, 2, 4], [10, 10, 20, 30]], [0.5, 0.9], np.ones((2, 5, 2)))
+    assert faces[faces.score > 0.6].xyxy.tolist() == [[10, 10, 20, 30]]
+    both = Detections.concat([faces, Detections.empty(), faces[np.array([1])]])
+    assert both.score.tolist() == pytest.approx([0.5, 0.9, 0.9])
+    moved = faces.transform(scale_xy=(2, 0.5), offset_xy=(1, -1))
+    assert moved.xyxy.tolist() == [[1, -1, 5, 1], [21, 4, 41, 14]]
+    assert moved.landmarks[0, 0].tolist() == [3, -0.5]
+
+
+def test_missing_landmarks_are_nan():
+    assert np.isnan(Detections.of([[0, 0, 1, 1]], [1]).landmarks).all()
+    assert len(Detections.concat([])) == 0
