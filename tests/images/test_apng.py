@@ -56,7 +56,7 @@ def pillow_frames(data: bytes) -> list[np.ndarray]:
         frames = []
         for index in range(image.n_frames):
             image.seek(index)
-            frames.append(np.asarray(image.convert("RGBA")))
+            frames.append(np.array(image.convert("RGBA")))
         return frames
 
 
