@@ -22,6 +22,7 @@ __all__ = [
     "sub_byte_depth",
     "unpack",
     "unpack_rows",
+    "values_in",
 ]
 
 Packed: TypeAlias = npt.NDArray[np.uint32]
@@ -170,11 +171,16 @@ def sub_byte_depth(grey: npt.NDArray[np.uint8], least: int) -> int:
 
     A sample s of d bits stands for the grey value s * 255 / (2 ** d - 1).
     """
-    used = np.zeros(256, bool)
-    for rows in bands(grey.shape[0], grey.shape[1]):
-        used |= np.bincount(grey[rows].ravel(), minlength=256) > 0
-    values = np.flatnonzero(used)
+    values = values_in(grey)
     for depth in (1, 2, 4):
         if depth >= least and not (values % (255 // ((1 << depth) - 1))).any():
             return depth
     return 8
+
+
+def values_in(samples: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
+    """All values in `(H, W)` uint8, in ascending order."""
+    used = np.zeros(256, bool)
+    for rows in bands(samples.shape[0], samples.shape[1]):
+        used |= np.bincount(samples[rows].ravel(), minlength=256) > 0
+    return np.flatnonzero(used)

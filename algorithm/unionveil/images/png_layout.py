@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UnreadableImage
-from .palette import Packed, bands, colours_of, indices_of, sub_byte_depth, unpack
+from .palette import Packed, bands, colours_of, indices_of, sub_byte_depth, unpack, values_in
 from .picture import Colour, Pixels
 from .png_chunks import GREY, GREY_ALPHA, PALETTE, RGB, RGB_ALPHA, Body, Header, chunk
 
@@ -165,7 +165,8 @@ def _look_up(
     if palette is None or len(palette) % 3 or not 3 <= len(palette) <= 768:
         raise UnreadableImage("the PNG is damaged: its palette is missing or has a wrong length")
     colours = np.frombuffer(palette, np.uint8).reshape(-1, 3)[: 1 << header.depth]
-    if indices.max() >= len(colours):
+    used = values_in(indices)
+    if used[-1] >= len(colours):
         raise UnreadableImage("the PNG is damaged: a pixel lies outside of its palette")
     if opacity is None:
         return colours[indices], Colour.RGB
@@ -173,6 +174,8 @@ def _look_up(
         raise UnreadableImage("the PNG is damaged: its tRNS chunk has a wrong length")
     alpha = np.full((len(colours), 1), 255, np.uint8)
     alpha[: len(opacity), 0] = np.frombuffer(opacity, np.uint8)
+    if (alpha[used] == 255).all():
+        return colours[indices], Colour.RGB
     return np.concatenate([colours, alpha], axis=1)[indices], Colour.RGBA
 
 
