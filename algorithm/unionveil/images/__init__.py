@@ -5,9 +5,22 @@ from __future__ import annotations
 from ..errors import ImageError, UnreadableImage
 from ..formats import ImageFormat, sniff
 from . import bmp, gif, heif, jpeg, png, tiff, webp
-from .picture import Colour, Frame, Patch, Patches, Picture, Pixels, paint
+from .picture import Colour, Frame, Patch, Patches, Picture, Pixels, Rendering, paint
+from .views import rgb_views
 
-__all__ = ["Colour", "Frame", "ImageFormat", "Patch", "Patches", "Picture", "Pixels", "decode", "paint"]
+__all__ = [
+    "Colour",
+    "Frame",
+    "ImageFormat",
+    "Patch",
+    "Patches",
+    "Picture",
+    "Pixels",
+    "Rendering",
+    "decode",
+    "paint",
+    "rgb_views",
+]
 
 _READERS = {
     ImageFormat.JPEG: jpeg.read,
