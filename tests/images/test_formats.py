@@ -19,13 +19,13 @@ LIMIT = 1e6
 
 def untouched(picture):
     """The output where nothing is covered."""
-    return picture.write([()] * len(picture.frames))
+    return picture.write([()] * len(picture.frames)).data
 
 
 def encode(picture):
     """The output where something is covered: by patches that cover no pixel, so that all can be compared."""
     nowhere = Patch(slice(0, 1), slice(0, 1), np.zeros((1, 1, 1), np.uint8), np.zeros((1, 1), bool))
-    return picture.write([(nowhere,)] * len(picture.frames))
+    return picture.write([(nowhere,)] * len(picture.frames)).data
 
 
 def same_pixels(a, b):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from ..errors import ImageError, UnreadableImage
 from ..formats import ImageFormat, sniff
 from . import bmp, gif, heif, jpeg, png, tiff, webp
-from .picture import Colour, Frame, Patch, Patches, Picture, Pixels, Rendering, paint
+from .picture import Colour, Encoding, Frame, Patch, Patches, Picture, Pixels, Rendering, Written, paint
 from .views import rgb_views
 
 __all__ = [
     "Colour",
+    "Encoding",
     "Frame",
     "ImageFormat",
     "Patch",
@@ -17,6 +18,7 @@ __all__ = [
     "Picture",
     "Pixels",
     "Rendering",
+    "Written",
     "decode",
     "paint",
     "rgb_views",
