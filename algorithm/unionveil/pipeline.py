@@ -6,7 +6,7 @@ from .config import AnonymizeConfig
 from .detect import FaceFinder, ModelCard
 from .detections import Detections
 from .errors import ImageError, UnionVeilError
-from .images import Frame, decode
+from .images import Frame, Rendering, decode, rgb_views
 from .outcomes import Anonymized, Outcome, Rejected
 from .redact import load_redactor
 from .select import Selector, every_face
@@ -54,7 +54,7 @@ class Anonymizer:
         """
         try:
             picture = decode(data, self.config.max_megapixels * 1e6)
-            faces = tuple(self.faces_of(frame) for frame in picture.frames)
+            faces = tuple(self.faces_of(frame, picture.rendering) for frame in picture.frames)
             size_wh = picture.frames[0].size_wh
             patches = [self._redact(*part) for part in zip(picture.frames, faces, strict=True)]
             return Anonymized(picture.write(patches).data, picture.format, size_wh, faces)
@@ -68,12 +68,12 @@ class Anonymizer:
             # Whatever fails on the way, nothing of the picture is written and the run goes on.
             return Rejected("failed", f"an unexpected {type(error).__name__} while anonymizing the picture")
 
-    def faces_of(self, frame: Frame) -> Detections:
+    def faces_of(self, frame: Frame, rendering: Rendering) -> Detections:
         """Faces of one frame that are to be redacted, in its pixels."""
         found = []
-        for look in frame.rgb_views():
-            faces = self._find(look)
-            found.append(faces[self._select(look, faces)])
+        for view in rgb_views(frame, rendering):
+            faces = self._find(view)
+            found.append(faces[self._select(view, faces)])
         return Detections.concat(found)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ..errors import ImageError, UnreadableImage
 from ..formats import ImageFormat, sniff
 from . import bmp, gif, heif, jpeg, png, tiff, webp
-from .picture import Colour, Encoding, Frame, Patch, Patches, Picture, Pixels, Written, paint
+from .picture import Colour, Encoding, Frame, Patch, Patches, Picture, Pixels, Rendering, Written, paint
+from .views import rgb_views
 
 __all__ = [
     "Colour",
@@ -16,9 +17,11 @@ __all__ = [
     "Patches",
     "Picture",
     "Pixels",
+    "Rendering",
     "Written",
     "decode",
     "paint",
+    "rgb_views",
 ]
 
 _READERS = {
