@@ -164,7 +164,7 @@ def composed(animation: Animation, header: Header, decode: DecodeRegion) -> Iter
         if canvas is None:
             canvas = np.zeros((header.height, header.width, region.shape[2]), region.dtype)
         target = canvas[control.region]
-        before = target.copy()
+        before = target.copy() if control.disposal == _RESTORE else None
         if control.blend == _OVER:
             _lay_over(target, region)
         else:
@@ -172,7 +172,7 @@ def composed(animation: Animation, header: Header, decode: DecodeRegion) -> Iter
         yield canvas.copy(), colour
         if control.disposal == _CLEAR:
             target[...] = 0
-        elif control.disposal == _RESTORE:
+        elif before is not None:
             target[...] = before
 
 
@@ -199,7 +199,13 @@ def _lay_over(target: Pixels, region: Pixels) -> None:
 
 
 def animation_chunks(
-    frames: Sequence[Pixels], layout: Layout, delays: Sequence[tuple[int, int]], plays: int, *, default: bool
+    frames: Sequence[Pixels],
+    layout: Layout,
+    delays: Sequence[tuple[int, int]],
+    plays: int,
+    *,
+    default: bool,
+    level: int,
 ) -> Iterator[bytes]:
     """The chunks of an animation, from its control chunk to the last frame.
 
@@ -209,12 +215,13 @@ def animation_chunks(
         delays: numerator and denominator of seconds for each step.
         plays: how often it is shown, 0 for ever.
         default: whether the first of the frames is a default picture.
+        level: of compression.
     """
     head = layout.chunks()
     yield chunk(b"acTL", struct.pack(">II", len(delays), plays)) + head
     height, width = frames[0].shape[:2]
     if default:
-        yield chunk(b"IDAT", compress(layout.samples(frames[0]), layout.header(width, height)))
+        yield chunk(b"IDAT", compress(layout.samples(frames[0]), layout.header(width, height), level))
     sequence = 0
     shown: Pixels | None = None
     for pixels, delay in zip(frames[default:], delays, strict=True):
@@ -223,7 +230,7 @@ def animation_chunks(
         high, wide = region.shape[:2]
         control = Control(wide, high, columns.start, rows.start, delay, _KEEP, _SOURCE)
         yield chunk(b"fcTL", control.body(sequence))
-        data = compress(layout.samples(region), layout.header(wide, high))
+        data = compress(layout.samples(region), layout.header(wide, high), level)
         if sequence or default:
             yield chunk(b"fdAT", struct.pack(">I", sequence + 1) + data)
         else:

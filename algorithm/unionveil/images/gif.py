@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
 from ..formats import ImageFormat
-from .gif_blocks import CLEAR, Control, Gif, compress, read_blocks, walk
+from .gif_blocks import CLEAR, Gif, compress, read_blocks, walk
 from .gif_colours import fit_colours
 from .gif_plan import Step, plan
-from .palette import Packed, pack, unpack
+from .palette import Packed, colours_of, indices_of, pack, unpack
 from .picture import Colour, Frame, Picture, writer
 from .pillow import check_size
 
@@ -64,74 +65,96 @@ def _table_colours(gif: Gif) -> Packed:
     return np.unique(np.concatenate([pack(table) | np.uint32(_OPAQUE) for table in tables.values()]))
 
 
+@dataclass(frozen=True)
+class _Region:
+    """One region as indices.
+
+    Attributes:
+        place: rows and columns.
+        disposal: what becomes of it afterwards.
+        table: packed colours that it draws, in ascending order.
+        indices: `(h, w)` uint8 into the table; its length, modulo 256, where nothing is drawn.
+        complete: whether all of its pixels are drawn.
+    """
+
+    place: tuple[slice, slice]
+    disposal: int
+    table: Packed
+    indices: npt.NDArray[np.uint8]
+    complete: bool
+
+
 def _encode(frames: tuple[Frame, ...], coding: _Coding) -> bytes:
     """Encodes a GIF from frames in RGBA whose pixels are opaque or transparent black."""
-    steps = [_fitted(step, coding.colours) for step in plan([_screen(frame) for frame in frames])]
-    shared = _shared_table(steps)
-    width, height = frames[0].size_wh
+    regions = [_indexed(step, coding.colours) for step in plan([_screen(frame) for frame in frames])]
+    shared = _shared_table(regions)
+    size_wh = frames[0].size_wh
     parts = [
         b"GIF89a",
-        struct.pack("<HHBBB", width, height, 0x70 | _table_flags(shared), 0, 0),
+        struct.pack("<HHBBB", *size_wh, 0x70 | _table_flags(shared), 0, 0),
         _table(shared),
     ]
     if coding.loop is not None:
         parts.append(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", coding.loop) + b"\x00")
-    for step, delay_cs in zip(steps, coding.delays_cs, strict=True):
-        parts += _region(step, shared, Control(delay_cs, step.disposal))
+    for region, delay_cs in zip(regions, coding.delays_cs, strict=True):
+        parts += _blocks(region, shared, delay_cs)
     return b"".join([*parts, b"\x3b"])
 
 
 def _screen(frame: Frame) -> Packed:
-    packed = pack(frame.pixels.astype(np.uint8, copy=False))
-    packed[frame.pixels[..., 3] == 0] = 0
-    return packed
+    """`(H, W)` packed RGBA of a frame: the same memory, read as numbers (see `palette.pack`)."""
+    return np.ascontiguousarray(frame.pixels).view("<u4")[..., 0]
 
 
-def _fitted(step: Step, old: Packed) -> Step:
-    """The step with no more colours than a table of its own has room for.
+def _indexed(step: Step, old: Packed) -> _Region:
+    """The indices of one region, with no more colours than a table of its own has room for.
 
     Unchanged pixels are drawn again if that needs no more colours and if they are few, since transparent
     pixels among others lengthen the codes; otherwise they stay transparent.
     """
-    opaque = step.colours.all() and len(np.unique(step.colours)) <= 256
-    if opaque and (step.drawn.mean() > _REDRAWN or len(np.unique(step.colours[step.drawn])) > 255):
-        return replace(step, drawn=np.ones_like(step.drawn))
-    most = 256 if step.drawn.all() else 255
-    colours = step.colours.copy()
-    colours[step.drawn] = fit_colours(colours[step.drawn], old, most)
-    return replace(step, colours=colours)
+    colours, drawn = step.colours, step.drawn
+    if colours.all() and colours_of([colours]) is not None:
+        again = drawn.mean() > _REDRAWN or colours_of([colours[drawn][None]], 255) is None
+        drawn = drawn | again
+    complete = bool(drawn.all())
+    most = 256 if complete else 255
+    chosen = colours[drawn][None]
+    table = colours_of([chosen], most)
+    if table is None:
+        chosen = fit_colours(chosen[0], old, most)[None]
+        table = np.unique(chosen)
+    indices = np.full(colours.shape, len(table) & 255, np.uint8)
+    indices[drawn] = indices_of(chosen, table)[0]
+    return _Region(step.place, step.disposal, table, indices, complete)
 
 
-def _shared_table(steps: Sequence[Step]) -> Packed:
+def _shared_table(regions: Sequence[_Region]) -> Packed:
     """The colours of all regions where they fit into one table with a transparent index, or of the first."""
     shared = np.empty(0, np.uint32)
-    most = 256 if all(step.drawn.all() for step in steps) else 255
-    for step in steps:
-        union = np.union1d(shared, step.colours[step.drawn])
-        if len(union) > most:
-            return np.unique(steps[0].colours[steps[0].drawn])
-        shared = union
+    most = 256 if all(region.complete for region in regions) else 255
+    for region in regions:
+        shared = np.union1d(shared, region.table)
+        if len(shared) > most:
+            return regions[0].table
     return shared
 
 
-def _region(step: Step, shared: Packed, control: Control) -> Iterator[bytes]:
+def _blocks(region: _Region, shared: Packed, delay_cs: int) -> Iterator[bytes]:
     """The blocks of one region, with a colour table of its own where the shared one does not serve."""
-    own = np.unique(step.colours[step.drawn])
-    room = len(shared) < 256 or bool(step.drawn.all())
-    table = shared if room and np.isin(own, shared).all() else own
-    indices = np.searchsorted(table, step.colours).astype(np.uint8)
-    indices[~step.drawn] = len(table) & 255
+    table, indices = region.table, region.indices
+    room = len(shared) < 256 or region.complete
+    if room and np.isin(table, shared).all():
+        moved = np.full(256, len(shared) & 255, np.uint8)
+        moved[: len(table)] = np.searchsorted(shared, table)
+        table, indices = shared, moved[indices]
     # Pillow clears a region to the background colour instead, unless it has a transparent index.
-    if len(table) < 256 and (step.disposal == CLEAR or not step.drawn.all()):
-        control = replace(control, transparent=len(table))
-    flags = control.disposal << 2 | (control.transparent is not None)
-    yield struct.pack("<BBBBHBB", 0x21, 0xF9, 4, flags, control.delay_cs, control.transparent or 0, 0)
-    rows, columns = step.place
-    height, width = step.colours.shape
-    local = table is not shared
-    yield struct.pack(
-        "<BHHHHB", 0x2C, columns.start, rows.start, width, height, _table_flags(table) if local else 0
-    )
+    transparent = len(table) < 256 and (region.disposal == CLEAR or not region.complete)
+    flags = region.disposal << 2 | transparent
+    yield struct.pack("<BBBBHBB", 0x21, 0xF9, 4, flags, delay_cs, len(table) if transparent else 0, 0)
+    rows, columns = region.place
+    height, width = indices.shape
+    local = 0 if table is shared else _table_flags(table)
+    yield struct.pack("<BHHHHB", 0x2C, columns.start, rows.start, width, height, local)
     if local:
         yield _table(table)
     yield compress(indices)

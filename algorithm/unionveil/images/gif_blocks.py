@@ -220,7 +220,7 @@ def walk(gif: Gif) -> Iterator[npt.NDArray[np.uint8]]:
     canvas = np.zeros((gif.height, gif.width, 4), np.uint8)
     for region in gif.regions:
         target = canvas[region.place]
-        before = target.copy()
+        before = target.copy() if region.control.disposal == RESTORE else None
         indices = decompress(region)
         drawn = np.ones(indices.shape, bool)
         if region.control.transparent is not None:
@@ -230,8 +230,11 @@ def walk(gif: Gif) -> Iterator[npt.NDArray[np.uint8]]:
         colours = np.full((256, 4), 255, np.uint8)
         colours[: len(region.table), :3] = region.table
         np.copyto(target, colours[indices], where=drawn[..., None])
+        if region is gif.regions[-1]:
+            yield canvas
+            return
         yield canvas.copy()
         if region.control.disposal == CLEAR:
             target[...] = 0
-        elif region.control.disposal == RESTORE:
+        elif before is not None:
             target[...] = before

@@ -48,11 +48,11 @@ def unpack(packed: Packed, channels: int) -> npt.NDArray[np.uint8]:
     return np.stack([(packed >> (8 * channel)).astype(np.uint8) for channel in range(channels)], axis=-1)
 
 
-def colours_of(pictures: Iterable[npt.NDArray[np.uint8]], most: int = 256) -> Packed | None:
+def colours_of(pictures: Iterable[npt.NDArray[np.uint8] | Packed], most: int = 256) -> Packed | None:
     """All colours of some pictures.
 
     Args:
-        pictures: `(H, W, C)` uint8, of equal C.
+        pictures: `(H, W, C)` uint8 of equal C, or `(H, W)` packed.
         most: how many colours are of interest, at most 256.
 
     Returns:
@@ -62,7 +62,7 @@ def colours_of(pictures: Iterable[npt.NDArray[np.uint8]], most: int = 256) -> Pa
     table = _HashTable(known)
     for pixels in pictures:
         for rows in bands(pixels.shape[0], pixels.shape[1]):
-            packed = pack(pixels[rows])
+            packed = _packed(pixels[rows])
             _, found = table.look_up(packed)
             if not found.all():
                 known = np.concatenate([known, np.unique(packed[~found])])
@@ -72,11 +72,11 @@ def colours_of(pictures: Iterable[npt.NDArray[np.uint8]], most: int = 256) -> Pa
     return np.sort(known)
 
 
-def indices_of(pixels: npt.NDArray[np.uint8], colours: Packed) -> npt.NDArray[np.uint8]:
+def indices_of(pixels: npt.NDArray[np.uint8] | Packed, colours: Packed) -> npt.NDArray[np.uint8]:
     """Place of each pixel's colour in a table.
 
     Args:
-        pixels: `(H, W, C)` uint8.
+        pixels: `(H, W, C)` uint8, or `(H, W)` packed.
         colours: `(K,)` packed colours, at most 256, all different, among them all of the pixels.
 
     Returns:
@@ -88,10 +88,18 @@ def indices_of(pixels: npt.NDArray[np.uint8], colours: Packed) -> npt.NDArray[np
     table = _HashTable(colours)
     indices = np.empty(pixels.shape[:2], np.uint8)
     for rows in bands(pixels.shape[0], pixels.shape[1]):
-        indices[rows], found = table.look_up(pack(pixels[rows]))
+        indices[rows], found = table.look_up(_packed(pixels[rows]))
         if not found.all():
             raise ValueError("a pixel has a colour that is not in the table")
     return indices
+
+
+def _packed(pixels: npt.NDArray[np.uint8] | Packed) -> Packed:
+    return (
+        pack(pixels.astype(np.uint8, copy=False))
+        if pixels.ndim == 3
+        else pixels.astype(np.uint32, copy=False)
+    )
 
 
 def bands(height: int, width: int) -> Iterator[slice]:

@@ -6,7 +6,7 @@ their values; all others are dropped. Interlaced files are written without passe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -30,7 +30,7 @@ from .png_chunks import (
     rendering_chunks,
 )
 from .png_layout import choose_layout, to_pixels
-from .png_samples import compress, decompress
+from .png_samples import choose_level, compress, decompress
 
 __all__ = ["read"]
 
@@ -42,6 +42,7 @@ class _Coding:
     Attributes:
         header: layout of the samples.
         rendering: how they are to be shown.
+        level: of compression.
         delays: numerator and denominator of the seconds that each step of an animation is shown; None in a
             still picture.
         plays: how often an animation is shown, 0 for ever.
@@ -50,6 +51,7 @@ class _Coding:
 
     header: Header
     rendering: Rendering
+    level: int
     delays: tuple[tuple[int, int], ...] | None = None
     plays: int = 0
     default: bool = False
@@ -65,15 +67,16 @@ def read(data: bytes, max_pixels: float) -> Picture:
     bodies = dict(chunks)
     orientation = read_orientation(bytes(next((body for kind, body in chunks if kind == b"eXIf"), b"")))
     rendering = _turned(read_rendering(chunks, header), orientation)
+    level = choose_level(header, sum(len(body) for kind, body in chunks if kind in (b"IDAT", b"fdAT")))
     decode = partial(_decode, palette=bodies.get(b"PLTE"), key=bodies.get(b"tRNS"))
     if animation is None:
         pixels, colour = decode(header, [body for kind, body in chunks if kind == b"IDAT"])
         frames: tuple[Frame, ...] = (Frame(upright(pixels, orientation), colour),)
-        coding = _Coding(header, rendering)
+        coding = _Coding(header, rendering, level)
     else:
         frames = _animated(animation, header, decode, orientation)
         delays = tuple(control.delay for control in animation.controls)
-        coding = _Coding(header, rendering, delays, animation.plays, animation.default is not None)
+        coding = _Coding(header, rendering, level, delays, animation.plays, animation.default is not None)
     return Picture(ImageFormat.PNG, frames, writer(frames, partial(_encode, coding=coding)), rendering)
 
 
@@ -106,12 +109,19 @@ def _animated(
     opaque = header.colour_type not in (GREY_ALPHA, RGB_ALPHA) and all(
         int(pixels[..., -1].min()) == np.iinfo(pixels.dtype).max for pixels, _ in steps
     )
-    frames = []
-    for (pixels, colour), duration_ms in zip(steps, durations_ms, strict=True):
+    return tuple(_frames(steps, durations_ms, orientation, opaque=opaque))
+
+
+def _frames(
+    steps: list[tuple[Pixels, Colour]], durations_ms: Sequence[float], orientation: int, *, opaque: bool
+) -> Iterator[Frame]:
+    """Turns each step into a frame; the steps are used up, since they fit into memory only once."""
+    steps.reverse()
+    for duration_ms in durations_ms:
+        pixels, colour = steps.pop()
         if opaque:
             pixels, colour = pixels[..., :-1], Colour.GREY if colour is Colour.GREY_ALPHA else Colour.RGB
-        frames.append(Frame(upright(pixels, orientation), colour, duration_ms))
-    return tuple(frames)
+        yield Frame(upright(pixels, orientation), colour, duration_ms)
 
 
 def _encode(frames: tuple[Frame, ...], coding: _Coding) -> bytes:
@@ -122,7 +132,9 @@ def _encode(frames: tuple[Frame, ...], coding: _Coding) -> bytes:
     header = layout.header(width, height)
     parts = [SIGNATURE, header.chunk(), rendering_chunks(coding.rendering)]
     if coding.delays is None:
-        parts += [layout.chunks(), chunk(b"IDAT", compress(layout.samples(pixels[0]), header))]
+        parts += [layout.chunks(), chunk(b"IDAT", compress(layout.samples(pixels[0]), header, coding.level))]
     else:
-        parts += animation_chunks(pixels, layout, coding.delays, coding.plays, default=coding.default)
+        parts += animation_chunks(
+            pixels, layout, coding.delays, coding.plays, default=coding.default, level=coding.level
+        )
     return b"".join([*parts, chunk(b"IEND", b"")])

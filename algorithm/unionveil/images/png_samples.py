@@ -20,7 +20,7 @@ from .picture import Pixels, swap_red_blue
 from .pillow import opened
 from .png_chunks import GREY_ALPHA, PALETTE, RGB_ALPHA, SIGNATURE, Body, Header, chunk, read_chunks
 
-__all__ = ["compress", "decompress"]
+__all__ = ["choose_level", "compress", "decompress"]
 
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """First column, first row, column step and row step of each pass (section 8.1)."""
@@ -28,9 +28,24 @@ _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 _LAST_FILTER = 4
 _PIECE_BYTES = 1 << 20
 
-_LEVEL = 4
-"""Of 12-megapixel pictures, level 4 of zlib-ng takes 1.8 s for a photo with grain and .3 s for a screenshot;
-level 6 takes 4.7 and .5 s and makes them 1 % larger and 3 % smaller."""
+_FAST, _THOROUGH = 4, 6
+"""Levels of zlib-ng. Of 12 megapixels, a photo with grain takes 1.8 s at 4 and 4.7 s at 6 without gaining
+anything, a screenshot .3 and .5 s and gains 3 %, and indices into a palette .1 and .3 s and gain 4 to 8 %."""
+
+_DENSE_SHARE = 1 / 6
+"""Share of the raw bytes below which a compressed picture counts as a screenshot."""
+
+
+def choose_level(header: Header, compressed_bytes: int) -> int:
+    """The level at which pixels like the input's are compressed.
+
+    Args:
+        header: of the input.
+        compressed_bytes: of its pixel data, all frames together.
+    """
+    raw_bytes = header.width * header.height * header.bits / 8
+    indexed = header.colour_type == PALETTE or header.depth < 8
+    return _THOROUGH if indexed or compressed_bytes < raw_bytes * _DENSE_SHARE else _FAST
 
 
 def decompress(header: Header, data: Sequence[Body]) -> Pixels:
@@ -48,23 +63,11 @@ def decompress(header: Header, data: Sequence[Body]) -> Pixels:
         UnreadableImage: damaged, or less than the picture.
     """
     _check(header, data)
-    match header.depth, header.colour_type:
-        # The filters work on bytes: a decoder of 8-bit samples reads 16-bit ones as twice as many channels.
-        case 16, 0:
-            return _byte_pairs(
-                _decode(Header(header.width, header.height, 8, GREY_ALPHA, header.interlaced), data)
-            )
-        case 16, 4:
-            return _byte_pairs(
-                _decode(Header(header.width, header.height, 8, RGB_ALPHA, header.interlaced), data)
-            )
-        case 16, _:
-            return _decode_deep(header, data)
-    return _decode(header, data)
-
-
-def _byte_pairs(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
-    return pixels.view(">u2").astype(np.uint16)
+    if header.depth == 16 and header.colour_type == GREY_ALPHA:
+        # OpenCV drops the opacity. The filters work on bytes, so a decoder of 8 bits reads four channels.
+        doubled = Header(header.width, header.height, 8, RGB_ALPHA, header.interlaced)
+        return _decode(doubled, data).view(">u2").astype(np.uint16)
+    return _decode_deep(header, data) if header.depth == 16 else _decode(header, data)
 
 
 def _file(header: Header, data: Sequence[Body]) -> bytes:
@@ -84,8 +87,9 @@ def _decode(header: Header, data: Sequence[Body]) -> npt.NDArray[np.uint8]:
 def _decode_deep(header: Header, data: Sequence[Body]) -> npt.NDArray[np.uint16]:
     pixels = cv2.imdecode(np.frombuffer(_file(header, data), np.uint8), cv2.IMREAD_UNCHANGED)
     shape = (header.height, header.width, header.channels)
-    if pixels is None or pixels.dtype != np.uint16 or pixels.shape != shape:
+    if pixels is None or pixels.dtype != np.uint16 or pixels.size != np.prod(shape):
         raise UnreadableImage("the PNG is damaged: its pixels cannot be decoded")
+    pixels = pixels.reshape(shape)
     return swap_red_blue(pixels.astype(np.uint16, copy=False)).astype(np.uint16, copy=False)
 
 
@@ -144,18 +148,19 @@ def _filters_exist(piece: bytes, start: int, passes: Sequence[tuple[int, int, in
     return True
 
 
-def compress(samples: Pixels, header: Header) -> bytes:
+def compress(samples: Pixels, header: Header, level: int) -> bytes:
     """Encodes the pixel data of one picture.
 
     Args:
         samples: `(H, W, C)` in the layout of the header; below 8 bits they are not scaled (0 to 2^depth - 1).
         header: size and layout, not interlaced.
+        level: of zlib, see `choose_level`.
 
     Returns:
         The body of a data chunk.
     """
-    if header.depth == 16 and header.channels > 2:
-        done, encoded = cv2.imencode(".png", swap_red_blue(samples), [cv2.IMWRITE_PNG_COMPRESSION, _LEVEL])
+    if header.depth == 16 and header.channels != 2:
+        done, encoded = cv2.imencode(".png", swap_red_blue(samples), [cv2.IMWRITE_PNG_COMPRESSION, level])
         if not done:
             raise UnreadableImage("the PNG cannot be encoded")
         return _pixel_data(encoded.tobytes())
@@ -170,7 +175,7 @@ def compress(samples: Pixels, header: Header) -> bytes:
     if indexed:  # rows of indices are not filtered, and 256 colours make Pillow write 8 bits
         image.putpalette(bytes(768))
     out = io.BytesIO()
-    image.save(out, "PNG", compress_level=_LEVEL)
+    image.save(out, "PNG", compress_level=level)
     return _pixel_data(out.getvalue())
 
 
