@@ -6,7 +6,8 @@
     ├── ImageError               one picture cannot be anonymized          (becomes `Rejected`)
     │   ├── UnreadableImage      the bytes are not a whole picture
     │   ├── UnsupportedImage     a format or a variant that is not handled
-    │   └── ImageTooLarge        more pixels than the limit
+    │   ├── ImageTooLarge        more pixels than the limit
+    │   └── OutputDiffers        the encoded output is not the redacted picture
     ├── InputError               a folder, file or archive cannot be read
     └── OutputError              an output cannot be written               (stops the job)
 
@@ -22,6 +23,7 @@ __all__ = [
     "ImageTooLarge",
     "InputError",
     "ModelError",
+    "OutputDiffers",
     "OutputError",
     "UnionVeilError",
     "UnreadableImage",
@@ -79,6 +81,12 @@ class ImageTooLarge(ImageError):
             f"the picture has {self.pixels / 1e6:.0f} megapixels, the limit is {self.limit / 1e6:.0f}; "
             "raise it with max_megapixels if you trust the file"
         )
+
+
+class OutputDiffers(ImageError):
+    """What was encoded does not decode to the redacted picture, so it must not be written."""
+
+    reason = "output-differs"
 
 
 class InputError(UnionVeilError):

@@ -6,7 +6,7 @@ from .config import AnonymizeConfig
 from .detect import FaceFinder, ModelCard
 from .detections import Detections
 from .errors import ImageError, UnionVeilError
-from .images import Frame, Rendering, decode, rgb_views
+from .images import Frame, Rendering, check_output, decode, rgb_views
 from .outcomes import Anonymized, Outcome, Rejected
 from .redact import load_redactor
 from .select import Selector, every_face
@@ -57,7 +57,10 @@ class Anonymizer:
             faces = tuple(self.faces_of(frame, picture.rendering) for frame in picture.frames)
             size_wh = picture.frames[0].size_wh
             patches = [self._redact(*part) for part in zip(picture.frames, faces, strict=True)]
-            return Anonymized(picture.write(patches).data, picture.format, size_wh, faces)
+            written = picture.write(patches).data
+            if self.config.check_outputs == "yes":
+                check_output(written, picture, patches)
+            return Anonymized(written, picture.format, size_wh, faces)
         except ImageError as error:
             return Rejected(error.reason, str(error))
         except UnionVeilError:

@@ -26,6 +26,7 @@ __all__ = [
     "Writer",
     "Written",
     "paint",
+    "painted",
     "swap_red_blue",
     "writer",
 ]
@@ -216,14 +217,14 @@ def writer(
     def write(patches: Patches) -> Written:
         if clean is not None and not any(patches):
             return Written(clean, Encoding.KEPT)
-        with _painted(frames, patches):
+        with painted(frames, patches):
             return Written(encode(frames), Encoding.PIXELS)
 
     return write
 
 
 @contextmanager
-def _painted(frames: Sequence[Frame], patches: Patches) -> Iterator[None]:
+def painted(frames: Sequence[Frame], patches: Patches) -> Iterator[None]:
     """Lays patches over frames in place, and takes them off again at the end."""
     below = [
         (frame.pixels[patch.rows, patch.columns], frame.pixels[patch.rows, patch.columns].copy())
