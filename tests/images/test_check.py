@@ -5,9 +5,11 @@ import pytest
 from PIL import Image
 
 import samples
-from unionveil import AnonymizeConfig, Anonymized, Detections, OutputDiffers, Rejected
+from unionveil import AnonymizeConfig, Anonymized, Anonymizer, Detections, OutputDiffers, Rejected, load
+from unionveil.content import BytesContent
 from unionveil.images import Patch, Picture, Rendering, check_output, decode
 from unionveil.redact import load_redactor
+from unionveil.select import every_face
 
 ALL = samples.all_samples()
 PORTRAIT = Image.open(samples.SCENES / "portrait.jpg").convert("RGB").resize((156, 195))
@@ -159,28 +161,24 @@ def test_a_cut_output_is_found(name, keep):
         check_output(written[: int(keep * len(written))], picture, patches)
 
 
-class Forgetful(list):
-    """Patches that the first reader, the writer, does not see."""
-
-    seen = False
-
-    def __iter__(self):
-        was, self.seen = self.seen, True
-        return super().__iter__() if was else iter(())
-
-    def __bool__(self):
-        return False
-
-
-@pytest.mark.parametrize(("setting", "kind"), [("yes", Rejected), ("no", Anonymized)])
-def test_the_pipeline_rejects_an_output_that_differs(setting, kind, make_anonymizer):
-    anonymizer = make_anonymizer([(0.3, 0.2, 0.6, 0.5)], check_outputs=setting)
-    redact = anonymizer._redact
-    anonymizer._redact = lambda frame, faces: Forgetful(redact(frame, faces))
-    outcome = anonymizer(SHOWN["png"])
+@pytest.mark.parametrize(("check_outputs", "kind"), [(True, Rejected), (False, Anonymized)])
+def test_the_pipeline_rejects_an_output_that_differs(check_outputs, kind):
+    redact = load_redactor(AnonymizeConfig())
+    anonymizer = Anonymizer(
+        lambda image: FACE, every_face, redact, max_pixels=1e7, check_outputs=check_outputs
+    )
+    inspection = anonymizer.inspect(BytesContent(SHOWN["png"]))
+    bare = inspection.picture.write([()])
+    forgetful = dataclasses.replace(inspection.picture, write=lambda patches: bare)
+    outcome = anonymizer.redact(dataclasses.replace(inspection, picture=forgetful))
     assert isinstance(outcome, kind)
     if isinstance(outcome, Rejected):
         assert outcome.reason == "output-differs"
+
+
+@pytest.mark.parametrize("setting", ["yes", "no"])
+def test_the_setting_reaches_the_pipeline(setting):
+    assert load(AnonymizeConfig(check_outputs=setting))._check_outputs is (setting == "yes")
 
 
 def test_a_patch_of_no_pixels_passes():
