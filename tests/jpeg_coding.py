@@ -78,8 +78,13 @@ def huffman(body: bytes) -> Iterator[tuple[int, dict[tuple[int, int], int]]]:
         body = body[17 + sum(counts) :]
 
 
-def read(data: bytes) -> list[Component]:
-    """Components with their blocks, `(rows, columns, 64)` in row-major order, and quantisation tables."""
+def read(data: bytes, *, whole_units: bool = False) -> list[Component]:
+    """Components with their blocks, `(rows, columns, 64)` in row-major order, and quantisation tables.
+
+    Args:
+        data: a whole file.
+        whole_units: whether the blocks that only fill the last coded units are given too.
+    """
     components: dict[int, Component] = {}
     tables: dict[int, np.ndarray] = {}
     codes: dict[int, dict[tuple[int, int], int]] = {}
@@ -97,7 +102,8 @@ def read(data: bytes) -> list[Component]:
             Scan(body, components, codes, interval, progressive).read(coded)
     for part in components.values():
         part.table = tables[part.table_number]
-        part.blocks = part.blocks[: part.shape[0], : part.shape[1]]
+        if not whole_units:
+            part.blocks = part.blocks[: part.shape[0], : part.shape[1]]
     return list(components.values())
 
 
