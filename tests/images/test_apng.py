@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 import samples
+from covers import check_covers
 from png_files import build, chunk, header, idat, kinds, layout, rows
 from unionveil import ImageTooLarge, UnreadableImage
 from unionveil.images import Colour, Patch, decode
@@ -207,3 +208,19 @@ def test_all_frames_count_for_the_size():
     data = animate(control(1), frame_data(2, solid(9, 7, 0, 0, 0, 0)))
     with pytest.raises(ImageTooLarge):
         decode(data, 2 * 63 - 1)
+
+
+@pytest.mark.parametrize(("colour_type", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_another_decoder_sees_what_was_written(colour_type, channels, depth):
+    bits = depth * channels
+    data = animate(
+        control(1, 4, 3, 2, 1, disposal=1, blend=1),
+        frame_data(2, rows(4, 3, bits)),
+        control(3),
+        frame_data(4, rows(bits=bits)),
+        colour_type=colour_type,
+        depth=depth,
+        first=rows(bits=bits),
+    )
+    check_covers(data)

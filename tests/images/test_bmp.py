@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 import samples
+from covers import check_covers
 from unionveil import ImageTooLarge, UnreadableImage, UnsupportedImage
 from unionveil.images import Colour, Patch, decode
 from unionveil.images.bmp_rle import decode_runs, encode_runs
@@ -265,3 +266,8 @@ def test_a_small_header_with_a_table_of_three_bytes():
 def test_more_pixels_than_the_limit_are_refused_before_decoding():
     with pytest.raises(ImageTooLarge):
         decode(build(24, b"", size_wh=(1 << 30, 1 << 30)), 200e6)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_another_decoder_sees_what_was_written(name):
+    check_covers(VARIANTS[name])

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 import samples
+from covers import check_covers
 from unionveil import ImageTooLarge, UnreadableImage
 from unionveil.images import Patch, decode
 from unionveil.images.gif_blocks import compress, read_blocks
@@ -231,3 +232,17 @@ def test_codes_that_end_before_the_last_pixel_are_damage():
 def test_all_frames_count_for_the_size():
     with pytest.raises(ImageTooLarge):
         decode(build(region(indices()), region(indices())), 2 * 48 - 1)
+
+
+def test_another_decoder_sees_what_was_written():
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        blocks = [
+            region(
+                rng.integers(0, 8, (4, 5), dtype=np.uint8),
+                *rng.integers(0, 3, 2),
+                control=(3, int(rng.integers(0, 4)), int(rng.integers(0, 8)) if rng.random() < 0.6 else None),
+            )
+            for _ in range(int(rng.integers(1, 7)))
+        ]
+        check_covers(build(*blocks))

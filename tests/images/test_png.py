@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import samples
+from covers import check_covers
 from png_files import (
     CHANNELS,
     EVERY_LAYOUT,
@@ -338,3 +339,11 @@ def test_a_small_file_that_unpacks_to_much_is_read_no_further_than_its_picture()
     bomb = zlib.compress(bytes(300_000_000), 9)
     picture = decode(build(header(), chunk(b"IDAT", bomb)), LIMIT)
     assert not picture.frames[0].pixels.any()
+
+
+@pytest.mark.parametrize(("colour_type", "depth"), EVERY_LAYOUT)
+def test_another_decoder_sees_what_was_written(colour_type, depth):
+    check_covers(of_layout(colour_type, depth))
+    if colour_type in (0, 2, 3):
+        key = RNG.bytes(1 << depth) if colour_type == 3 else b"\x00\x01" * CHANNELS[colour_type]
+        check_covers(of_layout(colour_type, depth, chunk(b"tRNS", key)))

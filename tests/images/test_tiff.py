@@ -8,6 +8,7 @@ import tifffile
 from PIL import Image
 
 import samples
+from covers import check_covers
 from unionveil import ImageTooLarge, UnreadableImage, UnsupportedImage
 from unionveil.images import Colour, Patch, decode
 from unionveil.images.tiff_layout import Compression
@@ -393,3 +394,35 @@ def test_a_structure_comes_back():
     data = raw({282: (5, (1,)), 34675: (7, b"abc")})
     tiff = read_structure(data, {256, 282, 34675}, {34675})
     assert tiff.pages == ({256: (8,), 282: (1,), 34675: b"abc"},)
+
+
+GREYS = [
+    raw({258: (3, (bits,)), 262: (3, (photometric,))}, RNG.bytes(4 * bits))
+    for bits in (1, 2, 4, 8, 16)
+    for photometric in (0, 1)
+]
+PALETTES = [
+    raw(
+        {258: (3, (bits,)), 262: (3, (3,)), 320: (3, tuple(RNG.integers(256, 65536, 3 << bits).tolist()))},
+        RNG.bytes(4 * bits),
+    )
+    for bits in (1, 2, 4, 8)
+]
+OPACITIES = [
+    build(stored[..., :channels], photometric=kind, extrasamples=[extra], planarconfig="contig")
+    for stored in (EIGHT, DEEP)
+    for channels, kind in ((2, "minisblack"), (4, "rgb"))
+    for extra in ("unassalpha", "assocalpha", "unspecified")
+]
+
+
+@pytest.mark.parametrize(
+    "data", [*GREYS, *PALETTES, *OPACITIES], ids=range(len(GREYS + PALETTES + OPACITIES))
+)
+def test_another_decoder_sees_what_was_written(data):
+    check_covers(data)
+
+
+@pytest.mark.parametrize("name", ["tiff_lzw", "tiff_adobe_deflate", "packbits", "lzma", "zstd", "jpeg"])
+def test_another_decoder_sees_what_was_compressed(name):
+    check_covers(samples.save(samples.RGB, "TIFF", compression=name))
