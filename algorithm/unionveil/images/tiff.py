@@ -7,7 +7,7 @@ do not need.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 
@@ -18,7 +18,7 @@ from ..errors import UnreadableImage
 from ..formats import ImageFormat
 from .icc import clean_profile
 from .orientation import swaps_axes, upright
-from .picture import Frame, Picture, Rendering, writer
+from .picture import Colour, Frame, Picture, Rendering, writer
 from .pillow import check_size, opened, to_frame
 from .tiff_layout import OPAQUE, WANTED, Compression, Layout, Photometric, read_layout
 from .tiff_pixels import Stored, to_pixels, to_stored
@@ -37,12 +37,10 @@ class _Coding:
 
     Attributes:
         layouts: of each page.
-        renderings: how each page is to be shown.
         big: whether it is a BigTIFF.
     """
 
     layouts: tuple[Layout, ...]
-    renderings: tuple[Rendering, ...]
     big: bool
 
 
@@ -52,12 +50,16 @@ def read(data: bytes, max_pixels: float) -> Picture:
     layouts = tuple(read_layout(tags, len(data)) for tags in tiff.pages)
     check_size((sum(layout.stored_wh[0] * layout.stored_wh[1] for layout in layouts), 1), 1, max_pixels)
     frames = tuple(_read_page(data, tiff, number, layout) for number, layout in enumerate(layouts))
-    renderings = tuple(_rendering(*page) for page in zip(layouts, frames, strict=True))
-    coding = _Coding(layouts, renderings, tiff.big)
-    return Picture(ImageFormat.TIFF, frames, writer(frames, partial(_encode, coding=coding)), renderings[0])
+    write = writer(frames, partial(_encode, coding=_Coding(layouts, tiff.big)))
+    return Picture(ImageFormat.TIFF, frames, write, frames[0].rendering or Rendering())
 
 
 def _read_page(data: bytes, tiff: Tiff, number: int, layout: Layout) -> Frame:
+    frame = _decode_page(data, tiff, number, layout)
+    return replace(frame, rendering=_rendering(layout, frame.colour))
+
+
+def _decode_page(data: bytes, tiff: Tiff, number: int, layout: Layout) -> Frame:
     if layout.compression is Compression.OLD_JPEG or (
         layout.photometric is Photometric.YCBCR and layout.compression is not Compression.JPEG
     ):
@@ -78,8 +80,8 @@ def _read_by_libtiff(data: bytes, number: int, layout: Layout) -> Frame:
     return frame
 
 
-def _rendering(layout: Layout, frame: Frame) -> Rendering:
-    channels = frame.colour.channels - frame.colour.has_alpha
+def _rendering(layout: Layout, colour: Colour) -> Rendering:
+    channels = colour.channels - colour.has_alpha
     density = layout.density_xy
     if density and swaps_axes(layout.orientation):
         density = density[::-1]
@@ -88,11 +90,11 @@ def _rendering(layout: Layout, frame: Frame) -> Rendering:
 
 def _encode(frames: tuple[Frame, ...], coding: _Coding) -> bytes:
     """Encodes all pages."""
-    pages = [_page(*page) for page in zip(frames, coding.layouts, coding.renderings, strict=True)]
+    pages = [_page(*page) for page in zip(frames, coding.layouts, strict=True)]
     return write_structure(pages, big=coding.big)
 
 
-def _page(frame: Frame, like: Layout, rendering: Rendering) -> tuple[dict[int, Entry], list[Segment]]:
+def _page(frame: Frame, like: Layout) -> tuple[dict[int, Entry], list[Segment]]:
     """Tags and strips of one page."""
     stored = to_stored(frame.pixels, frame.colour, like)
     compression = _compression(like.compression, stored)
@@ -118,7 +120,7 @@ def _page(frame: Frame, like: Layout, rendering: Rendering) -> tuple[dict[int, E
         tags[320] = (_SHORT, stored.colour_map)
     if frame.colour.has_alpha:
         tags[338] = (_SHORT, (_ALPHA,))
-    return tags | _rendering_tags(rendering), strips
+    return tags | _rendering_tags(frame.rendering or Rendering()), strips
 
 
 def _compression(kind: Compression, stored: Stored) -> Compression:
