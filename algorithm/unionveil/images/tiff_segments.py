@@ -19,6 +19,7 @@ from PIL import Image
 
 from ..errors import UnreadableImage, UnsupportedImage
 from .coefficients import load
+from .fax import check_fax
 from .jpeg_markers import Model, head, parse
 from .picture import Colour, Pixels
 from .pillow import opened
@@ -149,7 +150,25 @@ def _decompress_by_libtiff(segments: Sequence[Segment], layout: Layout) -> npt.N
         raise UnsupportedImage(f"this libtiff does not read {layout.compression.name}") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise UnreadableImage("the TIFF is damaged: a strip or tile cannot be decompressed") from error
-    return rows.reshape(_total_rows(layout), layout.row_bytes)
+    rows = rows.reshape(_total_rows(layout), layout.row_bytes)
+    if fax:
+        _check_fax(rows, segments, layout)
+    return rows
+
+
+def _check_fax(rows: npt.NDArray[np.uint8], segments: Sequence[Segment], layout: Layout) -> None:
+    """Refuses damaged fax data, which libtiff completes.
+
+    Data that libtiff writes again from the decoded rows, bit by bit, is whole; that is most files, and fast.
+    """
+    again, _, _ = compress(rows, layout.compression, layout.segment_wh[0], layout.segment_wh[1])
+    kind = layout.compression
+    dimensions = {Compression.CCITT_G4: 2, Compression.CCITT_G3: 1 - (layout.t4_options & 1)}.get(kind, 1)
+    for segment, copy, size in zip(segments, again, _sizes(layout), strict=True):
+        if bytes(segment[: len(copy)]) != copy:
+            height = size // layout.row_bytes
+            lines = kind is Compression.CCITT_G3
+            check_fax(bytes(segment), layout.segment_wh[0], height, dimensions=dimensions, lines=lines)
 
 
 def _decode_jpegs(segments: Sequence[Segment], layout: Layout) -> npt.NDArray[np.uint8]:
@@ -224,7 +243,7 @@ def _assembled(rows: npt.NDArray[np.uint8], layout: Layout) -> npt.NDArray[np.ui
 
 
 def compress(
-    rows: npt.NDArray[np.uint8], compression: Compression, width: int
+    rows: npt.NDArray[np.uint8], compression: Compression, width: int, strip_height: int | None = None
 ) -> tuple[list[Segment], int, int | None]:
     """Encodes rows as strips.
 
@@ -232,6 +251,7 @@ def compress(
         rows: `(H, bytes)` uint8.
         compression: NONE, a kind of fax, or a kind that works on bytes.
         width: pixels per row, for fax.
+        strip_height: rows per strip; None leaves that open.
 
     Returns:
         The strips, the rows in each, and the fax options.
@@ -242,7 +262,9 @@ def compress(
     image = Image.frombuffer(mode, size_wh, np.ascontiguousarray(rows), "raw", mode, 0, 1)
     out = io.BytesIO()
     strip_bytes = rows.nbytes if compression.fax else _STRIP_BYTES
-    image.save(out, "TIFF", compression=_NAMES[compression], strip_size=max(strip_bytes, rows.shape[1]))
+    options = {} if strip_height is None else {"tiffinfo": {278: strip_height}}
+    strip_size = max(strip_bytes, rows.shape[1])
+    image.save(out, "TIFF", compression=_NAMES[compression], strip_size=strip_size, **options)
     data = out.getvalue()
     (tags,) = read_structure(data, {256, 257, 258, 259, 262, 273, 277, 278, 279, 292}, ()).pages
     layout = read_layout(tags, len(data))
