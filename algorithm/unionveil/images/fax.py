@@ -21,6 +21,8 @@ _DAMAGED = "the TIFF is damaged: its fax data has a code that does not exist, or
 _WINDOW = 13
 """Bits of the longest code."""
 
+_BLOCK_BYTES = 1 << 16
+
 # T.4, tables 2 and 3: codes of the runs 0 to 63, and of 64, 128 and so on.
 _WHITE = (
     "00110101 000111 0111 1000 1011 1100 1110 1111 10011 10100 00111 01000 001000 000011 110100 110101 "
@@ -102,21 +104,32 @@ class _Codes:
     """
 
     def __init__(self, data: bytes) -> None:
-        bits = np.unpackbits(np.frombuffer(data, np.uint8))
-        padded = np.concatenate([bits, np.zeros(_WINDOW, np.uint8)])
-        windows = np.zeros(len(bits) + 1, np.uint16)
-        for place in range(_WINDOW):
-            windows = windows << np.uint16(1) | padded[place : place + len(windows)]
-        self._windows = array("H", windows.tobytes())
-        self._end = len(bits)
+        self._data = data
+        self._windows = array("H")
+        self._first = 0
         self.position = 0
         self._white, self._black, self._modes = _tables()
 
     def window(self) -> int:
         """The next 13 bits."""
-        if self.position >= self._end:
+        place = self.position - self._first
+        if place >= len(self._windows):
+            self._load()
+            place = self.position - self._first
+        return self._windows[place]
+
+    def _load(self) -> None:
+        """Makes the windows of the next block: each bit has one, so that all would take too much memory."""
+        start = self.position // 8
+        if start >= len(self._data):
             raise UnreadableImage("the TIFF is cut off inside its fax data")
-        return self._windows[self.position]
+        part = np.frombuffer(self._data, np.uint8)[start : start + _BLOCK_BYTES + 2]
+        bits = np.concatenate([np.unpackbits(part), np.zeros(_WINDOW, np.uint8)])
+        count = min(len(part), _BLOCK_BYTES) * 8
+        windows = np.zeros(count, np.uint16)
+        for place in range(_WINDOW):
+            windows = windows << np.uint16(1) | bits[place : place + count]
+        self._windows, self._first = array("H", windows.tobytes()), 8 * start
 
     def mode(self) -> int:
         """The next mode of two dimensions."""
