@@ -356,6 +356,7 @@ def test_variants_are_named(changes, word):
         (b"II*\x00" + struct.pack("<I", 0), "no picture"),
         (b"II*\x00" + struct.pack("<IH12sI", 8, 1, bytes(12), 8), "loop"),
         (b"II+\x00" + struct.pack("<HHQ", 4, 0, 16) + bytes(20), "unknown size"),
+        (b"II+\x00" + struct.pack("<HHQ", 8, 0, (1 << 64) - 1) + bytes(20), "cut off"),
     ],
 )
 def test_damage_is_named(data, word):

@@ -72,6 +72,8 @@ def read_header(data: bytes) -> Bmp:
         start, size = struct.unpack_from("<II", data, 10)
         if size not in _SIZES:
             raise UnreadableImage("the BMP is damaged: its header has a size that does not exist")
+        if len(data) < _FILE_HEADER + size:
+            raise UnreadableImage("the BMP is cut off")
         if size == _CORE:
             width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
             compression, used, density = _RGB, 0, (0, 0)
@@ -122,7 +124,8 @@ def _read_masks(data: bytes, size: int, bits: int, compression: int) -> tuple[Ma
     red, green, blue, opacity = (*values, 0)[:4]
     masks = (red, green, blue, opacity)
     bits_set = [mask.bit_count() for mask in masks]
-    if sum(bits_set) != (red | green | blue | opacity).bit_count() or not all(bits_set[:3]):
+    together = red | green | blue | opacity
+    if sum(bits_set) != together.bit_count() or together >> bits or not all(bits_set[:3]):
         raise UnreadableImage("the BMP is damaged: its channels overlap or are missing")
     if max(bits_set) > 8 or any(not _contiguous(mask) for mask in masks):
         raise UnsupportedImage(

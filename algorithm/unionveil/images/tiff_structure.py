@@ -66,7 +66,7 @@ def read_structure(data: bytes, wanted: Collection[int], opaque: Collection[int]
             raise UnreadableImage("the BigTIFF is damaged: its offsets have an unknown size")
         (first,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
         pages = tuple(_read_chain(data, order, big, first, wanted, opaque))
-    except struct.error as error:
+    except (struct.error, OverflowError) as error:
         raise UnreadableImage("the TIFF is cut off: a directory lies outside of the file") from error
     if not pages:
         raise UnreadableImage("the TIFF is damaged: it holds no picture")
