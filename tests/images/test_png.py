@@ -26,6 +26,7 @@ from png_files import (
 )
 from unionveil import UnreadableImage, UnsupportedImage
 from unionveil.images import Colour, Patch, decode
+from unionveil.images.picture import Rendering
 
 LIMIT = 1e6
 
@@ -251,6 +252,23 @@ def test_values_that_do_not_exist_are_dropped():
         plain(chunk(b"gAMA", bytes(4)), chunk(b"sRGB", b"\x09"), chunk(b"cICP", b"\x01\x0d\x01\x01")), LIMIT
     ).rendering
     assert (rendering.gamma, rendering.srgb_intent, rendering.cicp) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (b"gAMA", b"\xff" * 4),
+        (b"gAMA", struct.pack(">I", 15)),
+        (b"cHRM", b"\xff" * 32),
+        (b"cHRM", struct.pack(">8I", *[31270, 0] * 4)),
+        (b"pHYs", b"\xff" * 8 + b"\x01"),
+        (b"pHYs", struct.pack(">IIB", 300, 300, 0)),
+    ],
+)
+def test_values_that_decoders_ignore_are_dropped(kind, body):
+    data = plain(chunk(kind, body))
+    assert decode(data, LIMIT).rendering == Rendering()
+    assert kinds(write(data)) == [b"IHDR", b"IDAT", b"IEND"]
 
 
 @pytest.mark.parametrize(

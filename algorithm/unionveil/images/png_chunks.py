@@ -52,6 +52,9 @@ _DEPTHS = {
 _ONCE = frozenset({b"IHDR", b"PLTE", b"tRNS", b"acTL", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"pHYs"})
 _LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"pHYs": 9, b"acTL": 8, b"fcTL": 26}
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
+_GAMMAS = range(16, 625_000_001)
+"""Hundred-thousandths that libpng takes for a gamma; decoders ignore others."""
+
 _MOST_PROFILE_BYTES = 16 * 2**20
 
 
@@ -184,13 +187,12 @@ def read_rendering(chunks: Sequence[Chunk], header: Header) -> Rendering:
     bodies = dict(chunks[:first])
     colour_channels = 1 if header.colour_type in (GREY, GREY_ALPHA) else 3
     gamma = int.from_bytes(bodies.get(b"gAMA", b""), "big")
-    points = struct.unpack(">8I", bodies[b"cHRM"]) if b"cHRM" in bodies else None
     intent = bodies[b"sRGB"][0] if b"sRGB" in bodies else None
     return Rendering(
         icc=_read_profile(bytes(bodies[b"iCCP"]), colour_channels) if b"iCCP" in bodies else None,
         cicp=_read_cicp(bytes(bodies[b"cICP"])) if b"cICP" in bodies else None,
-        gamma=gamma / 100_000 if gamma else None,
-        chromaticities=tuple(point / 100_000 for point in points) if points else None,
+        gamma=gamma / 100_000 if gamma in _GAMMAS else None,
+        chromaticities=_read_points(bodies[b"cHRM"]) if b"cHRM" in bodies else None,
         srgb_intent=intent if intent in (0, 1, 2, 3) else None,
         density_xy=_read_density(bodies[b"pHYs"]) if b"pHYs" in bodies else None,
     )
@@ -215,9 +217,16 @@ def _read_cicp(body: bytes) -> tuple[int, int, int, bool] | None:
     return None if matrix or full_range > 1 else (primaries, transfer, matrix, bool(full_range))
 
 
+def _read_points(body: Body) -> tuple[float, float, float, float, float, float, float, float] | None:
+    """None where a point lies outside of the diagram, or on its lower edge, where it has no brightness."""
+    points = struct.unpack(">8I", body)
+    inside = all(x + y <= 100_000 and y for x, y in zip(points[::2], points[1::2], strict=True))
+    return tuple(point / 100_000 for point in points) if inside else None
+
+
 def _read_density(body: Body) -> tuple[float, float] | None:
     x, y, unit = struct.unpack(">IIB", body)
-    return (float(x), float(y)) if unit == 1 and x and y else None
+    return (float(x), float(y)) if unit == 1 and 0 < x < 1 << 31 and 0 < y < 1 << 31 else None
 
 
 def rendering_chunks(rendering: Rendering) -> bytes:
