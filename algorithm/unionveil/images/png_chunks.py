@@ -220,7 +220,7 @@ def _read_cicp(body: bytes) -> tuple[int, int, int, bool] | None:
 def _read_points(body: Body) -> tuple[float, float, float, float, float, float, float, float] | None:
     """None where a point lies outside of the diagram, or on its lower edge, where it has no brightness."""
     points = struct.unpack(">8I", body)
-    inside = all(x + y <= 100_000 and y for x, y in zip(points[::2], points[1::2], strict=True))
+    inside = all(x + y <= 100_100 and y for x, y in zip(points[::2], points[1::2], strict=True))
     return tuple(point / 100_000 for point in points) if inside else None
 
 
