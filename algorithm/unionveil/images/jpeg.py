@@ -19,7 +19,7 @@ from PIL import Image
 
 from ..errors import ImageTooLarge
 from ..formats import ImageFormat
-from .coefficients import Edit, NotTransformable, load
+from .coefficients import Coding, Edit, NotTransformable, load
 from .icc import clean_profile, profile_cicp
 from .jpeg_blocks import Grid, edits
 from .jpeg_markers import Jpeg, Model, head, parse, with_head
@@ -57,15 +57,7 @@ class Codec(Protocol):
     def decode(self, data: bytes, size_wh: tuple[int, int], colour: Colour) -> Pixels:
         """See `TurboJpeg.decode`."""
 
-    def rewrite(
-        self,
-        data: bytes,
-        edits: Sequence[Edit],
-        *,
-        orientation: int,
-        progressive: bool,
-        standard_tables: bool,
-    ) -> bytes:
+    def rewrite(self, data: bytes, edits: Sequence[Edit], coding: Coding) -> bytes:
         """See `TurboJpeg.rewrite`."""
 
 
@@ -129,13 +121,14 @@ class _Writer:
             return Written(self._encoded(), Encoding.PIXELS)
 
     def _rewritten(self, patches: Sequence[Patch]) -> bytes:
-        return self.codec.rewrite(
-            self.jpeg.data,
-            list(edits(self.frame.pixels, patches, Grid.of(self.jpeg))),
-            orientation=self.jpeg.orientation,
-            progressive=self.jpeg.progressive,
-            standard_tables=self.jpeg.standard_tables,
+        grid = Grid.of(self.jpeg)
+        coding = Coding(
+            self.jpeg.orientation,
+            self.jpeg.progressive,
+            self.jpeg.standard_tables,
+            tuple(part.table for part in grid.components),
         )
+        return self.codec.rewrite(self.jpeg.data, list(edits(self.frame.pixels, patches, grid)), coding)
 
     def _headed(self, data: bytes, model: Model) -> bytes:
         start = head(

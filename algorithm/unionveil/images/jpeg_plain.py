@@ -13,7 +13,7 @@ import numpy as np
 import simplejpeg
 
 from ..errors import UnreadableImage, UnsupportedImage
-from .coefficients import Edit, NotTransformable, check_warning
+from .coefficients import Coding, Edit, NotTransformable, check_warning
 from .picture import Colour, Pixels
 
 __all__ = ["PlainJpeg"]
@@ -50,23 +50,14 @@ class PlainJpeg:
         pixels: Pixels = simplejpeg.decode_jpeg(data, _NAMES[colour], strict=strict)
         return pixels
 
-    def rewrite(
-        self,
-        data: bytes,
-        edits: Sequence[Edit],
-        *,
-        orientation: int,
-        progressive: bool,
-        standard_tables: bool,
-    ) -> bytes:
+    def rewrite(self, data: bytes, edits: Sequence[Edit], coding: Coding) -> bytes:
         """As `TurboJpeg.rewrite`, always progressive.
 
         Raises:
             NotTransformable: there are edits or the picture is to be turned, mozjpeg refuses the file, or the
                 output does not show the same pixels.
         """
-        del progressive, standard_tables
-        if edits or orientation != 1:
+        if edits or coding.orientation != 1:
             raise NotTransformable("only libturbojpeg can change coefficients")
         try:
             output: bytes = mozjpeg.optimize(data)
