@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..detections import BoolArray, RgbImage
-from ..formats import ImageFormat
+from ..formats import Encoding, ImageFormat
 
 __all__ = [
     "Colour",
@@ -166,17 +166,6 @@ def paint(pixels: Pixels, colour: Colour, patches: Sequence[Patch]) -> None:
         np.copyto(target[..., :channels], patch.pixels, where=where)
         if colour.has_alpha:
             np.copyto(target[..., channels:], np.iinfo(pixels.dtype).max, where=where)
-
-
-class Encoding(str, Enum):
-    """How the coded samples of an output came about."""
-
-    PIXELS = "pixels"
-    """Encoded anew from decoded pixels."""
-    COEFFICIENTS = "coefficients"
-    """A JPEG's coefficients, written anew: every block that no patch touches is exactly the input's."""
-    KEPT = "kept"
-    """The input's coded data, accounted for byte by byte (HEIC, AVIF, lossy WebP)."""
 
 
 @dataclass(frozen=True)
