@@ -13,6 +13,8 @@ from jpeg_coding import segment
 from unionveil import UnreadableImage, UnsupportedImage
 from unionveil.images import Encoding, Patch, jpeg
 from unionveil.images.coefficients import load
+from unionveil.images.jpeg_blocks import Grid
+from unionveil.images.jpeg_markers import Model, head, parse
 from unionveil.images.jpeg_plain import PlainJpeg
 
 LIMIT = 1e6
@@ -339,8 +341,6 @@ def test_a_profile_with_a_part_missing_or_doubled_is_dropped(order, count):
 
 
 def test_a_large_profile_is_written_in_parts():
-    from unionveil.images.jpeg_markers import Model, head
-
     large = bytes(range(256)) * 700
     data = head(Model.YCC, adobe=False, icc=large) + BASELINE[20:]
     with Image.open(io.BytesIO(data)) as image:
@@ -375,3 +375,9 @@ def test_both_codecs_see_the_same_pixels():
             frames = [jpeg.read(data, LIMIT, codec).frames[0] for codec in CODECS.values()]
             assert np.array_equal(frames[0].pixels, frames[1].pixels), name
             assert np.array_equal(frames[0].pixels.squeeze(), shown(data)), name
+
+
+def test_coefficients_are_counted_for_the_memory_that_they_take():
+    for data, per_pixel in ((BASELINE, 1.5), (samples.save(samples.RGB.convert("CMYK"), "JPEG"), 4)):
+        grid = Grid.of(parse(data))
+        assert grid.coefficients == per_pixel * 96 * 64

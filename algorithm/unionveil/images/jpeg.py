@@ -42,6 +42,10 @@ __all__ = ["Codec", "read"]
 _MOST_PROGRESSIVE_PIXELS = 50_000_000
 """libjpeg holds all coefficients of a progressive file: above this, pixels are encoded baseline."""
 
+_MOST_COEFFICIENTS = 500_000_000
+"""A transform holds all coefficients, in a gigabyte: 330 megapixels of 4:2:0, 125 of CMYK. Above this, pixels
+are encoded."""
+
 _COLOURS = {
     Model.GREY: Colour.GREY,
     Model.YCC: Colour.RGB,
@@ -122,6 +126,8 @@ class _Writer:
 
     def _rewritten(self, patches: Sequence[Patch]) -> bytes:
         grid = Grid.of(self.jpeg)
+        if grid.coefficients > _MOST_COEFFICIENTS:
+            raise NotTransformable("its coefficients take too much memory")
         coding = Coding(
             self.jpeg.orientation,
             self.jpeg.progressive,
