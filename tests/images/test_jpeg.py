@@ -359,6 +359,13 @@ def test_without_libturbojpeg_a_face_is_covered_in_pixels():
         assert np.array_equal(before.blocks, after.blocks)
 
 
+def test_without_libturbojpeg_coefficients_out_of_range_end_no_process():
+    blocks = grey_blocks()
+    blocks[1, 1, 1] = 2047
+    written, _ = outputs(jpeg_coding.write([(1, 1, blocks)], (40, 32), table=1), PlainJpeg())
+    assert written.encoding is Encoding.PIXELS
+
+
 def test_without_libturbojpeg_rare_subsampling_is_refused_with_the_way_out():
     data = jpeg_coding.write(
         [(3, 1, grey_blocks(2, 9)), (1, 1, grey_blocks(2, 3)), (1, 1, grey_blocks(2, 3))], (70, 15)

@@ -6,9 +6,11 @@ mozjpeg-lossless-optimization codes all of them anew as they are.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-import mozjpeg_lossless_optimization as mozjpeg
 import numpy as np
 import simplejpeg
 
@@ -17,6 +19,13 @@ from .coefficients import Coding, Edit, NotTransformable, check_warning
 from .picture import Colour, Pixels
 
 __all__ = ["PlainJpeg"]
+
+_OPTIMIZE = """
+import sys
+sys.path[:] = sys.argv[1:]
+import mozjpeg_lossless_optimization as mozjpeg
+sys.stdout.buffer.write(mozjpeg.optimize(sys.stdin.buffer.read()))
+"""
 
 _NAMES = {Colour.GREY: "GRAY", Colour.RGB: "RGB", Colour.CMYK: "CMYK"}
 
@@ -59,12 +68,20 @@ class PlainJpeg:
         """
         if edits or coding.orientation != 1:
             raise NotTransformable("only libturbojpeg can change coefficients")
-        try:
-            output: bytes = mozjpeg.optimize(data)
-        except ValueError as error:
-            raise NotTransformable("mozjpeg refuses it") from error
+        output = _optimized(data)
         # mozjpeg reports no warning, so the result is looked at.
         before, after = (simplejpeg.decode_jpeg(file, strict=False) for file in (data, output))
         if not np.array_equal(before, after):
             raise NotTransformable("mozjpeg has changed the pixels")
         return output
+
+
+def _optimized(data: bytes) -> bytes:
+    """What MozJPEG writes; in a process of its own, because a coefficient out of range ends it."""
+    # Not what lies in the current folder, which may hold anything.
+    folders = [folder for folder in sys.path if Path(folder).is_absolute()]
+    command = [sys.executable, "-I", "-c", _OPTIMIZE, *folders]
+    done = subprocess.run(command, input=data, capture_output=True, check=False)  # noqa: S603 - our own program
+    if done.returncode or not done.stdout:
+        raise NotTransformable("mozjpeg refuses it")
+    return done.stdout
