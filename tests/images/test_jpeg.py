@@ -176,6 +176,31 @@ def test_damage_is_refused_by_name(name, codec):
         jpeg.read(DAMAGED[name], LIMIT, codec)
 
 
+def with_scans(data, chosen):
+    """A file with those of its scans whose number and limits are chosen."""
+    out, number = b"\xff\xd8", 0
+    for marker, body, coded in jpeg_coding.segments(data):
+        if marker != 0xDA or chosen(number, body[-3:]):
+            out += segment(marker, body) + coded
+        number += marker == 0xDA
+    return out + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("left", [1, 4, 8, 9])
+def test_a_progressive_file_that_ends_behind_a_scan_is_cut_off(left, codec):
+    with pytest.raises(UnreadableImage, match="cut off"):
+        jpeg.read(with_scans(PROGRESSIVE, lambda number, _: number < left), LIMIT, codec)
+
+
+def test_coefficients_that_were_never_sent_are_encoded_as_viewers_show_them(codec):
+    """Decoders smooth the picture; its coefficients alone would show steps."""
+    coarse = samples.save(samples.RGB.convert("L"), "JPEG", quality=50, progressive=True)
+    data = with_scans(coarse, lambda _, limits: limits[0] == 0)  # means in full, and nothing else
+    written, _ = outputs(data, codec)
+    assert written.encoding is Encoding.PIXELS
+    assert np.abs(shown(written.data) - shown(data)).mean() < 6
+
+
 def test_bytes_between_scans_could_hide_damage(codec):
     """libjpeg reports its first warning alone, so what comes behind these bytes is not known to be whole."""
     second = PROGRESSIVE.index(b"\xff\xc4", place(PROGRESSIVE, 0xDA))

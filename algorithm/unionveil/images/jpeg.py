@@ -126,6 +126,8 @@ class _Writer:
 
     def _rewritten(self, patches: Sequence[Patch]) -> bytes:
         grid = Grid.of(self.jpeg)
+        if not self.jpeg.whole:
+            raise NotTransformable("decoders show more than its coefficients")
         if grid.coefficients > _MOST_COEFFICIENTS:
             raise NotTransformable("its coefficients take too much memory")
         coding = Coding(
@@ -165,10 +167,10 @@ class _Writer:
 
 
 def _tables(jpeg: Jpeg) -> list[list[int]]:
-    """Of luma and chroma. Turned pixels have turned blocks, so their tables are turned with them."""
+    """Of luma and chroma, in 8 bits; turned where the pixels are, whose blocks are turned with them."""
     first, second = jpeg.components[0].table, jpeg.components[min(1, len(jpeg.components) - 1)].table
     swapped = swaps_axes(jpeg.orientation)
-    return [(table.T if swapped else table).ravel().tolist() for table in (first, second)]
+    return [np.minimum(table.T if swapped else table, 255).ravel().tolist() for table in (first, second)]
 
 
 def _subsampling(jpeg: Jpeg) -> str:
