@@ -399,6 +399,13 @@ def test_without_libturbojpeg_rare_subsampling_is_refused_with_the_way_out():
         jpeg.read(data, LIMIT, PlainJpeg())
 
 
+def test_without_libturbojpeg_four_rows_of_luma_to_one_of_chroma_are_done():
+    """simplejpeg decodes this subsampling and has no name for it."""
+    parts = [(1, 4, grey_blocks(8, 4)), (1, 1, grey_blocks(2, 4)), (1, 1, grey_blocks(2, 4))]
+    data = jpeg_coding.write(parts, (30, 60))
+    assert np.array_equal(jpeg.read(data, LIMIT, PlainJpeg()).frames[0].pixels, shown(data))
+
+
 def test_both_codecs_see_the_same_pixels():
     if CODECS["libturbojpeg"] is None:
         pytest.skip("no libturbojpeg here; on Debian: apt-get install libturbojpeg0")

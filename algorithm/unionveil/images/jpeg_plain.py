@@ -41,14 +41,12 @@ class PlainJpeg:
             UnsupportedImage: a rare subsampling.
         """
         try:
-            simplejpeg.decode_jpeg_header(data, strict=False)
-        except ValueError as error:
-            raise UnsupportedImage(
-                "the JPEG has a rare subsampling, which is handled only where libturbojpeg is installed"
-            ) from error
-        try:
             pixels = self._decode(data, colour)
         except ValueError as error:
+            if not _header_is_read(data):
+                raise UnsupportedImage(
+                    "the JPEG has a rare subsampling, which is handled only where libturbojpeg is installed"
+                ) from error
             check_warning(str(error))
             pixels = self._decode(data, colour, strict=False)
         if pixels.shape[1::-1] != size_wh:
@@ -74,6 +72,14 @@ class PlainJpeg:
         if not np.array_equal(before, after):
             raise NotTransformable("mozjpeg has changed the pixels")
         return output
+
+
+def _header_is_read(data: bytes) -> bool:
+    try:
+        simplejpeg.decode_jpeg_header(data, strict=False)
+    except (ValueError, KeyError):  # the latter for subsampling that it has no name for
+        return False
+    return True
 
 
 def _optimized(data: bytes) -> bytes:
