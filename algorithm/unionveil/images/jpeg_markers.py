@@ -59,13 +59,13 @@ _STANDARD_TABLES = frozenset(bytes.fromhex(table) for table in (  # T.81, K.3: c
 
 
 class Model(Enum):
-    """What the components are; the value is the marker that makes every reader take them for that."""
+    """What the components are."""
 
-    GREY = "JFIF grey"
-    YCC = "JFIF"
-    RGB = "Adobe 0, 3"
-    CMYK = "Adobe 0, 4"
-    YCCK = "Adobe 2, 4"
+    GREY = "luma"
+    YCC = "luma and chroma"
+    RGB = "red, green, blue"
+    CMYK = "inks"
+    YCCK = "inks, the coloured ones as luma and chroma"
 
 
 @dataclass(frozen=True)
