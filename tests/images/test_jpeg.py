@@ -14,7 +14,7 @@ from unionveil import UnreadableImage, UnsupportedImage
 from unionveil.images import Encoding, Patch, jpeg
 from unionveil.images.coefficients import load
 from unionveil.images.jpeg_blocks import Grid
-from unionveil.images.jpeg_markers import Model, head, parse
+from unionveil.images.jpeg_markers import Model, has_standard_tables, head, parse
 from unionveil.images.jpeg_plain import PlainJpeg
 
 LIMIT = 1e6
@@ -420,3 +420,12 @@ def test_coefficients_are_counted_for_the_memory_that_they_take():
     for data, per_pixel in ((BASELINE, 1.5), (samples.save(samples.RGB.convert("CMYK"), "JPEG"), 4)):
         grid = Grid.of(parse(data))
         assert grid.coefficients == per_pixel * 96 * 64
+
+
+def test_standard_tables_are_recognized():
+    assert has_standard_tables(BASELINE)
+    assert has_standard_tables(RESTARTS)
+    assert not has_standard_tables(PROGRESSIVE)
+    assert not has_standard_tables(without_tables(BASELINE))
+    assert not has_standard_tables(samples.save(samples.RGB, "JPEG", optimize=True))
+    assert not has_standard_tables(BASELINE.replace(b"\x22\x71\x14\x32", b"\x22\x71\x32\x14"))

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ..errors import UnreadableImage, UnsupportedImage
 from .orientation import read_density, read_orientation
 
-__all__ = ["Component", "Jpeg", "Model", "head", "parse", "with_head"]
+__all__ = ["Component", "Jpeg", "Model", "has_standard_tables", "head", "parse", "with_head"]
 
 _SOI, _EOI, _SOS, _DQT, _DHT, _DRI, _DAC, _DNL = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD, 0xCC, 0xDC
 _DHP, _EXP, _COM = 0xDE, 0xDF, 0xFE
@@ -464,3 +464,24 @@ def with_head(data: bytes, new: bytes) -> bytes:
     while _APP0 <= data[position + 1] <= _APP15 or data[position + 1] == _COM:
         position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
     return new + data[position:]
+
+
+def has_standard_tables(data: bytes) -> bool:
+    """Whether a sequential file brings the Huffman tables of T.81, K.3, for its first scan.
+
+    Args:
+        data: a whole file that an encoder wrote.
+    """
+    position = 2
+    tables: dict[int, bytes] = {}
+    while (marker := data[position + 1]) != _SOS:
+        end = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+        if marker == _DHT:
+            tables |= dict(_huffman(data[position + 4 : end]))
+        elif marker in _SOF and marker not in (0xC0, 0xC1):
+            return False
+        position = end
+    components = data[position + 4]
+    scan = data[position + 5 : position + 5 + 2 * components]
+    used = {kind | number for pair in scan[1::2] for kind, number in ((0, pair >> 4), (16, pair & 15))}
+    return all(tables.get(name) in _STANDARD_TABLES for name in used)
