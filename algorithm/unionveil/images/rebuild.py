@@ -1,0 +1,117 @@
+"""A HEIC or AVIF before it is decoded: put together anew where every byte is accounted for."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, replace
+
+from ..errors import ImageTooLarge
+from . import isobmff
+from .coded import Cicp, NotAccounted
+from .icc import clean_profile
+from .isobmff import Container, Item
+from .still import Still, coded_items, read_colours, read_still, write_still
+
+__all__ = ["Rebuilt", "check_sizes", "rebuild"]
+
+_CHROMA = (400, 420, 422, 444)
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What is known of a file before its pixels are.
+
+    Attributes:
+        source: the file to decode.
+        accounted: whether it may be an output: it holds one picture and nothing else. Only decoding shows
+            how far its entropy coded data are used (`tails.py`).
+        items: the coded items that the picture is made of; empty where the file is not understood.
+        depth: bits per sample, where they are known.
+        chroma: 400 (grey), 420, 422 or 444, where it is known.
+        cicp: colours that the file names.
+        icc: colour profile, cleaned.
+        light_level: content light level (`clli`).
+    """
+
+    source: bytes
+    accounted: bool = False
+    items: tuple[Item, ...] = ()
+    depth: int | None = None
+    chroma: int | None = None
+    cicp: Cicp | None = None
+    icc: bytes | None = None
+    light_level: tuple[int, int] | None = None
+
+
+def rebuild(data: bytes) -> Rebuilt:
+    """Takes a file apart.
+
+    Raises:
+        UnreadableImage: the file is cut off.
+    """
+    try:
+        container = isobmff.read(data)
+    except NotAccounted:
+        return Rebuilt(data)
+    try:
+        still = read_still(container)
+    except NotAccounted:
+        return _unaccounted(data, container)
+    return _accounted(still)
+
+
+def _accounted(still: Still) -> Rebuilt:
+    first = still.colours.tiles[0]
+    still = replace(still, icc=_clean(still.icc, first.chroma))
+    source = write_still(still)
+    return Rebuilt(
+        source,
+        True,
+        tuple(coded_items(isobmff.read(source))),
+        first.depth,
+        first.chroma,
+        still.cicp or first.cicp,
+        still.icc,
+        still.light_level,
+    )
+
+
+def _unaccounted(data: bytes, container: Container) -> Rebuilt:
+    """Goes by what the file says of itself, to encode it anew in the same way."""
+    try:
+        items = tuple(coded_items(container))
+        depth, chroma = _configured(items[0])
+        own, inner = read_colours(container.items[container.primary]), read_colours(items[0])
+    except (NotAccounted, KeyError, IndexError, struct.error):
+        return Rebuilt(data)
+    icc = _clean(own[1] or inner[1], chroma)
+    return Rebuilt(data, False, items, depth, chroma, own[0] or inner[0], icc)
+
+
+def _configured(item: Item) -> tuple[int | None, int | None]:
+    """Depth and chroma sampling that the configuration of a coded item names."""
+    for body in item.bodies(b"hvcC"):
+        return 8 + (body[17] & 7), _CHROMA[body[16] & 3]
+    for body in item.bodies(b"av1C"):
+        depth = 8 + 2 * (body[2] >> 6 & 1) + 2 * (body[2] >> 5 & 1)
+        return depth, 400 if body[2] & 16 else (444, 420, 422, 420)[body[2] >> 2 & 3]
+    return None, None
+
+
+def _clean(icc: bytes | None, chroma: int | None) -> bytes | None:
+    return clean_profile(icc, 1 if chroma == 400 else 3) if icc else None
+
+
+def check_sizes(rebuilt: Rebuilt, max_pixels: float) -> None:
+    """Refuses a picture made of parts that are far larger than itself.
+
+    Raises:
+        ImageTooLarge: they have more than four times the pixels that a picture may have.
+    """
+    pixels = 0
+    for item in rebuilt.items:
+        for body in item.bodies(b"ispe"):
+            width, height = struct.unpack_from(">II", body, 4) if len(body) >= 12 else (0, 0)
+            pixels += width * height
+    if pixels > 4 * max_pixels:
+        raise ImageTooLarge(pixels, int(max_pixels))

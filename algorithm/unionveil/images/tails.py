@@ -1,0 +1,86 @@
+"""Whether a decoder needs a coded picture to its last byte, and no byte more.
+
+Entropy coded data do not say where they end: a decoder stops when it has all blocks. Behind that point anything
+could lie, and where the data stop too early decoders make up the rest. Both show when the end is changed: other
+last bytes must give other pixels, and bytes behind the end must not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from ..errors import UnreadableImage
+from . import av1, hevc
+from .isobmff import Container, Item, write
+from .picture import Pixels
+
+__all__ = ["check_tails"]
+
+_BEHIND = b"\x5a\xc3\x96\x0f\xf0\x69\x3c\xa5"
+"""Bytes to put behind the end: no run of zeros, which could be an end of its own."""
+
+_CHANGES = [(4, 0xFF), (4, 0x55), (4, 0xAA), (4, 0x0F), (4, 0x33), (6, 0xFF), (6, 0x66), (8, 0xFF), (8, 0x99)]
+"""Last bytes to change, and the bits in them. One change can leave the pixels as they are by chance."""
+
+_SIZE = (b"ispe", b"hvcC", b"av1C", b"pixi")
+
+
+def check_tails(items: Iterable[Item], decode: Callable[[bytes], Pixels]) -> None:
+    """Checks the ends of coded items of one picture.
+
+    Args:
+        items: of the kind `hvc1` or `av01`; others are passed over.
+        decode: a file with one item to its pixels; may raise anything.
+
+    Raises:
+        UnreadableImage: an item ends too early, or goes on behind its picture.
+    """
+    for item in {item.data: item for item in items if item.kind in (b"hvc1", b"av01")}.values():
+        _check(item, decode)
+
+
+def _check(item: Item, decode: Callable[[bytes], Pixels]) -> None:
+    pixels = decode(_alone(item))
+    try:
+        same = np.array_equal(decode(_ending(item, 0, _BEHIND)), pixels)
+    except Exception:  # the decoder's own errors: it read what lies behind the end
+        same = False
+    if not same:
+        raise UnreadableImage("the picture is damaged: its coded data end too early")
+    if not any(_changes(item, cut, mask, pixels, decode) for cut, mask in _CHANGES):
+        raise UnreadableImage("the picture is damaged, or other data follow it inside its coded data")
+
+
+def _changes(item: Item, cut: int, mask: int, pixels: Pixels, decode: Callable[[bytes], Pixels]) -> bool:
+    """Whether other last bytes give other pixels."""
+    end = _end(item, cut)
+    try:
+        return not np.array_equal(decode(_ending(item, cut, bytes(byte ^ mask for byte in end))), pixels)
+    except Exception:  # a decoder that fails has read them
+        return True
+
+
+def _end(item: Item, cut: int) -> bytes:
+    if item.kind == b"av01":
+        return av1.read_end(item.data, cut)
+    return hevc.read_end(item.data, _length_size(item), cut)
+
+
+def _ending(item: Item, cut: int, more: bytes) -> bytes:
+    """A file with the item alone, with another end."""
+    if item.kind == b"av01":
+        return _alone(replace(item, data=av1.replace_end(item.data, cut, more)))
+    return _alone(replace(item, data=hevc.replace_end(item.data, _length_size(item), cut, more)))
+
+
+def _length_size(item: Item) -> int:
+    return hevc.length_size(item.bodies(b"hvcC")[0])
+
+
+def _alone(item: Item) -> bytes:
+    brands = (b"avif", b"mif1") if item.kind == b"av01" else (b"heic", b"mif1", b"heic")
+    properties = tuple(each for each in item.properties if each.kind in _SIZE)
+    return write(Container(1, {1: replace(item, properties=properties, hidden=False)}), brands)
