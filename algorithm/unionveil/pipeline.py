@@ -57,7 +57,7 @@ class Anonymizer:
             faces = tuple(self.faces_of(frame) for frame in picture.frames)
             size_wh = picture.frames[0].size_wh
             patches = [self._redact(*part) for part in zip(picture.frames, faces, strict=True)]
-            return Anonymized(picture.write(patches), picture.format, size_wh, faces)
+            return Anonymized(picture.write(patches).data, picture.format, size_wh, faces)
         except ImageError as error:
             return Rejected(error.reason, str(error))
         except UnionVeilError:

@@ -19,13 +19,13 @@ LIMIT = 1e6
 
 def untouched(picture):
     """The output where nothing is covered."""
-    return picture.write([()] * len(picture.frames))
+    return picture.write([()] * len(picture.frames)).data
 
 
 def encode(picture):
     """The output where something is covered: by patches that cover no pixel, so that all can be compared."""
     nowhere = Patch(slice(0, 1), slice(0, 1), np.zeros((1, 1, 1), np.uint8), np.zeros((1, 1), bool))
-    return picture.write([(nowhere,)] * len(picture.frames))
+    return picture.write([(nowhere,)] * len(picture.frames)).data
 
 
 def same_pixels(a, b):
@@ -76,7 +76,7 @@ def test_a_clean_file_has_the_same_pixels_and_no_metadata(name):
 
 @pytest.mark.parametrize(
     "name",
-    [name for name in ALL if name != "avif-animated"],  # the one that has to be encoded again with loss
+    [name for name in ALL if name not in ("avif-animated", "heic-deep")],  # these are encoded anew with loss
 )
 def test_a_file_without_a_face_keeps_its_pixels_exactly(name):
     picture = decode(ALL[name], LIMIT)

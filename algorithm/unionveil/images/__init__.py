@@ -5,9 +5,21 @@ from __future__ import annotations
 from ..errors import ImageError, UnreadableImage
 from ..formats import ImageFormat, sniff
 from . import avif, bmp, gif, heif, jpeg, png, tiff, webp
-from .picture import Colour, Frame, Patch, Patches, Picture, Pixels, paint
+from .picture import Colour, Encoding, Frame, Patch, Patches, Picture, Pixels, Written, paint
 
-__all__ = ["Colour", "Frame", "ImageFormat", "Patch", "Patches", "Picture", "Pixels", "decode", "paint"]
+__all__ = [
+    "Colour",
+    "Encoding",
+    "Frame",
+    "ImageFormat",
+    "Patch",
+    "Patches",
+    "Picture",
+    "Pixels",
+    "Written",
+    "decode",
+    "paint",
+]
 
 _READERS = {
     ImageFormat.JPEG: jpeg.read,

@@ -48,7 +48,7 @@ def account(data: bytes) -> CodedImage:
     """Takes a coded item apart and puts together what its picture needs.
 
     Raises:
-        NotAccounted: more than one frame or tile, or a structure whose bytes are not all understood.
+        NotAccounted: more than one frame, or a structure whose bytes are not all understood.
     """
     try:
         return _account(data)
@@ -62,7 +62,7 @@ def _account(data: bytes) -> CodedImage:
     if kinds not in ([_SEQUENCE_HEADER, _FRAME], [_SEQUENCE_HEADER, _FRAME_HEADER, _TILE_GROUP]):
         raise NotAccounted("a coded picture of more than one frame")
     sequence = _read_sequence(BitReader(units[0][1]))
-    size_wh = _check_frame(BitReader(units[1][1][:64]), sequence)
+    size_wh, streams = _check_frame(BitReader(units[1][1][:64]), sequence)
     units[-1] = units[-1][0], units[-1][1].rstrip(b"\x00")
     coded = b"".join(_write_unit(kind, body) for kind, body in units)
     return CodedImage(
@@ -75,6 +75,7 @@ def _account(data: bytes) -> CodedImage:
         coded,
         sequence.cicp,
         sequence.profile,
+        streams,
     )
 
 
@@ -209,11 +210,10 @@ def _chroma_halved(reader: BitReader, profile: int, depth: int) -> tuple[bool, b
     return across, across and reader.flag()
 
 
-def _check_frame(reader: BitReader, sequence: _Sequence) -> tuple[int, int]:
-    """Reads a frame header (5.9) up to its tiles; gives the frame's size."""
-    if not sequence.reduced:
-        if reader.u(4) != 0b0001:  # not another frame, a key frame, shown
-            raise NotAccounted("a coded picture that is not shown at once")
+def _check_frame(reader: BitReader, sequence: _Sequence) -> tuple[tuple[int, int], bool]:
+    """Reads a frame header (5.9) up to its tiles; gives the frame's size, and whether there are several."""
+    if not sequence.reduced and reader.u(4) != 0b0001:  # not another frame, a key frame, shown
+        raise NotAccounted("a coded picture that is not shown at once")
     disable_update = reader.flag()
     screen_content = sequence.screen_content
     if screen_content == _SELECT:
@@ -235,18 +235,17 @@ def _check_frame(reader: BitReader, sequence: _Sequence) -> tuple[int, int]:
         reader.u(1)
     if not sequence.reduced and not disable_update:
         reader.u(1)
-    _check_one_tile(reader, sequence, (coded_width, size_wh[1]))
-    return size_wh
+    return size_wh, _has_tiles(reader, sequence, (coded_width, size_wh[1]))
 
 
-def _check_one_tile(reader: BitReader, sequence: _Sequence, size_wh: tuple[int, int]) -> None:
-    """Reads how a frame is divided (5.9.15): where one tile ends inside others cannot be seen."""
-    across, down = (-(-2 * ((side + 7) // 8) * 4 // sequence.superblock) for side in size_wh)
-    if across * sequence.superblock > _MAX_TILE_WIDTH or across * down * sequence.superblock**2 > _MAX_TILE_AREA:
-        raise NotAccounted("a picture of several entropy coded streams")
+def _has_tiles(reader: BitReader, sequence: _Sequence, size_wh: tuple[int, int]) -> bool:
+    """Whether a frame is divided into several tiles (5.9.15)."""
+    side = sequence.superblock
+    across, down = (-(-2 * ((length + 7) // 8) * 4 // side) for length in size_wh)
+    if across * side > _MAX_TILE_WIDTH or across * down * side * side > _MAX_TILE_AREA:
+        return True
     uniform = reader.flag()
-    if not uniform or any(reader.flag() for blocks in (across, down) if blocks > 1):
-        raise NotAccounted("a picture of several entropy coded streams")
+    return not uniform or any(reader.flag() for blocks in (across, down) if blocks > 1)
 
 
 def _write_configuration(sequence: _Sequence) -> bytes:

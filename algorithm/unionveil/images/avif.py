@@ -1,7 +1,7 @@
 """AVIF, read through libavif (Pillow; OpenCV for more than 8 bits) and written through them.
 
-A picture of which every byte is accounted for (`rebuild.py`, `tails.py`) keeps its coded data in a new container;
-any other is encoded anew, in its depth and with its colours.
+A picture of which every byte is accounted for (`rebuild.py`, `tails.py`) keeps its coded data in a new
+container; any other is encoded anew, in its depth and with its colours.
 """
 
 from __future__ import annotations
@@ -13,25 +13,22 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from ..errors import UnreadableImage
 from ..formats import ImageFormat
 from . import isobmff
-from .coded import Cicp
-from .fidelity import faithful
-from .icc import clean_profile
+from .lossy import faithful, lossy_writer
 from .orientation import read_orientation, upright
-from .picture import Colour, Frame, Picture, Pixels, Rendering, swap_red_blue, writer
+from .picture import Colour, Frame, Picture, Rendering, swap_red_blue
 from .pillow import check_size, opened, read_frames, save_frames, to_image
 from .rebuild import Rebuilt, check_sizes, rebuild
 from .still import read_still, write_still
-from .tails import check_tails
+from .tails import check_tails, end_exactly
 
 __all__ = ["read"]
 
 _SETTINGS: tuple[tuple[int, int | None], ...] = ((90, None), (95, None), (99, None), (100, 444))
-"""Quality and chroma sampling of outputs, the next where one does not look like its picture (`fidelity.py`);
+"""Quality and chroma sampling of outputs, the next where one does not look like its picture (`lossy.py`);
 None keeps the sampling."""
 
 _BT601, _SRGB = 6, (1, 13, 6, True)
@@ -41,36 +38,54 @@ def read(data: bytes, max_pixels: float) -> Picture:
     """Decodes an AVIF, all frames of an animation; see `images.decode`."""
     rebuilt = rebuild(data)
     # Rebuilt or not, what the detector sees is what would be written.
-    frames, icc = _decode(rebuilt.source, max_pixels, rebuilt.depth or 8)
+    frames = _decode(rebuilt.source, max_pixels, rebuilt.depth or 8)
     check_sizes(rebuilt, max_pixels)
-    check_tails(rebuilt.items, lambda file: _decode(file, max_pixels, rebuilt.depth or 8)[0][0].pixels)
+    exact = end_exactly(rebuilt.items, _decodes)
+    if exact is not True:
+        check_tails(rebuilt.items, lambda file: _decode(file, max_pixels, rebuilt.depth or 8)[0].pixels)
+    accounted = rebuilt.accounted and (exact or (exact is None and not rebuilt.streams))
     encode = partial(_encode, rebuilt=rebuilt, max_pixels=max_pixels)
     return Picture(
         ImageFormat.AVIF,
         frames,
-        writer(frames, encode, rebuilt.source if rebuilt.accounted else None),
+        lossy_writer(frames, encode, lambda: rebuilt.source if accounted else None),
         Rendering(rebuilt.icc, rebuilt.cicp),
     )
 
 
-def _decode(data: bytes, max_pixels: float, depth: int) -> tuple[tuple[Frame, ...], bytes | None]:
+def _decode(data: bytes, max_pixels: float, depth: int) -> tuple[Frame, ...]:
     with opened(data, "AVIF") as image:
         count = getattr(image, "n_frames", 1)
         check_size(image.size, count, max_pixels)
-        icc = image.info.get("icc_profile")
         orientation = read_orientation(image.info.get("exif", b""))
         if depth > 8 and count == 1:
-            return (_decode_deep(data, depth, orientation),), icc
-        return read_frames(image, orientation=orientation), icc
+            return (_decode_deep(data, depth, orientation),)
+        return read_frames(image, orientation=orientation)
+
+
+def _decodes(data: bytes) -> bool:
+    """Whether OpenCV's decoder, which is libaom, takes a file."""
+    return _imdecode(data) is not None
+
+
+def _imdecode(data: bytes) -> Any:
+    """`(H, W)` or `(H, W, C)`, blue first, or None; without a word on standard error."""
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 def _decode_deep(data: bytes, depth: int, orientation: int) -> Frame:
     """A still of more than 8 bits; its samples are spread over 16."""
-    pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    pixels = _imdecode(data)
     if pixels is None or pixels.dtype != np.uint16:
         raise UnreadableImage("the AVIF is damaged: its pixels cannot be decoded")
     pixels = swap_red_blue(pixels.reshape(*pixels.shape[:2], -1))
-    pixels = pixels << (16 - depth) | pixels >> (2 * depth - 16)
+    pixels = np.bitwise_or(pixels << (16 - depth), pixels >> (2 * depth - 16), dtype=np.uint16)
     colour = {1: Colour.GREY, 3: Colour.RGB, 4: Colour.RGBA}[pixels.shape[2]]
     return Frame(upright(pixels, orientation), colour)
 
@@ -86,7 +101,7 @@ def _encode(frames: tuple[Frame, ...], rebuilt: Rebuilt, max_pixels: float) -> b
         data = _encode_shallow(frames, quality, chroma or rebuilt.chroma or 420, rebuilt.icc)
         return _retagged(data, rebuilt) if len(frames) == 1 else data
 
-    return faithful(frames, encode, lambda data: _decode(data, max_pixels, depth)[0], _SETTINGS)
+    return faithful(frames, encode, lambda data: _decode(data, max_pixels, depth), _SETTINGS)
 
 
 def _encode_shallow(frames: Sequence[Frame], quality: int, chroma: int, icc: bytes | None) -> bytes:
@@ -102,7 +117,7 @@ def _encode_shallow(frames: Sequence[Frame], quality: int, chroma: int, icc: byt
 
 
 def _encode_deep(frame: Frame, quality: int, depth: int) -> bytes:
-    pixels = swap_red_blue(frame.pixels >> (16 - depth))
+    pixels = swap_red_blue(np.right_shift(frame.pixels, 16 - depth, dtype=np.uint16))
     options = [cv2.IMWRITE_AVIF_QUALITY, quality, cv2.IMWRITE_AVIF_DEPTH, depth, cv2.IMWRITE_AVIF_SPEED, 6]
     done, data = cv2.imencode(".avif", pixels, options)
     if not done:

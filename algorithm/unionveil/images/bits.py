@@ -36,7 +36,7 @@ class BitReader:
         return bool(self.u(1))
 
     def ue(self, most: int = 255) -> int:
-        """An unsigned Exp-Golomb code, ue(v) of ITU-T H.265, 9.2."""
+        """An unsigned Exp-Golomb code (ITU-T H.265, 9.2)."""
         zeros = 0
         while not self.flag():
             zeros += 1
@@ -48,7 +48,7 @@ class BitReader:
         return value
 
     def se(self, most: int = 127) -> int:
-        """A signed Exp-Golomb code, se(v) of ITU-T H.265, 9.2.2, between `-most` and `most`."""
+        """A signed Exp-Golomb code (ITU-T H.265, 9.2.2) between `-most` and `most`."""
         code = self.ue(2 * most)
         return (code + 1) // 2 if code % 2 else -(code // 2)
 

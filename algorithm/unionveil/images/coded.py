@@ -39,6 +39,7 @@ class CodedImage:
             by decoding (`tails.py`).
         cicp: colour description inside the coded data, if there is one.
         profile: `general_profile_idc` of HEVC, `seq_profile` of AV1.
+        streams: whether its entropy coded data are several streams, each with an end of its own.
     """
 
     codec: Codec
@@ -50,3 +51,4 @@ class CodedImage:
     data: bytes
     cicp: Cicp | None
     profile: int
+    streams: bool = False

@@ -1,7 +1,7 @@
 """HEIC, read and written through libheif.
 
-A picture of which every byte is accounted for (`rebuild.py`, `tails.py`) keeps its coded data in a new container;
-any other is encoded anew, in its depth and with its colours.
+A picture of which every byte is accounted for (`rebuild.py`, `tails.py`) keeps its coded data in a new
+container; any other is encoded anew, in its depth and with its colours.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from ..errors import UnreadableImage, UnsupportedImage
 from ..formats import ImageFormat
 from . import isobmff
 from .coded import Cicp
-from .fidelity import faithful
-from .picture import Colour, Frame, Picture, Pixels, Rendering, writer
+from .lossy import faithful, lossy_writer
+from .picture import Colour, Frame, Picture, Pixels, Rendering
 from .pillow import check_size
 from .rebuild import Rebuilt, check_sizes, rebuild
 from .still import read_still, write_still
@@ -28,12 +28,12 @@ from .tails import check_tails
 __all__ = ["read"]
 
 _SETTINGS: tuple[tuple[int, int | None], ...] = ((90, None), (95, None), (98, None), (100, 444))
-"""Quality and chroma sampling of outputs, the next where one does not look like its picture (`fidelity.py`);
+"""Quality and chroma sampling of outputs, the next where one does not look like its picture (`lossy.py`);
 None keeps the sampling."""
 
 _ENCODER = {"x265:pools": "none", "x265:wpp": "0", "x265:frame-threads": "1", "x265:info": "0"}
-"""One thread and one stream for each picture: workers share the cores already, x265 waits for ever for a thread
-that it cannot start, and a single stream can be accounted for when the output is read again."""
+"""One thread and one stream for each picture: workers share the cores already, x265 waits for ever for a
+thread that it cannot start, and a single stream can be accounted for when the output is read again."""
 
 _MODES = {
     "L": Colour.GREY,
@@ -57,13 +57,14 @@ def read(data: bytes, max_pixels: float) -> Picture:
     # Rebuilt or not, what the detector sees is what would be written.
     frame, cicp = _decode(rebuilt.source, max_pixels)
     check_sizes(rebuilt, max_pixels)
-    check_tails(rebuilt.items, lambda file: _decode(file, max_pixels)[0].pixels)
+    whole = frame.pixels if rebuilt.accounted else None
+    check_tails(rebuilt.items, lambda file: _decode(file, max_pixels)[0].pixels, whole)
     cicp = rebuilt.cicp or cicp
     encode = partial(_encode, rebuilt=rebuilt, cicp=cicp, max_pixels=max_pixels)
     return Picture(
         ImageFormat.HEIC,
         (frame,),
-        writer((frame,), encode, rebuilt.source if rebuilt.accounted else None),
+        lossy_writer((frame,), encode, lambda: rebuilt.source if rebuilt.accounted else None),
         Rendering(rebuilt.icc, cicp),
     )
 

@@ -171,7 +171,7 @@ class _Reader:
         self._data = data
         self._position = 0
 
-    def int(self, size: int) -> int:
+    def u(self, size: int) -> int:
         if self._position + size > len(self._data):
             raise ValueError("a box is too short")
         value = int.from_bytes(self._data[self._position : self._position + size], "big")
@@ -179,8 +179,8 @@ class _Reader:
         return value
 
     def version(self) -> int:
-        version = self.int(1)
-        self.int(3)
+        version = self.u(1)
+        self.u(3)
         return version
 
     def rest(self) -> bytes:
@@ -189,7 +189,7 @@ class _Reader:
 
 def _read_meta(parts: dict[bytes, bytes], data: bytes) -> Container:
     pitm = _Reader(parts[b"pitm"])
-    primary = pitm.int(2 if pitm.version() == 0 else 4)
+    primary = pitm.u(2 if pitm.version() == 0 else 4)
     iprp = _unique(parts[b"iprp"])
     properties = list(_boxes(iprp[b"ipco"]))
     associations = _dict(_associations(iprp[b"ipma"]))
@@ -219,16 +219,16 @@ def _dict(pairs: Iterator[tuple[int, _Value]]) -> dict[int, _Value]:
 
 def _item_kinds(body: bytes) -> Iterator[tuple[int, tuple[bytes, bool]]]:
     reader = _Reader(body)
-    reader.int(2 if reader.version() == 0 else 4)
+    reader.u(2 if reader.version() == 0 else 4)
     for box in _boxes(reader.rest()):
         item = _Reader(box.body)
-        version, hidden = item.int(1), item.int(3) & 1
+        version, hidden = item.u(1), item.u(3) & 1
         if version < 2:
             raise NotAccounted("an item of an old kind")
-        number = item.int(2 if version == 2 else 4)
-        if item.int(2):
+        number = item.u(2 if version == 2 else 4)
+        if item.u(2):
             raise NotAccounted("a protected item")
-        yield number, (item.int(4).to_bytes(4, "big"), bool(hidden))
+        yield number, (item.u(4).to_bytes(4, "big"), bool(hidden))
 
 
 def _references(body: bytes) -> Iterator[Reference]:
@@ -236,19 +236,19 @@ def _references(body: bytes) -> Iterator[Reference]:
     size = 2 if head.version() == 0 else 4
     for box in _boxes(head.rest()):
         reader = _Reader(box.body)
-        source = reader.int(size)
-        yield Reference(box.kind, source, tuple(reader.int(size) for _ in range(reader.int(2))))
+        source = reader.u(size)
+        yield Reference(box.kind, source, tuple(reader.u(size) for _ in range(reader.u(2))))
 
 
 def _associations(body: bytes) -> Iterator[tuple[int, list[tuple[int, bool]]]]:
     reader = _Reader(body)
-    version = reader.int(1)
-    wide = reader.int(3) & 1
-    for _ in range(reader.int(4)):
-        item = reader.int(2 if version < 1 else 4)
+    version = reader.u(1)
+    wide = reader.u(3) & 1
+    for _ in range(reader.u(4)):
+        item = reader.u(2 if version < 1 else 4)
         pairs = []
-        for _ in range(reader.int(1)):
-            value = reader.int(2 if wide else 1)
+        for _ in range(reader.u(1)):
+            value = reader.u(2 if wide else 1)
             essential = 0x8000 if wide else 0x80
             pairs.append((value & (essential - 1), bool(value & essential)))
         yield item, pairs
@@ -257,18 +257,18 @@ def _associations(body: bytes) -> Iterator[tuple[int, list[tuple[int, bool]]]]:
 def _item_data(body: bytes) -> Iterator[tuple[int, _Extents]]:
     reader = _Reader(body)
     version = reader.version()
-    sizes = reader.int(2)
+    sizes = reader.u(2)
     offset_size, length_size, base_size, index_size = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
-    for _ in range(reader.int(2 if version < 2 else 4)):
-        item = reader.int(2 if version < 2 else 4)
-        method = reader.int(2) & 15 if version in (1, 2) else 0
-        reader.int(2)  # data reference; 0 is this file, and others do not occur in pictures
-        base = reader.int(base_size)
+    for _ in range(reader.u(2 if version < 2 else 4)):
+        item = reader.u(2 if version < 2 else 4)
+        method = reader.u(2) & 15 if version in (1, 2) else 0
+        reader.u(2)  # data reference; 0 is this file, and others do not occur in pictures
+        base = reader.u(base_size)
         pieces = []
-        for _ in range(reader.int(2)):
+        for _ in range(reader.u(2)):
             if version in (1, 2):
-                reader.int(index_size)
-            pieces.append((base + reader.int(offset_size), reader.int(length_size)))
+                reader.u(index_size)
+            pieces.append((base + reader.u(offset_size), reader.u(length_size)))
         yield item, _Extents(method, tuple(pieces))
 
 
@@ -308,7 +308,10 @@ def _write_meta(container: Container, offset: int) -> bytes:
         for number, item in container.items.items()
     ]
     iref = b"".join(
-        _box(each.kind, struct.pack(f">HH{len(each.targets)}H", each.source, len(each.targets), *each.targets))
+        _box(
+            each.kind,
+            struct.pack(f">{2 + len(each.targets)}H", each.source, len(each.targets), *each.targets),
+        )
         for each in container.references
     )
     iloc = struct.pack(">IHH", 0, 0x4400, len(container.items))

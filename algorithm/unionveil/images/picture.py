@@ -17,6 +17,7 @@ from ..formats import ImageFormat
 
 __all__ = [
     "Colour",
+    "Encoding",
     "Frame",
     "Patch",
     "Patches",
@@ -24,6 +25,7 @@ __all__ = [
     "Pixels",
     "Rendering",
     "Writer",
+    "Written",
     "paint",
     "swap_red_blue",
     "writer",
@@ -165,7 +167,31 @@ def paint(pixels: Pixels, colour: Colour, patches: Sequence[Patch]) -> None:
             np.copyto(target[..., channels:], np.iinfo(pixels.dtype).max, where=where)
 
 
-Writer: TypeAlias = Callable[[Patches], bytes]
+class Encoding(str, Enum):
+    """How the coded samples of an output came about."""
+
+    PIXELS = "pixels"
+    """Encoded anew from decoded pixels."""
+    COEFFICIENTS = "coefficients"
+    """A JPEG's coefficients, written anew: every block that no patch touches is exactly the input's."""
+    KEPT = "kept"
+    """The input's coded data, accounted for byte by byte (HEIC, AVIF, lossy WebP)."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """An encoded picture.
+
+    Attributes:
+        data: the whole file.
+        encoding: how its coded samples came about.
+    """
+
+    data: bytes
+    encoding: Encoding
+
+
+Writer: TypeAlias = Callable[[Patches], Written]
 """Encodes a picture with patches laid over its frames; one sequence of patches for each frame."""
 
 
@@ -221,11 +247,11 @@ def writer(
             them again: the output where no patch is laid.
     """
 
-    def write(patches: Patches) -> bytes:
+    def write(patches: Patches) -> Written:
         if clean is not None and not any(patches):
-            return clean
+            return Written(clean, Encoding.KEPT)
         with _painted(frames, patches):
-            return encode(frames)
+            return Written(encode(frames), Encoding.PIXELS)
 
     return write
 

@@ -26,6 +26,7 @@ class Rebuilt:
         accounted: whether it may be an output: it holds one picture and nothing else. Only decoding shows
             how far its entropy coded data are used (`tails.py`).
         items: the coded items that the picture is made of; empty where the file is not understood.
+        streams: whether some of them have several entropy coded streams.
         depth: bits per sample, where they are known.
         chroma: 400 (grey), 420, 422 or 444, where it is known.
         cicp: colours that the file names.
@@ -36,6 +37,7 @@ class Rebuilt:
     source: bytes
     accounted: bool = False
     items: tuple[Item, ...] = ()
+    streams: bool = False
     depth: int | None = None
     chroma: int | None = None
     cicp: Cicp | None = None
@@ -68,6 +70,7 @@ def _accounted(still: Still) -> Rebuilt:
         source,
         True,
         tuple(coded_items(isobmff.read(source))),
+        any(tile.streams for layer in (still.colours, still.alpha) if layer for tile in layer.tiles),
         first.depth,
         first.chroma,
         still.cicp or first.cicp,
@@ -85,7 +88,7 @@ def _unaccounted(data: bytes, container: Container) -> Rebuilt:
     except (NotAccounted, KeyError, IndexError, struct.error):
         return Rebuilt(data)
     icc = _clean(own[1] or inner[1], chroma)
-    return Rebuilt(data, False, items, depth, chroma, own[0] or inner[0], icc)
+    return Rebuilt(data, False, items, False, depth, chroma, own[0] or inner[0], icc)
 
 
 def _configured(item: Item) -> tuple[int | None, int | None]:

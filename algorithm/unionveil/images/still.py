@@ -1,10 +1,10 @@
 """The picture that a HEIC or AVIF shows, taken from its container and put into a new one.
 
-Kept are the primary picture, its tiles and its alpha plane. EXIF, XMP, thumbnails, depth maps, gain maps, second
-pictures, names and free space stay behind; properties are written from parsed values.
+Kept are the primary picture, its tiles and its alpha plane. EXIF, XMP, thumbnails, depth maps, gain maps,
+second pictures, names and free space stay behind; properties are written from parsed values.
 
-Items and properties: ISO/IEC 23008-12 (HEIF), 6 and 7; colours: ISO/IEC 14496-12, 12.1.5; AVIF: AV1 Image File
-Format 1.1.
+Items and properties: ISO/IEC 23008-12 (HEIF), 6 and 7; colours: ISO/IEC 14496-12, 12.1.5; AVIF: AV1 Image
+File Format 1.1.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class Still:
         colours: its colour samples.
         alpha: its opacity, as large.
         premultiplied: whether the colours are multiplied by it.
-        crop_wh: columns and rows that are shown, from the top left corner; None for all. What is hidden is part
-            of the last blocks, or was written by our own encoder.
+        crop_wh: columns and rows that are shown, from the top left corner; None for all. What is hidden is
+            part of the last blocks, or was written by our own encoder.
         transforms: name and argument of `irot` (quarter turns anticlockwise) and `imir` (axis), in order.
         cicp: colours that the container names.
         icc: colour profile.
@@ -196,7 +196,7 @@ def _check_properties(item: Item) -> None:
 
 
 def _read_crop(item: Item) -> tuple[int, int] | None:
-    """Size of what a `clap` property shows, if that begins in the top left corner (ISO/IEC 14496-12, 12.1.4)."""
+    """Size of what a `clap` property shows from the top left corner on (ISO/IEC 14496-12, 12.1.4)."""
     clap = item.body(b"clap")
     if clap is None:
         return None
@@ -261,7 +261,8 @@ def write_still(still: Still) -> bytes:
     turned = tuple(Property(kind, bytes([value]), True) for kind, value in still.transforms)
     if still.crop_wh:
         turned = (_crop(still.colours.size_wh, still.crop_wh), *turned)
-    primary = _add_layer(items, references, still.colours, colours, turned, still.colours.tiles[0].chroma == 400)
+    grey = still.colours.tiles[0].chroma == 400
+    primary = _add_layer(items, references, still.colours, colours, turned, grey)
     if still.alpha is not None:
         codec = still.alpha.tiles[0].codec
         kind = _ALPHA_KINDS[1] if codec is Codec.HEVC else _ALPHA_KINDS[0]
@@ -296,7 +297,8 @@ def _add_layer(
     """Adds the items of a layer; gives the number of the one that is shown."""
     number = len(items) + 1
     first = layer.tiles[0]
-    pixi = Property(b"pixi", bytes([0, 0, 0, 0, 1, first.depth] if grey else [0, 0, 0, 0, 3, *[first.depth] * 3]))
+    channels = 1 if grey else 3
+    pixi = Property(b"pixi", bytes([0, 0, 0, 0, channels, *[first.depth] * channels]))
     if len(layer.tiles) == 1:
         items[number] = _coded_item(first, (pixi, *marks), turned)
         return number

@@ -1,13 +1,13 @@
 """Whether a decoder needs a coded picture to its last byte, and no byte more.
 
-Entropy coded data do not say where they end: a decoder stops when it has all blocks. Behind that point anything
-could lie, and where the data stop too early decoders make up the rest. Both show when the end is changed: other
-last bytes must give other pixels, and bytes behind the end must not.
+Entropy coded data do not say where they end: a decoder stops when it has all blocks. Behind that point
+anything could lie, and where the data stop too early decoders make up the rest. Both show when the end is
+changed: other last bytes must give other pixels, and bytes behind the end must not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from . import av1, hevc
 from .isobmff import Container, Item, write
 from .picture import Pixels
 
-__all__ = ["check_tails"]
+__all__ = ["check_tails", "end_exactly"]
 
 _BEHIND = b"\x5a\xc3\x96\x0f\xf0\x69\x3c\xa5"
 """Bytes to put behind the end: no run of zeros, which could be an end of its own."""
@@ -25,33 +25,52 @@ _BEHIND = b"\x5a\xc3\x96\x0f\xf0\x69\x3c\xa5"
 _CHANGES = [(4, 0xFF), (4, 0x55), (4, 0xAA), (4, 0x0F), (4, 0x33), (6, 0xFF), (6, 0x66), (8, 0xFF), (8, 0x99)]
 """Last bytes to change, and the bits in them. One change can leave the pixels as they are by chance."""
 
-_SIZE = (b"ispe", b"hvcC", b"av1C", b"pixi")
+_OF_THE_PICTURE = frozenset(b"ispe pixi hvcC av1C colr".split())
+"""Properties of coded samples, not of how they are shown."""
 
 
-def check_tails(items: Iterable[Item], decode: Callable[[bytes], Pixels]) -> None:
-    """Checks the ends of coded items of one picture.
+def check_tails(
+    items: Sequence[Item], decode: Callable[[bytes], Pixels], whole: Pixels | None = None
+) -> None:
+    """Checks the ends of the coded items of one picture.
 
     Args:
-        items: of the kind `hvc1` or `av01`; others are passed over.
+        items: of the kind `hvc1` or `av01`.
         decode: a file with one item to its pixels; may raise anything.
+        whole: pixels of the picture that is made of them, if nothing else is.
 
     Raises:
         UnreadableImage: an item ends too early, or goes on behind its picture.
     """
-    for item in {item.data: item for item in items if item.kind in (b"hvc1", b"av01")}.values():
-        _check(item, decode)
+    for item in {item.data: item for item in items}.values():
+        alone = len(items) == 1 and all(each.kind in _OF_THE_PICTURE for each in item.properties)
+        pixels = whole if alone and whole is not None else decode(_alone(item))
+        try:
+            same = np.array_equal(decode(_ending(item, 0, _BEHIND)), pixels)
+        except Exception:  # the decoder's own errors: it read what lies behind the end
+            same = False
+        if not same:
+            raise UnreadableImage("the picture is damaged: its coded data end too early")
+        if not any(_changes(item, cut, mask, pixels, decode) for cut, mask in _CHANGES):
+            raise UnreadableImage("the picture is damaged, or other data follow it inside its coded data")
 
 
-def _check(item: Item, decode: Callable[[bytes], Pixels]) -> None:
-    pixels = decode(_alone(item))
-    try:
-        same = np.array_equal(decode(_ending(item, 0, _BEHIND)), pixels)
-    except Exception:  # the decoder's own errors: it read what lies behind the end
-        same = False
-    if not same:
-        raise UnreadableImage("the picture is damaged: its coded data end too early")
-    if not any(_changes(item, cut, mask, pixels, decode) for cut, mask in _CHANGES):
-        raise UnreadableImage("the picture is damaged, or other data follow it inside its coded data")
+def end_exactly(items: Sequence[Item], decodes: Callable[[bytes], bool]) -> bool | None:
+    """Whether a strict decoder takes all items, and none of them with bytes behind its end.
+
+    libaom checks the bits behind the last symbol of every tile (AV1, `exit_symbol`), so what it decodes holds
+    nothing else.
+
+    Args:
+        items: of the kind `av01`.
+        decodes: whether a decoder takes a file with one item.
+
+    Returns:
+        None for a decoder that lets bytes behind the end pass.
+    """
+    if not all(decodes(_alone(item)) for item in items):
+        return False
+    return None if any(decodes(_ending(item, 0, _BEHIND)) for item in items) else True
 
 
 def _changes(item: Item, cut: int, mask: int, pixels: Pixels, decode: Callable[[bytes], Pixels]) -> bool:
@@ -82,5 +101,5 @@ def _length_size(item: Item) -> int:
 
 def _alone(item: Item) -> bytes:
     brands = (b"avif", b"mif1") if item.kind == b"av01" else (b"heic", b"mif1", b"heic")
-    properties = tuple(each for each in item.properties if each.kind in _SIZE)
+    properties = tuple(each for each in item.properties if each.kind in _OF_THE_PICTURE)
     return write(Container(1, {1: replace(item, properties=properties, hidden=False)}), brands)

@@ -1,4 +1,4 @@
-"""How well a lossy output shows its frames."""
+"""Outputs of lossy formats: the input's coded data, or an encoding that looks like its frames."""
 
 from __future__ import annotations
 
@@ -9,14 +9,36 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from .picture import Colour, Frame
+from .picture import Colour, Encoding, Frame, Patches, Writer, Written, writer
 
-__all__ = ["LEAST_PSNR_DB", "faithful", "luma_psnr_db"]
+__all__ = ["LEAST_PSNR_DB", "faithful", "lossy_writer", "luma_psnr_db"]
 
 LEAST_PSNR_DB = 40.0
 """Luma of a lossy output beside its frames."""
 
 _Setting = TypeVar("_Setting")
+
+
+def lossy_writer(
+    frames: tuple[Frame, ...],
+    encode: Callable[[tuple[Frame, ...]], bytes],
+    keep: Callable[[], bytes | None],
+) -> Writer:
+    """A picture's writer for a format whose coded data may be kept where no patch is laid.
+
+    Args:
+        frames: as decoded. While the writer runs they hold the patches; afterwards they are as before.
+        encode: frames to bytes.
+        keep: a file with the same coded data, each byte of which is accounted for; None if there is none.
+    """
+
+    anew = writer(frames, encode)
+
+    def write(patches: Patches) -> Written:
+        kept = None if any(patches) else keep()
+        return anew(patches) if kept is None else Written(kept, Encoding.KEPT)
+
+    return write
 
 
 def faithful(
