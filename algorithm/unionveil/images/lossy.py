@@ -31,7 +31,6 @@ def lossy_writer(
         encode: frames to bytes.
         keep: a file with the same coded data, each byte of which is accounted for; None if there is none.
     """
-
     anew = writer(frames, encode)
 
     def write(patches: Patches) -> Written:
