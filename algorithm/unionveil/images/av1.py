@@ -116,16 +116,15 @@ def _write_unit(kind: int, body: bytes) -> bytes:
 
 
 def _read_sequence(reader: BitReader) -> _Sequence:
-    """The sequence header (5.5), which must be one of stills."""
+    """The sequence header (5.5). Stills need not be marked as such."""
     profile = reader.u(3)
-    if not reader.flag():
-        raise NotAccounted("a frame of a video")
+    reader.u(1)
     reduced = reader.flag()
     level, tier = (reader.u(5), 0) if reduced else _read_operating_point(reader)
     bits = reader.u(4) + 1, reader.u(4) + 1
     size_wh = reader.u(bits[0]) + 1, reader.u(bits[1]) + 1
     if not reduced and reader.flag():
-        raise NotAccounted("a frame of a video")
+        raise NotAccounted("a picture with the numbers of a video's frames")
     superblock = 128 if reader.flag() else 64
     reader.u(2)  # filter intra, intra edge filter
     screen_content, integer_mv, order_bits = (_SELECT, _SELECT, 0) if reduced else _read_tools(reader)

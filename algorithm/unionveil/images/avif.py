@@ -6,22 +6,25 @@ container; any other is encoded anew, in its depth and with its colours.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 
-from ..errors import UnreadableImage
+from ..errors import UnreadableImage, UnsupportedImage
 from ..formats import ImageFormat
 from . import isobmff
+from .coded import NotAccounted
 from .lossy import faithful, lossy_writer
 from .orientation import read_orientation, upright
-from .picture import Colour, Frame, Picture, Rendering, swap_red_blue
+from .picture import Colour, Frame, Picture, Pixels, Rendering, swap_red_blue
 from .pillow import check_size, opened, read_frames, save_frames, to_image
 from .rebuild import Rebuilt, check_sizes, rebuild
+from .sequence import settle
 from .still import read_still, write_still
 from .tails import check_tails, end_exactly
 
@@ -31,19 +34,17 @@ _SETTINGS: tuple[tuple[int, int | None], ...] = ((90, None), (95, None), (99, No
 """Quality and chroma sampling of outputs, the next where one does not look like its picture (`lossy.py`);
 None keeps the sampling."""
 
-_BT601, _SRGB = 6, (1, 13, 6, True)
+_SRGB, _UNSPECIFIED = (1, 13, 6, True), (2, 2)
 
 
 def read(data: bytes, max_pixels: float) -> Picture:
     """Decodes an AVIF, all frames of an animation; see `images.decode`."""
     rebuilt = rebuild(data)
+    depth = rebuilt.depth or 8
     # Rebuilt or not, what the detector sees is what would be written.
-    frames = _decode(rebuilt.source, max_pixels, rebuilt.depth or 8)
+    frames = _decode(rebuilt.source, max_pixels, depth, rebuilt.crop_xywh)
     check_sizes(rebuilt, max_pixels)
-    exact = end_exactly(rebuilt.items, _decodes)
-    if exact is not True:
-        check_tails(rebuilt.items, lambda file: _decode(file, max_pixels, rebuilt.depth or 8)[0].pixels)
-    accounted = rebuilt.accounted and (exact or (exact is None and not rebuilt.streams))
+    accounted = _check_ends(rebuilt, lambda file: _decode(file, max_pixels, depth)[0].pixels)
     encode = partial(_encode, rebuilt=rebuilt, max_pixels=max_pixels)
     return Picture(
         ImageFormat.AVIF,
@@ -53,14 +54,48 @@ def read(data: bytes, max_pixels: float) -> Picture:
     )
 
 
-def _decode(data: bytes, max_pixels: float, depth: int) -> tuple[Frame, ...]:
+def _check_ends(rebuilt: Rebuilt, decode: Callable[[bytes], Pixels]) -> bool:
+    """Whether every byte is accounted for, of the entropy coded data too.
+
+    Raises:
+        UnreadableImage: the coded data end too early, or go on behind their picture.
+    """
+    try:
+        exact = end_exactly(rebuilt.items, _decodes)
+        if exact is not True:
+            check_tails(rebuilt.items, decode)
+    except NotAccounted:  # in layers
+        return False
+    return rebuilt.accounted and (exact or (exact is None and not rebuilt.streams))
+
+
+def _decode(
+    data: bytes, max_pixels: float, depth: int, crop_xywh: tuple[int, int, int, int] | None = None
+) -> tuple[Frame, ...]:
     with opened(data, "AVIF") as image:
         count = getattr(image, "n_frames", 1)
         check_size(image.size, count, max_pixels)
         orientation = read_orientation(image.info.get("exif", b""))
-        if depth > 8 and count == 1:
-            return (_decode_deep(data, depth, orientation),)
-        return read_frames(image, orientation=orientation)
+        deep = depth > 8
+        stored = _decode_deep(data, depth, _durations_ms(image, count)) if deep else read_frames(image)
+    return tuple(_as_shown(frame, crop_xywh, orientation) for frame in stored)
+
+
+def _as_shown(frame: Frame, crop_xywh: tuple[int, int, int, int] | None, orientation: int) -> Frame:
+    pixels = frame.pixels
+    if crop_xywh is not None:
+        x, y, width, height = crop_xywh
+        pixels = pixels[y : y + height, x : x + width].copy()
+    return replace(frame, pixels=upright(pixels, orientation))
+
+
+def _durations_ms(image: Image.Image, count: int) -> list[float]:
+    durations = [0.0] * count
+    for index in range(count if count > 1 else 0):
+        image.seek(index)
+        image.load()
+        durations[index] = float(image.info["duration"])
+    return durations
 
 
 def _decodes(data: bytes) -> bool:
@@ -79,15 +114,24 @@ def _imdecode(data: bytes) -> Any:
         cv2.utils.logging.setLogLevel(level)
 
 
-def _decode_deep(data: bytes, depth: int, orientation: int) -> Frame:
-    """A still of more than 8 bits; its samples are spread over 16."""
-    pixels = _imdecode(data)
-    if pixels is None or pixels.dtype != np.uint16:
+def _decode_deep(data: bytes, depth: int, durations_ms: Sequence[float]) -> tuple[Frame, ...]:
+    """Frames of more than 8 bits; their samples are spread over 16."""
+    if not cv2.haveImageWriter(".avif"):
+        raise UnsupportedImage("an AVIF of more than 8 bits needs an OpenCV that is built with libavif")
+    if len(durations_ms) == 1:
+        stored: Sequence[Any] = [_imdecode(data)]
+    else:
+        _, stored = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if len(stored) != len(durations_ms) or any(each is None or each.dtype != np.uint16 for each in stored):
         raise UnreadableImage("the AVIF is damaged: its pixels cannot be decoded")
-    pixels = swap_red_blue(pixels.reshape(*pixels.shape[:2], -1))
+    return tuple(_deep_frame(*each, depth) for each in zip(stored, durations_ms, strict=True))
+
+
+def _deep_frame(stored: Any, duration_ms: float, depth: int) -> Frame:
+    pixels = swap_red_blue(stored.reshape(*stored.shape[:2], -1))
     pixels = np.bitwise_or(pixels << (16 - depth), pixels >> (2 * depth - 16), dtype=np.uint16)
     colour = {1: Colour.GREY, 3: Colour.RGB, 4: Colour.RGBA}[pixels.shape[2]]
-    return Frame(upright(pixels, orientation), colour)
+    return Frame(pixels, colour, duration_ms)
 
 
 def _encode(frames: tuple[Frame, ...], rebuilt: Rebuilt, max_pixels: float) -> bytes:
@@ -97,9 +141,10 @@ def _encode(frames: tuple[Frame, ...], rebuilt: Rebuilt, max_pixels: float) -> b
     def encode(setting: tuple[int, int | None]) -> bytes:
         quality, chroma = setting
         if depth > 8:
-            return _retagged(_encode_deep(frames[0], quality, depth), rebuilt)
-        data = _encode_shallow(frames, quality, chroma or rebuilt.chroma or 420, rebuilt.icc)
-        return _retagged(data, rebuilt) if len(frames) == 1 else data
+            data = _encode_deep(frames, quality, depth)
+        else:
+            data = _encode_shallow(frames, quality, chroma or rebuilt.chroma or 420, rebuilt.icc)
+        return _retagged(data, rebuilt) if len(frames) == 1 else settle(data, *_named(rebuilt))
 
     return faithful(frames, encode, lambda data: _decode(data, max_pixels, depth), _SETTINGS)
 
@@ -116,19 +161,34 @@ def _encode_shallow(frames: Sequence[Frame], quality: int, chroma: int, icc: byt
     )
 
 
-def _encode_deep(frame: Frame, quality: int, depth: int) -> bytes:
-    pixels = swap_red_blue(np.right_shift(frame.pixels, 16 - depth, dtype=np.uint16))
+def _encode_deep(frames: Sequence[Frame], quality: int, depth: int) -> bytes:
+    stored = [
+        swap_red_blue(np.right_shift(frame.pixels, 16 - depth, dtype=np.uint16)).squeeze() for frame in frames
+    ]
     options = [cv2.IMWRITE_AVIF_QUALITY, quality, cv2.IMWRITE_AVIF_DEPTH, depth, cv2.IMWRITE_AVIF_SPEED, 6]
-    done, data = cv2.imencode(".avif", pixels, options)
+    if len(frames) == 1:
+        done, data = cv2.imencode(".avif", stored[0], options)
+    else:
+        animation = cv2.Animation()
+        animation.frames = stored
+        animation.durations = [round(frame.duration_ms) for frame in frames]
+        done, data = cv2.imencodeanimation(".avif", animation, options)
     if not done:
         raise UnreadableImage("the AVIF could not be encoded anew")
     return data.tobytes()
 
 
+def _named(rebuilt: Rebuilt) -> tuple[int, int]:
+    """Colour primaries and transfer characteristics of an output."""
+    if rebuilt.cicp is not None:
+        return rebuilt.cicp[:2]
+    return (_SRGB if rebuilt.icc is None else _UNSPECIFIED)[:2]
+
+
 def _retagged(data: bytes, rebuilt: Rebuilt) -> bytes:
     """An encoder's file with the colours of the input, in a container without anything else."""
     still = read_still(isobmff.read(data), own=True)
-    primaries, transfer, _, _ = rebuilt.cicp or (_SRGB if rebuilt.icc is None else (2, 2, _BT601, True))
     _, _, matrix, full = still.cicp or still.colours.tiles[0].cicp or _SRGB
+    primaries, transfer = _named(rebuilt)
     colours = primaries, transfer, matrix, full
     return write_still(replace(still, cicp=colours, icc=rebuilt.icc, light_level=rebuilt.light_level))

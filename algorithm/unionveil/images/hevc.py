@@ -9,6 +9,7 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .bits import BitReader, BitWriter
 from .coded import Cicp, Codec, CodedImage, NotAccounted
@@ -18,14 +19,6 @@ __all__ = ["account", "length_size", "read_end", "replace_end"]
 _VPS, _SPS, _PPS = 32, 33, 34
 _IDR = (19, 20)
 _CODED_SLICES = range(32)
-
-
-@dataclass(frozen=True)
-class _Configuration:
-    """Body of an `hvcC` box."""
-
-    length_size: int
-    units: tuple[bytes, ...]
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,7 @@ class _Sps:
     chroma_format: int
     depth: int
     sao: bool
-    one_row: bool
+    rows: int
     cicp: Cicp | None
 
 
@@ -84,13 +77,13 @@ def account(hvcc: bytes, data: bytes, cicp: Cicp | None) -> CodedImage:
         NotAccounted: more than one slice, or a structure whose bytes are not all understood.
     """
     try:
-        return _account(_read_configuration(hvcc), data, cicp)
+        return _account(hvcc, data, cicp)
     except (ValueError, IndexError, struct.error) as error:
         raise NotAccounted(str(error)) from error
 
 
-def _account(configuration: _Configuration, data: bytes, cicp: Cicp | None) -> CodedImage:
-    units = list(_nal_units(data, configuration.length_size))
+def _account(hvcc: bytes, data: bytes, cicp: Cicp | None) -> CodedImage:
+    units = list(_nal_units(data, length_size(hvcc)))
     slices = [unit for unit in units if _kind(unit) in _CODED_SLICES]
     # Messages, delimiters and filler that follow or precede the slice are left out.
     if len(slices) != 1 or any(_kind(unit) in (_VPS, _SPS, _PPS) for unit in units):
@@ -99,9 +92,8 @@ def _account(configuration: _Configuration, data: bytes, cicp: Cicp | None) -> C
     if _kind(unit) not in _IDR or not _is_plain(unit):
         raise NotAccounted("a coded picture that is not an independent one")
     rbsp = unescape(unit)
-    pps = _find_pps(configuration, _slice_pps(rbsp))
-    sps = _find_sps(configuration, pps.sps, cicp)
-    _check_slice_header(rbsp, sps, pps)
+    sps, pps = _parameter_sets(hvcc, _slice_pps(rbsp), cicp)
+    streams = _read_slice_header(rbsp, sps, pps) > 1
     coded = escape(rbsp)
     return CodedImage(
         Codec.HEVC,
@@ -113,7 +105,16 @@ def _account(configuration: _Configuration, data: bytes, cicp: Cicp | None) -> C
         struct.pack(">I", len(coded)) + coded,
         sps.cicp,
         sps.profile.idc,
+        streams,
     )
+
+
+@lru_cache(maxsize=1)  # the tiles of a grid share them
+def _parameter_sets(hvcc: bytes, number: int, cicp: Cicp | None) -> tuple[_Sps, _Pps]:
+    """The picture parameter set of that number, and its sequence parameter set."""
+    units = _read_configuration(hvcc)
+    pps = _find_pps(units, number)
+    return _find_sps(units, pps.sps, cicp), pps
 
 
 def _nal_units(data: bytes, length_size: int) -> Iterator[bytes]:
@@ -122,7 +123,7 @@ def _nal_units(data: bytes, length_size: int) -> Iterator[bytes]:
     while position < len(data):
         start = position + length_size
         position = start + int.from_bytes(data[position:start], "big")
-        if start > len(data) or position > len(data) or position - start < 3:
+        if start > len(data) or position > len(data) or position - start < 2:
             raise ValueError("the lengths of the coded pieces do not fit")
         yield data[start:position]
 
@@ -142,7 +143,7 @@ def _kind(unit: bytes) -> int:
 
 
 def _is_plain(unit: bytes) -> bool:
-    """Whether a unit belongs to layer 0 and temporal layer 0, with no forbidden bit set."""
+    """Whether a unit belongs to layer 0 and temporal sub-layer 0, with no forbidden bit set."""
     return unit[0] & 0x81 == 0 and unit[1] == 1
 
 
@@ -155,7 +156,8 @@ def _trimmed(unit: bytes) -> bytes:
         unit = shorter
 
 
-def _read_configuration(body: bytes) -> _Configuration:
+def _read_configuration(body: bytes) -> tuple[bytes, ...]:
+    """NAL units of an `hvcC` box."""
     if len(body) < 23 or body[0] != 1:
         raise NotAccounted("a decoder configuration of an unknown version")
     units = []
@@ -169,7 +171,7 @@ def _read_configuration(body: bytes) -> _Configuration:
             position += 2 + length
     if position > len(body):
         raise ValueError("a decoder configuration is too short")
-    return _Configuration((body[21] & 3) + 1, tuple(unit for unit in units if len(unit) > 2))
+    return tuple(unit for unit in units if len(unit) > 2)
 
 
 def _write_configuration(sps: _Sps, pps: _Pps) -> bytes:
@@ -198,10 +200,10 @@ def _unit(kind: int, writer: BitWriter) -> bytes:
     return escape(bytes([kind << 1, 1]) + writer.finish())
 
 
-def _find(configuration: _Configuration, kind: int, number: int) -> BitReader:
+def _find(units: tuple[bytes, ...], kind: int, number: int) -> BitReader:
     """The only parameter set with that number, from its first field on."""
     found = []
-    for unit in configuration.units:
+    for unit in units:
         if _kind(unit) == kind and _is_plain(unit):
             rbsp = unescape(unit)[2:]
             reader = BitReader(rbsp)
@@ -279,9 +281,9 @@ class _Copy:
             raise NotAccounted(f"a picture with {what}")
 
 
-def _find_sps(configuration: _Configuration, number: int, cicp: Cicp | None) -> _Sps:
+def _find_sps(units: tuple[bytes, ...], number: int, cicp: Cicp | None) -> _Sps:
     """Reads a sequence parameter set (7.3.2.2) and writes it anew, with the number 0."""
-    reader, writer = _find(configuration, _SPS, number), BitWriter()
+    reader, writer = _find(units, _SPS, number), BitWriter()
     copy = _Copy(reader, writer)
     reader.u(4)
     if reader.u(3):
@@ -323,9 +325,9 @@ def _find_sps(configuration: _Configuration, number: int, cicp: Cicp | None) -> 
     visible_wh = coded_wh[0] - hidden_wh[0], coded_wh[1] - hidden_wh[1]
     if max(hidden_wh) >= 1 << block_log2 or min(visible_wh) < 1:
         raise NotAccounted("a picture that hides coded rows or columns")
-    one_row = coded_wh[1] <= 1 << tree_log2
+    rows = -(-coded_wh[1] >> tree_log2)
     unit = _unit(_SPS, writer)
-    return _Sps(number, unit, profile, visible_wh, hidden_wh, chroma_format, depth, sao, one_row, cicp)
+    return _Sps(number, unit, profile, visible_wh, hidden_wh, chroma_format, depth, sao, rows, cicp)
 
 
 def _copy_window(copy: _Copy, chroma_format: int) -> tuple[int, int]:
@@ -449,9 +451,9 @@ def _copy_range_extension(copy: _Copy, of: str, *, transform_skip: bool = False)
     return listed
 
 
-def _find_pps(configuration: _Configuration, number: int) -> _Pps:
+def _find_pps(units: tuple[bytes, ...], number: int) -> _Pps:
     """Reads a picture parameter set (7.3.2.3) and writes it anew, for the sequence parameter set 0."""
-    reader, writer = _find(configuration, _PPS, number), BitWriter()
+    reader, writer = _find(units, _PPS, number), BitWriter()
     copy = _Copy(reader, writer)
     copy.ue(63)
     sps = reader.ue(15)
@@ -510,9 +512,9 @@ def _slice_pps(rbsp: bytes) -> int:
     return reader.ue(63)
 
 
-def _check_slice_header(rbsp: bytes, sps: _Sps, pps: _Pps) -> None:
-    """Reads a slice's header (7.3.6.1) up to its entropy coded data."""
-    reader = BitReader(rbsp[:128])
+def _read_slice_header(rbsp: bytes, sps: _Sps, pps: _Pps) -> int:
+    """Reads a slice's header (7.3.6.1) up to its entropy coded data; gives the number of streams in these."""
+    reader = BitReader(rbsp[:65536])
     reader.u(16 + 2)
     reader.ue(63)
     if reader.ue(2) != 2:
@@ -538,11 +540,17 @@ def _check_slice_header(rbsp: bytes, sps: _Sps, pps: _Pps) -> None:
             reader.se(6)
     if pps.across_slices and (filtered or not disabled):
         reader.u(1)
-    if pps.waves and (not sps.one_row or reader.ue(65535)):
-        raise NotAccounted("a picture of several entropy coded streams")
+    more = reader.ue(16384) if pps.waves else 0
+    if more:
+        bits = reader.ue(31) + 1
+        for _ in range(more):
+            reader.u(bits)
+    if pps.waves and more + 1 != sps.rows:
+        raise ValueError("a slice without an entry point for every row")
     if not reader.flag():
         raise ValueError("a slice header does not end where it should")
     reader.zeros(-reader.position % 8)
+    return more + 1
 
 
 def read_end(data: bytes, length_size: int, count: int) -> bytes:
@@ -568,7 +576,7 @@ def replace_end(data: bytes, length_size: int, cut: int, more: bytes) -> bytes:
 
 def _last_slice(data: bytes, length_size: int) -> tuple[list[bytes], int]:
     units = list(_nal_units(data, length_size))
-    slices = [index for index, unit in enumerate(units) if _kind(unit) in _CODED_SLICES]
+    slices = [index for index, unit in enumerate(units) if _kind(unit) in _CODED_SLICES and _is_plain(unit)]
     if not slices:
         raise ValueError("a coded picture without slices")
     return units, slices[-1]

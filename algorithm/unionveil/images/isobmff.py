@@ -13,7 +13,7 @@ from typing import TypeVar
 from ..errors import UnreadableImage
 from .coded import NotAccounted
 
-__all__ = ["Container", "Item", "Property", "Reference", "read", "write"]
+__all__ = ["Container", "Item", "Property", "Reference", "read", "top_level", "write"]
 
 _Value = TypeVar("_Value")
 
@@ -136,6 +136,17 @@ def _read(data: bytes) -> Container:
     if b"moov" in top or b"moof" in top:
         raise NotAccounted("a picture sequence")
     return _read_meta(_unique(top[b"meta"].body[4:]), data)
+
+
+def top_level(data: bytes) -> set[bytes]:
+    """Names of the boxes that are not inside others, up to the first that does not fit."""
+    kinds = set()
+    try:
+        for box in _boxes(data):
+            kinds.add(box.kind)
+    except _BeyondEnd as error:
+        kinds.add(error.args[0])
+    return kinds
 
 
 def _boxes(data: bytes) -> Iterator[_Box]:

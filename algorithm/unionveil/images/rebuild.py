@@ -10,7 +10,8 @@ from . import isobmff
 from .coded import Cicp, NotAccounted
 from .icc import clean_profile
 from .isobmff import Container, Item
-from .still import Still, coded_items, read_colours, read_still, write_still
+from .sequence import read_track
+from .still import Still, bare, coded_items, read_colours, read_crop, read_still, write_still
 
 __all__ = ["Rebuilt", "check_sizes", "rebuild"]
 
@@ -26,23 +27,27 @@ class Rebuilt:
         accounted: whether it may be an output: it holds one picture and nothing else. Only decoding shows
             how far its entropy coded data are used (`tails.py`).
         items: the coded items that the picture is made of; empty where the file is not understood.
+        plain: whether the only item is shown as it is, neither turned nor cropped nor with alpha.
         streams: whether some of them have several entropy coded streams.
         depth: bits per sample, where they are known.
         chroma: 400 (grey), 420, 422 or 444, where it is known.
         cicp: colours that the file names.
         icc: colour profile, cleaned.
         light_level: content light level (`clli`).
+        crop_xywh: the part of `source` that is shown, before it is turned; libavif leaves that to others.
     """
 
     source: bytes
     accounted: bool = False
     items: tuple[Item, ...] = ()
+    plain: bool = False
     streams: bool = False
     depth: int | None = None
     chroma: int | None = None
     cicp: Cicp | None = None
     icc: bytes | None = None
     light_level: tuple[int, int] | None = None
+    crop_xywh: tuple[int, int, int, int] | None = None
 
 
 def rebuild(data: bytes) -> Rebuilt:
@@ -54,7 +59,7 @@ def rebuild(data: bytes) -> Rebuilt:
     try:
         container = isobmff.read(data)
     except NotAccounted:
-        return Rebuilt(data)
+        return _sequence(data)
     try:
         still = read_still(container)
     except NotAccounted:
@@ -70,6 +75,7 @@ def _accounted(still: Still) -> Rebuilt:
         source,
         True,
         tuple(coded_items(isobmff.read(source))),
+        still.alpha is None and len(still.colours.tiles) == 1 and not (still.transforms or still.crop_wh),
         any(tile.streams for layer in (still.colours, still.alpha) if layer for tile in layer.tiles),
         first.depth,
         first.chroma,
@@ -79,16 +85,36 @@ def _accounted(still: Still) -> Rebuilt:
     )
 
 
+def _sequence(data: bytes) -> Rebuilt:
+    track = read_track(data)
+    if track is None:
+        return Rebuilt(data)
+    depth, chroma = _read_av1c(track.configuration)
+    return Rebuilt(data, depth=depth, chroma=chroma, cicp=track.cicp, icc=_clean(track.icc, chroma))
+
+
 def _unaccounted(data: bytes, container: Container) -> Rebuilt:
     """Goes by what the file says of itself, to encode it anew in the same way."""
     try:
         items = tuple(coded_items(container))
+        primary = container.items[container.primary]
         depth, chroma = _configured(items[0])
-        own, inner = read_colours(container.items[container.primary]), read_colours(items[0])
-    except (NotAccounted, KeyError, IndexError, struct.error):
+        own, inner = read_colours(primary), read_colours(items[0])
+        crop = read_crop(primary) if items[0].kind == b"av01" else None
+    except (NotAccounted, KeyError, IndexError, struct.error, ZeroDivisionError):
         return Rebuilt(data)
-    icc = _clean(own[1] or inner[1], chroma)
-    return Rebuilt(data, False, items, False, depth, chroma, own[0] or inner[0], icc)
+    if crop is not None and len(items) == 1 and primary is items[0]:
+        # OpenCV refuses crops of other than whole pixels, and those that it finds odd.
+        data = bare(primary)
+    return Rebuilt(
+        data,
+        items=items,
+        depth=depth,
+        chroma=chroma,
+        cicp=own[0] or inner[0],
+        icc=_clean(own[1] or inner[1], chroma),
+        crop_xywh=crop,
+    )
 
 
 def _configured(item: Item) -> tuple[int | None, int | None]:
@@ -96,9 +122,13 @@ def _configured(item: Item) -> tuple[int | None, int | None]:
     for body in item.bodies(b"hvcC"):
         return 8 + (body[17] & 7), _CHROMA[body[16] & 3]
     for body in item.bodies(b"av1C"):
-        depth = 8 + 2 * (body[2] >> 6 & 1) + 2 * (body[2] >> 5 & 1)
-        return depth, 400 if body[2] & 16 else (444, 420, 422, 420)[body[2] >> 2 & 3]
+        return _read_av1c(body)
     return None, None
+
+
+def _read_av1c(body: bytes) -> tuple[int, int]:
+    depth = 8 + 2 * (body[2] >> 6 & 1) + 2 * (body[2] >> 5 & 1)
+    return depth, 400 if body[2] & 16 else (444, 420, 422, 420)[body[2] >> 2 & 3]
 
 
 def _clean(icc: bytes | None, chroma: int | None) -> bytes | None:

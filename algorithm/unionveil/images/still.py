@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from . import av1, hevc
 from .coded import Cicp, Codec, CodedImage, NotAccounted
 from .isobmff import Container, Item, Property, Reference, write
 
-__all__ = ["Layer", "Still", "coded_items", "read_colours", "read_still", "write_still"]
+__all__ = ["Layer", "Still", "bare", "coded_items", "read_colours", "read_crop", "read_still", "write_still"]
 
 _ALPHA_KINDS = (
     b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\x00",
@@ -27,6 +28,9 @@ _BLOCK = 16
 """Columns or rows that a picture may hide: the rest of its last blocks, as encoders fill them."""
 
 _TRANSFORMS = (b"irot", b"imir")
+_OF_THE_PICTURE = frozenset(b"ispe pixi hvcC av1C colr".split())
+"""Properties of coded samples, not of how they are shown."""
+
 _DROPPED = frozenset(b"ispe pixi colr hvcC av1C irot imir clap pasp auxC clli mdcv cclv amve".split())
 """Properties that are written anew, or that nobody misses."""
 
@@ -107,7 +111,7 @@ def read_still(container: Container, *, own: bool = False) -> Still:
     """
     try:
         still = _read_still(container)
-    except (struct.error, IndexError, KeyError, ValueError) as error:
+    except (struct.error, IndexError, KeyError, ValueError, ZeroDivisionError) as error:
         raise NotAccounted(str(error)) from error
     if not own and max(_hidden_wh(still)) >= _BLOCK:
         raise NotAccounted("a picture that hides coded rows or columns")
@@ -196,22 +200,38 @@ def _check_properties(item: Item) -> None:
 
 
 def _read_crop(item: Item) -> tuple[int, int] | None:
-    """Size of what a `clap` property shows from the top left corner on (ISO/IEC 14496-12, 12.1.4)."""
+    """Size of what a `clap` property shows from the top left corner on."""
+    crop = read_crop(item)
+    if crop is None:
+        return None
+    if crop[:2] != (0, 0) or (item.kind == b"grid" and crop[2:] != _ispe(item)):
+        raise NotAccounted("a picture that is cropped")
+    return None if crop[2:] == _ispe(item) else crop[2:]
+
+
+def read_crop(item: Item) -> tuple[int, int, int, int] | None:
+    """Left, top, width and height of what a `clap` property shows (ISO/IEC 14496-12, 12.1.4).
+
+    Raises:
+        NotAccounted: it shows parts of pixels, or what lies outside.
+    """
     clap = item.body(b"clap")
     if clap is None:
         return None
     width, width_by, height, height_by, x, x_by, y, y_by = struct.unpack_from(">IIIIiIiI", clap)
     full_wh = _ispe(item)
-    if width % width_by or height % height_by:
-        raise NotAccounted("a picture that is cropped")
-    crop_wh = width // width_by, height // height_by
-    from_corner = all(
-        2 * offset + (full - shown) * by == 0 and 0 < shown <= full
-        for offset, by, full, shown in zip((x, y), (x_by, y_by), full_wh, crop_wh, strict=True)
-    )
-    if not from_corner or (item.kind == b"grid" and crop_wh != full_wh):
-        raise NotAccounted("a picture that is cropped")
-    return None if crop_wh == full_wh else crop_wh
+    sides = Fraction(width, width_by), Fraction(height, height_by)
+    corner = [
+        offset + Fraction(full - side, 2)
+        for offset, full, side in zip((Fraction(x, x_by), Fraction(y, y_by)), full_wh, sides, strict=True)
+    ]
+    numbers = [*corner, *sides]
+    if any(number.denominator != 1 for number in numbers):
+        raise NotAccounted("a picture that is cropped inside pixels")
+    left, top, across, down = (number.numerator for number in numbers)
+    if min(left, top) < 0 or min(across, down) < 1 or left + across > full_wh[0] or top + down > full_wh[1]:
+        raise NotAccounted("a picture that is cropped to what lies outside")
+    return left, top, across, down
 
 
 def _read_grid(data: bytes) -> tuple[int, int, tuple[int, int]]:
@@ -251,6 +271,14 @@ def _read_transforms(item: Item) -> tuple[tuple[bytes, int], ...]:
     if len({kind for kind, _ in found}) < len(found):
         raise NotAccounted("a picture that is turned twice")
     return found
+
+
+def bare(item: Item) -> bytes:
+    """A file with one coded item, as it is, without its crop."""
+    kept = (*_OF_THE_PICTURE, *_TRANSFORMS)
+    properties = tuple(each for each in item.properties if each.kind in kept)
+    brands = (b"avif", b"avif", b"mif1") if item.kind == b"av01" else (b"heic", b"mif1", b"heic")
+    return write(Container(1, {1: replace(item, properties=properties, hidden=False)}), brands)
 
 
 def write_still(still: Still) -> bytes:

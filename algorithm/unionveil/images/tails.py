@@ -14,8 +14,10 @@ import numpy as np
 
 from ..errors import UnreadableImage
 from . import av1, hevc
-from .isobmff import Container, Item, write
+from .coded import NotAccounted
+from .isobmff import Item
 from .picture import Pixels
+from .still import bare
 
 __all__ = ["check_tails", "end_exactly"]
 
@@ -24,9 +26,6 @@ _BEHIND = b"\x5a\xc3\x96\x0f\xf0\x69\x3c\xa5"
 
 _CHANGES = [(4, 0xFF), (4, 0x55), (4, 0xAA), (4, 0x0F), (4, 0x33), (6, 0xFF), (6, 0x66), (8, 0xFF), (8, 0x99)]
 """Last bytes to change, and the bits in them. One change can leave the pixels as they are by chance."""
-
-_OF_THE_PICTURE = frozenset(b"ispe pixi hvcC av1C colr".split())
-"""Properties of coded samples, not of how they are shown."""
 
 
 def check_tails(
@@ -37,16 +36,17 @@ def check_tails(
     Args:
         items: of the kind `hvc1` or `av01`.
         decode: a file with one item to its pixels; may raise anything.
-        whole: pixels of the picture that is made of them, if nothing else is.
+        whole: pixels of the only item, if they are known.
 
     Raises:
         UnreadableImage: an item ends too early, or goes on behind its picture.
+        NotAccounted: an item is coded in layers, or cannot be taken apart.
     """
     for item in {item.data: item for item in items}.values():
-        alone = len(items) == 1 and all(each.kind in _OF_THE_PICTURE for each in item.properties)
-        pixels = whole if alone and whole is not None else decode(_alone(item))
+        longer = _ending(item, 0, _BEHIND)
+        pixels = decode(bare(item)) if whole is None else whole
         try:
-            same = np.array_equal(decode(_ending(item, 0, _BEHIND)), pixels)
+            same = np.array_equal(decode(longer), pixels)
         except Exception:  # the decoder's own errors: it read what lies behind the end
             same = False
         if not same:
@@ -68,16 +68,16 @@ def end_exactly(items: Sequence[Item], decodes: Callable[[bytes], bool]) -> bool
     Returns:
         None for a decoder that lets bytes behind the end pass.
     """
-    if not all(decodes(_alone(item)) for item in items):
+    if not all(decodes(bare(item)) for item in items):
         return False
     return None if any(decodes(_ending(item, 0, _BEHIND)) for item in items) else True
 
 
 def _changes(item: Item, cut: int, mask: int, pixels: Pixels, decode: Callable[[bytes], Pixels]) -> bool:
     """Whether other last bytes give other pixels."""
-    end = _end(item, cut)
+    changed = _ending(item, cut, bytes(byte ^ mask for byte in _end(item, cut)))
     try:
-        return not np.array_equal(decode(_ending(item, cut, bytes(byte ^ mask for byte in end))), pixels)
+        return not np.array_equal(decode(changed), pixels)
     except Exception:  # a decoder that fails has read them
         return True
 
@@ -89,17 +89,16 @@ def _end(item: Item, cut: int) -> bytes:
 
 
 def _ending(item: Item, cut: int, more: bytes) -> bytes:
-    """A file with the item alone, with another end."""
-    if item.kind == b"av01":
-        return _alone(replace(item, data=av1.replace_end(item.data, cut, more)))
-    return _alone(replace(item, data=hevc.replace_end(item.data, _length_size(item), cut, more)))
+    """A file with the item alone, with another end; raises `NotAccounted` where the end is not found."""
+    try:
+        if item.kind == b"av01":
+            data = av1.replace_end(item.data, cut, more)
+        else:
+            data = hevc.replace_end(item.data, _length_size(item), cut, more)
+    except (ValueError, IndexError) as error:
+        raise NotAccounted(str(error)) from error
+    return bare(replace(item, data=data))
 
 
 def _length_size(item: Item) -> int:
     return hevc.length_size(item.bodies(b"hvcC")[0])
-
-
-def _alone(item: Item) -> bytes:
-    brands = (b"avif", b"mif1") if item.kind == b"av01" else (b"heic", b"mif1", b"heic")
-    properties = tuple(each for each in item.properties if each.kind in _OF_THE_PICTURE)
-    return write(Container(1, {1: replace(item, properties=properties, hidden=False)}), brands)
