@@ -7,12 +7,12 @@ ISO Media File Format Binding, 2.3.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .bits import BitReader
 from .coded import Cicp, Codec, CodedImage, NotAccounted
 
-__all__ = ["account", "read_end", "replace_end"]
+__all__ = ["account", "named_colours", "read_end", "recolour", "replace_end"]
 
 _SEQUENCE_HEADER, _TEMPORAL_DELIMITER, _FRAME_HEADER, _TILE_GROUP, _FRAME = 1, 2, 3, 4, 6
 _LEFT_OUT = frozenset({_TEMPORAL_DELIMITER, 5, 15})
@@ -25,7 +25,10 @@ _MAX_TILE_WIDTH, _MAX_TILE_AREA = 4096, 4096 * 2304
 
 @dataclass(frozen=True)
 class _Sequence:
-    """What a frame, the configuration and the container need to know of a sequence header."""
+    """What a frame, the configuration and the container need to know of a sequence header.
+
+    `colours_at` is the place in bits of primaries, transfer and matrix, where they are named.
+    """
 
     profile: int
     level: int
@@ -42,6 +45,34 @@ class _Sequence:
     chroma: int
     sample_position: int
     cicp: Cicp
+    colours_at: int | None
+
+
+def recolour(image: CodedImage, primaries: int, transfer: int) -> CodedImage:
+    """The picture with other colours in its sequence header, if that names any; the samples stay.
+
+    Args:
+        image: a picture that `account` gave.
+        primaries: colour primaries (ITU-T H.273).
+        transfer: transfer characteristics.
+    """
+    (kind, header), *others = _units(image.data)
+    place = _read_sequence(BitReader(header)).colours_at
+    if place is None or image.cicp is None:
+        return image
+    shift = 8 * len(header) - place - 16
+    value = int.from_bytes(header, "big") & ~(0xFFFF << shift) | (primaries << 8 | transfer) << shift
+    data = b"".join(_write_unit(*each) for each in [(kind, value.to_bytes(len(header), "big")), *others])
+    return replace(image, data=data, cicp=(primaries, transfer, *image.cicp[2:]))
+
+
+def named_colours(data: bytes) -> Cicp | None:
+    """Colours that the first sequence header of an item names, if it is understood."""
+    try:
+        header = next(body for kind, body in _units(data) if kind == _SEQUENCE_HEADER)
+        return _read_sequence(BitReader(header)).cicp
+    except (NotAccounted, ValueError, IndexError, StopIteration):
+        return None
 
 
 def account(data: bytes) -> CodedImage:
@@ -130,7 +161,7 @@ def _read_sequence(reader: BitReader) -> _Sequence:
     screen_content, integer_mv, order_bits = (_SELECT, _SELECT, 0) if reduced else _read_tools(reader)
     superres = reader.flag()
     reader.u(2)  # directional enhancement, restoration
-    depth, chroma, sample_position, cicp = _read_colours(reader, profile)
+    depth, chroma, sample_position, cicp, colours_at = _read_colours(reader, profile)
     reader.u(1)  # film grain
     reader.trailing()
     return _Sequence(
@@ -149,6 +180,7 @@ def _read_sequence(reader: BitReader) -> _Sequence:
         chroma,
         sample_position,
         cicp,
+        colours_at,
     )
 
 
@@ -178,24 +210,26 @@ def _read_tools(reader: BitReader) -> tuple[int, int, int]:
     return screen_content, integer_mv, reader.u(3) + 1 if order_hint else 0
 
 
-def _read_colours(reader: BitReader, profile: int) -> tuple[int, int, int, Cicp]:
-    """Depth, chroma sampling, chroma position and colours (5.5.2)."""
+def _read_colours(reader: BitReader, profile: int) -> tuple[int, int, int, Cicp, int | None]:
+    """Depth, chroma sampling, chroma position, colours, and the place of these (5.5.2)."""
     depth = 10 if reader.flag() else 8
     if profile == 2 and depth == 10:
         depth = 12 if reader.flag() else 10
     grey = profile != 1 and reader.flag()
-    primaries, transfer, matrix = (reader.u(8), reader.u(8), reader.u(8)) if reader.flag() else (2, 2, 2)
+    named = reader.flag()
+    place = reader.position if named else None
+    primaries, transfer, matrix = (reader.u(8), reader.u(8), reader.u(8)) if named else (2, 2, 2)
     if grey:
-        return depth, 400, 0, (primaries, transfer, matrix, reader.flag())
+        return depth, 400, 0, (primaries, transfer, matrix, reader.flag()), place
     if (primaries, transfer, matrix) == (_BT709, _SRGB_TRANSFER, _IDENTITY):
         reader.u(1)
-        return depth, 444, 0, (primaries, transfer, matrix, True)
+        return depth, 444, 0, (primaries, transfer, matrix, True), place
     full = reader.flag()
     halved = _chroma_halved(reader, profile, depth)
     position = reader.u(2) if all(halved) else 0
     reader.u(1)  # separate quantisers
     chroma = {(False, False): 444, (True, False): 422, (True, True): 420}[halved]
-    return depth, chroma, position, (primaries, transfer, matrix, full)
+    return depth, chroma, position, (primaries, transfer, matrix, full), place
 
 
 def _chroma_halved(reader: BitReader, profile: int, depth: int) -> tuple[bool, bool]:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from ..errors import UnreadableImage, UnsupportedImage
 from ..formats import ImageFormat
-from . import isobmff
+from . import av1, isobmff
 from .coded import NotAccounted
 from .lossy import faithful, lossy_writer
 from .orientation import read_orientation, upright
@@ -25,7 +25,7 @@ from .picture import Colour, Frame, Picture, Pixels, Rendering, swap_red_blue
 from .pillow import check_size, opened, read_frames, save_frames, to_image
 from .rebuild import Rebuilt, check_sizes, rebuild
 from .sequence import settle
-from .still import read_still, write_still
+from .still import Layer, read_still, write_still
 from .tails import check_tails, end_exactly
 
 __all__ = ["read"]
@@ -190,5 +190,12 @@ def _retagged(data: bytes, rebuilt: Rebuilt) -> bytes:
     still = read_still(isobmff.read(data), own=True)
     _, _, matrix, full = still.cicp or still.colours.tiles[0].cicp or _SRGB
     primaries, transfer = _named(rebuilt)
-    colours = primaries, transfer, matrix, full
-    return write_still(replace(still, cicp=colours, icc=rebuilt.icc, light_level=rebuilt.light_level))
+    return write_still(
+        replace(
+            still,
+            colours=Layer(tuple(av1.recolour(tile, primaries, transfer) for tile in still.colours.tiles)),
+            cicp=(primaries, transfer, matrix, full),
+            icc=rebuilt.icc,
+            light_level=rebuilt.light_level,
+        )
+    )

@@ -19,6 +19,7 @@ from ..errors import UnreadableImage, UnsupportedImage
 from ..formats import ImageFormat
 from . import isobmff
 from .coded import Cicp, NotAccounted
+from .icc import clean_profile
 from .lossy import faithful, lossy_writer
 from .picture import Colour, Frame, Picture, Pixels, Rendering
 from .pillow import check_size
@@ -62,7 +63,9 @@ def read(data: bytes, max_pixels: float) -> Picture:
     """Decodes the primary picture of a HEIC; see `images.decode`."""
     rebuilt = rebuild(data)
     # Rebuilt or not, what the detector sees is what would be written.
-    frame, cicp = _decode(rebuilt.source, max_pixels)
+    frame, cicp, icc = _decode(rebuilt.source, max_pixels)
+    if not rebuilt.items:  # the container was not understood
+        rebuilt = replace(rebuilt, icc=clean_profile(icc, frame.colour.channels - frame.colour.has_alpha))
     check_sizes(rebuilt, max_pixels)
     accounted = _check_ends(rebuilt, frame, lambda file: _decode(file, max_pixels)[0].pixels)
     cicp = rebuilt.cicp or cicp
@@ -88,8 +91,8 @@ def _check_ends(rebuilt: Rebuilt, frame: Frame, decode: Callable[[bytes], Pixels
     return rebuilt.accounted and not rebuilt.streams
 
 
-def _decode(data: bytes, max_pixels: float) -> tuple[Frame, Cicp | None]:
-    """Pixels and the colours that libheif names."""
+def _decode(data: bytes, max_pixels: float) -> tuple[Frame, Cicp | None, bytes]:
+    """Pixels, and the colours and the profile that libheif names."""
     image = _opened(data)
     check_size(image.size, 1, max_pixels)
     mode, _, deep = image.mode.partition(";")
@@ -111,7 +114,7 @@ def _decode(data: bytes, max_pixels: float) -> tuple[Frame, Cicp | None]:
         named["matrix_coefficients"],
         bool(named["full_range_flag"]),
     )
-    return Frame(pixels, _MODES[mode]), cicp
+    return Frame(pixels, _MODES[mode]), cicp, image.info.get("icc_profile") or b""
 
 
 def _opened(data: bytes) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -45,6 +46,7 @@ class _Sps:
     chroma_format: int
     depth: int
     sao: bool
+    block: int
     rows: int
     cicp: Cicp | None
 
@@ -91,10 +93,12 @@ def _account(hvcc: bytes, data: bytes, cicp: Cicp | None) -> CodedImage:
     unit = _trimmed(slices[0])
     if _kind(unit) not in _IDR or not _is_plain(unit):
         raise NotAccounted("a coded picture that is not an independent one")
-    rbsp = unescape(unit)
+    rbsp = _unescape(unit)
     sps, pps = _parameter_sets(hvcc, _slice_pps(rbsp), cicp)
+    if max(sps.hidden_wh) >= sps.block:
+        raise NotAccounted("a picture that hides coded rows or columns")
     streams = _read_slice_header(rbsp, sps, pps) > 1
-    coded = escape(rbsp)
+    coded = _escape(rbsp)
     return CodedImage(
         Codec.HEVC,
         sps.size_wh,
@@ -107,6 +111,18 @@ def _account(hvcc: bytes, data: bytes, cicp: Cicp | None) -> CodedImage:
         sps.profile.idc,
         streams,
     )
+
+
+def named_colours(hvcc: bytes) -> Cicp | None:
+    """Colours that the first sequence parameter set of an `hvcC` box names, if it is understood."""
+    try:
+        units = _read_configuration(hvcc)
+    except (ValueError, IndexError, struct.error):
+        return None
+    for number in range(16):
+        with suppress(NotAccounted, ValueError):
+            return _find_sps(units, number, None).cicp
+    return None
 
 
 @lru_cache(maxsize=1)  # the tiles of a grid share them
@@ -128,12 +144,12 @@ def _nal_units(data: bytes, length_size: int) -> Iterator[bytes]:
         yield data[start:position]
 
 
-def unescape(unit: bytes) -> bytes:
+def _unescape(unit: bytes) -> bytes:
     """A NAL unit without its emulation prevention bytes (7.3.1.1)."""
     return unit.replace(b"\x00\x00\x03", b"\x00\x00")
 
 
-def escape(rbsp: bytes) -> bytes:
+def _escape(rbsp: bytes) -> bytes:
     """A NAL unit with emulation prevention bytes."""
     return re.sub(rb"\x00\x00(?=[\x00-\x03])", b"\x00\x00\x03", rbsp)
 
@@ -197,7 +213,7 @@ def _write_configuration(sps: _Sps, pps: _Pps) -> bytes:
 
 
 def _unit(kind: int, writer: BitWriter) -> bytes:
-    return escape(bytes([kind << 1, 1]) + writer.finish())
+    return _escape(bytes([kind << 1, 1]) + writer.finish())
 
 
 def _find(units: tuple[bytes, ...], kind: int, number: int) -> BitReader:
@@ -205,7 +221,7 @@ def _find(units: tuple[bytes, ...], kind: int, number: int) -> BitReader:
     found = []
     for unit in units:
         if _kind(unit) == kind and _is_plain(unit):
-            rbsp = unescape(unit)[2:]
+            rbsp = _unescape(unit)[2:]
             reader = BitReader(rbsp)
             if kind == _SPS:  # its number follows 8 bits and the profile
                 reader.u(8 + 88 + 8)
@@ -323,11 +339,13 @@ def _find_sps(units: tuple[bytes, ...], number: int, cicp: Cicp | None) -> _Sps:
     _copy_range_extension(copy, "sequence")
     reader.trailing()
     visible_wh = coded_wh[0] - hidden_wh[0], coded_wh[1] - hidden_wh[1]
-    if max(hidden_wh) >= 1 << block_log2 or min(visible_wh) < 1:
-        raise NotAccounted("a picture that hides coded rows or columns")
+    if min(visible_wh) < 1:
+        raise ValueError("a picture without a size")
     rows = -(-coded_wh[1] >> tree_log2)
     unit = _unit(_SPS, writer)
-    return _Sps(number, unit, profile, visible_wh, hidden_wh, chroma_format, depth, sao, rows, cicp)
+    return _Sps(
+        number, unit, profile, visible_wh, hidden_wh, chroma_format, depth, sao, 1 << block_log2, rows, cicp
+    )
 
 
 def _copy_window(copy: _Copy, chroma_format: int) -> tuple[int, int]:
@@ -556,7 +574,7 @@ def _read_slice_header(rbsp: bytes, sps: _Sps, pps: _Pps) -> int:
 def read_end(data: bytes, length_size: int, count: int) -> bytes:
     """The last bytes of the last slice of an item, without emulation prevention."""
     units, last = _last_slice(data, length_size)
-    return unescape(_trimmed(units[last]))[-count:]
+    return _unescape(_trimmed(units[last]))[-count:]
 
 
 def replace_end(data: bytes, length_size: int, cut: int, more: bytes) -> bytes:
@@ -569,8 +587,8 @@ def replace_end(data: bytes, length_size: int, cut: int, more: bytes) -> bytes:
         more: bytes to put there.
     """
     units, last = _last_slice(data, length_size)
-    rbsp = unescape(_trimmed(units[last]))
-    units[last] = escape(rbsp[: len(rbsp) - cut] + more)
+    rbsp = _unescape(_trimmed(units[last]))
+    units[last] = _escape(rbsp[: len(rbsp) - cut] + more)
     return b"".join(len(unit).to_bytes(length_size, "big") + unit for unit in units)
 
 

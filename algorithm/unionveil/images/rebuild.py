@@ -6,12 +6,21 @@ import struct
 from dataclasses import dataclass, replace
 
 from ..errors import ImageTooLarge
-from . import isobmff
+from . import av1, hevc, isobmff
 from .coded import Cicp, NotAccounted
 from .icc import clean_profile
 from .isobmff import Container, Item
 from .sequence import read_track
-from .still import Still, bare, coded_items, read_colours, read_crop, read_still, write_still
+from .still import (
+    Still,
+    bare,
+    coded_items,
+    read_colours,
+    read_crop,
+    read_light_level,
+    read_still,
+    write_still,
+)
 
 __all__ = ["Rebuilt", "check_sizes", "rebuild"]
 
@@ -101,6 +110,7 @@ def _unaccounted(data: bytes, container: Container) -> Rebuilt:
         depth, chroma = _configured(items[0])
         own, inner = read_colours(primary), read_colours(items[0])
         crop = read_crop(primary) if items[0].kind == b"av01" else None
+        light_level = read_light_level(primary)
     except (NotAccounted, KeyError, IndexError, struct.error, ZeroDivisionError):
         return Rebuilt(data)
     if crop is not None and len(items) == 1 and primary is items[0]:
@@ -111,10 +121,17 @@ def _unaccounted(data: bytes, container: Container) -> Rebuilt:
         items=items,
         depth=depth,
         chroma=chroma,
-        cicp=own[0] or inner[0],
+        cicp=own[0] or inner[0] or _coded_colours(items[0]),
         icc=_clean(own[1] or inner[1], chroma),
+        light_level=light_level,
         crop_xywh=crop,
     )
+
+
+def _coded_colours(item: Item) -> Cicp | None:
+    if item.kind == b"av01":
+        return av1.named_colours(item.data)
+    return hevc.named_colours((item.bodies(b"hvcC") or [b""])[0])
 
 
 def _configured(item: Item) -> tuple[int | None, int | None]:

@@ -17,7 +17,17 @@ from . import av1, hevc
 from .coded import Cicp, Codec, CodedImage, NotAccounted
 from .isobmff import Container, Item, Property, Reference, write
 
-__all__ = ["Layer", "Still", "bare", "coded_items", "read_colours", "read_crop", "read_still", "write_still"]
+__all__ = [
+    "Layer",
+    "Still",
+    "bare",
+    "coded_items",
+    "read_colours",
+    "read_crop",
+    "read_light_level",
+    "read_still",
+    "write_still",
+]
 
 _ALPHA_KINDS = (
     b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\x00",
@@ -99,6 +109,12 @@ def read_colours(item: Item) -> tuple[Cicp | None, bytes | None]:
     return cicp, icc
 
 
+def read_light_level(item: Item) -> tuple[int, int] | None:
+    """Largest and largest average light level in cd/m² of a `clli` property."""
+    body = item.body(b"clli")
+    return None if body is None else struct.unpack_from(">HH", body)
+
+
 def read_still(container: Container, *, own: bool = False) -> Still:
     """The primary picture of a container; its profile is still as it stood there.
 
@@ -141,7 +157,6 @@ def _read_still(container: Container) -> Still:
             raise NotAccounted("an alpha plane of another size")
         if _read_transforms(item) not in ((), transforms):
             raise NotAccounted("an alpha plane that is turned otherwise")
-    level = primary.body(b"clli")
     return Still(
         colours,
         alpha,
@@ -150,7 +165,7 @@ def _read_still(container: Container) -> Still:
         transforms,
         cicp,
         icc,
-        None if level is None else struct.unpack_from(">HH", level),
+        read_light_level(primary),
     )
 
 
