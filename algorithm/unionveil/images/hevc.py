@@ -15,7 +15,7 @@ from functools import lru_cache
 from .bits import BitReader, BitWriter
 from .coded import Cicp, Codec, CodedImage, NotAccounted
 
-__all__ = ["account", "length_size", "read_end", "replace_end"]
+__all__ = ["account", "length_size", "named_colours", "read_end", "replace_end"]
 
 _VPS, _SPS, _PPS = 32, 33, 34
 _IDR = (19, 20)
