@@ -28,7 +28,7 @@ check: $(VENV)/.ready
 	$(BIN)/mypy
 
 schemas: $(VENV)/.ready
-	$(BIN)/python -c "import json; from unionveil.manifest import Manifest as M; print(json.dumps(M.model_json_schema(), indent=1))" > metadata/manifest.schema.json
+	$(BIN)/python -c "import json; from unionveil.runs.manifest import Manifest as M; print(json.dumps(M.model_json_schema(), indent=1))" > metadata/manifest.schema.json
 	$(BIN)/python -c "import json; from unionveil import AnonymizeConfig as C; print(json.dumps(C.model_json_schema(), indent=1))" > metadata/config.schema.json
 
 bench: $(VENV)/.ready

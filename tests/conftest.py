@@ -7,18 +7,18 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
 import numpy as np
 import pytest
 
-import unionveil.pipeline
 from paths import shared_folder
 from samples import SCENES
 from unionveil import AnonymizeConfig, Anonymizer, Detections, __version__
-from unionveil.detect import ModelCard
+from unionveil.redact import load_redactor
+from unionveil.select import every_face
 
 # A shell that runs the tests in the background has Ctrl-C ignored, and what they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -77,15 +77,10 @@ def image() -> str:
 
 
 class FixedFinder:
-    """Stands in for the models: finds the boxes that it was told, as shares of the picture."""
+    """Finds given boxes, shares of the picture, instead of looking for faces."""
 
     def __init__(self, boxes: list[tuple[float, float, float, float]]) -> None:
         self._boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
-        self.cards = (
-            ModelCard(
-                name="fixed", file="none", sha256="0" * 64, licence="MIT", source="a test", threshold=0.5
-            ),
-        )
 
     def __call__(self, image: np.ndarray) -> Detections:
         height, width = image.shape[:2]
@@ -94,11 +89,13 @@ class FixedFinder:
 
 
 @pytest.fixture
-def make_anonymizer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Anonymizer]]:
+def make_anonymizer() -> Callable[..., Anonymizer]:
     """Builds an `Anonymizer` that finds given boxes (shares of the picture) instead of looking for faces."""
 
     def make(boxes: list[tuple[float, float, float, float]], **settings: str) -> Anonymizer:
-        monkeypatch.setattr(unionveil.pipeline, "FaceFinder", lambda config, threads: FixedFinder(boxes))
-        return Anonymizer(AnonymizeConfig.from_parameters(settings))
+        config = AnonymizeConfig.from_parameters(settings)
+        return Anonymizer(
+            FixedFinder(boxes), every_face, load_redactor(config), max_pixels=config.max_megapixels * 1e6
+        )
 
     return make

@@ -1,26 +1,49 @@
-"""What a worker process imports by name: a stand-in for `Anonymizer` that one kind of picture kills."""
+"""Work for engines that a worker process can import: some tasks kill it, hang or fail."""
+
+from __future__ import annotations
 
 import os
 import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from unionveil import Anonymized
+from unionveil import ConfigError
+from unionveil.models.cards import ModelCard
 
 
-class DeadlyAnonymizer:
-    """Gives a picture back, unless it is the deadly one."""
+@dataclass(frozen=True)
+class Bytes:
+    """A task; what it begins with says what becomes of it."""
 
-    def __init__(self, *_, **__):
+    data: bytes
+
+    @property
+    def held_bytes(self) -> int:
+        return len(self.data)
+
+
+@dataclass(frozen=True)
+class Deadly:
+    """Gives a task's bytes back, unless they say otherwise."""
+
+    start_code: int | None = None
+    cards: tuple[ModelCard, ...] = ()
+
+    def check(self) -> None:
         pass
 
-    def __call__(self, content: bytes) -> Anonymized:
-        if content.startswith(b"deadly"):
-            os.kill(os.getpid(), signal.SIGKILL)
-        return Anonymized(content, None, (1, 1), ())
+    def start(self, threads: int) -> Callable[[Bytes], bytes]:
+        if self.start_code is not None:
+            os._exit(self.start_code)
+        return _do
 
 
-def serve(config, threads, connection) -> None:
-    """`workers._serve` with the stand-in in place."""
-    from unionveil import workers
-
-    workers.Anonymizer = DeadlyAnonymizer
-    workers._serve(config, threads, connection)
+def _do(task: Bytes) -> bytes:
+    if task.data.startswith(b"deadly"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if task.data.startswith(b"endless"):
+        time.sleep(600)
+    if task.data.startswith(b"wrong"):
+        raise ConfigError("this cannot work")
+    return task.data

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from skimage import data
 
-from unionveil.manifest import Manifest, RedactedRecord
+from unionveil.runs.manifest import Manifest, RedactedRecord
 
 HERE = Path(__file__).parent
 SCENES = HERE / "data"

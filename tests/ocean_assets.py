@@ -7,18 +7,16 @@ from pathlib import Path
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from unionveil_ocean.assets import (
-    AlgorithmFile,
-    Asset,
-    DatasetFile,
-    algorithm_metadata,
-    dataset_metadata,
-    now,
-)
-from unionveil_ocean.ddo import Compute
-from unionveil_ocean.embedded import EmbeddedChain
-from unionveil_ocean.pricing import Free, Pricing
-from unionveil_ocean.trust import closed_compute
+from unionveil_ocean.assets.asset import Asset
+from unionveil_ocean.assets.ddo import DDO, Compute, Place
+from unionveil_ocean.assets.files import AlgorithmFile, DatasetFile
+from unionveil_ocean.assets.pricing import Free, Pricing
+from unionveil_ocean.assets.publisher import Publication, Publisher
+from unionveil_ocean.assets.trust import closed_compute
+from unionveil_ocean.chain.connection import Chain
+from unionveil_ocean.chain.journal import Journal
+from unionveil_ocean.node.protocol import Node
+from unionveil_ocean.sandbox.chain import EmbeddedChain
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 URL = "https://files.example/main.py?token=very-secret-token"
@@ -40,7 +38,7 @@ def algorithm(pricing: Pricing = Free(), *, url: str = URL, **changes: object) -
     }
     file = AlgorithmFile.model_validate({**described, **changes})
     files = ({"type": "url", "url": url, "method": "GET"},)
-    return Asset(algorithm_metadata(file, now()), files, "access", pricing)
+    return Asset(file.metadata(), files, "access", pricing)
 
 
 def dataset(compute: Compute, *, url: str = "https://files.example/photos.zip") -> Asset:
@@ -48,7 +46,20 @@ def dataset(compute: Compute, *, url: str = "https://files.example/photos.zip") 
         name="Street photos", description="Photos of a data union.", author="A union", license="CC-BY-4.0"
     )
     files = ({"type": "url", "url": url, "method": "GET"},)
-    return Asset(dataset_metadata(file, now()), files, "compute", Free(), compute=compute)
+    return Asset(file.metadata(), files, "compute", Free(), compute=compute)
+
+
+def publish(asset: Asset, chain: Chain, node: Node, path: Path) -> Publication:
+    """Publishes with a journal at a path."""
+    with Journal(path, chain) as journal:
+        publisher = Publisher(journal, node)
+        return publisher.publish(publisher.plan(asset))
+
+
+def build_ddo(asset: Asset, nft: str, datatoken: str, chain_id: int, files: str, endpoint: str) -> DDO:
+    """The DDO of an asset at given addresses."""
+    place = Place(nft, datatoken, asset.service_id(datatoken))
+    return asset.draft(chain_id, endpoint).completed(place, files)
 
 
 def introduce(chain: EmbeddedChain, account: LocalAccount) -> None:
@@ -66,8 +77,10 @@ __all__ = [
     "CONTAINER",
     "URL",
     "algorithm",
+    "build_ddo",
     "closed_compute",
     "dataset",
     "introduce",
+    "publish",
     "skip_without_escrow",
 ]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from unionveil_ocean.embedded import EmbeddedChain
+from unionveil_ocean.sandbox.chain import EmbeddedChain
 
 _MUCH_GAS = 5_000_000
 _ACCOUNTS = ("eth_accounts", "eth_sendTransaction", "eth_sign")

@@ -10,13 +10,19 @@ def all_errors():
     return [c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, errors.UnionVeilError)]
 
 
+_FACTS = {
+    errors.ImageTooLarge: (400_000_000, 200_000_000),
+    errors.ModelMissing: ("yunet", "yunet.onnx", ["fetch it"]),
+    errors.ModelAltered: ("yunet", "/models/yunet.onnx", "0" * 64, "1" * 64),
+    errors.WorkerError: (-9,),
+    errors.ResultsError: (["one is missing", "two was altered"],),
+}
+"""What the errors that carry more than a sentence are made of."""
+
+
 @pytest.mark.parametrize("kind", all_errors())
 def test_errors_survive_pickling_with_their_facts(kind):
-    error = (
-        kind(400_000_000, 200_000_000)
-        if kind is errors.ImageTooLarge
-        else kind("what is wrong and what to do")
-    )
+    error = kind(*_FACTS.get(kind, ("what is wrong and what to do",)))
     back = pickle.loads(pickle.dumps(error))  # noqa: S301
     assert type(back) is kind
     assert str(back) == str(error)

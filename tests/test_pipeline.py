@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -7,11 +8,12 @@ from PIL import Image
 
 import samples
 import unionveil
-from unionveil import Anonymized, Rejected
-from unionveil.boxes import iou
-from unionveil.images import decode
+from unionveil import AnonymizeConfig, Anonymized, Anonymizer, Detections, Rejected, load
+from unionveil.boxes import cover_pixels, iou
+from unionveil.content import FileContent
+from unionveil.images import Patch, decode
 from unionveil.images.orientation import upright
-from unionveil.pipeline import Anonymizer
+from unionveil.redact import load_redactor
 
 ALL = samples.all_samples()
 
@@ -52,7 +54,7 @@ def test_the_same_face_is_redacted_whatever_the_orientation(orientation, scene_b
     inverse = {6: 8, 8: 6}.get(orientation, orientation)
     stored = Image.fromarray(upright(scene, inverse))
     data = samples.save(stored, "JPEG", quality=92, exif=samples.exif(orientation))
-    outcome = Anonymizer(threads=1)(data)
+    outcome = load(threads=1)(data)
     assert outcome.size_wh == (800, 1000)
     assert iou(scene_boxes["portrait.jpg"], outcome.faces[0].xyxy).max() > 0.5
     with Image.open(io.BytesIO(outcome.data)) as image:
@@ -74,7 +76,7 @@ def test_a_face_that_only_alpha_shows_is_found_with_real_weights():
     grey = cv2.cvtColor(cv2.imread(str(samples.SCENES / "portrait.jpg")), cv2.COLOR_BGR2GRAY)
     hidden = np.zeros((*grey.shape, 4), np.uint8)
     hidden[..., 3] = 255 - grey
-    outcome = Anonymizer(threads=1)(samples.save(Image.fromarray(hidden), "PNG"))
+    outcome = load(threads=1)(samples.save(Image.fromarray(hidden), "PNG"))
     assert len(outcome.faces[0]) >= 1
 
 
@@ -83,7 +85,7 @@ def test_the_api_in_the_docstring(tmp_path):
     outcome = unionveil.anonymize(photo)
     assert isinstance(outcome, Anonymized)
     assert len(outcome.faces[0]) >= 9
-    anonymizer = Anonymizer(unionveil.AnonymizeConfig(detail="fast"))
+    anonymizer = load(unionveil.AnonymizeConfig(detail="fast"))
     assert isinstance(anonymizer(photo), Anonymized)
     assert anonymizer(photo).data == anonymizer(photo).data
 
@@ -93,7 +95,84 @@ def test_crowds_of_small_faces_are_found(scene_boxes):
     photo = (samples.SCENES / "crowd.jpg").read_bytes()
     found = {}
     for detail in ("fast", "standard", "crowd"):
-        outcome = Anonymizer(unionveil.AnonymizeConfig(detail=detail))(photo)
+        outcome = load(unionveil.AnonymizeConfig(detail=detail))(photo)
         found[detail] = int((iou(truth, outcome.faces[0].xyxy).max(axis=1) > 0.3).sum())
     assert found["fast"] < found["standard"] <= found["crowd"]
     assert found["crowd"] >= 0.97 * len(truth)
+
+
+def test_a_face_behind_partial_alpha_counts_once():
+    image = Image.open(samples.SCENES / "portrait.jpg").convert("RGBA")
+    image.putalpha(200)
+    outcome = load(threads=1)(samples.save(image, "PNG"))
+    assert len(outcome.faces[0]) == len(load(threads=1)(samples.SCENES / "portrait.jpg").faces[0]) == 1
+
+
+def test_the_halves_are_the_whole_and_faces_may_be_added_between(make_anonymizer):
+    anonymizer = make_anonymizer([(0.1, 0.1, 0.3, 0.3)])
+    content = FileContent(samples.SCENES / "street.jpg")
+    inspection = anonymizer.inspect(content)
+    whole = anonymizer(content).data
+    assert anonymizer.redact(inspection).data == whole
+    assert anonymizer.redact(inspection).data == whole, "redacting must leave the inspection as it was"
+    none = replace(inspection, faces=(Detections.empty(),))
+    assert np.array_equal(
+        decode(anonymizer.redact(none).data, 1e9).frames[0].pixels, inspection.picture.frames[0].pixels
+    )
+
+
+def test_the_api_takes_bytes_paths_and_open_files(make_anonymizer):
+    anonymizer = make_anonymizer([(0.1, 0.1, 0.3, 0.3)])
+    path = samples.SCENES / "street.jpg"
+    with path.open("rb") as file:
+        outcomes = [anonymizer(source) for source in (path.read_bytes(), path, str(path), file)]
+    assert all(outcome.data == outcomes[0].data for outcome in outcomes)
+    assert anonymizer(path.parent / "none.jpg") == Rejected(
+        "unreadable", "the file cannot be read: No such file or directory"
+    )
+
+
+def test_the_api_says_what_it_does_not_take(make_anonymizer):
+    anonymizer = make_anonymizer([])
+    with pytest.raises(TypeError, match="not as an object of type ndarray"):
+        anonymizer(np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(TypeError, match="not as a file opened as text"):
+        anonymizer(io.StringIO("text"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "what"),
+    [
+        (lambda _, faces: np.ones(len(faces), int), r"int64 \(1,\)"),
+        (lambda _, faces: np.ones((len(faces), 1), bool), r"bool \(1, 1\)"),
+        (lambda _, faces: [True] * len(faces), "list"),
+    ],
+)
+def test_a_selector_must_give_booleans(answer, what):
+    def find(_):
+        return Detections.of([[1, 1, 20, 20]], [0.9])
+
+    anonymizer = Anonymizer(find, answer, load_redactor(AnonymizeConfig()), max_pixels=1e9)
+    with pytest.raises(TypeError, match=what):
+        anonymizer(ALL["png-rgb"])
+
+
+def test_a_selector_and_a_redactor_of_ones_own():
+    photo = samples.SCENES / "market.jpg"
+    all_but_one = load(threads=1, selector=lambda _, faces: faces.xyxy[:, 2] < faces.xyxy[:, 2].max())
+    assert len(all_but_one(photo).faces[0]) == len(load(threads=1)(photo).faces[0]) - 1
+
+    def red(frame, faces):
+        x0, y0, x1, y1 = cover_pixels(faces.xyxy[:1], frame.size_wh)[0]
+        return [Patch(slice(y0, y1), slice(x0, x1), np.full((1, 1, 3), [255, 0, 0], np.uint8))]
+
+    outcome = load(threads=1, redactor=red)(photo)
+    x, y = outcome.faces[0].xyxy[0].reshape(2, 2).mean(axis=0).astype(int)
+    assert np.abs(decode(outcome.data, 1e9).frames[0].pixels[y, x].astype(int) - [255, 0, 0]).max() < 12
+
+
+def test_an_unexpected_failure_is_a_rejection():
+    anonymizer = load(threads=1, redactor=lambda *_: 1 / 0)
+    assert anonymizer(samples.SCENES / "portrait.jpg") == Rejected(
+        "failed", "an unexpected ZeroDivisionError while anonymizing the picture"
+    )

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unionveil.detect.models import CARDS, find
+from unionveil.models.cards import CARDS
+from unionveil.models.store import find
 
 from .graph import Graph, layers_of
 from .loss import quality_focal

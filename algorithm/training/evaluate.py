@@ -26,12 +26,13 @@ from unionveil import detect
 from unionveil.boxes import shorter_sides
 from unionveil.detect import Detector
 from unionveil.detect.centerface import CenterFace
-from unionveil.detect.models import CARDS, ModelCard, sha256_of
 from unionveil.detect.retinaface import RetinaFace
 from unionveil.detect.tiles import find_faces
 from unionveil.detect.yunet import YuNet
 from unionveil.detections import Detections, RgbImage
 from unionveil.errors import UnionVeilError
+from unionveil.models.cards import CARDS, ModelCard
+from unionveil.models.store import sha256_of
 
 from .metric import (
     HEIGHTS_PX,

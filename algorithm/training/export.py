@@ -19,7 +19,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from unionveil.detect.session import Session
+from unionveil.models.session import Session
 
 from .model import FaceNet, count_macs, folded, parameters, restored
 from .photos import DataError
@@ -93,7 +93,7 @@ def compare(model: FaceNet, path: Path) -> float:
 
 
 def card(model: FaceNet, path: Path, threshold: float) -> dict[str, Any]:
-    """What the program must know of the weights, as `unionveil.detect.models` reads it."""
+    """What the program must know of the weights, as `unionveil.models.cards` reads it."""
     return {
         "schema_version": 1,
         "name": "retinaface",

@@ -1,30 +1,40 @@
 """UnionVeil removes faces from photos: a command line, an Ocean compute job and this API.
 
-from unionveil import AnonymizeConfig, Anonymizer, Anonymized
+from unionveil import AnonymizeConfig, Anonymized, load
 
-anonymizer = Anonymizer(AnonymizeConfig(detail="crowd"))
-outcome = anonymizer(photo_bytes)
+anonymizer = load(AnonymizeConfig(detail="crowd"))
+outcome = anonymizer("photo.jpg")
 if isinstance(outcome, Anonymized):
     path.write_bytes(outcome.data)
 """
 
-__version__ = "0.1.0"
+from __future__ import annotations
 
-from .config import AnonymizeConfig
-from .detections import Detections, Landmark
-from .errors import (
-    ConfigError,
-    ImageError,
-    ImageTooLarge,
-    InputError,
-    ModelError,
-    OutputError,
-    UnionVeilError,
-    UnreadableImage,
-    UnsupportedImage,
-)
-from .outcomes import Anonymized, Outcome, Rejected
-from .pipeline import Anonymizer, anonymize
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .config import AnonymizeConfig
+    from .detections import Detections, Landmark
+    from .errors import (
+        ConfigError,
+        ImageError,
+        ImageTooLarge,
+        InputError,
+        ModelAltered,
+        ModelError,
+        ModelMissing,
+        OutputError,
+        UnionVeilError,
+        UnreadableImage,
+        UnsupportedImage,
+        WorkerError,
+    )
+    from .outcomes import Anonymized, Outcome, Rejected
+    from .pipeline import Anonymizer, Inspection, anonymize, load
+
+__version__ = (Path(__file__).parent / "VERSION").read_text().strip()
 
 __all__ = [
     "AnonymizeConfig",
@@ -35,14 +45,35 @@ __all__ = [
     "ImageError",
     "ImageTooLarge",
     "InputError",
+    "Inspection",
     "Landmark",
+    "ModelAltered",
     "ModelError",
+    "ModelMissing",
     "Outcome",
     "OutputError",
     "Rejected",
     "UnionVeilError",
     "UnreadableImage",
     "UnsupportedImage",
+    "WorkerError",
     "__version__",
     "anonymize",
+    "load",
 ]
+
+_HOMES = {
+    "config": ("AnonymizeConfig",),
+    "detections": ("Detections", "Landmark"),
+    "outcomes": ("Anonymized", "Outcome", "Rejected"),
+    "pipeline": ("Anonymizer", "Inspection", "anonymize", "load"),
+}
+"""Modules of the public names; those that are not listed are errors."""
+
+
+def __getattr__(name: str) -> object:
+    """Imports a public name when it is first used: settings and help need no model."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = next((module for module, names in _HOMES.items() if name in names), "errors")
+    return getattr(importlib.import_module(f".{home}", __name__), name)

@@ -5,7 +5,8 @@ Every box is `xyxy`: left, top, right, bottom, in pixels, where pixel `i` covers
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,12 @@ __all__ = [
     "nms",
     "shorter_sides",
     "unite",
+    "unite_faces",
 ]
+
+
+_SAME_FACE_IOU = 0.4
+"""Boxes of two detectors, or of two views, that overlap by more are one face, covered by both boxes."""
 
 
 def area(xyxy: FloatArray) -> FloatArray:
@@ -51,7 +57,7 @@ def iou(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def covered(a: FloatArray, b: FloatArray, share: float) -> BoolArray:
-    """Whether of each of `(N, 4)` boxes at least `share` is covered by each of `(M, 4)` boxes, `(N, M)`."""
+    """`(N, M)`: whether box b of `(M, 4)` covers at least `share` of box a of `(N, 4)`."""
     return _intersection(a, b) >= share * np.maximum(area(a), 1e-9)[:, None]
 
 
@@ -105,6 +111,20 @@ def unite(
     return grown, kept
 
 
+def unite_faces(parts: Sequence[Detections]) -> Detections:
+    """Faces that several looks at the same picture found, each of them once.
+
+    Args:
+        parts: faces in pixels of the same picture.
+
+    Returns:
+        The best box of every face, grown to hold the others, best first.
+    """
+    faces = Detections.concat(parts)
+    xyxy, kept = unite(faces.xyxy, faces.score, _SAME_FACE_IOU)
+    return replace(faces[kept], xyxy=xyxy)
+
+
 def expand(xyxy: FloatArray, margin: float) -> FloatArray:
     """Grows each box on every side by `margin` times its own width and height."""
     wh = xyxy[:, 2:] - xyxy[:, :2]
@@ -133,7 +153,7 @@ def cover_pixels(xyxy: FloatArray, size_wh: tuple[int, int]) -> npt.NDArray[np.i
 
 
 def drop_fragments(faces: Detections, cut: BoolArray, inside: float) -> npt.NDArray[np.intp]:
-    """Drops boxes that a larger box covers and that tell nothing of their own.
+    """Drops boxes that a larger box covers and that add no information.
 
     Such are pieces of faces that a tile's edge cut, and what a close look takes for small faces inside a
     large one. Their IoU with the whole face is small, so `nms` keeps both. A box is dropped only for a larger

@@ -1,4 +1,4 @@
-"""All that a user can set, defined once.
+"""All settings, defined once.
 
 The command line's flags, the Ocean job's parameters, the published `consumerParameters` and the JSON
 Schema are derived from the models in this file. A setting reaches us as a string in two of those four
@@ -7,21 +7,15 @@ cases, so every model accepts strings.
 
 from __future__ import annotations
 
-import json
-import types
-import typing
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from .errors import ConfigError
+from .models.cards import DETECTORS, ModelCard, cards_of
+from .parameters import Parameter, flatten, near, to_parameters, unflatten
 
 __all__ = [
-    "DETECTORS",
     "EMOJI",
     "AnonymizeConfig",
     "Average",
@@ -30,7 +24,6 @@ __all__ = [
     "Gaussian",
     "Median",
     "Overlay",
-    "Parameter",
     "Pixelate",
     "Redaction",
     "parameters",
@@ -38,9 +31,6 @@ __all__ = [
 
 EMOJI = ("fist", "smile", "mask", "heart")
 """Pictures drawn by `redact.emoji`."""
-
-DETECTORS = ("retinaface", "retinaface-mnet025", "yunet", "haar", "centerface", "yolo")
-"""Names of the detectors; `yolo` is followed by a colon and the path of the ONNX file."""
 
 
 class _Model(BaseModel):
@@ -108,11 +98,9 @@ Redaction = Annotated[
     Fill | Pixelate | Gaussian | Median | Bilateral | Average | Overlay, Field(discriminator="method")
 ]
 
-_REDACTIONS: tuple[type[_Model], ...] = (Fill, Pixelate, Gaussian, Median, Bilateral, Average, Overlay)
-
 
 class AnonymizeConfig(_Model):
-    """What to look for, how hard, and what to put in its place."""
+    """All settings: which faces to look for, how thoroughly, and how to cover them."""
 
     detector: tuple[str, ...] = Field(
         ("retinaface",),
@@ -127,7 +115,7 @@ class AnonymizeConfig(_Model):
         None,
         gt=0,
         lt=1,
-        description="Least score of a face; lower finds more faces and more that are none. "
+        description="Least score of a face; lower values find more faces and more false positives. "
         "Default: the value each detector was measured with.",
     )
     redaction: Redaction = Field(Fill(), description="What covers a face.")
@@ -159,7 +147,7 @@ class AnonymizeConfig(_Model):
         for name in value:
             kind, colon, path = name.partition(":")
             if kind not in DETECTORS:
-                raise ValueError(f"unknown detector {name!r}{_near(kind, DETECTORS)}")
+                raise ValueError(f"unknown detector {name!r}{near(kind, DETECTORS)}")
             if (kind == "yolo") != bool(colon and path):
                 wanted = "yolo:FILE.onnx" if kind == "yolo" else kind
                 raise ValueError(f"detector {name!r} is to be written {wanted}")
@@ -177,6 +165,15 @@ class AnonymizeConfig(_Model):
     def _no_salt(cls, value: Any) -> Any:
         return None if value == "" else value
 
+    @property
+    def cards(self) -> tuple[ModelCard, ...]:
+        """The cards of all weights that these settings use; nothing is loaded.
+
+        Raises:
+            ModelError: the file of a `yolo:FILE.onnx` is not there.
+        """
+        return tuple(card for name in self.detector for card in cards_of(name))
+
     @classmethod
     def from_parameters(cls, given: Mapping[str, Any]) -> AnonymizeConfig:
         """Builds from flat names and values, the form of flags and of Ocean's parameters.
@@ -187,113 +184,13 @@ class AnonymizeConfig(_Model):
         Raises:
             ConfigError: an unknown name, a setting of another method, or a value that is not allowed.
         """
-        known = {parameter.name: parameter for parameter in parameters()}
-        for name in given:
-            if name not in known:
-                raise ConfigError(f"unknown parameter {name!r}{_near(name, known)}")
-        method = given.get("method", "fill")
-        choices = known["method"].choices
-        if method not in choices:
-            raise ConfigError(f"method: {method!r} is not one of {', '.join(choices)}")
-        values: dict[str, Any] = {}
-        redaction: dict[str, Any] = {"method": method}
-        for name, value in given.items():
-            if name == "method":
-                continue
-            if not known[name].methods:
-                values[name] = value
-            elif method in known[name].methods:
-                redaction[name] = value
-            else:
-                raise ConfigError(
-                    f"{name}: belongs to method {' or '.join(known[name].methods)}, not to {method}"
-                )
-        try:
-            return cls(**values, redaction=redaction)
-        except ValidationError as error:
-            raise ConfigError("; ".join(_explain(item) for item in error.errors())) from error
+        return unflatten(cls, given)
 
     def to_parameters(self) -> dict[str, str]:
         """The flat form; `from_parameters` of it gives this configuration again, but for the secret salt."""
-        flat = {**self.model_dump(exclude={"redaction", "digest_salt"}), **self.redaction.model_dump()}
-        return {name: _as_text(value) for name, value in flat.items()}
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One setting in flat form.
-
-    Attributes:
-        name: key; also the flag without its dashes.
-        kind: type of the value.
-        default: the value as a string; empty where the default depends on another setting.
-        choices: allowed values, empty where any value of the kind may be allowed.
-        description: one sentence for a person.
-        methods: redaction methods it belongs to; empty means every one.
-    """
-
-    name: str
-    kind: Literal["text", "integer", "number", "select"]
-    default: str
-    choices: tuple[str, ...]
-    description: str
-    methods: tuple[str, ...] = ()
+        return to_parameters(self)
 
 
 def parameters() -> tuple[Parameter, ...]:
-    """Every setting in flat form, in the order in which it is shown; `method` stands for the tagged union."""
-    result: dict[str, Parameter] = {}
-    for name, field in AnonymizeConfig.model_fields.items():
-        if name != "redaction":
-            result[name] = _parameter(name, field, ())
-            continue
-        methods = tuple(_method(model) for model in _REDACTIONS)
-        result["method"] = Parameter("method", "select", methods[0], methods, field.description or "")
-        for model in _REDACTIONS:
-            for key, inner in model.model_fields.items():
-                if key != "method":
-                    earlier = result[key].methods if key in result else ()
-                    result[key] = _parameter(key, inner, (*earlier, _method(model)))
-    return tuple(result.values())
-
-
-def _method(model: type[_Model]) -> str:
-    return str(model.model_fields["method"].default)
-
-
-def _parameter(name: str, field: FieldInfo, methods: tuple[str, ...]) -> Parameter:
-    annotation = field.annotation
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        annotation = next(part for part in typing.get_args(annotation) if part is not type(None))
-    choices = tuple(map(str, typing.get_args(annotation))) if typing.get_origin(annotation) is Literal else ()
-    kind: Literal["text", "integer", "number", "select"]
-    if choices:
-        kind = "select"
-    elif annotation is int:
-        kind = "integer"
-    elif annotation is float:
-        kind = "number"
-    else:
-        kind = "text"
-    return Parameter(name, kind, _as_text(field.default), choices, field.description or "", methods)
-
-
-def _as_text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    names = list(known)
-    close = get_close_matches(name, names, 1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(names)}"
-
-
-def _explain(item: Any) -> str:
-    name = str(next(part for part in reversed(item["loc"]) if isinstance(part, str)))
-    if item["type"] == "value_error":  # our own words, which name the value
-        return f"{name}: {item['ctx']['error']}"
-    return f"{name}: {item['msg']}, got {json.dumps(item['input'], default=str)}"
+    """Every setting in flat form, in the order in which it is shown; `method` stands for the redaction."""
+    return flatten(AnonymizeConfig)

@@ -2,12 +2,16 @@
 
     UnionVeilError
     ├── ConfigError              a setting is wrong                        (say which, and what is allowed)
-    ├── ModelError               weights are missing, altered or unusable
+    ├── ModelError               weights cannot be used
+    │   ├── ModelMissing         they are not on this machine               (say how to get them)
+    │   └── ModelAltered         the file is not the one that its card names
     ├── ImageError               one picture cannot be anonymized          (becomes `Rejected`)
     │   ├── UnreadableImage      the bytes are not a whole picture
     │   ├── UnsupportedImage     a format or a variant that is not handled
     │   └── ImageTooLarge        more pixels than the limit
+    ├── WorkerError              a worker process cannot start              (stops the job)
     ├── InputError               a folder, file or archive cannot be read
+    ├── ResultsError             outputs do not fit their manifest
     └── OutputError              an output cannot be written               (stops the job)
 
 They carry their facts as attributes, survive pickling (workers send them across processes) and read as
@@ -16,21 +20,27 @@ one sentence that says what is wrong and what to do.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 __all__ = [
     "ConfigError",
     "ImageError",
     "ImageTooLarge",
     "InputError",
+    "ModelAltered",
     "ModelError",
+    "ModelMissing",
     "OutputError",
+    "ResultsError",
     "UnionVeilError",
     "UnreadableImage",
     "UnsupportedImage",
+    "WorkerError",
 ]
 
 
 class UnionVeilError(Exception):
-    """Root of the tree; its text is one clear sentence for a person."""
+    """Root of the tree; its text is one clear sentence."""
 
 
 class ConfigError(UnionVeilError):
@@ -38,7 +48,53 @@ class ConfigError(UnionVeilError):
 
 
 class ModelError(UnionVeilError):
-    """A detector's weights are missing, altered or cannot be run."""
+    """A model's weights are missing, altered or cannot be run."""
+
+
+class ModelMissing(ModelError):
+    """A model's weights are not on this machine.
+
+    Attributes:
+        name: the model.
+        file: the file that was looked for.
+        ways: how to get it, as parts of a sentence.
+    """
+
+    def __init__(self, name: str, file: str, ways: Sequence[str]) -> None:
+        super().__init__(name, file, ways)
+        self.name = name
+        self.file = file
+        self.ways = tuple(ways)
+
+    def __str__(self) -> str:
+        return (
+            f"the weights of {self.name!r} ({self.file}) are not on this machine: {', or '.join(self.ways)}"
+        )
+
+
+class ModelAltered(ModelError):
+    """A file of weights is not the one that the model's card names.
+
+    Attributes:
+        name: the model.
+        path: the file.
+        sha256: hex digest of the file.
+        expected: hex digest that the card names.
+    """
+
+    def __init__(self, name: str, path: str, sha256: str, expected: str) -> None:
+        super().__init__(name, path, sha256, expected)
+        self.name = name
+        self.path = path
+        self.sha256 = sha256
+        self.expected = expected
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} is not the {self.name!r} that this version knows (its SHA-256 begins "
+            f"{self.sha256[:12]}, expected {self.expected[:12]}): it is damaged or another model; remove it "
+            "and get it again"
+        )
 
 
 class ImageError(UnionVeilError):
@@ -48,7 +104,7 @@ class ImageError(UnionVeilError):
 
 
 class UnreadableImage(ImageError):
-    """The bytes are no picture, or a picture that is damaged or cut off."""
+    """The bytes are not a picture, or the picture is damaged or cut off."""
 
     reason = "unreadable"
 
@@ -81,9 +137,43 @@ class ImageTooLarge(ImageError):
         )
 
 
+class WorkerError(UnionVeilError):
+    """A worker process cannot start; no picture is to blame.
+
+    Attributes:
+        exit_code: of the process, negative for a signal; None if it did not end.
+    """
+
+    def __init__(self, exit_code: int | None) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+    def __str__(self) -> str:
+        what = "did not start in time" if self.exit_code is None else f"ended with {self.exit_code}"
+        return (
+            f"a worker process {what} before it had loaded its models; give the program more memory, or "
+            "start fewer workers with --jobs"
+        )
+
+
 class InputError(UnionVeilError):
     """A folder, file or archive that was named cannot be read."""
 
 
 class OutputError(UnionVeilError):
     """An output cannot be written; the job stops, and nothing half-written stays behind."""
+
+
+class ResultsError(UnionVeilError):
+    """Outputs do not fit their manifest.
+
+    Attributes:
+        issues: one sentence for everything that does not fit.
+    """
+
+    def __init__(self, issues: Iterable[str]) -> None:
+        self.issues = tuple(issues)
+        super().__init__(self.issues)
+
+    def __str__(self) -> str:
+        return "the results are not to be trusted: " + "; ".join(self.issues)

@@ -7,21 +7,23 @@ way: every file below the inputs is an input, but for the parameters.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from . import __version__
-from .batch import Done, run_batch
-from .config import DETECTORS, EMOJI, AnonymizeConfig, Parameter, parameters
-from .engines import PoolEngine
+from .config import EMOJI, AnonymizeConfig, parameters
+from .engines.pool import PoolEngine
+from .engines.resources import default_jobs
 from .errors import ConfigError, InputError
-from .manifest import Counts, RejectedRecord
-from .resources import default_jobs
-from .sinks import FolderSink
-from .sources import count_items, read_items
+from .files.sinks import FolderSink
+from .files.sources import PathSource, SourceItem
+from .models.cards import DETECTORS
+from .parameters import Parameter
+from .runs.batch import run_batch
+from .runs.manifest import Counts, Record, RejectedRecord
+from .runs.work import Anonymize
 
 __all__ = ["PARAMETERS_FILE", "config_of", "job_parameters", "read_parameters", "run_job"]
 
@@ -33,7 +35,8 @@ _REPORT_EVERY = 25
 def job_parameters() -> tuple[Parameter, ...]:
     """The settings that a buyer of the job may choose, in flat form.
 
-    Not the salt: whoever chooses it can test whether a photo is in a data set. And nothing that names a file.
+    The salt is left out: a buyer who chooses it can test whether a photo is in the data set. So is everything
+    that names a file.
     """
     offered = []
     for parameter in parameters():
@@ -51,13 +54,13 @@ def read_parameters(path: Path) -> AnonymizeConfig:
     """Settings from the file that the node writes; none, an empty file or `{}` give the defaults.
 
     Raises:
-        ConfigError: no JSON object, an unknown parameter, or a value that is not allowed.
+        ConfigError: not a JSON object, an unknown parameter, or a value that is not allowed.
     """
     try:
         text = path.read_text("utf-8") if path.exists() else ""
         given = json.loads(text) if text.strip() else {}
     except (OSError, ValueError) as error:
-        raise ConfigError(f"the parameters are no JSON: {error}") from error
+        raise ConfigError(f"the parameters are not JSON: {error}") from error
     if not isinstance(given, dict):
         raise ConfigError("the parameters must be a JSON object of names and values")
     return config_of(given)
@@ -66,15 +69,14 @@ def read_parameters(path: Path) -> AnonymizeConfig:
 def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
     """Checks parameters as the job does; see `AnonymizeConfig.from_parameters`.
 
-    Markets fill a form with the default of every parameter and send all of them, whatever the method is: what
-    is empty, or has its default and belongs to another method, says nothing and is left out.
+    Markets fill a form with the default of every parameter and send all of them, for every method.
+    Empty values, and defaults of other methods, are ignored.
 
     Raises:
         ConfigError: an unknown parameter, a value that is not allowed, or one that names a file.
     """
     offered = {parameter.name: parameter for parameter in job_parameters()}
-    method = given.get("method") or offered["method"].default
-    said = {}
+    kept = {}
     for name, value in given.items():
         if not isinstance(value, str | int | float) or isinstance(value, bool):
             raise ConfigError(f"parameter {name!r} must be a text or a number")
@@ -82,19 +84,22 @@ def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
             raise ConfigError("parameter 'digest_salt' is not offered by the compute job")
         parameter = offered.get(name)
         if parameter:
-            if value == "" or (_is_of_another(parameter, method) and _is_default(value, parameter)):
+            if value == "" or (_is_unused(parameter, given, offered) and _is_default(value, parameter)):
                 continue
             if parameter.choices and value not in parameter.choices:
                 raise ConfigError(f"{name}: {value!r} is not one of {', '.join(parameter.choices)}")
-        said[name] = value
-    config = AnonymizeConfig.from_parameters(said)
+        kept[name] = value
+    config = AnonymizeConfig.from_parameters(kept)
     if any(name.startswith("yolo") for name in config.detector):
         raise ConfigError("detector: 'yolo' needs a file and is not offered by the compute job")
     return config
 
 
-def _is_of_another(parameter: Parameter, method: object) -> bool:
-    return bool(parameter.methods) and method not in parameter.methods
+def _is_unused(parameter: Parameter, given: Mapping[str, Any], offered: Mapping[str, Parameter]) -> bool:
+    """Whether a parameter belongs to another value of its tag than the one that is given."""
+    if parameter.tag is None:
+        return False
+    return (given.get(parameter.tag) or offered[parameter.tag].default) not in parameter.belongs_to
 
 
 def _is_default(value: str | float, parameter: Parameter) -> bool:
@@ -104,15 +109,15 @@ def _is_default(value: str | float, parameter: Parameter) -> bool:
         return value == parameter.default
 
 
-def run_job(data_dir: Path, say: Callable[[str], None]) -> Counts:
+def run_job(data_dir: Path, report: Callable[[str], None]) -> Counts:
     """Anonymizes everything below `data_dir/inputs` into `data_dir/outputs`, the manifest last.
 
     Args:
         data_dir: the node's `/data`.
-        say: takes the log's lines; they name inputs by number only.
+        report: takes the log's lines; they name inputs by number only.
 
     Returns:
-        What became of the inputs.
+        Totals of the run.
 
     Raises:
         ConfigError: the parameters are wrong; nothing was read.
@@ -123,29 +128,29 @@ def run_job(data_dir: Path, say: Callable[[str], None]) -> Counts:
     inputs, outputs = data_dir / "inputs", data_dir / "outputs"
     config = read_parameters(inputs / PARAMETERS_FILE)
     chosen = ", ".join(f"{name}={value}" for name, value in config.to_parameters().items() if value)
-    say(f"unionveil {__version__}: {chosen}")
-    leave_out = [inputs / PARAMETERS_FILE]
+    report(f"unionveil {__version__}: {chosen}")
     if not inputs.is_dir():
         raise InputError(f"{inputs} is not there; the job reads its photos from it")
-    total = count_items([inputs], leave_out=leave_out)
-    if not total:
+    source = PathSource([inputs], leave_out=[inputs / PARAMETERS_FILE])
+    if not len(source):
         raise InputError(f"{inputs} holds no photo; the data set is empty")
-    sink = FolderSink(outputs)
-    # Workers even for one job: a photo that kills its decoder must not kill the job.
-    engine = PoolEngine(config, min(default_jobs(), total))
-    say(f"{total} input files")
-    finished: Counter[str] = Counter()
+    work = Anonymize(config, FolderSink(outputs))
+    work.check()
+    report(f"{len(source)} input files")
+    finished = 0
 
-    def report(done: Done) -> None:
-        finished["inputs"] += 1
-        if isinstance(done.record, RejectedRecord):
-            say(f"input {done.record.input} rejected: {done.record.detail}")
-        if finished["inputs"] % _REPORT_EVERY == 0:
-            say(f"{finished['inputs']} pictures done")
+    def on_done(_: SourceItem, record: Record) -> None:
+        nonlocal finished
+        finished += 1
+        if isinstance(record, RejectedRecord):
+            report(f"input {record.input} rejected: {record.detail}")
+        if finished % _REPORT_EVERY == 0:
+            report(f"{finished} pictures done")
 
-    items = read_items([inputs], leave_out=leave_out)
-    counts = run_batch(items, config, engine, sink=sink, flat=True, on_done=report).counts
-    say(
+    # Workers even for a single picture: one that kills its decoder must not kill the job.
+    engine = PoolEngine(min(default_jobs(), len(source)))
+    counts = run_batch(source, work, engine, flat=True, on_done=on_done).counts
+    report(
         f"done: {counts.inputs} pictures, {counts.faces} faces in {counts.redacted} of them redacted, "
         f"{counts.without_face} without a face, {sum(counts.rejected.values())} rejected"
     )

@@ -2,93 +2,202 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+
+from .boxes import unite_faces
 from .config import AnonymizeConfig
-from .detect import FaceFinder, ModelCard
-from .detections import Detections
+from .content import Content, PictureSource, content_of
+from .detect import FaceFinder
+from .detections import BoolArray, Detections, RgbImage
+from .engines.resources import usable_cores
 from .errors import ImageError, UnionVeilError
-from .images import Frame, decode
+from .images import Frame, Picture, decode
 from .outcomes import Anonymized, Outcome, Rejected
-from .redact import load_redactor
+from .redact import Redactor, load_redactor
 from .select import Selector, every_face
 
-__all__ = ["Anonymizer", "anonymize"]
+__all__ = ["Anonymizer", "Finder", "Inspection", "anonymize", "load"]
+
+Finder: TypeAlias = Callable[[RgbImage], Detections]
+"""Finds faces in `(H, W, 3)` uint8 RGB, in its pixels, best first."""
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A decoded picture and what is to be covered in it: the middle of the line.
+
+    Attributes:
+        picture: all frames, upright.
+        faces: for each frame the detections that are to be covered, in its pixels. A caller may put others
+            in their place before the picture is redacted.
+    """
+
+    picture: Picture
+    faces: tuple[Detections, ...]
 
 
 class Anonymizer:
-    """The line from bytes to bytes, with its models loaded once.
+    """The line from bytes to bytes, in two halves; `load` builds it from settings.
 
     Args:
-        config: all settings.
-        threads: threads for one picture's detection; 0 takes all cores.
-        selector: which faces are redacted.
+        find: finds faces in an array of pixels.
+        select: says which of them are covered.
+        redact: gives the new pixels of a frame.
+        max_pixels: a picture with more, all frames together, is refused.
+    """
+
+    def __init__(self, find: Finder, select: Selector, redact: Redactor, *, max_pixels: float) -> None:
+        self._find = find
+        self._select = select
+        self._redact = redact
+        self._max_pixels = max_pixels
+
+    def __call__(self, source: PictureSource) -> Outcome:
+        """Anonymizes one picture: `inspect`, then `redact`.
+
+        Args:
+            source: a whole file of any supported format: its bytes, its path, a file opened for reading
+                bytes, or a `Content`.
+
+        Returns:
+            The anonymized picture, or the reason for its rejection.
+
+        Raises:
+            ModelError: a model failed; that is not the picture's fault.
+            TypeError: `source` is something else, or the selector does not give `(N,)` bool.
+        """
+        inspection = self.inspect(content_of(source))
+        return inspection if isinstance(inspection, Rejected) else self.redact(inspection)
+
+    def inspect(self, content: Content) -> Inspection | Rejected:
+        """Decodes a picture and finds what is to be covered.
+
+        Args:
+            content: a whole file of any supported format.
+
+        Returns:
+            The picture with its faces, or the reason for its rejection.
+
+        Raises:
+            ModelError: a model failed; that is not the picture's fault.
+            TypeError: the selector does not give `(N,)` bool.
+        """
+        return _guarded(lambda: self._inspect(content))
+
+    def redact(self, inspection: Inspection) -> Outcome:
+        """Covers the faces of an inspected picture and encodes it in its own format.
+
+        Args:
+            inspection: as `inspect` gave it, or with other faces.
+
+        Returns:
+            The anonymized picture, or the reason for its rejection.
+        """
+        return _guarded(lambda: self._written(inspection))
+
+    def _inspect(self, content: Content) -> Inspection | Rejected:
+        try:
+            data = content.read()
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            return Rejected("unreadable", f"the file cannot be read: {why}")
+        picture = decode(data, self._max_pixels)
+        return Inspection(picture, tuple(self._faces_of(frame) for frame in picture.frames))
+
+    def _written(self, inspection: Inspection) -> Outcome:
+        picture, faces = inspection.picture, inspection.faces
+        patches = [self._redact(*part) for part in zip(picture.frames, faces, strict=True)]
+        written = picture.write(patches)
+        return Anonymized(written.data, picture.format, picture.frames[0].size_wh, faces, written.encoding)
+
+    def _faces_of(self, frame: Frame) -> Detections:
+        """Faces of one frame that are to be covered, those of all its views united."""
+        parts = []
+        for view in frame.rgb_views():
+            faces = self._find(view)
+            parts.append(faces[_checked(self._select(view, faces), len(faces))])
+        return parts[0] if len(parts) == 1 else unite_faces(parts)
+
+
+def _checked(chosen: BoolArray, count: int) -> BoolArray:
+    """A selector's answer; anything but `(N,)` bool would be read as indices and cover fewer faces.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not isinstance(chosen, np.ndarray) or chosen.dtype != np.bool_ or chosen.shape != (count,):
+        what = f"{chosen.dtype} {chosen.shape}" if isinstance(chosen, np.ndarray) else type(chosen).__name__
+        raise _WrongSelection(f"a selector must give a bool array of shape ({count},), got {what}")
+    return chosen
+
+
+class _WrongSelection(TypeError):
+    """A mistake in the caller's selector, which must not pass for a picture that failed."""
+
+
+def _guarded(act: Callable[[], _Result]) -> _Result | Rejected:
+    """The result of an act on one picture. If anything fails, nothing of the picture is written."""
+    try:
+        return act()
+    except ImageError as error:
+        return Rejected(error.reason, str(error))
+    except (UnionVeilError, _WrongSelection):
+        raise
+    except MemoryError:
+        return Rejected("memory", "there was not enough memory for the picture")
+    except Exception as error:
+        return Rejected("failed", f"an unexpected {type(error).__name__} while anonymizing the picture")
+
+
+def load(
+    config: AnonymizeConfig | None = None,
+    *,
+    threads: int = 0,
+    selector: Selector = every_face,
+    redactor: Redactor | None = None,
+) -> Anonymizer:
+    """Builds an anonymizer; every file that it needs is read now, before the first picture.
+
+    Args:
+        config: all settings; the defaults cover every face with an opaque box.
+        threads: threads for one picture's detection; 0 takes all cores that this process may use.
+        selector: which faces are covered, in place of all: `(H, W, 3)` uint8 RGB and its `Detections` to
+            `(N,)` bool.
+        redactor: gives the new pixels, in place of the configured redaction: a `Frame` and its `Detections`
+            to `Patch`es. Pixels outside of the patches stay as they are.
 
     Raises:
         ModelError: weights are missing, altered or cannot be loaded.
+        ConfigError: the overlay's picture cannot be read.
     """
-
-    def __init__(
-        self, config: AnonymizeConfig | None = None, *, threads: int = 0, selector: Selector = every_face
-    ) -> None:
-        self.config = config or AnonymizeConfig()
-        self._find = FaceFinder(self.config, threads)
-        self._select = selector
-        self._redact = load_redactor(self.config)
-
-    @property
-    def cards(self) -> tuple[ModelCard, ...]:
-        """The weights in use."""
-        return self._find.cards
-
-    def __call__(self, data: bytes) -> Outcome:
-        """Anonymizes one picture.
-
-        Args:
-            data: a whole file of any supported format.
-
-        Returns:
-            The redacted picture, or why there is none.
-
-        Raises:
-            ModelError: a model failed; that is no fault of the picture.
-            ConfigError: the overlay's picture cannot be read.
-        """
-        try:
-            picture = decode(data, self.config.max_megapixels * 1e6)
-            faces = tuple(self.faces_of(frame) for frame in picture.frames)
-            size_wh = picture.frames[0].size_wh
-            patches = [self._redact(*part) for part in zip(picture.frames, faces, strict=True)]
-            return Anonymized(picture.write(patches).data, picture.format, size_wh, faces)
-        except ImageError as error:
-            return Rejected(error.reason, str(error))
-        except UnionVeilError:
-            raise
-        except MemoryError:
-            return Rejected("memory", "there was not enough memory for the picture")
-        except Exception as error:
-            # Whatever fails on the way, nothing of the picture is written and the run goes on.
-            return Rejected("failed", f"an unexpected {type(error).__name__} while anonymizing the picture")
-
-    def faces_of(self, frame: Frame) -> Detections:
-        """Faces of one frame that are to be redacted, in its pixels."""
-        found = []
-        for look in frame.rgb_views():
-            faces = self._find(look)
-            found.append(faces[self._select(look, faces)])
-        return Detections.concat(found)
+    config = config or AnonymizeConfig()
+    return Anonymizer(
+        FaceFinder(config, threads or usable_cores()),
+        selector,
+        redactor or load_redactor(config),
+        max_pixels=config.max_megapixels * 1e6,
+    )
 
 
-def anonymize(data: bytes, config: AnonymizeConfig | None = None) -> Outcome:
-    """Anonymizes one picture; `Anonymizer` keeps its models for many.
+def anonymize(source: PictureSource, config: AnonymizeConfig | None = None) -> Outcome:
+    """Anonymizes one picture; `load` keeps the models for many.
 
     Args:
-        data: a whole file of any supported format.
-        config: settings; the defaults redact every face with an opaque box.
+        source: a whole file of any supported format: its bytes, its path, or a file opened for reading bytes.
+        config: settings; the defaults cover every face with an opaque box.
 
     Returns:
-        The redacted picture, or why there is none.
+        The anonymized picture, or the reason for its rejection.
 
     Raises:
         ModelError: weights are missing, altered or cannot be run.
         ConfigError: the overlay's picture cannot be read.
+        TypeError: `source` is something else.
     """
-    return Anonymizer(config)(data)
+    return load(config)(source)

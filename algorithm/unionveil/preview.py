@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from .images import decode
-from .outcomes import Anonymized
+from .runs.manifest import RedactedRecord
 
 __all__ = ["draw_preview"]
 
@@ -18,16 +18,23 @@ _LONGEST_PX = 1600
 _GREEN = (40, 220, 60)
 
 
-def draw_preview(outcome: Anonymized) -> bytes:
-    """The first frame of an output as a JPEG of at most 1600 px, every found face framed, with its score."""
-    image = decode(outcome.data, float("inf")).frames[0].rgb_views()[0]
+def draw_preview(data: bytes, record: RedactedRecord) -> bytes:
+    """The first frame of an output as a JPEG of at most 1600 px, every found face framed, with its score.
+
+    Args:
+        data: the output.
+        record: what the manifest says of it.
+    """
+    image = decode(data, float("inf")).frames[0].rgb_views()[0]
     scale = min(1.0, _LONGEST_PX / max(image.shape[:2]))
     size_wh = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     canvas = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
-    faces = outcome.faces[0]
-    for box, score in zip((faces.xyxy * scale).round().astype(int).tolist(), faces.score, strict=True):
+    for face in record.faces:
+        if face.frame:
+            continue
+        box = [round(value * scale) for value in face.xyxy]
         cv2.rectangle(canvas, box[:2], box[2:], _GREEN, 2)
         where = (box[0], max(10, box[1] - 4))
-        cv2.putText(canvas, f"{score:.2f}", where, cv2.FONT_HERSHEY_SIMPLEX, 0.4, _GREEN, 1, cv2.LINE_AA)
+        cv2.putText(canvas, f"{face.score:.2f}", where, cv2.FONT_HERSHEY_SIMPLEX, 0.4, _GREEN, 1, cv2.LINE_AA)
     _, encoded = cv2.imencode(".jpg", cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR))
     return np.asarray(encoded).tobytes()

@@ -1,4 +1,4 @@
-"""Which of the faces that were found are redacted."""
+"""Which of the detections are covered."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .detections import BoolArray, Detections, RgbImage
 __all__ = ["Selector", "every_face"]
 
 Selector: TypeAlias = Callable[[RgbImage, Detections], BoolArray]
-"""Gives `(N,)` bool, True for each face that is to be redacted. The pixels are 8-bit RGB, upright."""
+"""Gives `(N,)` bool, True for each detection that is to be covered. The pixels are 8-bit RGB, upright."""
 
 
 def every_face(image: RgbImage, faces: Detections) -> BoolArray:  # noqa: ARG001  the protocol gives it

@@ -14,18 +14,20 @@
         ├── JournalError         the journal of an earlier run does not fit this one
         ├── OrderError           an asset cannot be ordered
         ├── UntrustedAlgorithm   the data set does not let this algorithm in
-        ├── JobFailed            a compute job ended without results
-        └── ResultsError         what came out of a job is not what its manifest says
+        └── JobFailed            a compute job ended without results
 
-They carry their facts as attributes, survive pickling, never hold a key, and read as one sentence that says
-what is wrong and what to do.
+They carry their facts as attributes (give these by position: so they survive pickling), never hold a key, and
+read as one sentence that says what is wrong and what to do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from unionveil.errors import UnionVeilError
+
+from .money import money
 
 __all__ = [
     "ChainError",
@@ -39,7 +41,6 @@ __all__ = [
     "NodeError",
     "OrderError",
     "PublishError",
-    "ResultsError",
     "SettingError",
     "TransactionFailed",
     "UntrustedAlgorithm",
@@ -54,6 +55,7 @@ class SettingError(PublishError):
     """An option, a file or an environment variable is missing or has a value that is not allowed."""
 
 
+@dataclass(eq=False, repr=False)
 class MissingExtra(PublishError):
     """A package that publishing needs is not installed.
 
@@ -61,9 +63,7 @@ class MissingExtra(PublishError):
         package: name of the module that could not be imported.
     """
 
-    def __init__(self, package: str) -> None:
-        super().__init__(package)
-        self.package = package
+    package: str
 
     def __str__(self) -> str:
         return (
@@ -86,6 +86,7 @@ class InvalidDDO(PublishError):
         return "the metadata is not valid: " + "; ".join(self.issues)
 
 
+@dataclass(eq=False, repr=False)
 class NetworkMismatch(PublishError):
     """The RPC serves another chain.
 
@@ -94,10 +95,8 @@ class NetworkMismatch(PublishError):
         actual: chain id that the RPC answered.
     """
 
-    def __init__(self, expected: int, actual: int) -> None:
-        super().__init__(expected, actual)
-        self.expected = expected
-        self.actual = actual
+    expected: int
+    actual: int
 
     def __str__(self) -> str:
         return (
@@ -110,6 +109,7 @@ class ChainError(PublishError):
     """The RPC cannot be reached, or refuses what it was asked."""
 
 
+@dataclass(eq=False, repr=False)
 class InsufficientFunds(PublishError):
     """The account cannot pay.
 
@@ -121,22 +121,22 @@ class InsufficientFunds(PublishError):
         decimals: of the token.
     """
 
-    def __init__(self, address: str, needed: int, available: int, token: str, decimals: int = 18) -> None:
-        super().__init__(address, needed, available, token, decimals)
-        self.address = address
-        self.needed = needed
-        self.available = available
-        self.token = token
-        self.decimals = decimals
+    address: str
+    needed: int
+    available: int
+    token: str
+    decimals: int = 18
 
     def __str__(self) -> str:
-        unit = 10**self.decimals
+        available = money(self.available, self.token, self.decimals, digits=6)
+        needed = money(self.needed, self.token, self.decimals, digits=6).removesuffix(f" {self.token}")
         return (
-            f"account {self.address} has {self.available / unit:.6g} {self.token} and needs "
-            f"{self.needed / unit:.6g}; send it some and run the same command again"
+            f"account {self.address} has {available} and needs {needed}; "
+            "send it some and run the same command again"
         )
 
 
+@dataclass(eq=False, repr=False)
 class NodeError(PublishError):
     """The Ocean node cannot be reached, or refuses.
 
@@ -146,11 +146,9 @@ class NodeError(PublishError):
         detail: what the node said, or what went wrong on the way.
     """
 
-    def __init__(self, url: str, status: int | None, detail: str = "") -> None:
-        super().__init__(url, status, detail)
-        self.url = url
-        self.status = status
-        self.detail = detail
+    url: str
+    status: int | None
+    detail: str = ""
 
     def __str__(self) -> str:
         said = f": {self.detail}" if self.detail else ""
@@ -161,6 +159,7 @@ class NodeError(PublishError):
         return f"the node at {self.url} refuses (HTTP {self.status}){said}"
 
 
+@dataclass(eq=False, repr=False)
 class TransactionFailed(PublishError):
     """The chain refused or reverted a transaction.
 
@@ -170,11 +169,9 @@ class TransactionFailed(PublishError):
         action: what the transaction was to do.
     """
 
-    def __init__(self, tx_hash: str | None, reason: str = "", action: str = "") -> None:
-        super().__init__(tx_hash, reason, action)
-        self.tx_hash = tx_hash
-        self.reason = reason
-        self.action = action
+    tx_hash: str | None
+    reason: str = ""
+    action: str = ""
 
     def __str__(self) -> str:
         what = f" ({self.action})" if self.action else ""
@@ -184,6 +181,7 @@ class TransactionFailed(PublishError):
         return f"transaction {self.tx_hash}{what} failed{why}"
 
 
+@dataclass(eq=False, repr=False)
 class IndexingTimeout(PublishError):
     """The node did not serve the DDO in time.
 
@@ -192,10 +190,8 @@ class IndexingTimeout(PublishError):
         seconds: how long was waited.
     """
 
-    def __init__(self, did: str, seconds: float) -> None:
-        super().__init__(did, seconds)
-        self.did = did
-        self.seconds = seconds
+    did: str
+    seconds: float
 
     def __str__(self) -> str:
         return (
@@ -212,6 +208,7 @@ class OrderError(PublishError):
     """An asset cannot be ordered: nobody sells it, the price is above the limit, or the DDO is in the way."""
 
 
+@dataclass(eq=False, repr=False)
 class UntrustedAlgorithm(PublishError):
     """The data set does not let this algorithm in.
 
@@ -221,11 +218,9 @@ class UntrustedAlgorithm(PublishError):
         reason: what does not fit.
     """
 
-    def __init__(self, algorithm: str, dataset: str, reason: str) -> None:
-        super().__init__(algorithm, dataset, reason)
-        self.algorithm = algorithm
-        self.dataset = dataset
-        self.reason = reason
+    algorithm: str
+    dataset: str
+    reason: str
 
     def __str__(self) -> str:
         return (
@@ -234,6 +229,7 @@ class UntrustedAlgorithm(PublishError):
         )
 
 
+@dataclass(eq=False, repr=False)
 class JobFailed(PublishError):
     """A compute job ended without results.
 
@@ -242,25 +238,8 @@ class JobFailed(PublishError):
         reason: what the node or the algorithm said.
     """
 
-    def __init__(self, job_id: str, reason: str) -> None:
-        super().__init__(job_id, reason)
-        self.job_id = job_id
-        self.reason = reason
+    job_id: str
+    reason: str
 
     def __str__(self) -> str:
         return f"job {self.job_id} failed: {self.reason}"
-
-
-class ResultsError(PublishError):
-    """What came out of a job is not what its manifest says.
-
-    Attributes:
-        issues: one sentence for everything that does not fit.
-    """
-
-    def __init__(self, issues: Iterable[str]) -> None:
-        self.issues = tuple(issues)
-        super().__init__(self.issues)
-
-    def __str__(self) -> str:
-        return "the results are not to be trusted: " + "; ".join(self.issues)

@@ -11,9 +11,10 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
-__all__ = ["stringify"]
+JsonObject: TypeAlias = dict[str, Any]
+"""An object as `json.loads` gives it; its values are checked where they are read."""
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -21,12 +22,12 @@ _MAX_INDEX = 2**32 - 2  # largest array index
 _SAFE = 2**53  # whole numbers up to here are exact in JavaScript
 
 
-def stringify(value: Any) -> str:
+def stringify(value: object) -> str:
     """The text of a value made of dicts, lists, strings, numbers, booleans and None.
 
     Raises:
         ValueError: a number that JavaScript would change, or that JSON does not have.
-        TypeError: a value that JSON does not have, or a key that is no string.
+        TypeError: a value that JSON does not have, or a key that is not a string.
     """
     if value is None or isinstance(value, bool):
         return json.dumps(value)
@@ -45,14 +46,14 @@ def stringify(value: Any) -> str:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def _quote(text: Any) -> str:
+def _quote(text: object) -> str:
     if not isinstance(text, str):
         raise TypeError(f"the key {text!r} is no string")
     quoted = json.dumps(text, ensure_ascii=False)
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)
 
 
-def _ordered(value: Mapping[Any, Any]) -> list[Any]:
+def _ordered(value: Mapping[object, object]) -> list[object]:
     indices = [
         key for key in value if isinstance(key, str) and _INDEX.fullmatch(key) and int(key) <= _MAX_INDEX
     ]

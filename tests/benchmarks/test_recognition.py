@@ -14,8 +14,8 @@ import pytest
 from benchmarks.tools import report
 from paths import shared_folder
 from unionveil import AnonymizeConfig, Detections
-from unionveil.detect.session import Session
 from unionveil.images import Colour, Frame
+from unionveil.models.session import Session
 from unionveil.redact import load_redactor, redacted
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
@@ -59,7 +59,7 @@ def portraits():
 
 @pytest.fixture(scope="module")
 def network(portraits):
-    return Session(shared_folder() / "models" / "mobilefacenet_128d.onnx")
+    return Session(shared_folder() / "models" / "mobilefacenet_128d.onnx", 1)
 
 
 def rank_1(portraits, network, config):

@@ -11,9 +11,9 @@ import pytest
 
 from benchmarks.tools import DEFACE_BOXES, measure, report, unionveil
 from paths import shared_folder
-from unionveil import Anonymizer
+from unionveil import load
 from unionveil.boxes import iou
-from unionveil.images import decode
+from unionveil.content import FileContent
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 
@@ -48,7 +48,7 @@ def test_no_fewer_true_faces_than_deface(deface, part):
     paths = [photos / entry["name"] for entry in truth]
     output = measure(deface / "python", "-c", DEFACE_BOXES, *paths).output
     theirs = dict(json.loads(line[6:]) for line in output.splitlines() if line.startswith("BOXES"))
-    anonymizer = Anonymizer()
+    anonymizer = load()
     found = {"unionveil": 0, "deface": 0}
     extra = {"unionveil": 0, "deface": 0}
     faces = 0
@@ -56,7 +56,7 @@ def test_no_fewer_true_faces_than_deface(deface, part):
         all_boxes = np.float32([face["box"] for face in entry["faces"]]).reshape(-1, 4)
         real = np.array([not (face.get("ignore") or face.get("invalid")) for face in entry["faces"]], bool)
         faces += int(real.sum())
-        ours = anonymizer.faces_of(decode(path.read_bytes(), 1e9).frames[0]).xyxy
+        ours = anonymizer.inspect(FileContent(path)).faces[0].xyxy
         for name, boxes in (("unionveil", ours), ("deface", np.float32(theirs[str(path)]).reshape(-1, 4))):
             overlap = iou(all_boxes, boxes)
             found[name] += int((overlap.max(axis=1, initial=0) > 0.4)[real].sum()) if real.any() else 0

@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 from skimage import data
 
-from unionveil import AnonymizeConfig, Anonymized, Anonymizer
+from unionveil import AnonymizeConfig, Anonymized, load
 
 HERE = Path(__file__).parent
 SIZE_WH = (480, 320)
@@ -21,7 +21,7 @@ GAP_PX = 8
 
 
 def main() -> None:
-    anonymizer = Anonymizer(AnonymizeConfig())
+    anonymizer = load(AnonymizeConfig())
     pictures = [(HERE / "market.jpg").read_bytes(), astronaut()]
     width, height = SIZE_WH
     sheet = Image.new("RGB", (2 * width + GAP_PX, len(pictures) * (height + GAP_PX) - GAP_PX), "white")

@@ -12,8 +12,8 @@ from samples import SCENES
 from unionveil import AnonymizeConfig, ModelError
 from unionveil.boxes import iou
 from unionveil.detect import FaceFinder, load_detector
-from unionveil.detect.models import CARDS
-from unionveil.detect.yolo import Yolo, decode_v5, decode_v8
+from unionveil.detect.yolo import decode_v5, decode_v8
+from unionveil.models.cards import CARDS
 
 BUNDLED = ["retinaface", "haar"]
 PUBLISHED = [
@@ -44,9 +44,9 @@ def load(name, long_side=640):
 def test_finds_the_faces_of_the_market(detector, scene_boxes):
     image, scale = load("market.jpg")
     truth = scene_boxes["market.jpg"] * scale
-    faces = detector(image, detector.cards[0].threshold)
+    faces = detector(image, detector.card.threshold)
     found = iou(truth, faces.xyxy).max(axis=1, initial=0) > 0.4
-    assert found.sum() >= (9 if "haar" not in detector.cards[0].name else 5)
+    assert found.sum() >= (9 if "haar" not in detector.card.name else 5)
 
 
 def test_gives_checked_sorted_finite_faces(detector):
@@ -102,6 +102,10 @@ def test_yunet_agrees_with_opencvs_own_implementation(shared, tmp_path):
     assert np.abs(ours.landmarks.reshape(-1, 10) - rows[match, 4:14]).max() < 1.0
 
 
+def yolo(path):
+    return load_detector(f"yolo:{path}", 1)
+
+
 def yolo_graph(path, output, name="output0"):
     """A graph that takes any picture of 640x640 and always gives `output`."""
     graph = helper.make_graph(
@@ -131,7 +135,7 @@ V8_COLUMN = [100, 80, 40, 60, 0.7, *(value for i in range(5) for value in (90 + 
 def test_yolov5_layout(tmp_path):
     output = np.zeros((1, 30, 16), np.float32)
     output[0, 3], output[0, 4] = V5_ROW, V5_ROW  # a duplicate, to be suppressed
-    detector = Yolo(yolo_graph(tmp_path / "v5.onnx", output))
+    detector = yolo(yolo_graph(tmp_path / "v5.onnx", output))
     faces = detector(np.zeros((480, 640, 3), np.uint8), 0.5)
     assert faces.xyxy.tolist() == [[80, 50, 120, 110]]
     assert faces.score.tolist() == pytest.approx([0.72])
@@ -148,7 +152,7 @@ def test_yolov8_layout(tmp_path, channels):
     )
     output = np.zeros((1, channels, 40), np.float32)
     output[0, :, 7] = column
-    faces = Yolo(yolo_graph(tmp_path / "v8.onnx", output))(np.zeros((640, 640, 3), np.uint8), 0.5)
+    faces = yolo(yolo_graph(tmp_path / "v8.onnx", output))(np.zeros((640, 640, 3), np.uint8), 0.5)
     assert faces.xyxy.tolist() == [[80, 50, 120, 110]]
     if channels == 5:
         assert np.isnan(faces.landmarks).all()
@@ -161,7 +165,7 @@ def test_yolo_through_tiles_on_a_large_picture(tmp_path):
     output = np.zeros((1, 1, 16), np.float32)
     output[0, 0] = V5_ROW
     config = AnonymizeConfig(detector=f"yolo:{yolo_graph(tmp_path / 'v5.onnx', output)}")
-    faces = FaceFinder(config)(np.zeros((2000, 3000, 3), np.uint8))
+    faces = FaceFinder(config, 1)(np.zeros((2000, 3000, 3), np.uint8))
     assert len(faces) > 4  # one a view
     assert faces.xyxy[:, 0].min() >= 0
     assert faces.xyxy[:, 2].max() <= 3000
@@ -177,17 +181,17 @@ def test_decoders_keep_what_reaches_the_threshold():
     ("shape", "sentence"), [((1, 30, 7), "YOLOv5-face gives"), ((1, 6, 40), "YOLOv5-face gives")]
 )
 def test_another_layout_is_a_clear_error(tmp_path, shape, sentence):
-    detector = Yolo(yolo_graph(tmp_path / "odd.onnx", np.zeros(shape, np.float32)))
+    detector = yolo(yolo_graph(tmp_path / "odd.onnx", np.zeros(shape, np.float32)))
     with pytest.raises(ModelError, match=sentence):
         detector(np.zeros((64, 64, 3), np.uint8), 0.5)
 
 
 def test_a_file_that_is_no_model_is_a_clear_error(tmp_path):
     with pytest.raises(ModelError, match="is not there"):
-        Yolo(tmp_path / "none.onnx")
+        yolo(tmp_path / "none.onnx")
     (tmp_path / "text.onnx").write_text("not a model")
     with pytest.raises(ModelError, match="cannot be loaded as an ONNX model"):
-        Yolo(tmp_path / "text.onnx")
+        yolo(tmp_path / "text.onnx")
 
 
 def test_several_detectors_unite_their_faces(scene_boxes):

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from samples import SCENES
 from unionveil.boxes import iou
 from unionveil.detect import load_detector
-from unionveil.detect.models import CARDS, ModelCard
 from unionveil.detect.retinaface import RetinaFace, decode, make_priors
+from unionveil.models.cards import CARDS, ModelCard
 
 STRIDES, SIDES = (8, 16, 32), ((16, 32), (64, 128), (256, 512))
 

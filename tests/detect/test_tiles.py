@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unionveil import Detections
-from unionveil.detect.models import CARDS
 from unionveil.detect.tiles import _resize, find_faces, plan_sizes, plan_tiles
+from unionveil.models.cards import CARDS
 
 sides = st.integers(1, 20000)
 
@@ -77,7 +77,7 @@ def test_shrinking_skips_no_pixel():
 class Painted:
     """Finds the white square of a picture, wherever a view shows a part of it."""
 
-    cards = (CARDS["retinaface"],)
+    card = CARDS["retinaface"]
     fixed_wh = None
 
     def __call__(self, image, threshold):

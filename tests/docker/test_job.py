@@ -17,7 +17,7 @@ import samples
 from as_node import Ended, Job, run_as_node
 from paths import REPOSITORY
 from unionveil.config import DETECTORS, parameters
-from unionveil.manifest import Manifest, RedactedRecord, RejectedRecord
+from unionveil.runs.manifest import Manifest, RedactedRecord, RejectedRecord
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 

@@ -15,7 +15,7 @@ import pytest
 import samples
 from as_node import docker
 from paths import REPOSITORY
-from unionveil.manifest import Manifest
+from unionveil.runs.manifest import Manifest
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 

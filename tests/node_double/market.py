@@ -8,22 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from paths import REPOSITORY
-from unionveil_ocean.assets import (
-    Asset,
-    UrlFile,
-    algorithm_metadata,
-    dataset_metadata,
-    now,
-    read_algorithm,
-    read_dataset,
-)
-from unionveil_ocean.chain import Chain
-from unionveil_ocean.ddo import DDO
-from unionveil_ocean.journal import Journal
-from unionveil_ocean.node import NodeClient
-from unionveil_ocean.pricing import Free, Pricing
-from unionveil_ocean.publishing import publish
-from unionveil_ocean.trust import closed_compute, trusted_algorithm
+from unionveil_ocean.assets.asset import Asset
+from unionveil_ocean.assets.ddo import DDO
+from unionveil_ocean.assets.files import AlgorithmFile, DatasetFile, UrlFile, read_metadata
+from unionveil_ocean.assets.pricing import Free, Pricing
+from unionveil_ocean.assets.publisher import Publisher
+from unionveil_ocean.assets.trust import closed_compute, trusted_algorithm
+from unionveil_ocean.chain.connection import Chain
+from unionveil_ocean.chain.journal import Journal
+from unionveil_ocean.node.client import NodeClient
 
 from .files import FileServer
 
@@ -70,9 +63,9 @@ def open_market(
         publisher, node, files, folder, pricing=pricing, timeout_seconds=timeout_seconds
     )
     urls = [UrlFile(url=files.add(name, data)).as_dict() for name, data in inputs.items()]
-    described = read_dataset(REPOSITORY / "metadata" / "dataset.json")
+    described = read_metadata(REPOSITORY / "metadata" / "dataset.json", DatasetFile)
     asset = Asset(
-        dataset_metadata(described, now()),
+        described.metadata(),
         tuple(urls),
         "compute",
         pricing or Free(),
@@ -93,11 +86,11 @@ def publish_algorithm(
     name: str = "main.py",
 ) -> DDO:
     """Publishes the algorithm; see `open_market`."""
-    described = read_algorithm(REPOSITORY / "metadata" / "algorithm.json")
+    described = read_metadata(REPOSITORY / "metadata" / "algorithm.json", AlgorithmFile)
     container = described.container.model_copy(update={"checksum": CHECKSUM})
     url = files.add(name, (REPOSITORY / "algorithm" / "main.py").read_bytes())
     asset = Asset(
-        algorithm_metadata(described.model_copy(update={"container": container}), now()),
+        described.model_copy(update={"container": container}).metadata(),
         (UrlFile(url=url).as_dict(),),
         "access",
         pricing or Free(),
@@ -108,7 +101,8 @@ def publish_algorithm(
 
 def put(asset: Asset, publisher: Chain, node: NodeClient, path: Path) -> DDO:
     with Journal(path, publisher) as journal:
-        return publish(asset, publisher, node, journal).ddo
+        publishing = Publisher(journal, node)
+        return publishing.publish(publishing.plan(asset)).ddo
 
 
 def with_compute(asset: Asset, **changes: Any) -> Asset:

@@ -107,6 +107,11 @@ class NodeDouble:
         fee_wei: what it wants for serving an asset, in OCEAN's smallest unit.
         price: of one cpu for one minute in whole OCEAN; None offers no paid jobs.
         offers_free: whether it gives jobs away.
+
+    Attributes:
+        fault: answers instead of the node, or raises; None lets the node answer.
+        change: changes the value of an answer before it is sent.
+        after: called when the node has done its work, before the answer is sent.
     """
 
     def __init__(
@@ -126,6 +131,7 @@ class NodeDouble:
         self.requests: list[Received] = []
         self.fault: Callable[[Received], bytes | None] = lambda _: None
         self.after: Callable[[Received], None] = lambda _: None
+        self.change: Callable[[Received, Any], Any] = lambda _, value: value
         self.jobs: dict[str, DoubleJob] = {}
         self._nonces: dict[str, int] = {}
         self._ddos: dict[str, dict[str, Any]] = {}
@@ -203,7 +209,7 @@ class NodeDouble:
             route = self._ddo
         try:
             with self._lock:
-                value = (route or _not_found)(received)
+                value = self.change(received, (route or _not_found)(received))
         except Refusal as refusal:
             # httpRoutes/compute.ts answers errors of the start as JSON, the others as text.
             is_start = received.method == "POST" and path.endswith("ompute") and "initialize" not in path
@@ -517,14 +523,14 @@ class NodeDouble:
             "consumerAddress": environment["consumerAddress"],
         }
         has_fee = False
-        if asset.get("transferTxId") and self._is_order(asset["transferTxId"], ddo, service):
+        if asset.get("transferTxId") and self.is_order(asset["transferTxId"], ddo, service):
             answer["validOrder"] = asset["transferTxId"]
-            has_fee = self._has_fee(asset["transferTxId"], service)
+            has_fee = self.has_fee(asset["transferTxId"], service)
         if not has_fee:
-            answer["providerFee"] = self._provider_fee(service)
+            answer["providerFee"] = self.provider_fee(service)
         return answer
 
-    def _provider_fee(self, service: dict[str, Any]) -> dict[str, Any]:
+    def provider_fee(self, service: dict[str, Any]) -> dict[str, Any]:
         # core/utils/feesHandler.ts createProviderFee
         data = json.dumps(
             {"dt": service["datatokenAddress"], "id": service["id"]}, separators=(",", ":")
@@ -561,7 +567,7 @@ class NodeDouble:
                     continue
         return found
 
-    def _is_order(self, tx_hash: str, ddo: dict[str, Any], service: dict[str, Any]) -> bool:
+    def is_order(self, tx_hash: str, ddo: dict[str, Any], service: dict[str, Any]) -> bool:
         # core/utils/validateOrders.ts
         datatoken = service["datatokenAddress"]
         for reused in self._events(tx_hash, datatoken, "OrderReused"):
@@ -576,7 +582,7 @@ class NodeDouble:
                 return True
         return False
 
-    def _has_fee(self, tx_hash: str, service: dict[str, Any]) -> bool:
+    def has_fee(self, tx_hash: str, service: dict[str, Any]) -> bool:
         for event in self._events(tx_hash, service["datatokenAddress"], "ProviderFee"):
             data = json.loads(bytes(event["args"]["providerData"]))
             is_mine = event["args"]["providerFeeAddress"] == self.chain.address
@@ -608,7 +614,7 @@ class NodeDouble:
                 self._check_trust(given["algorithm"], asset)
             if not asset.get("transferTxId"):
                 raise Refusal(500, f"Missing transferTxId for DDO {ddo['id']}")
-            if not self._is_order(asset["transferTxId"], ddo, service):
+            if not self.is_order(asset["transferTxId"], ddo, service):
                 raise Refusal(
                     500,
                     f"TxId Service {asset['transferTxId']} is not valid for DDO {ddo['id']} "

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-import unionveil_ocean.node
 from command_world import FILE_SECRET, World
 from node_double import FileServer, NodeDouble
 from rpc_server import RpcServer
-from unionveil_ocean.embedded import EmbeddedChain, embedded_chain
+from unionveil_ocean.sandbox.chain import EmbeddedChain, embedded_chain
 
 
 @pytest.fixture(scope="session")
@@ -40,8 +39,6 @@ def world(shared_chain, files, tmp_path, monkeypatch, capsys) -> Iterator[World]
     """For commands against a network; at the end, no secret may be in anything that was written."""
     sleep = time.sleep
     monkeypatch.setattr(time, "sleep", lambda seconds: sleep(min(seconds, 0.01)))
-    monkeypatch.setattr(unionveil_ocean.node, "_POLL_SECONDS", 0.01)
-    monkeypatch.setattr(unionveil_ocean.node, "_FIRST_PAUSE_SECONDS", 0.01)
     double = NodeDouble(shared_chain.as_account(shared_chain.accounts[9]))
     with RpcServer(shared_chain) as rpc, double as node:
         made = World(shared_chain, rpc, node, tmp_path, monkeypatch, capsys)

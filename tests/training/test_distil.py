@@ -10,8 +10,8 @@ import onnx
 import pytest
 
 from unionveil.detect.centerface import CenterFace
-from unionveil.detect.models import CARDS
 from unionveil.detect.yunet import YuNet
+from unionveil.models.cards import CARDS
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
 

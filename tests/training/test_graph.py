@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from unionveil.detect.session import Session
+from unionveil.models.session import Session
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unionveil.detect.models import CARDS, ModelCard, sha256_of
 from unionveil.detect.retinaface import RetinaFace, decode, make_priors
+from unionveil.models.cards import CARDS, ModelCard
+from unionveil.models.store import sha256_of
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
 

@@ -2,51 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
-from ..boxes import unite
+from ..boxes import unite_faces
 from ..config import AnonymizeConfig
 from ..detections import Detections, RgbImage
+from ..models.cards import cards_of
 from .centerface import CenterFace
 from .detector import Detector
 from .haar import Haar
-from .models import CARDS, ModelCard
 from .retinaface import RetinaFace
 from .tiles import find_faces
 from .yolo import Yolo
 from .yunet import YuNet
 
-__all__ = ["Detector", "FaceFinder", "ModelCard", "load_detector"]
-
-_SAME_FACE_IOU = 0.4
-"""Boxes of two detectors that overlap by more are one face, covered by both boxes."""
+__all__ = ["Detector", "FaceFinder", "load_detector"]
 
 
-def load_detector(name: str, threads: int = 0) -> Detector:
+def load_detector(name: str, threads: int) -> Detector:
     """Loads one detector by its name in the configuration.
 
     Args:
-        name: one of `config.DETECTORS`, or `yolo:FILE.onnx`.
-        threads: threads for one call; 0 takes all cores.
+        name: one of `models.cards.DETECTORS`; `yolo` as `yolo:FILE.onnx`.
+        threads: threads for one call, at least 1.
 
     Raises:
         ModelError: its weights are missing, altered or cannot be loaded.
     """
-    kind, _, path = name.partition(":")
-    match kind:
-        case "retinaface" | "retinaface-mnet025":
-            return RetinaFace(CARDS[kind], threads)
+    card, *parts = cards_of(name)
+    match card.kind:
+        case "retinaface":
+            return RetinaFace(card, threads)
         case "yunet":
-            return YuNet(CARDS[kind], threads)
+            return YuNet(card, threads)
         case "centerface":
-            return CenterFace(CARDS[kind], threads)
+            return CenterFace(card, threads)
         case "haar":
-            return Haar()
+            return Haar(card, *parts)
         case "yolo":
-            return Yolo(Path(path), threads)
-        case _:
-            raise ValueError(f"no detector {name!r}: the configuration should have refused it")
+            return Yolo(card, threads)
 
 
 class FaceFinder:
@@ -54,21 +46,16 @@ class FaceFinder:
 
     Args:
         config: detectors, threshold and detail.
-        threads: threads for one call; 0 takes all cores.
+        threads: threads for one call, at least 1.
 
     Raises:
         ModelError: weights are missing, altered or cannot be loaded.
     """
 
-    def __init__(self, config: AnonymizeConfig, threads: int = 0) -> None:
+    def __init__(self, config: AnonymizeConfig, threads: int) -> None:
         self._detectors = [load_detector(name, threads) for name in config.detector]
         self._threshold = config.threshold
         self._detail = config.detail
-
-    @property
-    def cards(self) -> tuple[ModelCard, ...]:
-        """The weights in use."""
-        return tuple(card for detector in self._detectors for card in detector.cards)
 
     def __call__(self, image: RgbImage) -> Detections:
         """Faces that any of the detectors finds.
@@ -82,10 +69,9 @@ class FaceFinder:
         Raises:
             ModelError: a model failed.
         """
-        found = [
-            find_faces(image, detector, self._threshold or detector.cards[0].threshold, self._detail)
-            for detector in self._detectors
-        ]
-        faces = Detections.concat(found)
-        xyxy, kept = unite(faces.xyxy, faces.score, _SAME_FACE_IOU)
-        return replace(faces[kept], xyxy=xyxy)
+        return unite_faces(
+            [
+                find_faces(image, detector, self._threshold or detector.card.threshold, self._detail)
+                for detector in self._detectors
+            ]
+        )

@@ -9,9 +9,10 @@ import numpy as np
 from ..boxes import nms
 from ..detections import Detections, RgbImage
 from ..errors import ModelError
+from ..models.cards import ModelCard
+from ..models.session import Session
+from ..models.store import find
 from .blob import to_blob
-from .models import ModelCard, find
-from .session import Session
 
 __all__ = ["CenterFace", "free_sizes"]
 
@@ -25,7 +26,7 @@ class CenterFace:
 
     Args:
         card: model card with outputs heat map, scale, offset and landmarks.
-        threads: threads for one call; 0 takes all cores.
+        threads: threads for one call, at least 1.
 
     Raises:
         ModelError: the weights or the package that frees their input size are missing, or cannot be loaded.
@@ -33,13 +34,13 @@ class CenterFace:
 
     fixed_wh = None
 
-    def __init__(self, card: ModelCard, threads: int = 0) -> None:
-        self.cards = (card,)
+    def __init__(self, card: ModelCard, threads: int) -> None:
+        self.card = card
         self._session = Session(free_sizes(find(card).read_bytes()), threads)
 
     def __call__(self, image: RgbImage, threshold: float) -> Detections:
         """As `Detector.__call__`."""
-        card = self.cards[0]
+        card = self.card
         stride = card.strides[0]
         blob = to_blob(image, channels="rgb")
         heat, scale, offset, lms = (output[0] for output in self._session.run(blob, card.outputs))

@@ -1,11 +1,11 @@
-"""What every detector offers: faces of one array of pixels, at the resolution at which it is given."""
+"""The protocol of detectors: faces in one array of pixels, at the resolution at which it is given."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 from ..detections import Detections, RgbImage
-from .models import ModelCard
+from ..models.cards import ModelCard
 
 __all__ = ["Detector"]
 
@@ -14,12 +14,12 @@ class Detector(Protocol):
     """One model, loaded.
 
     Attributes:
-        cards: the weights it uses; the first gives its name and its threshold.
+        card: the weights it uses, with its name and its threshold.
         fixed_wh: the only size it takes, smaller pictures being padded; None where it takes any.
     """
 
     @property
-    def cards(self) -> tuple[ModelCard, ...]: ...  # noqa: D102
+    def card(self) -> ModelCard: ...  # noqa: D102
 
     @property
     def fixed_wh(self) -> tuple[int, int] | None: ...  # noqa: D102

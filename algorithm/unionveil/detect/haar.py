@@ -10,7 +10,8 @@ import numpy as np
 from ..boxes import nms
 from ..detections import Detections, RgbImage
 from ..errors import ModelError
-from .models import card_of, find
+from ..models.cards import ModelCard
+from ..models.store import find
 
 __all__ = ["Haar"]
 
@@ -21,16 +22,20 @@ class Haar:
     A cascade gives no probability, only the number `n` of raw hits around a face. The score is n / (n + 1),
     so the default threshold of 0.75 is OpenCV's customary three neighbours.
 
+    Args:
+        frontal: card of the frontal cascade.
+        profile: card of the profile cascade.
+
     Raises:
         ModelError: a cascade is missing, altered or cannot be loaded.
     """
 
     fixed_wh = None
 
-    def __init__(self) -> None:
-        self.cards = (card_of("haar"), card_of("haar-profile"))
+    def __init__(self, frontal: ModelCard, profile: ModelCard) -> None:
+        self.card = frontal
         self._cascades = []
-        for card in self.cards:
+        for card in (frontal, profile):
             cascade = cv2.CascadeClassifier(str(find(card)))
             if cascade.empty():
                 raise ModelError(
@@ -68,7 +73,7 @@ class Haar:
             ]
         )
         faces = faces[faces.score >= threshold]
-        return faces[nms(faces.xyxy, faces.score, self.cards[0].nms_iou)]
+        return faces[nms(faces.xyxy, faces.score, self.card.nms_iou)]
 
 
 def _faces(xywh: object, hits: object) -> Detections:

@@ -8,9 +8,10 @@ import numpy as np
 
 from ..boxes import nms
 from ..detections import Detections, FloatArray, RgbImage
+from ..models.cards import ModelCard
+from ..models.session import Session
+from ..models.store import find
 from .blob import to_blob
-from .models import ModelCard, find
-from .session import Session
 
 __all__ = ["RetinaFace", "decode", "make_priors"]
 
@@ -58,7 +59,7 @@ def decode(
     """
     centre, side = priors[:, :2], priors[:, 2:]
     middle = centre + loc[:, :2] * variances[0] * side
-    # exp of anything above 88 overflows float32; a face 20 times its prior is none.
+    # exp of anything above 88 overflows float32; no face is 20 times its prior.
     half = side * np.exp(np.clip(loc[:, 2:] * variances[1], -20, 3)) / 2
     points = centre[:, None] + landms.reshape(-1, 5, 2) * variances[0] * side[:, None]
     return np.concatenate([middle - half, middle + half], axis=1), points
@@ -69,20 +70,20 @@ class RetinaFace:
 
     Args:
         card: model card with outputs loc, conf (probability of face in the last column) and landms.
-        threads: threads for one call; 0 takes all cores.
+        threads: threads for one call, at least 1.
 
     Raises:
         ModelError: the weights are missing, altered or cannot be loaded.
     """
 
-    def __init__(self, card: ModelCard, threads: int = 0) -> None:
-        self.cards = (card,)
+    def __init__(self, card: ModelCard, threads: int) -> None:
+        self.card = card
         self.fixed_wh = card.input_wh
         self._session = Session(find(card), threads)
 
     def __call__(self, image: RgbImage, threshold: float) -> Detections:
         """As `Detector.__call__`."""
-        card = self.cards[0]
+        card = self.card
         blob = to_blob(image, channels="bgr", mean=card.mean_bgr, fixed_wh=card.input_wh)
         loc, conf, landms = (output[0] for output in self._session.run(blob, card.outputs))
         score = conf[:, -1]

@@ -117,7 +117,7 @@ def find_faces(image: RgbImage, detector: Detector, threshold: float, detail: De
     faces = Detections.concat([faces for faces, _ in found])
     cut = np.concatenate([cut for _, cut in found])
     # Whole boxes before cut ones, whatever their scores: a piece must never stand for its face.
-    kept = nms(faces.xyxy, faces.score - 2 * cut, detector.cards[0].nms_iou)
+    kept = nms(faces.xyxy, faces.score - 2 * cut, detector.card.nms_iou)
     kept = kept[drop_fragments(faces[kept], cut[kept], inside=0.85)]
     return faces[kept[np.argsort(-faces.score[kept], kind="stable")]]
 

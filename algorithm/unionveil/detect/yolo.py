@@ -9,9 +9,9 @@ import numpy as np
 from ..boxes import nms
 from ..detections import Detections, FloatArray, RgbImage
 from ..errors import ModelError
+from ..models.cards import ModelCard
+from ..models.session import Session
 from .blob import to_blob
-from .models import ModelCard, sha256_of
-from .session import Session
 
 __all__ = ["Yolo", "decode_v5", "decode_v8"]
 
@@ -24,53 +24,37 @@ class Yolo:
     (C = 15) or as x, y, visibility (C = 20). All in pixels of the network's input.
 
     Args:
-        path: the ONNX file.
-        threads: threads for one call; 0 takes all cores.
+        card: names the ONNX file.
+        threads: threads for one call, at least 1.
 
     Raises:
-        ModelError: the file is missing, cannot be loaded or has another layout.
+        ModelError: the file cannot be loaded or has another layout.
     """
 
-    def __init__(self, path: Path, threads: int = 0) -> None:
-        if not path.is_file():
-            raise ModelError(
-                f"{path} is not there: detector yolo needs the path of an ONNX file, yolo:FILE.onnx"
-            )
-        self._session = Session(path, threads)
+    def __init__(self, card: ModelCard, threads: int) -> None:
+        self.card = card
+        self._session = Session(Path(card.file), threads)
         if len(self._session.output_names) != 1:
             raise ModelError(
-                f"{path} has {len(self._session.output_names)} outputs: export it with the detection layer, "
-                "so that it has one"
+                f"{card.file} has {len(self._session.output_names)} outputs: export it with the detection "
+                "layer, so that it has one"
             )
         self.fixed_wh = self._session.fixed_wh
-        self.cards = (
-            ModelCard(
-                name="yolo",
-                file=path.name,
-                sha256=sha256_of(path),
-                licence="as its publisher states",
-                source="a file given by the user",
-                outputs=self._session.output_names,
-                threshold=0.3,
-                nms_iou=0.5,
-            ),
-        )
 
     def __call__(self, image: RgbImage, threshold: float) -> Detections:
         """As `Detector.__call__`."""
-        card = self.cards[0]
         blob = to_blob(image, channels="rgb", scale=1 / 255, border=(114, 114, 114), fixed_wh=self.fixed_wh)
-        (output,) = self._session.run(blob, card.outputs)
+        (output,) = self._session.run(blob, self._session.output_names)
         if output.ndim == 3 and output.shape[2] == 16:
             faces = decode_v5(output[0], threshold)
         elif output.ndim == 3 and output.shape[1] in (5, 15, 20):
             faces = decode_v8(output[0], threshold)
         else:
             raise ModelError(
-                f"{card.file} gives an output of shape {output.shape}; YOLOv5-face gives (1, N, 16), "
+                f"{self.card.file} gives an output of shape {output.shape}; YOLOv5-face gives (1, N, 16), "
                 "YOLOv8-face (1, 5, 15 or 20, N)"
             )
-        return faces[nms(faces.xyxy, faces.score, card.nms_iou)]
+        return faces[nms(faces.xyxy, faces.score, self.card.nms_iou)]
 
 
 def decode_v5(rows: FloatArray, threshold: float) -> Detections:

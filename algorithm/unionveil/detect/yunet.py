@@ -6,9 +6,10 @@ import numpy as np
 
 from ..boxes import nms
 from ..detections import Detections, RgbImage
+from ..models.cards import ModelCard
+from ..models.session import Session
+from ..models.store import find
 from .blob import to_blob
-from .models import ModelCard, find
-from .session import Session
 
 __all__ = ["YuNet"]
 
@@ -21,7 +22,7 @@ class YuNet:
 
     Args:
         card: model card with outputs cls, obj, bbox and kps, each for every stride.
-        threads: threads for one call; 0 takes all cores.
+        threads: threads for one call, at least 1.
 
     Raises:
         ModelError: the weights are missing, altered or cannot be loaded.
@@ -29,13 +30,13 @@ class YuNet:
 
     fixed_wh = None
 
-    def __init__(self, card: ModelCard, threads: int = 0) -> None:
-        self.cards = (card,)
+    def __init__(self, card: ModelCard, threads: int) -> None:
+        self.card = card
         self._session = Session(find(card), threads)
 
     def __call__(self, image: RgbImage, threshold: float) -> Detections:
         """As `Detector.__call__`."""
-        card = self.cards[0]
+        card = self.card
         blob = to_blob(image, channels="bgr")
         outputs = [output[0] for output in self._session.run(blob, card.outputs)]
         levels = []

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..detections import BoolArray, RgbImage
-from ..formats import ImageFormat
+from ..formats import Encoding, ImageFormat
 
 __all__ = [
     "Colour",
@@ -27,6 +27,7 @@ __all__ = [
     "Writer",
     "Written",
     "paint",
+    "painted",
     "swap_red_blue",
     "writer",
 ]
@@ -167,17 +168,6 @@ def paint(pixels: Pixels, colour: Colour, patches: Sequence[Patch]) -> None:
             np.copyto(target[..., channels:], np.iinfo(pixels.dtype).max, where=where)
 
 
-class Encoding(str, Enum):
-    """How the coded samples of an output came about."""
-
-    PIXELS = "pixels"
-    """Encoded anew from decoded pixels."""
-    COEFFICIENTS = "coefficients"
-    """A JPEG's coefficients, written anew: every block that no patch touches is exactly the input's."""
-    KEPT = "kept"
-    """The input's coded data, accounted for byte by byte (HEIC, AVIF, lossy WebP)."""
-
-
 @dataclass(frozen=True)
 class Written:
     """An encoded picture.
@@ -250,14 +240,14 @@ def writer(
     def write(patches: Patches) -> Written:
         if clean is not None and not any(patches):
             return Written(clean, Encoding.KEPT)
-        with _painted(frames, patches):
+        with painted(frames, patches):
             return Written(encode(frames), Encoding.PIXELS)
 
     return write
 
 
 @contextmanager
-def _painted(frames: Sequence[Frame], patches: Patches) -> Iterator[None]:
+def painted(frames: Sequence[Frame], patches: Patches) -> Iterator[None]:
     """Lays patches over frames in place, and takes them off again at the end."""
     below = [
         (frame.pixels[patch.rows, patch.columns], frame.pixels[patch.rows, patch.columns].copy())

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
-from typing import Any
 
 import click
 
-from ..chain import shown_url
-from ..costs import gas_price_of
-from ..ddo import DDO
+from ..assets.ddo import DDO
+from ..assets.publisher import Publication
+from ..chain.connection import shown_url
+from ..chain.fees import gas_price_of
+from ..chain.networks import Network
 from ..errors import ChainError, InsufficientFunds
-from ..networks import Network
-from ..publishing import Publication
-from .session import Session
+from ..money import GWEI, gwei, money
+from .session import Session, say
 
-__all__ = ["amount", "columns", "show_cost_elsewhere", "show_plan", "show_publication"]
-
-
-def amount(wei: int, symbol: str) -> str:
-    """Wei for a person: six significant digits."""
-    rounded = Decimal(f"{Decimal(wei) / 10**18:.6g}")
-    return f"{rounded.normalize():f} {symbol}"
+DIGITS = 6
+"""Significant digits of rounded amounts."""
 
 
-def show_plan(
+def confirm_plan(
     session: Session,
     action: str,
     gas: Mapping[str, int],
@@ -33,7 +28,7 @@ def show_plan(
     price: str | None = None,
     made: Mapping[str, str] = {},
 ) -> None:
-    """Shows all that is about to be signed, and checks that the account can pay for it.
+    """Shows all that is about to be signed, checks that the account can pay for it, and asks.
 
     On an embedded chain nothing costs anything, and nothing is shown.
 
@@ -47,6 +42,7 @@ def show_plan(
 
     Raises:
         InsufficientFunds: the account cannot pay for all steps.
+        click.Abort: the answer is no.
     """
     if session.is_embedded:
         return
@@ -56,23 +52,24 @@ def show_plan(
     lines = [
         ("network", f"{network.name}, chain {chain.chain_id}"),
         ("account", chain.address),
-        ("balance", amount(balance, network.currency)),
+        ("balance", money(balance, network.currency, digits=DIGITS)),
         ("node", shown_url(session.node.url)),
         ("contract: factory", chain.addresses.factory),
         ("contract: dispenser", chain.addresses.dispenser),
         ("contract: exchange", chain.addresses.fixed_rate),
         *((("price", price),) if price else ()),
         *((f"gas: {step}", f"{units:,}") for step, units in gas.items()),
-        ("gas: total", f"{total:,} at {fees.likely / 1e9:.3g} gwei, {fees.highest / 1e9:.3g} at most"),
-        ("cost", amount(total * fees.likely, network.currency)),
-        ("cost at most", amount(total * fees.highest, network.currency)),
+        ("gas: total", f"{total:,} at {gwei(fees.likely)}, {gwei(fees.highest)} at most"),
+        ("cost", money(total * fees.likely, network.currency, digits=DIGITS)),
+        ("cost at most", money(total * fees.highest, network.currency, digits=DIGITS)),
     ]
-    click.echo(f"\n{action}\n{columns(lines)}\n", err=True)
+    say(f"\n{action}\n{columns(lines)}\n")
     if draft is not None:
         fields = [(path, made.get(path, value)) for path, value in _fields(draft.as_dict())]
-        click.echo(f"DDO\n{columns(fields)}\n", err=True)
+        say(f"DDO\n{columns(fields)}\n")
     if balance < total * fees.highest:
         raise InsufficientFunds(chain.address, total * fees.highest, balance, network.currency)
+    session.confirm("Sign and send?")
 
 
 def columns(rows: Iterable[tuple[str, str]]) -> str:
@@ -82,7 +79,7 @@ def columns(rows: Iterable[tuple[str, str]]) -> str:
     return "\n".join(f"{name:<{width}}{value}" for name, value in listed)
 
 
-def _fields(value: Any, path: str = "") -> list[tuple[str, str]]:
+def _fields(value: object, path: str = "") -> list[tuple[str, str]]:
     if isinstance(value, dict) and value:
         return [item for key, part in value.items() for item in _fields(part, f"{path}.{key}".lstrip("."))]
     if isinstance(value, list) and value:
@@ -105,13 +102,27 @@ def show_publication(publication: Publication, network: Network) -> None:
     click.echo(columns(lines))
 
 
+def print_json(publication: Publication) -> None:
+    """The same for programs."""
+    shown = {
+        "did": publication.did,
+        "nft": publication.nft,
+        "datatoken": publication.datatoken,
+        "exchange_id": publication.exchange_id,
+        "transactions": publication.tx_hashes,
+        "gas": publication.gas_used,
+        "ddo": publication.ddo.as_dict(),
+    }
+    click.echo(json.dumps(shown, indent=1))
+
+
 def show_cost_elsewhere(gas: int, network: Network) -> None:
-    """Shows what so much gas costs on another network now, or how to tell if its RPC gives no answer."""
-    per_gwei = amount(gas * 10**9, network.currency)
+    """Shows what so much gas costs on another network now, or per gwei if its RPC gives no answer."""
+    per_gwei = money(gas * GWEI, network.currency, digits=DIGITS)
     try:
         price = gas_price_of(network)
     except ChainError as error:
         click.echo(f"on {network.name}: {per_gwei} for each gwei of the gas price; {error}")
         return
-    now = amount(gas * price, network.currency)
-    click.echo(f"on {network.name} now: {now} ({price / 1e9:.3g} gwei; {per_gwei} for each gwei)")
+    now = money(gas * price, network.currency, digits=DIGITS)
+    click.echo(f"on {network.name} now: {now} ({gwei(price)}; {per_gwei} for each gwei)")

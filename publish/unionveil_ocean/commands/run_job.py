@@ -4,98 +4,87 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
 from unionveil.job import config_of
 
-from ..answers import Environment, Job
-from ..collect import Collected, collect
-from ..compute import (
-    Assets,
-    ComputePlan,
-    Wish,
-    find_assets,
-    find_started,
-    follow,
-    pay,
-    plan_compute,
-    start,
-)
+from ..chain.journal import digest_of, move_away
 from ..errors import SettingError
-from ..journal import Journal, digest_of, move_away
-from ..node import NodeClient
-from ..orders import OrderBook
-from .session import Session, confirm, err, open_session, run_command, session_of, session_options
-
-__all__ = ["main", "run_job"]
-
-
-@click.command("run_job", context_settings={"help_option_names": ["-h", "--help"]})
-@session_options
-@click.option("--algorithm", metavar="DID", help="What runs.")
-@click.option("--dataset", "datasets", multiple=True, metavar="DID", help="What it runs on; may be repeated.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the results.",
-)
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="A parameter of the algorithm, e.g. method=pixelate; may be repeated.",
-)
-@click.option("--environment", metavar="ID", help="Where it runs.  [default: free before paid]")
-@click.option("--free", "mode", flag_value="free", help="Only where it costs nothing.")
-@click.option("--paid", "mode", flag_value="paid", help="Only where it is paid for.")
-@click.option("--token", metavar="ADDRESS", help="ERC-20 to pay with.  [default: the environment's first]")
-@click.option("--seconds", type=click.IntRange(min=1), help="Most that the job may take.  [default: all]")
-@click.option("--cpu", type=click.IntRange(min=1), help="Cores.  [default: the least that is offered]")
-@click.option("--ram", type=click.IntRange(min=1), help="GiB of memory.  [default: the least]")
-@click.option("--disk", type=click.IntRange(min=1), help="GiB of disk.  [default: the least]")
-@click.option("--job-id", metavar="ID", help="Only follow a job that was started, and fetch its results.")
-@click.option("--list-environments", is_flag=True, help="Only list where jobs can run, and prices.")
-@click.option("--new", is_flag=True, help="Start another job although this one was run already.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def run_job(**options: Any) -> None:
-    """Runs the algorithm on a data set, and fetches and verifies the results.
-
-    The same command again goes on where it was interrupted: nothing is ordered, paid or started twice.
-    """
-    parameters = _parameters(options["settings"])
-    with open_session(**session_of(options)) as session:
-        node = session.node
-        if not isinstance(node, NodeClient):
-            raise SettingError("compute needs a chain and a node: name them with --network and --node-url")
-        if options["list_environments"]:
-            _show_environments(node.environments(), session.chain.chain_id)
-            return
-        output = options["output"]
-        if output is None:
-            raise SettingError("say where the results go: -o FOLDER")
-        if options["job_id"]:
-            done = _finish(session, node, options["job_id"], output)
-            _report(options["job_id"], done, as_json=options["as_json"])
-            return
-        if options["algorithm"] is None or not options["datasets"]:
-            raise SettingError("name what runs and on what: --algorithm DID --dataset DID")
-        _run(session, node, parameters, output, options)
+from ..jobs.buyer import Assets, Buyer, ComputePlan, find_assets, follow
+from ..jobs.collect import Collected, Collector
+from ..jobs.environments import JobRequest
+from ..jobs.orders import OrderBook
+from ..node.answers import Environment, Job
+from .options import FOLDER, option, takes
+from .report import columns
+from .session import EMBEDDED, Session, SessionOptions, err, open_session, run_command
 
 
-def _parameters(settings: tuple[str, ...]) -> dict[str, str]:
-    """Parameters from NAME=VALUE, checked as the job checks them.
+@dataclass(frozen=True)
+class JobOptions:
+    """What runs, on what, and where."""
 
-    Raises:
-        SettingError: one is not written NAME=VALUE, or twice.
-        ConfigError: the job would refuse it.
-    """
+    algorithm: str | None = option("--algorithm", metavar="DID", help="What runs.")
+    datasets: tuple[str, ...] = option(
+        "--dataset", multiple=True, metavar="DID", help="What it runs on; may be repeated."
+    )
+    output: Path | None = option("-o", "--output", type=FOLDER, help="Folder for the results.")
+    settings: tuple[str, ...] = option(
+        "--set",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A parameter of the algorithm, e.g. method=pixelate; may be repeated.",
+    )
+    environment: str | None = option(
+        "--environment", metavar="ID", help="Where it runs.  [default: free before paid]"
+    )
+    is_free: bool | None = option(
+        "--free/--paid", help="Only where it costs nothing, or only where it is paid for."
+    )
+    token: str | None = option(
+        "--token", metavar="ADDRESS", help="ERC-20 to pay with.  [default: the environment's first]"
+    )
+    seconds: int | None = option(
+        "--seconds", type=click.IntRange(min=1), help="Most that the job may take.  [default: all]"
+    )
+    cpu: int | None = option(
+        "--cpu", type=click.IntRange(min=1), help="Cores.  [default: the least that is offered]"
+    )
+    ram: int | None = option("--ram", type=click.IntRange(min=1), help="GiB of memory.  [default: the least]")
+    disk: int | None = option("--disk", type=click.IntRange(min=1), help="GiB of disk.  [default: the least]")
+    job_id: str | None = option(
+        "--job-id", metavar="ID", help="Only follow a job that was started, and fetch its results."
+    )
+    list_environments: bool = option(
+        "--list-environments", is_flag=True, help="Only list where jobs can run, and prices."
+    )
+    new: bool = option("--new", is_flag=True, help="Start another job although this one was run already.")
+    as_json: bool = option("--json", is_flag=True, help="Print the result as JSON.")
+
+    def request(self) -> JobRequest:
+        """What is asked for.
+
+        Raises:
+            SettingError: a setting is not written NAME=VALUE, or twice.
+            ConfigError: the job would refuse a parameter.
+        """
+        amounts = {"cpu": self.cpu, "ram": self.ram, "disk": self.disk}
+        return JobRequest(
+            parameters=_parameters(self.settings),
+            environment=self.environment,
+            mode="any" if self.is_free is None else "free" if self.is_free else "paid",
+            token=self.token,
+            seconds=self.seconds,
+            resources={name: amount for name, amount in amounts.items() if amount},
+        )
+
+
+def _parameters(settings: Sequence[str]) -> dict[str, str]:
     given: dict[str, str] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
@@ -106,42 +95,56 @@ def _parameters(settings: tuple[str, ...]) -> dict[str, str]:
     return given
 
 
-def _run(
-    session: Session, node: NodeClient, parameters: dict[str, str], output: Path, options: dict[str, Any]
-) -> None:
-    wish = Wish(
-        parameters=parameters,
-        environment=options["environment"],
-        mode=options["mode"] or "any",
-        token=options["token"],
-        seconds=options["seconds"],
-        resources={name: options[name] for name in ("cpu", "ram", "disk") if options[name]},
-    )
-    what = [node.url, options["algorithm"], list(options["datasets"]), parameters]
-    how = [wish.environment, wish.mode, wish.token, wish.seconds, dict(wish.resources or {})]
-    path = session.journal_path("job", digest_of([what, how])[:16])
-    if options["new"] and path.exists():
-        err.print(f"note: the journal of the earlier job is now {move_away(path)}")
-    with Journal(path, session.chain) as journal:
-        started = find_started(session.chain, node, journal)
-        if started is not None:
-            err.print(f"job {started} was started already; --new starts another one", markup=False)
-        job_id = started or _begin(session, node, wish, journal, options)
-        done = _finish(session, node, job_id, output)
-    _report(job_id, done, as_json=options["as_json"])
+@click.command("run_job", context_settings={"help_option_names": ["-h", "--help"]})
+@takes(where=SessionOptions, options=JobOptions)
+def run_job(where: SessionOptions, options: JobOptions) -> None:
+    """Runs the algorithm on a data set, and fetches and verifies the results.
+
+    The same command again goes on where it was interrupted: nothing is ordered, paid or started twice.
+    """
+    request = options.request()
+    if where.network == EMBEDDED:
+        raise SettingError("compute needs a chain and a node: name them with --network and --node-url")
+    with open_session(where) as session:
+        if options.list_environments:
+            _show_environments(session.node.environments(), session.chain.chain_id)
+            return
+        if options.output is None:
+            raise SettingError("say where the results go: -o FOLDER")
+        if options.job_id:
+            _finish(session, options.job_id, options.output, as_json=options.as_json)
+        else:
+            _run(session, request, options.output, options)
 
 
-def _begin(session: Session, node: NodeClient, wish: Wish, journal: Journal, options: dict[str, Any]) -> str:
-    chain = session.chain
-    assets = find_assets(node, options["algorithm"], options["datasets"], chain.chain_id)
-    _check_known(assets, wish)
-    book = OrderBook(session.journal_dir / "orders.jsonl")
-    plan = plan_compute(chain, node, assets, wish, book, journal)
-    _show_plan(session, plan)
-    confirm(session, "Sign, pay and start?" if plan.orders else "Sign and start?")
-    orders = pay(plan, chain, journal, book, _say)
-    job_id = start(plan, chain, node, journal, orders)
-    err.print(f"started job {job_id}", markup=False)
+def _run(session: Session, request: JobRequest, output: Path, options: JobOptions) -> None:
+    if options.algorithm is None or not options.datasets:
+        raise SettingError("name what runs and on what: --algorithm DID --dataset DID")
+    what = [session.node.url, options.algorithm, list(options.datasets), dict(request.parameters)]
+    how = [request.environment, request.mode, request.token, request.seconds, dict(request.resources)]
+    name = digest_of([what, how])[:16]
+    path = session.journal_path("job", name)
+    if options.new and path.exists():
+        _say(f"note: the journal of the earlier job is now {move_away(path)}")
+    with session.journal("job", name) as journal:
+        book = OrderBook(session.journal_dir / "orders.jsonl")
+        buyer = Buyer(journal, session.node, book, _say, session.pause)
+        job_id = buyer.find_started()
+        if job_id is not None:
+            _say(f"job {job_id} was started already; --new starts another one")
+        else:
+            assets = find_assets(session.node, options.algorithm, options.datasets, session.chain.chain_id)
+            job_id = _begin(session, buyer, assets, request)
+        _finish(session, job_id, output, as_json=options.as_json)
+
+
+def _begin(session: Session, buyer: Buyer, assets: Assets, request: JobRequest) -> str:
+    _check_known(assets, request)
+    plan = buyer.plan(assets, request)
+    _say(_described(session, plan))
+    session.confirm("Sign, pay and start?" if plan.orders else "Sign and start?")
+    job_id = buyer.start(plan, buyer.pay(plan))
+    _say(f"started job {job_id}")
     return job_id
 
 
@@ -149,21 +152,22 @@ def _say(line: str) -> None:
     err.print(line, markup=False)
 
 
-def _check_known(assets: Assets, wish: Wish) -> None:
+def _check_known(assets: Assets, request: JobRequest) -> None:
     """Checks that the published algorithm, which may be of another version, offers every parameter."""
     described = assets.algorithm.metadata.algorithm
     offered = {one.name for one in (described.consumer_parameters if described else None) or ()}
-    unknown = [name for name in wish.parameters if name not in offered]
+    unknown = [name for name in request.parameters if name not in offered]
     if offered and unknown:
         raise SettingError(
             f"the published algorithm has no parameter {unknown[0]!r}; it has {', '.join(sorted(offered))}"
         )
 
 
-def _finish(session: Session, node: NodeClient, job_id: str, output: Path) -> Collected:
+def _finish(session: Session, job_id: str, output: Path, *, as_json: bool) -> None:
     with _progress() as show:
-        job = follow(node, session.chain.address, job_id, show)
-    return collect(node, session.chain.account, job_id, job, output, _say)
+        job = follow(session.node, session.chain.address, job_id, show, session.pause)
+    collector = Collector(session.node, session.chain.account, job_id, output, _say)
+    _report(job_id, collector.collect(job), as_json=as_json)
 
 
 @contextmanager
@@ -184,34 +188,34 @@ def _progress() -> Iterator[Callable[[Job], None]]:
     yield show
 
 
-def _show_plan(session: Session, plan: ComputePlan) -> None:
-    chain, choice = session.chain, plan.choice
-    table = _Rows()
-    table.add("network", f"{chain.network.name}, chain {chain.chain_id}")
-    table.add("account", chain.address)
-    table.add("node", session.node.url)
-    table.add("algorithm", f"{plan.assets.algorithm.metadata.name}  {plan.assets.algorithm.id}")
-    for dataset in plan.assets.datasets:
-        table.add("data set", f"{dataset.metadata.name}  {dataset.id}")
-    for name, value in plan.wish.parameters.items():
-        table.add("parameter", f"{name} = {value}")
-    table.add("environment", choice.environment.id)
-    table.add("may take", f"{choice.seconds} s")
+def _described(session: Session, plan: ComputePlan) -> str:
+    chain = session.chain
+    rows = [
+        ("network", f"{chain.network.name}, chain {chain.chain_id}"),
+        ("account", chain.address),
+        ("node", session.node.url),
+        ("algorithm", f"{plan.assets.algorithm.metadata.name}  {plan.assets.algorithm.id}"),
+        *(("data set", f"{dataset.metadata.name}  {dataset.id}") for dataset in plan.assets.datasets),
+        *(("parameter", f"{name} = {value}") for name, value in plan.request.parameters.items()),
+        ("environment", plan.placement.environment.id),
+        ("may take", f"{plan.placement.seconds} s"),
+    ]
     for order in plan.orders:
-        table.add(f"order: {order.role}", order.describe())
-        for fee in order.fees:
-            table.add("", f"and {fee} in fees")
+        rows.append((f"order: {order.role}", order.describe()))
+        rows += [("", f"and {fee} in fees") for fee in order.fees]
     if plan.escrow is None:
-        table.add("costs", "nothing: free compute asks for no order and no payment")
+        rows.append(("costs", "nothing: free compute asks for no order and no payment"))
     else:
-        table.add("compute", f"{plan.escrow.price} at most, held by the escrow {plan.escrow.escrow}")
-        table.add("", f"{plan.escrow.deposit} of it are paid in now")
         costs = " and ".join(map(str, plan.costs)) or "nothing"
-        table.add("costs", f"{costs}, and gas in {chain.network.currency}")
-    err.print(str(table), markup=False)
+        rows += [
+            ("compute", f"{plan.escrow.price} at most, held by the escrow {plan.escrow.escrow}"),
+            ("", f"{plan.escrow.deposit} of it are paid in now"),
+            ("costs", f"{costs}, and gas in {chain.network.currency}"),
+        ]
+    return columns(rows)
 
 
-def _show_environments(environments: tuple[Environment, ...], chain_id: int) -> None:
+def _show_environments(environments: Sequence[Environment], chain_id: int) -> None:
     if not environments:
         raise SettingError("the node runs no compute jobs")
     for one in environments:
@@ -235,29 +239,16 @@ def _report(job_id: str, done: Collected, *, as_json: bool) -> None:
         found = {"job": job_id, "outputs": str(done.outputs), "logs": logs, "counts": counts.model_dump()}
         click.echo(json.dumps(found, indent=1))
         return
-    table = _Rows()
-    table.add("job", job_id)
-    table.add("pictures", str(counts.inputs))
-    table.add("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)")
-    table.add("without a face", str(counts.without_face))
-    table.add("rejected", str(sum(counts.rejected.values())))
-    table.add("outputs in", str(done.outputs))
-    err.print(str(table), markup=False)
+    rows = [
+        ("job", job_id),
+        ("pictures", str(counts.inputs)),
+        ("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)"),
+        ("without a face", str(counts.without_face)),
+        ("rejected", str(sum(counts.rejected.values()))),
+        ("outputs in", str(done.outputs)),
+    ]
+    _say(columns(rows))
     click.echo(f"verified: {counts.redacted + counts.without_face} outputs are what the manifest says")
-
-
-class _Rows:
-    """Names and values in two columns; nothing is cut off, however narrow the terminal."""
-
-    def __init__(self) -> None:
-        self._rows: list[tuple[str, str]] = []
-
-    def add(self, name: str, value: str) -> None:
-        self._rows.append((name, value))
-
-    def __str__(self) -> str:
-        width = max(len(name) for name, _ in self._rows)
-        return "\n".join(f"{name:<{width}}  {value}" for name, value in self._rows)
 
 
 main = run_command(run_job)

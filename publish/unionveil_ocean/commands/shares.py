@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 
-from ..contracts import ZERO_ADDRESS
-from ..ddo import checksum_address
-from ..errors import InsufficientFunds, SettingError
-from ..journal import Journal
-from ..pricing import TOKEN_WEI, token_facts
-from ..shares import Contributions, allot, distribute, read_contributions, release, set_splitter
-from .register_dataset import embedded_algorithm
-from .report import amount, columns, show_plan
-from .session import Session, confirm, open_session, run_command, say, session_of, session_options
+from ..assets.shares import Contributions, Sharing, allot, read_contributions, release
+from ..chain.addresses import ZERO_ADDRESS, checksum_address
+from ..chain.tokens import amount_of, check_funds
+from ..errors import SettingError
+from ..money import money, units_of
+from .options import FILE, option, takes
+from .publishing import embedded_algorithm
+from .report import DIGITS, columns, confirm_plan
+from .session import Session, SessionOptions, open_session, run_command, say
 
-__all__ = ["main", "shares"]
+_file = click.argument("contributions", type=FILE)
 
-_file = click.argument("contributions", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-_datatoken = click.option(
-    "--datatoken", metavar="ADDRESS", help="Datatoken of the data set; see register_dataset."
-)
-_tokens = click.option("--tokens", required=True, metavar="NUMBER", help="Datatokens to give away in all.")
+
+_TOKENS_HELP = "Datatokens to give away in all."
+
+
+@dataclass(frozen=True)
+class TokenOptions:
+    """Whose income is shared."""
+
+    datatoken: str | None = option(
+        "--datatoken", metavar="ADDRESS", help="Datatoken of the data set; see register_dataset."
+    )
+
+
+@dataclass(frozen=True)
+class GiveOptions:
+    """How much is given, and in which distribution."""
+
+    tokens: str = option("--tokens", required=True, metavar="NUMBER", help=_TOKENS_HELP)
+    number: int = option("--round", type=click.IntRange(min=1), default=1, show_default=True)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,7 +53,7 @@ def shares() -> None:
 
 @shares.command()
 @_file
-@_tokens
+@click.option("--tokens", required=True, metavar="NUMBER", help=_TOKENS_HELP)
 def plan(contributions: Path, tokens: str) -> None:
     """Shows who would get how much; asks no chain and signs nothing."""
     found = read_contributions(contributions)
@@ -48,104 +62,90 @@ def plan(contributions: Path, tokens: str) -> None:
 
 @shares.command()
 @_file
-@_tokens
-@_datatoken
-@click.option("--round", "round_number", type=click.IntRange(min=1), default=1, show_default=True)
-@session_options
-def mint(contributions: Path, tokens: str, datatoken: str | None, round_number: int, **options: Any) -> None:
+@takes(give=GiveOptions, token=TokenOptions, where=SessionOptions)
+def mint(contributions: Path, give: GiveOptions, token: TokenOptions, where: SessionOptions) -> None:
     """Mints datatokens to the contributors; the same round never pays twice."""
-    _give("mint", contributions, tokens, datatoken, round_number, options)
+    _give("mint", contributions, give, token, where)
 
 
 @shares.command()
 @_file
-@_tokens
-@_datatoken
-@click.option("--round", "round_number", type=click.IntRange(min=1), default=1, show_default=True)
-@session_options
-def transfer(
-    contributions: Path, tokens: str, datatoken: str | None, round_number: int, **options: Any
-) -> None:
+@takes(give=GiveOptions, token=TokenOptions, where=SessionOptions)
+def transfer(contributions: Path, give: GiveOptions, token: TokenOptions, where: SessionOptions) -> None:
     """Transfers the account's own datatokens to the contributors; the same round never pays twice."""
-    _give("transfer", contributions, tokens, datatoken, round_number, options)
+    _give("transfer", contributions, give, token, where)
 
 
 def _give(
     how: Literal["mint", "transfer"],
     contributions: Path,
-    tokens: str,
-    datatoken: str | None,
-    round_number: int,
-    options: dict[str, Any],
+    give: GiveOptions,
+    token: TokenOptions,
+    where: SessionOptions,
 ) -> None:
     found = read_contributions(contributions)
-    parts = allot(found.photos, _wei(tokens))
-    with open_session(**session_of(options)) as session:
-        token = _token(session, datatoken)
-        chain = session.chain
-        contract = chain.contract("ERC20Template", token).functions
+    parts = allot(found.photos, _wei(give.tokens))
+    with open_session(where) as session:
+        chain, datatoken = session.chain, _datatoken(session, token)
         _show_parts(found, parts)
-        held, total = contract.balanceOf(chain.address).call(), sum(parts.values())
-        if how == "transfer" and held < total:
-            raise InsufficientFunds(chain.address, total, held, contract.symbol().call())
+        if how == "transfer":
+            check_funds(chain, [amount_of(chain, datatoken, sum(parts.values()))])
         wallet, part = next(iter(parts.items()))
-        gas = chain.estimate_gas(getattr(contract, how)(wallet, part), action=how)
-        show_plan(session, f"{how} datatokens {token}", {f"{len(parts)} transactions": gas * len(parts)})
-        confirm(session, "Sign and send?")
-        with Journal(session.journal_path("shares", token), chain) as journal:
-            distribute(chain, token, parts, journal, round_number=round_number, how=how, say=say)
+        call = getattr(chain.contract("ERC20Template", datatoken).functions, how)(wallet, part)
+        gas = chain.estimate_gas(call, action=how) * len(parts)
+        confirm_plan(session, f"{how} datatokens {datatoken}", {f"{len(parts)} transactions": gas})
+        with session.journal("shares", datatoken) as journal:
+            Sharing(journal, datatoken, say).distribute(parts, give.number, how)
             used = sum(journal.gas_used.values())
-        click.echo(
-            columns([("datatoken", token), ("given", amount(total, "datatokens")), ("gas", f"{used:,}")])
-        )
+        given = money(sum(parts.values()), "datatokens", digits=DIGITS)
+        click.echo(columns([("datatoken", datatoken), ("given", given), ("gas", f"{used:,}")]))
 
 
 @shares.command()
 @_file
-@_datatoken
+@takes(token=TokenOptions)
 @click.option(
     "--payment-token", metavar="ADDRESS", help="What buyers pay with: divided before shares change."
 )
-@session_options
-def splitter(contributions: Path, datatoken: str | None, payment_token: str | None, **options: Any) -> None:
+@takes(where=SessionOptions)
+def splitter(
+    contributions: Path, token: TokenOptions, payment_token: str | None, where: SessionOptions
+) -> None:
     """Makes a splitter the payment collector, or brings its shares up to date."""
     found = read_contributions(contributions)
-    with open_session(**session_of(options)) as session:
-        token = _token(session, datatoken)
-        chain = session.chain
+    with open_session(where) as session:
+        chain, datatoken = session.chain, _datatoken(session, token)
         _show_parts(found, None)
-        wallets, numbers = list(found.photos), list(found.photos.values())
-        gas = chain.estimate_gas(
-            chain.constructor("Splitter", wallets, numbers), action="deploy the splitter"
-        )
-        show_plan(session, f"splitter for datatoken {token}", {"deploy": gas})
-        confirm(session, "Sign and send?")
-        with Journal(session.journal_path("shares", token), chain) as journal:
-            address = set_splitter(chain, token, found.photos, journal, payment_token=payment_token, say=say)
-        click.echo(columns([("datatoken", token), ("splitter", address)]))
+        call = chain.constructor("Splitter", list(found.photos), list(found.photos.values()))
+        gas = chain.estimate_gas(call, action="deploy the splitter")
+        confirm_plan(session, f"splitter for datatoken {datatoken}", {"deploy": gas})
+        with session.journal("shares", datatoken) as journal:
+            address = Sharing(journal, datatoken, say).set_splitter(found.photos, payment_token)
+        click.echo(columns([("datatoken", datatoken), ("splitter", address)]))
 
 
 @shares.command("release")
 @click.option("--splitter", "splitter_address", required=True, metavar="ADDRESS")
 @click.option("--payment-token", required=True, metavar="ADDRESS", help="What buyers paid with.")
-@_datatoken
-@session_options
-def release_command(splitter_address: str, payment_token: str, datatoken: str | None, **options: Any) -> None:
+@takes(token=TokenOptions, where=SessionOptions)
+def release_command(
+    splitter_address: str, payment_token: str, token: TokenOptions, where: SessionOptions
+) -> None:
     """Collects what was sold and divides it; anybody may do this."""
-    if datatoken is None:
+    if token.datatoken is None:
         raise SettingError("name the datatoken with --datatoken")
-    with open_session(**session_of(options)) as session:
-        chain = session.chain
-        paid_with = _address(payment_token)
-        symbol, decimals = token_facts(chain, paid_with)
-        confirm(session, f"Divide the {symbol} that the splitter {splitter_address} holds?")
-        divided = release(chain, _address(splitter_address), _address(datatoken), paid_with, say)
-        click.echo(f"divided {Decimal(divided) / 10**decimals:f} {symbol}")
+    with open_session(where) as session:
+        paid = amount_of(session.chain, _address(payment_token), 0)
+        session.confirm(f"Divide the {paid.symbol} that the splitter {splitter_address} holds?")
+        divided = release(
+            session.chain, _address(splitter_address), _address(token.datatoken), paid.token, say
+        )
+        click.echo(f"divided {money(divided, paid.symbol, paid.decimals)}")
 
 
-def _token(session: Session, datatoken: str | None) -> str:
-    if datatoken is not None:
-        return _address(datatoken)
+def _datatoken(session: Session, token: TokenOptions) -> str:
+    if token.datatoken is not None:
+        return _address(token.datatoken)
     if not session.is_embedded:
         raise SettingError("name the data set's datatoken with --datatoken")
     done = embedded_algorithm(session)
@@ -165,26 +165,22 @@ def _address(text: str) -> str:
 
 def _wei(tokens: str) -> int:
     try:
-        wei = Decimal(tokens) * TOKEN_WEI
-    except InvalidOperation as error:
-        raise SettingError(f"--tokens {tokens!r} is no number") from error
-    if not wei.is_finite() or wei <= 0 or wei != wei.to_integral_value():
-        raise SettingError(f"--tokens {tokens!r} must be larger than 0, with 18 decimals at most")
-    return int(wei)
+        return units_of(tokens)
+    except ValueError as error:
+        raise SettingError(f"--tokens: {error}") from error
 
 
 def _show_parts(found: Contributions, parts: Mapping[str, int] | None) -> None:
+    def given(units: int) -> str:
+        return f", {money(units, 'datatokens', digits=DIGITS)}"
+
     count = sum(found.photos.values())
     rows = [
-        (
-            wallet,
-            f"{photos} photos, {photos / count:.2%}"
-            + (f", {amount(parts[wallet], 'datatokens')}" if parts else ""),
-        )
+        (wallet, f"{photos} photos, {photos / count:.2%}{given(parts[wallet]) if parts else ''}")
         for wallet, photos in found.photos.items()
     ]
-    total = f"{count} photos" + (f", {amount(sum(parts.values()), 'datatokens')}" if parts else "")
-    click.echo(columns([*rows, ("total", total)]))
+    rows.append(("total", f"{count} photos{given(sum(parts.values())) if parts else ''}"))
+    click.echo(columns(rows))
     for wallet in found.without:
         say(f"left out, no accepted photo: {wallet}")
 

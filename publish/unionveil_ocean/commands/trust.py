@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
-from ..ddo import TrustedAlgorithm, parse_ddo
-from ..errors import NodeError, SettingError
-from ..journal import Journal
-from ..node import NodeClient
-from ..publishing import revise
-from ..trust import differences, trusted_algorithm, with_trust
-from .register_dataset import read_trusted, served_ddo
-from .report import show_plan, show_publication
-from .session import Session, confirm, open_session, run_command, say, session_of, session_options
-
-__all__ = ["main", "trust"]
+from ..assets.ddo import TrustedAlgorithm
+from ..assets.publisher import Publisher
+from ..assets.trust import compute_service, misfits, read_trusted, served_ddo, with_trust
+from ..errors import SettingError
+from ..node.client import NodeClient
+from .options import FILE, takes
+from .report import confirm_plan, show_publication
+from .session import EMBEDDED, Session, SessionOptions, open_session, run_command, say
 
 _did = click.argument("dataset", metavar="DATASET_DID")
+_algorithms = click.argument("algorithms", nargs=-1, required=True, metavar="ALGORITHM_DID...")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,65 +33,51 @@ def trust() -> None:
 def check(dataset: str, node_url: str) -> int:
     """Compares every trusted algorithm with what it is now; exit code 1 if one no longer fits."""
     with NodeClient(node_url) as node:
-        ddo = served_ddo(node, dataset)
-        service = next((service for service in ddo.services if service.compute), None)
-        if service is None or service.compute is None:
-            raise SettingError(f"{dataset} has no compute service, so it trusts no algorithm")
+        _, compute = compute_service(served_ddo(node, dataset))
         bad = False
-        for entry in service.compute.publisher_trusted_algorithms:
-            problems = _problems(node, entry)
+        for entry in compute.publisher_trusted_algorithms:
+            problems = misfits(entry, node)
             bad |= bool(problems)
             click.echo(f"{entry.did}: {'; '.join(problems) or 'fits'}")
-        for publisher in service.compute.publisher_trusted_algorithm_publishers:
+        for publisher in compute.publisher_trusted_algorithm_publishers:
             click.echo(f"every algorithm of data NFT {publisher}: trusted whatever it is")
-        if bad:
-            click.echo(
-                "trust it again as it is now: python publish/trust.py add DATASET_DID ALGORITHM_DID", err=True
-            )
+    if bad:
+        say("trust it again as it is now: python publish/trust.py add DATASET_DID ALGORITHM_DID")
     return 1 if bad else 0
-
-
-def _problems(node: NodeClient, entry: TrustedAlgorithm) -> list[str]:
-    if entry.did == "*":
-        return ["every algorithm is trusted"]
-    served = node.ddo(entry.did)
-    if served is None:
-        return ["the node serves it no more: deprecated, revoked, or never there"]
-    try:
-        return differences(entry, trusted_algorithm(parse_ddo(served), node))
-    except NodeError as error:
-        return [f"its files cannot be compared: {error}"]
 
 
 @trust.command()
 @_did
-@click.argument("algorithms", nargs=-1, required=True, metavar="ALGORITHM_DID...")
+@_algorithms
 @click.option(
     "--algorithm-file",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=FILE,
     help="The algorithm's file as you reviewed it; the node must see the very same bytes.",
 )
-@session_options
-def add(dataset: str, algorithms: tuple[str, ...], algorithm_file: Path | None, **options: Any) -> None:
-    """Trusts algorithms as they are now; what was trusted under the same DID before is replaced."""
-    with _live_session(options) as session:
+@takes(where=SessionOptions)
+def add(
+    where: SessionOptions, dataset: str, algorithms: tuple[str, ...], algorithm_file: Path | None
+) -> None:
+    """Trusts algorithms as they are now; an earlier entry of the same DID is replaced."""
+    _check_network(where)
+    with open_session(where) as session:
         _change(session, dataset, add=read_trusted(session.node, algorithms, algorithm_file))
 
 
 @trust.command()
 @_did
-@click.argument("algorithms", nargs=-1, required=True, metavar="ALGORITHM_DID...")
-@session_options
-def remove(dataset: str, algorithms: tuple[str, ...], **options: Any) -> None:
-    """Trusts algorithms no more."""
-    with _live_session(options) as session:
+@_algorithms
+@takes(where=SessionOptions)
+def remove(where: SessionOptions, dataset: str, algorithms: tuple[str, ...]) -> None:
+    """Stops trusting algorithms."""
+    _check_network(where)
+    with open_session(where) as session:
         _change(session, dataset, remove=algorithms)
 
 
-def _live_session(options: dict[str, Any]) -> Any:
-    if options["network"] == "embedded":
+def _check_network(where: SessionOptions) -> None:
+    if where.network == EMBEDDED:
         raise SettingError("name the network that the data set is on with --network")
-    return open_session(**session_of(options))
 
 
 def _change(
@@ -107,18 +90,11 @@ def _change(
     if after == before:
         click.echo("nothing to change")
         return
-    chain = session.chain
-    template = chain.contract("ERC721Template", after.nft_address).functions
-    call = template.setMetaData(0, session.node.url, "", b"\x00", after.to_json().encode(), bytes(32), [])
-    show_plan(
-        session,
-        f"trust: {after.metadata.name}",
-        {"set metadata": chain.estimate_gas(call, action="set metadata")},
-        after,
-    )
-    confirm(session, "Sign and send?")
-    with Journal(session.journal_path("trust", dataset), chain) as journal:
-        show_publication(revise(before, after, chain, session.node, journal, say=say), chain.network)
+    with session.journal("trust", dataset) as journal:
+        publisher = Publisher(journal, session.node, report=say)
+        gas = {"set metadata": publisher.revision_gas(after)}
+        confirm_plan(session, f"trust: {after.metadata.name}", gas, after)
+        show_publication(publisher.revise(before, after), session.chain.network)
 
 
 main = run_command(trust)

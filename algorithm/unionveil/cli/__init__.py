@@ -1,0 +1,51 @@
+"""The command line: `unionveil anonymize`, `unionveil job`, `unionveil models`; one file per command.
+
+A command's file is imported when the command is used, so that help and errors come at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import NoReturn
+
+import click
+
+from .. import __version__
+from .console import run_command
+
+__all__ = ["cli", "main"]
+
+_COMMANDS = {
+    "anonymize": "Anonymizes photos, folders and archives into a folder.",
+    "job": "Runs as an Ocean compute-to-data algorithm.",
+    "models": "Lists, fetches and verifies the detectors' weights.",
+}
+"""Names and short helps; the file of a command has its name and holds `command`."""
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command only when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f".{cmd_name}", __name__).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="unionveil")
+def cli() -> None:
+    """Removes faces from photos."""
+
+
+def main() -> NoReturn:
+    """Runs the command line."""
+    run_command(lambda: cli.main(standalone_mode=False))

@@ -1,0 +1,47 @@
+"""Shared by all command lines: errors become one sentence and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+import click
+
+from ..errors import UnionVeilError
+
+__all__ = [
+    "EXIT_DONE",
+    "EXIT_INTERRUPTED",
+    "EXIT_SOME_REJECTED",
+    "EXIT_STOPPED",
+    "EXIT_WRONG_USE",
+    "run_command",
+]
+
+EXIT_DONE, EXIT_SOME_REJECTED, EXIT_WRONG_USE, EXIT_INTERRUPTED, EXIT_STOPPED = 0, 1, 2, 130, 143
+
+INTERRUPTED = "interrupted; the same command goes on where this one stopped"
+
+
+def run_command(command: Callable[[], object], name: str = "unionveil") -> NoReturn:
+    """Runs a command and ends the process with its exit code; every known error ends as one sentence.
+
+    Args:
+        command: gives the exit code, or anything else for `EXIT_DONE`.
+        name: of the program, before the sentence.
+    """
+    try:
+        result = command()
+        code = result if isinstance(result, int) else EXIT_DONE
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        # click turns Ctrl-C into Abort.
+        click.echo(f"{name}: {INTERRUPTED}", err=True)
+        code = EXIT_INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = EXIT_WRONG_USE
+    except UnionVeilError as error:
+        click.echo(f"{name}: {error}", err=True)
+        code = EXIT_WRONG_USE
+    sys.exit(code)

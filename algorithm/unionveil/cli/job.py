@@ -1,0 +1,36 @@
+"""`unionveil job`: what an Ocean node runs."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import click
+
+from ..job import run_job
+from .console import EXIT_DONE, EXIT_SOME_REJECTED, EXIT_STOPPED
+
+__all__ = ["command"]
+
+
+@click.command("job")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("/data"),
+    show_default=True,
+    help="Folder with inputs/ and outputs/, as an Ocean node lays it out.",
+)
+def command(data_dir: Path) -> int:
+    """Runs as an Ocean compute-to-data algorithm."""
+    # A node ends a job that takes too long with SIGTERM, which a container's first process would not notice.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        counts = run_job(data_dir, lambda line: click.echo(line))
+    except KeyboardInterrupt:
+        click.echo(
+            "unionveil: stopped before all was done; the outputs so far are whole, and there is no manifest",
+            err=True,
+        )
+        return EXIT_STOPPED
+    return EXIT_SOME_REJECTED if counts.rejected else EXIT_DONE

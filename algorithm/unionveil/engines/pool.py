@@ -1,0 +1,197 @@
+"""An engine of worker processes, each doing one task at a time.
+
+The standard library's process pool is not used: it breaks as a whole when one worker dies, has no time limit
+for a task, and before Python 3.12 it hangs if a worker dies while a large task is on its way to it.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any, Generic
+
+from ..errors import UnionVeilError
+from ..outcomes import Rejected
+from .base import In, Key, Out, Work
+from .resources import usable_cores
+from .worker import Gone, Worker
+
+__all__ = ["DEFAULT_TIMEOUT_SECONDS", "Pool", "PoolEngine"]
+
+DEFAULT_TIMEOUT_SECONDS = 300.0
+"""Time for one task: a picture of 200 megapixels at the finest detail takes a fifth of it on one core."""
+
+_START_SECONDS = 300.0
+"""Time for a worker to load its models, on a machine that is busy with others."""
+
+_IN_FLIGHT_BYTES = 256 << 20
+"""Memory of all tasks that wait for a worker or for their turn; a larger one waits alone."""
+
+_CRASHED = Rejected("crashed", "reading the picture stopped the program: out of memory, or a damaged file")
+
+
+class Pool(Generic[In, Out]):
+    """Workers that wait for tasks, to be entered with `with`.
+
+    A task whose worker dies is tried once more while no other is under way, since it may have been another
+    one that took the memory, and is rejected if that kills a worker again.
+
+    Args:
+        work: what to do.
+        jobs: number of workers.
+        timeout_seconds: time limit for each task.
+    """
+
+    def __init__(self, work: Work[In, Out], jobs: int, timeout_seconds: float) -> None:
+        self._work = work
+        self._timeout_seconds = timeout_seconds
+        self._threads_each = max(1, usable_cores() // jobs)
+        self._tasks: queue.SimpleQueue[tuple[In, Future[Out | Rejected]] | None] = queue.SimpleQueue()
+        self._turn = _Turn()
+        self._closed = threading.Event()
+        self._workers: dict[int, Worker] = {}
+        self._threads = [threading.Thread(target=self._run, args=(n,), daemon=True) for n in range(jobs)]
+
+    def __enter__(self) -> Pool[In, Out]:
+        self._work.check()  # fails here, once, rather than in every worker
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends all workers, in the middle of their tasks if need be."""
+        self._closed.set()
+        for _thread in self._threads:
+            self._tasks.put(None)
+        for worker in list(self._workers.values()):
+            worker.kill()
+        for thread in self._threads:
+            thread.join()
+
+    def submit(self, task: In) -> Future[Out | Rejected]:
+        """Hands a task to the next worker that is free.
+
+        Returns:
+            The future result. It raises `UnionVeilError` if the work raises one or no worker can start.
+        """
+        future: Future[Out | Rejected] = Future()
+        self._tasks.put((task, future))
+        return future
+
+    def _run(self, number: int) -> None:
+        """One worker's thread: keeps its process alive and feeds it."""
+        while (item := self._tasks.get()) is not None and not self._closed.is_set():
+            task, future = item
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(self._result(number, task))
+            except UnionVeilError as error:
+                future.set_exception(error)
+            except Exception as error:
+                # A defect of ours: the caller sees it rather than waiting for ever.
+                future.set_exception(error)
+        worker = self._workers.pop(number, None)
+        if worker:
+            worker.stop()
+
+    def _result(self, number: int, task: In) -> Out | Rejected:
+        with self._turn.shared():
+            result = self._try(number, task)
+        if result is Gone.DIED and not self._closed.is_set():
+            with self._turn.alone():
+                result = self._try(number, task)
+        if result is Gone.DIED:
+            return _CRASHED
+        if result is Gone.TOO_SLOW:
+            limit = f"{self._timeout_seconds:g} seconds"
+            return Rejected("timeout", f"the picture took longer than {limit}; a longer --timeout may help")
+        done: Out | Rejected = result
+        return done
+
+    def _try(self, number: int, task: In) -> Any:
+        worker = self._workers.get(number)
+        if worker is None:
+            worker = Worker(self._work, self._threads_each, _START_SECONDS)
+            self._workers[number] = worker
+            if self._closed.is_set():
+                worker.kill()
+        result = worker.do(task, self._timeout_seconds)
+        if isinstance(result, Gone):
+            self._workers.pop(number).stop()
+        return result
+
+
+class _Turn:
+    """Many tasks at a time, or a single one that must be alone (a lock for readers and writers)."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._running = 0
+        self._alone = 0
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        # A task that must be alone goes first, or a steady stream of others would keep it waiting.
+        with self._entered(lambda: self._alone == 0):
+            yield
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with self._changed:
+            self._alone += 1
+        try:
+            with self._entered(lambda: self._running == 0):
+                yield
+        finally:
+            with self._changed:
+                self._alone -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def _entered(self, may_enter: Callable[[], bool]) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(may_enter)
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+
+class PoolEngine:
+    """Works in processes of its own, each with its models loaded once.
+
+    Args:
+        jobs: number of workers.
+        timeout_seconds: time limit for each task.
+    """
+
+    def __init__(self, jobs: int, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> None:
+        self._jobs = jobs
+        self._timeout_seconds = timeout_seconds
+
+    def map(
+        self, work: Work[In, Out], tasks: Iterable[tuple[Key, In]]
+    ) -> Iterator[tuple[Key, Out | Rejected]]:
+        """As `Engine.map`."""
+        source = iter(tasks)
+        window: deque[tuple[Key, int, Future[Out | Rejected]]] = deque()
+        with Pool(work, self._jobs, self._timeout_seconds) as pool:
+            while True:
+                while len(window) < 2 * self._jobs and sum(held for _, held, _ in window) < _IN_FLIGHT_BYTES:
+                    item = next(source, None)
+                    if item is None:
+                        break
+                    key, task = item
+                    window.append((key, task.held_bytes, pool.submit(task)))
+                if not window:
+                    return
+                key, _, future = window.popleft()
+                yield key, future.result()

@@ -1,0 +1,122 @@
+"""One worker process and the pipe to it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from enum import Enum, auto
+from multiprocessing.connection import Connection
+from typing import Any
+
+from ..errors import UnionVeilError, WorkerError
+from .base import Work
+
+__all__ = ["Gone", "Worker"]
+
+
+class Gone(Enum):
+    """Why a task has no result."""
+
+    DIED = auto()
+    TOO_SLOW = auto()
+
+
+class Worker:
+    """A process that does one task at a time.
+
+    Args:
+        work: what it does.
+        threads: threads for one task.
+        start_seconds: how long it may take to load what the work needs.
+
+    Raises:
+        WorkerError: the process ends before it is ready, or takes too long.
+        UnionVeilError: the work cannot start.
+    """
+
+    def __init__(self, work: Work[Any, Any], threads: int, start_seconds: float) -> None:
+        # spawn: forking a process that has run ONNX Runtime or OpenCV threads is not safe.
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(work, threads, theirs), daemon=True)
+        # The process inherits the mask: Ctrl-C is its parent's business alone.
+        with _interrupts_blocked():
+            self._process.start()
+        # With only the process holding the other end, its death shows as the end of the pipe.
+        theirs.close()
+        try:
+            self._await_start(start_seconds)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _await_start(self, seconds: float) -> None:
+        if isinstance(self._receive(seconds), Gone):
+            raise WorkerError(self._process.exitcode)
+
+    def do(self, task: Any, timeout_seconds: float) -> Any:
+        """The result of a task, or `Gone`; then the worker is of no more use.
+
+        Raises:
+            UnionVeilError: the work raised it.
+        """
+        try:
+            self._connection.send(task)
+        except OSError:  # the process has died
+            return Gone.DIED
+        return self._receive(timeout_seconds)
+
+    def _receive(self, timeout_seconds: float) -> Any:
+        try:
+            if not self._connection.poll(timeout_seconds):
+                return Gone.TOO_SLOW
+            answer = self._connection.recv()
+        except (EOFError, OSError):
+            self._process.join()
+            return Gone.DIED
+        if isinstance(answer, UnionVeilError):
+            raise answer
+        return answer
+
+    def stop(self) -> None:
+        """Ends the process, in the middle of a task if need be."""
+        self._process.kill()
+        self._process.join()
+        with suppress(OSError):
+            self._connection.close()
+
+    def kill(self) -> None:
+        """Ends the process from another thread than the one that waits for it; that one then calls `stop`."""
+        self._process.kill()
+
+
+def _serve(work: Work[Any, Any], threads: int, connection: Connection) -> None:
+    """A worker's life: it ends when the other end of the pipe is closed or its parent is gone."""
+    with suppress(EOFError, OSError):
+        do: Callable[[Any], Any] | None = None
+        try:
+            do = work.start(threads)
+            connection.send(None)
+        except UnionVeilError as error:
+            connection.send(error)
+        while do is not None:
+            task = connection.recv()
+            try:
+                answer = do(task)
+            except UnionVeilError as error:
+                answer = error
+            connection.send(answer)
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,1 @@
+"""Files: where pictures come from and where outputs go."""

@@ -1,0 +1,120 @@
+"""Where the files of models lie on this machine, and how they get there.
+
+A file that is missing or altered is an error with a way out, never another model in its place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+from urllib.error import URLError
+
+import platformdirs
+
+from ..errors import ModelAltered, ModelError, ModelMissing
+from .cards import WEIGHTS, ModelCard
+
+__all__ = ["fetch", "find", "model_folder", "sha256_of", "state"]
+
+
+def model_folder() -> Path:
+    """Where `fetch` puts weights: the user's data folder, or `UNIONVEIL_MODEL_DIR`."""
+    named = os.environ.get("UNIONVEIL_MODEL_DIR")
+    return Path(named) if named else Path(platformdirs.user_data_dir("unionveil", appauthor=False)) / "models"
+
+
+def find(card: ModelCard) -> Path:
+    """Path of a card's weights, their digest checked.
+
+    Raises:
+        ModelMissing: the file is not there.
+        ModelAltered: the file is not the one that the card names.
+        ModelError: the file cannot be read.
+    """
+    path = next((path for path in _places(card) if path.is_file()), None)
+    if path is None:
+        ways = [f"run `unionveil models fetch {card.name}`"] if card.url else []
+        if card.extra:
+            ways.append(f"install the extra `unionveil[{card.extra}]`")
+        ways.append(f"put {card.file} into the folder that UNIONVEIL_MODEL_DIR names")
+        raise ModelMissing(card.name, card.file, ways)
+    try:
+        digest = sha256_of(path)
+    except OSError as error:
+        raise ModelError(f"the weights of {card.name!r} cannot be read: {error}") from error
+    if digest != card.sha256:
+        raise ModelAltered(card.name, str(path), digest, card.sha256)
+    return path
+
+
+def state(card: ModelCard) -> Literal["here", "missing", "altered"]:
+    """Whether a card's weights are on this machine and whole.
+
+    Raises:
+        ModelError: the file cannot be read.
+    """
+    try:
+        find(card)
+    except ModelMissing:
+        return "missing"
+    except ModelAltered:
+        return "altered"
+    return "here"
+
+
+def _places(card: ModelCard) -> Iterator[Path]:
+    yield WEIGHTS / card.file
+    yield model_folder() / card.file
+    spec = importlib.util.find_spec(card.package) if card.package else None
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        yield Path(folder) / card.file
+        yield Path(folder) / "data" / card.file  # where OpenCV keeps its cascades
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+_MOST_BYTES = 64 * 1024 * 1024
+
+
+def fetch(card: ModelCard) -> Path:
+    """Downloads a card's weights into `model_folder()`; keeps a file that is already right.
+
+    Raises:
+        ModelError: no address, no answer, too large, or not the file that the card names.
+    """
+    target = model_folder() / card.file
+    if target.is_file() and sha256_of(target) == card.sha256:
+        return target
+    if card.url is None:
+        raise ModelError(
+            f"the weights of {card.name!r} come with {card.package or 'unionveil'} and are not fetched"
+        )
+    try:
+        with urllib.request.urlopen(card.url, timeout=60) as answer:  # noqa: S310  pinned addresses of the cards
+            data = answer.read(_MOST_BYTES + 1)
+    except (URLError, OSError, ValueError) as error:
+        raise ModelError(
+            f"{card.url} could not be fetched: {error}; check the network and try again"
+        ) from error
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != card.sha256:
+        raise ModelError(
+            f"{card.url} gave SHA-256 {digest[:12]}… instead of {card.sha256[:12]}…; nothing was kept"
+        )
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".fetch-", delete=False) as file:
+            file.write(data)
+        Path(file.name).replace(target)
+    except OSError as error:
+        raise ModelError(f"{target} could not be written: {error}") from error
+    return target

@@ -1,0 +1,256 @@
+"""The record of a run: what became of every input, and with which tool, model and settings.
+
+It holds no clock, no host and, unless asked for, no name: the same inputs and settings give the same bytes,
+for one worker or many, interrupted or not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections import Counter
+from collections.abc import Iterator
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .. import __version__
+from ..config import AnonymizeConfig
+from ..outcomes import Anonymized, Rejected
+
+__all__ = [
+    "MANIFEST",
+    "Counts",
+    "FaceRecord",
+    "Manifest",
+    "ManifestBuilder",
+    "Record",
+    "RedactedRecord",
+    "RejectedRecord",
+    "redacted_record",
+    "rejected_record",
+    "salted_digest",
+]
+
+
+MANIFEST = "manifest.json"
+"""Its name in an output folder."""
+
+
+class _Part(BaseModel):
+    # What a later version adds is passed over.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class FaceRecord(_Part):
+    """One redacted face."""
+
+    frame: int = Field(ge=0, description="Frame or page, from 0.")
+    xyxy: tuple[float, float, float, float] = Field(
+        description="Left, top, right, bottom as detected, before the margin, in upright pixels."
+    )
+    score: float = Field(ge=0, le=1, description="The detector's confidence.")
+    method: str = Field(description="What replaced it.")
+
+
+class RedactedRecord(_Part):
+    """An input that was anonymized."""
+
+    status: Literal["redacted"] = "redacted"
+    input: int = Field(ge=1, description="Number of the input, in the order in which they were read.")
+    input_digest: str | None = Field(
+        None, description="HMAC-SHA256 of the input's bytes under the salt that was given, hexadecimal."
+    )
+    output: str = Field(description="Name of the output, relative to this manifest.")
+    sha256: str = Field(description="SHA-256 of the output's bytes, hexadecimal.")
+    size_bytes: int = Field(ge=0)
+    format: str
+    size_wh: tuple[int, int] = Field(description="Width and height of the first frame, upright, in pixels.")
+    frames: int = Field(ge=1, description="Frames or pages.")
+    encoding: str | None = Field(
+        None,
+        description="How the coded samples came about: pixels (encoded anew), coefficients (of a JPEG, exact "
+        "outside of covers) or kept (accounted for byte by byte). Since 1.1.",
+    )
+    faces: tuple[FaceRecord, ...]
+
+
+class RejectedRecord(_Part):
+    """An input that could not be anonymized; it has no output."""
+
+    status: Literal["rejected"] = "rejected"
+    input: int = Field(ge=1, description="Number of the input, in the order in which they were read.")
+    input_digest: str | None = None
+    name: str | None = Field(None, description="Name of the input, only where names are kept.")
+    reason: str = Field(description="One word: unreadable, unsupported, too-large, crashed, bomb...")
+    detail: str = Field(description="One sentence.")
+
+
+Record: TypeAlias = RedactedRecord | RejectedRecord
+
+
+class Counts(_Part):
+    """Totals of a run: inputs = redacted + without_face + all that was rejected."""
+
+    inputs: int = Field(ge=0)
+    redacted: int = Field(ge=0, description="Outputs with at least one redacted face.")
+    without_face: int = Field(ge=0, description="Outputs in which no face was found.")
+    rejected: dict[str, int] = Field(description="Inputs without an output, by reason.")
+    faces: int = Field(ge=0, description="Redacted faces in all outputs.")
+
+
+class ModelRecord(_Part):
+    """Weights that were used."""
+
+    name: str
+    sha256: str
+    licence: str
+    threshold: float = Field(description="Least score that counted as a face.")
+
+
+class ToolRecord(_Part):
+    """The program that wrote the outputs."""
+
+    name: Literal["unionveil"] = "unionveil"
+    version: str = __version__
+
+
+class Manifest(_Part):
+    """What became of every input of a run."""
+
+    schema_version: str = Field(
+        "1.1", pattern=r"^1\.[0-9]+$", description="Later versions 1.x add optional fields only."
+    )
+    tool: ToolRecord = ToolRecord()
+    models: tuple[ModelRecord, ...]
+    configuration: dict[str, str] = Field(description="Every setting, in the form of a parameter.")
+    counts: Counts
+    items: tuple[Annotated[Record, Field(discriminator="status")], ...] = Field(
+        description="In the order of the inputs."
+    )
+
+
+class ManifestBuilder:
+    """Collects records as they come and writes the manifest at the end.
+
+    Records are kept as bytes, about a kilobyte each, so ten thousand pictures cost ten megabytes.
+
+    Args:
+        config: settings of the run.
+    """
+
+    def __init__(self, config: AnonymizeConfig) -> None:
+        self._config = config
+        self._models = tuple(
+            ModelRecord(
+                name=card.name,
+                sha256=card.sha256,
+                licence=card.licence,
+                threshold=config.threshold or card.threshold,
+            )
+            for card in config.cards
+        )
+        self._lines: list[bytes] = []
+        self._rejected: Counter[str] = Counter()
+        self._redacted = self._without_face = self._faces = 0
+
+    def add(self, record: Record) -> None:
+        """Adds the next input's record."""
+        if isinstance(record, RejectedRecord):
+            self._rejected[record.reason] += 1
+        elif record.faces:
+            self._redacted += 1
+            self._faces += len(record.faces)
+        else:
+            self._without_face += 1
+        self._lines.append(record.model_dump_json(exclude_none=True).encode())
+
+    @property
+    def counts(self) -> Counts:
+        """Totals so far."""
+        return Counts(
+            inputs=len(self._lines),
+            redacted=self._redacted,
+            without_face=self._without_face,
+            rejected=dict(sorted(self._rejected.items())),
+            faces=self._faces,
+        )
+
+    def parts(self) -> Iterator[bytes]:
+        """The manifest as JSON, one item a line, in pieces to be written one after the other."""
+        head = Manifest(
+            models=self._models, configuration=self._config.to_parameters(), counts=self.counts, items=()
+        ).model_dump_json(indent=1, exclude={"items"})
+        yield f'{head[:-2]},\n "items": ['.encode()
+        for number, line in enumerate(self._lines):
+            yield (b",\n  " if number else b"\n  ") + line
+        yield b"\n ]\n}\n"
+
+    def to_bytes(self) -> bytes:
+        """The manifest as JSON, one item a line."""
+        return b"".join(self.parts())
+
+
+def redacted_record(
+    number: int, output: str, outcome: Anonymized, config: AnonymizeConfig, digest: str | None
+) -> RedactedRecord:
+    """The record of a written output.
+
+    Args:
+        number: of the input, from 1.
+        output: name of the output.
+        outcome: what was written.
+        config: settings of the run.
+        digest: of the input, if asked for.
+    """
+    return RedactedRecord(
+        input=number,
+        input_digest=digest,
+        output=output,
+        sha256=hashlib.sha256(outcome.data).hexdigest(),
+        size_bytes=len(outcome.data),
+        format=outcome.format.name.lower(),
+        size_wh=outcome.size_wh,
+        frames=len(outcome.faces),
+        encoding=outcome.encoding.value,
+        faces=tuple(
+            FaceRecord(
+                frame=frame,
+                # A tenth of a pixel and a thousandth: finer figures differ between machines.
+                xyxy=tuple(round(float(value), 1) for value in xyxy),
+                score=round(float(score), 3),
+                method=config.redaction.method,
+            )
+            for frame, faces in enumerate(outcome.faces)
+            for xyxy, score in zip(faces.xyxy, faces.score, strict=True)
+        ),
+    )
+
+
+def rejected_record(
+    number: int, name: str, outcome: Rejected, config: AnonymizeConfig, digest: str | None
+) -> RejectedRecord:
+    """The record of an input without an output.
+
+    Args:
+        number: of the input, from 1.
+        name: of the input, recorded only where names are kept.
+        outcome: why there is no output.
+        config: settings of the run.
+        digest: of the input, if asked for.
+    """
+    return RejectedRecord(
+        input=number,
+        input_digest=digest,
+        name=name if config.names == "keep" else None,
+        reason=outcome.reason,
+        detail=outcome.detail,
+    )
+
+
+def salted_digest(data: bytes, salt: str) -> str:
+    """HMAC-SHA256 (RFC 2104) of an input's bytes, hexadecimal.
+
+    Only someone with both salt and photo can check membership.
+    """
+    return hmac.new(salt.encode(), data, hashlib.sha256).hexdigest()

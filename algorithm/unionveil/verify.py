@@ -1,0 +1,91 @@
+"""Outputs, compared with the manifest beside them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from pydantic import ValidationError
+
+from .errors import ResultsError
+from .runs.manifest import MANIFEST, Manifest, RedactedRecord
+from .text import printable
+
+__all__ = ["verify"]
+
+_CHUNK_BYTES = 1 << 20
+
+
+def verify(folder: Path) -> Manifest:
+    """Compares every file below a folder with the manifest in it.
+
+    Args:
+        folder: of the outputs, with `manifest.json`.
+
+    Returns:
+        The manifest; every output it names is there with its SHA-256 and size, and nothing else is.
+
+    Raises:
+        ResultsError: names everything that does not fit.
+    """
+    try:
+        manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    except OSError as error:
+        raise ResultsError([f"there is no {MANIFEST}: the run did not finish"]) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ResultsError([f"{MANIFEST} is not a manifest of UnionVeil: {where}: {first['msg']}"]) from error
+    issues: list[str] = []
+    named: set[str] = set()
+    for item in manifest.items:
+        if isinstance(item, RedactedRecord):
+            if item.output in named:
+                issues.append(f"{printable(item.output)} is named twice in {MANIFEST}")
+            named.add(item.output)
+            issues += _differences(folder, item)
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    issues += [
+        f"{printable(name)} is there but not in {MANIFEST}" for name in sorted(there - named - {MANIFEST})
+    ]
+    issues += _miscounted(manifest)
+    if issues:
+        raise ResultsError(issues)
+    return manifest
+
+
+def _differences(folder: Path, item: RedactedRecord) -> Iterator[str]:
+    shown = printable(item.output)
+    path = folder / item.output
+    if PurePosixPath(item.output).is_absolute() or ".." in PurePosixPath(item.output).parts:
+        yield f"{shown} in {MANIFEST} leads out of the folder"
+    elif path.is_symlink() or not path.is_file():
+        yield f"{shown} is missing"
+    elif path.stat().st_size != item.size_bytes:
+        yield f"{shown} has {path.stat().st_size} bytes, {MANIFEST} says {item.size_bytes}"
+    elif _sha256(path) != item.sha256:
+        yield f"{shown} was altered: its SHA-256 is not the one in {MANIFEST}"
+
+
+def _miscounted(manifest: Manifest) -> Iterator[str]:
+    outputs = [item for item in manifest.items if isinstance(item, RedactedRecord)]
+    counts = manifest.counts
+    said = (counts.inputs, counts.redacted, counts.without_face, counts.faces)
+    with_faces = sum(1 for item in outputs if item.faces)
+    found = (
+        len(manifest.items),
+        with_faces,
+        len(outputs) - with_faces,
+        sum(len(item.faces) for item in outputs),
+    )
+    if said != found:
+        yield f"the totals in {MANIFEST} are not those of its items"
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

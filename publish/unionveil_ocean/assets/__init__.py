@@ -1,0 +1,1 @@
+"""Assets: metadata, DDOs, prices, trust, and how they get onto the chain."""

@@ -1,0 +1,154 @@
+"""What a publisher writes down: metadata/algorithm.json and metadata/dataset.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from unionveil import __version__
+from unionveil.job import job_parameters
+from unionveil.parameters import Parameter
+
+from ..errors import InvalidDDO, SettingError
+from ..jsjson import JsonObject, stringify
+from .ddo import Algorithm, ConsumerParameter, Container, Metadata, now
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class UrlFile(_File):
+    """A file that the node fetches when the asset is used; nobody else sees the address."""
+
+    type: Literal["url"] = "url"
+    url: Annotated[str, Field(pattern=r"^https?://[^\s/]+\S*$", description="Where the node finds the file.")]
+    method: Literal["GET", "POST"] = "GET"
+    headers: dict[str, str] | None = Field(None, description="Sent along, e.g. an authorization.")
+
+    def as_dict(self) -> JsonObject:
+        """The form that a node takes."""
+        return self.model_dump(exclude_none=True)
+
+
+class _Described(_File):
+    name: str = Field(min_length=4, description="At least four characters; markets show it as the title.")
+    description: str = Field(min_length=10)
+    author: str = Field(min_length=1)
+    license: str = Field(min_length=1, description="SPDX identifier, or the address of a licence.")
+    tags: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    files: tuple[UrlFile, ...] = Field((), description="May also be given on the command line.")
+
+    def _shared(self) -> JsonObject:
+        time = now()
+        return {
+            "created": time,
+            "updated": time,
+            "name": self.name,
+            "description": self.description,
+            "author": self.author,
+            "license": self.license,
+            "tags": list(self.tags) or None,
+            "links": list(self.links) or None,
+            "additional_information": {"termsAndConditions": True},
+        }
+
+
+class ContainerFile(_File):
+    """The image as `docker/build.sh` prints it."""
+
+    image: str = Field(min_length=1, description="Repository that anybody can pull from, without tag.")
+    tag: str = Field(min_length=1)
+    checksum: str = Field(
+        pattern=r"^(sha256:[0-9a-f]{64})?$", description="Digest in the registry; empty before it was pushed."
+    )
+    entrypoint: str = Field(min_length=1, description="Command in the image, split at spaces; no shell.")
+
+
+class AlgorithmFile(_Described):
+    """metadata/algorithm.json."""
+
+    container: ContainerFile
+
+    def metadata(self) -> Metadata:
+        """The metadata of a DDO, created now.
+
+        Raises:
+            InvalidDDO: the image has no checksum yet.
+        """
+        image = self.container
+        if not image.checksum:
+            raise InvalidDDO(
+                [
+                    f"container.checksum: the image {image.image}:{image.tag} has no digest; "
+                    "push it (docker/build.sh --push prints the digest), and write it into the metadata file"
+                ]
+            )
+        algorithm = Algorithm(
+            container=Container(**image.model_dump()),
+            language="python",
+            version=__version__,
+            consumer_parameters=consumer_parameters(),
+        )
+        return Metadata(type="algorithm", **self._shared(), algorithm=algorithm)
+
+
+class DatasetFile(_Described):
+    """metadata/dataset.json."""
+
+    copyright_holder: str | None = None
+    content_language: str | None = None
+
+    def metadata(self) -> Metadata:
+        """The metadata of a DDO, created now."""
+        return Metadata(
+            type="dataset",
+            **self._shared(),
+            copyright_holder=self.copyright_holder,
+            content_language=self.content_language,
+        )
+
+
+_AnyFile = TypeVar("_AnyFile", AlgorithmFile, DatasetFile)
+
+
+def read_metadata(file: Path, model: type[_AnyFile]) -> _AnyFile:
+    """Reads metadata/algorithm.json or metadata/dataset.json.
+
+    Raises:
+        SettingError: no such file, not JSON, or wrong fields, all of them named.
+    """
+    try:
+        return model.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise SettingError(f"{file} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        issues = [f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}" for item in error.errors()]
+        raise SettingError(f"{file} is not right: {'; '.join(issues)}") from error
+
+
+def consumer_parameters() -> list[ConsumerParameter]:
+    """The settings of the compute job, in the form in which markets offer them.
+
+    Derived from the very list that the job checks its parameters against, so the two never differ.
+    """
+    return [_consumer_parameter(parameter) for parameter in job_parameters()]
+
+
+def _consumer_parameter(parameter: Parameter) -> ConsumerParameter:
+    description = parameter.description
+    if parameter.belongs_to:
+        description = f"For {', '.join(parameter.belongs_to)}: {description}"
+    options = [{choice: choice.replace("_", " ").capitalize()} for choice in parameter.choices]
+    return ConsumerParameter(
+        name=parameter.name,
+        type=parameter.kind if parameter.kind in ("select", "text") else "number",
+        label=parameter.name.replace("_", " ").capitalize(),
+        required=False,
+        description=description,
+        default=parameter.default,
+        options=stringify(options) if options else None,
+    )

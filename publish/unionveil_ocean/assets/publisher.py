@@ -1,0 +1,374 @@
+"""Publishing an asset: a straight line of steps, each written into the journal when it is done.
+
+    create          one transaction: data NFT, datatoken, dispenser or exchange
+    encrypt files   the node encrypts the addresses of the files
+    compose         the planned DDO gets its addresses and files, checked here and by the node
+    encrypt ddo     only if asked for
+    set metadata    one transaction
+    read back       the chain holds what was composed
+    index           the node serves it
+
+A new version does all but the first. Nothing is signed before everything that can be known was checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ..chain.connection import DISCARD, Call, Chain, Contract, TxReceipt, event_of
+from ..chain.journal import Journal
+from ..errors import ChainError, InvalidDDO, SettingError
+from ..jsjson import JsonObject
+from ..node.protocol import Node
+from .asset import Asset
+from .ddo import DDO, Payload, Place, now, parse_ddo
+from .pricing import FixedRate, creation_call
+
+State = Literal["active", "deprecated", "revoked"]
+
+STATES: Mapping[State, int] = {"active": 0, "deprecated": 2, "revoked": 3}
+"""States of an asset's metadata (ocean-contracts, ERC721Template; ocean-node, MetadataStates)."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One version of an asset, checked, before anything is signed.
+
+    Attributes:
+        asset: what is published.
+        draft: its DDO, with stand-ins for what the steps will make.
+        place: where the asset is; None before it is created.
+        prefix: of the names of the steps.
+        is_done: whether the journal has all steps of an update: it would change nothing.
+    """
+
+    asset: Asset
+    draft: DDO
+    place: Place | None = None
+    prefix: str = ""
+    is_done: bool = False
+
+
+@dataclass(frozen=True)
+class Publication:
+    """An asset on the chain.
+
+    Attributes:
+        did: of the asset.
+        nft: address of the data NFT.
+        datatoken: address of the datatoken.
+        exchange_id: of the fixed-rate exchange, "0x..."; None for a free asset.
+        ddo: as published.
+        tx_hashes: by step.
+        gas_used: by step.
+    """
+
+    did: str
+    nft: str
+    datatoken: str
+    exchange_id: str | None
+    ddo: DDO
+    tx_hashes: dict[str, str]
+    gas_used: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Publishes the asset of one journal. Every method can be called again after a failure and goes on.
+
+    Attributes:
+        journal: of the asset, entered; its chain's account signs.
+        node: encrypts and indexes.
+        encrypt: hide the DDO on the chain; only the node can then index it.
+        report: gets a line for each thing that happens.
+        index_seconds: how long the node may take to index.
+    """
+
+    journal: Journal
+    node: Node
+    encrypt: bool = False
+    report: Callable[[str], None] = lambda _: None
+    index_seconds: float = 120
+
+    @property
+    def chain(self) -> Chain:
+        """Where, and who signs."""
+        return self.journal.chain
+
+    def plan(self, asset: Asset, published: DDO | None = None) -> Plan:
+        """Composes and checks a new asset, or a new version of one; signs nothing.
+
+        Args:
+            asset: what is published; an update ignores its price, the chain keeps the old one.
+            published: the version before; None publishes a new asset.
+
+        Raises:
+            InvalidDDO: names every broken rule.
+            SettingError: an asset of another type or chain was published before.
+        """
+        if published is None:
+            return Plan(asset, asset.draft(self.chain.chain_id, self.node.url))
+        if published.metadata.type != asset.metadata.type:
+            raise SettingError(
+                f"{published.id} is of type {published.metadata.type}; it cannot become another"
+            )
+        if published.chain_id != self.chain.chain_id:
+            raise SettingError(
+                f"{published.id} is on chain {published.chain_id}, not on {self.chain.chain_id}"
+            )
+        created = {"created": published.metadata.created}
+        dated = replace(asset, metadata=asset.metadata.model_copy(update=created))
+        service = published.service()
+        place = Place(published.nft_address, service.datatoken_address, service.id, self._exchange_id())
+        draft = dated.draft(self.chain.chain_id, self.node.url, place)
+        number = self._next_number("update", "index")
+        is_done = self._is_current(asset, published, number)
+        return Plan(asset, draft, place, _update_prefix(number - is_done), is_done)
+
+    def publish(self, plan: Plan) -> Publication:
+        """Carries out a plan, as far as it is not done."""
+        place = plan.place or self._create(plan.asset)
+        files = self._encrypt_files(plan, place)
+        name, inputs = f"{plan.prefix}compose", self._compose_inputs(plan.asset, files)
+        composed = self.journal.done(name, inputs)
+        if composed is not None:
+            ddo = parse_ddo(composed["ddo"])
+        else:
+            ddo = self._compose(name, inputs, plan.draft.completed(place, files))
+        return self._write(ddo, plan.prefix, place.exchange_id)
+
+    def update(self, asset: Asset, published: DDO) -> Publication:
+        """Plans and publishes a new version with the same DID, token and service, if anything changed."""
+        return self.publish(self.plan(asset, published))
+
+    def revise(self, published: DDO, revised: DDO) -> Publication:
+        """Publishes a changed DDO whose files stay as they are encrypted, e.g. with other trusted algorithms.
+
+        Args:
+            published: the version before.
+            revised: the new one; its time of update is set here.
+        """
+        prefix = f"revision {self._next_number('revision', 'index')}: "
+
+        name = f"{prefix}compose"
+        inputs = {"published": published.as_dict(), "revised": revised.as_dict()}
+        composed = self.journal.done(name, inputs)
+        if composed is not None:
+            ddo = parse_ddo(composed["ddo"])
+        else:
+            metadata = revised.metadata.model_copy(update={"updated": now()})
+            ddo = self._compose(name, inputs, revised.revised(metadata=metadata))
+        return self._write(ddo, prefix, self._exchange_id())
+
+    def revision_gas(self, revised: DDO) -> int:
+        """Gas that `revise` needs.
+
+        Raises:
+            TransactionFailed: the account may not change this asset.
+        """
+        call = metadata_call(self.chain, revised.nft_address, self.node.url, revised.payload())
+        return self.chain.estimate_gas(call, action="set metadata")
+
+    def change_state(self, nft: str, state: State) -> str | None:
+        """Deprecates, revokes or activates an asset.
+
+        Args:
+            nft: address of the data NFT.
+            state: the new one.
+
+        Returns:
+            The transaction; None if the asset is in that state already.
+
+        Raises:
+            TransactionFailed: the account may not change it.
+        """
+        template = self.chain.contract("ERC721Template", nft)
+        name = f"state {self._next_number('state', 'set')}: set"
+        if name not in self.journal.steps and template.functions.metaDataState().call() == STATES[state]:
+            return None
+        self.journal.transact(
+            name,
+            {"nft": nft, "state": state},
+            lambda: template.functions.setMetaDataState(STATES[state]),
+            lambda receipt: {"state": int(event_of(template, "MetadataState", receipt)["state"])},
+            self._report_sent,
+        )
+        return self.journal.steps[name].tx_hash
+
+    # -- the steps -------------------------------------------------------------------------------------
+
+    def _create(self, asset: Asset) -> Place:
+        name, pricing = asset.token_name, asset.pricing
+        terms = {"name": name, "symbol": asset.symbol}
+        if isinstance(pricing, FixedRate):
+            terms |= {"rate": str(pricing.rate_wei), "token": pricing.token}
+        if self.journal.result("create") is None:
+            self.report("creating the data NFT and its datatoken")
+        made = self.journal.transact(
+            "create",
+            terms,
+            lambda: creation_call(self.chain, name, asset.symbol, pricing),
+            lambda receipt: created(self.chain, receipt),
+            self._report_sent,
+        )
+        return Place(
+            made["nft"], made["datatoken"], asset.service_id(made["datatoken"]), made.get("exchange_id")
+        )
+
+    def _encrypt_files(self, plan: Plan, place: Place) -> str:
+        name, inputs = f"{plan.prefix}encrypt files", self._file_inputs(plan.asset, place.nft)
+        done = self.journal.done(name, inputs)
+        if done is None:
+            self.report("encrypting the addresses of the files")
+            account = self.chain.account
+            encrypted = self.node.encrypt(plan.asset.files, place.nft, place.datatoken, account)
+            done = self.journal.record(name, inputs, {"files": encrypted})
+        return str(done["files"])
+
+    def _compose(self, name: str, inputs: JsonObject, ddo: DDO) -> DDO:
+        self.report("letting the node check the DDO")
+        value = ddo.as_dict()
+        self.node.validate(value, self.chain.account)
+        self.journal.record(name, inputs, {"ddo": value})
+        return ddo
+
+    def _write(self, ddo: DDO, prefix: str, exchange_id: str | None) -> Publication:
+        """The steps from the composed DDO to the index."""
+        tx_hash = self._set_metadata(ddo, prefix)
+        name, inputs = f"{prefix}index", {"did": ddo.id, "tx": tx_hash, "node": self.node.url}
+        if self.journal.done(name, inputs) is None:
+            self.report("waiting until the node serves it")
+            served = self.node.wait_until_indexed(ddo.id, tx_hash, self.index_seconds)
+            if parse_ddo(served) != ddo:
+                raise InvalidDDO(
+                    [f"the node serves another DDO for {ddo.id} than was published; ask its operator"]
+                )
+            self.journal.record(name, inputs, {"ddo": ddo.as_dict()})
+        steps = self.journal.steps.items()
+        return Publication(
+            did=ddo.id,
+            nft=ddo.nft_address,
+            datatoken=ddo.services[0].datatoken_address,
+            exchange_id=exchange_id,
+            ddo=ddo,
+            tx_hashes={name: step.tx_hash for name, step in steps if step.tx_hash is not None},
+            gas_used=self.journal.gas_used,
+        )
+
+    def _set_metadata(self, ddo: DDO, prefix: str) -> str | None:
+        """Writes, and compares what the chain then holds; returns the transaction."""
+        chain, name = self.chain, f"{prefix}set metadata"
+        payload = ddo.payload(self._encrypted(ddo, prefix) if self.encrypt else None)
+        template = chain.contract("ERC721Template", ddo.nft_address)
+        if self.journal.result(name) is None:
+            self.report("writing the metadata onto the chain")
+        event = self.journal.transact(
+            name,
+            {"data": payload.event["data"], "node": self.node.url},
+            lambda: metadata_call(chain, ddo.nft_address, self.node.url, payload),
+            lambda receipt: _metadata_event(template, receipt),
+            self._report_sent,
+        )
+        if self.journal.done(f"{prefix}read back", event) is None:
+            _compare(template, event, payload, self.node.url)
+            self.journal.record(f"{prefix}read back", event, {"hash": payload.event["hash"]})
+        return self.journal.steps[name].tx_hash
+
+    def _encrypted(self, ddo: DDO, prefix: str) -> str:
+        name, value = f"{prefix}encrypt ddo", ddo.as_dict()
+        inputs = {"ddo": value, "node": self.node.url}
+        done = self.journal.done(name, inputs)
+        if done is None:
+            data = self.node.encrypt_ddo(value, self.chain.account)
+            done = self.journal.record(name, inputs, {"data": data})
+        return str(done["data"])
+
+    # -- the journal -----------------------------------------------------------------------------------
+
+    def _is_current(self, asset: Asset, published: DDO, number: int) -> bool:
+        """Whether the journal's last version is this asset and is still published."""
+        journal = self.journal
+        begun = any(name.startswith(_update_prefix(number)) for name in journal.steps)
+        last = _update_prefix(number - 1)
+        files, indexed = journal.result(f"{last}encrypt files"), journal.result(f"{last}index")
+        if begun or files is None or indexed is None:
+            return False
+        return (
+            journal.done(f"{last}encrypt files", self._file_inputs(asset, published.nft_address)) is not None
+            and journal.done(f"{last}compose", self._compose_inputs(asset, files["files"])) is not None
+            and (f"{last}encrypt ddo" in journal.steps) == self.encrypt
+            and parse_ddo(indexed["ddo"]) == published
+        )
+
+    def _next_number(self, kind: str, last_step: str) -> int:
+        """The number of the version that is unfinished, or of a new one."""
+        number = 1
+        while self.journal.result(f"{kind} {number}: {last_step}") is not None:
+            number += 1
+        return number
+
+    def _file_inputs(self, asset: Asset, nft: str) -> JsonObject:
+        return {"files": [dict(file) for file in asset.files], "nft": nft, "node": self.node.url}
+
+    def _compose_inputs(self, asset: Asset, files: str) -> JsonObject:
+        return {"asset": asset.digest(), "files": files, "node": self.node.url}
+
+    def _exchange_id(self) -> str | None:
+        return (self.journal.result("create") or {}).get("exchange_id")
+
+    def _report_sent(self, tx_hash: str) -> None:
+        self.report(f"sent {self.chain.network.transaction_link(tx_hash) or tx_hash}")
+
+
+def _update_prefix(number: int) -> str:
+    """Of the names of an update's steps; empty for those of the publication itself."""
+    return f"update {number}: " if number else ""
+
+
+def metadata_call(chain: Chain, nft: str, node_url: str, payload: Payload) -> Call:
+    """The one transaction that writes a version of an asset."""
+    contract = chain.contract("ERC721Template", nft)
+    return contract.functions.setMetaData(
+        STATES["active"], node_url, "", payload.flags, payload.content, payload.digest, []
+    )
+
+
+def created(chain: Chain, receipt: TxReceipt) -> JsonObject:
+    """Addresses of data NFT and datatoken, and the exchange if there is one."""
+    factory = chain.contract("ERC721Factory", chain.addresses.factory)
+    datatoken = str(event_of(factory, "TokenCreated", receipt)["newTokenAddress"])
+    rates = chain.contract("ERC20Template", datatoken).functions.getFixedRates()
+    exchanges = rates.call(block_identifier=receipt["blockNumber"])
+    return {
+        "nft": str(event_of(factory, "NFTCreated", receipt)["newTokenAddress"]),
+        "datatoken": datatoken,
+        "exchange_id": "0x" + bytes(exchanges[0][1]).hex() if exchanges else None,
+    }
+
+
+def _metadata_event(template: Contract, receipt: TxReceipt) -> JsonObject:
+    """The data and hash that the transaction wrote, from whichever of the two events it emitted."""
+    for name in ("MetadataCreated", "MetadataUpdated"):
+        for event in template.events[name]().process_receipt(receipt, errors=DISCARD):
+            arguments = event["args"]
+            return {
+                "data": "0x" + bytes(arguments["data"]).hex(),
+                "hash": "0x" + bytes(arguments["metaDataHash"]).hex(),
+            }
+    raise ChainError("the transaction wrote no metadata; is this a data NFT of Ocean's?")
+
+
+def _compare(template: Contract, event: JsonObject, payload: Payload, node_url: str) -> None:
+    """Compares what the chain holds with what was meant."""
+    stored_url, _, _, has_metadata = template.functions.getMetaData().call()
+    wrong = []
+    if event["data"] != payload.event["data"]:
+        wrong.append("the chain holds other metadata than was sent")
+    if event["hash"] != payload.event["hash"]:
+        wrong.append("the chain holds another hash than was sent")
+    if stored_url != node_url or not has_metadata:
+        wrong.append(f"the data NFT names {stored_url!r} as its node, not {node_url!r}")
+    if wrong:
+        raise InvalidDDO(wrong)

@@ -1,0 +1,255 @@
+"""Contributors own the data set together: shares by the number of their accepted photos.
+
+Two ways, both with integer arithmetic whose parts sum up exactly:
+
+* datatokens: each contributor gets some, minted or from the account's own; one datatoken is one use.
+* a splitter: Ocean's Splitter contract becomes the payment collector, and divides what buyers pay.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from unionveil.runs.manifest import Manifest, RedactedRecord
+
+from ..chain.addresses import checksum_address
+from ..chain.connection import Chain, Contract, event_of
+from ..chain.journal import Journal
+from ..chain.tokens import balance_of
+from ..errors import SettingError
+
+MOST_PAYEES = 200
+"""A splitter pays everybody in one transaction: about 60,000 gas per payee, of 30 million in a block at most.
+
+Half of a block, so that it also goes through on a busy chain.
+"""
+
+_PAYEES_AT_FIRST = 100
+"""Named in the constructor, about 75,000 gas each; the others are added one by one."""
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """Accepted photos.
+
+    Attributes:
+        photos: by checksum address of the wallet, more than 0 each, in the order of the addresses.
+        without: wallets in the file that have none.
+    """
+
+    photos: dict[str, int]
+    without: tuple[str, ...]
+
+
+def read_contributions(file: Path) -> Contributions:
+    """Reads a CSV file with the columns `wallet` and `photos` or `manifest`.
+
+    A manifest is the path, relative to the file, of a manifest.json that UnionVeil wrote over a contributor's
+    photos: every output counts, rejected photos do not. A wallet may have several rows.
+
+    Raises:
+        SettingError: names every row that is wrong.
+    """
+    try:
+        text = file.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"the contributions {file} cannot be read: {error}") from error
+    rows = csv.DictReader(text.splitlines())
+    columns = set(rows.fieldnames or ())
+    if "wallet" not in columns or not columns & {"photos", "manifest"}:
+        raise SettingError(
+            f"{file} needs the columns wallet and photos, or wallet and manifest, in its first line"
+        )
+    photos: dict[str, int] = {}
+    issues = []
+    for row in rows:
+        try:
+            wallet = checksum_address((row["wallet"] or "").strip())
+            photos[wallet] = photos.get(wallet, 0) + _count(row, file.parent)
+        except ValueError as error:  # noqa: PERF203 - all rows are to be named
+            issues.append(f"line {rows.line_num}: {error}")
+    if issues:
+        raise SettingError(f"{file} is not right: {'; '.join(issues)}")
+    counted = {wallet: number for wallet, number in sorted(photos.items()) if number}
+    if not counted:
+        raise SettingError(f"{file} names no accepted photo")
+    return Contributions(counted, tuple(sorted(wallet for wallet, number in photos.items() if not number)))
+
+
+def _count(row: Mapping[str, str | None], folder: Path) -> int:
+    number, manifest = (row.get("photos") or "").strip(), (row.get("manifest") or "").strip()
+    if bool(number) == bool(manifest):
+        raise ValueError("either photos or manifest must be given")
+    if number:
+        if not number.isdecimal():
+            raise ValueError(f"photos must be a whole number, got {number!r}")
+        return int(number)
+    try:
+        items = Manifest.model_validate_json((folder / manifest).read_bytes()).items
+    except (OSError, ValidationError) as error:
+        raise ValueError(f"{manifest} is not a manifest of UnionVeil ({type(error).__name__})") from error
+    return sum(isinstance(item, RedactedRecord) for item in items)
+
+
+def allot(photos: Mapping[str, int], total: int) -> dict[str, int]:
+    """Divides a whole into whole parts by the method of the largest remainder.
+
+    Args:
+        photos: by wallet, more than 0 each.
+        total: to divide, e.g. wei.
+
+    Returns:
+        Parts by wallet whose sum is `total`; equal contributions differ by 1 at most.
+    """
+    count = sum(photos.values())
+    parts = {wallet: total * number // count for wallet, number in photos.items()}
+    left = total - sum(parts.values())
+    largest = sorted(photos, key=lambda wallet: (-(total * photos[wallet] % count), wallet))
+    for wallet in largest[:left]:
+        parts[wallet] += 1
+    return parts
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """Divides the income of one datatoken. Every method can be called again after a failure and goes on.
+
+    Attributes:
+        journal: of the shares, entered; its chain's account signs.
+        datatoken: its address.
+        report: gets a line for each thing that happens.
+    """
+
+    journal: Journal
+    datatoken: str
+    report: Callable[[str], None] = lambda _: None
+
+    @property
+    def _chain(self) -> Chain:
+        return self.journal.chain
+
+    def distribute(
+        self, amounts: Mapping[str, int], round_number: int, how: Literal["mint", "transfer"] = "mint"
+    ) -> None:
+        """Gives datatokens to wallets, one transaction each.
+
+        Args:
+            amounts: smallest units by wallet.
+            round_number: of this distribution; the same round never pays twice.
+            how: mint new ones, or transfer the account's own.
+        """
+        token = self._chain.contract("ERC20Template", self.datatoken).functions
+        for number, (wallet, amount) in enumerate(amounts.items(), 1):
+            if not amount:
+                continue
+            name = f"round {round_number}: {wallet}"
+            if self.journal.result(name) is None:
+                self.report(f"{number} of {len(amounts)}: {wallet}")
+            call = getattr(token, how)(wallet, amount)
+            self.journal.transact(
+                name,
+                {"datatoken": self.datatoken, "amount": str(amount), "how": how},
+                lambda call=call: call,  # type: ignore[misc]
+                lambda _, amount=amount: {"amount": str(amount)},  # type: ignore[misc]
+            )
+
+    def set_splitter(self, photos: Mapping[str, int], payment_token: str | None = None) -> str:
+        """Deploys the splitter and makes it the payment collector, or brings its shares up to date.
+
+        Args:
+            photos: shares by wallet.
+            payment_token: what buyers pay with: divided by the old shares before they change.
+
+        Returns:
+            Address of the splitter.
+
+        Raises:
+            SettingError: more payees than a splitter can pay at once.
+            PublishError: see its tree.
+        """
+        if len(photos) > MOST_PAYEES:
+            raise SettingError(
+                f"a splitter pays {MOST_PAYEES} wallets at most in one transaction, these are {len(photos)}; "
+                "give them datatokens instead"
+            )
+        address = self._deployed(photos)
+        splitter = self._chain.contract("Splitter", address)
+        payees = splitter.functions.getPayees().call()
+        current = {wallet: splitter.functions.shares(wallet).call() for wallet in payees}
+        if current != dict(photos) and payment_token and self.journal.result("splitter: collect") is not None:
+            release(self._chain, address, self.datatoken, payment_token, self.report)
+        self._adjust(splitter, current, photos)
+        token = self._chain.contract("ERC20Template", self.datatoken)
+        if token.functions.getPaymentCollector().call() != address:
+            self.report("making it the payment collector")
+            call = token.functions.setPaymentCollector(address)
+            self._chain.send(call, action="set the payment collector")
+        self.journal.record("splitter: collect", {"splitter": address}, {"address": address})
+        return address
+
+    def _deployed(self, photos: Mapping[str, int]) -> str:
+        made = self.journal.result("splitter: deploy")
+        if made is None:
+            self.report("deploying the splitter")
+            wallets = list(photos)[:_PAYEES_AT_FIRST]
+            shares = [photos[wallet] for wallet in wallets]
+            made = self.journal.transact(
+                "splitter: deploy",
+                {"wallets": wallets, "shares": shares},
+                lambda: self._chain.constructor("Splitter", wallets, shares),
+                lambda receipt: {"address": str(receipt["contractAddress"])},
+            )
+        return str(made["address"])
+
+    def _adjust(self, splitter: Contract, current: Mapping[str, int], photos: Mapping[str, int]) -> None:
+        """Needs no journal: the contract shows what is left to do, and refuses to add anybody twice."""
+        functions, chain = splitter.functions, self._chain
+        for wallet, share in photos.items():
+            if wallet not in current:
+                self.report(f"adding {wallet}")
+                chain.send(functions.addPayee(wallet, share), action=f"add {wallet}")
+            elif current[wallet] != share:
+                self.report(f"changing the share of {wallet}")
+                chain.send(functions.adjustShare(wallet, share), action=f"change {wallet}")
+        for wallet in current.keys() - photos.keys():
+            self.report(f"removing {wallet}")
+            chain.send(functions.removePayee(wallet), action=f"remove {wallet}")
+
+
+def release(
+    chain: Chain, splitter: str, datatoken: str, token: str, report: Callable[[str], None] = lambda _: None
+) -> int:
+    """Collects what the exchanges of the datatoken earned and divides all that the splitter holds.
+
+    Anybody may do this; the receivers are fixed.
+
+    Args:
+        chain: where; its account pays the gas.
+        splitter: address of the splitter.
+        datatoken: whose exchanges are emptied.
+        token: address of what buyers paid with.
+        report: gets a line for each thing that happens.
+
+    Returns:
+        Smallest units that were divided; the contract keeps one.
+    """
+    rates = chain.contract("ERC20Template", datatoken).functions.getFixedRates().call()
+    for exchange_address, exchange_id in rates:
+        exchange = chain.contract("FixedRateExchange", exchange_address)
+        facts = exchange.functions.getExchange(exchange_id).call()
+        base_token, earned = facts[3], facts[10]
+        if earned and base_token.lower() == token.lower():
+            report("collecting what the exchange earned")
+            chain.send(exchange.functions.collectBT(exchange_id, earned), action="collect")
+    if balance_of(chain, token, splitter) <= 1:
+        return 0
+    report("dividing what the splitter holds")
+    contract = chain.contract("Splitter", splitter)
+    receipt = chain.send(contract.functions.release(token), action="divide")
+    return int(event_of(contract, "PaymentReleased", receipt)["amount"])

@@ -1,0 +1,213 @@
+"""Which algorithms may run on a data set: this very image with this very command, and no other.
+
+A compute service names each algorithm with the digests of its files and of its container; a node runs it only
+while they fit (ocean-node, `validateAlgoForDataset`). A trusted algorithm can therefore not be changed
+silently, and one that was changed on purpose has to be trusted again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import InvalidDDO, NodeError, SettingError, UntrustedAlgorithm
+from ..node.protocol import Node
+from .ddo import DDO, Compute, Service, TrustedAlgorithm, parse_ddo
+
+
+def served_ddo(node: Node, did: str) -> DDO:
+    """The DDO that the node serves.
+
+    Raises:
+        SettingError: it serves none.
+        InvalidDDO: it serves something else.
+    """
+    served = node.ddo(did)
+    if served is None:
+        raise SettingError(f"the node serves no {did}; check the DID and --node-url")
+    return parse_ddo(served)
+
+
+def trusted_algorithm(algorithm: DDO, node: Node) -> TrustedAlgorithm:
+    """The entry that trusts an algorithm as it is now.
+
+    Args:
+        algorithm: its DDO.
+        node: opens the files that it encrypted; it is the one that compares later.
+
+    Raises:
+        InvalidDDO: this is not an algorithm.
+        NodeError: the node cannot read the files.
+    """
+    described = algorithm.metadata.algorithm
+    if described is None:
+        raise InvalidDDO([f"{algorithm.id} is not an algorithm but a {algorithm.metadata.type}"])
+    service = algorithm.service()
+    return TrustedAlgorithm(
+        did=algorithm.id,
+        files_checksum=node.file_info({"did": algorithm.id, "serviceId": service.id}).checksum,
+        container_section_checksum=described.container.section_checksum(),
+        service_id=service.id,
+    )
+
+
+def read_trusted(node: Node, dids: Sequence[str], file: Path | None = None) -> list[TrustedAlgorithm]:
+    """The entries that trust algorithms as they are now, from the node that compares them later.
+
+    Args:
+        node: serves the DDOs and reads the files.
+        dids: of the algorithms.
+        file: the one algorithm's file as it must be.
+
+    Raises:
+        SettingError: unknown, or the node sees another file.
+    """
+    found = []
+    for did in dids:
+        entry = trusted_algorithm(served_ddo(node, did), node)
+        if file is not None:
+            expected = hashlib.sha256(file.read_bytes()).hexdigest()
+            if entry.files_checksum != expected:
+                raise SettingError(
+                    f"the node sees another file for {did} (SHA-256 {entry.files_checksum}) than {file} "
+                    f"({expected}); trust neither before you know why"
+                )
+        found.append(entry)
+    return found
+
+
+def closed_compute(trusted: Sequence[TrustedAlgorithm]) -> Compute:
+    """A compute service for exactly these algorithms: no other code, no network.
+
+    Raises:
+        SettingError: there is none; a node would then refuse every job, and older providers allow any.
+    """
+    if not trusted:
+        raise SettingError("a data set must trust at least one algorithm; name it with --algorithm DID")
+    return Compute(
+        allow_raw_algorithm=False,
+        allow_network_access=False,
+        publisher_trusted_algorithm_publishers=[],
+        publisher_trusted_algorithms=list(trusted),
+    )
+
+
+def differences(before: TrustedAlgorithm, after: TrustedAlgorithm) -> list[str]:
+    """One sentence for each thing that no longer fits; empty if nothing changed.
+
+    Args:
+        before: as the data set trusts it.
+        after: as the algorithm is now.
+    """
+    names = {
+        "files_checksum": "its files",
+        "container_section_checksum": "its image or entrypoint",
+        "service_id": "its service",
+    }
+    return [
+        f"{names[field]} changed: trusted {_short(old)}, now {_short(new)}"
+        for field in names
+        if (old := getattr(before, field)) not in ("*", new := getattr(after, field))
+        and not (field == "service_id" and old is None)
+    ]
+
+
+def misfits(entry: TrustedAlgorithm, node: Node) -> list[str]:
+    """One sentence for each thing that no longer fits a trusted algorithm; empty if it fits."""
+    if entry.did == "*":
+        return ["every algorithm is trusted"]
+    served = node.ddo(entry.did)
+    if served is None:
+        return ["the node no longer serves it: deprecated, revoked, or never there"]
+    try:
+        return differences(entry, trusted_algorithm(parse_ddo(served), node))
+    except NodeError as error:
+        return [f"its files cannot be compared: {error}"]
+
+
+def check_trust(node: Node, algorithm: DDO, datasets: Sequence[DDO]) -> None:
+    """Checks that every data set lets the algorithm in as it is now, as the node does for paid jobs.
+
+    Raises:
+        UntrustedAlgorithm: names what does not fit.
+        NodeError: the node cannot read the algorithm's files.
+    """
+    now = trusted_algorithm(algorithm, node)
+    for dataset in datasets:
+        compute = dataset.job_service.compute
+        if compute is None:
+            continue
+        publishers = {one.lower() for one in compute.publisher_trusted_algorithm_publishers}
+        if publishers & {"*", algorithm.nft_address.lower()}:
+            continue
+        entries = [one for one in compute.publisher_trusted_algorithms if one.did in ("*", algorithm.id)]
+        reasons = ["; ".join(differences(one, now)) for one in entries]
+        if all(reasons):
+            reason = reasons[0] if reasons else "it is not among those it names"
+            raise UntrustedAlgorithm(algorithm.id, dataset.id, reason)
+
+
+def compute_service(dataset: DDO) -> tuple[Service, Compute]:
+    """The service of a data set that names trusted algorithms.
+
+    Raises:
+        SettingError: there is none.
+    """
+    for service in dataset.services:
+        if service.compute is not None:
+            return service, service.compute
+    raise SettingError(f"{dataset.id} has no compute service, so it trusts no algorithm")
+
+
+def with_trust(
+    dataset: DDO, add: Sequence[TrustedAlgorithm] = (), remove: Sequence[str] = ()
+) -> tuple[DDO, list[str]]:
+    """The data set with other trusted algorithms.
+
+    Args:
+        dataset: as published.
+        add: to trust; an entry of the same DID is replaced.
+        remove: DIDs to stop trusting.
+
+    Returns:
+        The data set, and one sentence for each change; none if nothing changes.
+
+    Raises:
+        SettingError: no compute service, a DID to remove is not trusted, or nothing would be left.
+    """
+    service, compute = compute_service(dataset)
+    trusted = {item.did: item for item in compute.publisher_trusted_algorithms}
+    changes = []
+    for did in remove:
+        if did not in trusted:
+            known = ", ".join(trusted) or "none"
+            raise SettingError(f"{did} is not trusted by {dataset.id}; it trusts {known}")
+        del trusted[did]
+        changes.append(f"{did} is not trusted any more")
+    for item in add:
+        changes += _change(trusted.get(item.did), item)
+        trusted[item.did] = item
+    if not trusted:
+        raise SettingError(
+            "nothing would be left to trust: some providers then let every algorithm run; "
+            "deprecate the data set instead, with register_dataset.py --state deprecated"
+        )
+    other = compute.model_copy(update={"publisher_trusted_algorithms": list(trusted.values())})
+    services = [
+        one.model_copy(update={"compute": other}) if one is service else one for one in dataset.services
+    ]
+    return dataset.revised(services=services), changes
+
+
+def _change(before: TrustedAlgorithm | None, after: TrustedAlgorithm) -> list[str]:
+    if before is None:
+        return [f"{after.did} is trusted from now on"]
+    if before == after:
+        return []
+    what = "; ".join(differences(before, after)) or "its entry is narrower"
+    return [f"{after.did} is trusted as it is now: {what}"]
+
+
+def _short(text: str | None) -> str:
+    return f"{text[:12]}..." if text and len(text) > 16 else str(text)

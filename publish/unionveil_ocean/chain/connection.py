@@ -1,0 +1,357 @@
+"""One chain and one account: contracts, fees, transactions whose receipts are checked.
+
+Works with web3 6.11.4 to 8. What differs between them is in the small functions at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from ..errors import ChainError, InsufficientFunds, MissingExtra, NetworkMismatch, TransactionFailed
+from .contracts import artifact
+from .fees import FeePolicy, Fees
+from .networks import Addresses, Network
+
+try:
+    import requests
+    import web3.exceptions
+    import web3.middleware
+    from eth_account.signers.local import LocalAccount
+    from web3 import Web3
+    from web3.contract.contract import Contract, ContractConstructor, ContractFunction
+    from web3.logs import DISCARD
+    from web3.types import TxReceipt
+except ModuleNotFoundError as error:
+    raise MissingExtra("web3") from error
+
+__all__ = ["DISCARD", "Contract", "ContractFunction", "LocalAccount", "TxReceipt"]  # of web3, for other wings
+
+_T = TypeVar("_T")
+
+Call = ContractFunction | ContractConstructor
+
+GAS_MARGIN = 1.1
+"""Gas limit over estimate. Unused gas is not paid; state may change between estimate and block."""
+
+_LEAST_GAS = 21_000  # of any transaction (Ethereum Yellow Paper, appendix G)
+
+
+@dataclass(frozen=True)
+class SignedTransaction:
+    """A transaction ready to be sent, and to be sent again: the same bytes are mined once at most.
+
+    Attributes:
+        tx_hash: "0x...", 32 bytes.
+        raw: "0x..." the signed bytes; public as soon as they are sent, and not secret.
+        nonce: number of the account's transaction.
+    """
+
+    tx_hash: str
+    raw: str
+    nonce: int
+
+
+@dataclass
+class Chain:
+    """A connection whose chain id was checked, and the account that signs.
+
+    Attributes:
+        web3: the library's connection.
+        network: names and addresses.
+        account: signs; its key never leaves it.
+        policy: what may be paid for gas.
+        timeout_seconds: how long a receipt is waited for.
+    """
+
+    web3: Web3
+    network: Network
+    account: LocalAccount
+    policy: FeePolicy = field(default_factory=FeePolicy)
+    timeout_seconds: float = 300
+
+    @property
+    def chain_id(self) -> int:
+        """EIP-155 id."""
+        return self.network.chain_id
+
+    @property
+    def address(self) -> str:
+        """Checksum address of the account."""
+        return str(self.account.address)
+
+    @property
+    def addresses(self) -> Addresses:
+        """Ocean's contracts on this chain."""
+        return self.network.addresses
+
+    def contract(self, name: str, address: str) -> Contract:
+        """A contract of `ocean-contracts` at an address.
+
+        Args:
+            name: e.g. "ERC721Template", "ERC20Template", "Dispenser".
+            address: in any case.
+        """
+        return self.web3.eth.contract(address=Web3.to_checksum_address(address), abi=artifact(name).abi)
+
+    def constructor(self, name: str, *arguments: object) -> ContractConstructor:
+        """The transaction that deploys a contract of `ocean-contracts`; for `send`, `estimate_gas`."""
+        made = artifact(name)
+        return self.web3.eth.contract(abi=made.abi, bytecode=made.bytecode).constructor(*arguments)
+
+    def balance(self) -> int:
+        """The account's coins, in wei."""
+        return int(ask(lambda: self.web3.eth.get_balance(self.account.address), self))
+
+    def fees(self) -> Fees:
+        """The price of gas now, within the policy.
+
+        Raises:
+            ChainError: the chain asks for more than the policy allows, or gives no answer.
+        """
+        block = ask(lambda: self.web3.eth.get_block("latest"), self)
+        base = block.get("baseFeePerGas")
+        if base is None:
+            return self.policy.legacy(int(ask(lambda: self.web3.eth.gas_price, self)))
+        proposed = int(ask(lambda: self.web3.eth.max_priority_fee, self))
+        return self.policy.dynamic(int(base), proposed, self.network)
+
+    def estimate_gas(self, call: Call, value: int = 0, action: str = "") -> int:
+        """Gas that the call needs now.
+
+        Raises:
+            TransactionFailed: it would revert; with the contract's reason.
+        """
+        transaction: Any = {"from": self.account.address, "value": value}
+        return int(ask(lambda: call.estimate_gas(transaction), self, action))
+
+    def sign(
+        self, call: Call, value: int = 0, action: str = "", nonce: int | None = None
+    ) -> SignedTransaction:
+        """Signs without sending, so that the hash can be written down first.
+
+        Args:
+            call: function of a contract with its arguments, or a constructor.
+            value: wei that go along.
+            action: a few words for errors.
+            nonce: replaces an earlier transaction of that number; None takes the next one.
+
+        Raises:
+            TransactionFailed: it would revert.
+            InsufficientFunds: the account cannot pay for gas and value.
+            ChainError: the RPC gives no answer, or the chain id changed.
+        """
+        self.check_chain_id()
+        fees = self.fees()
+        # Estimating already fails for an account that cannot pay, in other words on every client.
+        self._check_funds(_LEAST_GAS * fees.likely + value)
+        gas = int(self.estimate_gas(call, value, action) * GAS_MARGIN)
+        self._check_funds(gas * fees.highest + value)
+        if nonce is None:
+            count = self.web3.eth.get_transaction_count
+            nonce = int(ask(lambda: count(self.account.address, "pending"), self))
+        fields: Any = {
+            "from": self.account.address,
+            "chainId": self.chain_id,
+            "nonce": nonce,
+            "gas": gas,
+            "value": value,
+            **fees.fields,
+        }
+        transaction = dict(call.build_transaction(fields))
+        transaction.pop("from", None)
+        signed = self.account.sign_transaction(transaction)
+        return SignedTransaction(Web3.to_hex(signed.hash), Web3.to_hex(_raw(signed)), nonce)
+
+    def _check_funds(self, needed: int) -> None:
+        available = self.balance()
+        if needed > available:
+            raise InsufficientFunds(self.address, needed, available, self.network.currency)
+
+    def broadcast(self, signed: SignedTransaction, action: str = "") -> None:
+        """Sends; sending again what the chain already knows is no error.
+
+        Raises:
+            TransactionFailed: the RPC refuses it.
+        """
+        try:
+            self.web3.eth.send_raw_transaction(signed.raw)  # type: ignore[arg-type]
+        except Exception as error:
+            if isinstance(error, requests.RequestException):
+                raise _unreachable(self, error) from error
+            if self.receipt(signed.tx_hash) is not None or _is_known(error):
+                return
+            raise TransactionFailed(signed.tx_hash, _reason(error), action) from error
+
+    def read(self, function: ContractFunction) -> Any:
+        """What a contract's view answers.
+
+        Raises:
+            ChainError: the RPC gives no answer.
+            TransactionFailed: the contract refuses to answer.
+        """
+        return ask(function.call, self)
+
+    def receipt(self, tx_hash: str) -> TxReceipt | None:
+        """The receipt if the transaction is in a block."""
+        try:
+            return self.web3.eth.get_transaction_receipt(tx_hash)  # type: ignore[arg-type]
+        except web3.exceptions.TransactionNotFound:
+            return None
+        except requests.RequestException as error:
+            raise _unreachable(self, error) from error
+
+    def wait(self, tx_hash: str, action: str = "") -> TxReceipt:
+        """Waits until the transaction is in a block, and checks that it did what it should.
+
+        Raises:
+            TransactionFailed: it was reverted.
+            ChainError: it is still waiting after `timeout_seconds`; it may still be mined.
+        """
+        try:
+            receipt = self.web3.eth.wait_for_transaction_receipt(
+                tx_hash,  # type: ignore[arg-type]
+                timeout=self.timeout_seconds,
+                poll_latency=0.02 if not self.network.is_live else 1,
+            )
+        except web3.exceptions.TimeExhausted as error:
+            raise ChainError(
+                f"transaction {tx_hash} is in no block after {self.timeout_seconds:.0f} s and may still "
+                "come; the same command again goes on waiting"
+            ) from error
+        except requests.RequestException as error:
+            raise _unreachable(self, error) from error
+        if receipt["status"] != 1:
+            raise TransactionFailed(tx_hash, "the contract reverted it", action)
+        return receipt
+
+    def send(self, call: Call, value: int = 0, action: str = "") -> TxReceipt:
+        """Signs, sends, waits and checks.
+
+        Raises:
+            TransactionFailed: see `sign`, `broadcast`, `wait`.
+        """
+        signed = self.sign(call, value, action)
+        self.broadcast(signed, action)
+        return self.wait(signed.tx_hash, action)
+
+    def next_nonce(self) -> int:
+        """Number of the account's next transaction, counting what is in blocks alone."""
+        return int(ask(lambda: self.web3.eth.get_transaction_count(self.account.address, "latest"), self))
+
+    def check_chain_id(self) -> None:
+        """Raises NetworkMismatch unless the RPC serves the chain of `network`."""
+        actual = int(ask(lambda: self.web3.eth.chain_id, self))
+        if actual != self.chain_id:
+            raise NetworkMismatch(self.chain_id, actual)
+
+
+def connect(
+    network: Network, rpc_url: str | None, account: LocalAccount, policy: FeePolicy | None = None
+) -> Chain:
+    """Connects and checks that it is the right chain, and that Ocean is there.
+
+    Args:
+        network: that is wanted.
+        rpc_url: None takes the network's public one.
+        account: that signs.
+        policy: what may be paid for gas.
+
+    Raises:
+        ChainError: no answer, or no contract at the factory's address.
+        NetworkMismatch: the RPC serves another chain.
+    """
+    url = rpc_url or network.rpc_url
+    if url is None:
+        raise ChainError(f"no public RPC is known for {network.name}; give one with --rpc-url")
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise ChainError(f"the RPC address {shown_url(url)} must begin with http:// or https://")
+    connection = Web3(Web3.HTTPProvider(url, request_kwargs={"timeout": 30}))
+    connection.middleware_onion.inject(_poa_middleware(), layer=0)
+    chain = Chain(connection, network, account, policy or FeePolicy())
+    chain.check_chain_id()
+    factory = Web3.to_checksum_address(network.addresses.factory)
+    if not ask(lambda: connection.eth.get_code(factory), chain):
+        raise ChainError(
+            f"there is no contract at {factory}, where Ocean's factory should be on {network.name}; "
+            "check the RPC, or the address file"
+        )
+    return chain
+
+
+def event_of(contract: Contract, name: str, receipt: TxReceipt) -> dict[str, Any]:
+    """Arguments of the first event of a name that a contract emitted in a transaction.
+
+    Raises:
+        ChainError: there is none.
+    """
+    for event in contract.events[name]().process_receipt(receipt, errors=DISCARD):
+        if event["address"] == contract.address:
+            return dict(event["args"])
+    raise ChainError(f"transaction {Web3.to_hex(receipt['transactionHash'])} has no event {name}")
+
+
+def shown_url(url: str) -> str:
+    """An address without what may be secret in it: user, password, path and query (RPCs put keys there)."""
+    parts = urlsplit(url)
+    host = parts.hostname or "?"
+    return f"{parts.scheme}://{host}:{parts.port}" if parts.port else f"{parts.scheme}://{host}"
+
+
+def ask(question: Callable[[], _T], chain: Chain, action: str = "") -> _T:
+    """Calls, and turns what the libraries raise into our errors."""
+    try:
+        return question()
+    except requests.RequestException as error:
+        raise _unreachable(chain, error) from error
+    except web3.exceptions.ContractLogicError as error:
+        raise TransactionFailed(None, _reason(error), action) from error
+    except Exception as error:
+        if type(error).__name__ == "TransactionFailed":  # eth-tester's own, before web3 7
+            raise TransactionFailed(None, _reason(error), action) from error
+        if _is_rpc_error(error):
+            reason = _reason(error)
+            raise ChainError(f"the RPC refuses{f' ({action})' if action else ''}: {reason}") from error
+        raise
+
+
+def _unreachable(chain: Chain, error: Exception) -> ChainError:
+    where = shown_url(str(getattr(chain.web3.provider, "endpoint_uri", "")))
+    return ChainError(
+        f"the RPC at {where} gives no usable answer ({type(error).__name__}); check --rpc-url and the network"
+    )
+
+
+def _poa_middleware() -> Any:
+    """Lets blocks of proof-of-authority chains through, whose extra data is longer."""
+    names = ("ExtraDataToPOAMiddleware", "geth_poa_middleware")  # web3 7 and later, web3 6
+    return next(getattr(web3.middleware, name) for name in names if hasattr(web3.middleware, name))
+
+
+def _raw(signed: Any) -> bytes:
+    """The signed bytes: `raw_transaction`, which eth-account before 0.13 called `rawTransaction`."""
+    return bytes(getattr(signed, "raw_transaction", None) or signed.rawTransaction)
+
+
+def _is_rpc_error(error: Exception) -> bool:
+    """Web3RPCError of web3 7 and later; before that, a ValueError with the RPC's answer as a dict."""
+    if isinstance(error, ValueError) and error.args and isinstance(error.args[0], dict):
+        return True
+    return isinstance(error, web3.exceptions.Web3Exception)
+
+
+def _is_known(error: Exception) -> bool:
+    """Whether an RPC refuses a transaction because it has it already; clients differ in words."""
+    reason = _reason(error).lower()
+    return "already known" in reason or "already imported" in reason or "known transaction" in reason
+
+
+def _reason(error: Exception) -> str:
+    """What the chain said, in one line, from the various shapes that the libraries give it."""
+    answer = error.args[0] if error.args else ""
+    if isinstance(answer, dict):
+        answer = answer.get("message", "")
+    text = str(getattr(error, "message", None) or answer or error)
+    return " ".join(text.split()).removeprefix("execution reverted: ")[:300]

@@ -1,0 +1,199 @@
+"""The networks that Ocean's contracts are on: chain id, addresses, default addresses of services.
+
+Contract addresses come from `ocean-contracts`; a file of the same form (`--address-file`, or the environment
+variable ADDRESS_FILE that Ocean's own tools read) adds or replaces networks, for chains of one's own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ..errors import MissingExtra, SettingError
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Checksum addresses of Ocean's contracts on one chain; None where a contract is not deployed there.
+
+    Attributes:
+        factory: ERC721Factory, which makes data NFTs and datatokens.
+        fixed_rate: FixedRateExchange, which sells datatokens.
+        dispenser: Dispenser, which gives datatokens away.
+        ocean: OCEAN, an ERC-20 token.
+        escrow: Escrow, which holds payments for compute.
+        router: FactoryRouter, which knows the approved contracts and fees.
+        fee_collector: the community's fee collector.
+    """
+
+    factory: str
+    fixed_rate: str
+    dispenser: str
+    ocean: str | None = None
+    escrow: str | None = None
+    router: str | None = None
+    fee_collector: str | None = None
+
+
+@dataclass(frozen=True)
+class Network:
+    """A chain with Ocean's contracts.
+
+    Attributes:
+        name: as `ocean-contracts` writes it.
+        chain_id: EIP-155 id.
+        addresses: of the contracts.
+        currency: symbol of the coin that pays for gas.
+        rpc_url: a public RPC that asks for no key, None where there is none that we know.
+        explorer_url: block explorer, without a slash at the end.
+        min_tip_wei: smallest priority fee that the network's validators take.
+        is_live: False for an embedded chain, whose assets are gone when the program ends.
+    """
+
+    name: str
+    chain_id: int
+    addresses: Addresses
+    currency: str = "ETH"
+    rpc_url: str | None = None
+    explorer_url: str | None = None
+    min_tip_wei: int = 0
+    is_live: bool = True
+
+    def transaction_link(self, tx_hash: str) -> str | None:
+        """Where to look at a transaction."""
+        return f"{self.explorer_url}/tx/{tx_hash}" if self.explorer_url else None
+
+    def market_link(self, did: str) -> str:
+        """Where to look at the asset; the market reads all networks of its node."""
+        return f"https://market.oceanprotocol.com/asset/{did}"
+
+
+@dataclass(frozen=True)
+class _Services:
+    """Facts that `ocean-contracts` does not carry.
+
+    Currency and explorer: ethereum-lists/chains and ocean.js' ConfigHelper. RPC: public ones that ask for no
+    key, of PublicNode or of the chain's own operators. Anybody with traffic brings an RPC of their own.
+    """
+
+    currency: str
+    rpc_url: str | None
+    explorer_url: str | None
+    min_tip_wei: int = 0
+
+
+_GWEI = 10**9
+
+_SERVICES = {
+    1: _Services("ETH", "https://ethereum-rpc.publicnode.com", "https://etherscan.io"),
+    10: _Services("ETH", "https://mainnet.optimism.io", "https://optimistic.etherscan.io"),
+    56: _Services("BNB", "https://bsc-dataseed.binance.org", "https://bscscan.com"),
+    # Polygon's validators drop transactions below a tip of 25 gwei (Polygon's gas documentation).
+    137: _Services("POL", "https://polygon-bor-rpc.publicnode.com", "https://polygonscan.com", 25 * _GWEI),
+    246: _Services("EWT", "https://rpc.energyweb.org", "https://explorer.energyweb.org"),
+    1285: _Services("MOVR", "https://moonriver.api.onfinality.io/public", "https://moonriver.moonscan.io"),
+    8453: _Services("ETH", "https://mainnet.base.org", "https://basescan.org"),
+    23294: _Services("ROSE", "https://sapphire.oasis.io", "https://explorer.oasis.io/mainnet/sapphire"),
+    23295: _Services(
+        "TEST", "https://testnet.sapphire.oasis.io", "https://explorer.oasis.io/testnet/sapphire"
+    ),
+    32456: _Services("GX", "https://rpc.dev.pontus-x.eu", "https://explorer.dev.pontus-x.eu"),
+    11155111: _Services("ETH", "https://ethereum-sepolia-rpc.publicnode.com", "https://sepolia.etherscan.io"),
+    11155420: _Services("ETH", "https://sepolia.optimism.io", "https://sepolia-optimism.etherscan.io"),
+}
+
+
+def known_networks(address_file: Path | None = None) -> dict[str, Network]:
+    """All networks by name, in the order of `ocean-contracts`.
+
+    Args:
+        address_file: JSON of the form of `ocean-contracts`' address.json; its networks come on top.
+
+    Raises:
+        MissingExtra: `ocean-contracts` is not installed.
+        SettingError: the file cannot be read, or an entry lacks a contract.
+    """
+    try:
+        shipped = json.loads(files("addresses").joinpath("address.json").read_text("utf-8"))
+    except (ModuleNotFoundError, FileNotFoundError) as error:
+        raise MissingExtra("ocean-contracts") from error
+    networks = {name: _network(name, entry) for name, entry in shipped.items() if _is_whole(entry)}
+    if address_file is not None:
+        try:
+            own = json.loads(address_file.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise SettingError(f"the address file {address_file} cannot be read: {error}") from error
+        if not isinstance(own, dict):
+            raise SettingError(f"the address file {address_file} must hold an object of networks by name")
+        for name, entry in own.items():
+            if not isinstance(entry, dict) or not _is_whole(entry):
+                raise SettingError(
+                    f"network {name!r} in {address_file} needs {', '.join(_REQUIRED)}, as in address.json"
+                )
+            networks[name] = _network(name, entry)
+    return networks
+
+
+def find_network(name: str, address_file: Path | None = None) -> Network:
+    """The network of a name, or of a chain id written as a number.
+
+    Raises:
+        SettingError: there is none; near matches are named.
+    """
+    networks = known_networks(address_file)
+    if name.isdecimal():
+        return network_of_chain(int(name), address_file)
+    key = name.lower()
+    if key not in networks:
+        close = get_close_matches(key, networks, 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(networks)}"
+        raise SettingError(f"unknown network {name!r}; {hint}")
+    return networks[key]
+
+
+def network_of_chain(chain_id: int, address_file: Path | None = None) -> Network:
+    """The network with a chain id.
+
+    Raises:
+        SettingError: Ocean's contracts are not known to be there.
+    """
+    for network in reversed(known_networks(address_file).values()):
+        if network.chain_id == chain_id:
+            return network
+    raise SettingError(
+        f"no Ocean contracts are known on chain {chain_id}; for a chain of your own give --address-file"
+    )
+
+
+_REQUIRED = ("chainId", "ERC721Factory", "FixedPrice", "Dispenser")
+
+
+def _is_whole(entry: Mapping[str, Any]) -> bool:
+    return all(entry.get(key) for key in _REQUIRED)
+
+
+def _network(name: str, entry: Mapping[str, Any]) -> Network:
+    chain_id = int(entry["chainId"])
+    services = _SERVICES.get(chain_id, _Services("coins", None, None))
+    return Network(
+        name=name,
+        chain_id=chain_id,
+        addresses=Addresses(
+            factory=entry["ERC721Factory"],
+            fixed_rate=entry["FixedPrice"],
+            dispenser=entry["Dispenser"],
+            ocean=entry.get("Ocean"),
+            escrow=entry.get("Escrow"),
+            router=entry.get("Router"),
+            fee_collector=entry.get("OPFCommunityFeeCollector"),
+        ),
+        currency=services.currency,
+        rpc_url=services.rpc_url,
+        explorer_url=services.explorer_url,
+        min_tip_wei=services.min_tip_wei,
+    )

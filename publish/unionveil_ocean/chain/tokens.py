@@ -1,0 +1,58 @@
+"""ERC-20 tokens: what an account has, what a contract may take of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..errors import InsufficientFunds, SettingError
+from ..money import Amount, total
+from .connection import Call, Chain, Contract
+
+
+def _token(chain: Chain, address: str) -> Contract:
+    """Of `ocean-contracts`: the contract with all of ERC-20."""
+    return chain.contract("ERC20Template", address)
+
+
+def amount_of(chain: Chain, token: str, units: int) -> Amount:
+    """An amount with the token's own symbol and decimals.
+
+    Raises:
+        SettingError: there is no ERC-20 at the address.
+    """
+    functions = _token(chain, token).functions
+    try:
+        symbol, decimals = str(functions.symbol().call()), int(functions.decimals().call())
+    except Exception as error:
+        raise SettingError(
+            f"there is no ERC-20 token at {token} on {chain.network.name} that answers "
+            f"({type(error).__name__})"
+        ) from error
+    return Amount(chain.web3.to_checksum_address(token), symbol, decimals, units)
+
+
+def balance_of(chain: Chain, token: str, owner: str | None = None) -> int:
+    """What an account has, in the token's smallest unit; by default the one that signs."""
+    return int(chain.read(_token(chain, token).functions.balanceOf(owner or chain.address)))
+
+
+def allowance(chain: Chain, token: str, spender: str) -> int:
+    """What a contract may take from the account, in the token's smallest unit."""
+    return int(chain.read(_token(chain, token).functions.allowance(chain.address, spender)))
+
+
+def approve(chain: Chain, amount: Amount, spender: str) -> Call:
+    """Lets a contract take exactly this amount."""
+    return _token(chain, amount.token).functions.approve(spender, amount.units)
+
+
+def check_funds(chain: Chain, amounts: Iterable[Amount]) -> None:
+    """Checks that the account can pay all of it together.
+
+    Raises:
+        InsufficientFunds: it lacks a token.
+    """
+    for amount in total(amounts):
+        available = balance_of(chain, amount.token)
+        if available < amount.units:
+            raise InsufficientFunds(chain.address, amount.units, available, amount.symbol, amount.decimals)

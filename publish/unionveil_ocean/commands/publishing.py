@@ -1,0 +1,232 @@
+"""The options of an asset, and publishing as they say: shared by algorithms and data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+
+from ..assets.asset import Asset, credentials_of
+from ..assets.ddo import DDO, parse_ddo
+from ..assets.files import AlgorithmFile, UrlFile, read_metadata
+from ..assets.pricing import Free, pricing_of
+from ..assets.publisher import STATES, Plan, Publication, Publisher, State
+from ..chain.journal import move_away, read_result
+from ..errors import SettingError
+from ..sandbox.rehearsal import rehearse
+from .options import CHECKOUT, option
+from .report import confirm_plan, print_json, show_publication
+from .session import EMBEDDED, STAND_IN_URL, Session, SessionOptions, say
+
+_STAND_IN_CHECKSUM = "sha256:" + "0" * 64
+
+
+@dataclass(frozen=True)
+class AssetOptions:
+    """What is published, and how."""
+
+    file_urls: tuple[str, ...] = option(
+        "--file-url", multiple=True, metavar="URL", help="Address of the asset's file."
+    )
+    price: str = option(
+        "--price", default="free", show_default=True, metavar="NUMBER", help="For one order, or free."
+    )
+    base_token: str | None = option(
+        "--base-token", metavar="ADDRESS", help="ERC-20 of the price.  [default: OCEAN]"
+    )
+    allow: tuple[str, ...] = option(
+        "--allow", multiple=True, metavar="ADDRESS", help="Only these wallets may order."
+    )
+    deny: tuple[str, ...] = option(
+        "--deny", multiple=True, metavar="ADDRESS", help="These wallets may not order."
+    )
+    timeout: int = option(
+        "--timeout",
+        type=click.IntRange(min=0),
+        default=0,
+        help="Seconds that an order is valid; 0: for ever.",
+    )
+    encrypt_ddo: bool = option(
+        "--encrypt-ddo", is_flag=True, help="Hide the DDO on the chain; only the node then reads it."
+    )
+    update: bool = option("--update", is_flag=True, help="Publish a new version of the same asset.")
+    state: State | None = option(
+        "--state", type=click.Choice(list(STATES)), help="Only change the state of the asset."
+    )
+    did: str | None = option("--did", help="The asset to update; needed where no journal knows it.")
+    new: bool = option(
+        "--new", is_flag=True, help="Publish another one although one of this name is published."
+    )
+    index_seconds: float = option(
+        "--index-seconds",
+        type=click.FloatRange(min=0),
+        default=120,
+        show_default=True,
+        help="How long the node may take to index.",
+    )
+    as_json: bool = option("--json", is_flag=True, help="Print the result as JSON.")
+
+    def check(self, session: SessionOptions) -> None:
+        """Checks, before any work, that the network of an earlier asset is named.
+
+        Raises:
+            SettingError: it is not.
+        """
+        given = {"state": self.state, "did": self.did, "update": self.update}
+        named = [name for name, value in given.items() if value]
+        if session.network == EMBEDDED and named:
+            raise SettingError(f"--{named[0]} needs the network that the asset is on; name it with --network")
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """The image, where it is not the one in the metadata."""
+
+    checksum: str | None = option(
+        "--checksum", help="Digest of the image, sha256:..., instead of the one in the metadata."
+    )
+    image: str | None = option("--image", help="Image without tag, instead of the one in the metadata.")
+    tag: str | None = option("--tag", help="Tag of the image, instead of the one in the metadata.")
+
+
+def algorithm_asset(session: Session, metadata: Path, image: ImageOptions, options: AssetOptions) -> Asset:
+    """The algorithm that metadata file and options describe.
+
+    Raises:
+        PublishError: an option or the file is wrong.
+    """
+    described = read_metadata(metadata, AlgorithmFile)
+    given = {"checksum": image.checksum, "image": image.image, "tag": image.tag}
+    changes = {name: value for name, value in given.items() if value}
+    if session.is_embedded and not (described.container.checksum or image.checksum):
+        say("note: the image was not pushed yet; zeros stand in for its checksum")
+        changes["checksum"] = _STAND_IN_CHECKSUM
+    container = described.container.model_copy(update=changes)
+    bare = Asset(described.model_copy(update={"container": container}).metadata(), (), "access", Free())
+    return with_options(session, bare, described.files, STAND_IN_URL, options)
+
+
+def with_options(
+    session: Session, asset: Asset, files: Sequence[UrlFile], stand_in: str, options: AssetOptions
+) -> Asset:
+    """An asset with files, price and credentials.
+
+    Args:
+        session: where.
+        asset: without them.
+        files: of the metadata.
+        stand_in: address on an embedded chain, if none is given.
+        options: replace the files of the metadata.
+
+    Raises:
+        SettingError: an option is wrong.
+    """
+    urls = options.file_urls
+    if session.is_embedded and not files:
+        urls = urls or (stand_in,)
+    try:
+        chosen = tuple(UrlFile(url=url) for url in urls) or files
+    except ValidationError as error:
+        raise SettingError("--file-url must begin with http:// or https://") from error
+    return replace(
+        asset,
+        files=tuple(file.as_dict() for file in chosen),
+        pricing=pricing_of(options.price, options.base_token, session.chain),
+        credentials=credentials_of(options.allow, options.deny),
+        timeout_seconds=options.timeout,
+    )
+
+
+def publish(session: Session, kind: str, asset: Asset, options: AssetOptions) -> Publication:
+    """Publishes or updates, as the options say, and shows the result.
+
+    Args:
+        session: where.
+        kind: "algorithm" or "dataset"; names the journal.
+        asset: to publish.
+        options: of the command.
+    """
+    name = options.did or asset.metadata.name
+    path = session.journal_path(kind, name)
+    if options.new and path.exists():
+        say(f"note: the journal of the earlier publication is now {move_away(path)}")
+    with session.journal(kind, name) as journal:
+        publisher = Publisher(journal, session.node, options.encrypt_ddo, say, options.index_seconds)
+        before = published_ddo(session, path, options.did) if options.update else None
+        plan = publisher.plan(asset, before)
+        if plan.is_done:
+            say("nothing has changed since the last version; nothing is published")
+        elif before is None and journal.result("index") is not None:
+            say("this was published already; --update publishes a new version, --new another asset")
+        else:
+            action = "update" if options.update else "resume" if journal.steps else "publish"
+            _confirm(session, action, plan, encrypt=options.encrypt_ddo)
+        done = publisher.publish(plan)
+    if options.as_json:
+        print_json(done)
+    else:
+        show_publication(done, session.chain.network)
+    return done
+
+
+_MADE_BY_AN_UPDATE = {"services.0.files": "(encrypted by the node)"}
+_MADE_BY_PUBLISHING = {
+    "id": "(made from the data NFT and the chain)",
+    "nftAddress": "(made by the first transaction)",
+    "services.0.id": "(made from the datatoken)",
+    "services.0.datatokenAddress": "(made by the first transaction)",
+    **_MADE_BY_AN_UPDATE,
+}
+
+
+def _confirm(session: Session, action: str, plan: Plan, *, encrypt: bool) -> None:
+    if session.is_embedded:
+        return
+    gas = rehearse(plan, session.node.url, encrypt=encrypt)
+    price = plan.asset.pricing.describe() if plan.place is None else None
+    made = _MADE_BY_PUBLISHING if plan.place is None else _MADE_BY_AN_UPDATE
+    confirm_plan(session, f"{action}: {plan.asset.metadata.name}", gas, plan.draft, price, made)
+
+
+def published_ddo(session: Session, journal: Path, did: str | None) -> DDO:
+    """The published version, from the node.
+
+    Args:
+        session: where.
+        journal: knows the DID if none is given.
+        did: of the asset.
+
+    Raises:
+        SettingError: neither the journal nor the node knows it.
+    """
+    indexed = read_result(journal, "index")
+    if did is None and indexed is None:
+        raise SettingError("no journal knows this asset here; name it with --did")
+    wanted = did or str(indexed["ddo"]["id"] if indexed else "")
+    served = session.node.ddo(wanted)
+    if served is None:
+        raise SettingError(f"the node serves no {wanted}; check --did and --node-url")
+    return parse_ddo(served)
+
+
+def set_state(session: Session, kind: str, name: str, state: State, did: str | None) -> None:
+    """Changes the state of an asset, and nothing else of it; see `publish` for the arguments."""
+    path = session.journal_path(kind, did or name)
+    created = read_result(path, "create")
+    nft = str(created["nft"]) if created else published_ddo(session, path, did).nft_address
+    session.confirm(f"Make the asset of data NFT {nft} on {session.chain.network.name} {state}?")
+    with session.journal(kind, did or name) as journal:
+        tx_hash = Publisher(journal, session.node, report=say).change_state(nft, state)
+    click.echo(f"{state}: {tx_hash}" if tx_hash else f"it is {state} already")
+
+
+def embedded_algorithm(session: Session) -> Publication:
+    """Registers UnionVeil on the embedded chain."""
+    metadata = CHECKOUT / "metadata" / "algorithm.json"
+    asset = algorithm_asset(session, metadata, ImageOptions(), AssetOptions())
+    with session.journal("algorithm", asset.metadata.name) as journal:
+        publisher = Publisher(journal, session.node)
+        return publisher.publish(publisher.plan(asset))

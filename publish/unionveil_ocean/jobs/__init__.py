@@ -1,0 +1,1 @@
+"""Compute jobs: order, pay, start, follow, fetch, verify."""

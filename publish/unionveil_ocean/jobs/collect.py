@@ -1,0 +1,148 @@
+"""Fetching what a job left: outputs unpacked and verified, logs as text."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from eth_account.signers.local import LocalAccount
+
+from unionveil.errors import OutputError
+from unionveil.files.unpack import Limits, unpack
+from unionveil.runs.manifest import MANIFEST, Manifest
+from unionveil.verify import verify
+
+from ..errors import JobFailed
+from ..node.answers import Job, JobResult
+from ..node.protocol import Node
+from .logs import log_text
+
+_MOST_LOG_BYTES = 64 << 20
+_SPARE_BYTES = 64 << 20
+
+_EXIT_CODES = (0, 1)
+"""Of UnionVeil's job when it ran to its end; 1 says that some inputs were rejected."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """Results on this machine.
+
+    Attributes:
+        manifest: verified.
+        outputs: folder of the outputs and the manifest.
+        logs: files of the logs.
+    """
+
+    manifest: Manifest
+    outputs: Path
+    logs: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Collector:
+    """Downloads, unpacks and verifies the results of one job.
+
+    Attributes:
+        node: ran the job.
+        account: its owner.
+        job_id: of the job.
+        folder: gets `outputs/` and `logs/`.
+        report: gets a line for each thing that happens.
+    """
+
+    node: Node
+    account: LocalAccount
+    job_id: str
+    folder: Path
+    report: Callable[[str], None] = lambda _: None
+
+    def collect(self, job: Job) -> Collected:
+        """Gets everything; outputs that are there whole are not downloaded again.
+
+        Args:
+            job: its last state.
+
+        Raises:
+            JobFailed: there are no outputs; with the last line of the algorithm's log.
+            ResultsError: the outputs are not what the manifest says; they are not kept.
+            OutputError: the folder cannot be written, holds other outputs, or the disk is too small.
+            NodeError: the node refuses, or breaks off.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.folder, prefix=".unionveil-") as place:
+                return self._collect(job, Path(place))
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise OutputError(f"the results cannot be written into {self.folder}: {why}") from error
+
+    def _collect(self, job: Job, place: Path) -> Collected:
+        logs, last_line = self._fetch_logs(job, place)
+        outputs = self.folder / "outputs"
+        archive = next((result for result in job.results if result.type == "output"), None)
+        reason = _failure(job, last_line)
+        if reason or archive is None:
+            raise JobFailed(self.job_id, reason or "the node has no outputs of it")
+        if outputs.exists():
+            self.report("verifying the outputs that are there")
+            return Collected(verify(outputs), outputs, logs)
+        self._fetch_outputs(archive, place)
+        if not (place / "outputs" / MANIFEST).exists():
+            raise JobFailed(self.job_id, last_line or f"it left no {MANIFEST}")
+        self.report("verifying")
+        manifest = verify(place / "outputs")
+        (place / "outputs").replace(outputs)
+        return Collected(manifest, outputs, logs)
+
+    def _fetch_logs(self, job: Job, place: Path) -> tuple[tuple[Path, ...], str]:
+        """Files of the logs, and the last line of the algorithm's."""
+        logs, last_line = [], ""
+        for result in job.results:
+            if result.type.lower().endswith("log"):
+                self.report(f"fetching {result.type}")
+                self._fetch(result, place / "log", _MOST_LOG_BYTES)
+                text = log_text((place / "log").read_bytes())
+                path = self.folder / "logs" / _log_name(result)
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(text, "utf-8")
+                logs.append(path)
+                if result.type == "algorithmLog":
+                    last_line = next((line for line in reversed(text.splitlines()) if line.strip()), "")
+        return tuple(logs), last_line
+
+    def _fetch_outputs(self, archive: JobResult, place: Path) -> None:
+        room = shutil.disk_usage(self.folder).free - _SPARE_BYTES
+        if 2 * archive.filesize > room:
+            raise OutputError(
+                f"the outputs take {2 * archive.filesize >> 20} MiB while they are unpacked, and there are "
+                f"{max(room, 0) >> 20} MiB free in {self.folder}; make room or choose another folder"
+            )
+        self.report("fetching the outputs")
+        size = self._fetch(archive, place / "outputs.tar", room)
+        self.report("unpacking")
+        unpack(place / "outputs.tar", place / "outputs", Limits(total_bytes=room - size))
+
+    def _fetch(self, result: JobResult, file: Path, most_bytes: int) -> int:
+        return self.node.fetch_result(self.job_id, result.index, self.account, file, most_bytes)
+
+
+def _failure(job: Job, last_line: str) -> str:
+    said = f"; it said: {last_line}" if last_line else ""
+    if job.has_failed:
+        return f"{job.status_text.strip() or 'the node names no reason'} (status {job.status}){said}"
+    end = job.termination_details
+    if end is not None and end.oom_killed:
+        return f"it needed more memory than it was given; ask for more with --ram{said}"
+    if end is not None and end.exit_code not in (None, *_EXIT_CODES):
+        return f"the algorithm ended with exit code {end.exit_code}{said}"
+    return ""
+
+
+def _log_name(result: JobResult) -> str:
+    """A name of our own: the node's is not trusted."""
+    known = {"imagelog": "image", "algorithmlog": "algorithm", "configurationlog": "configuration"}
+    return known.get(result.type.lower(), f"other-{result.index}") + ".log"

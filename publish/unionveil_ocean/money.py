@@ -1,0 +1,83 @@
+"""Money as text and back: the only place where smallest units become decimals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+
+TOKEN_DECIMALS = 18
+"""Of datatokens, OCEAN and every coin that pays for gas."""
+
+TOKEN_WEI = 10**TOKEN_DECIMALS
+"""One datatoken in its smallest unit; one datatoken is one order."""
+
+GWEI = 10**9
+
+
+@dataclass(frozen=True)
+class Amount:
+    """An amount of a token.
+
+    Attributes:
+        token: checksum address.
+        symbol: of the token.
+        decimals: of the token.
+        units: in the token's smallest unit.
+    """
+
+    token: str
+    symbol: str
+    decimals: int
+    units: int
+
+    def __str__(self) -> str:
+        return money(self.units, self.symbol, self.decimals)
+
+
+def total(amounts: Iterable[Amount]) -> tuple[Amount, ...]:
+    """Sums by token; zero sums are left out."""
+    sums: dict[str, Amount] = {}
+    for amount in amounts:
+        before = sums[amount.token].units if amount.token in sums else 0
+        sums[amount.token] = replace(amount, units=before + amount.units)
+    return tuple(amount for amount in sums.values() if amount.units)
+
+
+def money(units: int, symbol: str, decimals: int = TOKEN_DECIMALS, *, digits: int | None = None) -> str:
+    """An amount with its symbol, e.g. "2.5 OCEAN".
+
+    Args:
+        units: in the smallest unit.
+        symbol: of the token or coin.
+        decimals: of the token or coin.
+        digits: significant digits to round to; None is exact.
+    """
+    if digits is not None:
+        units = int(Decimal(f"{Decimal(units):.{digits}g}"))
+    whole, part = divmod(units, 10**decimals)
+    fraction = f".{part:0{decimals}d}".rstrip("0") if part else ""
+    return f"{whole}{fraction} {symbol}"
+
+
+def gwei(wei: int) -> str:
+    """The price of a unit of gas, with three significant digits."""
+    return money(wei, "gwei", 9, digits=3)
+
+
+def units_of(text: str, decimals: int = TOKEN_DECIMALS) -> int:
+    """The amount in the smallest unit that a decimal number names.
+
+    Raises:
+        ValueError: not a number, not larger than 0, or too many decimals.
+    """
+    try:
+        amount = Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError(f"{text!r} is not a number") from error
+    if not amount.is_finite() or amount <= 0:
+        raise ValueError(f"{text!r} must be larger than 0")
+    units = amount * 10**decimals
+    if units != units.to_integral_value():
+        raise ValueError(f"{text!r} has more than {decimals} decimals")
+    return int(units)

@@ -1,0 +1,1 @@
+"""A chain and a node inside this process, to try everything without an account."""

@@ -1,0 +1,224 @@
+"""The command line as its users meet it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+import samples
+from unionveil import __version__
+from unionveil.runs.manifest import Manifest
+
+
+def run(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "unionveil", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    shutil.copy(samples.SCENES / "market.jpg", folder)
+    shutil.copy(samples.SCENES / "street.jpg", folder)
+    return folder
+
+
+def test_folder_in_folder_out(photos, tmp_path):
+    done = run("anonymize", photos, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "000001.jpg",
+        "000002.jpg",
+        "manifest.json",
+    ]
+    assert "faces redacted" in done.stderr
+    assert done.stdout == ""
+
+
+def test_some_rejected_is_exit_code_1_and_named(photos, tmp_path):
+    (photos / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    done = run("anonymize", photos, "-o", tmp_path / "out")
+    assert done.returncode == 1
+    assert "rejected: broken.png: the PNG is cut off" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "name at least one photo"),
+        (["{photos}"], "say where the outputs go"),
+        (["{photos}/nothing", "-o", "{tmp}/out"], "is not there"),
+        (["{photos}", "-o", "{photos}/out"], "lies in the input folder"),
+        (["{photos}", "-o", "{photos}"], "lies in the input folder"),
+        (["{photos}", "-o", "{photos}/market.jpg"], "is a file"),
+        (["{photos}", "-o", "{tmp}/out", "--method", "erase"], "'erase' is not one of"),
+        (["{photos}", "-o", "{tmp}/out", "--cells", "4"], "cells: belongs to method pixelate, not to fill"),
+        (["{photos}", "-o", "{tmp}/out", "--threshold", "2"], "threshold: Input should be less than 1"),
+        (["{photos}", "-o", "{tmp}/out", "--detector", "yunet"], "unionveil models fetch yunet"),
+        (["{photos}", "-o", "{tmp}/out", "--detector", "yolo:no.onnx"], "no.onnx is not there"),
+        (["{photos}", "-o", "{tmp}/out", "--method", "overlay", "--picture", "grin"], "neither an emoji"),
+        (["{photos}", "-o", "{tmp}/out", "--jobs", "0"], "--jobs"),
+        (["{photos}", "-o", "{tmp}/out", "--colour", "#fff"], "No such option"),
+        (["{tmp}/empty", "-o", "{tmp}/out"], "there is no file in what you named"),
+    ],
+)
+def test_wrong_use_is_one_clear_sentence_and_exit_code_2(photos, tmp_path, arguments, sentence):
+    (tmp_path / "empty").mkdir()
+    filled = [argument.format(photos=photos, tmp=tmp_path) for argument in arguments]
+    done = run("anonymize", *filled)
+    assert done.returncode == 2
+    assert sentence in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_twice_in_a_row_and_then_with_overwrite(photos, tmp_path):
+    first = run("anonymize", photos, "-o", tmp_path / "out")
+    again = run("anonymize", photos, "-o", tmp_path / "out")
+    assert first.returncode == again.returncode == 0
+    other = run("anonymize", photos, "-o", tmp_path / "out", "--method", "pixelate")
+    assert other.returncode == 2
+    assert "choose an empty folder or --overwrite" in other.stderr
+    forced = run("anonymize", photos, "-o", tmp_path / "out", "--method", "pixelate", "--overwrite")
+    assert forced.returncode == 0
+    manifest = Manifest.model_validate_json((tmp_path / "out" / "manifest.json").read_bytes())
+    assert manifest.configuration["method"] == "pixelate"
+
+
+def test_paths_from_standard_input(photos, tmp_path):
+    names = f"{photos / 'market.jpg'}\n\n{photos / 'street.jpg'}\n"
+    done = run("anonymize", "-", "-o", tmp_path / "out", "--json", input=names)
+    assert json.loads(done.stdout)["counts"]["inputs"] == 2
+
+
+def test_a_dry_run_writes_nothing_and_json_reports(photos, tmp_path):
+    done = run("anonymize", photos, "--dry-run", "--json", cwd=tmp_path)
+    assert done.returncode == 0
+    assert Manifest.model_validate_json(done.stdout).counts.redacted == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos"]
+
+
+def test_previews_show_boxes_on_redacted_pictures(photos, tmp_path):
+    done = run("anonymize", photos, "-o", tmp_path / "out", "--preview", "--color", "#0000ff")
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "out" / "preview" / "000001.jpg.jpg") as image:
+        colours = image.convert("RGB").getcolors(1 << 24)
+        greenish = sum(n for n, (r, g, b) in colours if g > 150 and r < 110 and b < 110)
+        blue = sum(n for n, (r, g, b) in colours if b > 200 and r < 60 and g < 60)
+    assert greenish > 200
+    assert blue > 2000
+
+
+def test_previews_are_written_by_a_second_run_too(photos, tmp_path):
+    out = tmp_path / "out"
+    assert run("anonymize", photos, "-o", out).returncode == 0
+    assert run("anonymize", photos, "-o", out, "--preview").returncode == 0
+    late = (out / "preview" / "000001.jpg.jpg").read_bytes()
+    assert run("anonymize", photos, "-o", tmp_path / "other", "--preview").returncode == 0
+    assert late == (tmp_path / "other" / "preview" / "000001.jpg.jpg").read_bytes()
+
+
+def test_a_dry_run_makes_no_folder(photos, tmp_path):
+    assert run("anonymize", photos, "-o", tmp_path / "new", "--dry-run").returncode == 0
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("seconds", [0.3, 3])
+def test_ctrl_c_says_its_sentence_whenever_it_comes(photos, tmp_path, seconds):
+    for number in range(40):
+        shutil.copy(samples.SCENES / "crowd.jpg", photos / f"{number}.jpg")
+    command = [sys.executable, "-m", "unionveil", "anonymize", photos, "-o", tmp_path / "out", "--jobs", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.strip() == "unionveil: interrupted; the same command goes on where this one stopped"
+
+
+def test_a_picture_that_takes_too_long_is_given_up_and_tried_again(photos, tmp_path):
+    hasty = run("anonymize", photos, "-o", tmp_path / "out", "--timeout", "0.001")
+    assert hasty.returncode == 1
+    assert "took longer than 0.001 seconds" in hasty.stderr
+    again = run("anonymize", photos, "-o", tmp_path / "out", "--overwrite")
+    assert again.returncode == 0
+
+
+def test_single_photo_beside_its_output(photos):
+    """A photo named alone may lie in the output folder itself; it is never written over."""
+    done = run("anonymize", "market.jpg", "-o", ".", "--names", "keep", "--overwrite", cwd=photos)
+    assert done.returncode == 2
+    assert "is an input and is not written over" in done.stderr
+    done = run("anonymize", "market.jpg", "-o", ".", cwd=photos)
+    assert done.returncode == 0
+    assert (photos / "000001.jpg").exists()
+    assert (photos / "market.jpg").read_bytes() == (samples.SCENES / "market.jpg").read_bytes()
+
+
+def test_an_overlay_of_ones_own(photos, tmp_path):
+    Image.new("RGBA", (20, 20), (0, 200, 0, 255)).save(tmp_path / "mine.png")
+    done = run(
+        "anonymize", photos, "-o", tmp_path / "out", "--method", "overlay", "--picture", tmp_path / "mine.png"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_a_state_folder_it_still_works(photos, tmp_path):
+    (tmp_path / "state").write_bytes(b"")
+    done = run(
+        "anonymize",
+        photos,
+        "-o",
+        tmp_path / "out",
+        env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")},
+    )
+    assert done.returncode == 0
+    assert "the state folder cannot be written to" in done.stderr
+
+
+def test_models_list_fetch_verify(tmp_path):
+    listed = run("models", "list", env={**os.environ, "COLUMNS": "200"})
+    assert listed.returncode == 0
+    for name in ("retinaface", "retinaface-mnet025", "yunet", "haar", "centerface", "yolo:FILE.onnx"):
+        assert name in listed.stdout
+    verified = run("models", "verify")
+    assert verified.returncode == 0
+    assert "retinaface: here" in verified.stdout
+    unknown = run("models", "fetch", "mtcnn")
+    assert unknown.returncode == 2
+    assert "there is no model 'mtcnn'" in unknown.stderr
+    (tmp_path / "yunet_n_dynamic.onnx").write_bytes(b"altered")
+    altered = run("models", "verify", env={**os.environ, "UNIONVEIL_MODEL_DIR": str(tmp_path)})
+    assert altered.returncode == 1
+    assert "yunet: altered" in altered.stdout
+
+
+def test_version_and_help():
+    assert __version__ in run("--version").stdout
+    text = run("anonymize", "--help").stdout
+    for flag in (
+        "--detector",
+        "--method",
+        "--shape",
+        "--margin",
+        "--threshold",
+        "--detail",
+        "--names",
+        "--dry-run",
+        "--preview",
+        "--json",
+        "--jobs",
+    ):
+        assert flag in text

@@ -1,0 +1,151 @@
+"""Conformance of the engines, and what happens to a worker that dies, hangs or cannot start."""
+
+import multiprocessing
+
+import pytest
+
+import samples
+from deadly import Bytes, Deadly
+from unionveil import AnonymizeConfig, ConfigError, ModelError, Rejected, WorkerError
+from unionveil.content import BytesContent
+from unionveil.engines.pool import Pool, PoolEngine
+from unionveil.engines.serial import SerialEngine
+from unionveil.formats import ImageFormat
+from unionveil.runs.work import Anonymize, Task
+
+PHOTOS = [(samples.SCENES / name).read_bytes() for name in ("market.jpg", "portrait.jpg", "street.jpg")]
+
+
+@pytest.fixture(params=["serial", "pool"])
+def engine(request):
+    return SerialEngine() if request.param == "serial" else PoolEngine(2)
+
+
+def tasks(contents):
+    for number, content in enumerate(contents, 1):
+        yield (
+            number,
+            Task(
+                number,
+                "",
+                content if isinstance(content, Rejected) else BytesContent(content),
+                (ImageFormat.JPEG, f"{number}.jpg"),
+                None,
+            ),
+        )
+
+
+def test_results_come_in_order_and_refusals_pass_through(engine):
+    refused = Rejected("link", "links in folders are not followed")
+    work = Anonymize(AnonymizeConfig())
+    done = list(engine.map(work, tasks([PHOTOS[0], refused, b"garbage", PHOTOS[1], PHOTOS[2]])))
+    assert [key for key, _ in done] == [1, 2, 3, 4, 5]
+    records = [result.record for _, result in done]
+    assert records[1].reason == "link"
+    assert records[2].reason == "unreadable"
+    assert [len(records[i].faces) > 0 for i in (0, 3, 4)] == [True, True, False]
+
+
+def test_all_engines_give_the_same_results():
+    work = Anonymize(AnonymizeConfig())
+    assert list(SerialEngine().map(work, tasks(PHOTOS))) == list(PoolEngine(2).map(work, tasks(PHOTOS)))
+
+
+def test_nothing_in_nothing_out(engine):
+    assert list(engine.map(Deadly(), [])) == []
+
+
+def test_tasks_are_taken_only_as_they_are_needed():
+    taken = []
+
+    def endless():
+        for number in range(1000):
+            taken.append(number)
+            yield number, Bytes(b"x")
+
+    run = PoolEngine(2).map(Deadly(), endless())
+    for _ in range(3):
+        next(run)
+    assert len(taken) < 12
+    run.close()
+
+
+def test_large_tasks_wait_one_at_a_time():
+    """Four tasks of 100 MB never lie in memory together beyond the limit."""
+    taken = []
+
+    def large():
+        for number in range(4):
+            taken.append(number)
+            yield number, Bytes(bytes(100 << 20))
+
+    run = PoolEngine(4).map(Deadly(), large())
+    next(run)
+    assert len(taken) == 3
+    run.close()
+
+
+def test_missing_weights_fail_before_any_worker_starts(engine, tmp_path, monkeypatch):
+    monkeypatch.setenv("UNIONVEIL_MODEL_DIR", str(tmp_path))
+    with pytest.raises(ModelError, match="not on this machine"):
+        next(engine.map(Anonymize(AnonymizeConfig(detector="yunet")), tasks(PHOTOS)))
+
+
+def test_a_wrong_overlay_fails_before_any_picture_is_read(engine, tmp_path):
+    config = AnonymizeConfig.from_parameters({"method": "overlay", "picture": str(tmp_path / "gone.png")})
+
+    def never():
+        raise AssertionError("a picture was read")
+        yield
+
+    with pytest.raises(ConfigError, match="neither an emoji"):
+        next(engine.map(Anonymize(config), never()))
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_a_task_that_kills_its_worker_is_rejected_and_no_other(jobs):
+    large = bytes(3 << 20)  # more than a pipe holds: its worker dies while it is read or soon after
+    items = [(n, Bytes((b"deadly" if n in (2, 3, 5) else b"photo %d" % n) + large)) for n in range(9)]
+    done = dict(PoolEngine(jobs).map(Deadly(), items))
+    assert list(done) == list(range(9))
+    for number, task in items:
+        if task.data.startswith(b"deadly"):
+            assert done[number].reason == "crashed"
+        else:
+            assert done[number] == task.data
+
+
+def test_a_task_that_takes_too_long_is_given_up_and_no_other():
+    items = [(n, Bytes(b"endless" if n == 1 else b"photo")) for n in range(4)]
+    done = dict(PoolEngine(2, timeout_seconds=1).map(Deadly(), items))
+    assert done[1] == Rejected(
+        "timeout", "the picture took longer than 1 seconds; a longer --timeout may help"
+    )
+    assert [done[n] for n in (0, 2, 3)] == [b"photo"] * 3
+
+
+def test_a_worker_that_cannot_start_stops_the_run():
+    with pytest.raises(WorkerError, match="ended with 3 before it had loaded its models; give") as caught:
+        list(PoolEngine(2).map(Deadly(start_code=3), [(0, Bytes(b"photo"))]))
+    assert caught.value.exit_code == 3
+
+
+def test_what_the_work_raises_is_raised_here(engine):
+    with pytest.raises(ConfigError, match="this cannot work"):
+        list(engine.map(Deadly(), [(0, Bytes(b"photo")), (1, Bytes(b"wrong")), (2, Bytes(b"photo"))]))
+
+
+def test_a_server_submits_to_the_same_pool():
+    with Pool(Deadly(), 2, 60) as pool:
+        futures = [pool.submit(Bytes(b"%d" % n)) for n in range(20)] + [pool.submit(Bytes(b"deadly"))]
+        assert [future.result() for future in futures[:-1]] == [b"%d" % n for n in range(20)]
+        assert futures[-1].result().reason == "crashed"
+        assert pool.submit(Bytes(b"next")).result() == b"next"
+
+
+def test_no_worker_outlives_a_run_that_is_left():
+    run = PoolEngine(2).map(Deadly(), ((n, Bytes(b"photo")) for n in range(50)))
+    next(run)
+    assert multiprocessing.active_children()
+    run.close()
+    assert not multiprocessing.active_children()

@@ -1,0 +1,572 @@
+"""The whole story, from publishing to verified results, and everything that may go wrong on the way."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from eth_account import Account
+
+import samples
+from node_double import ENVIRONMENT, DockerRunner, FileServer, NodeDouble, ProcessRunner, open_market
+from node_double.runner import frame
+from ocean_assets import introduce, skip_without_escrow
+from paths import REPOSITORY
+from rpc_server import RpcServer
+from unionveil.config import AnonymizeConfig
+from unionveil.runs.manifest import Manifest, ManifestBuilder, RedactedRecord
+from unionveil_ocean.assets.pricing import FixedRate, Free
+from unionveil_ocean.chain.accounts import load_account
+from unionveil_ocean.chain.journal import Journal
+from unionveil_ocean.commands import run_job as command
+from unionveil_ocean.commands import session
+from unionveil_ocean.commands.session import Session
+from unionveil_ocean.jobs.orders import OrderBook
+from unionveil_ocean.node.client import NodeClient
+
+WHOLE = 10**18
+FEE = WHOLE // 4
+ORDER = 2 * WHOLE + 2 * WHOLE // 1000 + FEE
+"""The price, a thousandth of it for Ocean's community (FactoryRouter's swap fee), and the node's fee."""
+
+BUYER_KEY = "0x" + hashlib.sha256(b"the buyer of these tests").hexdigest()
+BUYER = Account.from_key(BUYER_KEY)
+
+
+def pictures() -> bytes:
+    """Bundled pictures, in the archive that a data union would put up."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in ("market.jpg", "street.jpg"):
+            archive.write(samples.SCENES / name, f"upload/{name}")
+    return buffer.getvalue()
+
+
+class InstantRunner:
+    """Stands in for the algorithm: leaves one output, or what a test asks for."""
+
+    def __init__(self) -> None:
+        self.code, self.log, self.altered, self.seen = 0, b"done: 1 pictures\n", False, []
+
+    def __call__(self, data, container, environment):
+        parameters = json.loads((data / "inputs" / "algoCustomData.json").read_text())
+        names = sorted(path.name for path in (data / "inputs").iterdir())
+        self.seen.append(SimpleNamespace(parameters=parameters, names=names, environment=environment))
+        if self.code in (0, 1):
+            digest = hashlib.sha256(b"safe").hexdigest()
+            record = RedactedRecord(
+                input=1, output="000001.jpg", sha256=digest, size_bytes=4, format="jpeg",
+                size_wh=(1, 1), frames=1, faces=(),
+            )  # fmt: skip
+            builder = ManifestBuilder(AnonymizeConfig())
+            builder.add(record)
+            (data / "outputs" / "000001.jpg").write_bytes(b"evil" if self.altered else b"safe")
+            (data / "outputs" / "manifest.json").write_bytes(builder.to_bytes())
+        return self.code, frame(1, self.log)
+
+
+@pytest.fixture(scope="module")
+def world(shared_chain, tmp_path_factory):
+    """A node, and an algorithm and a data set that cost 2 OCEAN an order each, and the same for free."""
+    chain = shared_chain
+    skip_without_escrow(chain)
+    folder = tmp_path_factory.mktemp("publisher")
+    introduce(chain, BUYER)
+    coins = {"from": chain.accounts[0].address, "to": BUYER.address, "value": 10**18}
+    chain.web3.eth.send_transaction(coins)
+    chain.mint_ocean(BUYER.address, 1000 * WHOLE)
+    priced = FixedRate(2 * WHOLE, chain.addresses.ocean, "OCEAN", 18)
+    with FileServer() as files, NodeDouble(chain.as_account(chain.accounts[9]), fee_wei=FEE) as node:
+        with NodeClient(node.url) as client:
+            inputs = {"photos.zip": pictures()}
+            publisher = chain.as_account(chain.accounts[1])
+            sold = open_market(publisher, client, files, folder / "sold", inputs, pricing=priced)
+            free = open_market(publisher, client, files, folder / "free", inputs, pricing=Free())
+        yield SimpleNamespace(chain=chain, node=node, files=files, sold=sold, free=free)
+
+
+@pytest.fixture
+def shop(world, tmp_path, monkeypatch):
+    """Runs the command as a person would, with the key in the environment; a stub stands in for the job."""
+    runner, node = InstantRunner(), world.node
+    monkeypatch.setattr(node, "runner", runner)
+    monkeypatch.setattr(node, "fault", lambda _: None)
+    monkeypatch.setattr(node, "after", lambda _: None)
+    monkeypatch.setattr(node, "price", 0.5)
+    monkeypatch.setattr(node, "offers_free", True)
+    monkeypatch.setattr(node, "change", lambda _, value: value)
+    monkeypatch.setenv("PRIVATE_KEY", BUYER_KEY)
+    node.requests.clear()
+    node.jobs.clear()
+    clients = []
+
+    @contextmanager
+    def open_session(options):
+        account = load_account(options.keystore, lambda: "")
+        with NodeClient(node.url, timeout_seconds=20, pause=lambda _: None) as client:
+            clients.append(client)
+            chain, journals = world.chain.as_account(account), options.journal_dir or tmp_path / "journal"
+            yield Session(
+                chain, client, journals, options.yes, lambda seconds: time.sleep(min(seconds, 0.01))
+            )
+
+    monkeypatch.setattr(command, "open_session", open_session)
+
+    def run(*arguments: str, market=None, output: str = "results", yes: bool = True) -> int:
+        market = market or world.sold
+        if "--job-id" not in arguments:
+            arguments = (
+                "--algorithm", market.algorithm.id, "--dataset", market.dataset.id, *arguments,
+            )  # fmt: skip
+        yes_flag = ["--yes"] if yes else []
+        monkeypatch.setattr(
+            sys,
+            "argv",
+            ["run_job.py", "--network", "development", "-o", str(tmp_path / output), *yes_flag, *arguments],
+        )
+        with pytest.raises(SystemExit) as caught:
+            command.main()
+        return int(caught.value.code or 0)
+
+    return SimpleNamespace(run=run, runner=runner, node=node, chain=world.chain, folder=tmp_path, world=world)
+
+
+def ocean(chain, address=BUYER.address) -> int:
+    return chain.contract("OceanToken", chain.addresses.ocean).functions.balanceOf(address).call()
+
+
+def escrowed(chain) -> tuple[int, int]:
+    escrow = chain.contract("Escrow", chain.addresses.escrow)
+    return tuple(escrow.functions.getUserFunds(BUYER.address, chain.addresses.ocean).call())
+
+
+def orders(chain, ddo, since: int) -> int:
+    """Orders of an asset after a block; eth-tester reads every block that it is asked about, so no others."""
+    token = chain.contract("ERC20Template", ddo.services[0].datatoken_address)
+    logs = chain.web3.eth.get_logs({"address": token.address, "fromBlock": since + 1, "toBlock": "latest"})
+    topic = chain.web3.keccak(text="OrderStarted(address,address,uint256,uint256,uint256,address,uint256)")
+    return sum(1 for log in logs if log["topics"][0] == topic)
+
+
+def written(folder: Path) -> bytes:
+    return b"\0".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def assert_no_secret(data: bytes) -> None:
+    """No form in which a program might write down the key."""
+    number = int(BUYER_KEY, 16)
+    raw = number.to_bytes(32, "big")
+    for form in (BUYER_KEY[2:].encode(), str(number).encode(), raw, repr(raw).encode()):
+        assert form.lower() not in data.lower()
+
+
+@pytest.mark.slow
+def test_a_paid_job_on_real_pictures_costs_what_was_planned(shop, capfd, monkeypatch):
+    """Buy, order, pay, run in a process of its own, fetch, verify; the node takes a fee of its own."""
+    monkeypatch.setattr(shop.node, "runner", ProcessRunner())
+    before, locked = ocean(shop.chain), escrowed(shop.chain)
+    block = shop.chain.web3.eth.block_number
+    code = shop.run("--paid", "--seconds", "600", "--set", "method=pixelate", "--set", "cells=4")
+    out, err = capfd.readouterr()
+    assert code == 0, err
+    assert "verified: 2 outputs" in out
+    outputs = shop.folder / "results" / "outputs"
+    manifest = Manifest.model_validate_json((outputs / "manifest.json").read_bytes())
+    assert manifest.counts.redacted == 1
+    assert manifest.counts.faces >= 5
+    assert manifest.configuration["cells"] == "4"
+    assert sorted(path.name for path in outputs.iterdir()) == ["000001.jpg", "000002.jpg", "manifest.json"]
+    log = (shop.folder / "results" / "logs" / "algorithm.log").read_text()
+    assert "method=pixelate" in log
+    assert log.startswith("UnionVeil") or log[0].isprintable()
+    # Two orders at 2 OCEAN with the node's fee, and ten minutes at half an OCEAN, locked in the escrow.
+    compute = 5 * WHOLE
+    assert before - ocean(shop.chain) == 2 * ORDER + max(compute - locked[0], 0)
+    assert escrowed(shop.chain)[1] - locked[1] == compute
+    assert orders(shop.chain, shop.world.sold.algorithm, block) == 1
+    assert orders(shop.chain, shop.world.sold.dataset, block) == 1
+    assert_no_secret(out.encode() + err.encode() + written(shop.folder))
+
+
+@pytest.mark.slow
+def test_as_a_person_runs_it(shop, world):
+    """A process of its own, an RPC over HTTP, an encrypted keystore; and no secret in anything it leaves."""
+    folder, password, addresses = shop.folder, "open-sesame-password", world.chain.addresses
+    keystore = Account.encrypt(BUYER_KEY, password, kdf="pbkdf2", iterations=1000)
+    (folder / "key.json").write_text(json.dumps(keystore))
+    entry = {
+        "chainId": world.chain.chain_id,
+        "ERC721Factory": addresses.factory,
+        "FixedPrice": addresses.fixed_rate,
+        "Dispenser": addresses.dispenser,
+        "Ocean": addresses.ocean,
+        "Escrow": addresses.escrow,
+    }
+    (folder / "addresses.json").write_text(json.dumps({"development": entry}))
+    left = folder / "left"
+
+    def run(rpc: RpcServer, network: str) -> subprocess.CompletedProcess[str]:
+        options = {
+            "--network": network,
+            "--rpc-url": rpc.url,
+            "--node-url": shop.node.url,
+            "--address-file": folder / "addresses.json",
+            "--keystore": folder / "key.json",
+            "--journal-dir": left / "journal",
+            "--algorithm": world.free.algorithm.id,
+            "--dataset": world.free.dataset.id,
+            "--output": left / "results",
+            "--seconds": 60,
+        }
+        words = [str(word) for pair in options.items() for word in pair]
+        return subprocess.run(
+            [sys.executable, REPOSITORY / "publish" / "run_job.py", "--paid", "--yes", *words],
+            env={"PATH": os.environ["PATH"], "HOME": str(folder), "KEYSTORE_PASSWORD": password},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    with RpcServer(world.chain) as rpc:
+        wrong = run(rpc, "sepolia")
+        assert wrong.returncode == 2
+        assert f"the RPC serves chain {world.chain.chain_id}, the network asked for is" in wrong.stderr
+        done = run(rpc, "development")
+        assert done.returncode == 0, done.stderr
+        assert "verified: 1 outputs" in done.stdout
+        rpc.is_down = True
+        down = run(rpc, "development")
+        assert down.returncode == 2
+        assert "the RPC at" in down.stderr
+    said = "".join(one.stdout + one.stderr for one in (wrong, done, down)).encode()
+    assert_no_secret(said + written(left))
+    assert password.encode() not in said + written(left)
+    assert b"rpc-secret" not in said + written(left)
+
+
+@pytest.mark.slow
+def test_free_compute_on_real_pictures(shop, capfd, monkeypatch):
+    monkeypatch.setattr(shop.node, "runner", ProcessRunner())
+    assert shop.run("--free", market=shop.world.free) == 0, capfd.readouterr().err
+
+
+@pytest.mark.engine
+def test_the_story_in_a_container(shop, image, capfd, monkeypatch):
+    """As a node runs it: user 1000, no network, read-only, no capabilities, 512 processes, no swap."""
+    monkeypatch.setattr(shop.node, "runner", DockerRunner(image))
+    code = shop.run("--free", market=shop.world.free)
+    out, err = capfd.readouterr()
+    assert code == 0, err
+    assert "verified: 2 outputs" in out
+
+
+def test_free_compute_costs_nothing_and_gets_the_parameters(shop, capfd):
+    before = ocean(shop.chain), shop.chain.web3.eth.get_transaction_count(BUYER.address)
+    assert shop.run("--free", "--set", "margin=0.3") == 0
+    assert "nothing: free compute asks for no order" in capfd.readouterr().err
+    assert (ocean(shop.chain), shop.chain.web3.eth.get_transaction_count(BUYER.address)) == before
+    (seen,) = shop.runner.seen
+    assert seen.parameters == {"margin": "0.3"}
+    assert seen.names == ["algoCustomData.json", "photos.zip"]
+    assert seen.environment == {}
+
+
+def test_the_same_command_again_verifies_and_starts_nothing(shop, capfd):
+    assert shop.run("--free") == 0
+    assert shop.run("--free") == 0
+    assert "was started already; --new starts another one" in capfd.readouterr().err
+    assert len(shop.node.jobs) == 1
+    assert shop.run("--free", "--new", output="again") == 0
+    assert len(shop.node.jobs) == 2
+
+
+def test_results_are_fetched_by_the_id_of_the_job(shop, capfd):
+    assert shop.run("--free", "--json") == 0
+    job_id = json.loads(capfd.readouterr().out)["job"]
+    assert shop.run("--job-id", job_id, output="elsewhere") == 0
+    assert (shop.folder / "elsewhere" / "outputs" / "000001.jpg").read_bytes() == b"safe"
+
+
+@pytest.mark.slow
+def test_orders_are_used_again_as_long_as_they_hold(shop, capfd, monkeypatch):
+    market, arguments = shop.world.free, ("--paid", "--seconds", "60")
+    assert shop.run(*arguments, market=market) == 0
+    block, before = shop.chain.web3.eth.block_number, ocean(shop.chain)
+    capfd.readouterr()
+    assert shop.run(*arguments, "--new", output="b", market=market) == 0
+    assert "still holds" in capfd.readouterr().err
+    assert before - ocean(shop.chain) == WHOLE // 2
+    # The node's fee has run out, the order has not.
+    monkeypatch.setattr(shop.node, "has_fee", lambda *_: False)
+    assert shop.run(*arguments, "--new", output="c", market=market) == 0
+    assert "is used again" in capfd.readouterr().err
+    assert before - ocean(shop.chain) == 2 * FEE + WHOLE
+    assert orders(shop.chain, market.dataset, block) == 0
+
+
+FEW = ("order the algorithm signed", "buy the data set's datatoken sent", "order the data set", "start")
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["few", pytest.param("signed", marks=pytest.mark.slow), pytest.param("sent", marks=pytest.mark.slow)],
+)
+def test_interrupted_after_each_step_and_resumed_pays_once(shop, monkeypatch, capfd, moment):
+    """Killed once at every moment: when a transaction was signed, or sent, and when a step is done."""
+    seen: list[str] = []
+
+    def interrupt(name: str) -> None:
+        is_done = not name.endswith((" signed", " sent"))
+        if name not in seen and (name in FEW if moment == "few" else name.endswith(moment) or is_done):
+            seen.append(name)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(session, "Journal", functools.partial(Journal, on_step=interrupt))
+    market = shop.world.sold
+    before, block = ocean(shop.chain), shop.chain.web3.eth.block_number
+    locked = escrowed(shop.chain)
+    runs = 0
+    while (code := shop.run("--paid", "--seconds", "120", "--environment", ENVIRONMENT)) == 130:
+        runs += 1
+        assert runs < 60
+    out, err = capfd.readouterr()
+    assert code == 0, err
+    steps = {"order the algorithm", "order the data set", "start"}
+    assert set(FEW if moment == "few" else steps | {f"order the algorithm {moment}"}) <= set(seen)
+    assert runs == len(seen)
+    if moment != "few":
+        # Four an order: two allowances, the datatoken bought, the order itself. Three for the escrow.
+        assert sum(name.endswith(moment) for name in seen) == 2 * 4 + 3
+    assert orders(shop.chain, market.algorithm, block) == 1
+    assert orders(shop.chain, market.dataset, block) == 1
+    deposit = max(WHOLE - locked[0], 0)
+    assert before - ocean(shop.chain) == 2 * ORDER + deposit
+    assert escrowed(shop.chain)[1] - locked[1] == WHOLE
+    assert len(shop.node.jobs) == 1
+    assert_no_secret(out.encode() + err.encode() + written(shop.folder))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param("/api/services/compute", marks=pytest.mark.slow), "/api/services/freeCompute"],
+)
+def test_a_lost_answer_to_the_start_starts_nothing_twice(shop, path, capfd):
+    """The node starts the job, and its answer never comes."""
+
+    def drop(received) -> None:
+        if received.method == "POST" and received.path == path:
+            raise ConnectionAbortedError
+
+    shop.node.after = drop
+    mode = "--free" if "free" in path else "--paid"
+    assert shop.run(mode, "--seconds", "60") == 0, capfd.readouterr().err
+    assert len(shop.node.jobs) == 1
+
+
+def test_a_lost_answer_is_looked_for_by_the_next_run(shop, capfd):
+    def drop(received) -> None:
+        if received.path == "/api/services/freeCompute":
+            shop.node.fault = lambda received: b"[]" if received.path == "/api/services/compute" else None
+            raise ConnectionAbortedError
+
+    shop.node.after = drop
+    assert shop.run("--free") == 2
+    assert "gives no answer" in capfd.readouterr().err
+    shop.node.fault = lambda _: None
+    assert shop.run("--free") == 0
+    assert len(shop.node.jobs) == 1
+
+
+def test_a_changed_algorithm_file_is_not_trusted_any_more(shop, capfd):
+    """The file behind the address changed after the data set trusted it."""
+    content = shop.world.files.content
+    main = content["main.py"]
+    content["main.py"] = main + b"# changed\n"
+    try:
+        for mode in ("--free", "--paid"):
+            assert shop.run(mode) == 2
+            error = capfd.readouterr().err
+            assert "does not trust the algorithm" in error
+            assert "its files changed" in error
+    finally:
+        content["main.py"] = main
+    assert shop.node.jobs == {}
+
+
+def test_an_algorithm_that_the_data_set_does_not_name(shop, capfd):
+    stranger = replace(shop.world.sold, algorithm=shop.world.free.algorithm)
+    assert shop.run("--free", market=stranger) == 2
+    assert "it is not among those it names" in capfd.readouterr().err
+
+
+def test_the_node_refuses_what_the_client_let_through(shop, capfd):
+    """The node's own check of trust: the data set that the client sees trusts every algorithm."""
+
+    def open_to_all(received, value):
+        if received.path.endswith(shop.world.sold.dataset.id):
+            value = json.loads(json.dumps(value))
+            value["services"][0]["compute"]["publisherTrustedAlgorithmPublishers"] = ["*"]
+        return value
+
+    shop.node.change = open_to_all
+    stranger = replace(shop.world.sold, algorithm=shop.world.free.algorithm)
+    assert shop.run("--paid", market=stranger) == 2
+    assert "not allowed to run on the dataset" in capfd.readouterr().err
+
+
+def test_nothing_is_signed_where_nobody_confirms(shop, capfd):
+    count = shop.chain.web3.eth.get_transaction_count(BUYER.address)
+    assert shop.run("--paid", yes=False) == 2
+    assert "nobody is there to confirm" in capfd.readouterr().err
+    assert shop.chain.web3.eth.get_transaction_count(BUYER.address) == count
+    assert shop.node.jobs == {}
+
+
+def test_no_funds(shop, capfd, monkeypatch):
+    poor = Account.create()
+    introduce(shop.chain, poor)
+    monkeypatch.setenv("PRIVATE_KEY", poor.key.hex())
+    assert shop.run("--paid") == 2
+    error = capfd.readouterr().err
+    assert f"account {poor.address} has 0 OCEAN and needs 3" in error
+    shop.chain.mint_ocean(poor.address, 100 * WHOLE)
+    assert shop.run("--paid", "--seconds", "60") == 2
+    assert f"account {poor.address} has 0 ETH and needs" in capfd.readouterr().err
+
+
+def test_a_reverted_transaction_stops_before_the_next(shop, capfd, monkeypatch):
+    """The order is refused by its contract: the provider's signature is wrong."""
+    real = shop.node.provider_fee
+    cheated = {"providerFeeAmount": "7"}
+    monkeypatch.setattr(shop.node, "provider_fee", lambda service: {**real(service), **cheated})
+    monkeypatch.setattr(shop.node, "is_order", lambda *_: False)
+    assert shop.run("--paid", "--seconds", "60") == 2
+    error = capfd.readouterr().err
+    assert "order the algorithm" in error
+    assert "Invalid provider fee" in error
+    assert shop.node.jobs == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"escrowAddress": "0x" + "66" * 20}, "which is not Ocean's escrow"),
+        ({"payee": "0x" + "66" * 20}, "to be paid instead of its environment"),
+        ({"chainId": 1}, "on chain 1, which is not Ocean's escrow"),
+        ({"amount": "-5"}, "payment.amount"),
+    ],
+)
+def test_a_node_that_wants_to_be_paid_in_another_way(shop, capfd, change, sentence):
+    shop.node.change = lambda received, value: (
+        {**value, "payment": {**value["payment"], **change}} if "initialize" in received.path else value
+    )
+    count = shop.chain.web3.eth.get_transaction_count(BUYER.address)
+    assert shop.run("--paid") == 2
+    assert sentence in capfd.readouterr().err
+    assert shop.chain.web3.eth.get_transaction_count(BUYER.address) == count
+
+
+def test_an_asset_of_another_chain(shop, capfd):
+    shop.node.change = lambda received, value: {**value, "chainId": 1} if "/ddo/" in received.path else value
+    assert shop.run("--free") == 2
+    assert "is on chain 1, the network is chain" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--set", "method=erase"], "method: 'erase' is not one of"),
+        (["--set", "metod=fill"], "did you mean 'method'?"),
+        (["--set", "method"], "write each parameter once, as NAME=VALUE"),
+        (["--set", "digest_salt=x"], "is not offered by the compute job"),
+        (["--environment", "none"], "has no environment none"),
+        (["--free", "--seconds", "601"], "runs jobs for at most 600 s"),
+        (["--paid", "--token", "0x" + "1" * 40], "offers no paid environment"),
+    ],
+)
+def test_wrong_wishes_are_one_sentence(shop, capfd, arguments, sentence):
+    assert shop.run(*arguments) == 2
+    error = capfd.readouterr().err
+    assert sentence in error
+    assert "Traceback" not in error
+    assert shop.node.jobs == {}
+
+
+def test_a_node_without_compute(shop, capfd):
+    shop.node.offers_free, shop.node.price = False, None
+    assert shop.run() == 2
+    assert "offers no environment paid on chain" in capfd.readouterr().err
+    shop.node.fault = lambda received: b"[]" if "Environments" in received.path else None
+    assert shop.run() == 2
+    assert "runs no compute jobs" in capfd.readouterr().err
+
+
+def test_the_environments_are_listed_with_prices(shop, capfd):
+    assert shop.run("--list-environments") == 0
+    out = capfd.readouterr().out
+    assert "free, up to 600 s" in out
+    assert f"paid in {shop.chain.addresses.ocean}, up to 3600 s: 0.5 a minute for each cpu" in out
+
+
+def test_a_job_that_fails_says_why_and_keeps_its_log(shop, capfd):
+    shop.runner.code, shop.runner.log = 2, b"reading\nunionveil: no photo here\n"
+    assert shop.run("--free") == 2
+    assert "exit code 2; it said: unionveil: no photo here" in capfd.readouterr().err
+    assert (shop.folder / "results" / "logs" / "algorithm.log").read_bytes() == shop.runner.log
+
+
+def test_data_that_is_gone_is_the_nodes_failure(shop, capfd):
+    content = shop.world.files.content
+    photos = content.pop("photos.zip")
+    try:
+        assert shop.run("--free") == 2
+    finally:
+        content["photos.zip"] = photos
+    assert "Data provisioning failed (status 31)" in capfd.readouterr().err
+
+
+def test_altered_outputs_are_not_kept(shop, capfd):
+    shop.runner.altered = True
+    assert shop.run("--free") == 2
+    assert "'000001.jpg' was altered" in capfd.readouterr().err
+    assert not (shop.folder / "results" / "outputs").exists()
+
+
+def test_outputs_that_changed_after_they_were_fetched_are_named(shop, capfd):
+    assert shop.run("--free") == 0
+    (shop.folder / "results" / "outputs" / "000001.jpg").write_bytes(b"xxxx")
+    assert shop.run("--free") == 2
+    assert "'000001.jpg' was altered" in capfd.readouterr().err
+
+
+def test_a_job_of_somebody_else(shop, capfd, monkeypatch):
+    assert shop.run("--free", "--json") == 0
+    job_id = json.loads(capfd.readouterr().out)["job"]
+    monkeypatch.setenv("PRIVATE_KEY", Account.create().key.hex())
+    assert shop.run("--job-id", job_id) == 2
+    assert "belongs to another account" in capfd.readouterr().err
+
+
+def test_a_lost_book_of_orders_costs_no_more_than_an_order(tmp_path, world):
+    book = OrderBook(tmp_path / "orders.jsonl")
+    chain = world.chain
+    token = "0x" + "11" * 20
+    assert book.find(chain, token, "s", token) is None
+    book.add(chain, token, "s", token, "0x01")
+    book.add(chain, token, "s", token, "0x02")
+    half = (tmp_path / "orders.jsonl").read_bytes() + b'\n{"key": ["half'
+    (tmp_path / "orders.jsonl").write_bytes(half)
+    assert book.find(chain, token.upper().replace("X", "x"), "s", token) == "0x02"
+    assert book.find(chain, token, "other", token) is None

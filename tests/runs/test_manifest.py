@@ -1,0 +1,90 @@
+import json
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from paths import REPOSITORY
+from unionveil import AnonymizeConfig, Anonymized, Detections
+from unionveil.formats import ImageFormat
+from unionveil.models.cards import CARDS
+from unionveil.runs.manifest import Manifest, ManifestBuilder, RejectedRecord, redacted_record, salted_digest
+
+
+def build(count=2):
+    config = AnonymizeConfig()
+    builder = ManifestBuilder(config)
+    faces = Detections.of([[1.26, 2, 30.04, 40]], [0.98765])
+    for number in range(1, count + 1):
+        outcome = Anonymized(
+            b"data", ImageFormat.JPEG, (64, 48), (faces if number == 1 else Detections.empty(),)
+        )
+        builder.add(redacted_record(number, f"{number:06d}.jpg", outcome, config, None))
+    builder.add(RejectedRecord(input=count + 1, reason="unreadable", detail="the file is empty"))
+    return builder
+
+
+def test_what_is_written_can_be_read_as_the_model():
+    manifest = Manifest.model_validate_json(build().to_bytes())
+    assert manifest.counts.inputs == 3
+    assert (manifest.counts.redacted, manifest.counts.without_face, manifest.counts.faces) == (1, 1, 1)
+    assert manifest.counts.rejected == {"unreadable": 1}
+    assert manifest.models[0].sha256 == CARDS["retinaface"].sha256
+    assert manifest.items[0].faces[0].xyxy == (1.3, 2.0, 30.0, 40.0)
+    assert manifest.items[0].faces[0].score == 0.988
+    assert AnonymizeConfig.from_parameters(manifest.configuration) == AnonymizeConfig()
+
+
+def test_the_threshold_that_counted_is_said_whether_asked_for_or_not():
+    card = CARDS["retinaface"]
+    by_default = ManifestBuilder(AnonymizeConfig())
+    asked = ManifestBuilder(AnonymizeConfig(threshold=0.25))
+    assert Manifest.model_validate_json(by_default.to_bytes()).models[0].threshold == card.threshold
+    assert Manifest.model_validate_json(asked.to_bytes()).models[0].threshold == 0.25
+
+
+def test_an_empty_run_has_a_valid_manifest():
+    builder = ManifestBuilder(AnonymizeConfig())
+    assert Manifest.model_validate_json(builder.to_bytes()).counts.inputs == 0
+
+
+def test_the_published_schema_is_the_models():
+    published = json.loads((REPOSITORY / "metadata" / "manifest.schema.json").read_text())
+    assert published == Manifest.model_json_schema(), "run `make schemas`"
+    published = json.loads((REPOSITORY / "metadata" / "config.schema.json").read_text())
+    assert published == AnonymizeConfig.model_json_schema(), "run `make schemas`"
+
+
+def test_nothing_that_changes_from_run_to_run_is_in_it():
+    assert build().to_bytes() == build().to_bytes()
+
+
+def test_a_salted_digest_needs_the_salt():
+    assert salted_digest(b"photo", "salt") == salted_digest(b"photo", "salt")
+    assert (
+        len(
+            {
+                salted_digest(b"photo", "salt"),
+                salted_digest(b"photo", "pepper"),
+                salted_digest(b"other", "salt"),
+            }
+        )
+        == 3
+    )
+
+
+def test_scores_beyond_one_cannot_slip_in():
+    outcome = Anonymized(b"", ImageFormat.PNG, (1, 1), (Detections.of(np.zeros((1, 4)), [1.0000001]),))
+    assert redacted_record(1, "x.png", outcome, AnonymizeConfig(), None).faces[0].score == 1.0
+
+
+def test_readers_accept_what_later_versions_add():
+    later = json.loads(build().to_bytes())
+    assert later["schema_version"] == "1.1"
+    later["schema_version"] = "1.7"
+    later["shards"] = 3
+    later["items"][0]["faces"][0]["kind"] = "plate"
+    assert Manifest.model_validate_json(json.dumps(later)).counts.inputs == 3
+    later["schema_version"] = "2.0"
+    with pytest.raises(ValidationError, match="schema_version"):
+        Manifest.model_validate_json(json.dumps(later))

@@ -1,0 +1,150 @@
+"""What must never be, and how long a function may get."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from paths import REPOSITORY
+
+CORE = REPOSITORY / "algorithm" / "unionveil"
+
+NETWORK = {"urllib", "http", "socket", "ssl", "requests", "httpx", "aiohttp"}
+FILES = {"pathlib", "os", "tempfile", "shutil", "glob"}
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the core by its dotted name."""
+    found = {}
+    for path in CORE.rglob("*.py"):
+        parts = path.relative_to(CORE.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+@cache
+def imports(name: str, *, lazy: bool) -> frozenset[str]:
+    """Modules that a module imports: when it is loaded, or also inside of functions."""
+    path = modules()[name]
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    found: set[str] = set()
+    for node in _nodes(ast.parse(path.read_text()), lazy=lazy):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")
+            base = parents[: len(parents) - node.level + 1] if node.level else []
+            source = ".".join([*base, *([node.module] if node.module else [])])
+            submodules = {f"{source}.{alias.name}" for alias in node.names} & modules().keys()
+            found |= submodules if len(submodules) == len(node.names) else {source, *submodules}
+    return frozenset(found)
+
+
+def _nodes(tree: ast.AST, *, lazy: bool) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.FunctionDef) and not lazy:
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+            continue
+        yield child
+        yield from _nodes(child, lazy=lazy)
+
+
+@cache
+def reached(name: str) -> frozenset[str]:
+    """Modules of the core that are loaded with a module."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        new = (imports(waiting.pop(), lazy=False) & modules().keys()) - found
+        found |= new
+        waiting += new
+    return frozenset(found)
+
+
+def tops(names: frozenset[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names}
+
+
+def importers(packages: set[str]) -> list[str]:
+    return sorted(name for name in modules() if tops(imports(name, lazy=True)) & packages)
+
+
+def test_there_is_no_import_circle():
+    assert not [name for name in modules() if name in reached(name)]
+
+
+def test_the_pipeline_reaches_no_file():
+    # Contents, models, overlay pictures, libraries and limits of the machine are found by these alone.
+    apart = {
+        f"unionveil.{name}"
+        for name in (
+            *("content", "engines.resources", "redact.overlay", "images.coefficients"),
+            *("models.cards", "models.session", "models.store"),
+        )
+    }
+    middle = reached("unionveil.pipeline") - apart
+    assert not any(name.startswith(("unionveil.files", "unionveil.runs")) for name in middle)
+    assert not set(importers(FILES)) & (middle - {"unionveil.detect.yolo"})  # its card names a path
+
+
+@pytest.mark.parametrize("folder", ["images", "redact", "detect"])
+def test_pixels_know_no_network(folder):
+    assert not [name for name in importers(NETWORK) if name.startswith(f"unionveil.{folder}")]
+
+
+def test_only_the_store_of_models_knows_a_network():
+    assert importers(NETWORK) == ["unionveil.models.store"]
+
+
+def test_the_core_knows_no_chain_and_the_product_no_torch():
+    assert not importers({"web3", "eth_account", "unionveil_ocean", "torch"})
+
+
+def test_only_the_session_imports_onnx_runtime():
+    assert importers({"onnxruntime"}) == ["unionveil.models.session"]
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "unionveil",
+        "unionveil.config",
+        "unionveil.content",
+        "unionveil.files.sources",
+        "unionveil.runs.manifest",
+        "unionveil.engines.pool",
+    ],
+)
+def test_settings_readers_and_engines_load_no_model_and_no_codec(module):
+    heavy = ("onnxruntime", "cv2", "PIL", "tifffile", "torch")
+    code = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_functions_stay_short():
+    lengths = sorted(
+        _body_lines(node)
+        for path in modules().values()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+    )
+    assert lengths[-1] <= 50
+    assert lengths[int(0.9 * len(lengths))] <= 20
+
+
+def _body_lines(node: ast.FunctionDef) -> int:
+    """Lines of a function without its docstring."""
+    total = (node.end_lineno or node.lineno) - node.lineno + 1
+    first = node.body[0]
+    if ast.get_docstring(node) is None or first.end_lineno is None:
+        return total
+    return total - (first.end_lineno - first.lineno + 1)

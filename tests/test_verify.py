@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from job_archives import GOOD, archive, good_members
+from unionveil.errors import ResultsError
+from unionveil.files.unpack import unpack
+from unionveil.verify import verify
+
+
+def unpacked(tmp_path, **changed):
+    unpack(archive(tmp_path, *good_members(**changed)), tmp_path / "out")
+    return tmp_path / "out"
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"a": b"eno"}, "'a' was altered"),
+        ({"a": b"one!"}, "'a' has 4 bytes"),
+        ({"a": None}, "'a' is missing"),
+        ({"extra": b"hello"}, "'extra' is there but not in manifest.json"),
+        ({"manifest.json": None}, "the run did not finish"),
+        ({"manifest.json": b"{}"}, "is not a manifest of UnionVeil"),
+        ({"manifest.json": GOOD["manifest.json"].replace(b'"inputs": 3', b'"inputs": 4')}, "totals"),
+        ({"manifest.json": GOOD["manifest.json"].replace(b'"output":"a"', b'"output":"../a"')}, "leads out"),
+    ],
+)
+def test_everything_that_does_not_fit_the_manifest_is_named(tmp_path, changed, sentence):
+    with pytest.raises(ResultsError, match=sentence):
+        verify(unpacked(tmp_path, **changed))
+
+
+def test_all_that_does_not_fit_is_named_at_once(tmp_path):
+    with pytest.raises(ResultsError) as caught:
+        verify(unpacked(tmp_path, a=b"eno", b=None, extra=b"x"))
+    assert len(caught.value.issues) == 3
