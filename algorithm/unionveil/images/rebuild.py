@@ -6,10 +6,11 @@ import struct
 from dataclasses import dataclass, replace
 
 from ..errors import ImageTooLarge
-from . import av1, hevc, isobmff
+from . import av1, isobmff
 from .coded import Cicp, NotAccounted
 from .icc import clean_profile
 from .isobmff import Container, Item
+from .parameter_sets import named_colours
 from .sequence import read_track
 from .still import (
     Still,
@@ -131,7 +132,7 @@ def _unaccounted(data: bytes, container: Container) -> Rebuilt:
 def _coded_colours(item: Item) -> Cicp | None:
     if item.kind == b"av01":
         return av1.named_colours(item.data)
-    return hevc.named_colours((item.bodies(b"hvcC") or [b""])[0])
+    return named_colours((item.bodies(b"hvcC") or [b""])[0])
 
 
 def _configured(item: Item) -> tuple[int | None, int | None]:
