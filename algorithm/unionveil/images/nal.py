@@ -33,6 +33,7 @@ def escape(rbsp: bytes) -> bytes:
 
 
 def kind_of(unit: bytes) -> int:
+    """`nal_unit_type` (table 7-1)."""
     return unit[0] >> 1 & 63
 
 

@@ -68,7 +68,7 @@ def named_colours(hvcc: bytes) -> Cicp | None:
     """Colours that the first sequence parameter set of an `hvcC` box names, if it is understood."""
     try:
         units = _read_configuration(hvcc)
-    except (ValueError, IndexError, struct.error):
+    except (NotAccounted, ValueError, IndexError, struct.error):
         return None
     for number in range(16):
         with suppress(NotAccounted, ValueError):
@@ -103,6 +103,7 @@ def _read_configuration(body: bytes) -> tuple[bytes, ...]:
 
 
 def write_configuration(sps: Sps, pps: Pps) -> bytes:
+    """The body of an `hvcC` box with these parameter sets."""
     units = {_VPS: _write_vps(sps.profile), _SPS: sps.unit, _PPS: pps.unit}
     arrays = b"".join(struct.pack(">BHH", 0x80 | kind, 1, len(unit)) + unit for kind, unit in units.items())
     return (
