@@ -11,7 +11,7 @@ import unionveil
 from unionveil import AnonymizeConfig, Anonymized, Anonymizer, Detections, Rejected, load
 from unionveil.boxes import cover_pixels, iou
 from unionveil.content import FileContent
-from unionveil.images import Patch, decode
+from unionveil.images import Patch, decode, rgb_views
 from unionveil.images.orientation import upright
 from unionveil.redact import load_redactor
 
@@ -29,7 +29,7 @@ def test_every_format_is_redacted_in_every_frame(name, make_anonymizer):
     for frame in after.frames:
         width, height = frame.size_wh
         inside = frame.pixels[int(0.35 * height) : int(0.65 * height), int(0.35 * width) : int(0.55 * width)]
-        (view,) = type(frame)(inside, frame.colour).rgb_views()[:1]
+        view = next(rgb_views(type(frame)(inside, frame.colour), after.rendering))
         # Black; lossy formats let a little of the surroundings in.
         assert view.mean() < 12, name
         if frame.colour.has_alpha:

@@ -6,6 +6,7 @@ container; any other is encoded anew, in its depth and with its colours.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -28,7 +29,7 @@ from .sequence import settle
 from .still import Layer, read_still, write_still
 from .tails import check_tails, end_exactly
 
-__all__ = ["read"]
+__all__ = ["decode_in_8_bits", "read"]
 
 _SETTINGS: tuple[tuple[int, int | None], ...] = ((90, None), (95, None), (99, None), (100, 444))
 """Quality and chroma sampling of outputs, the next where one does not look like its picture (`lossy.py`);
@@ -52,6 +53,11 @@ def read(data: bytes, max_pixels: float) -> Picture:
         lossy_writer(frames, encode, lambda: rebuilt.source if accounted else None),
         Rendering(rebuilt.icc, rebuilt.cicp),
     )
+
+
+def decode_in_8_bits(data: bytes) -> tuple[Frame, ...]:
+    """All frames of an output, upright, by dav1d."""
+    return _decode(data, math.inf, 8)
 
 
 def _check_ends(rebuilt: Rebuilt, decode: Callable[[bytes], Pixels]) -> bool:
