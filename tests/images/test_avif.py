@@ -12,7 +12,8 @@ from PIL import Image
 import samples
 from containers import AVIF, changed, clap, encoded_anew, grid, only_item, save, untouched, with_property
 from unionveil import UnreadableImage
-from unionveil.images import Colour, Encoding, av1, decode, isobmff
+from unionveil.errors import OutputDiffers
+from unionveil.images import Colour, Encoding, Patch, av1, check_output, decode, isobmff
 from unionveil.images.isobmff import Item, Property, Reference
 from unionveil.images.lossy import luma_psnr_db
 
@@ -237,3 +238,26 @@ def test_a_profile_stays():
     for written in (untouched(picture), encoded_anew(picture)):
         with Image.open(io.BytesIO(written.data)) as image:
             assert image.info["icc_profile"] == picture.rendering.icc
+
+
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("axis", [None, 0, 1])
+@pytest.mark.parametrize("data", [PLAIN, DEEP], ids=["8", "10"])
+def test_turned_pictures_are_upright_and_pass_the_check(turns, axis, data):
+    def turn(item):
+        turned = [Property(b"irot", bytes([turns]), True)]
+        turned += [] if axis is None else [Property(b"imir", bytes([axis]), True)]
+        return replace(item, properties=(*item.properties, *turned))
+
+    expected = np.rot90(decode(data, LIMIT).frames[0].pixels, turns)
+    if axis is not None:
+        expected = expected[:, ::-1] if axis else expected[::-1]
+    picture = decode(changed(data, turn, AVIF), LIMIT)
+    assert np.array_equal(picture.frames[0].pixels, expected)
+    black = Patch(slice(8, 32), slice(8, 32), np.zeros((1, 1, 3), expected.dtype))
+    for patches in ([()], [(black,)]):
+        written = picture.write(patches)
+        check_output(written.data, picture, patches)
+        assert (written.encoding is Encoding.KEPT) is (patches == [()])
+    with pytest.raises(OutputDiffers):
+        check_output(picture.write([()]).data, picture, [(black,)])
