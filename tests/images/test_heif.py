@@ -318,3 +318,18 @@ def test_a_slice_of_another_picture_parameter_set_is_not_kept():
     item = with_property(only_item(PLAIN), b"hvcC", only_item(PLAIN).body(b"hvcC")[:22] + b"\x00")
     with pytest.raises(UnreadableImage):
         decode(single(item), LIMIT)
+
+
+def test_premultiplied_alpha_comes_back():
+    pixels = np.dstack([np.full((64, 128, 3), 100, np.uint8), np.full((64, 128), 200, np.uint8)])
+    container = isobmff.read(heic(pixels, quality=95))
+    alpha = next(each.source for each in container.references if each.kind == b"auxl")
+    prem = Reference(b"prem", container.primary, (alpha,))
+    data = isobmff.write(
+        replace(container, references=(*container.references, prem)), (b"heic", b"mif1", b"heic")
+    )
+    picture = decode(data, LIMIT)
+    assert np.abs(picture.frames[0].pixels[..., :3].astype(int) - 100 * 255 / 200).max() <= 3
+    for written in (untouched(picture), encoded_anew(picture)):
+        again = decode(written.data, LIMIT)
+        assert np.abs(again.frames[0].pixels.astype(int) - picture.frames[0].pixels).max() <= 3

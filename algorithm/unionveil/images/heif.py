@@ -134,7 +134,7 @@ def _divided(pixels: Pixels) -> Pixels:
     """Colours that were multiplied by alpha, as they are without it."""
     alpha = pixels[..., 3:].astype(np.float32)
     white = np.iinfo(pixels.dtype).max
-    colours = np.divide(pixels[..., :3] * np.float32(white), alpha, where=alpha > 0, out=np.zeros_like(alpha))
+    colours = pixels[..., :3] * np.float32(white) / np.maximum(alpha, 1)
     return np.concatenate([np.minimum(colours + 0.5, white).astype(pixels.dtype), pixels[..., 3:]], axis=2)
 
 
