@@ -25,7 +25,7 @@ _MAX_TILE_WIDTH, _MAX_TILE_AREA = 4096, 4096 * 2304
 
 @dataclass(frozen=True)
 class _Sequence:
-    """What a frame, the configuration and the container need to know of a sequence header.
+    """Fields of a sequence header that frames, the configuration and the container depend on.
 
     `colours_at` is the place in bits of primaries, transfer and matrix, where they are named.
     """

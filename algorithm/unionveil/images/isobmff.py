@@ -52,11 +52,11 @@ class Item:
     hidden: bool = False
 
     def bodies(self, kind: bytes) -> list[bytes]:
-        """What the properties of one kind hold."""
+        """Bodies of the properties of one kind."""
         return [each.body for each in self.properties if each.kind == kind]
 
     def body(self, kind: bytes) -> bytes | None:
-        """What the only property of a kind holds, if there is one.
+        """Body of the only property of a kind, if there is one.
 
         Raises:
             NotAccounted: there are several.
@@ -130,7 +130,7 @@ def _read(data: bytes) -> Container:
                 raise NotAccounted("a file with two headers")
             top.setdefault(box.kind, box)
     except _BeyondEnd as error:
-        # What is appended to a file need not be a box; what bears a box's name is cut off.
+        # Data appended to a file need not be boxes; a known name means that the box is cut off.
         if error.args[0] in _TOP_LEVEL:
             raise UnreadableImage("the picture is cut off") from error
     if b"moov" in top or b"moof" in top:
@@ -219,7 +219,7 @@ def _read_meta(parts: dict[bytes, bytes], data: bytes) -> Container:
 
 
 def _dict(pairs: Iterator[tuple[int, _Value]]) -> dict[int, _Value]:
-    """What belongs to each item. Decoders differ in which of two entries they take."""
+    """The entry of each item. Decoders differ in which of two they take."""
     found: dict[int, _Value] = {}
     for number, value in pairs:
         if number in found:

@@ -29,7 +29,7 @@ def lossy_writer(
     Args:
         frames: as decoded. While the writer runs they hold the patches; afterwards they are as before.
         encode: frames to bytes.
-        keep: a file with the same coded data, each byte of which is accounted for; None if there is none.
+        keep: a file with the same coded data, each byte of which is accounted for, or None.
     """
     anew = writer(frames, encode)
 

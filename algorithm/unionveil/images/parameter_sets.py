@@ -33,7 +33,7 @@ class _Profile:
 
 @dataclass(frozen=True)
 class Sps:
-    """What a slice, the configuration and the container need to know of a sequence parameter set."""
+    """Fields of a sequence parameter set that slices, the configuration and the container depend on."""
 
     number: int
     unit: bytes
@@ -50,7 +50,7 @@ class Sps:
 
 @dataclass(frozen=True)
 class Pps:
-    """What a slice needs to know of a picture parameter set."""
+    """Fields of a picture parameter set that slices depend on."""
 
     number: int
     sps: int

@@ -30,7 +30,7 @@ _CHROMA = (400, 420, 422, 444)
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """What is known of a file before its pixels are.
+    """A file before its pixels are decoded.
 
     Attributes:
         source: the file to decode.

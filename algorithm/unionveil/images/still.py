@@ -42,7 +42,7 @@ _OF_THE_PICTURE = frozenset(b"ispe pixi hvcC av1C colr".split())
 """Properties of coded samples, not of how they are shown."""
 
 _DROPPED = frozenset(b"ispe pixi colr hvcC av1C irot imir clap pasp auxC clli mdcv cclv amve".split())
-"""Properties that are written anew, or that nobody misses."""
+"""Properties that are written anew, or that viewers can do without."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Still:
         colours: its colour samples.
         alpha: its opacity, as large.
         premultiplied: whether the colours are multiplied by it.
-        crop_wh: columns and rows that are shown, from the top left corner; None for all. What is hidden is
-            part of the last blocks, or was written by our own encoder.
+        crop_wh: columns and rows that are shown, from the top left corner; None for all. The hidden
+            rest is part of the last blocks, or was written by our own encoder.
         transforms: name and argument of `irot` (quarter turns anticlockwise) and `imir` (axis), in order.
         cicp: colours that the container names.
         icc: colour profile.

@@ -57,7 +57,7 @@ class _Placed:
 
 @dataclass(frozen=True)
 class _File:
-    """What a WebP shows: one still picture, or the frames of an animation."""
+    """The content of a WebP: one still picture, or the frames of an animation."""
 
     frames: tuple[_Placed, ...]
     canvas_wh: tuple[int, int]
