@@ -181,6 +181,16 @@ def test_the_setting_reaches_the_pipeline(setting):
     assert load(AnonymizeConfig(check_outputs=setting))._check_outputs is (setting == "yes")
 
 
+def test_colours_out_of_gamut_pass():
+    """Their luma is not the grey of the colours that are shown."""
+    planes = [Image.new("L", PORTRAIT.size, level) for level in (200, 10, 250)]
+    wild = samples.save(Image.merge("YCbCr", planes), "JPEG", quality=95)
+    picture, patches, written = redacted(wild)
+    check_output(written, picture, patches)
+    with pytest.raises(OutputDiffers):
+        check_output(wild, picture, patches)
+
+
 def test_a_patch_of_no_pixels_passes():
     picture = decode(SHOWN["jpeg"], 1e7)
     nowhere = Patch(slice(5, 5), slice(7, 9), np.zeros((1, 1, 3), np.uint8))
