@@ -128,14 +128,19 @@ def write(frame: KeyFrame) -> bytes:
 def shortest(frame: KeyFrame, same: Callable[[KeyFrame], bool]) -> KeyFrame:
     """The picture with every partition cut to the shortest prefix that decodes equal.
 
+    A decoder may need bytes that change no pixel, as those of the rows below a picture whose height is not a
+    multiple of 16. The last ones of these become zeros.
+
     Args:
         frame: a picture for which `same` is true.
         same: whether a picture decodes, without error, to the same pixels. libwebp refuses a picture if one
             of its partitions ends before its last symbol.
     """
     for index in range(len(frame.partitions)):
-        size = _least(len(frame.partitions[index]), lambda size: same(_cut(frame, index, size)))  # noqa: B023
-        frame = _cut(frame, index, size)
+        for cut in (_cut, _clear):
+            whole, size = frame, len(frame.partitions[index])
+            size = _least(size, lambda size: same(cut(whole, index, size)))  # noqa: B023
+            frame = cut(frame, index, size)
     return frame
 
 
@@ -146,6 +151,17 @@ def _cut(frame: KeyFrame, index: int, size: int) -> KeyFrame:
         frame.partitions[index + 1 :],
     )
     return replace(frame, partitions=(*before, partition[:size], *behind))
+
+
+def _clear(frame: KeyFrame, index: int, size: int) -> KeyFrame:
+    """With zeros in place of all bytes of a partition from `size` on."""
+    before, partition, behind = (
+        frame.partitions[:index],
+        frame.partitions[index],
+        frame.partitions[index + 1 :],
+    )
+    zeros = bytes(len(partition) - size)
+    return replace(frame, partitions=(*before, partition[:size] + zeros, *behind))
 
 
 def _least(size: int, fits: Callable[[int], bool]) -> int:
