@@ -8,7 +8,7 @@ from PIL import Image
 
 import samples
 from containers import chunk, chunks, encoded_anew, riff, save, untouched
-from unionveil import UnreadableImage
+from unionveil import UnreadableImage, UnsupportedImage
 from unionveil.images import Colour, Encoding, decode
 from unionveil.images.lossy import luma_psnr_db
 
@@ -205,3 +205,9 @@ def test_the_first_exif_says_how_a_picture_is_turned():
 def test_damage_is_refused(data):
     with pytest.raises(UnreadableImage):
         decode(data, LIMIT)
+
+
+def test_a_canvas_that_no_frame_can_fill_is_named():
+    data = riff(vp8x(0x12, 16384, 64), ANIM, anmf(coded(samples.RGB, quality=80)))
+    with pytest.raises(UnsupportedImage, match="16383"):
+        decode(data, 1e9)

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from ..errors import UnreadableImage
+from ..errors import UnreadableImage, UnsupportedImage
 from ..formats import ImageFormat
 from . import vp8
 from .icc import clean_profile
@@ -28,6 +28,9 @@ __all__ = ["read"]
 _ICC_FLAG, _ALPHA_FLAG, _ANIMATION_FLAG = 0x20, 0x10, 0x02
 _KEEP_CANVAS, _OVERWRITE = 0x00, 0x02
 """Disposal and blending of frames: none, and none."""
+
+_MOST_SIDE = 16383
+"""Pixels of a side of a coded picture. The canvas of an animation may be larger."""
 
 _SETTINGS = (90, 95, 98, 100, None)
 """Quality of lossy outputs, the next where one does not look like its picture (`lossy.py`); None is without
@@ -73,6 +76,8 @@ def read(data: bytes, max_pixels: float) -> Picture:
         file, orientation = _read_file(data)
     except struct.error as error:
         raise UnreadableImage("the WebP is damaged: one of its parts is too short") from error
+    if max(file.canvas_wh) > _MOST_SIDE:
+        raise UnsupportedImage(f"an animated WebP of more than {_MOST_SIDE} pixels a side is not handled")
     frames = _decode(_write_file(file), max_pixels, orientation)
     lossless = all(frame.coded.lossless for frame in file.frames)
     encode = partial(_encode, file=file, lossless=lossless, max_pixels=max_pixels)
