@@ -24,7 +24,7 @@ from profiles import (
     texts,
     xyz,
 )
-from unionveil.images.icc import clean_profile, profile_cicp
+from unionveil.images.icc import clean_profile, models, profile_cicp
 
 LAB = {"connection": b"Lab "}
 CHAD = b"sf32\0\0\0\0" + struct.pack(">9i", *(round(v * 65536) for v in (1.05, 0, 0, 0, 1, 0, 0, 0, 0.8)))
@@ -193,6 +193,16 @@ def test_a_broken_way_back_is_dropped_alone():
     cleaned = clean_profile(data, 3)
     assert not {b"B2A0", b"gamt"} & set(tag_names(cleaned))
     assert np.array_equal(shown(cleaned, 3, 1), shown(matrix_profile(), 3, 1))
+
+
+def test_every_way_to_show_samples_is_listed():
+    table = lut16(3, 3, cube(3, 5, 65535), 5)
+    data = clean_profile(matrix_profile(more={b"A2B0": table, b"A2B2": table}), 3)
+    found = models(data, 3)
+    assert [(model.intent, model.tables) for model in found] == [(0, True), (2, True), (0, False)]
+    assert found[0].profile == data
+    assert found[2].profile == clean_profile(matrix_profile(), 3)
+    assert [(model.intent, model.tables) for model in models(clean_profile(INKS["mAB"], 4), 4)] == [(0, True)]
 
 
 @given(st.sampled_from(ALL), st.lists(st.tuples(st.integers(0, 2000), st.binary(min_size=1, max_size=6))))

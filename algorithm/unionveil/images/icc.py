@@ -9,10 +9,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-__all__ = ["clean_profile", "profile_cicp"]
+__all__ = ["Model", "clean_profile", "models", "profile_cicp"]
 
 _MOST_BYTES = 16 * 2**20
 """A JPEG cannot carry more (255 segments); large press profiles take 2 to 8 MB."""
@@ -27,6 +27,9 @@ _CLASSES = frozenset({b"scnr", b"mntr", b"prtr", b"spac"})
 
 _D50 = (0xF6D6, 0x10000, 0xD32D)
 """The profile connection space's illuminant as s15Fixed16 (clause 7.2.16)."""
+
+_TABLES = (b"A2B0", b"A2B1", b"A2B2")
+"""Device to connection space, by rendering intent (clause 9.2.1)."""
 
 _DESCRIPTION, _COPYRIGHT = "colour profile", "not stated"
 
@@ -70,6 +73,40 @@ def clean_profile(data: bytes, channels: int) -> bytes | None:
         return _write(_parse(data, channels), channels)
     except (_Malformed, struct.error):
         return None
+
+
+@dataclass(frozen=True)
+class Model:
+    """One of the ways in which a profile turns samples into colours.
+
+    Attributes:
+        profile: the profile, with this way as the first choice of readers.
+        intent: rendering intent, 0 perceptual, 1 colorimetric, 2 saturation.
+        tables: whether colours come from tables instead of curves and a matrix.
+    """
+
+    profile: bytes
+    intent: int
+    tables: bool
+
+
+def models(data: bytes, channels: int) -> list[Model]:
+    """All the ways in which viewers may show samples through a profile.
+
+    A profile can hold tables for three intents beside curves and a matrix. They should agree, but nothing
+    makes them, and viewers differ in which they take.
+
+    Args:
+        data: what `clean_profile` returned.
+        channels: as for `clean_profile`.
+    """
+    profile = _parse(data, channels)
+    intents = {name: intent for intent, name in enumerate(_TABLES) if name in profile.bodies}
+    found = [Model(data, intent, tables=True) for intent in intents.values()]
+    plain = {name: body for name, body in profile.bodies.items() if name not in _TABLES}
+    with suppress(_Malformed):
+        found.append(Model(_write(replace(profile, bodies=plain), channels), 0, tables=False))
+    return found
 
 
 def profile_cicp(data: bytes) -> tuple[int, int, int, bool] | None:
@@ -182,9 +219,7 @@ def _colour_tags(profile: _Profile, channels: int) -> dict[_Tag, bytes]:
 
 def _viewer_tags(channels: int) -> dict[_Tag, _Parser]:
     """The tags that a viewer reads to show a picture (clauses 8.3 to 8.6)."""
-    tables: dict[_Tag, _Parser] = {
-        name: lambda body: _table(body, b"mAB ", channels, 3) for name in (b"A2B0", b"A2B1", b"A2B2")
-    }
+    tables: dict[_Tag, _Parser] = {name: lambda body: _table(body, b"mAB ", channels, 3) for name in _TABLES}
     common: dict[_Tag, _Parser] = {b"wtpt": _xyz, b"chad": _matrix}
     match channels:
         case 1:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..detections import BoolArray, RgbImage
+from ..detections import BoolArray
 from ..formats import Encoding, ImageFormat
 
 __all__ = [
@@ -64,11 +63,14 @@ class Frame:
         pixels: `(H, W, C)` uint8 or uint16.
         colour: what the channels mean.
         duration_ms: how long an animation shows it; 0 in still pictures.
+        rendering: how its samples are to be shown, for a page that has a profile of its own; None takes the
+            picture's.
     """
 
     pixels: Pixels
     colour: Colour
     duration_ms: float = 0
+    rendering: Rendering | None = None
 
     def __post_init__(self) -> None:
         shape, dtype = self.pixels.shape, self.pixels.dtype
@@ -87,39 +89,6 @@ class Frame:
     def white(self) -> int:
         """Largest value of a channel."""
         return int(np.iinfo(self.pixels.dtype).max)
-
-    def rgb_views(self) -> list[RgbImage]:
-        """What a detector must see, as 8-bit RGB.
-
-        One array, or two where an alpha channel hides something: the colours as if all were opaque, because
-        a face under transparent pixels is still in the file, and the blend over mid-grey, because a face can
-        be drawn by the alpha channel alone.
-        """
-        pixels = _to_8_bit(self.pixels)
-        match self.colour:
-            case Colour.RGB:
-                return [pixels]
-            case Colour.GREY:
-                return [cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)]
-            case Colour.CMYK:
-                # Naive inks to light, enough to see a face: rgb = (1 - cmy) * (1 - k).
-                light = 255 - pixels.astype(np.uint16)
-                return [(light[..., :3] * light[..., 3:] // 255).astype(np.uint8)]
-        alpha = pixels[..., -1:]
-        colours = np.ascontiguousarray(np.broadcast_to(pixels[..., :-1], (*pixels.shape[:2], 3)))
-        if alpha.min() == 255:
-            return [colours]
-        share = alpha.astype(np.float32) / 255
-        return [colours, (colours * share + 128 * (1 - share)).astype(np.uint8)]
-
-
-def _to_8_bit(pixels: Pixels) -> npt.NDArray[np.uint8]:
-    if pixels.dtype == np.uint8:
-        return pixels.astype(np.uint8, copy=False)
-    # Scanners and sensors often use 10 to 14 of the 16 bits; unscaled, a face there would be black on black.
-    brightest = int(pixels.max(initial=1))
-    shift = max(0, brightest.bit_length() - 8)
-    return (pixels >> shift).astype(np.uint8)
 
 
 def swap_red_blue(pixels: Pixels) -> Pixels:

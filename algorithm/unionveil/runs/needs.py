@@ -10,10 +10,10 @@ __all__ = ["needed_bytes"]
 _COPIES = {
     ImageFormat.JPEG: 2.5,
     ImageFormat.PNG: 4.0,
-    ImageFormat.WEBP: 6.5,
+    ImageFormat.WEBP: 10.0,
     ImageFormat.TIFF: 4.0,
     ImageFormat.BMP: 4.0,
-    ImageFormat.GIF: 3.5,
+    ImageFormat.GIF: 6.0,
     ImageFormat.HEIC: 5.0,
     ImageFormat.AVIF: 5.0,
 }
