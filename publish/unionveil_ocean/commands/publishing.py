@@ -38,10 +38,16 @@ class AssetOptions:
         "--base-token", metavar="ADDRESS", help="ERC-20 of the price.  [default: OCEAN]"
     )
     allow: tuple[str, ...] = option(
-        "--allow", multiple=True, metavar="ADDRESS", help="Only these wallets may order."
+        "--allow",
+        multiple=True,
+        metavar="ADDRESS",
+        help="Only these wallets may order; a node with a policy server ignores it.",
     )
     deny: tuple[str, ...] = option(
-        "--deny", multiple=True, metavar="ADDRESS", help="These wallets may not order."
+        "--deny",
+        multiple=True,
+        metavar="ADDRESS",
+        help="These wallets may not order; a node with a policy server ignores it.",
     )
     timeout: int = option(
         "--timeout",

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ..assets.ddo import TrustedAlgorithm
+from ..assets.exposure import exposure_of
 from ..assets.publisher import Publisher
 from ..assets.trust import compute_service, misfits, read_trusted, served_ddo, with_trust
 from ..errors import SettingError
@@ -22,7 +23,7 @@ _algorithms = click.argument("algorithms", nargs=-1, required=True, metavar="ALG
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def trust() -> None:
-    """Adds or removes the algorithms that a data set trusts, and says what no longer fits."""
+    """Adds or removes the algorithms that a data set trusts, and names those that no longer fit."""
 
 
 @trust.command()
@@ -31,7 +32,10 @@ def trust() -> None:
     "--node-url", envvar="NODE_URL", show_envvar=True, required=True, metavar="URL", help="Ocean node."
 )
 def check(dataset: str, node_url: str) -> int:
-    """Compares every trusted algorithm with what it is now; exit code 1 if one no longer fits."""
+    """Compares every trusted algorithm with what it is now; exit code 1 if one no longer fits.
+
+    Warns where the node lets other code at the data set.
+    """
     with NodeClient(node_url) as node:
         _, compute = compute_service(served_ddo(node, dataset))
         bad = False
@@ -41,6 +45,8 @@ def check(dataset: str, node_url: str) -> int:
             click.echo(f"{entry.did}: {'; '.join(problems) or 'fits'}")
         for publisher in compute.publisher_trusted_algorithm_publishers:
             click.echo(f"every algorithm of data NFT {publisher}: trusted whatever it is")
+        for warning in exposure_of(node.environments()).warnings():
+            say(f"warning: {warning}")
     if bad:
         say("trust it again as it is now: python publish/trust.py add DATASET_DID ALGORITHM_DID")
     return 1 if bad else 0

@@ -176,6 +176,34 @@ def test_a_data_set_trusts_and_stops_trusting(world, files):
     assert "is not trusted by" in shown
 
 
+def test_a_data_set_is_not_put_where_everybody_may_compute_for_free(world, files):
+    _, result, _ = world.register("--yes", "--json")
+    arguments = (
+        *(*world.options, "--algorithm", json.loads(result)["did"], "--yes", "--json"),
+        *("--file-url", files.add(f"photos.zip?token={FILE_SECRET}", b"PK")),
+    )
+    closed, world.node.free_access = world.node.free_access, {"addresses": [], "accessLists": []}
+    before = world.nfts()
+    for hidden in ((), ("--encrypt-ddo", "--price", "2")):
+        code, _, shown = world.run("register_dataset", *arguments, *hidden)
+        assert code == 2
+        assert "anybody could read the original photos" in shown.splitlines()[-1]
+    assert world.nfts() == before
+    code, result, shown = world.run("register_dataset", *arguments, "--anybody-may-read-originals")
+    assert code == 0
+    assert "warning: anybody can read the original photos" in shown
+    dataset = json.loads(result)["did"]
+    code, result, shown = world.run("trust", "check", dataset, "--node-url", world.node.url)
+    assert (code, result.endswith(": fits\n")) == (0, True)
+    assert "warning: anybody can read the original photos" in shown
+
+    world.node.free_access, world.node.enables_network = closed, True
+    code, _, shown = world.run("register_dataset", *arguments, "--new")
+    assert code == 0
+    assert "warning: the accounts on the access list" in shown
+    assert "can reach the network, whatever the data set says" in shown
+
+
 def test_a_keystore_signs_and_a_wrong_password_does_not(world, monkeypatch):
     monkeypatch.delenv("PRIVATE_KEY")
     keystore = world.folder / "keystore.json"
