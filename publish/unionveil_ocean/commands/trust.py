@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -14,11 +15,19 @@ from ..assets.trust import compute_service, misfits, read_trusted, served_ddo, w
 from ..errors import SettingError
 from ..node.client import NodeClient
 from .options import FILE, takes
+from .publishing import hides, hiding_option
 from .report import confirm_plan, show_publication
 from .session import EMBEDDED, Session, SessionOptions, open_session, run_command, say
 
 _did = click.argument("dataset", metavar="DATASET_DID")
 _algorithms = click.argument("algorithms", nargs=-1, required=True, metavar="ALGORITHM_DID...")
+
+
+@dataclass(frozen=True)
+class ChangeOptions:
+    """How a data set is published again."""
+
+    encrypt_ddo: bool | None = hiding_option()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -60,25 +69,29 @@ def check(dataset: str, node_url: str) -> int:
     type=FILE,
     help="The algorithm's file as you reviewed it; the node must see the very same bytes.",
 )
-@takes(where=SessionOptions)
+@takes(change=ChangeOptions, where=SessionOptions)
 def add(
-    where: SessionOptions, dataset: str, algorithms: tuple[str, ...], algorithm_file: Path | None
+    where: SessionOptions,
+    change: ChangeOptions,
+    dataset: str,
+    algorithms: tuple[str, ...],
+    algorithm_file: Path | None,
 ) -> None:
     """Trusts algorithms as they are now; an earlier entry of the same DID is replaced."""
     _check_network(where)
     with open_session(where) as session:
-        _change(session, dataset, add=read_trusted(session.node, algorithms, algorithm_file))
+        _change(session, dataset, change, add=read_trusted(session.node, algorithms, algorithm_file))
 
 
 @trust.command()
 @_did
 @_algorithms
-@takes(where=SessionOptions)
-def remove(where: SessionOptions, dataset: str, algorithms: tuple[str, ...]) -> None:
+@takes(change=ChangeOptions, where=SessionOptions)
+def remove(where: SessionOptions, change: ChangeOptions, dataset: str, algorithms: tuple[str, ...]) -> None:
     """Stops trusting algorithms."""
     _check_network(where)
     with open_session(where) as session:
-        _change(session, dataset, remove=algorithms)
+        _change(session, dataset, change, remove=algorithms)
 
 
 def _check_network(where: SessionOptions) -> None:
@@ -87,7 +100,11 @@ def _check_network(where: SessionOptions) -> None:
 
 
 def _change(
-    session: Session, dataset: str, add: Sequence[TrustedAlgorithm] = (), remove: Sequence[str] = ()
+    session: Session,
+    dataset: str,
+    options: ChangeOptions,
+    add: Sequence[TrustedAlgorithm] = (),
+    remove: Sequence[str] = (),
 ) -> None:
     before = served_ddo(session.node, dataset)
     after, changes = with_trust(before, add, remove)
@@ -96,8 +113,10 @@ def _change(
     if after == before:
         click.echo("nothing to change")
         return
+    encrypt = hides(session, dataset, options.encrypt_ddo)
+    say(f"the DDO will be {'hidden' if encrypt else 'readable by everybody'} on the chain")
     with session.journal("trust", dataset) as journal:
-        publisher = Publisher(journal, session.node, report=say)
+        publisher = Publisher(journal, session.node, encrypt, say)
         gas = {"set metadata": publisher.revision_gas(after)}
         confirm_plan(session, f"trust: {after.metadata.name}", gas, after)
         show_publication(publisher.revise(before, after), session.chain.network)

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..errors import IndexingTimeout, MissingExtra, NodeError, SettingError
 from ..jsjson import JsonObject, stringify
-from .answers import Environment, FileInfo, Initialized, Job
+from .answers import Environment, FileInfo, Initialized, Job, indexed_transaction
 
 try:
     import httpx
@@ -199,7 +199,7 @@ class NodeClient:
         until = time.monotonic() + seconds
         while True:
             found = self.ddo(did)
-            if found is not None and (tx_hash is None or _indexed_transaction(found) == tx_hash.lower()):
+            if found is not None and (tx_hash is None or indexed_transaction(found) == tx_hash.lower()):
                 return found
             if time.monotonic() >= until:
                 raise IndexingTimeout(did, seconds)
@@ -387,12 +387,6 @@ def _is_hex(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _indexed_transaction(ddo: JsonObject) -> str | None:
-    event = (ddo.get("indexedMetadata") or {}).get("event") or ddo.get("event") or {}
-    found = event.get("txid") or event.get("tx")
-    return found.lower() if isinstance(found, str) else None
 
 
 def _said(text: str) -> str:
