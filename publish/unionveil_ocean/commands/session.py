@@ -146,7 +146,7 @@ def open_session(options: SessionOptions) -> Iterator[Session]:
         options.keystore, lambda: str(click.prompt("Keystore password", hide_input=True, err=True))
     )
     chain = connect(network, options.rpc_url, account, options.policy)
-    with NodeClient(options.node_url) as node:
+    with NodeClient(options.node_url, report=say) as node:
         yield Session(chain, node, options.journal_dir or default_folder(), options.yes)
 
 

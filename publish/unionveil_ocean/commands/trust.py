@@ -45,7 +45,7 @@ def check(dataset: str, node_url: str) -> int:
 
     Warns where the node lets other code at the data set.
     """
-    with NodeClient(node_url) as node:
+    with NodeClient(node_url, report=say) as node:
         _, compute = compute_service(served_ddo(node, dataset))
         bad = False
         for entry in compute.publisher_trusted_algorithms:

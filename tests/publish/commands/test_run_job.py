@@ -107,20 +107,27 @@ def shop(world, tmp_path, monkeypatch):
     monkeypatch.setattr(node, "price", 0.5)
     monkeypatch.setattr(node, "offers_free", True)
     monkeypatch.setattr(node, "change", lambda _, value: value)
+    monkeypatch.setattr(node, "rate_limit", None)
+    monkeypatch.setattr(node, "clock", node.clock)
+    monkeypatch.setattr(node, "refused", 0)
+    monkeypatch.setattr(node, "_window", (0.0, 0))
+    waited = SimpleNamespace(seconds=0.0)
     monkeypatch.setenv("PRIVATE_KEY", BUYER_KEY)
     node.requests.clear()
     node.jobs.clear()
     clients = []
 
+    def pause(seconds: float) -> None:
+        waited.seconds += seconds
+        time.sleep(min(seconds, 0.01))
+
     @contextmanager
     def open_session(options):
         account = load_account(options.keystore, lambda: "")
-        with NodeClient(node.url, timeout_seconds=20, pause=lambda _: None) as client:
+        with NodeClient(node.url, timeout_seconds=20, pause=pause) as client:
             clients.append(client)
             chain, journals = world.chain.as_account(account), options.journal_dir or tmp_path / "journal"
-            yield Session(
-                chain, client, journals, options.yes, lambda seconds: time.sleep(min(seconds, 0.01))
-            )
+            yield Session(chain, client, journals, options.yes, pause)
 
     monkeypatch.setattr(command, "open_session", open_session)
 
@@ -140,7 +147,15 @@ def shop(world, tmp_path, monkeypatch):
             command.main()
         return int(caught.value.code or 0)
 
-    return SimpleNamespace(run=run, runner=runner, node=node, chain=world.chain, folder=tmp_path, world=world)
+    return SimpleNamespace(
+        run=run,
+        runner=runner,
+        node=node,
+        chain=world.chain,
+        folder=tmp_path,
+        world=world,
+        waited=waited,
+    )
 
 
 def ocean(chain, address=BUYER.address) -> int:
@@ -290,6 +305,26 @@ def test_the_same_command_again_verifies_and_starts_nothing(shop, capfd):
     assert len(shop.node.jobs) == 1
     assert shop.run("--free", "--new", output="again") == 0
     assert len(shop.node.jobs) == 2
+
+
+@pytest.mark.parametrize("mode", ["--free", pytest.param("--paid", marks=pytest.mark.slow)])
+def test_a_job_of_ten_minutes_keeps_to_the_rate_limit_of_a_node(shop, capfd, mode):
+    """30 requests a minute; the job and the limit go by the time that the command waits."""
+
+    def last(*arguments):
+        until = shop.waited.seconds + 600
+        while shop.waited.seconds < until:
+            time.sleep(0.001)
+        return InstantRunner()(*arguments)
+
+    shop.node.runner = last
+    shop.node.rate_limit, shop.node.clock = 30, lambda: shop.waited.seconds
+    assert shop.run(mode, "--seconds", "600") == 0, capfd.readouterr().err
+    assert 600 <= shop.waited.seconds < 640
+    assert shop.node.refused == 0
+    results = [one for one in shop.node.requests if one.path.endswith("computeResult")]
+    nonces = [one for one in shop.node.requests if one.path.endswith("nonce")]
+    assert (len(results), len(nonces)) == (3, 1)
 
 
 def test_results_are_fetched_by_the_id_of_the_job(shop, capfd):
