@@ -497,9 +497,9 @@ def test_a_reverted_transaction_stops_before_the_next(shop, capfd, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"escrowAddress": "0x" + "66" * 20}, "which is not Ocean's escrow"),
+        ({"escrowAddress": "0x" + "66" * 20}, "which is not one of Ocean's escrows on"),
         ({"payee": "0x" + "66" * 20}, "to be paid instead of its environment"),
-        ({"chainId": 1}, "on chain 1, which is not Ocean's escrow"),
+        ({"chainId": 1}, "wants to be paid on chain 1, the network is chain"),
         ({"amount": "-5"}, "payment.amount"),
     ],
 )
