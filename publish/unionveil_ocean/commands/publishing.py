@@ -15,7 +15,7 @@ from ..assets.ddo import DDO, parse_ddo
 from ..assets.files import AlgorithmFile, UrlFile, read_metadata
 from ..assets.pricing import Free, pricing_of
 from ..assets.publisher import STATES, Plan, Publication, Publisher, State, is_hidden
-from ..chain.journal import move_away, read_result
+from ..chain.journal import read_result
 from ..errors import ChainError, SettingError
 from ..sandbox.rehearsal import rehearse
 from .options import CHECKOUT, option
@@ -181,9 +181,7 @@ def publish(session: Session, kind: str, asset: Asset, options: AssetOptions) ->
     """
     name = options.did or asset.metadata.name
     path = session.journal_path(kind, name)
-    if options.new and path.exists():
-        say(f"note: the journal of the earlier publication is now {move_away(path)}")
-    with session.journal(kind, name) as journal:
+    with session.journal(kind, name, anew=options.new) as journal:
         before = published_ddo(session, path, options.did) if options.update else None
         if before is not None:
             encrypt = hides(session, before.id, options.encrypt_ddo)

@@ -327,6 +327,53 @@ def test_a_job_of_ten_minutes_keeps_to_the_rate_limit_of_a_node(shop, capfd, mod
     assert (len(results), len(nonces)) == (3, 1)
 
 
+def test_a_folder_with_another_job_s_results_is_refused_before_anything_is_signed(shop, capfd):
+    """It was reported as verified: the outputs that lay there are whole, but of the first job."""
+    assert shop.run("--free", "--json") == 0
+    first = json.loads(capfd.readouterr().out)["job"]
+    journals = {path: path.read_bytes() for path in (shop.folder / "journal").rglob("job-*.json")}
+    assert len(journals) == 1
+    count = shop.chain.web3.eth.get_transaction_count(BUYER.address)
+    for arguments in (["--free", "--set", "margin=0.3"], ["--free", "--new"], ["--paid"]):
+        assert shop.run(*arguments) == 2
+        assert f"holds the results of job {first}; name another folder" in capfd.readouterr().err
+    assert len(shop.node.jobs) == 1
+    assert shop.chain.web3.eth.get_transaction_count(BUYER.address) == count
+    assert {path: path.read_bytes() for path in journals} == journals
+    assert shop.run("--free", "--set", "margin=0.3", "--json", output="second") == 0
+    second = json.loads(capfd.readouterr().out)["job"]
+    assert shop.run("--job-id", second) == 2
+    assert f"holds the results of job {first}" in capfd.readouterr().err
+    # Of its own job it takes the results as often as they are asked for.
+    assert shop.run("--job-id", first) == 0
+    assert shop.run("--free") == 0
+
+
+def test_a_folder_with_results_of_an_unknown_job_is_refused(shop, capfd):
+    (shop.folder / "results" / "outputs").mkdir(parents=True)
+    assert shop.run("--free") == 2
+    assert "no job.json that names their job" in capfd.readouterr().err
+    (shop.folder / "results" / "job.json").write_text("{}")
+    assert shop.run("--free") == 2
+    assert "does not name a job" in capfd.readouterr().err
+    assert shop.node.jobs == {}
+    # Files of somebody else's are not results.
+    (shop.folder / "used").mkdir()
+    (shop.folder / "used" / "notes.txt").write_text("mine")
+    assert shop.run("--free", output="used") == 0
+
+
+def test_another_job_that_is_not_begun_leaves_the_journal_of_the_first(shop, capfd):
+    assert shop.run("--free") == 0
+    assert shop.run("--free", "--new", output="again", yes=False) == 2
+    assert "nobody is there to confirm" in capfd.readouterr().err
+    assert shop.run("--free") == 0
+    assert "was started already" in capfd.readouterr().err
+    assert len(shop.node.jobs) == 1
+    assert shop.run("--free", "--new", output="again") == 0
+    assert "the journal of the earlier run is now" in capfd.readouterr().err
+
+
 def test_results_are_fetched_by_the_id_of_the_job(shop, capfd):
     assert shop.run("--free", "--json") == 0
     job_id = json.loads(capfd.readouterr().out)["job"]
