@@ -185,6 +185,83 @@ def test_other_terms_after_minting_are_refused(chain, node, tmp_path):
     run(algorithm(pricing_of("1", None, chain)), chain, node, path)
 
 
+OTHERS = {
+    "another file address": algorithm(url="https://files.example/other.py"),
+    "another description": algorithm(description="Words that were not published."),
+}
+
+
+@pytest.mark.parametrize("mistake", [*OTHERS, "another name or price", "hidden"])
+def test_a_mistaken_rerun_of_a_finished_publication_changes_nothing(chain, node, tmp_path, mistake):
+    path = tmp_path / "j.json"
+    done = run(algorithm(), chain, node, path)
+    text, nonce = path.read_bytes(), chain.next_nonce()
+    price = pricing_of("1", None, chain)
+    other = algorithm(price) if "price" in mistake else OTHERS.get(mistake, algorithm())
+    word = "--encrypt-ddo" if mistake == "hidden" else mistake
+    with pytest.raises(JournalError, match=f"{done.did} was published already, with .*{word}") as caught:
+        run(other, chain, node, path, encrypt=mistake == "hidden")
+    assert "--update publishes a new version of it, --new another asset" in str(caught.value)
+    assert path.read_bytes() == text
+    assert run(algorithm(), chain, node, path) == done
+    assert chain.next_nonce() == nonce
+
+
+@pytest.mark.parametrize("last", ["set metadata signed", "set metadata"])
+def test_a_publication_that_was_signed_is_finished_by_the_right_command_alone(chain, node, tmp_path, last):
+    path, before = tmp_path / "j.json", nfts(chain)
+
+    def interrupt(step):
+        if step == last:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        run(algorithm(), chain, node, path, interrupt)
+    text = path.read_bytes()
+    for other in OTHERS.values():
+        with pytest.raises(JournalError, match="finish it with the same settings as before"):
+            run(other, chain, node, path)
+    assert path.read_bytes() == text
+    run(algorithm(), chain, node, path)
+    assert nfts(chain) == before + 1
+
+
+@pytest.mark.parametrize("kind", ["update", "revision"])
+@pytest.mark.parametrize("last", ["set metadata signed", "set metadata sent", "read back"])
+def test_a_version_that_was_signed_gives_way_only_once_it_is_on_the_chain(chain, node, tmp_path, kind, last):
+    """Signed and perhaps sent: only the same again. In a block: the next one is another version."""
+    path, asset = tmp_path / "j.json", algorithm()
+    first = run(asset, chain, node, path)
+
+    def version(journal, words, before):
+        publisher = Publisher(journal, node)
+        changed = algorithm(description=words)
+        if kind == "update":
+            return publisher.update(changed, before)
+        return publisher.revise(before, before.revised(metadata=changed.metadata))
+
+    def interrupt(step):
+        if step == f"{kind} 1: {last}":
+            raise Interrupted
+
+    wanted, other = "The version that is wanted.", "A version by mistake, or later."
+    with Journal(path, chain, interrupt) as journal, pytest.raises(Interrupted):
+        version(journal, wanted, first.ddo)
+    text = path.read_bytes()
+    with Journal(path, chain) as journal:
+        if last != "read back":
+            with pytest.raises(JournalError, match="run that command again until it is done"):
+                version(journal, other, first.ddo)
+            assert path.read_bytes() == text
+            done = version(journal, wanted, first.ddo)
+            assert done.ddo.metadata.description == wanted
+            assert f"{kind} 2: compose" not in journal.steps
+        else:
+            done = version(journal, other, first.ddo)
+            assert done.ddo.metadata.description == other
+            assert f"{kind} 2: index" in journal.steps
+
+
 def test_two_runs_at_once_do_not_mint_twice(chain, tmp_path):
     path = tmp_path / "j.json"
     with Journal(path, chain), pytest.raises(JournalError, match="another run"), Journal(path, chain):
@@ -297,21 +374,6 @@ def test_the_gas_of_a_revision_is_estimated_in_the_form_that_is_sent(chain, node
         publisher.revise(first.ddo, parse_ddo(changed))
     planned, sent = measuring.lengths[-2:]
     assert planned == sent
-
-
-def test_an_interrupted_update_goes_on_though_the_old_version_is_asked_for_again(chain, node, tmp_path):
-    path = tmp_path / "j.json"
-    asset = algorithm()
-    first = run(asset, chain, node, path)
-
-    def stop(step):
-        if step == "update 1: set metadata signed":
-            raise Interrupted
-
-    with Journal(path, chain, stop) as journal, pytest.raises(Interrupted):
-        Publisher(journal, node).update(replace(asset, timeout_seconds=7200), first.ddo)
-    with Journal(path, chain) as journal:
-        assert not Publisher(journal, node).plan(asset, first.ddo).is_done
 
 
 def test_states_change_once(chain, node, tmp_path):
