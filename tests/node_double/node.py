@@ -34,6 +34,12 @@ from .runner import ProcessRunner, Runner, outputs_tar
 ZERO = "0x" + "0" * 40
 ENGINE = "0x" + "e" * 64
 ENVIRONMENT = f"{ENGINE}-test-env"
+MOST_CHECKSUM_BYTES = (10 << 20) + 65536
+"""utils/asset.ts: a node stops after the chunk in which it passes 10 MiB."""
+
+
+_PATH = "/c2d_storage/job/data"
+_NOT_FOUND = "Request failed with status code 404"
 
 
 class Refusal(Exception):
@@ -308,7 +314,7 @@ class NodeDouble:
 
     def _metadata(self, file: dict[str, Any]) -> dict[str, Any]:
         # utils/asset.ts fetchFileMetadata: what cannot be fetched counts as an empty file.
-        data = _fetch(file["url"]) or b""
+        data = (_fetch(file["url"]) or b"")[:MOST_CHECKSUM_BYTES]
         return {
             "valid": True,
             "contentLength": str(len(data)),
@@ -738,6 +744,9 @@ class NodeDouble:
                 program = self._first_file(job.algorithm)
             if not _save(program, data / "transformations" / "algorithm"):
                 job.status, job.status_text = 32, "Algorithm provisioning failed"
+                configuration.append(
+                    f"Unable to write algorithm to path: {_PATH}/transformations/algorithm: {_NOT_FOUND}"
+                )
                 return
             for asset in job.datasets:
                 with self._lock:
@@ -746,20 +755,21 @@ class NodeDouble:
                 configuration.append(f"Downloading asset to {name}")
                 if not _save(file, data / "inputs" / name):
                     job.status, job.status_text = 31, "Data provisioning failed"
+                    configuration.append(
+                        f"Unable to write input data to path: {_PATH}/inputs/{name}: {_NOT_FOUND}"
+                    )
                     return
             job.status, job.status_text = 40, "Running algorithm "
             container = job.algorithm["meta"]["container"]
             job.exit_code, log = self.runner(data, container, job.algorithm.get("envs") or {})
             tar = outputs_tar(data / "outputs")
             job.status, job.status_text = 71, "Job settling"
-            job.files = [
-                ("configuration.log", "configurationLog", "\n".join(configuration).encode()),
-                ("algorithm.log", "algorithmLog", log),
-                ("outputs.tar", "output", tar),
-            ]
+            job.files = [("algorithm.log", "algorithmLog", log), ("outputs.tar", "output", tar)]
         except Exception as error:
             job.status, job.status_text = 41, f"Failed to run algorithm: {error}"
         finally:
+            log = "".join(f"{line}\n" for line in configuration).encode()
+            job.files.insert(0, ("configuration.log", "configurationLog", log))
             job.finished = time.time()
 
     def _first_file(self, asset: dict[str, Any]) -> dict[str, Any]:

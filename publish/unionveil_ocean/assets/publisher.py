@@ -109,19 +109,24 @@ class Publisher:
     def plan(self, asset: Asset, published: DDO | None = None) -> Plan:
         """Composes and checks a new asset, or a new version of one; signs nothing.
 
+        The node must be able to read the files: what it cannot is sold, and fails every job.
+
         Args:
             asset: what is published; an update ignores its price, the chain keeps the old one.
             published: the version before; None publishes a new asset.
 
         Raises:
             InvalidDDO: names every broken rule.
-            SettingError: an asset of another type or chain was published before.
+            SettingError: an asset of another type or chain was published before, or the node cannot read a
+                file.
             JournalError: the journal holds a version that was signed with other settings.
         """
         if published is None:
             self._versions.check_new(asset)
             is_done = self.journal.result("index") is not None
-            return Plan(asset, asset.draft(self.chain.chain_id, self.node.url), is_done=is_done)
+            draft = asset.draft(self.chain.chain_id, self.node.url)
+            self._check_files(asset, is_done=is_done)
+            return Plan(asset, draft, is_done=is_done)
         if published.metadata.type != asset.metadata.type:
             raise SettingError(
                 f"{published.id} is of type {published.metadata.type}; it cannot become another"
@@ -137,6 +142,7 @@ class Publisher:
         draft = dated.draft(self.chain.chain_id, self.node.url, place)
         number = self._versions.open_update(asset, published.nft_address)
         is_done = self._is_current(asset, published, number)
+        self._check_files(asset, is_done=is_done)
         return Plan(asset, draft, place, update_prefix(number - is_done), is_done)
 
     def publish(self, plan: Plan) -> Publication:
@@ -212,6 +218,16 @@ class Publisher:
             self._report_sent,
         )
         return self.journal.steps[name].tx_hash
+
+    def _check_files(self, asset: Asset, *, is_done: bool) -> None:
+        """Lets the node read the files. Their addresses are secret, and named by number only."""
+        for number, file in enumerate(() if is_done else asset.files, 1):
+            if not self.node.can_read(file):
+                raise SettingError(
+                    f"the node at {self.node.url} cannot read file {number} of this asset: it is empty or "
+                    "out of the node's reach; nothing was signed; check its address (--file-url, or files in "
+                    "the metadata)"
+                )
 
     # -- the steps -------------------------------------------------------------------------------------
 

@@ -12,7 +12,14 @@ from unionveil_ocean.assets.publisher import Publisher
 from unionveil_ocean.chain.addresses import ZERO_ADDRESS
 from unionveil_ocean.chain.connection import connect, event_of
 from unionveil_ocean.chain.journal import Journal, move_away
-from unionveil_ocean.errors import ChainError, InvalidDDO, JournalError, NodeError, TransactionFailed
+from unionveil_ocean.errors import (
+    ChainError,
+    InvalidDDO,
+    JournalError,
+    NodeError,
+    SettingError,
+    TransactionFailed,
+)
 from unionveil_ocean.node.client import NodeClient
 from unionveil_ocean.sandbox.chain import EmbeddedChain
 from unionveil_ocean.sandbox.node import OfflineNode
@@ -235,10 +242,10 @@ def test_a_version_that_was_signed_gives_way_only_once_it_is_on_the_chain(chain,
 
     def version(journal, words, before):
         publisher = Publisher(journal, node)
-        changed = algorithm(description=words)
         if kind == "update":
-            return publisher.update(changed, before)
-        return publisher.revise(before, before.revised(metadata=changed.metadata))
+            return publisher.update(algorithm(description=words), before)
+        metadata = before.metadata.model_copy(update={"description": words})
+        return publisher.revise(before, before.revised(metadata=metadata))
 
     def interrupt(step):
         if step == f"{kind} 1: {last}":
@@ -423,14 +430,34 @@ def test_a_chain_that_gives_no_answer_is_told_without_its_address(chain):
     assert "topsecret" not in str(caught.value)
 
 
-def test_over_http_the_node_encrypts_checks_and_indexes(chain, tmp_path):
+def test_over_http_the_node_encrypts_checks_and_indexes(chain, tmp_path, files):
+    url = files.add("main.py", b"print()")
     with NodeDouble(chain.as_account(chain.accounts[9])) as double, NodeClient(double.url) as client:
-        done = run(algorithm(), chain, client, tmp_path / "j.json", index_seconds=20)
+        done = run(algorithm(url=url), chain, client, tmp_path / "j.json", index_seconds=20)
         assert client.ddo(done.did)["services"][0]["serviceEndpoint"] == double.url
-        hidden = run(algorithm(name="Another one"), chain, client, tmp_path / "k.json", encrypt=True)
+        hidden = run(algorithm(name="Another one", url=url), chain, client, tmp_path / "k.json", encrypt=True)
         with Journal(tmp_path / "k.json", chain) as journal:
             publisher = Publisher(journal, client, encrypt=True, index_seconds=20)
-            described = algorithm(name="Another one", description="A second version of it.")
+            described = algorithm(name="Another one", url=url, description="A second version of it.")
             later = publisher.update(described, hidden.ddo)
         assert client.ddo(hidden.did)["metadata"]["description"] == "A second version of it."
         assert later.did == hidden.did
+
+
+def test_a_file_that_the_node_cannot_read_is_not_published(chain, tmp_path, files):
+    url = files.add("main.py?token=very-secret-token", b"print()")
+    with NodeDouble(chain.as_account(chain.accounts[9])) as double, NodeClient(double.url) as client:
+        first = run(algorithm(url=url), chain, client, tmp_path / "j.json")
+        text, nonce = (tmp_path / "j.json").read_bytes(), chain.next_nonce()
+        absent = algorithm(url=f"{files.url}/absent?token=very-secret-token")
+        with pytest.raises(SettingError, match="cannot read file 1 of this asset") as caught:
+            run(absent, chain, client, tmp_path / "k.json")
+        assert "secret" not in str(caught.value)
+        assert not (tmp_path / "k.json").exists()
+        update = pytest.raises(SettingError, match="nothing was signed; check its address")
+        with update, Journal(tmp_path / "j.json", chain) as journal:
+            Publisher(journal, client).plan(absent, first.ddo)
+        # What is published already is not looked at again.
+        files.content.clear()
+        assert run(algorithm(url=url), chain, client, tmp_path / "j.json").did == first.did
+        assert (chain.next_nonce(), (tmp_path / "j.json").read_bytes()) == (nonce, text)
