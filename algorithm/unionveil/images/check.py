@@ -102,16 +102,13 @@ def _decode(written: bytes, picture: Picture, grey_scale: int | None = None) -> 
     Raises:
         OutputDiffers: neither decodes it.
     """
+    if picture.format is ImageFormat.AVIF:
+        return _decode_by_dav1d(written)
     looks = []
     if picture.format in (ImageFormat.BMP, ImageFormat.TIFF) and _is_shallow(picture):
         with suppress(OSError, UnsupportedImage):
             looks = _decode_by_pillow(written, picture)
     elif _is_for_opencv(picture):
-
-
-    if picture.format is ImageFormat.AVIF:
-        return _decode_by_dav1d(written)
-    if picture.format is not ImageFormat.HEIC and picture.frames[0].colour is not Colour.CMYK:
         with suppress(cv2.error):
             looks = _decode_by_opencv(np.frombuffer(written, np.uint8), picture, grey_scale)
     if looks:
