@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -125,12 +126,9 @@ def command(
     )
     if not len(source):
         raise InputError("there is no file in what you named; name photos, folders or archives")
-    Anonymize(config).check()
-    # Where inputs are numbered, all outputs behind a withdrawn one are other ones.
-    may_replace = overwrite or (prune and config.names == "number")
-    sink = FolderSink(output, overwrite=may_replace, inputs=named) if output and not dry_run else None
-    journal = Journal(sink.folder, config) if sink else None
-    work = Anonymize(config, sink, previews=preview, secret=journal.secret if journal else None)
+    work, journal = _work(
+        config, named, None if dry_run else output, overwrite=overwrite, prune=prune, preview=preview
+    )
     rejected: list[tuple[str, str]] = []
     with _progress(len(source)) as advance, journal or nullcontext():
         kept = _is_kept(journal)
@@ -147,13 +145,31 @@ def command(
         )
         if kept:
             _is_kept(journal)
-    _summary(manifest.counts, rejected, sink)
+    _summary(manifest.counts, rejected, work.sink)
     if as_json:
         click.echo(manifest.to_bytes().decode(), nl=False)
-    if not manifest.counts.inputs:
-        _err.print("there is no picture in what you named: everything was skipped")
-        return EXIT_SOME_REJECTED
-    return EXIT_SOME_REJECTED if rejected else EXIT_DONE
+    return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
+
+
+def _work(
+    config: AnonymizeConfig,
+    named: Sequence[Path],
+    output: Path | None,
+    *,
+    overwrite: bool,
+    prune: bool,
+    preview: bool,
+) -> tuple[Anonymize, Journal | None]:
+    """The work and its journal; neither a folder nor a journal without an output."""
+    work = Anonymize(config)
+    work.check()  # before the output folder is made
+    if output is None:
+        return work, None
+    # Where inputs are numbered, all outputs behind a withdrawn one are other ones.
+    may_replace = overwrite or (prune and config.names == "number")
+    sink = FolderSink(output, overwrite=may_replace, inputs=named)
+    journal = Journal(sink.folder, config)
+    return replace(work, sink=sink, previews=preview, secret=journal.secret), journal
 
 
 def _is_kept(journal: Journal | None) -> bool:
@@ -209,5 +225,7 @@ def _summary(counts: Counts, rejected: list[tuple[str, str]], sink: FolderSink |
     if sink:
         table.add_row("outputs in", escape(escaped(str(sink.folder))))
     _err.print(table)
+    if not counts.inputs:
+        _err.print("there is no picture in what you named: everything was skipped")
     for name, detail in rejected:
         _err.print(f"rejected: {name}: {detail}", markup=False, soft_wrap=True)
