@@ -47,7 +47,6 @@ class OutputFolder:
         there = set(self._sink.files())
         if not there:
             return
-        self._made |= _listed(self._sink, there)
         if not self._goes_on and (MANIFEST in there or self._made & there):
             raise OutputError(
                 f"{self._sink.folder} already holds the outputs of another run; choose an empty folder or "
@@ -79,6 +78,8 @@ class OutputFolder:
 
     def _refuse_or_remove(self, unlisted: set[str]) -> None:
         folder = self._sink.folder
+        if not unlisted <= self._made:  # a large manifest is read only if it may explain something
+            self._made |= _listed(self._sink)
         foreign = unlisted - self._made
         if foreign:
             raise OutputError(
@@ -97,11 +98,9 @@ class OutputFolder:
             self._sink.remove(name)
 
 
-def _listed(sink: FolderSink, there: Collection[str]) -> set[str]:
-    """Names that the manifest in a folder lists; none if it cannot be read."""
-    if MANIFEST not in there:
-        return set()
-    with suppress(ValidationError):
+def _listed(sink: FolderSink) -> set[str]:
+    """Names that the manifest in a folder lists; none if there is none, or it cannot be read."""
+    with suppress(ValidationError, OutputError):
         items = Manifest.model_validate_json(sink.read(MANIFEST)).items
         return {name for item in items if isinstance(item, RedactedRecord) for name in item.files}
     return set()
