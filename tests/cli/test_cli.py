@@ -229,3 +229,35 @@ def test_version_and_help():
         "--jobs",
     ):
         assert flag in text
+
+
+def test_state_is_shown_and_cleared(photos, tmp_path):
+    assert run("anonymize", photos, "-o", tmp_path / "out", "--detail", "fast").returncode == 0
+    shown = run("state", "show").stdout
+    assert str(tmp_path / "state") in shown
+    assert "journals  1" in shown
+    assert run("state", "clear").stdout == "1 journals removed\n"
+    assert "journals  0" in run("state", "show").stdout
+    assert not [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
+
+
+def test_a_phones_folder_ends_with_0_and_odd_names_are_escaped(photos, tmp_path):
+    for name in ("market.xmp", "market.jpg.json", "Picasa.ini", "notes.txt"):
+        (photos / name).write_text("{}")
+    done = run("anonymize", photos, "-o", tmp_path / "out", "--detail", "fast")
+    assert done.returncode == 0, done.stderr
+    assert "pictures        2" in done.stderr
+    assert "skipped         4" in done.stderr
+    (photos / "a\x1b[2J.jpg").write_bytes(b"garbage")
+    done = run("anonymize", photos, "-o", tmp_path / "other", "--detail", "fast", "--include", "*.jpg")
+    assert "rejected: a\\x1b[2J.jpg: the file is not a picture" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_links_are_followed_on_request(photos, tmp_path):
+    (photos / "market.jpg").rename(tmp_path / "store.jpg")
+    (photos / "market.jpg").symlink_to(tmp_path / "store.jpg")
+    refused = run("anonymize", photos, "--dry-run")
+    assert refused.returncode == 1
+    assert "links in folders need --follow-links" in refused.stderr
+    assert run("anonymize", photos, "--dry-run", "--follow-links", "--detail", "fast").returncode == 0

@@ -18,7 +18,7 @@ from unionveil.verify import verify
 SERIAL = """
 import os, sys
 from pathlib import Path
-if sys.argv[3] == "named":
+if sys.argv[3] == "named" and hasattr(os, "O_TMPFILE"):
     del os.O_TMPFILE  # as on systems whose files always have names
 from unionveil import AnonymizeConfig
 from unionveil.engines.serial import SerialEngine
