@@ -182,7 +182,7 @@ def test_a_photo_that_needs_too_much_memory_is_rejected_and_the_rest_goes_on(ima
     assert sorted(ended.outputs) == ["000001.jpg", "000003.jpg", "manifest.json"]
     record = manifest_of(ended).items[1]
     assert isinstance(record, RejectedRecord)
-    assert record.reason == "crashed"
+    assert record.reason == "too-large"
 
 
 def test_memory_for_nothing_at_all_publishes_nothing(image):

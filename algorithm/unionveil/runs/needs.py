@@ -8,7 +8,7 @@ from .headers import Header
 __all__ = ["needed_bytes"]
 
 _COPIES = {
-    ImageFormat.JPEG: 2.5,
+    ImageFormat.JPEG: 2.2,
     ImageFormat.PNG: 4.0,
     ImageFormat.WEBP: 10.0,
     ImageFormat.TIFF: 4.0,
