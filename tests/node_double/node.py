@@ -109,6 +109,10 @@ class NodeDouble:
         offers_free: whether it gives jobs away.
 
     Attributes:
+        access: accounts that paid jobs run for, as in the configuration of a node.
+        free_access: the same for free jobs; None leaves the field out.
+        enables_network: whether containers reach the network.
+        features: what the environment is for; None is a node before version 4.
         fault: answers instead of the node, or raises; None lets the node answer.
         change: changes the value of an answer before it is sent.
         after: called when the node has done its work, before the answer is sent.
@@ -128,6 +132,10 @@ class NodeDouble:
         self.fee_wei = fee_wei
         self.price = price
         self.offers_free = offers_free
+        self.access: dict[str, Any] = {"addresses": [], "accessLists": None}
+        self.free_access: dict[str, Any] | None = {"addresses": [], "accessLists": []}
+        self.enables_network = False
+        self.features: dict[str, bool] | None = None
         self.requests: list[Received] = []
         self.fault: Callable[[Received], bytes | None] = lambda _: None
         self.after: Callable[[Received], None] = lambda _: None
@@ -153,9 +161,14 @@ class NodeDouble:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+        self.wait_for_jobs()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def wait_for_jobs(self) -> list[DoubleJob]:
+        """All jobs, ended."""
         for thread in self._threads:
             thread.join(60)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        return list(self.jobs.values())
 
     # -- the wire --------------------------------------------------------------------------------------
 
@@ -419,11 +432,15 @@ class NodeDouble:
             "maxJobDuration": 3600,
             "minJobDuration": 60,
             "resources": resources,
-            "access": {"addresses": [], "accessLists": None},
+            "access": self.access,
+            "enableNetwork": self.enables_network,
             "platform": {"architecture": "x86_64", "os": "linux"},
         }
+        if self.features is not None:
+            environment["features"] = self.features
         if self.offers_free:
-            environment["free"] = {"maxJobDuration": 600, "maxJobs": 2, "resources": resources}
+            access = {} if self.free_access is None else {"access": self.free_access}
+            environment["free"] = {"maxJobDuration": 600, "maxJobs": 2, "resources": resources, **access}
         return [environment]
 
     def _checksums(self, algorithm: dict[str, Any]) -> tuple[str, str]:
@@ -596,9 +613,31 @@ class NodeDouble:
         environment = self._environment(given)
         if "free" not in environment:
             raise Refusal(400, "Error: This env does not support free jobs")
+        self._check_features(environment)
         for asset in (given["algorithm"], *given["datasets"]):
             self._service(self._ordable(asset["documentId"]), asset.get("serviceId"))
+        self._check_access(environment["free"].get("access"), owner)
         return self._begin(given, owner, is_paid=False)
+
+    @staticmethod
+    def _check_features(environment: dict[str, Any]) -> None:
+        # startCompute.ts of version 4
+        if (environment.get("features") or {}).get("computeJobs") is False:
+            raise Refusal(403, "Compute jobs are not enabled on this environment")
+
+    def _check_access(self, access: dict[str, Any] | None, owner: str) -> None:
+        # core/compute/startCompute.ts validateAccess: without access lists, addresses are not looked at.
+        if access is None or access["accessLists"] is None:
+            return
+        if not access["accessLists"] and not access["addresses"]:
+            return
+        if owner in access["addresses"]:
+            return
+        for lists in access["accessLists"]:
+            for address in lists.get(str(self.chain.chain_id), []):
+                if self.chain.contract("ERC20Template", address).functions.balanceOf(owner).call():
+                    return
+        raise Refusal(403, "Access denied")
 
     def _start_paid(self, received: Received) -> Any:
         given = received.json
@@ -606,6 +645,8 @@ class NodeDouble:
             raise Refusal(400, 'Missing one ( "maxJobDuration" ) or more required field(s)')
         owner = self._authenticate(given, "startCompute")
         environment = self._environment(given)
+        self._check_features(environment)
+        self._check_access(environment["access"], owner)
         self._checksums(given["algorithm"])
         for asset in (given["algorithm"], *given["datasets"]):
             ddo = self._ordable(asset["documentId"])

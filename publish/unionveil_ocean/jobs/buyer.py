@@ -183,7 +183,7 @@ class Buyer:
         """
         chain = self.journal.chain
         check_trust(self.node, assets.algorithm, assets.datasets)
-        placement = choose_environment(self.node.environments(), request, chain.chain_id)
+        placement = choose_environment(self.node.environments(), request, chain)
         plan = ComputePlan(assets, placement, request)
         if placement.token is None:
             return plan

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..errors import SettingError
-from ..node.answers import Environment
+from ..chain.connection import Chain
+from ..errors import PublishError, SettingError
+from ..node.answers import Access, Environment
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,45 @@ class Placement:
     seconds: int
 
 
-def choose_environment(environments: Sequence[Environment], request: JobRequest, chain_id: int) -> Placement:
+def usable_environments(environments: Sequence[Environment], chain: Chain) -> list[Environment]:
+    """The environments that run jobs of the account, each without the offers that are closed to it.
+
+    A node checks this when a job starts, which is after it was paid.
+
+    Args:
+        environments: of the node.
+        chain: with the account, and the access lists that can be read.
+    """
+    usable = []
+    for one in environments:
+        free = one.free if one.free is not None and _admits(one.free.access, chain) else None
+        fees = one.fees if _admits(one.access, chain) else {}
+        runs_jobs = one.features is None or one.features.compute_jobs
+        if runs_jobs and (free is not None or fees):
+            usable.append(one.model_copy(update={"free": free, "fees": fees}))
+    return usable
+
+
+def _admits(access: Access | None, chain: Chain) -> bool:
+    """By the rule of ocean-node (`validateAccess`, `checkAddressOnAccessList`).
+
+    A node compares addresses letter by letter. Lists on other chains cannot be read here and admit nobody.
+    """
+    if access is None or access.is_open or chain.address in access.addresses:
+        return True
+    return any(_is_on(one, chain) for one in access.lists(chain.chain_id))
+
+
+def _is_on(access_list: str, chain: Chain) -> bool:
+    """Whether the account holds a token of the list; a contract that gives no answer admits nobody."""
+    contract = chain.contract("ERC721Template", access_list)
+    try:
+        return int(chain.read(contract.functions.balanceOf(chain.address))) > 0
+    except PublishError:
+        return False
+
+
+def choose_environment(environments: Sequence[Environment], request: JobRequest, chain: Chain) -> Placement:
     """Where the job runs: the environment that was named, or else free before paid, in the node's order.
 
     Raises:
@@ -58,24 +97,33 @@ def choose_environment(environments: Sequence[Environment], request: JobRequest,
     if not candidates:
         known = ", ".join(one.id for one in environments)
         raise SettingError(f"the node has no environment {request.environment}; it has {known}")
+    candidates = usable_environments(candidates, chain)
+    if not candidates:
+        which = f"the environment {request.environment}" if request.environment else "the node"
+        raise SettingError(
+            f"{which} runs no jobs of account {chain.address}; "
+            "ask the node's operator for access, or name another node with --node-url"
+        )
     if request.mode in ("free", "any"):
         for one in candidates:
             if one.free is not None:
                 return Placement(one, None, _duration(request.seconds, one.free.max_job_duration))
     if request.mode in ("paid", "any"):
         for one in candidates:
-            token = _token(one, request.token, chain_id)
+            token = _token(one, request.token, chain.chain_id)
             if token is not None:
                 seconds = max(_duration(request.seconds, one.max_job_duration), one.min_job_duration)
                 return Placement(one, token, seconds)
-    raise _nothing_fits(request, chain_id)
+    raise _nothing_fits(request, chain.chain_id)
 
 
 def _nothing_fits(request: JobRequest, chain_id: int) -> SettingError:
     kind = "" if request.mode == "any" else f"{request.mode} "
     paid = f" paid on chain {chain_id}" if request.mode != "free" else ""
     in_token = f" in {request.token}" if request.token else ""
-    return SettingError(f"the node offers no {kind}environment{paid}{in_token}; see --list-environments")
+    return SettingError(
+        f"the node offers this account no {kind}environment{paid}{in_token}; see --list-environments"
+    )
 
 
 def _token(environment: Environment, wanted: str | None, chain_id: int) -> str | None:

@@ -58,11 +58,54 @@ class TokenPrices(_Answer):
     prices: tuple[Price, ...] = ()
 
 
-class FreeOffer(_Answer):
-    """What an environment gives away."""
+class Access(_Answer):
+    """Accounts that an environment serves.
 
-    max_job_duration: int = Field(0, ge=0, description="Seconds.")
+    Attributes:
+        addresses: of accounts.
+        access_lists: contracts by chain, whose token holders are served; None where the node names none.
+    """
+
+    addresses: tuple[str, ...] = ()
+    access_lists: tuple[dict[str, tuple[_Address, ...]] | None, ...] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody is served, by the rule of ocean-node (`validateAccess` in startCompute.ts).
+
+        Addresses alone close nothing: a node without access lists, even an empty one, ignores them.
+        """
+        return self.access_lists is None or not (self.access_lists or self.addresses)
+
+    def lists(self, chain_id: int) -> tuple[str, ...]:
+        """Contracts on a chain whose token holders are served."""
+        return tuple(
+            one for by_chain in self.access_lists or () for one in (by_chain or {}).get(str(chain_id), ())
+        )
+
+
+class Features(_Answer):
+    """What an environment is for; ocean-node from version 4 on also runs services."""
+
+    compute_jobs: bool = True
+
+
+class FreeOffer(_Answer):
+    """What an environment gives away.
+
+    Attributes:
+        max_job_duration: in seconds.
+        access: who gets it; None is everybody.
+    """
+
+    max_job_duration: int = Field(0, ge=0)
     resources: tuple[Resource, ...] = ()
+    access: Access | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody gets it."""
+        return self.access is None or self.access.is_open
 
 
 class Environment(_Answer):
@@ -74,6 +117,9 @@ class Environment(_Answer):
         fees: prices by chain id.
         free: None where nothing is given away.
         max_job_duration, min_job_duration: of paid jobs, in seconds.
+        enable_network: whether containers reach the network, whatever a data set says.
+        access: who may run paid jobs; None is everybody.
+        features: what it is for.
     """
 
     id: str = Field(min_length=1)
@@ -84,6 +130,9 @@ class Environment(_Answer):
     max_job_duration: int = Field(0, ge=0)
     min_job_duration: int = Field(0, ge=0)
     resources: tuple[Resource, ...] = ()
+    enable_network: bool | None = None
+    access: Access | None = None
+    features: Features | None = None
 
     def tokens(self, chain_id: int) -> tuple[str, ...]:
         """Tokens that it takes on a chain, written exactly as the node compares them."""

@@ -106,6 +106,9 @@ def shop(world, tmp_path, monkeypatch):
     monkeypatch.setattr(node, "after", lambda _: None)
     monkeypatch.setattr(node, "price", 0.5)
     monkeypatch.setattr(node, "offers_free", True)
+    monkeypatch.setattr(node, "features", None)
+    monkeypatch.setattr(node, "access", {"addresses": [], "accessLists": None})
+    monkeypatch.setattr(node, "free_access", {"addresses": [], "accessLists": []})
     monkeypatch.setattr(node, "change", lambda _, value: value)
     monkeypatch.setenv("PRIVATE_KEY", BUYER_KEY)
     node.requests.clear()
@@ -493,7 +496,7 @@ def test_an_asset_of_another_chain(shop, capfd):
         (["--set", "digest_salt=x"], "is not offered by the compute job"),
         (["--environment", "none"], "has no environment none"),
         (["--free", "--seconds", "601"], "runs jobs for at most 600 s"),
-        (["--paid", "--token", "0x" + "1" * 40], "offers no paid environment"),
+        (["--paid", "--token", "0x" + "1" * 40], "offers this account no paid environment"),
     ],
 )
 def test_wrong_wishes_are_one_sentence(shop, capfd, arguments, sentence):
@@ -507,10 +510,33 @@ def test_wrong_wishes_are_one_sentence(shop, capfd, arguments, sentence):
 def test_a_node_without_compute(shop, capfd):
     shop.node.offers_free, shop.node.price = False, None
     assert shop.run() == 2
-    assert "offers no environment paid on chain" in capfd.readouterr().err
+    assert "runs no jobs of account" in capfd.readouterr().err
     shop.node.fault = lambda received: b"[]" if "Environments" in received.path else None
     assert shop.run() == 2
     assert "runs no compute jobs" in capfd.readouterr().err
+
+
+CLOSED = {"addresses": [Account.create().address], "accessLists": []}
+
+
+@pytest.mark.parametrize(
+    ("closed", "mode"),
+    [
+        ({"features": {"computeJobs": False}}, "--free"),
+        ({"features": {"computeJobs": False}}, "--paid"),
+        ({"access": CLOSED}, "--paid"),
+        ({"free_access": CLOSED}, "--free"),
+    ],
+)
+def test_an_environment_that_would_refuse_the_job_is_never_paid(shop, capfd, closed, mode):
+    for name, value in closed.items():
+        setattr(shop.node, name, value)
+    count = shop.chain.web3.eth.get_transaction_count(BUYER.address)
+    assert shop.run(mode) == 2
+    error = capfd.readouterr().err
+    assert "runs no jobs of account" in error or "offers this account no" in error
+    assert shop.chain.web3.eth.get_transaction_count(BUYER.address) == count
+    assert not [one for one in shop.node.requests if one.path.startswith("/api/services/initialize")]
 
 
 def test_the_environments_are_listed_with_prices(shop, capfd):
