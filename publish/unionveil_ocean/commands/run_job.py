@@ -17,9 +17,11 @@ from ..chain.journal import digest_of, move_away
 from ..errors import SettingError
 from ..jobs.buyer import Assets, Buyer, ComputePlan, find_assets, follow
 from ..jobs.collect import Collected, Collector
-from ..jobs.environments import JobRequest
+from ..jobs.environments import PAID_SECONDS, JobRequest
+from ..jobs.escrow import EscrowPlan
 from ..jobs.orders import OrderBook
 from ..node.answers import Environment, Job
+from .escrow import show_escrow, withdraw
 from .options import FOLDER, option, takes
 from .report import columns
 from .session import EMBEDDED, Session, SessionOptions, err, open_session, run_command
@@ -50,7 +52,9 @@ class JobOptions:
         "--token", metavar="ADDRESS", help="ERC-20 to pay with.  [default: the environment's first]"
     )
     seconds: int | None = option(
-        "--seconds", type=click.IntRange(min=1), help="Most that the job may take.  [default: all]"
+        "--seconds",
+        type=click.IntRange(min=1),
+        help=f"Most that the job may take.  [default: {PAID_SECONDS} if paid, all if free]",
     )
     cpu: int | None = option(
         "--cpu", type=click.IntRange(min=1), help="Cores.  [default: the least that is offered]"
@@ -62,6 +66,9 @@ class JobOptions:
     )
     list_environments: bool = option(
         "--list-environments", is_flag=True, help="Only list where jobs can run, and prices."
+    )
+    withdraw: bool = option(
+        "--withdraw", is_flag=True, help="Only take back what the escrow holds and no job has locked."
     )
     new: bool = option("--new", is_flag=True, help="Start another job although this one was run already.")
     as_json: bool = option("--json", is_flag=True, help="Print the result as JSON.")
@@ -109,12 +116,17 @@ def run_job(where: SessionOptions, options: JobOptions) -> None:
         if options.list_environments:
             _show_environments(session.node.environments(), session.chain.chain_id)
             return
+        if options.withdraw:
+            withdraw(session)
+            return
         if options.output is None:
             raise SettingError("say where the results go: -o FOLDER")
         if options.job_id:
             _finish(session, options.job_id, options.output, as_json=options.as_json)
         else:
             _run(session, request, options.output, options)
+        if request.mode != "free":
+            show_escrow(session)
 
 
 def _run(session: Session, request: JobRequest, output: Path, options: JobOptions) -> None:
@@ -198,7 +210,7 @@ def _described(session: Session, plan: ComputePlan) -> str:
         *(("data set", f"{dataset.metadata.name}  {dataset.id}") for dataset in plan.assets.datasets),
         *(("parameter", f"{name} = {value}") for name, value in plan.request.parameters.items()),
         ("environment", plan.placement.environment.id),
-        ("may take", f"{plan.placement.seconds} s"),
+        ("may take", f"{plan.placement.seconds} s{'' if plan.request.seconds else '; --seconds changes it'}"),
     ]
     for order in plan.orders:
         rows.append((f"order: {order.role}", order.describe()))
@@ -210,9 +222,16 @@ def _described(session: Session, plan: ComputePlan) -> str:
         rows += [
             ("compute", f"{plan.escrow.price} at most, held by the escrow {plan.escrow.escrow}"),
             ("", f"{plan.escrow.deposit} of it are paid in now"),
+            *_reused(plan.escrow),
             ("costs", f"{costs}, and gas in {chain.network.currency}"),
         ]
     return columns(rows)
+
+
+def _reused(escrow: EscrowPlan) -> list[tuple[str, str]]:
+    if not escrow.reused.units:
+        return []
+    return [("", f"{escrow.reused} of it are the account's own in the escrow, from earlier")]
 
 
 def _show_environments(environments: Sequence[Environment], chain_id: int) -> None:

@@ -10,6 +10,9 @@ from ..chain.connection import Chain
 from ..errors import PublishError, SettingError
 from ..node.answers import Access, Environment
 
+PAID_SECONDS = 3600
+"""How long a paid job may take unless the buyer says otherwise; the price of all of it is held back."""
+
 
 @dataclass(frozen=True)
 class JobRequest:
@@ -20,7 +23,8 @@ class JobRequest:
         environment: id; None takes the best.
         mode: "free", "paid", or "any": free where it is offered.
         token: to pay with; None takes the environment's first.
-        seconds: how long the job may take; None is as long as the environment allows.
+        seconds: how long the job may take; None is `PAID_SECONDS` where it is paid, or else as long as the
+            environment allows.
         resources: amounts by name: cpu, ram, disk; the others are the least that is offered.
     """
 
@@ -107,12 +111,15 @@ def choose_environment(environments: Sequence[Environment], request: JobRequest,
     if request.mode in ("free", "any"):
         for one in candidates:
             if one.free is not None:
-                return Placement(one, None, _duration(request.seconds, one.free.max_job_duration))
+                most = one.free.max_job_duration
+                return Placement(one, None, _duration(request.seconds, most, most))
     if request.mode in ("paid", "any"):
         for one in candidates:
             token = _token(one, request.token, chain.chain_id)
             if token is not None:
-                seconds = max(_duration(request.seconds, one.max_job_duration), one.min_job_duration)
+                most = one.max_job_duration
+                usual = min(PAID_SECONDS, most or PAID_SECONDS)
+                seconds = max(_duration(request.seconds, most, usual), one.min_job_duration)
                 return Placement(one, token, seconds)
     raise _nothing_fits(request, chain.chain_id)
 
@@ -131,7 +138,7 @@ def _token(environment: Environment, wanted: str | None, chain_id: int) -> str |
     return next((one for one in tokens if wanted is None or one.lower() == wanted.lower()), None)
 
 
-def _duration(wanted: int | None, most: int) -> int:
+def _duration(wanted: int | None, most: int, usual: int) -> int:
     if most and wanted and wanted > most:
         raise SettingError(f"the environment runs jobs for at most {most} s, not {wanted}")
-    return wanted or most or 3600
+    return wanted or usual or PAID_SECONDS

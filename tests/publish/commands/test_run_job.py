@@ -13,6 +13,7 @@ import time
 import zipfile
 from contextlib import contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,6 +34,7 @@ from unionveil_ocean.chain.journal import Journal
 from unionveil_ocean.commands import run_job as command
 from unionveil_ocean.commands import session
 from unionveil_ocean.commands.session import Session
+from unionveil_ocean.jobs.escrow import escrow_funds
 from unionveil_ocean.jobs.orders import OrderBook
 from unionveil_ocean.node.client import NodeClient
 
@@ -514,6 +516,33 @@ def test_a_node_without_compute(shop, capfd):
     shop.node.fault = lambda received: b"[]" if "Environments" in received.path else None
     assert shop.run() == 2
     assert "runs no compute jobs" in capfd.readouterr().err
+
+
+def test_what_is_in_the_escrow_is_shown_after_a_job_and_in_the_next_plan(shop, capfd):
+    market, account = shop.world.free, shop.chain.as_account(BUYER)
+    escrow = shop.chain.addresses.escrow
+    assert shop.run("--paid", "--seconds", "120", market=market) == 0
+    error = capfd.readouterr().err
+    (funds,) = escrow_funds(account, escrow)
+    assert f"left in the escrow: {funds.locked} locked until" in error
+    assert funds.locked.units >= WHOLE
+    # What was paid in and is not needed: as if the node had claimed less than it might.
+    token = shop.chain.contract("OceanToken", shop.chain.addresses.ocean).functions
+    contract = shop.chain.contract("Escrow", escrow).functions
+    account.send(token.approve(escrow, WHOLE))
+    account.send(contract.deposit(shop.chain.addresses.ocean, WHOLE))
+    assert shop.run("--paid", "--seconds", "240", "--new", market=market, output="b", yes=False) == 2
+    error = capfd.readouterr().err
+    reused = f"{Decimal(min(escrowed(shop.chain)[0], 2 * WHOLE)) / WHOLE:g} OCEAN"
+    assert f"{reused} of it are the account's own in the escrow" in error
+    assert "240 s\n" in error
+
+
+def test_the_default_of_seconds_is_shown_with_its_price(shop, capfd):
+    assert shop.run("--paid", market=shop.world.free, yes=False) == 2
+    error = capfd.readouterr().err
+    assert "3600 s; --seconds changes it" in error
+    assert "30 OCEAN at most, held by the escrow" in error
 
 
 CLOSED = {"addresses": [Account.create().address], "accessLists": []}

@@ -79,3 +79,13 @@ def test_holders_of_an_access_lists_token_are_let_in(chain):
     nothing = [{str(chain.chain_id): ["0x" + "aa" * 20]}]
     empty = environment(chain, free=False, access={"addresses": [], "accessLists": nothing})
     assert not usable_environments([empty], member)
+
+
+def test_a_paid_job_takes_an_hour_unless_asked_otherwise(chain):
+    paid = JobRequest({}, mode="paid")
+    day = environment(chain, maxJobDuration=86_400)
+    assert choose_environment([day], paid, chain).seconds == 3600
+    assert choose_environment([environment(chain, maxJobDuration=60)], paid, chain).seconds == 60
+    assert choose_environment([environment(chain, minJobDuration=7200)], paid, chain).seconds == 7200
+    assert choose_environment([day], JobRequest({}, mode="paid", seconds=80_000), chain).seconds == 80_000
+    assert choose_environment([day], JobRequest({}, mode="free"), chain).seconds == 600
