@@ -322,7 +322,8 @@ class NodeDouble:
     def _ddo(self, received: Received) -> Any:
         self.index()
         found = self._ddos.get(received.path.rsplit("/", 1)[-1])
-        if found is None:
+        # Of an asset that is not active a stub is left, which no node serves.
+        if found is None or found["version"] == "deprecated":
             raise Refusal(404, "DDO not found")
         return found
 

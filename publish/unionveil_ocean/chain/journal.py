@@ -342,3 +342,11 @@ def read_result(path: Path, name: str) -> JsonObject | None:
     step = content.get("steps", {}).get(name) or {}
     result = step.get("result")
     return result if isinstance(result, dict) else None
+
+
+def read_steps(path: Path) -> dict[str, Step]:
+    """The steps of a journal by name, without locking it; none if it cannot be read."""
+    try:
+        return _Content.model_validate_json(path.read_bytes()).steps
+    except (OSError, ValidationError):
+        return {}

@@ -14,6 +14,7 @@ from ..assets.ddo import DDO, parse_ddo
 from ..assets.files import AlgorithmFile, UrlFile, read_metadata
 from ..assets.pricing import Free, pricing_of
 from ..assets.publisher import STATES, Plan, Publication, Publisher, State
+from ..assets.versions import Version, versions_in
 from ..chain.journal import move_away, read_result
 from ..errors import SettingError
 from ..sandbox.rehearsal import rehearse
@@ -215,12 +216,26 @@ def published_ddo(session: Session, journal: Path, did: str | None) -> DDO:
 def set_state(session: Session, kind: str, name: str, state: State, did: str | None) -> None:
     """Changes the state of an asset, and nothing else of it; see `publish` for the arguments."""
     path = session.journal_path(kind, did or name)
-    created = read_result(path, "create")
-    nft = str(created["nft"]) if created else published_ddo(session, path, did).nft_address
-    session.confirm(f"Make the asset of data NFT {nft} on {session.chain.network.name} {state}?")
+    known = versions_in(path.parent)
+    nft = _nft(session, path, did, known)
     with session.journal(kind, did or name) as journal:
-        tx_hash = Publisher(journal, session.node, report=say).change_state(nft, state)
+        publisher = Publisher(journal, session.node, report=say)
+        plan = publisher.plan_state(nft, state, known)
+        if not plan.is_done:
+            step = "set the state" if plan.version is None else "set metadata"
+            gas = {step: publisher.state_gas(plan)}
+            confirm_plan(session, f"make the asset of data NFT {nft} {state}", gas)
+        tx_hash = publisher.change_state(plan)
     click.echo(f"{state}: {tx_hash}" if tx_hash else f"it is {state} already")
+
+
+def _nft(session: Session, journal: Path, did: str | None, known: Sequence[Version]) -> str:
+    """The data NFT of an asset, which a node does not serve while it is not active."""
+    created = read_result(journal, "create")
+    if created:
+        return str(created["nft"])
+    found = next((one.ddo.nft_address for one in known if one.ddo.id == did), None)
+    return found or published_ddo(session, journal, did).nft_address
 
 
 def embedded_algorithm(session: Session) -> Publication:

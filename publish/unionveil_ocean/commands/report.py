@@ -11,7 +11,7 @@ from ..assets.ddo import DDO
 from ..assets.publisher import Publication
 from ..chain.connection import shown_url
 from ..chain.fees import gas_price_of
-from ..chain.networks import Network
+from ..chain.networks import Addresses, Network
 from ..errors import ChainError, InsufficientFunds
 from ..money import GWEI, gwei, money
 from .session import Session, say
@@ -54,9 +54,7 @@ def confirm_plan(
         ("account", chain.address),
         ("balance", money(balance, network.currency, digits=DIGITS)),
         ("node", shown_url(session.node.url)),
-        ("contract: factory", chain.addresses.factory),
-        ("contract: dispenser", chain.addresses.dispenser),
-        ("contract: exchange", chain.addresses.fixed_rate),
+        *(_contracts(chain.addresses) if draft is not None else ()),
         *((("price", price),) if price else ()),
         *((f"gas: {step}", f"{units:,}") for step, units in gas.items()),
         ("gas: total", f"{total:,} at {gwei(fees.likely)}, {gwei(fees.highest)} at most"),
@@ -70,6 +68,14 @@ def confirm_plan(
     if balance < total * fees.highest:
         raise InsufficientFunds(chain.address, total * fees.highest, balance, network.currency)
     session.confirm("Sign and send?")
+
+
+def _contracts(addresses: Addresses) -> list[tuple[str, str]]:
+    return [
+        ("contract: factory", addresses.factory),
+        ("contract: dispenser", addresses.dispenser),
+        ("contract: exchange", addresses.fixed_rate),
+    ]
 
 
 def columns(rows: Iterable[tuple[str, str]]) -> str:
