@@ -113,6 +113,7 @@ class NodeDouble:
         free_access: the same for free jobs; None leaves the field out.
         enables_network: whether containers reach the network.
         features: what the environment is for; None is a node before version 4.
+        pack: makes the archive of a job's outputs.
         fault: answers instead of the node, or raises; None lets the node answer.
         change: changes the value of an answer before it is sent.
         after: called when the node has done its work, before the answer is sent.
@@ -136,6 +137,7 @@ class NodeDouble:
         self.free_access: dict[str, Any] | None = {"addresses": [], "accessLists": []}
         self.enables_network = False
         self.features: dict[str, bool] | None = None
+        self.pack: Callable[[Path], bytes] = outputs_tar
         self.requests: list[Received] = []
         self.fault: Callable[[Received], bytes | None] = lambda _: None
         self.after: Callable[[Received], None] = lambda _: None
@@ -737,12 +739,12 @@ class NodeDouble:
             job.status, job.status_text = 40, "Running algorithm "
             container = job.algorithm["meta"]["container"]
             job.exit_code, log = self.runner(data, container, job.algorithm.get("envs") or {})
-            tar = outputs_tar(data / "outputs")
+            outputs = self.pack(data / "outputs")
             job.status, job.status_text = 71, "Job settling"
             job.files = [
                 ("configuration.log", "configurationLog", "\n".join(configuration).encode()),
                 ("algorithm.log", "algorithmLog", log),
-                ("outputs.tar", "output", tar),
+                ("outputs.tar", "output", outputs),
             ]
         except Exception as error:
             job.status, job.status_text = 41, f"Failed to run algorithm: {error}"

@@ -22,7 +22,7 @@ from eth_account import Account
 
 import samples
 from node_double import ENVIRONMENT, DockerRunner, FileServer, NodeDouble, ProcessRunner, open_market
-from node_double.runner import frame
+from node_double.runner import frame, outputs_zip
 from ocean_assets import introduce, skip_without_escrow
 from paths import REPOSITORY
 from rpc_server import RpcServer
@@ -295,6 +295,12 @@ def test_the_same_command_again_verifies_and_starts_nothing(shop, capfd):
     assert len(shop.node.jobs) == 1
     assert shop.run("--free", "--new", output="again") == 0
     assert len(shop.node.jobs) == 2
+
+
+def test_results_may_come_as_zip(shop, monkeypatch):
+    monkeypatch.setattr(shop.node, "pack", outputs_zip)
+    assert shop.run("--free") == 0
+    assert (shop.folder / "results" / "outputs" / "000001.jpg").read_bytes() == b"safe"
 
 
 def test_results_are_fetched_by_the_id_of_the_job(shop, capfd):
