@@ -114,6 +114,7 @@ class NodeDouble:
         enables_network: whether containers reach the network.
         features: what the environment is for; None is a node before version 4.
         pack: makes the archive of a job's outputs.
+        gateway: of IPFS and Arweave; None where none is configured.
         fault: answers instead of the node, or raises; None lets the node answer.
         change: changes the value of an answer before it is sent.
         after: called when the node has done its work, before the answer is sent.
@@ -138,6 +139,7 @@ class NodeDouble:
         self.enables_network = False
         self.features: dict[str, bool] | None = None
         self.pack: Callable[[Path], bytes] = outputs_tar
+        self.gateway: str | None = None
         self.requests: list[Received] = []
         self.fault: Callable[[Received], bytes | None] = lambda _: None
         self.after: Callable[[Received], None] = lambda _: None
@@ -280,21 +282,35 @@ class NodeDouble:
         if given.get("did"):
             service = self._service(self._ordable(given["did"]), given.get("serviceId"))
             return [self._metadata(file) for file in self.decrypt(service["files"])["files"]]
-        if given.get("type") != "url":
+        if given.get("type") not in ("url", "ipfs", "arweave"):
             raise Refusal(400, "Invalid request parameters")
         return [self._metadata(given)]
 
     def _metadata(self, file: dict[str, Any]) -> dict[str, Any]:
         # utils/asset.ts fetchFileMetadata: what cannot be fetched counts as an empty file.
-        data = _fetch(file["url"]) or b""
+        url = self._url(file)
+        data = _fetch(url) or b""
         return {
             "valid": True,
             "contentLength": str(len(data)),
             "contentType": "application/octet-stream",
             "checksum": hashlib.sha256(data).hexdigest(),
-            "name": urlsplit(file["url"]).path.split("/")[-1],
-            "type": "url",
+            "name": urlsplit(url).path.split("/")[-1],
+            "type": file["type"],
         }
+
+    def _url(self, file: dict[str, Any]) -> str:
+        # components/storage/IpfsStorage.ts, ArweaveStorage.ts
+        match file["type"]:
+            case "ipfs":
+                place = f"/ipfs/{file['hash']}"
+            case "arweave":
+                place = f"/{file['transactionId']}"
+            case _:
+                return str(file["url"])
+        if self.gateway is None:
+            raise Refusal(500, f"Error validating the {file['type']} file: gateway is not configured!")
+        return self.gateway + place
 
     def _validate(self, received: Received) -> Any:
         given = received.json
@@ -421,6 +437,7 @@ class NodeDouble:
             {"id": "cpu", "total": 2, "min": 1, "max": 2},
             {"id": "ram", "total": 4, "min": 1, "max": 4},
             {"id": "disk", "total": 10, "min": 1, "max": 10},
+            {"id": "gpu0", "type": "gpu", "description": "A card", "total": 1, "min": 0, "max": 1},
         ]
         fees = {
             str(self.chain.chain_id): [
@@ -617,10 +634,19 @@ class NodeDouble:
         if "free" not in environment:
             raise Refusal(400, "Error: This env does not support free jobs")
         self._check_features(environment)
+        self._check_resources(environment["free"]["resources"], given.get("resources"))
         for asset in (given["algorithm"], *given["datasets"]):
             self._service(self._ordable(asset["documentId"]), asset.get("serviceId"))
         self._check_access(environment["free"].get("access"), owner)
         return self._begin(given, owner, is_paid=False)
+
+    @staticmethod
+    def _check_resources(offered: list[dict[str, Any]], wanted: list[dict[str, Any]] | None) -> None:
+        # compute_engine_base.ts checkAndFillMissingResources
+        most = {one["id"]: one["max"] for one in offered}
+        for one in wanted or ():
+            if one["amount"] > most.get(one["id"], 0):
+                raise Refusal(400, f"Error: Not enough {one['id']} resources. Requested {one['amount']}")
 
     @staticmethod
     def _check_features(environment: dict[str, Any]) -> None:
@@ -649,6 +675,7 @@ class NodeDouble:
         owner = self._authenticate(given, "startCompute")
         environment = self._environment(given)
         self._check_features(environment)
+        self._check_resources(environment["resources"], given.get("resources"))
         self._check_access(environment["access"], owner)
         self._checksums(given["algorithm"])
         for asset in (given["algorithm"], *given["datasets"]):
@@ -725,15 +752,15 @@ class NodeDouble:
             (data / "inputs" / "algoCustomData.json").write_text(json.dumps(custom))
             with self._lock:
                 program = self._first_file(job.algorithm)
-            if not _save(program, data / "transformations" / "algorithm"):
+            if not _save(self._url(program), data / "transformations" / "algorithm"):
                 job.status, job.status_text = 32, "Algorithm provisioning failed"
                 return
             for asset in job.datasets:
                 with self._lock:
                     file = self._first_file(asset)
-                name = urlsplit(file["url"]).path.split("/")[-1]
+                name = urlsplit(self._url(file)).path.split("/")[-1]
                 configuration.append(f"Downloading asset to {name}")
-                if not _save(file, data / "inputs" / name):
+                if not _save(self._url(file), data / "inputs" / name):
                     job.status, job.status_text = 31, "Data provisioning failed"
                     return
             job.status, job.status_text = 40, "Running algorithm "
@@ -787,8 +814,8 @@ def _fetch(url: str) -> bytes | None:
         return None
 
 
-def _save(file: dict[str, Any], path: Path) -> bool:
-    data = _fetch(file["url"])
+def _save(url: str, path: Path) -> bool:
+    data = _fetch(url)
     if data is None:
         return False
     path.write_bytes(data)

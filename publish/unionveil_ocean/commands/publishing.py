@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
-from pydantic import ValidationError
 
 from ..assets.asset import Asset, credentials_of
 from ..assets.ddo import DDO, parse_ddo
-from ..assets.files import AlgorithmFile, UrlFile, read_metadata
+from ..assets.files import AlgorithmFile, AssetFile, file_at, read_metadata
 from ..assets.pricing import Free, pricing_of
 from ..assets.publisher import STATES, Plan, Publication, Publisher, State
 from ..assets.versions import Version, versions_in
@@ -30,7 +29,11 @@ class AssetOptions:
     """What is published, and how."""
 
     file_urls: tuple[str, ...] = option(
-        "--file-url", multiple=True, metavar="URL", help="Address of the asset's file."
+        "--file-url",
+        multiple=True,
+        metavar="URL",
+        help="Address of the asset's file: http(s)://..., ipfs://CID, ar://TRANSACTION, or "
+        "storage://BUCKET/FILE in the node's own storage.",
     )
     price: str = option(
         "--price", default="free", show_default=True, metavar="NUMBER", help="For one order, or free."
@@ -111,7 +114,7 @@ def algorithm_asset(session: Session, metadata: Path, image: ImageOptions, optio
 
 
 def with_options(
-    session: Session, asset: Asset, files: Sequence[UrlFile], stand_in: str, options: AssetOptions
+    session: Session, asset: Asset, files: Sequence[AssetFile], stand_in: str, options: AssetOptions
 ) -> Asset:
     """An asset with files, price and credentials.
 
@@ -128,10 +131,7 @@ def with_options(
     urls = options.file_urls
     if session.is_embedded and not files:
         urls = urls or (stand_in,)
-    try:
-        chosen = tuple(UrlFile(url=url) for url in urls) or files
-    except ValidationError as error:
-        raise SettingError("--file-url must begin with http:// or https://") from error
+    chosen = tuple(map(file_at, urls)) or files
     return replace(
         asset,
         files=tuple(file.as_dict() for file in chosen),

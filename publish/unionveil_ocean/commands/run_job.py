@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,8 @@ from ..jobs.collect import Collected, Collector
 from ..jobs.environments import PAID_SECONDS, JobRequest
 from ..jobs.escrow import EscrowPlan
 from ..jobs.orders import OrderBook
-from ..node.answers import Environment, Job
+from ..node.answers import Job
+from .environments import show_environments
 from .escrow import show_escrow, withdraw
 from .options import FOLDER, option, takes
 from .report import columns
@@ -61,6 +62,12 @@ class JobOptions:
     )
     ram: int | None = option("--ram", type=click.IntRange(min=1), help="GiB of memory.  [default: the least]")
     disk: int | None = option("--disk", type=click.IntRange(min=1), help="GiB of disk.  [default: the least]")
+    resources: tuple[str, ...] = option(
+        "--resource",
+        multiple=True,
+        metavar="NAME=AMOUNT",
+        help="Of anything that the environment offers, e.g. a GPU by its id; may be repeated.",
+    )
     job_id: str | None = option(
         "--job-id", metavar="ID", help="Only follow a job that was started, and fetch its results."
     )
@@ -77,17 +84,18 @@ class JobOptions:
         """What is asked for.
 
         Raises:
-            SettingError: a setting is not written NAME=VALUE, or twice.
+            SettingError: a setting or resource is not written NAME=VALUE, or twice.
             ConfigError: the job would refuse a parameter.
         """
-        amounts = {"cpu": self.cpu, "ram": self.ram, "disk": self.disk}
+        named = {"cpu": self.cpu, "ram": self.ram, "disk": self.disk}
+        amounts = {name: amount for name, amount in named.items() if amount}
         return JobRequest(
             parameters=_parameters(self.settings),
             environment=self.environment,
             mode="any" if self.is_free is None else "free" if self.is_free else "paid",
             token=self.token,
             seconds=self.seconds,
-            resources={name: amount for name, amount in amounts.items() if amount},
+            resources=_amounts(self.resources, amounts),
         )
 
 
@@ -102,6 +110,18 @@ def _parameters(settings: Sequence[str]) -> dict[str, str]:
     return given
 
 
+def _amounts(resources: Sequence[str], named: Mapping[str, int]) -> dict[str, float]:
+    amounts: dict[str, float] = dict(named)
+    for resource in resources:
+        name, _, amount = resource.partition("=")
+        if not name or name in amounts or not amount.isdecimal() or not int(amount):
+            raise SettingError(
+                f"--resource {resource}: name each resource once, as NAME=AMOUNT with a whole number"
+            )
+        amounts[name] = int(amount)
+    return amounts
+
+
 @click.command("run_job", context_settings={"help_option_names": ["-h", "--help"]})
 @takes(where=SessionOptions, options=JobOptions)
 def run_job(where: SessionOptions, options: JobOptions) -> None:
@@ -112,9 +132,9 @@ def run_job(where: SessionOptions, options: JobOptions) -> None:
     request = options.request()
     if where.network == EMBEDDED:
         raise SettingError("compute needs a chain and a node: name them with --network and --node-url")
-    with open_session(where) as session:
+    with open_session(where, signs=not options.list_environments) as session:
         if options.list_environments:
-            _show_environments(session.node.environments(), session.chain.chain_id)
+            show_environments(session.node.environments(), session.chain)
             return
         if options.withdraw:
             withdraw(session)
@@ -232,23 +252,6 @@ def _reused(escrow: EscrowPlan) -> list[tuple[str, str]]:
     if not escrow.reused.units:
         return []
     return [("", f"{escrow.reused} of it are the account's own in the escrow, from earlier")]
-
-
-def _show_environments(environments: Sequence[Environment], chain_id: int) -> None:
-    if not environments:
-        raise SettingError("the node runs no compute jobs")
-    for one in environments:
-        click.echo(one.id)
-        if one.description:
-            click.echo(f"  {one.description}")
-        if one.free is not None:
-            click.echo(f"  free, up to {one.free.max_job_duration} s")
-        for offer in one.fees.get(str(chain_id), ()):
-            prices = ", ".join(f"{price.price:g} a minute for each {price.id}" for price in offer.prices)
-            click.echo(f"  paid in {offer.fee_token}, up to {one.max_job_duration} s: {prices}")
-        limits = ", ".join(f"{item.id} {item.min:g} to {item.max:g}" for item in one.resources)
-        if limits:
-            click.echo(f"  {limits}")
 
 
 def _report(job_id: str, done: Collected, *, as_json: bool) -> None:

@@ -17,8 +17,8 @@ from rich.console import Console
 
 from unionveil.errors import UnionVeilError
 
-from ..chain.accounts import KEY_VARIABLE, PASSWORD_VARIABLE, load_account
-from ..chain.connection import Chain, connect
+from ..chain.accounts import KEY_VARIABLE, PASSWORD_VARIABLE, load_account, new_account
+from ..chain.connection import Chain, LocalAccount, connect
 from ..chain.fees import FeePolicy
 from ..chain.journal import Journal, default_folder
 from ..chain.networks import find_network
@@ -133,8 +133,13 @@ class Session:
 
 
 @contextmanager
-def open_session(options: SessionOptions) -> Iterator[Session]:
-    """Connects to what the options name; nothing is signed yet."""
+def open_session(options: SessionOptions, *, signs: bool = True) -> Iterator[Session]:
+    """Connects to what the options name; nothing is signed yet.
+
+    Args:
+        options: of the command.
+        signs: False for a command that only looks: it needs no key, and an account that nobody has stands in.
+    """
     if options.network == EMBEDDED:
         with _embedded_session(options) as session:
             yield session
@@ -142,12 +147,16 @@ def open_session(options: SessionOptions) -> Iterator[Session]:
     network = find_network(options.network, options.address_file)
     if options.node_url is None:
         raise SettingError("name the Ocean node that serves the asset with --node-url, or NODE_URL")
-    account = load_account(
-        options.keystore, lambda: str(click.prompt("Keystore password", hide_input=True, err=True))
-    )
+    account = _account(options) if signs else new_account()
     chain = connect(network, options.rpc_url, account, options.policy)
     with NodeClient(options.node_url) as node:
         yield Session(chain, node, options.journal_dir or default_folder(), options.yes)
+
+
+def _account(options: SessionOptions) -> LocalAccount:
+    return load_account(
+        options.keystore, lambda: str(click.prompt("Keystore password", hide_input=True, err=True))
+    )
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Literal
 
 from ..chain.connection import Chain
 from ..errors import PublishError, SettingError
-from ..node.answers import Access, Environment
+from ..node.answers import Access, Environment, Resource
 
 PAID_SECONDS = 3600
 """How long a paid job may take unless the buyer says otherwise; the price of all of it is held back."""
@@ -25,7 +25,7 @@ class JobRequest:
         token: to pay with; None takes the environment's first.
         seconds: how long the job may take; None is `PAID_SECONDS` where it is paid, or else as long as the
             environment allows.
-        resources: amounts by name: cpu, ram, disk; the others are the least that is offered.
+        resources: amounts by name: cpu, ram, disk, or a device; the others are the least that is offered.
     """
 
     parameters: Mapping[str, str]
@@ -110,13 +110,13 @@ def choose_environment(environments: Sequence[Environment], request: JobRequest,
         )
     if request.mode in ("free", "any"):
         for one in candidates:
-            if one.free is not None:
+            if one.free is not None and _offers(one.free.resources or one.resources, request):
                 most = one.free.max_job_duration
                 return Placement(one, None, _duration(request.seconds, most, most))
     if request.mode in ("paid", "any"):
         for one in candidates:
             token = _token(one, request.token, chain.chain_id)
-            if token is not None:
+            if token is not None and _offers(one.resources, request):
                 most = one.max_job_duration
                 usual = min(PAID_SECONDS, most or PAID_SECONDS)
                 seconds = max(_duration(request.seconds, most, usual), one.min_job_duration)
@@ -128,9 +128,18 @@ def _nothing_fits(request: JobRequest, chain_id: int) -> SettingError:
     kind = "" if request.mode == "any" else f"{request.mode} "
     paid = f" paid on chain {chain_id}" if request.mode != "free" else ""
     in_token = f" in {request.token}" if request.token else ""
+    wanted = ", ".join(f"{amount:g} {name}" for name, amount in request.resources.items())
+    with_these = f" with {wanted}" if wanted else ""
     return SettingError(
-        f"the node offers this account no {kind}environment{paid}{in_token}; see --list-environments"
+        f"the node offers this account no {kind}environment{paid}{in_token}{with_these}; "
+        "see --list-environments"
     )
+
+
+def _offers(resources: Sequence[Resource], request: JobRequest) -> bool:
+    """Whether a job may have as much as is asked for."""
+    most = {one.id: one.max for one in resources}
+    return all(amount <= most.get(name, 0) for name, amount in request.resources.items())
 
 
 def _token(environment: Environment, wanted: str | None, chain_id: int) -> str | None:

@@ -36,9 +36,17 @@ class FileInfo(_Answer):
 
 
 class Resource(_Answer):
-    """Something that a job takes a share of: cpu in cores, ram and disk in gibibytes, or a device."""
+    """Something that a job takes a share of: cpu in cores, ram and disk in gibibytes, or a device.
+
+    Attributes:
+        id: names it in a request.
+        description: of a device, e.g. the model of a GPU.
+        min, max: for one job.
+        total: in the environment.
+    """
 
     id: str
+    description: str | None = None
     min: float = 0
     max: float = 0
     total: float = 0

@@ -118,8 +118,8 @@ def shop(world, tmp_path, monkeypatch):
     clients = []
 
     @contextmanager
-    def open_session(options):
-        account = load_account(options.keystore, lambda: "")
+    def open_session(options, *, signs=True):
+        account = load_account(options.keystore, lambda: "") if signs else Account.create()
         with NodeClient(node.url, timeout_seconds=20, pause=lambda _: None) as client:
             clients.append(client)
             chain, journals = world.chain.as_account(account), options.journal_dir or tmp_path / "journal"
@@ -574,11 +574,30 @@ def test_an_environment_that_would_refuse_the_job_is_never_paid(shop, capfd, clo
     assert not [one for one in shop.node.requests if one.path.startswith("/api/services/initialize")]
 
 
-def test_the_environments_are_listed_with_prices(shop, capfd):
+def test_the_environments_are_listed_with_prices_and_without_a_key(shop, capfd, monkeypatch):
+    monkeypatch.delenv("PRIVATE_KEY")
+    shop.node.access = {"addresses": ["0x1"], "accessLists": []}
     assert shop.run("--list-environments") == 0
     out = capfd.readouterr().out
-    assert "free, up to 600 s" in out
-    assert f"paid in {shop.chain.addresses.ocean}, up to 3600 s: 0.5 a minute for each cpu" in out
+    assert "free, up to 600 s\n" in out
+    assert "paid, up to 3600 s: 0.5 OCEAN per core and minute; only for accounts that the operator" in out
+    assert f"in OCEAN, token {shop.chain.addresses.ocean}" in out
+    assert "1 to 2 cores, 1 to 4 GiB of memory, 1 to 10 GiB of disk, 0 to 1 gpu0 (A card)" in out
+    shop.node.features = {"computeJobs": False}
+    assert shop.run("--list-environments") == 2
+    assert "runs no compute jobs" in capfd.readouterr().err
+
+
+def test_a_device_is_asked_for_by_its_name(shop, capfd):
+    assert shop.run("--free", "--resource", "gpu0=1", "--cpu", "2") == 0
+    (start,) = [one.json for one in shop.node.requests if one.path.endswith("/freeCompute")]
+    assert start["resources"] == [{"id": "cpu", "amount": 2}, {"id": "gpu0", "amount": 1}]
+    assert shop.run("--free", "--resource", "gpu0=2") == 2
+    assert "no free environment with 2 gpu0; see --list-environments" in capfd.readouterr().err
+    for wrong in ("gpu0", "gpu0=", "gpu0=0", "gpu0=much", "=1"):
+        assert shop.run("--free", "--resource", wrong) == 2
+        assert "as NAME=AMOUNT with a whole number" in capfd.readouterr().err
+    assert shop.run("--free", "--cpu", "2", "--resource", "cpu=1") == 2
 
 
 def test_a_job_that_fails_says_why_and_keeps_its_log(shop, capfd):
