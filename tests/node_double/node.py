@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import shutil
 import tempfile
 import threading
@@ -115,6 +116,9 @@ class NodeDouble:
         features: what the environment is for; None is a node before version 4.
         pack: makes the archive of a job's outputs.
         gateway: of IPFS and Arweave; None where none is configured.
+        rate_limit: requests in a minute; None allows any number, so that tests are quick.
+        clock: seconds, for the rate limit.
+        refused: requests that the rate limit refused.
         fault: answers instead of the node, or raises; None lets the node answer.
         change: changes the value of an answer before it is sent.
         after: called when the node has done its work, before the answer is sent.
@@ -140,6 +144,10 @@ class NodeDouble:
         self.features: dict[str, bool] | None = None
         self.pack: Callable[[Path], bytes] = outputs_tar
         self.gateway: str | None = None
+        self.rate_limit: int | None = None
+        self.clock: Callable[[], float] = time.monotonic
+        self.refused = 0
+        self._window = (0.0, 0)
         self.requests: list[Received] = []
         self.fault: Callable[[Received], bytes | None] = lambda _: None
         self.after: Callable[[Received], None] = lambda _: None
@@ -187,8 +195,11 @@ class NodeDouble:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 received = Received(self.command, parts.path, query, body)
                 double.requests.append(received)
-                instead = double.fault(received)
-                if instead is None:
+                limited = double.limit()
+                instead = None if limited else double.fault(received)
+                if limited:
+                    status, kind, data = 429, "text/html", limited.encode()
+                elif instead is None:
                     status, kind, data = double.answer(received)
                     double.after(received)
                 else:
@@ -206,6 +217,21 @@ class NodeDouble:
             do_GET = do_POST = do_PUT = _any  # noqa: N815
 
         return Handler
+
+    def limit(self) -> str | None:
+        """As utils/validators.ts checkRequestsRateLimit: a fixed window, in which refusals do not count."""
+        if self.rate_limit is None:
+            return None
+        with self._lock:
+            (begun, count), now = self._window, self.clock()
+            if count == 0 or now - begun > 60:
+                self._window = (now, 1)
+            elif count >= self.rate_limit:
+                self.refused += 1
+                return f"Rate limit exceeded. Try again in {math.ceil(60 - (now - begun))} seconds."
+            else:
+                self._window = (begun, count + 1)
+            return None
 
     def answer(self, received: Received) -> tuple[int, str, bytes]:
         path = received.path

@@ -13,6 +13,7 @@ A new version does all but the first. Nothing is signed before everything that c
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -21,6 +22,7 @@ from ..chain.connection import DISCARD, Call, Chain, Contract, TxReceipt, event_
 from ..chain.journal import Journal
 from ..errors import ChainError, InvalidDDO, SettingError
 from ..jsjson import JsonObject
+from ..node.answers import indexed_transaction
 from ..node.protocol import Node
 from .asset import Asset
 from .ddo import DDO, Payload, Place, now, parse_ddo
@@ -34,6 +36,12 @@ STATES: Mapping[State, int] = {"active": 0, "deprecated": 2, "revoked": 3}
 
 _FORGOTTEN = (STATES["deprecated"], STATES["revoked"])
 """States in which ocean-node keeps a stub without metadata (MetadataStateEventProcessor)."""
+
+_ENCRYPTED = 2
+"""Flag of `setMetaData` for an encrypted DDO (ocean-node, MetadataEventProcessor)."""
+
+_ECIES_BYTES = 65 + 16 + 16
+"""An encrypted DDO is longer by an ephemeral public key, nonce and tag (npm eciesjs, which nodes use)."""
 
 
 @dataclass(frozen=True)
@@ -186,12 +194,14 @@ class Publisher:
         return self._write(ddo, prefix, self._exchange_id())
 
     def revision_gas(self, revised: DDO) -> int:
-        """Gas that `revise` needs.
+        """Gas that `revise` needs; a hidden DDO is estimated with random bytes of the same length.
 
         Raises:
             TransactionFailed: the account may not change this asset.
         """
-        call = metadata_call(self.chain, revised.nft_address, self.node.url, revised.payload())
+        length = len(revised.to_json().encode()) + _ECIES_BYTES
+        payload = revised.payload("0x" + secrets.token_hex(length) if self.encrypt else None)
+        call = metadata_call(self.chain, revised.nft_address, self.node.url, payload)
         return self.chain.estimate_gas(call, action="set metadata")
 
     def check_role(self, nft: str) -> None:
@@ -424,15 +434,40 @@ def created(chain: Chain, receipt: TxReceipt) -> JsonObject:
     }
 
 
+def is_hidden(chain: Chain, served: JsonObject) -> bool:
+    """Whether the version of an asset that a node serves is encrypted on the chain.
+
+    Args:
+        chain: that the asset is on.
+        served: the DDO, with what the node added to it.
+
+    Raises:
+        ChainError: the node names no transaction, or the chain does not have it.
+    """
+    tx_hash, nft = indexed_transaction(served), served.get("nftAddress")
+    receipt = chain.receipt(tx_hash) if tx_hash else None
+    if receipt is None or not isinstance(nft, str):
+        raise ChainError(f"the transaction that published {served.get('id')} cannot be found")
+    flags = bytes(_metadata_arguments(chain.contract("ERC721Template", nft), receipt)["flags"])
+    return bool(int.from_bytes(flags, "big") & _ENCRYPTED)
+
+
 def _metadata_event(template: Contract, receipt: TxReceipt) -> JsonObject:
-    """The data and hash that the transaction wrote, from whichever of the two events it emitted."""
+    """The data and hash that the transaction wrote."""
+    arguments = _metadata_arguments(template, receipt)
+    return {
+        "data": "0x" + bytes(arguments["data"]).hex(),
+        "hash": "0x" + bytes(arguments["metaDataHash"]).hex(),
+    }
+
+
+def _metadata_arguments(template: Contract, receipt: TxReceipt) -> Mapping[str, bytes]:
+    """Arguments of whichever of the two events the transaction emitted."""
     for name in ("MetadataCreated", "MetadataUpdated"):
         for event in template.events[name]().process_receipt(receipt, errors=DISCARD):
-            arguments = event["args"]
-            return {
-                "data": "0x" + bytes(arguments["data"]).hex(),
-                "hash": "0x" + bytes(arguments["metaDataHash"]).hex(),
-            }
+            if event["address"] == template.address:
+                arguments: Mapping[str, bytes] = event["args"]
+                return arguments
     raise ChainError("the transaction wrote no metadata; is this a data NFT of Ocean's?")
 
 

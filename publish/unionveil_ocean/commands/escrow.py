@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from ..errors import OrderError, PublishError
@@ -13,11 +15,11 @@ from .session import Session, say
 def show_escrow(session: Session) -> None:
     """Says what is left; a failure to find out is no failure of the job, which is over."""
     try:
-        _, funds = _funds(session)
+        left = _funds(session)
     except PublishError as error:
         say(f"note: what is left in the escrow cannot be read: {error}")
         return
-    for one in funds:
+    for one in (one for funds in left.values() for one in funds):
         say(f"left in the escrow: {_described(one)}")
 
 
@@ -32,24 +34,35 @@ def _described(funds: EscrowFunds) -> str:
 
 def withdraw(session: Session) -> None:
     """Takes back all that no job has locked, after a confirmation."""
-    escrow, funds = _funds(session)
-    free = [one for one in funds if one.free.units]
+    left = _funds(session)
+    free = {
+        escrow: [one for one in funds if one.free.units]
+        for escrow, funds in left.items()
+        if any(one.free.units for one in funds)
+    }
     if not free:
-        for one in funds:
-            say(f"left in the escrow: {_described(one)}")
+        show_escrow(session)
         click.echo("nothing to withdraw")
         return
-    call = withdrawal(session.chain, escrow, free)
-    amounts = " and ".join(str(one.free) for one in free)
-    gas = {"withdraw": session.chain.estimate_gas(call, action="withdraw")}
-    confirm_plan(session, f"withdraw {amounts} from the escrow {escrow}", gas)
-    session.chain.send(call, action="withdraw from the escrow")
-    click.echo(f"withdrawn: {amounts}")
+    calls = {escrow: withdrawal(session.chain, escrow, funds) for escrow, funds in free.items()}
+    gas = {
+        f"withdraw {_total(free[escrow])} from the escrow {escrow}": session.chain.estimate_gas(call)
+        for escrow, call in calls.items()
+    }
+    confirm_plan(session, "withdraw what is free", gas)
+    for escrow, call in calls.items():
+        session.chain.send(call, action="withdraw from the escrow")
+        click.echo(f"withdrawn: {_total(free[escrow])}")
 
 
-def _funds(session: Session) -> tuple[str, tuple[EscrowFunds, ...]]:
-    escrow = session.chain.addresses.escrow
-    if escrow is None:
-        raise OrderError(f"Ocean's escrow is not known on {session.chain.network.name}")
-    paid_with = [token for one in session.node.environments() for token in one.tokens(session.chain.chain_id)]
-    return escrow, escrow_funds(session.chain, escrow, paid_with)
+def _total(funds: Sequence[EscrowFunds]) -> str:
+    return " and ".join(str(one.free) for one in funds)
+
+
+def _funds(session: Session) -> dict[str, tuple[EscrowFunds, ...]]:
+    """What the account has, by the address of the escrow."""
+    chain = session.chain
+    if not chain.network.escrows:
+        raise OrderError(f"Ocean's escrow is not known on {chain.network.name}")
+    tokens = [token for one in session.node.environments() for token in one.tokens(chain.chain_id)]
+    return {escrow: escrow_funds(chain, escrow, tokens) for escrow in chain.network.escrows}

@@ -18,6 +18,7 @@ from unionveil.verify import verify
 from ..errors import JobFailed
 from ..node.answers import Job, JobResult
 from ..node.protocol import Node
+from .folder import ResultsFolder
 from .logs import log_text
 
 _MOST_LOG_BYTES = 64 << 20
@@ -50,14 +51,14 @@ class Collector:
         node: ran the job.
         account: its owner.
         job_id: of the job.
-        folder: gets `outputs/` and `logs/`.
+        folder: gets `outputs/` and `logs/`; claimed for this job.
         report: gets a line for each thing that happens.
     """
 
     node: Node
     account: LocalAccount
     job_id: str
-    folder: Path
+    folder: ResultsFolder
     report: Callable[[str], None] = lambda _: None
 
     def collect(self, job: Job) -> Collected:
@@ -69,20 +70,20 @@ class Collector:
         Raises:
             JobFailed: there are no outputs; with the last line of the algorithm's log.
             ResultsError: the outputs are not what the manifest says; they are not kept.
-            OutputError: the folder cannot be written, holds other outputs, or the disk is too small.
+            OutputError: the folder cannot be written, is another job's, or the disk is too small.
             NodeError: the node refuses, or breaks off.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self.folder, prefix=".unionveil-") as place:
+            self.folder.claim(self.job_id)
+            with tempfile.TemporaryDirectory(dir=self.folder.path, prefix=".unionveil-") as place:
                 return self._collect(job, Path(place))
         except OSError as error:
             why = error.strerror or type(error).__name__
-            raise OutputError(f"the results cannot be written into {self.folder}: {why}") from error
+            raise OutputError(f"the results cannot be written into {self.folder.path}: {why}") from error
 
     def _collect(self, job: Job, place: Path) -> Collected:
         logs, last_line = self._fetch_logs(job, place)
-        outputs = self.folder / "outputs"
+        outputs = self.folder.outputs
         archive = next((result for result in job.results if result.type == "output"), None)
         reason = _failure(job, last_line)
         if reason or archive is None:
@@ -106,7 +107,7 @@ class Collector:
                 self.report(f"fetching {result.type}")
                 self._fetch(result, place / "log", _MOST_LOG_BYTES)
                 text = log_text((place / "log").read_bytes())
-                path = self.folder / "logs" / _log_name(result)
+                path = self.folder.logs / _log_name(result)
                 path.parent.mkdir(exist_ok=True)
                 path.write_text(text, "utf-8")
                 logs.append(path)
@@ -115,11 +116,11 @@ class Collector:
         return tuple(logs), last_line
 
     def _fetch_outputs(self, archive: JobResult, place: Path) -> None:
-        room = shutil.disk_usage(self.folder).free - _SPARE_BYTES
+        room = shutil.disk_usage(self.folder.path).free - _SPARE_BYTES
         if 2 * archive.filesize > room:
             raise OutputError(
                 f"the outputs take {2 * archive.filesize >> 20} MiB while they are unpacked, and there are "
-                f"{max(room, 0) >> 20} MiB free in {self.folder}; make room or choose another folder"
+                f"{max(room, 0) >> 20} MiB free in {self.folder.path}; make room or choose another folder"
             )
         self.report("fetching the outputs")
         size = self._fetch(archive, place / "outputs.tar", room)

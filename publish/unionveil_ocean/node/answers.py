@@ -7,6 +7,8 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from ..jsjson import JsonObject
+
 
 class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
@@ -263,3 +265,10 @@ FAILED = frozenset({2, 11, 13, 14, 21, 22, 31, 32, 33, 41, 42, 61, 62})
 """C2DStatusNumber of ocean-node (src/@types/C2D/C2D.ts): the queue's time is over; the image cannot be
 pulled, built, or is vulnerable; volume, container; data, algorithm, upload; algorithm cannot run, disk quota;
 results."""
+
+
+def indexed_transaction(ddo: JsonObject) -> str | None:
+    """The transaction whose metadata a node serves, in lower case; None if the node does not name it."""
+    event = (ddo.get("indexedMetadata") or {}).get("event") or ddo.get("event") or {}
+    found = event.get("txid") or event.get("tx")
+    return found.lower() if isinstance(found, str) else None

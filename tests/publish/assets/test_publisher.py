@@ -22,6 +22,7 @@ from unionveil_ocean.errors import (
     TransactionFailed,
 )
 from unionveil_ocean.node.client import NodeClient
+from unionveil_ocean.sandbox.chain import EmbeddedChain
 from unionveil_ocean.sandbox.node import OfflineNode
 
 
@@ -280,6 +281,30 @@ def test_an_update_that_changes_nothing_sends_nothing(chain, node, tmp_path):
         revised = Publisher(journal, node).revise(hidden.ddo, parse_ddo(other_words))
         back = Publisher(journal, node, encrypt=True).update(asset, revised.ddo)
         assert len(back.tx_hashes) == len(revised.tx_hashes) + 1
+
+
+class Measuring(EmbeddedChain):
+    """Keeps the length of each call whose gas is estimated: signing does that too."""
+
+    def estimate_gas(self, call, value=0, action=""):
+        self.lengths.append(len(call.build_transaction({"gas": 0, "gasPrice": 0, "nonce": 0})["data"]))
+        return super().estimate_gas(call, value, action)
+
+
+@pytest.mark.parametrize("encrypt", [False, True])
+def test_the_gas_of_a_revision_is_estimated_in_the_form_that_is_sent(chain, node, tmp_path, encrypt):
+    path = tmp_path / "j.json"
+    measuring = Measuring(chain.web3, chain.network, chain.account)
+    measuring.lengths = []
+    first = run(algorithm(), measuring, node, path, encrypt=encrypt)
+    changed = first.ddo.as_dict()
+    changed["metadata"]["description"] = "Other words, of at least ten letters. " * 20
+    with Journal(path, measuring) as journal:
+        publisher = Publisher(journal, node, encrypt=encrypt)
+        publisher.revision_gas(parse_ddo(changed))
+        publisher.revise(first.ddo, parse_ddo(changed))
+    planned, sent = measuring.lengths[-2:]
+    assert planned == sent
 
 
 def test_an_interrupted_update_goes_on_though_the_old_version_is_asked_for_again(chain, node, tmp_path):
