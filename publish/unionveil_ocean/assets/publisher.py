@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ..chain.connection import DISCARD, Call, Chain, Contract, TxReceipt, event_of
+from ..chain.connection import DISCARD, Call, Chain, Contract, TxReceipt, ask, event_of
 from ..chain.journal import Journal
 from ..errors import ChainError, InvalidDDO, SettingError
 from ..jsjson import JsonObject
@@ -358,7 +358,7 @@ class Publisher:
             self._report_sent,
         )
         if self.journal.done(f"{prefix}read back", event) is None:
-            _compare(template, event, payload, self.node.url)
+            _compare(chain, template, event, payload, self.node.url)
             self.journal.record(f"{prefix}read back", event, {"hash": payload.event["hash"]})
         return self.journal.steps[name].tx_hash
 
@@ -426,7 +426,7 @@ def created(chain: Chain, receipt: TxReceipt) -> JsonObject:
     factory = chain.contract("ERC721Factory", chain.addresses.factory)
     datatoken = str(event_of(factory, "TokenCreated", receipt)["newTokenAddress"])
     rates = chain.contract("ERC20Template", datatoken).functions.getFixedRates()
-    exchanges = rates.call(block_identifier=receipt["blockNumber"])
+    exchanges = ask(lambda: rates.call(block_identifier=receipt["blockNumber"]), chain)
     return {
         "nft": str(event_of(factory, "NFTCreated", receipt)["newTokenAddress"]),
         "datatoken": datatoken,
@@ -471,9 +471,9 @@ def _metadata_arguments(template: Contract, receipt: TxReceipt) -> Mapping[str, 
     raise ChainError("the transaction wrote no metadata; is this a data NFT of Ocean's?")
 
 
-def _compare(template: Contract, event: JsonObject, payload: Payload, node_url: str) -> None:
+def _compare(chain: Chain, template: Contract, event: JsonObject, payload: Payload, node_url: str) -> None:
     """Compares what the chain holds with what was meant."""
-    stored_url, _, _, has_metadata = template.functions.getMetaData().call()
+    stored_url, _, _, has_metadata = chain.read(template.functions.getMetaData())
     wrong = []
     if event["data"] != payload.event["data"]:
         wrong.append("the chain holds other metadata than was sent")

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from unionveil.runs.manifest import Manifest, RedactedRecord
 
 from ..chain.addresses import checksum_address
-from ..chain.connection import Chain, Contract, event_of
+from ..chain.connection import Call, Chain, Contract, event_of
 from ..chain.journal import Journal
 from ..chain.tokens import balance_of
 from ..errors import SettingError
@@ -29,6 +29,9 @@ MOST_PAYEES = 200
 
 Half of a block, so that it also goes through on a busy chain.
 """
+
+_RELEASE_GAS, _PAYEE_GAS = 100_000, 75_000
+"""Of dividing, and of each payee. It cannot be estimated before what was earned is collected."""
 
 _PAYEES_AT_FIRST = 100
 """Named in the constructor, about 75,000 gas each; the others are added one by one."""
@@ -180,13 +183,13 @@ class Sharing:
             )
         address = self._deployed(photos)
         splitter = self._chain.contract("Splitter", address)
-        payees = splitter.functions.getPayees().call()
-        current = {wallet: splitter.functions.shares(wallet).call() for wallet in payees}
+        payees = self._chain.read(splitter.functions.getPayees())
+        current = {wallet: self._chain.read(splitter.functions.shares(wallet)) for wallet in payees}
         if current != dict(photos) and payment_token and self.journal.result("splitter: collect") is not None:
             release(self._chain, address, self.datatoken, payment_token, self.report)
         self._adjust(splitter, current, photos)
         token = self._chain.contract("ERC20Template", self.datatoken)
-        if token.functions.getPaymentCollector().call() != address:
+        if self._chain.read(token.functions.getPaymentCollector()) != address:
             self.report("making it the payment collector")
             call = token.functions.setPaymentCollector(address)
             self._chain.send(call, action="set the payment collector")
@@ -239,17 +242,33 @@ def release(
     Returns:
         Smallest units that were divided; the contract keeps one.
     """
-    rates = chain.contract("ERC20Template", datatoken).functions.getFixedRates().call()
-    for exchange_address, exchange_id in rates:
-        exchange = chain.contract("FixedRateExchange", exchange_address)
-        facts = exchange.functions.getExchange(exchange_id).call()
-        base_token, earned = facts[3], facts[10]
-        if earned and base_token.lower() == token.lower():
-            report("collecting what the exchange earned")
-            chain.send(exchange.functions.collectBT(exchange_id, earned), action="collect")
+    for call in _collections(chain, datatoken, token):
+        report("collecting what the exchange earned")
+        chain.send(call, action="collect")
     if balance_of(chain, token, splitter) <= 1:
         return 0
     report("dividing what the splitter holds")
     contract = chain.contract("Splitter", splitter)
     receipt = chain.send(contract.functions.release(token), action="divide")
     return int(event_of(contract, "PaymentReleased", receipt)["amount"])
+
+
+def release_gas(chain: Chain, splitter: str, datatoken: str, token: str) -> dict[str, int]:
+    """Gas of the transactions of `release`, by step; see there for the arguments."""
+    calls = _collections(chain, datatoken, token)
+    gas = {"collect": sum(chain.estimate_gas(call, action="collect") for call in calls)} if calls else {}
+    payees = chain.read(chain.contract("Splitter", splitter).functions.getPayees())
+    return {**gas, "divide, at most": _RELEASE_GAS + _PAYEE_GAS * len(payees)}
+
+
+def _collections(chain: Chain, datatoken: str, token: str) -> list[Call]:
+    calls: list[Call] = []
+    for address, exchange_id in chain.read(
+        chain.contract("ERC20Template", datatoken).functions.getFixedRates()
+    ):
+        exchange = chain.contract("FixedRateExchange", address)
+        facts = chain.read(exchange.functions.getExchange(exchange_id))
+        base_token, earned = facts[3], facts[10]
+        if earned and base_token.lower() == token.lower():
+            calls.append(exchange.functions.collectBT(exchange_id, earned))
+    return calls

@@ -224,6 +224,7 @@ class Journal:
         if step.result is not None:
             return step.result
         receipt = self._settled(step) or self._attempt(name, step, make_call, on_sent)
+        receipt = self.chain.confirmed(receipt)
         tx_hash = "0x" + bytes(receipt["transactionHash"]).hex()
         if receipt["status"] != 1:
             step.attempts.clear()

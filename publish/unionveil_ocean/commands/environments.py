@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
-from unionveil.text import printable
-
 from ..chain.connection import Chain
 from ..chain.tokens import amount_of
 from ..errors import SettingError
 from ..node.answers import Access, Environment, Price, Resource
+from .report import plain
 
 _UNITS = {"cpu": "core", "ram": "GiB of memory", "disk": "GiB of disk"}
 """Of ocean-node's resources (docs/env.md); everything else is a device and is counted."""
@@ -44,9 +43,9 @@ def describe(environment: Environment, symbols: Mapping[str, str], chain_id: int
         symbols: of its tokens, by address.
         chain_id: on which it is paid.
     """
-    yield _plain(environment.id)
+    yield plain(environment.id)
     if environment.description:
-        yield _plain(environment.description)
+        yield plain(environment.description)
     free = environment.free
     if free is not None:
         yield f"free, up to {free.max_job_duration} s{_for_whom(free.access, chain_id)}"
@@ -62,12 +61,8 @@ def describe(environment: Environment, symbols: Mapping[str, str], chain_id: int
         yield _limits(environment.resources)
 
 
-def _plain(text: str) -> str:
-    return printable(text, quoted=False, most=None)
-
-
 def _unit(resource: str) -> str:
-    return _UNITS.get(resource, _plain(resource))
+    return _UNITS.get(resource, plain(resource))
 
 
 def _price(price: Price, symbol: str) -> str:
@@ -80,7 +75,7 @@ def _limits(resources: Sequence[Resource]) -> str:
 
 def _limit(resource: Resource) -> str:
     name = "cores" if resource.id == "cpu" else _unit(resource.id)
-    what = f" ({_plain(resource.description)})" if resource.description else ""
+    what = f" ({plain(resource.description)})" if resource.description else ""
     return f"{resource.min:g} to {resource.max:g} {name}{what}"
 
 

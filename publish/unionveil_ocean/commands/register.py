@@ -12,7 +12,7 @@ from ..chain.networks import find_network
 from .options import CHECKOUT, option, takes
 from .publishing import AssetOptions, ImageOptions, algorithm_asset, publish, set_state
 from .report import show_cost_elsewhere
-from .session import SessionOptions, open_session, run_command
+from .session import SessionOptions, entry, open_session
 
 
 @dataclass(frozen=True)
@@ -54,4 +54,4 @@ def register(where: SessionOptions, own: RegisterOptions, image: ImageOptions, o
             show_cost_elsewhere(sum(done.gas_used.values()), compared)
 
 
-main = run_command(register)
+main = entry(register)

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.text import Text
 
 from unionveil.job import config_of
+from unionveil.text import printable
 
 from ..chain.journal import digest_of
 from ..errors import SettingError
@@ -25,8 +28,8 @@ from ..node.answers import Job
 from .environments import show_environments
 from .escrow import show_escrow, withdraw
 from .options import FOLDER, option, takes
-from .report import columns
-from .session import EMBEDDED, Session, SessionOptions, err, open_session, run_command
+from .report import columns, gas_rows
+from .session import EMBEDDED, Session, SessionOptions, entry, err, open_session
 
 
 @dataclass(frozen=True)
@@ -199,28 +202,33 @@ def _check_known(assets: Assets, request: JobRequest) -> None:
 
 def _finish(session: Session, job_id: str, output: ResultsFolder, *, as_json: bool) -> None:
     output.check(job_id)
-    with _progress() as show:
+    with _progress(err) as show:
         job = follow(session.node, session.chain.address, job_id, show, session.pause)
     collector = Collector(session.node, session.chain.account, job_id, output, _say)
     _report(job_id, collector.collect(job), as_json=as_json)
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[Job], None]]:
+def _progress(console: Console) -> Iterator[Callable[[Job], None]]:
     """A line that lives on a terminal, and a line for every new state elsewhere."""
     begun = time.monotonic()
-    if err.is_terminal:
-        with err.status("waiting") as status:
-            yield lambda job: status.update(f"{job.status_text.strip()} ({time.monotonic() - begun:.0f} s)")
+    if console.is_terminal:
+        with console.status("waiting") as status:
+            # A text, because rich would take a status such as "[/x]" for markup.
+            yield lambda job: status.update(Text(f"{_state(job)} ({time.monotonic() - begun:.0f} s)"))
         return
     last: list[str] = []
 
     def show(job: Job) -> None:
         if last != [job.status_text]:
             last[:] = [job.status_text]
-            _say(job.status_text.strip())
+            console.print(_state(job), markup=False)
 
     yield show
+
+
+def _state(job: Job) -> str:
+    return printable(job.status_text.strip(), quoted=False)
 
 
 def _described(session: Session, plan: ComputePlan) -> str:
@@ -246,7 +254,8 @@ def _described(session: Session, plan: ComputePlan) -> str:
             ("compute", f"{plan.escrow.price} at most, held by the escrow {plan.escrow.escrow}"),
             ("", f"{plan.escrow.deposit} of it are paid in now"),
             *_reused(plan.escrow),
-            ("costs", f"{costs}, and gas in {chain.network.currency}"),
+            ("costs", costs),
+            *gas_rows(chain, plan.gas),
         ]
     return columns(rows)
 
@@ -276,4 +285,4 @@ def _report(job_id: str, done: Collected, *, as_json: bool) -> None:
     click.echo(f"verified: {counts.redacted + counts.without_face} outputs are what the manifest says")
 
 
-main = run_command(run_job)
+main = entry(run_job)

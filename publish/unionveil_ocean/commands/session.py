@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NoReturn
@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 from rich.console import Console
 
-from unionveil.errors import UnionVeilError
+from unionveil.cli.console import run_command
 
 from ..chain.accounts import KEY_VARIABLE, PASSWORD_VARIABLE, load_account, new_account
 from ..chain.connection import Chain, LocalAccount, connect
@@ -69,7 +69,16 @@ class SessionOptions:
         help="Contracts on a chain of your own, in the form of ocean-contracts' address.json.",
     )
     max_fee_gwei: float | None = option(
-        "--max-fee-gwei", type=click.FloatRange(min=0, min_open=True), help="Most for one unit of gas."
+        "--max-fee-gwei",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Most for one unit of gas.  [default: 500; 5000 on Polygon]",
+    )
+    confirmations: int = option(
+        "--confirmations",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="Blocks, its own included, that a transaction is in before it counts.",
     )
     journal_dir: Path | None = option(
         "--journal-dir",
@@ -148,7 +157,7 @@ def open_session(options: SessionOptions, *, signs: bool = True) -> Iterator[Ses
     if options.node_url is None:
         raise SettingError("name the Ocean node that serves the asset with --node-url, or NODE_URL")
     account = _account(options) if signs else new_account()
-    chain = connect(network, options.rpc_url, account, options.policy)
+    chain = connect(network, options.rpc_url, account, options.policy, options.confirmations)
     with NodeClient(options.node_url, report=say) as node:
         yield Session(chain, node, options.journal_dir or default_folder(), options.yes)
 
@@ -191,26 +200,6 @@ def say(line: str) -> None:
     click.echo(line, err=True)
 
 
-def run_command(command: click.Command) -> Callable[[], NoReturn]:
-    """The `main` of a command: every known error ends as one sentence and exit code 2."""
-
-    @wraps(command.callback or run_command)
-    def main() -> NoReturn:
-        try:
-            code = command.main(standalone_mode=False)
-        except click.exceptions.Abort as error:
-            # click turns Ctrl-C into this, too.
-            if isinstance(error.__cause__, KeyboardInterrupt):
-                say("interrupted; the same command goes on where this one stopped")
-            else:
-                say("stopped; nothing more was signed")
-            code = 130
-        except click.ClickException as error:
-            error.show()
-            code = 2
-        except UnionVeilError as error:
-            say(f"{command.name}: {error}")
-            code = 2
-        sys.exit(code if isinstance(code, int) else 0)
-
-    return main
+def entry(command: click.Command) -> Callable[[], NoReturn]:
+    """The `main` of a command."""
+    return partial(run_command, partial(command.main, standalone_mode=False), str(command.name))

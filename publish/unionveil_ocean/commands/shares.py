@@ -9,7 +9,7 @@ from typing import Literal
 
 import click
 
-from ..assets.shares import Contributions, Sharing, allot, read_contributions, release
+from ..assets.shares import Contributions, Sharing, allot, read_contributions, release, release_gas
 from ..chain.addresses import ZERO_ADDRESS, checksum_address
 from ..chain.tokens import amount_of, check_funds
 from ..errors import SettingError
@@ -17,7 +17,7 @@ from ..money import money, units_of
 from .options import FILE, option, takes
 from .publishing import embedded_algorithm
 from .report import DIGITS, columns, confirm_plan
-from .session import Session, SessionOptions, open_session, run_command, say
+from .session import Session, SessionOptions, entry, open_session, say
 
 _file = click.argument("contributions", type=FILE)
 
@@ -136,10 +136,13 @@ def release_command(
         raise SettingError("name the datatoken with --datatoken")
     with open_session(where) as session:
         paid = amount_of(session.chain, _address(payment_token), 0)
-        session.confirm(f"Divide the {paid.symbol} that the splitter {splitter_address} holds?")
-        divided = release(
-            session.chain, _address(splitter_address), _address(token.datatoken), paid.token, say
+        splitter, datatoken = _address(splitter_address), _address(token.datatoken)
+        confirm_plan(
+            session,
+            f"divide the {paid.symbol} that the splitter {splitter} holds",
+            release_gas(session.chain, splitter, datatoken, paid.token),
         )
+        divided = release(session.chain, splitter, datatoken, paid.token, say)
         click.echo(f"divided {money(divided, paid.symbol, paid.decimals)}")
 
 
@@ -185,4 +188,4 @@ def _show_parts(found: Contributions, parts: Mapping[str, int] | None) -> None:
         say(f"left out, no accepted photo: {wallet}")
 
 
-main = run_command(shares)
+main = entry(shares)

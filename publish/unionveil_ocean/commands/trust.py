@@ -17,7 +17,7 @@ from ..node.client import NodeClient
 from .options import FILE, takes
 from .publishing import hides, hiding_option
 from .report import confirm_plan, show_publication
-from .session import EMBEDDED, Session, SessionOptions, open_session, run_command, say
+from .session import EMBEDDED, Session, SessionOptions, entry, open_session, say
 
 _did = click.argument("dataset", metavar="DATASET_DID")
 _algorithms = click.argument("algorithms", nargs=-1, required=True, metavar="ALGORITHM_DID...")
@@ -122,4 +122,4 @@ def _change(
         show_publication(publisher.revise(before, after), session.chain.network)
 
 
-main = run_command(trust)
+main = entry(trust)

@@ -13,6 +13,7 @@ from eth_account.signers.local import LocalAccount
 from unionveil.errors import OutputError
 from unionveil.files.unpack import Limits, unpack
 from unionveil.runs.manifest import MANIFEST, Manifest
+from unionveil.text import printable
 from unionveil.verify import verify
 
 from ..errors import JobFailed
@@ -104,7 +105,7 @@ class Collector:
         logs, last_line = [], ""
         for result in job.results:
             if result.type.lower().endswith("log"):
-                self.report(f"fetching {result.type}")
+                self.report(f"fetching {printable(result.type, quoted=False)}")
                 self._fetch(result, place / "log", _MOST_LOG_BYTES)
                 text = log_text((place / "log").read_bytes())
                 path = self.folder.logs / _log_name(result)
@@ -132,9 +133,10 @@ class Collector:
 
 
 def _failure(job: Job, last_line: str) -> str:
-    said = f"; it said: {last_line}" if last_line else ""
+    said = f"; it said: {printable(last_line, quoted=False, most=300)}" if last_line else ""
     if job.has_failed:
-        return f"{job.status_text.strip() or 'the node names no reason'} (status {job.status}){said}"
+        reason = printable(job.status_text.strip(), quoted=False) or "the node names no reason"
+        return f"{reason} (status {job.status}){said}"
     end = job.termination_details
     if end is not None and end.oom_killed:
         return f"it needed more memory than it was given; ask for more with --ram{said}"

@@ -12,6 +12,9 @@ from ..errors import OrderError
 from ..money import Amount
 from ..node.answers import Payment
 
+GAS = {"approve": 60_000, "deposit": 200_000, "authorize": 250_000}
+"""As `orders.GAS`."""
+
 
 @dataclass(frozen=True)
 class EscrowPlan:
@@ -36,6 +39,12 @@ class EscrowPlan:
     allowed: int
     locks: int
     is_allowed: bool
+
+    @property
+    def gas(self) -> int:
+        """Gas that all its transactions take at most; see `GAS`."""
+        paying = GAS["approve"] + GAS["deposit"] if self.deposit.units else 0
+        return paying + (0 if self.is_allowed else GAS["authorize"])
 
     @property
     def reused(self) -> Amount:

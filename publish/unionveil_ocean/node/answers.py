@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from ..jsjson import JsonObject
@@ -14,8 +14,16 @@ class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
 
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must hold no control characters")
+    return text
+
+
 _Address: TypeAlias = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 _Bytes32: TypeAlias = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{64}$")]
+_Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_printable)]
+"""Sent back to the node as it is, and shown as it is."""
 _Hash: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -132,7 +140,7 @@ class Environment(_Answer):
         features: what it is for.
     """
 
-    id: str = Field(min_length=1)
+    id: _Name
     description: str | None = None
     consumer_address: _Address
     fees: Annotated[dict[str, tuple[TokenPrices, ...]], BeforeValidator(_empty_if_none)] = {}
@@ -238,7 +246,7 @@ class Job(_Answer):
         date_finished: seconds since 1970; None while it runs.
     """
 
-    job_id: str = Field(min_length=1)
+    job_id: _Name
     status: int
     status_text: str = ""
     date_created: str | None = None
@@ -269,6 +277,18 @@ results."""
 
 def indexed_transaction(ddo: JsonObject) -> str | None:
     """The transaction whose metadata a node serves, in lower case; None if the node does not name it."""
-    event = (ddo.get("indexedMetadata") or {}).get("event") or ddo.get("event") or {}
-    found = event.get("txid") or event.get("tx")
+    event = _field(ddo, "indexedMetadata", "event") or _field(ddo, "event")
+    found = _field(event, "txid") or _field(event, "tx")
     return found.lower() if isinstance(found, str) else None
+
+
+def indexed_state(ddo: JsonObject) -> object:
+    """The state of an asset's metadata that a node adds to its DDO; 0 (active) if it adds none."""
+    state = _field(ddo, "indexedMetadata", "nft", "state")
+    return 0 if state is None else state
+
+
+def _field(value: object, *path: str) -> object:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -218,6 +219,17 @@ def test_a_paid_job_on_real_pictures_costs_what_was_planned(shop, capfd, monkeyp
     assert orders(shop.chain, shop.world.sold.algorithm, block) == 1
     assert orders(shop.chain, shop.world.sold.dataset, block) == 1
     assert_no_secret(out.encode() + err.encode() + written(shop.folder))
+
+
+def test_the_gas_of_a_plan_is_what_the_job_takes_at_most(shop, capfd):
+    assert shop.run("--paid", "--seconds", "60") == 0
+    shown = re.search(r"gas at most +([\d,]+) at", capfd.readouterr().err)
+    planned = int(shown[1].replace(",", ""))
+    (path,) = (shop.folder / "journal").rglob("job-*.json")
+    steps = json.loads(path.read_text())["steps"]
+    used = {name: step["gas_used"] for name, step in steps.items() if "gas_used" in step}
+    assert len(used) >= 8
+    assert planned * 0.4 < sum(used.values()) <= planned, used
 
 
 @pytest.mark.slow
