@@ -27,7 +27,7 @@ from ..node.protocol import Node
 from .asset import Asset
 from .ddo import DDO, Payload, Place, now, parse_ddo
 from .pricing import FixedRate, creation_call
-from .versions import Version, newest, versions_of
+from .published import Version, newest, versions_of
 
 State = Literal["active", "deprecated", "revoked"]
 

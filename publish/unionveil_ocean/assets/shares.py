@@ -137,6 +137,14 @@ class Sharing:
     def _chain(self) -> Chain:
         return self.journal.chain
 
+    def left(self, amounts: Mapping[str, int], round_number: int) -> dict[str, int]:
+        """The part of a distribution that was not signed yet, by wallet; see `distribute`."""
+        return {
+            wallet: amount
+            for wallet, amount in amounts.items()
+            if amount and not self.journal.begun(f"round {round_number}: {wallet}")
+        }
+
     def distribute(
         self, amounts: Mapping[str, int], round_number: int, how: Literal["mint", "transfer"] = "mint"
     ) -> None:
@@ -176,15 +184,10 @@ class Sharing:
             SettingError: more payees than a splitter can pay at once.
             PublishError: see its tree.
         """
-        if len(photos) > MOST_PAYEES:
-            raise SettingError(
-                f"a splitter pays {MOST_PAYEES} wallets at most in one transaction, these are {len(photos)}; "
-                "give them datatokens instead"
-            )
+        _check_payees(photos)
         address = self._deployed(photos)
         splitter = self._chain.contract("Splitter", address)
-        payees = self._chain.read(splitter.functions.getPayees())
-        current = {wallet: self._chain.read(splitter.functions.shares(wallet)) for wallet in payees}
+        current = self._current(splitter)
         if current != dict(photos) and payment_token and self.journal.result("splitter: collect") is not None:
             release(self._chain, address, self.datatoken, payment_token, self.report)
         self._adjust(splitter, current, photos)
@@ -195,6 +198,36 @@ class Sharing:
             self._chain.send(call, action="set the payment collector")
         self.journal.record("splitter: collect", {"splitter": address}, {"address": address})
         return address
+
+    def splitter_gas(self, photos: Mapping[str, int]) -> dict[str, int]:
+        """Gas of the transactions of `set_splitter`, by step; those that depend on others at most.
+
+        Raises:
+            SettingError: see `set_splitter`.
+        """
+        _check_payees(photos)
+        chain, token = self._chain, self._chain.contract("ERC20Template", self.datatoken)
+        made = self.journal.result("splitter: deploy")
+        collector = str(made["address"]) if made else chain.address
+        gas = {}
+        if made is None:
+            wallets = list(photos)[:_PAYEES_AT_FIRST]
+            call = chain.constructor("Splitter", wallets, [photos[wallet] for wallet in wallets])
+            gas["deploy"] = chain.estimate_gas(call, action="deploy the splitter")
+            changes = len(photos) - len(wallets)
+        else:
+            current = self._current(chain.contract("Splitter", collector))
+            changes = len(current.items() ^ dict(photos).items())
+        if changes:
+            gas["change the payees, at most"] = changes * _PAYEE_GAS
+        if made is None or chain.read(token.functions.getPaymentCollector()) != collector:
+            collect = token.functions.setPaymentCollector(collector)
+            gas["set the payment collector"] = chain.estimate_gas(collect, action="set the payment collector")
+        return gas
+
+    def _current(self, splitter: Contract) -> dict[str, int]:
+        payees = self._chain.read(splitter.functions.getPayees())
+        return {wallet: self._chain.read(splitter.functions.shares(wallet)) for wallet in payees}
 
     def _deployed(self, photos: Mapping[str, int]) -> str:
         made = self.journal.result("splitter: deploy")
@@ -223,6 +256,14 @@ class Sharing:
         for wallet in current.keys() - photos.keys():
             self.report(f"removing {wallet}")
             chain.send(functions.removePayee(wallet), action=f"remove {wallet}")
+
+
+def _check_payees(photos: Mapping[str, int]) -> None:
+    if len(photos) > MOST_PAYEES:
+        raise SettingError(
+            f"a splitter pays {MOST_PAYEES} wallets at most in one transaction, these are {len(photos)}; "
+            "give them datatokens instead"
+        )
 
 
 def release(

@@ -13,8 +13,8 @@ from ..assets.asset import Asset, credentials_of
 from ..assets.ddo import DDO, parse_ddo
 from ..assets.files import AlgorithmFile, AssetFile, file_at, read_metadata
 from ..assets.pricing import Free, pricing_of
+from ..assets.published import Version, versions_in
 from ..assets.publisher import STATES, Plan, Publication, Publisher, State, is_hidden
-from ..assets.versions import Version, versions_in
 from ..chain.journal import read_result
 from ..errors import ChainError, SettingError
 from ..sandbox.rehearsal import rehearse

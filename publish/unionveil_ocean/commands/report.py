@@ -22,6 +22,9 @@ DIGITS = 6
 """Significant digits of rounded amounts."""
 
 
+_JOBS = "publish/run_job.py, ocean-cli or a portal such as Pontus-X; Ocean Market only shows assets"
+
+
 def confirm_plan(
     session: Session,
     action: str,
@@ -132,7 +135,7 @@ def show_publication(publication: Publication, network: Network) -> None:
         *((step, network.transaction_link(tx) or tx) for step, tx in publication.tx_hashes.items()),
         *((f"gas: {step}", f"{units:,}") for step, units in publication.gas_used.items()),
         ("gas: total", f"{sum(publication.gas_used.values()):,}"),
-        *((("market", link),) if (link := network.market_link(publication.did)) else ()),
+        *((("market", link), ("jobs", _JOBS)) if (link := network.market_link(publication.did)) else ()),
     ]
     click.echo(columns(lines))
 

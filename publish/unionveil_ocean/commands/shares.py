@@ -86,19 +86,33 @@ def _give(
     found = read_contributions(contributions)
     parts = allot(found.photos, _wei(give.tokens))
     with open_session(where) as session:
-        chain, datatoken = session.chain, _datatoken(session, token)
+        datatoken = _datatoken(session, token)
         _show_parts(found, parts)
-        if how == "transfer":
-            check_funds(chain, [amount_of(chain, datatoken, sum(parts.values()))])
-        wallet, part = next(iter(parts.items()))
-        call = getattr(chain.contract("ERC20Template", datatoken).functions, how)(wallet, part)
-        gas = chain.estimate_gas(call, action=how) * len(parts)
-        confirm_plan(session, f"{how} datatokens {datatoken}", {f"{len(parts)} transactions": gas})
         with session.journal("shares", datatoken) as journal:
-            Sharing(journal, datatoken, say).distribute(parts, give.number, how)
+            sharing = Sharing(journal, datatoken, say)
+            left = sharing.left(parts, give.number)
+            if left:
+                _confirm_gift(session, how, datatoken, parts, left)
+            else:
+                say(f"round {give.number}: all was signed already, nothing new is given; see --round")
+            sharing.distribute(parts, give.number, how)
             used = sum(journal.gas_used.values())
         given = money(sum(parts.values()), "datatokens", digits=DIGITS)
         click.echo(columns([("datatoken", datatoken), ("given", given), ("gas", f"{used:,}")]))
+
+
+def _confirm_gift(
+    session: Session, how: str, datatoken: str, parts: Mapping[str, int], left: Mapping[str, int]
+) -> None:
+    chain = session.chain
+    if how == "transfer":
+        check_funds(chain, [amount_of(chain, datatoken, sum(left.values()))])
+    wallet, part = next(iter(left.items()))
+    call = getattr(chain.contract("ERC20Template", datatoken).functions, how)(wallet, part)
+    gas = chain.estimate_gas(call, action=how) * len(left)
+    done = len(parts) - len(left)
+    goes_on = f", {done} of {len(parts)} wallets have theirs" if done else ""
+    confirm_plan(session, f"{how} datatokens {datatoken}{goes_on}", {f"{len(left)} transactions": gas})
 
 
 @shares.command()
@@ -114,13 +128,12 @@ def splitter(
     """Makes a splitter the payment collector, or brings its shares up to date."""
     found = read_contributions(contributions)
     with open_session(where) as session:
-        chain, datatoken = session.chain, _datatoken(session, token)
+        datatoken = _datatoken(session, token)
         _show_parts(found, None)
-        call = chain.constructor("Splitter", list(found.photos), list(found.photos.values()))
-        gas = chain.estimate_gas(call, action="deploy the splitter")
-        confirm_plan(session, f"splitter for datatoken {datatoken}", {"deploy": gas})
         with session.journal("shares", datatoken) as journal:
-            address = Sharing(journal, datatoken, say).set_splitter(found.photos, payment_token)
+            sharing = Sharing(journal, datatoken, say)
+            confirm_plan(session, f"splitter for datatoken {datatoken}", sharing.splitter_gas(found.photos))
+            address = sharing.set_splitter(found.photos, payment_token)
         click.echo(columns([("datatoken", datatoken), ("splitter", address)]))
 
 

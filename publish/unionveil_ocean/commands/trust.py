@@ -117,6 +117,7 @@ def _change(
     say(f"the DDO will be {'hidden' if encrypt else 'readable by everybody'} on the chain")
     with session.journal("trust", dataset) as journal:
         publisher = Publisher(journal, session.node, encrypt, say)
+        publisher.check_role(after.nft_address)
         gas = {"set metadata": publisher.revision_gas(after)}
         confirm_plan(session, f"trust: {after.metadata.name}", gas, after)
         show_publication(publisher.revise(before, after), session.chain.network)

@@ -8,8 +8,8 @@ from node_double import NodeDouble
 from ocean_assets import URL, algorithm, introduce
 from unionveil_ocean.assets.ddo import did_of, parse_ddo
 from unionveil_ocean.assets.pricing import FixedRate, pricing_of
+from unionveil_ocean.assets.published import versions_in
 from unionveil_ocean.assets.publisher import Publisher
-from unionveil_ocean.assets.versions import versions_in
 from unionveil_ocean.chain.addresses import ZERO_ADDRESS
 from unionveil_ocean.chain.connection import connect, event_of
 from unionveil_ocean.chain.journal import Journal, move_away
