@@ -34,6 +34,12 @@ from .runner import ProcessRunner, Runner, outputs_tar
 ZERO = "0x" + "0" * 40
 ENGINE = "0x" + "e" * 64
 ENVIRONMENT = f"{ENGINE}-test-env"
+MOST_CHECKSUM_BYTES = (10 << 20) + 65536
+"""utils/asset.ts: a node stops after the chunk in which it passes 10 MiB."""
+
+
+_PATH = "/c2d_storage/job/data"
+_NOT_FOUND = "Request failed with status code 404"
 
 
 class Refusal(Exception):
@@ -315,7 +321,7 @@ class NodeDouble:
     def _metadata(self, file: dict[str, Any]) -> dict[str, Any]:
         # utils/asset.ts fetchFileMetadata: what cannot be fetched counts as an empty file.
         url = self._url(file)
-        data = _fetch(url) or b""
+        data = (_fetch(url) or b"")[:MOST_CHECKSUM_BYTES]
         return {
             "valid": True,
             "contentLength": str(len(data)),
@@ -780,6 +786,9 @@ class NodeDouble:
                 program = self._first_file(job.algorithm)
             if not _save(self._url(program), data / "transformations" / "algorithm"):
                 job.status, job.status_text = 32, "Algorithm provisioning failed"
+                configuration.append(
+                    f"Unable to write algorithm to path: {_PATH}/transformations/algorithm: {_NOT_FOUND}"
+                )
                 return
             for asset in job.datasets:
                 with self._lock:
@@ -788,20 +797,21 @@ class NodeDouble:
                 configuration.append(f"Downloading asset to {name}")
                 if not _save(self._url(file), data / "inputs" / name):
                     job.status, job.status_text = 31, "Data provisioning failed"
+                    configuration.append(
+                        f"Unable to write input data to path: {_PATH}/inputs/{name}: {_NOT_FOUND}"
+                    )
                     return
             job.status, job.status_text = 40, "Running algorithm "
             container = job.algorithm["meta"]["container"]
             job.exit_code, log = self.runner(data, container, job.algorithm.get("envs") or {})
             outputs = self.pack(data / "outputs")
             job.status, job.status_text = 71, "Job settling"
-            job.files = [
-                ("configuration.log", "configurationLog", "\n".join(configuration).encode()),
-                ("algorithm.log", "algorithmLog", log),
-                ("outputs.tar", "output", outputs),
-            ]
+            job.files = [("algorithm.log", "algorithmLog", log), ("outputs.tar", "output", outputs)]
         except Exception as error:
             job.status, job.status_text = 41, f"Failed to run algorithm: {error}"
         finally:
+            log = "".join(f"{line}\n" for line in configuration).encode()
+            job.files.insert(0, ("configuration.log", "configurationLog", log))
             job.finished = time.time()
 
     def _first_file(self, asset: dict[str, Any]) -> dict[str, Any]:

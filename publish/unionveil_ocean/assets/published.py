@@ -10,13 +10,13 @@ from ..chain.journal import Step, read_steps
 from ..errors import InvalidDDO
 from .ddo import DDO, parse_ddo
 
-_INDEX, _ENCRYPT = "index", "encrypt ddo"
-"""Steps of `Publisher` whose names end so: a version that the node served, and one whose DDO is hidden."""
+_WRITE, _COMPOSE, _ENCRYPT = "set metadata", "compose", "encrypt ddo"
+"""Ends of names of `Publisher`'s steps: a version was written onto the chain, was composed, and is hidden."""
 
 
 @dataclass(frozen=True)
 class Version:
-    """A version of an asset, published and served.
+    """A version of an asset that was written onto the chain.
 
     Attributes:
         ddo: as published.
@@ -30,11 +30,12 @@ class Version:
 def versions_of(steps: Mapping[str, Step]) -> Iterator[Version]:
     """All versions in the steps of a journal, oldest first."""
     for name, step in steps.items():
-        prefix = name.removesuffix(_INDEX)
-        if step.result is None or not (prefix == "" or prefix.endswith(": ")) or prefix == name:
+        prefix = name.removesuffix(_WRITE)
+        composed = steps.get(f"{prefix}{_COMPOSE}")
+        if prefix == name or step.result is None or composed is None or composed.result is None:
             continue
         try:
-            yield Version(parse_ddo(step.result["ddo"]), f"{prefix}{_ENCRYPT}" in steps)
+            yield Version(parse_ddo(composed.result["ddo"]), f"{prefix}{_ENCRYPT}" in steps)
         except (InvalidDDO, KeyError, AttributeError):
             continue  # of a later release
 

@@ -26,8 +26,9 @@ from ..node.answers import indexed_transaction
 from ..node.protocol import Node
 from .asset import Asset
 from .ddo import DDO, Payload, Place, now, parse_ddo
-from .pricing import FixedRate, creation_call
+from .pricing import creation_call
 from .published import Version, newest, versions_of
+from .versions import Versions, compose_inputs, create_inputs, file_inputs, update_prefix
 
 State = Literal["active", "deprecated", "revoked"]
 
@@ -53,7 +54,7 @@ class Plan:
         draft: its DDO, with stand-ins for what the steps will make.
         place: where the asset is; None before it is created.
         prefix: of the names of the steps.
-        is_done: whether the journal has all steps of an update: it would change nothing.
+        is_done: whether the journal has all steps: it would change nothing.
     """
 
     asset: Asset
@@ -131,16 +132,24 @@ class Publisher:
     def plan(self, asset: Asset, published: DDO | None = None) -> Plan:
         """Composes and checks a new asset, or a new version of one; signs nothing.
 
+        The node must be able to read the files: what it cannot is sold, and fails every job.
+
         Args:
             asset: what is published; an update ignores its price, the chain keeps the old one.
             published: the version before; None publishes a new asset.
 
         Raises:
             InvalidDDO: names every broken rule.
-            SettingError: an asset of another type or chain was published before.
+            SettingError: an asset of another type or chain was published before, or the node cannot read a
+                file.
+            JournalError: the journal holds a version that was signed with other settings.
         """
         if published is None:
-            return Plan(asset, asset.draft(self.chain.chain_id, self.node.url))
+            self._versions.check_new(asset)
+            is_done = self.journal.result("index") is not None
+            draft = asset.draft(self.chain.chain_id, self.node.url)
+            self._check_files(asset, is_done=is_done)
+            return Plan(asset, draft, is_done=is_done)
         if published.metadata.type != asset.metadata.type:
             raise SettingError(
                 f"{published.id} is of type {published.metadata.type}; it cannot become another"
@@ -154,15 +163,16 @@ class Publisher:
         service = published.service()
         place = Place(published.nft_address, service.datatoken_address, service.id, self._exchange_id())
         draft = dated.draft(self.chain.chain_id, self.node.url, place)
-        number = self._next_number("update", "index")
+        number = self._versions.open_update(asset, published.nft_address)
         is_done = self._is_current(asset, published, number)
-        return Plan(asset, draft, place, _update_prefix(number - is_done), is_done)
+        self._check_files(asset, is_done=is_done)
+        return Plan(asset, draft, place, update_prefix(number - is_done), is_done)
 
     def publish(self, plan: Plan) -> Publication:
         """Carries out a plan, as far as it is not done."""
         place = plan.place or self._create(plan.asset)
         files = self._encrypt_files(plan, place)
-        name, inputs = f"{plan.prefix}compose", self._compose_inputs(plan.asset, files)
+        name, inputs = f"{plan.prefix}compose", compose_inputs(plan.asset, files, self.node.url)
         composed = self.journal.done(name, inputs)
         if composed is not None:
             ddo = parse_ddo(composed["ddo"])
@@ -180,11 +190,13 @@ class Publisher:
         Args:
             published: the version before.
             revised: the new one; its time of update is set here.
-        """
-        prefix = f"revision {self._next_number('revision', 'index')}: "
 
-        name = f"{prefix}compose"
+        Raises:
+            JournalError: another revision is signed and in no block yet.
+        """
         inputs = {"published": published.as_dict(), "revised": revised.as_dict()}
+        prefix = f"revision {self._versions.open_revision(inputs)}: "
+        name = f"{prefix}compose"
         composed = self.journal.done(name, inputs)
         if composed is not None:
             ddo = parse_ddo(composed["ddo"])
@@ -236,7 +248,7 @@ class Publisher:
         self.check_role(nft)
         template = self.chain.contract("ERC721Template", nft).functions
         current = int(self.chain.read(template.metaDataState()))
-        prefix = f"activation {self._next_number('activation', 'index')}: "
+        prefix = f"activation {self._versions.open_activation()}: "
         is_begun = any(name.startswith(prefix) for name in self.journal.steps)
         if state == "active" and (is_begun or current in _FORGOTTEN):
             version = newest([*known, *versions_of(self.journal.steps)], nft)
@@ -246,7 +258,7 @@ class Publisher:
                     "them; activate it where it was published, or name that --journal-dir"
                 )
             return StatePlan(nft, state, prefix, version)
-        name = f"state {self._next_number('state', 'set')}: "
+        name = f"state {self._versions.open_state()}: "
         is_done = f"{name}set" not in self.journal.steps and current == STATES[state]
         return StatePlan(nft, state, name, is_done=is_done)
 
@@ -283,18 +295,26 @@ class Publisher:
         template = self.chain.contract("ERC721Template", plan.nft)
         return template.functions.setMetaDataState(STATES[plan.state])
 
+    def _check_files(self, asset: Asset, *, is_done: bool) -> None:
+        """Lets the node read the files. Their addresses are secret, and named by number only."""
+        for number, file in enumerate(() if is_done else asset.files, 1):
+            # A node opens its own storage for accounts that the bucket admits.
+            if not self.node.can_read({**file, "consumerAddress": self.chain.address}):
+                raise SettingError(
+                    f"the node at {self.node.url} cannot read file {number} of this asset: it is empty or "
+                    "out of the node's reach; nothing was signed; check its address (--file-url, or files in "
+                    "the metadata)"
+                )
+
     # -- the steps -------------------------------------------------------------------------------------
 
     def _create(self, asset: Asset) -> Place:
         name, pricing = asset.token_name, asset.pricing
-        terms = {"name": name, "symbol": asset.symbol}
-        if isinstance(pricing, FixedRate):
-            terms |= {"rate": str(pricing.rate_wei), "token": pricing.token}
         if self.journal.result("create") is None:
             self.report("creating the data NFT and its datatoken")
         made = self.journal.transact(
             "create",
-            terms,
+            create_inputs(asset),
             lambda: creation_call(self.chain, name, asset.symbol, pricing),
             lambda receipt: created(self.chain, receipt),
             self._report_sent,
@@ -304,7 +324,7 @@ class Publisher:
         )
 
     def _encrypt_files(self, plan: Plan, place: Place) -> str:
-        name, inputs = f"{plan.prefix}encrypt files", self._file_inputs(plan.asset, place.nft)
+        name, inputs = f"{plan.prefix}encrypt files", file_inputs(plan.asset, place.nft, self.node.url)
         done = self.journal.done(name, inputs)
         if done is None:
             self.report("encrypting the addresses of the files")
@@ -373,44 +393,25 @@ class Publisher:
 
     # -- the journal -----------------------------------------------------------------------------------
 
+    @property
+    def _versions(self) -> Versions:
+        return Versions(self.journal, self.node.url, self.encrypt)
+
     def _is_current(self, asset: Asset, published: DDO, number: int) -> bool:
         """Whether the journal's last version is this asset and is still published."""
-        journal = self.journal
-        begun = any(name.startswith(_update_prefix(number)) for name in journal.steps)
-        last = _update_prefix(number - 1)
-        files, indexed = journal.result(f"{last}encrypt files"), journal.result(f"{last}index")
-        if begun or files is None or indexed is None:
+        begun = any(name.startswith(update_prefix(number)) for name in self.journal.steps)
+        last = update_prefix(number - 1)
+        indexed = self.journal.result(f"{last}index")
+        if begun or indexed is None:
             return False
-        return (
-            journal.done(f"{last}encrypt files", self._file_inputs(asset, published.nft_address)) is not None
-            and journal.done(f"{last}compose", self._compose_inputs(asset, files["files"])) is not None
-            and (f"{last}encrypt ddo" in journal.steps) == self.encrypt
-            and parse_ddo(indexed["ddo"]) == published
-        )
-
-    def _next_number(self, kind: str, last_step: str) -> int:
-        """The number of the version that is unfinished, or of a new one."""
-        number = 1
-        while self.journal.result(f"{kind} {number}: {last_step}") is not None:
-            number += 1
-        return number
-
-    def _file_inputs(self, asset: Asset, nft: str) -> JsonObject:
-        return {"files": [dict(file) for file in asset.files], "nft": nft, "node": self.node.url}
-
-    def _compose_inputs(self, asset: Asset, files: str) -> JsonObject:
-        return {"asset": asset.digest(), "files": files, "node": self.node.url}
+        is_same = not self._versions.differences(asset, last, published.nft_address)
+        return is_same and parse_ddo(indexed["ddo"]) == published
 
     def _exchange_id(self) -> str | None:
         return (self.journal.result("create") or {}).get("exchange_id")
 
     def _report_sent(self, tx_hash: str) -> None:
         self.report(f"sent {self.chain.network.transaction_link(tx_hash) or tx_hash}")
-
-
-def _update_prefix(number: int) -> str:
-    """Of the names of an update's steps; empty for those of the publication itself."""
-    return f"update {number}: " if number else ""
 
 
 def metadata_call(chain: Chain, nft: str, node_url: str, payload: Payload) -> Call:

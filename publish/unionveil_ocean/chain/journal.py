@@ -172,6 +172,11 @@ class Journal:
         step = self._content.steps.get(name)
         return step.result if step is not None and step.inputs == digest_of(inputs) else None
 
+    def is_of(self, name: str, inputs: object) -> bool:
+        """Whether a step was not begun, or with these inputs."""
+        step = self._content.steps.get(name)
+        return step is None or step.inputs == digest_of(inputs)
+
     def record(self, name: str, inputs: object, result: JsonObject) -> JsonObject:
         """Writes down a step that signed no transaction.
 

@@ -190,10 +190,10 @@ def publish(session: Session, kind: str, asset: Asset, options: AssetOptions) ->
             encrypt = "encrypt ddo" in journal.steps if options.encrypt_ddo is None else options.encrypt_ddo
         publisher = Publisher(journal, session.node, encrypt, say, options.index_seconds)
         plan = publisher.plan(asset, before)
-        if plan.is_done:
-            say("nothing has changed since the last version; nothing is published")
-        elif before is None and journal.result("index") is not None:
+        if plan.is_done and before is None:
             say("this was published already; --update publishes a new version, --new another asset")
+        elif plan.is_done:
+            say("nothing has changed since the last version; nothing is published")
         else:
             action = "update" if options.update else "resume" if journal.steps else "publish"
             _confirm(session, action, plan, encrypt=encrypt)

@@ -187,12 +187,13 @@ class Buyer:
         Raises:
             UntrustedAlgorithm: a data set does not let the algorithm in.
             SettingError: no environment fits.
-            OrderError: an asset cannot be ordered, or the node asks for something odd.
+            OrderError: an asset cannot be ordered or read, or the node asks for something odd.
             InsufficientFunds: the account lacks a token.
             NodeError: the node refuses.
         """
         chain = self.journal.chain
         check_trust(self.node, assets.algorithm, assets.datasets)
+        self._check_files(assets)
         placement = choose_environment(self.node.environments(), request, chain)
         plan = ComputePlan(assets, placement, request)
         if placement.token is None:
@@ -216,6 +217,16 @@ class Buyer:
         plan = replace(plan, orders=orders, escrow=plan_escrow(chain, answer.payment, consumer))
         check_funds(chain, plan.costs)
         return plan
+
+    def _check_files(self, assets: Assets) -> None:
+        """Lets the node read the files of the data sets; `check_trust` has read the algorithm's."""
+        for role, ddo, service in assets.used[1:]:
+            asked = {"did": ddo.id, "serviceId": service.id, "consumerAddress": self.journal.chain.address}
+            if not self.node.can_read(asked):
+                raise OrderError(
+                    f"the node cannot read the files of the {role} {ddo.id}: they are empty or out of its "
+                    "reach; nothing was signed; ask the publisher"
+                )
 
     def _earlier_orders(self, assets: Assets, consumer: str) -> dict[str, str]:
         """Transactions by DID: of this job, or of earlier ones."""

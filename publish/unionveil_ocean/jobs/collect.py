@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from .logs import log_text
 
 _MOST_LOG_BYTES = 64 << 20
 _SPARE_BYTES = 64 << 20
+_SHOWN_CHARACTERS = 300
 
 _EXIT_CODES = (0, 1)
 """Of UnionVeil's job when it ran to its end; 1 says that some inputs were rejected."""
@@ -69,7 +70,7 @@ class Collector:
             job: its last state.
 
         Raises:
-            JobFailed: there are no outputs; with the last line of the algorithm's log.
+            JobFailed: there are no outputs; with the last line of the log.
             ResultsError: the outputs are not what the manifest says; they are not kept.
             OutputError: the folder cannot be written, is another job's, or the disk is too small.
             NodeError: the node refuses, or breaks off.
@@ -83,10 +84,11 @@ class Collector:
             raise OutputError(f"the results cannot be written into {self.folder.path}: {why}") from error
 
     def _collect(self, job: Job, place: Path) -> Collected:
-        logs, last_line = self._fetch_logs(job, place)
+        logs, last_lines = self._fetch_logs(job, place)
+        last_line = last_lines.get("algorithm", "")
         outputs = self.folder.outputs
         archive = next((result for result in job.results if result.type == "output"), None)
-        reason = _failure(job, last_line)
+        reason = _failure(job, last_lines)
         if reason or archive is None:
             raise JobFailed(self.job_id, reason or "the node has no outputs of it")
         if outputs.exists():
@@ -100,9 +102,9 @@ class Collector:
         (place / "outputs").replace(outputs)
         return Collected(manifest, outputs, logs)
 
-    def _fetch_logs(self, job: Job, place: Path) -> tuple[tuple[Path, ...], str]:
-        """Files of the logs, and the last line of the algorithm's."""
-        logs, last_line = [], ""
+    def _fetch_logs(self, job: Job, place: Path) -> tuple[tuple[Path, ...], dict[str, str]]:
+        """Files of the logs, and the last line of each by its name."""
+        logs, last_lines = [], {}
         for result in job.results:
             if result.type.lower().endswith("log"):
                 self.report(f"fetching {printable(result.type, quoted=False)}")
@@ -112,9 +114,9 @@ class Collector:
                 path.parent.mkdir(exist_ok=True)
                 path.write_text(text, "utf-8")
                 logs.append(path)
-                if result.type == "algorithmLog":
-                    last_line = next((line for line in reversed(text.splitlines()) if line.strip()), "")
-        return tuple(logs), last_line
+                last_line = next((line for line in reversed(text.splitlines()) if line.strip()), "")
+                last_lines[path.stem] = printable(last_line.strip(), quoted=False, most=_SHOWN_CHARACTERS)
+        return tuple(logs), last_lines
 
     def _fetch_outputs(self, archive: JobResult, place: Path) -> None:
         room = shutil.disk_usage(self.folder.path).free - _SPARE_BYTES
@@ -132,9 +134,14 @@ class Collector:
         return self.node.fetch_result(self.job_id, result.index, self.account, file, most_bytes)
 
 
-def _failure(job: Job, last_line: str) -> str:
-    said = f"; it said: {printable(last_line, quoted=False, most=300)}" if last_line else ""
+def _failure(job: Job, last_lines: Mapping[str, str]) -> str:
+    last_line = last_lines.get("algorithm")
+    said = f"; it said: {last_line}" if last_line else ""
     if job.has_failed:
+        # The last log that there is; a node writes image, configuration and algorithm in this order.
+        log = next((name for name in ("configuration", "image") if last_lines.get(name)), None)
+        if not said and log is not None:
+            said = f"; the node's {log} log ends with: {last_lines[log]}"
         reason = printable(job.status_text.strip(), quoted=False) or "the node names no reason"
         return f"{reason} (status {job.status}){said}"
     end = job.termination_details

@@ -31,16 +31,31 @@ def _empty_if_none(value: Any) -> Any:
     return {} if value is None else value
 
 
-class FileInfo(_Answer):
+class FileSize(_Answer):
+    """A file as far as the node reads it.
+
+    Attributes:
+        size_bytes: as many as the node read; it stops after its own limit. 0 if it cannot read the file.
+        valid: whether the node may read it.
+    """
+
+    size_bytes: int = Field(ge=0, validation_alias=AliasChoices("contentLength", "size_bytes"))
+    valid: bool = True
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the node read anything: it answers alike for an empty file and one out of its reach."""
+        return self.valid and self.size_bytes > 0
+
+
+class FileInfo(FileSize):
     """A file as the node sees it.
 
     Attributes:
-        size_bytes: as many as the node read; it stops after its own limit.
         checksum: SHA-256 of what it read, hexadecimal.
         name: under which a job finds it.
     """
 
-    size_bytes: int = Field(ge=0, validation_alias=AliasChoices("contentLength", "size_bytes"))
     checksum: _Hash
     name: str = ""
 

@@ -22,7 +22,7 @@ from unionveil.text import printable
 
 from ..errors import IndexingTimeout, MissingExtra, NodeError, SettingError
 from ..jsjson import JsonObject, parse_json, stringify
-from .answers import Environment, FileInfo, Initialized, Job, indexed_transaction
+from .answers import Environment, FileInfo, FileSize, Initialized, Job, indexed_transaction
 from .polling import MOST_WAIT_SECONDS, poll_pauses, stated_wait
 from .wire import IDENTITY, Watchdog, compression_of
 
@@ -48,6 +48,7 @@ _CHECKSUM_BYTES = 10 << 20
 """How far a node reads a file for `fileInfo` unless its owner sets MAX_CHECKSUM_LENGTH (`utils/asset.ts`)."""
 
 _RESULT = "/api/services/computeResult"
+_FILE_INFO = "/api/services/fileInfo"
 
 
 def sign_command(account: LocalAccount, nonce: int, command: str) -> str:
@@ -170,11 +171,11 @@ class NodeClient:
 
     def file_info(self, file: Mapping[str, object]) -> FileInfo:
         """Refuses an empty file (a node answers so if it cannot read one) and one read only in part."""
-        path = "/api/services/fileInfo"
+        path = _FILE_INFO
         found = self._asked(tuple[FileInfo, ...], "POST", path, json={**file, "checksum": True})
         if len(found) != 1:
             raise self._wrong(path, f"it lists {len(found)} files instead of one")
-        if found[0].size_bytes == 0:
+        if not found[0].is_readable:
             raise self._wrong(path, "the node cannot read the file: it is empty or out of reach")
         if found[0].size_bytes > _CHECKSUM_BYTES:
             raise self._wrong(
@@ -182,6 +183,11 @@ class NodeClient:
                 f"the file is larger than {_CHECKSUM_BYTES >> 20} MiB, and nodes give no checksum of such",
             )
         return found[0]
+
+    def can_read(self, file: Mapping[str, object]) -> bool:
+        """Whether the node read anything of it; a node reads no further than `_CHECKSUM_BYTES`."""
+        found = self._asked(tuple[FileSize, ...], "POST", _FILE_INFO, json=dict(file))
+        return bool(found) and all(one.is_readable for one in found)
 
     def validate(self, ddo: Mapping[str, object], account: LocalAccount) -> None:
         """Lets the node check a DDO; its signature of it is not needed."""

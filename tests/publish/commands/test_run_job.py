@@ -701,14 +701,59 @@ def test_a_job_that_fails_says_why_and_keeps_its_log(shop, capfd):
     assert (shop.folder / "results" / "logs" / "algorithm.log").read_bytes() == shop.runner.log
 
 
-def test_data_that_is_gone_is_the_nodes_failure(shop, capfd):
-    content = shop.world.files.content
-    photos = content.pop("photos.zip")
-    try:
-        assert shop.run("--free") == 2
-    finally:
-        content["photos.zip"] = photos
-    assert "Data provisioning failed (status 31)" in capfd.readouterr().err
+@pytest.fixture
+def content(shop):
+    """Files by name, to take some off the server; they are put back."""
+    served = shop.world.files.content
+    kept = dict(served)
+    yield served
+    served.update(kept)
+
+
+@pytest.mark.parametrize("mode", ["--free", "--paid"])
+def test_data_that_is_gone_is_not_paid_for(shop, capfd, content, mode):
+    count = shop.chain.web3.eth.get_transaction_count(BUYER.address)
+    content.pop("photos.zip")
+    assert shop.run(mode) == 2
+    error = capfd.readouterr().err.splitlines()[-1]
+    assert "cannot read the files of the data set did:op:" in error
+    assert "nothing was signed; ask the publisher" in error
+    assert shop.chain.web3.eth.get_transaction_count(BUYER.address) == count
+    assert shop.node.jobs == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (
+            "photos.zip",
+            "Data provisioning failed (status 31); the node's configuration log ends with: Unable to write "
+            "input data to path: /c2d_storage/job/data/inputs/photos.zip: Request failed with status code "
+            "404",
+        ),
+        (
+            "main.py",
+            "Algorithm provisioning failed (status 32); the node's configuration log ends with: Unable to "
+            "write algorithm to path:",
+        ),
+    ],
+)
+def test_a_file_that_goes_before_the_job_begins_is_quoted_from_the_node_s_log(
+    shop, capfd, content, monkeypatch, name, sentence
+):
+    real = shop.node._first_file
+
+    def first_file(asset):
+        file = real(asset)
+        if file["url"].endswith(name):
+            content.pop(name)
+        return file
+
+    monkeypatch.setattr(shop.node, "_first_file", first_file)
+    assert shop.run("--free") == 2
+    assert sentence in capfd.readouterr().err
+    log = (shop.folder / "results" / "logs" / "configuration.log").read_text()
+    assert log.splitlines()[0].startswith("Writing algocustom data")
 
 
 def test_altered_outputs_are_not_kept(shop, capfd):

@@ -136,6 +136,24 @@ def test_a_checksum_of_a_part_is_no_checksum():
         answering(lambda _: httpx.Response(200, json=[info])).file_info({"type": "url"})
 
 
+def test_whether_a_node_can_read_a_file(client, files):
+    def file(url):
+        return {"type": "url", "url": url, "method": "GET"}
+
+    assert client.can_read(file(files.add("main.py", b"print(1)")))
+    assert client.can_read(file(files.add("photos.zip", b"P" * (11 << 20))))
+    assert not client.can_read(file(files.add("empty", b"")))
+    assert not client.can_read(file(files.url + "/absent"))
+    assert not client.can_read(file("http://127.0.0.1:9/nobody"))
+
+
+@pytest.mark.parametrize(
+    "answer", [[], [{"contentLength": "0"}], [{"contentLength": "5"}, {"contentLength": "5", "valid": False}]]
+)
+def test_a_file_that_a_node_says_nothing_of_cannot_be_read(answer):
+    assert not answering(lambda _: httpx.Response(200, json=answer)).can_read({"did": "did:op:0"})
+
+
 def test_an_unknown_did_is_none_and_waiting_for_it_ends(client):
     did = "did:op:" + "0" * 64
     assert client.ddo(did) is None
