@@ -415,14 +415,14 @@ def test_a_stranger_is_named_with_the_owner(chain, node, tmp_path):
 
 
 @pytest.mark.parametrize("encrypt", [False, True])
-def test_an_asset_that_is_activated_again_is_served_again(chain, tmp_path, encrypt):
+def test_an_asset_that_is_activated_again_is_served_again(chain, files, tmp_path, encrypt):
     """A node forgets the metadata of an asset that is not active."""
-    path = tmp_path / "j.json"
+    path, url = tmp_path / "j.json", files.add("main.py", b"print(1)")
     with NodeDouble(chain.as_account(chain.accounts[9])) as double, NodeClient(double.url) as client:
-        first = run(algorithm(), chain, client, path, encrypt=encrypt)
+        first = run(algorithm(url=url), chain, client, path, encrypt=encrypt)
         with Journal(path, chain) as journal:
             publisher = Publisher(journal, client, encrypt=encrypt)
-            later = publisher.update(algorithm(description="A second version of it."), first.ddo)
+            later = publisher.update(algorithm(description="A second version of it.", url=url), first.ddo)
             change_state(publisher, first.nft, "revoked")
         assert client.ddo(first.did) is None
 
