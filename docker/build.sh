@@ -32,8 +32,7 @@ while [ $# -gt 0 ]; do
 done
 docker version >/dev/null 2>&1 || fail "no Docker engine answers; start one, or point DOCKER_HOST at it"
 
-version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' algorithm/unionveil/__init__.py)
-[ -n "$version" ] || fail "algorithm/unionveil/__init__.py says no __version__"
+version=$(cat algorithm/unionveil/VERSION)
 if [ -z "$tag" ]; then
   tag=$version
   [ "$variant" = cpu ] || tag=$tag-$variant

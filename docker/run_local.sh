@@ -36,7 +36,7 @@ inputs=$(cd "$inputs" && pwd -P)
 [[ $(cd "$there" && pwd -P)/ != "$inputs"/* ]] || fail "$outputs lies in the folder of the photos; choose one outside of it"
 mkdir -p "$outputs" 2>/dev/null && [ -w "$outputs" ] || fail "$outputs cannot be written to; choose another folder"
 docker version >/dev/null 2>&1 || fail "no Docker engine answers; start one, or point DOCKER_HOST at it"
-version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$here/../algorithm/unionveil/__init__.py")
+version=$(cat "$here/../algorithm/unionveil/VERSION")
 image=${UNIONVEIL_IMAGE:-unionveil:$version}
 docker image inspect "$image" >/dev/null 2>&1 || fail "there is no image $image here; make image builds it"
 

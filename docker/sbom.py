@@ -3,14 +3,13 @@
     python sbom.py PYTHON PACKAGE OUTPUT
 
 PYTHON is the interpreter of the environment to describe, PACKAGE the folder of `unionveil` with its
-`__init__.py` and the cards in `weights/`. Runs where `cyclonedx-bom` is installed. No clock and no random
+`VERSION` and the cards in `weights/`. Runs where `cyclonedx-bom` is installed. No clock and no random
 number: the same environment gives the same bytes. The base image's Debian packages are not in it.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,11 +44,8 @@ def environment(python: str) -> dict[str, Any]:
 
 
 def version(package: Path) -> str:
-    """The program's version, as its package says it."""
-    found = re.search(r'^__version__ = "(.+)"$', (package / "__init__.py").read_text(), re.MULTILINE)
-    if not found:
-        raise SystemExit(f"sbom: {package / '__init__.py'} says no version")
-    return found[1]
+    """The program's version."""
+    return (package / "VERSION").read_text().strip()
 
 
 def model(card: Path) -> dict[str, Any]:

@@ -4,16 +4,19 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
+import profiles
 import samples
 import unionveil
 from unionveil import AnonymizeConfig, Anonymized, Anonymizer, Detections, Rejected, load
 from unionveil.boxes import cover_pixels, iou
 from unionveil.content import FileContent
-from unionveil.images import Patch, decode
+from unionveil.images import Patch, decode, rgb_views
 from unionveil.images.orientation import upright
 from unionveil.redact import load_redactor
+from unionveil.select import every_face
 
 ALL = samples.all_samples()
 
@@ -29,7 +32,7 @@ def test_every_format_is_redacted_in_every_frame(name, make_anonymizer):
     for frame in after.frames:
         width, height = frame.size_wh
         inside = frame.pixels[int(0.35 * height) : int(0.65 * height), int(0.35 * width) : int(0.55 * width)]
-        (view,) = type(frame)(inside, frame.colour).rgb_views()[:1]
+        view = next(rgb_views(type(frame)(inside, frame.colour), after.rendering))
         # Black; lossy formats let a little of the surroundings in.
         assert view.mean() < 12, name
         if frame.colour.has_alpha:
@@ -155,6 +158,25 @@ def test_a_selector_must_give_booleans(answer, what):
     anonymizer = Anonymizer(find, answer, load_redactor(AnonymizeConfig()), max_pixels=1e9)
     with pytest.raises(TypeError, match=what):
         anonymizer(ALL["png-rgb"])
+
+
+def test_every_page_is_looked_at_through_its_own_profile():
+    """A page whose profile lightens dark samples has a view that the first page does not have."""
+    ramp = np.tile(np.linspace(0, 100, 64).astype(np.uint8), (64, 1))
+    page = np.stack([ramp, ramp, np.full_like(ramp, 200)], axis=2)  # bright enough not to be stretched
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        for icc in (None, profiles.matrix_profile(curve=profiles.gamma(0.3))):
+            writer.write(page, photometric="rgb", iccprofile=icc)
+    seen = []
+
+    def find(view):
+        seen.append(view[..., 0].max())
+        return Detections.of(np.empty((0, 4)), [])
+
+    anonymizer = Anonymizer(find, every_face, load_redactor(AnonymizeConfig()), max_pixels=1e9)
+    assert isinstance(anonymizer(file.getvalue()), Anonymized)
+    assert [level > 150 for level in seen] == [False, False, True]
 
 
 def test_a_selector_and_a_redactor_of_ones_own():

@@ -11,6 +11,7 @@ if isinstance(outcome, Anonymized):
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         ModelAltered,
         ModelError,
         ModelMissing,
+        OutputDiffers,
         OutputError,
         UnionVeilError,
         UnreadableImage,
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from .outcomes import Anonymized, Outcome, Rejected
     from .pipeline import Anonymizer, Inspection, anonymize, load
 
-__version__ = "0.1.0"
+__version__ = (Path(__file__).parent / "VERSION").read_text().strip()
 
 __all__ = [
     "AnonymizeConfig",
@@ -50,6 +52,7 @@ __all__ = [
     "ModelError",
     "ModelMissing",
     "Outcome",
+    "OutputDiffers",
     "OutputError",
     "Rejected",
     "UnionVeilError",

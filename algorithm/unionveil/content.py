@@ -97,7 +97,7 @@ class BytesContent:
 
 
 PictureSource: TypeAlias = "Content | bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO"
-"""What the Python API takes for a picture file."""
+"""A picture file in any form that the Python API takes."""
 
 
 def content_of(source: PictureSource) -> Content:

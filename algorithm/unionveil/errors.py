@@ -8,7 +8,8 @@
     ├── ImageError               one picture cannot be anonymized          (becomes `Rejected`)
     │   ├── UnreadableImage      the bytes are not a whole picture
     │   ├── UnsupportedImage     a format or a variant that is not handled
-    │   └── ImageTooLarge        more pixels than the limit
+    │   ├── ImageTooLarge        more pixels than the limit
+    │   └── OutputDiffers        the encoded output is not the redacted picture
     ├── WorkerError              a worker process cannot start              (stops the job)
     ├── InputError               a folder, file or archive cannot be read
     ├── ResultsError             outputs do not fit their manifest
@@ -30,6 +31,7 @@ __all__ = [
     "ModelAltered",
     "ModelError",
     "ModelMissing",
+    "OutputDiffers",
     "OutputError",
     "ResultsError",
     "UnionVeilError",
@@ -135,6 +137,12 @@ class ImageTooLarge(ImageError):
             f"the picture has {self.pixels / 1e6:.0f} megapixels, the limit is {self.limit / 1e6:.0f}; "
             "raise it with max_megapixels if you trust the file"
         )
+
+
+class OutputDiffers(ImageError):
+    """What was encoded does not decode to the redacted picture, so it must not be written."""
+
+    reason = "output-differs"
 
 
 class WorkerError(UnionVeilError):

@@ -6,7 +6,7 @@ from enum import Enum
 
 from .errors import UnreadableImage, UnsupportedImage
 
-__all__ = ["ImageFormat", "sniff"]
+__all__ = ["Encoding", "ImageFormat", "sniff"]
 
 
 class ImageFormat(Enum):
@@ -20,6 +20,17 @@ class ImageFormat(Enum):
     GIF = "gif"
     HEIC = "heic"
     AVIF = "avif"
+
+
+class Encoding(str, Enum):
+    """How the coded samples of an output came about."""
+
+    PIXELS = "pixels"
+    """Encoded anew from decoded pixels."""
+    COEFFICIENTS = "coefficients"
+    """A JPEG's coefficients, written anew: every block that no patch touches is exactly the input's."""
+    KEPT = "kept"
+    """The input's coded data, accounted for byte by byte (HEIC, AVIF, lossy WebP)."""
 
 
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})

@@ -35,7 +35,8 @@ _REPORT_EVERY = 25
 def job_parameters() -> tuple[Parameter, ...]:
     """The settings that a buyer of the job may choose, in flat form.
 
-    Not the salt: whoever chooses it can test whether a photo is in a data set. And nothing that names a file.
+    The salt is left out: a buyer who chooses it can test whether a photo is in the data set. So is everything
+    that names a file.
     """
     offered = []
     for parameter in parameters():
@@ -68,7 +69,7 @@ def read_parameters(path: Path) -> AnonymizeConfig:
 def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
     """Checks parameters as the job does; see `AnonymizeConfig.from_parameters`.
 
-    Markets fill a form with the default of every parameter and send all of them, whatever the method is.
+    Markets fill a form with the default of every parameter and send all of them, for every method.
     Empty values, and defaults of other methods, are ignored; so is 0 for a number without a default of its
     own, because market forms compute `Number("")`, which is 0.
 
@@ -76,7 +77,7 @@ def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
         ConfigError: an unknown parameter, a value that is not allowed, or one that names a file.
     """
     offered = {parameter.name: parameter for parameter in job_parameters()}
-    said = {}
+    kept = {}
     for name, value in given.items():
         if not isinstance(value, str | int | float) or isinstance(value, bool):
             raise ConfigError(f"parameter {name!r} must be a text or a number")
@@ -89,8 +90,8 @@ def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
                 continue
             if parameter.choices and value not in parameter.choices:
                 raise ConfigError(f"{name}: {value!r} is not one of {', '.join(parameter.choices)}")
-        said[name] = value
-    config = AnonymizeConfig.from_parameters(said)
+        kept[name] = value
+    config = AnonymizeConfig.from_parameters(kept)
     if any(name.startswith("yolo") for name in config.detector):
         raise ConfigError("detector: 'yolo' needs a file and is not offered by the compute job")
     return config
@@ -128,7 +129,7 @@ def run_job(data_dir: Path, report: Callable[[str], None]) -> Counts:
         report: takes the log's lines; they name inputs by number only.
 
     Returns:
-        What became of the inputs.
+        Totals of the run.
 
     Raises:
         ConfigError: the parameters are wrong; nothing was read.

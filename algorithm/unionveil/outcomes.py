@@ -1,4 +1,4 @@
-"""What becomes of an input: an anonymized picture, or the reason why there is none.
+"""Outcomes: an anonymized picture, or the reason why an input has no output.
 
 Readers, engines and the manifest need these types and no model, so they stand on the ground floor.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from .detections import Detections
-from .formats import ImageFormat
+from .formats import Encoding, ImageFormat
 
 __all__ = ["Anonymized", "Outcome", "Rejected"]
 
@@ -23,12 +23,14 @@ class Anonymized:
         format: its format, the same as the input's.
         size_wh: width and height of the first frame, upright.
         faces: the covered faces of each frame or page.
+        encoding: how the coded samples of the file came about.
     """
 
     data: bytes
     format: ImageFormat
     size_wh: tuple[int, int]
     faces: tuple[Detections, ...]
+    encoding: Encoding = Encoding.PIXELS
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,7 @@ def to_parameters(model: BaseModel) -> dict[str, str]:
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """What to add to a sentence about a name that is not known."""
+    """The end of a sentence about an unknown name: a close match, or all known names."""
     names = list(known)
     close = get_close_matches(name, names, 1)
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(names)}"

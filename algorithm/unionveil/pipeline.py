@@ -15,7 +15,7 @@ from .detect import FaceFinder
 from .detections import BoolArray, Detections, RgbImage
 from .engines.resources import usable_cores
 from .errors import ImageError, UnionVeilError
-from .images import Frame, Picture, decode
+from .images import Frame, Picture, Rendering, check_output, decode, rgb_views
 from .outcomes import Anonymized, Outcome, Rejected
 from .redact import Redactor, load_redactor
 from .select import Selector, every_face
@@ -50,13 +50,23 @@ class Anonymizer:
         select: says which of them are covered.
         redact: gives the new pixels of a frame.
         max_pixels: a picture with more, all frames together, is refused.
+        check_outputs: whether every output is decoded and compared before it counts as done.
     """
 
-    def __init__(self, find: Finder, select: Selector, redact: Redactor, *, max_pixels: float) -> None:
+    def __init__(
+        self,
+        find: Finder,
+        select: Selector,
+        redact: Redactor,
+        *,
+        max_pixels: float,
+        check_outputs: bool = True,
+    ) -> None:
         self._find = find
         self._select = select
         self._redact = redact
         self._max_pixels = max_pixels
+        self._check_outputs = check_outputs
 
     def __call__(self, source: PictureSource) -> Outcome:
         """Anonymizes one picture: `inspect`, then `redact`.
@@ -66,7 +76,7 @@ class Anonymizer:
                 bytes, or a `Content`.
 
         Returns:
-            The anonymized picture, or why there is none.
+            The anonymized picture, or the reason for its rejection.
 
         Raises:
             ModelError: a model failed; that is not the picture's fault.
@@ -82,7 +92,7 @@ class Anonymizer:
             content: a whole file of any supported format.
 
         Returns:
-            The picture with its faces, or why it cannot be anonymized.
+            The picture with its faces, or the reason for its rejection.
 
         Raises:
             ModelError: a model failed; that is not the picture's fault.
@@ -97,7 +107,7 @@ class Anonymizer:
             inspection: as `inspect` gave it, or with other faces.
 
         Returns:
-            The anonymized picture, or why there is none.
+            The anonymized picture, or the reason for its rejection.
         """
         return _guarded(lambda: self._written(inspection))
 
@@ -108,17 +118,23 @@ class Anonymizer:
             why = error.strerror or type(error).__name__
             return Rejected("unreadable", f"the file cannot be read: {why}")
         picture = decode(data, self._max_pixels)
-        return Inspection(picture, tuple(self._faces_of(frame) for frame in picture.frames))
+        return Inspection(
+            picture,
+            tuple(self._faces_of(frame, frame.rendering or picture.rendering) for frame in picture.frames),
+        )
 
     def _written(self, inspection: Inspection) -> Outcome:
         picture, faces = inspection.picture, inspection.faces
-        patches = [self._redact(*part) for part in zip(picture.frames, faces, strict=True)]
-        return Anonymized(picture.write(patches), picture.format, picture.frames[0].size_wh, faces)
+        patches = [tuple(self._redact(*part)) for part in zip(picture.frames, faces, strict=True)]
+        written = picture.write(patches)
+        if self._check_outputs:
+            check_output(written.data, picture, patches)
+        return Anonymized(written.data, picture.format, picture.frames[0].size_wh, faces, written.encoding)
 
-    def _faces_of(self, frame: Frame) -> Detections:
+    def _faces_of(self, frame: Frame, rendering: Rendering) -> Detections:
         """Faces of one frame that are to be covered, those of all its views united."""
         parts = []
-        for view in frame.rgb_views():
+        for view in rgb_views(frame, rendering):
             faces = self._find(view)
             parts.append(faces[_checked(self._select(view, faces), len(faces))])
         return parts[0] if len(parts) == 1 else unite_faces(parts)
@@ -141,7 +157,7 @@ class _WrongSelection(TypeError):
 
 
 def _guarded(act: Callable[[], _Result]) -> _Result | Rejected:
-    """The result of an act on one picture; whatever fails on the way, nothing of the picture is written."""
+    """The result of an act on one picture. If anything fails, nothing of the picture is written."""
     try:
         return act()
     except ImageError as error:
@@ -181,6 +197,7 @@ def load(
         selector,
         redactor or load_redactor(config),
         max_pixels=config.max_megapixels * 1e6,
+        check_outputs=config.check_outputs == "yes",
     )
 
 
@@ -192,7 +209,7 @@ def anonymize(source: PictureSource, config: AnonymizeConfig | None = None) -> O
         config: settings; the defaults cover every face with an opaque box.
 
     Returns:
-        The anonymized picture, or why there is none.
+        The anonymized picture, or the reason for its rejection.
 
     Raises:
         ModelError: weights are missing, altered or cannot be run.

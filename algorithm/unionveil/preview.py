@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .images import decode
+from .images import decode, rgb_views
 from .runs.manifest import RedactedRecord
 
 __all__ = ["draw_preview"]
@@ -25,7 +25,8 @@ def draw_preview(data: bytes, record: RedactedRecord) -> bytes:
         data: the output.
         record: what the manifest says of it.
     """
-    image = decode(data, float("inf")).frames[0].rgb_views()[0]
+    picture = decode(data, float("inf"))
+    image = next(rgb_views(picture.frames[0], picture.rendering))
     scale = min(1.0, _LONGEST_PX / max(image.shape[:2]))
     size_wh = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     canvas = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)

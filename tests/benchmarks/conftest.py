@@ -14,23 +14,35 @@ import pytest
 from paths import REPOSITORY, shared_folder
 from samples import SCENES
 
-DEFACE_ENVIRONMENT = REPOSITORY / ".venv-deface"
 DEFACE_PACKAGES = ("deface>=1.5,<2", "onnx", "onnxruntime", "opencv-python<5", "opencv-python-headless<5")
+
+
+def environment(name: str, *packages: str) -> Path:
+    """Folder of programs of an environment of its own, which is installed once."""
+    folder = REPOSITORY / f".venv-{name}"
+    programs = folder / "bin"
+    if not (folder / "ready").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        install = [programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        done = subprocess.run([*install, *packages], check=False, capture_output=True, text=True)
+        if done.returncode:
+            shutil.rmtree(folder)
+            pytest.skip(f"{name} cannot be installed here: {done.stderr.strip().splitlines()[-1]}")
+        (folder / "ready").touch()
+    return programs
 
 
 @pytest.fixture(scope="session")
 def deface() -> Path:
-    """The rival's folder of programs; it is installed once."""
-    programs = DEFACE_ENVIRONMENT / "bin"
-    if not (programs / "deface").exists():
-        shutil.rmtree(DEFACE_ENVIRONMENT, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(DEFACE_ENVIRONMENT)], check=True)
-        install = [programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        done = subprocess.run([*install, *DEFACE_PACKAGES], check=False, capture_output=True, text=True)
-        if done.returncode:
-            shutil.rmtree(DEFACE_ENVIRONMENT)
-            pytest.skip(f"deface cannot be installed here: {done.stderr.strip().splitlines()[-1]}")
-    return programs
+    """The rival's folder of programs."""
+    return environment("deface", *DEFACE_PACKAGES)
+
+
+@pytest.fixture(scope="session")
+def jpeglib() -> Path:
+    """A Python with another reader of coefficients."""
+    return environment("jpeglib", "jpeglib>=1.0") / "python"
 
 
 @pytest.fixture(scope="session")

@@ -51,6 +51,26 @@ def measure(*command: object, cores: int | None = None) -> Measured:
     return Measured(seconds, int(peak) * 1024, "\n".join(output))
 
 
+def cpu_seconds(checkout: Path, photos: Path, output: Path) -> float:
+    """Processor time, user and system, of `unionveil anonymize` with one worker in a checkout."""
+    code = (
+        "import os, subprocess, sys\n"
+        "subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)\n"
+        "t = os.times()\n"
+        "print(t.children_user + t.children_system)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{checkout / 'algorithm'}{os.pathsep}{checkout / 'publish'}"}
+    arguments = [sys.executable, "-m", "unionveil", "anonymize", photos, "-o", output, "--jobs", "1"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    return float(done.stdout)
+
+
 def unionveil(*arguments: object, cores: int | None = None) -> Measured:
     """`unionveil anonymize` with these arguments."""
     return measure(sys.executable, "-m", "unionveil", "anonymize", *arguments, cores=cores)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unionveil import Detections
-from unionveil.detect.tiles import _resize, find_faces, plan_sizes, plan_tiles
+from unionveil.detect.tiles import _resize, find_faces, plan_pieces, plan_sizes, plan_tiles
 from unionveil.models.cards import CARDS
 
 sides = st.integers(1, 20000)
@@ -75,16 +75,56 @@ def test_shrinking_skips_no_pixel():
 
 
 class Painted:
-    """Finds the white square of a picture, wherever a view shows a part of it."""
+    """Finds the white square of a picture, if at least 10 px of it are in view."""
 
     card = CARDS["retinaface"]
     fixed_wh = None
 
     def __call__(self, image, threshold):
         y, x = np.nonzero(image[..., 0] > 128)
-        if not len(x):
+        if not len(x) or np.ptp(x) < 9 or np.ptp(y) < 9:
             return Detections.empty()
         return Detections.of([[x.min(), y.min(), x.max() + 1, y.max() + 1]], [0.9])
+
+
+@settings(max_examples=200)
+@given(st.integers(1, 20000), st.integers(1, 20000))
+def test_pictures_of_ordinary_proportions_stay_whole(width, height):
+    pieces = plan_pieces((width, height))
+    if max(width, height) <= max(4 * min(width, height), 1280):
+        assert [piece.xyxy for piece in pieces] == [(0, 0, width, height)]
+        assert pieces[0].cut == (False,) * 4
+
+
+@settings(max_examples=200)
+@given(st.integers(8, 400), st.integers(2000, 200000), st.booleans())
+def test_any_face_lies_whole_in_a_piece_of_a_long_picture(shortest, longest, upright):
+    size_wh = (shortest, longest) if upright else (longest, shortest)
+    axis = int(upright)
+    spans = [(piece.xyxy[axis], piece.xyxy[axis + 2]) for piece in plan_pieces(size_wh)]
+    assert spans[0][0] == 0
+    assert spans[-1][1] == longest
+    for (_, end), (start, _) in pairwise(spans):
+        assert end - start >= min(shortest, max(4 * shortest, 1280) // 3) - 1
+    assert max(end - start for start, end in spans) <= max(4 * shortest, 1280)
+
+
+def test_a_picture_too_narrow_for_a_face_stays_whole():
+    assert len(plan_pieces((1, 200_000_000))) == 1
+
+
+@pytest.mark.parametrize("detail", ["fast", "standard", "crowd"])
+@pytest.mark.parametrize("place", [300, 1250, 9000, 19900])
+@pytest.mark.parametrize("upright", [False, True])
+def test_a_face_of_a_very_long_picture_is_found_once(detail, place, upright):
+    image = np.zeros((200, 20000, 3), np.uint8)
+    image[60:120, place : place + 60] = 255
+    if upright:
+        image = np.ascontiguousarray(image.transpose(1, 0, 2))
+    faces = find_faces(image, Painted(), 0.5, detail)
+    expected = [60, place, 120, place + 60] if upright else [place, 60, place + 60, 120]
+    assert len(faces) == 1
+    assert np.abs(faces.xyxy[0] - expected).max() <= 7
 
 
 @pytest.mark.parametrize("place", [(100, 100), (1200, 700), (2560, 1300), (3900, 2900)])

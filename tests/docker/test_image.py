@@ -71,6 +71,11 @@ def test_it_carries_the_job_and_nothing_else(image):
     assert there[1] == "[]"
 
 
+def test_jpegs_are_written_from_their_coefficients(image):
+    code = "from unionveil.images.coefficients import load; print(load() is not None)"
+    assert in_image(image, code).strip() == "True"
+
+
 def test_everything_that_is_left_can_be_imported(image):
     code = (
         "import importlib, pkgutil, unionveil\n"

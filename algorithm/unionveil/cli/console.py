@@ -1,4 +1,4 @@
-"""What every command line shares: errors become one sentence and an exit code."""
+"""Shared by all command lines: errors become one sentence and an exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every detector offers: faces of one array of pixels, at the resolution at which it is given."""
+"""The protocol of detectors: faces in one array of pixels, at the resolution at which it is given."""
 
 from __future__ import annotations
 

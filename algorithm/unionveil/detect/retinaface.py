@@ -59,7 +59,7 @@ def decode(
     """
     centre, side = priors[:, :2], priors[:, 2:]
     middle = centre + loc[:, :2] * variances[0] * side
-    # exp of anything above 88 overflows float32; a face 20 times its prior is none.
+    # exp of anything above 88 overflows float32; no face is 20 times its prior.
     half = side * np.exp(np.clip(loc[:, 2:] * variances[1], -20, 3)) / 2
     points = centre[:, None] + landms.reshape(-1, 5, 2) * variances[0] * side[:, None]
     return np.concatenate([middle - half, middle + half], axis=1), points

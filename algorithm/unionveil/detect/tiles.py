@@ -1,11 +1,13 @@
-"""At which sizes and in which pieces a picture is looked at.
+"""The sizes and tiles in which a detector sees a picture.
 
-A network finds faces of some 10 to 600 px in what it is given. A picture of any size is therefore looked at
-at several sizes, each cut into tiles of a bounded size, so memory does not grow with the picture.
+A network finds faces of some 10 to 600 px in its input. A picture of any size is therefore resized to
+several sizes, each cut into tiles of a bounded size, so memory does not grow with the picture. Very long
+pictures are cut into pieces first, because resizing the whole would leave nothing of a face.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal, TypeAlias
@@ -17,7 +19,7 @@ from ..boxes import drop_fragments, nms
 from ..detections import BoolArray, Detections, RgbImage
 from .detector import Detector
 
-__all__ = ["Detail", "Tile", "find_faces", "plan_sizes", "plan_tiles"]
+__all__ = ["Detail", "Tile", "find_faces", "plan_pieces", "plan_sizes", "plan_tiles"]
 
 Detail: TypeAlias = Literal["fast", "standard", "crowd"]
 
@@ -28,13 +30,22 @@ _OVERLAP_PX = 160
 """Shared by neighbouring tiles: a smaller face lies whole in one of them; a larger one is found at a coarser
 size."""
 
+_LONGEST_RATIO = 4
+"""Longer pictures are cut into pieces of this ratio. Panoramas of phones reach it."""
+
+_LEAST_PIECE_PX = 1280
+"""A piece is no shorter: smaller ones would be enlarged without need."""
+
+_LEAST_FACE_PX = 8
+"""A narrower picture holds no face, however long it is."""
+
 _MOST_ENLARGED = 3.0
 """Beyond this an enlarged picture shows nothing new: a 4 px face becomes 12 px, the least that is found."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A part of a picture that a network looks at.
+    """A part of a picture.
 
     Attributes:
         xyxy: the part in pixels, half-open.
@@ -45,8 +56,21 @@ class Tile:
     cut: tuple[bool, bool, bool, bool]
 
 
+def plan_pieces(size_wh: tuple[int, int]) -> list[Tile]:
+    """The whole picture, or pieces of a very long one that overlap by its shorter side.
+
+    Args:
+        size_wh: width and height of the picture.
+    """
+    shortest = min(size_wh)
+    if shortest < _LEAST_FACE_PX:
+        return _cut(size_wh, size_wh, 0)
+    side = max(_LONGEST_RATIO * shortest, _LEAST_PIECE_PX)
+    return _cut(size_wh, (side, side), min(shortest, side // 3))
+
+
 def plan_sizes(size_wh: tuple[int, int], detail: Detail) -> list[tuple[int, int]]:
-    """Sizes, width and height, at which the whole picture is looked at, largest first.
+    """Sizes, width and height, to which the whole picture is resized, largest first.
 
     Fast is 640 px. Standard is 1280 px or, for large pictures, half their size up to 2560 px, with small
     pictures enlarged twice at most; and a quarter of that, for faces that fill the picture. Crowd adds the
@@ -72,17 +96,22 @@ def plan_sizes(size_wh: tuple[int, int], detail: Detail) -> list[tuple[int, int]
 
 def plan_tiles(size_wh: tuple[int, int], tile_wh: tuple[int, int]) -> list[Tile]:
     """Equal overlapping tiles, none larger than `tile_wh`, that together cover a picture."""
+    return _cut(size_wh, tile_wh, _OVERLAP_PX)
+
+
+def _cut(size_wh: tuple[int, int], tile_wh: tuple[int, int], overlap_px: int) -> list[Tile]:
     width, height = size_wh
+    rows, columns = _spans(height, tile_wh[1], overlap_px), _spans(width, tile_wh[0], overlap_px)
     return [
         Tile((x0, y0, x1, y1), (x0 > 0, y0 > 0, x1 < width, y1 < height))
-        for (y0, y1), (x0, x1) in product(_spans(height, tile_wh[1]), _spans(width, tile_wh[0]))
+        for (y0, y1), (x0, x1) in product(rows, columns)
     ]
 
 
-def _spans(length: int, tile_px: int) -> list[tuple[int, int]]:
+def _spans(length: int, tile_px: int, overlap_px: int) -> list[tuple[int, int]]:
     if length <= tile_px:
         return [(0, length)]
-    overlap = min(_OVERLAP_PX, tile_px // 3)
+    overlap = min(overlap_px, tile_px // 3)
     count = -(-(length - overlap) // (tile_px - overlap))
     side = -(-(length + (count - 1) * overlap) // count)
     starts = np.linspace(0, length - side, count).round().astype(int)
@@ -94,7 +123,7 @@ def find_faces(image: RgbImage, detector: Detector, threshold: float, detail: De
 
     Args:
         image: `(H, W, 3)` uint8, red first.
-        detector: what looks at each tile.
+        detector: runs on each tile.
         threshold: least score.
         detail: see `AnonymizeConfig.detail`.
 
@@ -104,22 +133,40 @@ def find_faces(image: RgbImage, detector: Detector, threshold: float, detail: De
     Raises:
         ModelError: the model failed.
     """
-    height, width = image.shape[:2]
-    found: list[tuple[Detections, BoolArray]] = []
-    layer = image
-    for size_wh in plan_sizes((width, height), detail):
-        # Each size is made from the one before it, which is nearer than the picture itself.
-        layer = _resize(layer if size_wh[0] <= layer.shape[1] else image, size_wh)
-        scale_xy = (width / size_wh[0], height / size_wh[1])
-        for tile in plan_tiles(size_wh, detector.fixed_wh or (_TILE_PX, _TILE_PX)):
-            faces, cut = _look(layer, tile, detector, threshold)
-            found.append((faces.transform(scale_xy=scale_xy), cut))
+    pieces = plan_pieces((image.shape[1], image.shape[0]))
+    found = [part for piece in pieces for part in _detect_piece(image, piece, detector, threshold, detail)]
     faces = Detections.concat([faces for faces, _ in found])
     cut = np.concatenate([cut for _, cut in found])
     # Whole boxes before cut ones, whatever their scores: a piece must never stand for its face.
     kept = nms(faces.xyxy, faces.score - 2 * cut, detector.card.nms_iou)
     kept = kept[drop_fragments(faces[kept], cut[kept], inside=0.85)]
     return faces[kept[np.argsort(-faces.score[kept], kind="stable")]]
+
+
+def _detect_piece(
+    image: RgbImage, piece: Tile, detector: Detector, threshold: float, detail: Detail
+) -> Iterator[tuple[Detections, BoolArray]]:
+    """Faces of one piece in pixels of the image, tile by tile, and which of them an inner edge cuts."""
+    left, top, right, bottom = piece.xyxy
+    width, height = right - left, bottom - top
+    layer = part = image[top:bottom, left:right]
+    for size_wh in plan_sizes((width, height), detail):
+        # Each size is made from the one before it, which is nearer than the picture itself.
+        layer = _resize(layer if size_wh[0] <= layer.shape[1] else part, size_wh)
+        scale_xy = (width / size_wh[0], height / size_wh[1])
+        for tile in plan_tiles(size_wh, detector.fixed_wh or (_TILE_PX, _TILE_PX)):
+            faces, cut = _detect_tile(layer, _inside(tile, size_wh, piece), detector, threshold)
+            yield faces.transform(scale_xy=scale_xy).transform(scale_xy=(1, 1), offset_xy=(left, top)), cut
+
+
+def _inside(tile: Tile, size_wh: tuple[int, int], piece: Tile) -> Tile:
+    """A tile of a resized piece, with the cuts of the piece where it ends at the piece's edges."""
+    x0, y0, x1, y1 = tile.xyxy
+    ends = (x0 == 0, y0 == 0, x1 == size_wh[0], y1 == size_wh[1])
+    left, top, right, bottom = (
+        own or (end and outer) for own, end, outer in zip(tile.cut, ends, piece.cut, strict=True)
+    )
+    return Tile(tile.xyxy, (left, top, right, bottom))
 
 
 def _resize(image: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
@@ -138,7 +185,9 @@ def _resize(image: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
     return np.asarray(cv2.resize(shrunk, size_wh, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def _look(layer: RgbImage, tile: Tile, detector: Detector, threshold: float) -> tuple[Detections, BoolArray]:
+def _detect_tile(
+    layer: RgbImage, tile: Tile, detector: Detector, threshold: float
+) -> tuple[Detections, BoolArray]:
     """Faces of one tile in pixels of the layer, and which of them an inner edge cuts."""
     x0, y0, x1, y1 = tile.xyxy
     faces = detector(np.ascontiguousarray(layer[y0:y1, x0:x1]), threshold)

@@ -1,4 +1,4 @@
-"""What an engine is: work apart from the process that does it."""
+"""Engines and work: tasks are described apart from the processes that do them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Key = TypeVar("Key")
 
 
 class Work(Protocol[InContra, OutCo]):
-    """What is to be done to each task. Implementations are frozen dataclasses and can be pickled."""
+    """Something to be done to each task. Implementations are frozen dataclasses and can be pickled."""
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:

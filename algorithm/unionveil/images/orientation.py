@@ -1,4 +1,4 @@
-"""The eight ways in which EXIF says that stored pixels are to be turned."""
+"""What EXIF says of stored pixels: the eight ways in which they are to be turned, and their density."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .picture import Pixels
 
-__all__ = ["read_orientation", "swaps_axes", "upright"]
+__all__ = ["read_density", "read_orientation", "swaps_axes", "upright"]
 
 
 def upright(pixels: Pixels, orientation: int) -> Pixels:
@@ -41,17 +41,55 @@ def swaps_axes(orientation: int) -> bool:
 
 def read_orientation(exif: bytes) -> int:
     """Orientation from an EXIF block (with or without its `Exif` prefix); 1 where it is absent or broken."""
+    value = _tags(exif, {_ORIENTATION}).get(_ORIENTATION, 1)
+    return int(value) if 1 <= value <= 8 else 1
+
+
+def read_density(exif: bytes) -> tuple[float, float] | None:
+    """Horizontal and vertical pixels per metre, as stored, from an EXIF block.
+
+    Returns:
+        None where they are absent or broken, or have no unit of length.
+    """
+    tags = _tags(exif, {_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT})
+    # TIFF 6.0, page 38: 2 is inches, which is also the default, and 3 centimetres.
+    per_metre = {2: 1 / 0.0254, 3: 100.0}.get(int(tags.get(_RESOLUTION_UNIT, 2)))
+    x, y = tags.get(_X_RESOLUTION, 0), tags.get(_Y_RESOLUTION, 0)
+    return (x * per_metre, y * per_metre) if per_metre and x > 0 and y > 0 else None
+
+
+_ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 0x0112, 0x011A, 0x011B, 0x0128
+
+
+def _tags(exif: bytes, wanted: set[int]) -> dict[int, float]:
+    """Single numbers of the first directory, without broken ones; of a repeated tag, the first."""
     tiff = exif.removeprefix(b"Exif\x00\x00")
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    found: dict[int, float] = {}
     if order is None:
-        return 1
+        return found
     try:
         (offset,) = struct.unpack_from(order + "I", tiff, 4)
         (count,) = struct.unpack_from(order + "H", tiff, offset)
         for entry in range(offset + 2, offset + 2 + 12 * count, 12):
-            tag, kind, _, value = struct.unpack_from(order + "HHIH", tiff, entry)
-            if tag == 0x0112 and kind == 3:
-                return int(value) if 1 <= value <= 8 else 1
+            tag, kind, values = struct.unpack_from(order + "HHI", tiff, entry)
+            if tag in wanted and values == 1 and tag not in found:
+                value = _number(tiff, order, kind, entry + 8)
+                found |= {} if value is None else {tag: value}
     except struct.error:
-        return 1
-    return 1
+        pass
+    return found
+
+
+def _number(tiff: bytes, order: str, kind: int, place: int) -> float | None:
+    """A value by its kind (TIFF 6.0, page 15)."""
+    match kind:
+        case 1 | 3 | 4:  # byte, short, long
+            return float(struct.unpack_from(order + {1: "B", 3: "H", 4: "I"}[kind], tiff, place)[0])
+        case 5:  # rational, behind an offset
+            (place,) = struct.unpack_from(order + "I", tiff, place)
+            if place + 8 > len(tiff):
+                return None
+            over, under = struct.unpack_from(order + "II", tiff, place)
+            return over / under if under else None
+    return None

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..detections import BoolArray, RgbImage
-from ..formats import ImageFormat
+from ..detections import BoolArray
+from ..formats import Encoding, ImageFormat
 
 __all__ = [
     "Colour",
+    "Encoding",
     "Frame",
     "Patch",
     "Patches",
@@ -24,7 +24,9 @@ __all__ = [
     "Pixels",
     "Rendering",
     "Writer",
+    "Written",
     "paint",
+    "painted",
     "swap_red_blue",
     "writer",
 ]
@@ -61,11 +63,14 @@ class Frame:
         pixels: `(H, W, C)` uint8 or uint16.
         colour: what the channels mean.
         duration_ms: how long an animation shows it; 0 in still pictures.
+        rendering: how its samples are to be shown, for a page that has a profile of its own; None takes the
+            picture's.
     """
 
     pixels: Pixels
     colour: Colour
     duration_ms: float = 0
+    rendering: Rendering | None = None
 
     def __post_init__(self) -> None:
         shape, dtype = self.pixels.shape, self.pixels.dtype
@@ -84,39 +89,6 @@ class Frame:
     def white(self) -> int:
         """Largest value of a channel."""
         return int(np.iinfo(self.pixels.dtype).max)
-
-    def rgb_views(self) -> list[RgbImage]:
-        """What a detector must see, as 8-bit RGB.
-
-        One array, or two where an alpha channel hides something: the colours as if all were opaque, because
-        a face under transparent pixels is still in the file, and the blend over mid-grey, because a face can
-        be drawn by the alpha channel alone.
-        """
-        pixels = _to_8_bit(self.pixels)
-        match self.colour:
-            case Colour.RGB:
-                return [pixels]
-            case Colour.GREY:
-                return [cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)]
-            case Colour.CMYK:
-                # Naive inks to light, enough to see a face: rgb = (1 - cmy) * (1 - k).
-                light = 255 - pixels.astype(np.uint16)
-                return [(light[..., :3] * light[..., 3:] // 255).astype(np.uint8)]
-        alpha = pixels[..., -1:]
-        colours = np.ascontiguousarray(np.broadcast_to(pixels[..., :-1], (*pixels.shape[:2], 3)))
-        if alpha.min() == 255:
-            return [colours]
-        share = alpha.astype(np.float32) / 255
-        return [colours, (colours * share + 128 * (1 - share)).astype(np.uint8)]
-
-
-def _to_8_bit(pixels: Pixels) -> npt.NDArray[np.uint8]:
-    if pixels.dtype == np.uint8:
-        return pixels.astype(np.uint8, copy=False)
-    # Scanners and sensors often use 10 to 14 of the 16 bits; unscaled, a face there would be black on black.
-    brightest = int(pixels.max(initial=1))
-    shift = max(0, brightest.bit_length() - 8)
-    return (pixels >> shift).astype(np.uint8)
 
 
 def swap_red_blue(pixels: Pixels) -> Pixels:
@@ -165,7 +137,20 @@ def paint(pixels: Pixels, colour: Colour, patches: Sequence[Patch]) -> None:
             np.copyto(target[..., channels:], np.iinfo(pixels.dtype).max, where=where)
 
 
-Writer: TypeAlias = Callable[[Patches], bytes]
+@dataclass(frozen=True)
+class Written:
+    """An encoded picture.
+
+    Attributes:
+        data: the whole file.
+        encoding: how its coded samples came about.
+    """
+
+    data: bytes
+    encoding: Encoding
+
+
+Writer: TypeAlias = Callable[[Patches], Written]
 """Encodes a picture with patches laid over its frames; one sequence of patches for each frame."""
 
 
@@ -221,17 +206,17 @@ def writer(
             them again: the output where no patch is laid.
     """
 
-    def write(patches: Patches) -> bytes:
+    def write(patches: Patches) -> Written:
         if clean is not None and not any(patches):
-            return clean
-        with _painted(frames, patches):
-            return encode(frames)
+            return Written(clean, Encoding.KEPT)
+        with painted(frames, patches):
+            return Written(encode(frames), Encoding.PIXELS)
 
     return write
 
 
 @contextmanager
-def _painted(frames: Sequence[Frame], patches: Patches) -> Iterator[None]:
+def painted(frames: Sequence[Frame], patches: Patches) -> Iterator[None]:
     """Lays patches over frames in place, and takes them off again at the end."""
     below = [
         (frame.pixels[patch.rows, patch.columns], frame.pixels[patch.rows, patch.columns].copy())

@@ -1,8 +1,8 @@
 """The only place that imports ONNX Runtime: its telemetry is switched off before it loads.
 
-`UNIONVEIL_PROVIDER` says what it computes on: `cpu`, the default, or `cuda`. It is a matter of the machine,
-not of the outcome, so it is no setting. A GPU that was asked for and cannot be used is an error, never the
-processor in its place.
+`UNIONVEIL_PROVIDER` chooses the device: `cpu`, the default, or `cuda`. The outcome does not depend on it, so
+it is not a setting. A GPU that was asked for and cannot be used is an error; the processor never takes its
+place.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Blurs whose radius is a share of the face: Gaussian, average, median and bilateral.
 
-Every blur works on the face reduced to a few pixels and enlarged again. What is left of a face is then
-bounded by that number of pixels, whatever its size and the filter, and a face of 2,000 px costs no more than
+Every blur works on the face reduced to a few pixels and enlarged again. The detail that remains is bounded
+by that number of pixels for faces of any size and for every filter, and a face of 2,000 px costs no more than
 one of 40.
 """
 
@@ -28,7 +28,7 @@ trained on blurred faces does better; a fill leaves nothing."""
 
 _BILATERAL_SIDE_PX = 6
 _BILATERAL_SIGMA = 60 / 255
-"""The bilateral filter keeps edges, so what bounds it is the size it works at, not its radius; the range
+"""The bilateral filter keeps edges, so it is bounded by the size it works at, not by its radius; the range
 sigma is a share of white."""
 
 

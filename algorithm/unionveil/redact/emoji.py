@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 __all__ = ["draw"]
 
 _SIDE_PX = 512
-"""Drawn at this size and reduced by whoever lays it over a face."""
+"""Drawn at this size; reduced when it is laid over a face."""
 
 _YELLOW, _BROWN, _DARK, _RED, _BLUE, _WHITE = (
     (255, 205, 60, 255),

@@ -10,7 +10,7 @@ from ..images import Pixels
 __all__ = ["pixelate"]
 
 _LEAST_CELL_PX = 2
-"""A cell of one pixel would change nothing; nor would a rest at the edge, so cells share a side evenly."""
+"""A cell of one pixel would change nothing, nor would a remainder at the edge: cells share a side evenly."""
 
 
 def pixelate(patch: Pixels, cells: int) -> Pixels:
@@ -18,8 +18,8 @@ def pixelate(patch: Pixels, cells: int) -> Pixels:
 
     Args:
         patch: `(h, w, C)` uint8 or uint16, a face with its margin.
-        cells: cells along the longer side, whatever the face's size, so that a large face keeps no more
-            detail than a small one.
+        cells: cells along the longer side, for faces of any size, so that a large face keeps no more detail
+            than a small one.
 
     Returns:
         The same shape and dtype.

@@ -67,6 +67,11 @@ class RedactedRecord(_Part):
     format: str
     size_wh: tuple[int, int] = Field(description="Width and height of the first frame, upright, in pixels.")
     frames: int = Field(ge=1, description="Frames or pages.")
+    encoding: str | None = Field(
+        None,
+        description="How the coded samples came about: pixels (encoded anew), coefficients (of a JPEG, exact "
+        "outside of covers) or kept (accounted for byte by byte). Since 1.1.",
+    )
     faces: tuple[FaceRecord, ...]
 
 
@@ -207,6 +212,7 @@ def redacted_record(
         format=outcome.format.name.lower(),
         size_wh=outcome.size_wh,
         frames=len(outcome.faces),
+        encoding=outcome.encoding.value,
         faces=tuple(
             FaceRecord(
                 frame=frame,

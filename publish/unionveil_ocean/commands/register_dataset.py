@@ -56,6 +56,8 @@ def register_dataset(where: SessionOptions, own: DatasetOptions, options: AssetO
     options.check(where)
     described = read_metadata(own.metadata, DatasetFile)
     with open_session(where) as session:
+        if options.state == "active":
+            _check_exposure(session, own)
         if options.state:
             set_state(session, "dataset", described.name, options.state, options.did)
             return

@@ -194,6 +194,8 @@ def test_a_data_set_is_not_put_where_everybody_may_compute_for_free(world, files
         assert code == 2
         assert "anybody could read the original photos" in shown.splitlines()[-1]
     assert world.nfts() == before
+    code, _, shown = world.run("register_dataset", *arguments, "--state", "active")
+    assert "anybody could read the original photos" in shown.splitlines()[-1]
     code, result, shown = world.run("register_dataset", *arguments, "--anybody-may-read-originals")
     assert code == 0
     assert "warning: anybody can read the original photos" in shown

@@ -1,0 +1,325 @@
+"""The second line of defence: an output is decoded and compared before it counts as done.
+
+Writers can fail without a word: a patch that is not laid, a frame that is left out, coefficients that do not
+fit their Huffman table. OpenCV decodes what Pillow, libjpeg or our own writers wrote, with its own builds of
+libjpeg, libpng, libwebp and libavif and its own GIF reader. Pillow decodes BMP and TIFF of up to 8 bits:
+OpenCV misreads palettes of 1 bit and rounds pixels of 16 bits in its own way. Our own reader decodes what
+neither of them reads: HEIC, inks, grey TIFF of 16 bits, and pictures wider than 2^20 px.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..detections import BoolArray
+from ..errors import ImageError, OutputDiffers, UnsupportedImage
+from ..formats import ImageFormat
+from .colour import row_bands
+from .picture import Colour, Frame, Patch, Patches, Picture, Pixels, paint, painted
+from .pillow import opened, read_frames
+from .readers import decode
+
+__all__ = ["check_output"]
+
+_Levels: TypeAlias = npt.NDArray[np.float32]
+"""`(rows, columns)`: mean grey level of each square cell, 0 to 255."""
+
+_CELL_LEVELS = 32
+"""A cell under a cover may differ by so much. JPEG at quality 10 reaches 20, GIF 18, at quality 75 all 7."""
+
+_REVEALED, _CONTRAST = 0.5, 4
+"""A cover has failed where so much of the original's contrast shines through it, unless it changes so few
+levels (root mean square). JPEG at quality 10 reaches .2."""
+
+_TORN_LEVELS, _TORN_SHARE = 64, 0.02
+"""A lossy output is torn where a larger share of the cells beside the covers differs by more levels."""
+
+_GROWN_PX = 32
+"""How far around a cover an encoder may change a lossy picture: two of JPEG's largest coding units."""
+
+_BAND_PIXELS = 2**18
+_DIFFERS = "the output does not show the redacted picture; it was not kept. Please report the file's format"
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A decoded frame: `(H, W, C)` at 1/scale, what the channels mean, and whether blue comes first."""
+
+    pixels: Pixels
+    colour: Colour
+    blue_first: bool = False
+    scale: int = 1
+
+
+def check_output(written: bytes, picture: Picture, patches: Patches) -> None:
+    """Decodes an output and compares it with the picture and the patches that were laid over it.
+
+    Lossless formats must be equal in every opaque pixel. Of the others, frames, sizes, the mean of every cell
+    under a cover and the bulk of the rest are compared, at the smallest scale that shows the smallest cover.
+
+    Args:
+        written: the output.
+        picture: as decoded from the input.
+        patches: what was laid over each frame.
+
+    Raises:
+        OutputDiffers: the output does not decode, or shows something else.
+    """
+    _require(len(patches) == len(picture.frames))
+    if _is_lossless(picture.format):
+        _check_exactly(written, picture, patches)
+    else:
+        _check_nearly(written, picture, patches)
+
+
+def _require(holds: bool) -> None:
+    if not holds:
+        raise OutputDiffers(_DIFFERS)
+
+
+def _is_lossless(kind: ImageFormat) -> bool:
+    return kind in (ImageFormat.PNG, ImageFormat.BMP, ImageFormat.TIFF)
+
+
+def _decode(written: bytes, picture: Picture, grey_scale: int | None = None) -> list[_Look]:
+    """All frames by a second decoder, or by our own where there is none.
+
+    Args:
+        written: the output.
+        picture: what it should show.
+        grey_scale: reads a JPEG in grey at 1/2, 1/4 or 1/8 of its size, which is quicker.
+
+    Raises:
+        OutputDiffers: neither decodes it.
+    """
+    looks = []
+    if picture.format in (ImageFormat.BMP, ImageFormat.TIFF) and _is_shallow(picture):
+        with suppress(OSError, UnsupportedImage):
+            looks = _decode_by_pillow(written, picture)
+    elif _is_for_opencv(picture):
+        with suppress(cv2.error):
+            looks = _decode_by_opencv(np.frombuffer(written, np.uint8), picture, grey_scale)
+    if looks:
+        return looks
+    try:
+        again = decode(written, float("inf"))
+    except ImageError as error:
+        raise OutputDiffers(_DIFFERS) from error
+    return [_Look(frame.pixels, frame.colour) for frame in again.frames]
+
+
+def _is_shallow(picture: Picture) -> bool:
+    return all(frame.white == 255 for frame in picture.frames)
+
+
+def _is_for_opencv(picture: Picture) -> bool:
+    if picture.format is ImageFormat.TIFF:
+        return all(
+            frame.white > 255 and frame.colour in (Colour.RGB, Colour.RGBA) for frame in picture.frames
+        )
+    return picture.format is not ImageFormat.HEIC and picture.frames[0].colour is not Colour.CMYK
+
+
+def _decode_by_pillow(written: bytes, picture: Picture) -> list[_Look]:
+    with opened(written, picture.format.name) as image:
+        return [_Look(frame.pixels, frame.colour) for frame in read_frames(image)]
+
+
+def _decode_by_opencv(buffer: npt.NDArray[np.uint8], picture: Picture, grey_scale: int | None) -> list[_Look]:
+    unchanged = cv2.IMREAD_UNCHANGED
+    decoded: Sequence[Any]
+    match picture.format:
+        case ImageFormat.JPEG:
+            flags = _GREY_FLAGS[grey_scale] if grey_scale else cv2.IMREAD_COLOR
+            decoded = [cv2.imdecode(buffer, flags | cv2.IMREAD_IGNORE_ORIENTATION)]
+        case ImageFormat.TIFF:
+            decoded = cv2.imdecodemulti(buffer, unchanged)[1]
+        case _ if len(picture.frames) > 1:
+            animation = cv2.imdecodeanimation(buffer.reshape(1, -1))[1]
+            # A PNG may hold another picture for viewers that do not animate.
+            still = [animation.still_image] if len(animation.frames) < len(picture.frames) else []
+            decoded = [*still, *animation.frames]
+        case ImageFormat.AVIF:
+            # OpenCV gives 10 and 12 bits as they are, but scales them to 8 on request.
+            decoded = [cv2.imdecode(buffer, cv2.IMREAD_COLOR)]
+        case _:
+            decoded = [cv2.imdecode(buffer, unchanged)]
+    if any(pixels is None for pixels in decoded):
+        return []
+    if picture.format is ImageFormat.AVIF and any(pixels.dtype != np.uint8 for pixels in decoded):
+        return []
+    channels = {1: Colour.GREY, 3: Colour.RGB, 4: Colour.RGBA}
+    spread: list[Any] = [pixels.reshape(*pixels.shape[:2], -1) for pixels in decoded]
+    scale = grey_scale or 1
+    return [_Look(pixels, channels[pixels.shape[2]], blue_first=True, scale=scale) for pixels in spread]
+
+
+def _check_exactly(written: bytes, picture: Picture, patches: Patches) -> None:
+    looks = _decode(written, picture)
+    _require(len(looks) == len(picture.frames))
+    with painted(picture.frames, patches):
+        for frame, look in zip(picture.frames, looks, strict=True):
+            _require(frame.pixels.shape[:2] == look.pixels.shape[:2])
+            _require(frame.pixels.dtype == look.pixels.dtype)
+            for rows in row_bands(frame.pixels.shape):
+                expected = _Look(frame.pixels[rows], frame.colour)
+                _require(_same(expected, replace(look, pixels=look.pixels[rows])))
+
+
+def _same(expected: _Look, shown: _Look) -> bool:
+    """Whether all opaque pixels are equal: decoders disagree about clear ones, and some premultiply them."""
+    colours, others = np.broadcast_arrays(_colours(expected), _colours(shown))
+    if not expected.colour.has_alpha:
+        return np.array_equal(colours, others) and bool(_opaque(shown).all())
+    opaque = _opaque(expected)
+    return np.array_equal(colours[opaque], others[opaque]) and bool(_opaque(shown)[opaque].all())
+
+
+def _colours(look: _Look) -> Pixels:
+    """`(H, W, C)`: grey, red first, or inks."""
+    match look.colour:
+        case Colour.GREY | Colour.GREY_ALPHA:
+            return look.pixels[..., :1]
+        case Colour.CMYK:
+            return look.pixels
+        case _:
+            return look.pixels[..., 2::-1] if look.blue_first else look.pixels[..., :3]
+
+
+def _opaque(look: _Look) -> BoolArray:
+    if not look.colour.has_alpha:
+        return np.ones(look.pixels.shape[:2], bool)
+    return np.asarray(look.pixels[..., -1] == np.iinfo(look.pixels.dtype).max, bool)
+
+
+def _check_nearly(written: bytes, picture: Picture, patches: Patches) -> None:
+    cell = _cell_px(patches)
+    if picture.format is ImageFormat.JPEG:
+        # The quick way. Where it fails, the reason can be colours out of gamut, whose luma is not their grey.
+        with suppress(OutputDiffers):
+            return _compare(_decode(written, picture, cell), picture, patches, cell)
+    return _compare(_decode(written, picture), picture, patches, cell)
+
+
+def _compare(looks: Sequence[_Look], picture: Picture, patches: Patches, cell: int) -> None:
+    _require(len(looks) == len(picture.frames))
+    for frame, some, look in zip(picture.frames, patches, looks, strict=True):
+        height, width = frame.pixels.shape[:2]
+        _require(look.pixels.shape[:2] == (-(-height // look.scale), -(-width // look.scale)))
+        shown = _cells(look, cell // look.scale)[: height // cell, : width // cell]
+        before = _cells(_Look(frame.pixels, frame.colour), cell)
+        beside = _opaque_cells(frame, cell)
+        for patch in some:
+            grown = [
+                slice(max(0, side.start - _GROWN_PX) // cell, (side.stop + _GROWN_PX) // cell + 1)
+                for side in (patch.rows, patch.columns)
+            ]
+            beside[tuple(grown)] = False
+            _check_cover(frame, patch, some, shown, before, cell)
+        torn = np.abs(shown - before)[beside] > _TORN_LEVELS
+        _require(not torn.size or bool(torn.mean() <= _TORN_SHARE))
+
+
+def _opaque_cells(frame: Frame, side: int) -> BoolArray:
+    """The cells whose colours matter: decoders disagree about those of clear pixels."""
+    if not frame.colour.has_alpha:
+        return np.ones((frame.pixels.shape[0] // side, frame.pixels.shape[1] // side), bool)
+    return np.asarray(_cells(_Look(frame.pixels[..., -1:], Colour.GREY), side) == 255, bool)
+
+
+def _cell_px(patches: Patches) -> int:
+    """Side of the cells that are compared: at least 2 x 2 whole ones lie in the smallest cover."""
+    sides = [
+        min(patch.rows.stop - patch.rows.start, patch.columns.stop - patch.columns.start)
+        for some in patches
+        for patch in some
+    ]
+    return next((cell for cell in (8, 4, 2) if min(sides, default=24) >= 3 * cell), 1)
+
+
+def _cells(look: _Look, side: int) -> _Levels:
+    """Mean grey levels of whole cells of side x side pixels; what is left right and below is left out."""
+    rows, columns = look.pixels.shape[0] // side, look.pixels.shape[1] // side
+    means = np.empty((rows, columns), np.float32)
+    step = max(1, _BAND_PIXELS // max(1, side * look.pixels.shape[1]))
+    for top in range(0, rows if columns else 0, step):
+        bottom = min(top + step, rows)
+        grey = _grey(replace(look, pixels=look.pixels[top * side : bottom * side, : columns * side]))
+        means[top:bottom] = cv2.resize(grey, (columns, bottom - top), interpolation=cv2.INTER_AREA)
+    return means
+
+
+def _grey(look: _Look) -> npt.NDArray[np.uint8]:
+    pixels = look.pixels if look.pixels.dtype == np.uint8 else (look.pixels >> 8).astype(np.uint8)
+    match look.colour:
+        case Colour.CMYK:
+            return pixels.mean(axis=2).astype(np.uint8)
+        case Colour.GREY | Colour.GREY_ALPHA:
+            return pixels[..., 0].astype(np.uint8, copy=False)
+        case _:
+            code = cv2.COLOR_BGR2GRAY if look.blue_first else cv2.COLOR_RGB2GRAY
+            return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels[..., :3]), code), np.uint8)
+
+
+def _check_cover(
+    frame: Frame, patch: Patch, patches: Sequence[Patch], shown: _Levels, before: _Levels, cell: int
+) -> None:
+    """Compares the whole cells under one patch with what all patches of the frame make of them."""
+    rows, columns = (
+        slice(-(-side.start // cell), min(side.stop // cell, limit))
+        for side, limit in zip((patch.rows, patch.columns), shown.shape, strict=True)
+    )
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        return
+    area = [slice(cells.start * cell, cells.stop * cell) for cells in (rows, columns)]
+    expected, replaced = _painted_cells(frame, patches, area[0], area[1], cell)
+    error = (shown[rows, columns] - expected)[replaced]
+    change = (before[rows, columns] - expected)[replaced]
+    _require(not error.size or float(np.abs(error).max()) <= _CELL_LEVELS)
+    # Noise of the encoder does not look like the original; what shines through does.
+    contrast = float(change @ change)
+    if contrast > change.size * _CONTRAST**2:
+        _require(float(error @ change) <= _REVEALED * contrast)
+
+
+def _painted_cells(
+    frame: Frame, patches: Sequence[Patch], rows: slice, columns: slice, cell: int
+) -> tuple[_Levels, BoolArray]:
+    """Cells of a part of a frame with its patches, and which of them lie whole under a patch."""
+    part = frame.pixels[rows, columns].copy()
+    covered = np.zeros(part.shape[:2], bool)
+    for patch in patches:
+        top, bottom = max(rows.start, patch.rows.start), min(rows.stop, patch.rows.stop)
+        left, right = max(columns.start, patch.columns.start), min(columns.stop, patch.columns.stop)
+        if top >= bottom or left >= right:
+            continue
+        inner = (
+            slice(top - patch.rows.start, bottom - patch.rows.start),
+            slice(left - patch.columns.start, right - patch.columns.start),
+        )
+        mask = None if patch.mask is None else patch.mask[inner]
+        target = (
+            slice(top - rows.start, bottom - rows.start),
+            slice(left - columns.start, right - columns.start),
+        )
+        pixels = patch.pixels if patch.pixels.shape[:2] == (1, 1) else patch.pixels[inner]
+        paint(part, frame.colour, [Patch(*target, pixels, mask)])
+        covered[target] |= True if mask is None else mask
+    means = _cells(_Look(part, frame.colour), cell)
+    whole = np.asarray(covered.reshape(means.shape[0], cell, means.shape[1], cell).all(axis=(1, 3)), bool)
+    return means, whole
+
+
+_GREY_FLAGS = {
+    1: cv2.IMREAD_GRAYSCALE,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}

@@ -1,0 +1,200 @@
+"""Patches as quantised DCT blocks of a JPEG's components.
+
+Forward DCT and quantisation: ITU-T T.81, A.3.3 and A.3.4. Luma and chroma: ITU-T T.871, clause 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..detections import BoolArray
+from .coefficients import Coefficients, Edit
+from .jpeg_markers import Component, Jpeg, Model
+from .orientation import swaps_axes
+from .picture import Patch, Pixels
+
+__all__ = ["Grid", "edits"]
+
+_Box: TypeAlias = tuple[int, int, int, int]
+"""First and last row, first and last column, half-open."""
+
+_Samples: TypeAlias = npt.NDArray[Any]
+"""float32; OpenCV's functions say no more of what they return."""
+
+_SIDE = 8
+
+_YCC = np.array(
+    [
+        [0.299, 0.587, 0.114, 0],
+        [-0.168736, -0.331264, 0.5, 128],
+        [0.5, -0.418688, -0.081312, 128],
+    ],
+    np.float32,
+)
+"""Red, green, blue and 1 to luma and chroma (T.871, clause 7)."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the blocks of an upright picture lie.
+
+    Attributes:
+        size_wh: width and height in pixels.
+        components: upright, with their tables.
+        model: what the components are.
+    """
+
+    size_wh: tuple[int, int]
+    components: tuple[Component, ...]
+    model: Model
+
+    @staticmethod
+    def of(jpeg: Jpeg) -> Grid:
+        """The grid of a JPEG after it is turned."""
+        swapped = swaps_axes(jpeg.orientation)
+        parts = tuple(
+            Component(part.vertical, part.horizontal, part.table.T) if swapped else part
+            for part in jpeg.components
+        )
+        return Grid(jpeg.size_wh[::-1] if swapped else jpeg.size_wh, parts, jpeg.model)
+
+    @property
+    def most(self) -> tuple[int, int]:
+        """Largest sampling factors, horizontal and vertical."""
+        return max(part.horizontal for part in self.components), max(
+            part.vertical for part in self.components
+        )
+
+    @property
+    def unit_wh(self) -> tuple[int, int]:
+        """Size of a minimum coded unit in pixels."""
+        across, down = self.most
+        return _SIDE * across, _SIDE * down
+
+    @property
+    def coefficients(self) -> int:
+        """Number of coefficients of all components, give or take the last blocks."""
+        (width, height), (across, down) = self.size_wh, self.most
+        return sum(width * height * part.horizontal * part.vertical for part in self.components) // (
+            across * down
+        )
+
+    def aligned(self, patch: Patch) -> _Box:
+        """The coded units that a patch touches, in units.
+
+        It is grown by one pixel, because decoders interpolate chroma across the edges of blocks.
+        """
+        (width, height), (unit_w, unit_h) = self.size_wh, self.unit_wh
+        return (
+            max(0, patch.rows.start - 1) // unit_h,
+            -(-min(height, patch.rows.stop + 1) // unit_h),
+            max(0, patch.columns.start - 1) // unit_w,
+            -(-min(width, patch.columns.stop + 1) // unit_w),
+        )
+
+
+def edits(pixels: Pixels, patches: Sequence[Patch], grid: Grid) -> Iterator[Edit]:
+    """The blocks that patches touch.
+
+    Args:
+        pixels: `(H, W, C)` uint8, the whole picture with the patches laid over it.
+        patches: as they were laid. Where all are boxes of one colour, the coded units that they touch get
+            that colour; else blocks are transformed from the pixels.
+        grid: of the picture, upright.
+    """
+    if all(patch.mask is None and patch.pixels.shape[:2] == (1, 1) for patch in patches):
+        for patch in patches:
+            yield from _flat(patch, grid)
+    else:
+        for patch in patches:
+            yield from _transformed(pixels, patch, grid)
+
+
+def _flat(patch: Patch, grid: Grid) -> Iterator[Edit]:
+    top, bottom, left, right = grid.aligned(patch)
+    values = _samples(patch.pixels.astype(np.float32), grid.model)[0, 0]
+    for index, (part, value) in enumerate(zip(grid.components, values, strict=True)):
+        block = np.zeros(_SIDE * _SIDE, np.int16)
+        # The mean of a block stands in its first coefficient eight times.
+        block[0] = np.clip(np.rint(_SIDE * (value - 128) / part.table[0, 0]), -1024, 1023)
+        columns = slice(left * part.horizontal, right * part.horizontal)
+        for row in range(top * part.vertical, bottom * part.vertical):
+            yield Edit(index, row, columns, block)
+
+
+def _transformed(pixels: Pixels, patch: Patch, grid: Grid) -> Iterator[Edit]:
+    box = grid.aligned(patch)
+    top, bottom, left, right = box
+    touched = _touched(patch, grid, box)
+    if not touched.any():
+        return
+    samples = _samples(_padded(pixels, grid, box), grid.model)
+    across, down = grid.most
+    for index, part in enumerate(grid.components):
+        rows, columns = (bottom - top) * part.vertical, (right - left) * part.horizontal
+        size_wh = columns * _SIDE, rows * _SIDE
+        plane = samples[..., index]
+        if (part.horizontal, part.vertical) != (across, down):
+            plane = cv2.resize(plane, size_wh, interpolation=cv2.INTER_AREA)
+        blocks = _quantised(plane, part.table)
+        footprint = _SIDE * down // part.vertical, _SIDE * across // part.horizontal
+        where: BoolArray = np.any(touched.reshape(rows, footprint[0], columns, footprint[1]), axis=(1, 3))
+        start = left * part.horizontal
+        for row in np.flatnonzero(where.any(axis=1)):
+            place = slice(start, start + columns)
+            yield Edit(index, top * part.vertical + int(row), place, blocks[row], where[row])
+
+
+def _touched(patch: Patch, grid: Grid, box: _Box) -> BoolArray:
+    """`(h, w)`: pixels of whole coded units that are replaced or lie beside one that is."""
+    top, bottom, left, right = box
+    unit_w, unit_h = grid.unit_wh
+    mask = np.zeros(((bottom - top) * unit_h, (right - left) * unit_w), np.uint8)
+    y, x = patch.rows.start - top * unit_h, patch.columns.start - left * unit_w
+    height, width = patch.rows.stop - patch.rows.start, patch.columns.stop - patch.columns.start
+    mask[y : y + height, x : x + width] = 1 if patch.mask is None else patch.mask
+    grown: BoolArray = cv2.dilate(mask, np.ones((3, 3), np.uint8)) > 0
+    return grown
+
+
+def _padded(pixels: Pixels, grid: Grid, box: _Box) -> _Samples:
+    """`(h, w, C)`: whole coded units, the picture's last row and column repeated beyond its edge."""
+    top, bottom, left, right = box
+    unit_w, unit_h = grid.unit_wh
+    part = pixels[top * unit_h : bottom * unit_h, left * unit_w : right * unit_w].astype(np.float32)
+    missing = (bottom - top) * unit_h - part.shape[0], (right - left) * unit_w - part.shape[1]
+    return np.pad(part, ((0, missing[0]), (0, missing[1]), (0, 0)), "edge")
+
+
+def _samples(pixels: _Samples, model: Model) -> _Samples:
+    """`(h, w, C)` pixels of a frame to the samples of the components, 0 to 255.
+
+    Frames hold CMYK as Adobe's files mean it, which store white as 255.
+    """
+    match model:
+        case Model.GREY | Model.RGB:
+            return pixels
+        case Model.CMYK:
+            return 255 - pixels
+        case Model.YCC:
+            return cv2.transform(pixels, _YCC)
+        case Model.YCCK:
+            return np.concatenate([cv2.transform(pixels[..., :3], _YCC), 255 - pixels[..., 3:]], axis=2)
+
+
+def _quantised(plane: _Samples, table: npt.NDArray[np.int32]) -> Coefficients:
+    """`(8 r, 8 c)` samples to `(r, c, 64)` coefficients."""
+    rows, columns = plane.shape[0] // _SIDE, plane.shape[1] // _SIDE
+    # Two passes over rows of eight: the transform of a block is that of its rows and then of its columns.
+    lines = cv2.dct(np.ascontiguousarray(plane - 128).reshape(-1, _SIDE), flags=cv2.DCT_ROWS)
+    turned = lines.reshape(rows, _SIDE, columns, _SIDE).transpose(0, 2, 3, 1)
+    both = cv2.dct(np.ascontiguousarray(turned).reshape(-1, _SIDE), flags=cv2.DCT_ROWS)
+    blocks = both.reshape(rows, columns, _SIDE, _SIDE).transpose(0, 1, 3, 2)
+    coefficients = np.clip(np.rint(blocks / table.astype(np.float32)), -1023, 1023).astype(np.int16)
+    return coefficients.reshape(rows, columns, _SIDE * _SIDE)

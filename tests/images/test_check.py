@@ -1,0 +1,192 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import samples
+from unionveil import AnonymizeConfig, Anonymized, Anonymizer, Detections, OutputDiffers, Rejected, load
+from unionveil.content import BytesContent
+from unionveil.images import Patch, Picture, Rendering, check_output, decode
+from unionveil.redact import load_redactor
+from unionveil.select import every_face
+
+ALL = samples.all_samples()
+PORTRAIT = Image.open(samples.SCENES / "portrait.jpg").convert("RGB").resize((156, 195))
+FACE = Detections.of([[53, 33, 103, 103]], [0.9])
+FRAMES = [PORTRAIT, PORTRAIT.transpose(Image.Transpose.FLIP_LEFT_RIGHT), PORTRAIT]
+MOVING = {"save_all": True, "append_images": FRAMES[1:], "duration": 100}
+ALPHA = PORTRAIT.copy()
+ALPHA.putalpha(Image.fromarray(np.tile(np.linspace(0, 255, 156).astype(np.uint8), (195, 1))))
+SHOWN = {
+    "jpeg": samples.save(PORTRAIT, "JPEG", quality=85),
+    "jpeg-rough": samples.save(PORTRAIT, "JPEG", quality=10),
+    "jpeg-grey": samples.save(PORTRAIT.convert("L"), "JPEG"),
+    "jpeg-cmyk": samples.save(PORTRAIT.convert("CMYK"), "JPEG"),
+    "png": samples.save(PORTRAIT, "PNG"),
+    "png-alpha": samples.save(ALPHA, "PNG"),
+    "png-palette": samples.save(PORTRAIT.quantize(200), "PNG"),
+    "apng": samples.save(PORTRAIT, "PNG", **MOVING),
+    "webp": samples.save(PORTRAIT, "WEBP", quality=60),
+    "webp-moving": samples.save(PORTRAIT, "WEBP", quality=60, **MOVING),
+    "gif": samples.save(PORTRAIT.quantize(255), "GIF"),
+    "gif-moving": samples.save(PORTRAIT, "GIF", **MOVING),
+    "bmp": samples.save(PORTRAIT, "BMP"),
+    "tiff": samples.save(PORTRAIT, "TIFF", compression="tiff_lzw"),
+    "tiff-cmyk": samples.save(PORTRAIT.convert("CMYK"), "TIFF"),
+    "tiff-pages": samples.save(PORTRAIT, "TIFF", save_all=True, append_images=FRAMES[1:]),
+    "heic": samples.heic(PORTRAIT),
+    "avif": samples.save(PORTRAIT, "AVIF", quality=50, speed=9),
+    "avif-moving": samples.save(PORTRAIT, "AVIF", quality=50, speed=9, **MOVING),
+}
+METHODS = ["fill", "pixelate", "gaussian", "overlay"]
+
+
+def redacted(data, method="fill", shape="box", faces=FACE):
+    """A picture, the patches over its faces, and the output."""
+    picture = decode(data, 1e7)
+    redact = load_redactor(AnonymizeConfig.from_parameters({"method": method, "shape": shape}))
+    patches = [redact(frame, faces) for frame in picture.frames]
+    return picture, patches, picture.write(patches).data
+
+
+@pytest.mark.parametrize("shape", ["box", "ellipse"])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", SHOWN)
+def test_what_our_writers_make_passes(name, method, shape):
+    picture, patches, written = redacted(SHOWN[name], method, shape)
+    check_output(written, picture, patches)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_our_writers_make_of_odd_files_passes(name):
+    picture = decode(ALL[name], 1e7)
+    for patches in (
+        [()] * len(picture.frames),
+        redacted(ALL[name], faces=Detections.of([[3, 5, 30, 20]], [0.9]))[1],
+    ):
+        check_output(picture.write(patches).data, picture, patches)
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 5, 9, 14, 25])
+@pytest.mark.parametrize("name", ["jpeg", "png", "webp", "gif"])
+def test_covers_of_any_size_pass_and_are_missed(name, side):
+    faces = Detections.of([[75, 60, 75 + side, 60 + side]], [0.9])
+    picture, patches, written = redacted(SHOWN[name], faces=faces)
+    check_output(written, picture, patches)
+    with pytest.raises(OutputDiffers):
+        check_output(picture.write([()] * len(picture.frames)).data, picture, patches)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_cover_that_was_not_laid_is_found(name, method):
+    picture, patches, _ = redacted(SHOWN[name], method)
+    bare = picture.write([()] * len(picture.frames)).data
+    with pytest.raises(OutputDiffers):
+        check_output(bare, picture, patches)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in SHOWN if "moving" in name or name in ("apng", "tiff-pages")]
+)
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_a_cover_that_one_frame_lacks_is_found(name, index):
+    picture, patches, _ = redacted(SHOWN[name])
+    some = list(patches)
+    some[index] = ()
+    with pytest.raises(OutputDiffers):
+        check_output(picture.write(some).data, picture, patches)
+
+
+def moved(patch, by):
+    return dataclasses.replace(patch, rows=slice(patch.rows.start + by, patch.rows.stop + by))
+
+
+def halved(patch):
+    middle = (patch.rows.start + patch.rows.stop) // 2
+    pixels = patch.pixels if patch.pixels.shape[0] == 1 else patch.pixels[: middle - patch.rows.start]
+    return dataclasses.replace(patch, rows=slice(patch.rows.start, middle), pixels=pixels)
+
+
+@pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.parametrize("change", [lambda patch: moved(patch, 16), halved], ids=["moved", "halved"])
+def test_a_cover_in_the_wrong_place_is_found(name, change):
+    picture, patches, _ = redacted(SHOWN[name])
+    wrong = [[change(patch) for patch in some] for some in patches]
+    with pytest.raises(OutputDiffers):
+        check_output(picture.write(wrong).data, picture, patches)
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_another_picture_is_found(name):
+    picture, patches, _ = redacted(SHOWN[name])
+    frames = tuple(
+        dataclasses.replace(frame, pixels=np.ascontiguousarray(frame.pixels[::-1]))
+        for frame in picture.frames
+    )
+    turned = Picture(picture.format, frames, picture.write, Rendering())
+    with pytest.raises(OutputDiffers):
+        check_output(picture.write(patches).data, turned, [()] * len(frames))
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_another_size_is_found(name):
+    picture, patches, written = redacted(SHOWN[name])
+    frames = tuple(dataclasses.replace(frame, pixels=frame.pixels[:-9]) for frame in picture.frames)
+    with pytest.raises(OutputDiffers):
+        check_output(written, dataclasses.replace(picture, frames=frames), patches)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in SHOWN if "moving" in name or name in ("apng", "tiff-pages")]
+)
+def test_a_missing_frame_is_found(name):
+    picture, patches, written = redacted(SHOWN[name])
+    more = dataclasses.replace(picture, frames=(*picture.frames, picture.frames[0]))
+    with pytest.raises(OutputDiffers):
+        check_output(written, more, [*patches, patches[0]])
+
+
+@pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.parametrize("keep", [0, 0.1, 0.5])
+def test_a_cut_output_is_found(name, keep):
+    picture, patches, written = redacted(SHOWN[name])
+    with pytest.raises(OutputDiffers):
+        check_output(written[: int(keep * len(written))], picture, patches)
+
+
+@pytest.mark.parametrize(("check_outputs", "kind"), [(True, Rejected), (False, Anonymized)])
+def test_the_pipeline_rejects_an_output_that_differs(check_outputs, kind):
+    redact = load_redactor(AnonymizeConfig())
+    anonymizer = Anonymizer(
+        lambda image: FACE, every_face, redact, max_pixels=1e7, check_outputs=check_outputs
+    )
+    inspection = anonymizer.inspect(BytesContent(SHOWN["png"]))
+    bare = inspection.picture.write([()])
+    forgetful = dataclasses.replace(inspection.picture, write=lambda patches: bare)
+    outcome = anonymizer.redact(dataclasses.replace(inspection, picture=forgetful))
+    assert isinstance(outcome, kind)
+    if isinstance(outcome, Rejected):
+        assert outcome.reason == "output-differs"
+
+
+@pytest.mark.parametrize("setting", ["yes", "no"])
+def test_the_setting_reaches_the_pipeline(setting):
+    assert load(AnonymizeConfig(check_outputs=setting))._check_outputs is (setting == "yes")
+
+
+def test_colours_out_of_gamut_pass():
+    """Their luma is not the grey of the colours that are shown."""
+    planes = [Image.new("L", PORTRAIT.size, level) for level in (200, 10, 250)]
+    wild = samples.save(Image.merge("YCbCr", planes), "JPEG", quality=95)
+    picture, patches, written = redacted(wild)
+    check_output(written, picture, patches)
+    with pytest.raises(OutputDiffers):
+        check_output(wild, picture, patches)
+
+
+def test_a_patch_of_no_pixels_passes():
+    picture = decode(SHOWN["jpeg"], 1e7)
+    nowhere = Patch(slice(5, 5), slice(7, 9), np.zeros((1, 1, 3), np.uint8))
+    check_output(picture.write([()]).data, picture, [[nowhere]])
