@@ -9,6 +9,7 @@ from typing import NoReturn
 import click
 
 from ..errors import UnionVeilError
+from ..text import printable
 
 __all__ = [
     "EXIT_DONE",
@@ -22,6 +23,7 @@ __all__ = [
 EXIT_DONE, EXIT_SOME_REJECTED, EXIT_WRONG_USE, EXIT_INTERRUPTED, EXIT_STOPPED = 0, 1, 2, 130, 143
 
 INTERRUPTED = "interrupted; the same command goes on where this one stopped"
+DECLINED = "stopped; nothing more was done"
 
 
 def run_command(command: Callable[[], object], name: str = "unionveil") -> NoReturn:
@@ -34,14 +36,16 @@ def run_command(command: Callable[[], object], name: str = "unionveil") -> NoRet
     try:
         result = command()
         code = result if isinstance(result, int) else EXIT_DONE
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        # click turns Ctrl-C into Abort.
-        click.echo(f"{name}: {INTERRUPTED}", err=True)
+    except (click.exceptions.Abort, KeyboardInterrupt) as error:
+        # click turns Ctrl-C into Abort, and a "no" to a question, too.
+        is_declined = isinstance(error, click.exceptions.Abort) and error.__cause__ is None
+        click.echo(f"{name}: {DECLINED if is_declined else INTERRUPTED}", err=True)
         code = EXIT_INTERRUPTED
     except click.ClickException as error:
         error.show()
         code = EXIT_WRONG_USE
     except UnionVeilError as error:
-        click.echo(f"{name}: {error}", err=True)
+        # One line, whatever a file, a node or a chain has put into it.
+        click.echo(f"{name}: {printable(str(error), quoted=False, most=None)}", err=True)
         code = EXIT_WRONG_USE
     sys.exit(code)
