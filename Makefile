@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all check schemas fuzz bench image test-container train evaluate-weights people clean
+.PHONY: demo test test-all test-training check schemas fuzz bench image test-container train evaluate-weights people clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -47,36 +47,48 @@ image:
 test-container: image $(VENV)/.ready
 	$(BIN)/pytest -m "engine and not benchmark" tests/docker tests/publish
 
-# Training needs labelled photos, which no repository carries; algorithm/training/README.md says which.
-PEOPLE ?= ../shared/people
-MODELS ?= ../shared/models
-TRAIN_WORK ?= ../unionveil-training
+# Training needs labelled photos (PEOPLE=FOLDER) and published models (MODELS=FOLDER), which the repository does
+# not carry; algorithm/training/README.md describes both.
+PEOPLE ?=
+MODELS ?=
+TRAIN_WORK ?= build/training
 HOURS ?= 8
 TRAIN_BIN := $(VENV)-train/bin
 
+# $(call need,VARIABLE,what it names,a member of the folder)
+need = @test -n "$($1)" || { echo "name the folder of $2 with $1=FOLDER" >&2; exit 1; }; \
+	test -e "$($1)/$3" || { echo "$1=$($1) has no $3: name the folder of $2" >&2; exit 1; }
+
 people:
-	@test -d "$(PEOPLE)/validation" || { echo "there are no labelled photos in $(PEOPLE): name their folder with PEOPLE=FOLDER" >&2; exit 1; }
+	$(call need,PEOPLE,labelled photos,validation/)
+	$(call need,MODELS,published models,yunet_n_dynamic.onnx)
 
 $(VENV)-train/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-train
-	$(TRAIN_BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[train]'
+	$(TRAIN_BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test-training]'
 	@touch $@
 
-# glibc gives large blocks back to the system at once; taking them again takes a sixth of the time on a processor.
+# Types are checked here, because without torch the checks of `make check` would be hollow. Tests that need the
+# photos or the models skip without PEOPLE= and MODELS=.
+test-training: $(VENV)-train/.ready
+	$(TRAIN_BIN)/mypy --package training
+	PEOPLE="$(PEOPLE)" MODELS="$(MODELS)" $(TRAIN_BIN)/pytest tests/training
+
+# By default glibc returns large blocks to the system at once; requesting them again takes a sixth of the time.
 KEEP_MEMORY := MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184
 
-# From random weights; TRAIN_FLAGS="--init algorithm/unionveil/weights/retinaface.onnx" goes on from the committed
-# ones, TRAIN_FLAGS=--resume from the last checkpoint.
+# From random weights; TRAIN_FLAGS="--init algorithm/unionveil/weights/retinaface.onnx" starts from the committed
+# ones, TRAIN_FLAGS=--resume continues from the last checkpoint.
 train: people $(VENV)-train/.ready
-	$(TRAIN_BIN)/python -m training.teach --people $(PEOPLE) --cache $(TRAIN_WORK)/pixels.u8 --out $(TRAIN_WORK)/centerface.jsonl
-	$(KEEP_MEMORY) $(TRAIN_BIN)/python -m training.train --people $(PEOPLE) --work $(TRAIN_WORK) --teacher $(TRAIN_WORK)/centerface.jsonl --distil $(MODELS)/yunet_n_dynamic.onnx --hours $(HOURS) $(TRAIN_FLAGS)
+	$(TRAIN_BIN)/python -m training.teachers.label --people "$(PEOPLE)" --cache $(TRAIN_WORK)/pixels.u8 --out $(TRAIN_WORK)/centerface.jsonl
+	$(KEEP_MEMORY) $(TRAIN_BIN)/python -m training.train --people "$(PEOPLE)" --work $(TRAIN_WORK) --teacher-boxes $(TRAIN_WORK)/centerface.jsonl --distill "$(MODELS)/yunet_n_dynamic.onnx" --hours $(HOURS) $(TRAIN_FLAGS)
 	$(TRAIN_BIN)/python -m training.export --work $(TRAIN_WORK) --out $(TRAIN_WORK)/weights --threshold 0.5
 
-# EVALUATE_FLAGS="--weights FOLDER" measures weights that were exported to another folder.
+# EVALUATE_FLAGS="--weights FOLDER" evaluates weights that were exported to another folder.
 evaluate-weights: people $(VENV)-train/.ready
-	$(TRAIN_BIN)/python -m training.evaluate --people $(PEOPLE) --models $(MODELS) --cache $(TRAIN_WORK)/found --out $(TRAIN_WORK)/results.json $(EVALUATE_FLAGS)
-	$(TRAIN_BIN)/python -m training.tables --results $(TRAIN_WORK)/results.json
-	$(TRAIN_BIN)/python -m training.plot --results $(TRAIN_WORK)/results.json --out $(TRAIN_WORK)/recall.png
+	$(TRAIN_BIN)/python -m training.evaluate --people "$(PEOPLE)" --models "$(MODELS)" --cache $(TRAIN_WORK)/found --out $(TRAIN_WORK)/results.json $(EVALUATE_FLAGS)
+	$(TRAIN_BIN)/python -m training.evaluate.tables --results $(TRAIN_WORK)/results.json
+	$(TRAIN_BIN)/python -m training.evaluate.plot --results $(TRAIN_WORK)/results.json --out $(TRAIN_WORK)/recall.png
 
 clean:
 	rm -rf $(VENV) $(VENV)-train demo-output

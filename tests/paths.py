@@ -9,7 +9,6 @@ REPOSITORY = Path(__file__).parent.parent
 
 
 def shared_folder() -> Path | None:
-    """Photos and published models that the repository does not carry, if they are on this machine."""
+    """The folder of photos and published models that `UNIONVEIL_SHARED` names; None where it is missing."""
     named = os.environ.get("UNIONVEIL_SHARED")
-    folder = Path(named) if named else REPOSITORY.parent / "shared"
-    return folder if (folder / "people" / "validation").is_dir() else None
+    return Path(named) if named and (Path(named) / "people" / "validation").is_dir() else None

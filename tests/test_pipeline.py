@@ -4,8 +4,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
+import profiles
 import samples
 import unionveil
 from unionveil import AnonymizeConfig, Anonymized, Anonymizer, Detections, Rejected, load
@@ -14,6 +16,7 @@ from unionveil.content import FileContent
 from unionveil.images import Patch, decode, rgb_views
 from unionveil.images.orientation import upright
 from unionveil.redact import load_redactor
+from unionveil.select import every_face
 
 ALL = samples.all_samples()
 
@@ -155,6 +158,25 @@ def test_a_selector_must_give_booleans(answer, what):
     anonymizer = Anonymizer(find, answer, load_redactor(AnonymizeConfig()), max_pixels=1e9)
     with pytest.raises(TypeError, match=what):
         anonymizer(ALL["png-rgb"])
+
+
+def test_every_page_is_looked_at_through_its_own_profile():
+    """A page whose profile lightens dark samples has a view that the first page does not have."""
+    ramp = np.tile(np.linspace(0, 100, 64).astype(np.uint8), (64, 1))
+    page = np.stack([ramp, ramp, np.full_like(ramp, 200)], axis=2)  # bright enough not to be stretched
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        for icc in (None, profiles.matrix_profile(curve=profiles.gamma(0.3))):
+            writer.write(page, photometric="rgb", iccprofile=icc)
+    seen = []
+
+    def find(view):
+        seen.append(view[..., 0].max())
+        return Detections.of(np.empty((0, 4)), [])
+
+    anonymizer = Anonymizer(find, every_face, load_redactor(AnonymizeConfig()), max_pixels=1e9)
+    assert isinstance(anonymizer(file.getvalue()), Anonymized)
+    assert [level > 150 for level in seen] == [False, False, True]
 
 
 def test_a_selector_and_a_redactor_of_ones_own():

@@ -1,1 +1,1 @@
-"""How UnionVeil's own face detector is trained, exported and measured; not in the wheel, nor the image."""
+"""Trains, exports and evaluates UnionVeil's own face detector. Not part of the wheel or of the image."""

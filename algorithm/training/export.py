@@ -1,7 +1,8 @@
-"""Writes a run's averaged weights as ONNX, with the card that the program reads beside it.
+"""Exports a run's averaged weights as ONNX, with the card that the detector reads.
 
 `python -m training.export --work FOLDER --out FOLDER --threshold 0.5` writes `retinaface.onnx` and
-`retinaface.json`. Batch, height and width are free. The graph is compared with torch before it is kept.
+`retinaface.json`. Batch, height and width are free. The graph's results are compared with torch's first; if
+they differ, nothing is exported.
 """
 
 from __future__ import annotations
@@ -21,18 +22,20 @@ from torch import Tensor, nn
 
 from unionveil.models.session import Session
 
-from .model import FaceNet, count_macs, folded, parameters, restored
-from .photos import DataError
+from .data.files import DataError
+from .net.checkpoint import read_checkpoint
+from .net.model import FaceNet, count_macs, count_parameters, folded, restored
 from .spec import LANDMARKS, MEAN_BGR, PRIORS_PX, SIZE_MULTIPLE_PX, STRIDES, VARIANCES
 
-__all__ = ["card", "compare", "to_onnx"]
+__all__ = ["export", "make_card", "max_difference", "to_onnx"]
 
 _OUTPUTS = ("loc", "conf", "landms")
-_LARGEST_DIFFERENCE = 1e-3
+_OPSET = 17
+_MAX_DIFFERENCE = 1e-3
 
 
-class _Scored(nn.Module):
-    """The network with its scores as probabilities."""
+class _Probabilities(nn.Module):
+    """The network with probabilities instead of score logits."""
 
     def __init__(self, model: FaceNet) -> None:
         super().__init__()
@@ -44,56 +47,62 @@ class _Scored(nn.Module):
 
 
 def to_onnx(model: FaceNet, path: Path) -> None:
-    """Writes the graph, batch norm folded, initializers named after the network's layers.
+    """Writes the graph with batch norm folded and initializers named after the network's layers.
 
     Args:
-        model: in whatever mode; not changed.
+        model: the network, in any mode; not changed.
         path: the file to write.
     """
-    shapes = {name: {0: "batch", 1: "priors"} for name in _OUTPUTS}
+    axes = {name: {0: "batch", 1: "priors"} for name in _OUTPUTS}
     with warnings.catch_warnings():
-        # The newer exporter needs onnxscript as well, and names what it folds by numbers.
+        # The newer exporter also needs onnxscript, and gives folded weights numbers for names.
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
-            _Scored(folded(model)).eval(),
+            _Probabilities(folded(model)).eval(),
             (torch.zeros(1, 3, 64, 96),),
             str(path),
             input_names=["input"],
             output_names=list(_OUTPUTS),
-            dynamic_axes={"input": {0: "batch", 2: "height", 3: "width"}, **shapes},
-            opset_version=17,
+            dynamic_axes={"input": {0: "batch", 2: "height", 3: "width"}, **axes},
+            opset_version=_OPSET,
             dynamo=False,
         )
     graph = onnx.load(path)
-    for tensor in graph.graph.initializer:
-        tensor.name = tensor.name.removeprefix("model.")
-    for node in graph.graph.node:
-        # Of equal tensors one is kept, and nodes hand it on: their outputs have the prefix too.
-        for names in (node.input, node.output):
-            renamed = [name.removeprefix("model.") for name in names]
-            del names[:]
-            names.extend(renamed)
-        node.ClearField("doc_string")
+    _strip_names(graph.graph)
     onnx.checker.check_model(graph)
     onnx.save(graph, path)
 
 
-def compare(model: FaceNet, path: Path) -> float:
-    """Largest difference between torch and ONNX Runtime on noise of two sizes; scores, and boxes in sides."""
+def _strip_names(graph: onnx.GraphProto) -> None:
+    """Removes the wrapper's prefix from all names, and the exporter's notes with their local paths."""
+    for tensor in graph.initializer:
+        tensor.name = tensor.name.removeprefix("model.")
+    for node in graph.node:
+        # Of equal tensors the exporter keeps one and adds Identity nodes, whose outputs have the prefix too.
+        for names in (node.input, node.output):
+            stripped = [name.removeprefix("model.") for name in names]
+            del names[:]
+            names.extend(stripped)
+        node.ClearField("doc_string")
+
+
+def max_difference(model: FaceNet, path: Path) -> float:
+    """Largest absolute difference between the outputs of torch and ONNX Runtime, on noise of two sizes."""
     session = Session(path, threads=1)
     rng = np.random.default_rng(0)
+    reference = _Probabilities(folded(model)).eval()
     largest = 0.0
     for height, width in ((64, 96), (160, 128)):
         blob = rng.normal(0, 60, (1, 3, height, width)).astype(np.float32)
         with torch.no_grad():
-            expected = _Scored(folded(model)).eval()(torch.from_numpy(blob))
+            expected = reference(torch.from_numpy(blob))
         for want, got in zip(expected, session.run(blob, _OUTPUTS), strict=True):
             largest = max(largest, float(np.abs(want.numpy() - got).max()))
     return largest
 
 
-def card(model: FaceNet, path: Path, threshold: float) -> dict[str, Any]:
-    """What the program must know of the weights, as `unionveil.models.cards` reads it."""
+def make_card(model: FaceNet, path: Path, threshold: float) -> dict[str, Any]:
+    """The weights' card, with everything that the detector needs to know of them."""
     return {
         "schema_version": 1,
         "name": "retinaface",
@@ -102,8 +111,8 @@ def card(model: FaceNet, path: Path, threshold: float) -> dict[str, Any]:
         "licence": "MIT",
         "source": "trained by this project, from random initialisation",
         "architecture": "RetinaFace (arXiv:1905.00641), MobileNetV1 of three eighths of its width and one "
-        "layer more at strides 4 and 8 each, four levels from stride 4, one prior a cell",
-        "parameters": parameters(folded(model)),
+        "layer more at strides 4 and 8 each, four levels from stride 4, one prior per cell",
+        "parameters": count_parameters(folded(model)),
         "gflops_at_640x480": round(2 * count_macs(model, (640, 480)) / 1e9, 2),
         "input": {
             "name": "input",
@@ -126,45 +135,53 @@ def card(model: FaceNet, path: Path, threshold: float) -> dict[str, Any]:
     }
 
 
-def write(work: Path, out: Path, threshold: float) -> dict[str, Any]:
-    """Writes the graph and the card of a run's checkpoint into a folder.
+def export(checkpoint: Path, out: Path, threshold: float) -> dict[str, Any]:
+    """Writes the graph and the card of a checkpoint into a folder.
 
     Returns:
         The card.
 
     Raises:
-        DataError: there is no checkpoint, or ONNX Runtime does not compute what torch does.
+        DataError: the checkpoint is missing or invalid, or ONNX Runtime's results differ from torch's.
     """
-    checkpoint = work / "checkpoint.pt"
-    if not checkpoint.is_file():
-        raise DataError(f"there is no {checkpoint}: train first, or name another folder with WORK=FOLDER")
-    model = restored(torch.load(checkpoint, weights_only=True)["average"])
+    try:
+        model = restored(read_checkpoint(checkpoint).ema)
+    except RuntimeError as error:
+        raise DataError(
+            f"{checkpoint} belongs to another network: export it with the version that made it"
+        ) from error
     out.mkdir(parents=True, exist_ok=True)
-    path = out / "retinaface.onnx"
-    to_onnx(model, path)
-    difference = compare(model, path)
-    if difference > _LARGEST_DIFFERENCE:
-        raise DataError(f"ONNX Runtime and torch differ by {difference:.2g}: do not use {path}")
-    written = card(model, path, threshold)
-    (out / "retinaface.json").write_text(json.dumps(written, indent=2) + "\n")
-    return written
+    path, partial = out / "retinaface.onnx", out / "retinaface.onnx.part"
+    to_onnx(model, partial)
+    difference = max_difference(model, partial)
+    if difference > _MAX_DIFFERENCE:
+        partial.unlink()
+        raise DataError(
+            f"ONNX Runtime and torch differ by {difference:.2g}, so nothing was exported: try other versions"
+        )
+    partial.replace(path)
+    card = make_card(model, path, threshold)
+    (out / "retinaface.json").write_text(json.dumps(card, indent=2) + "\n")
+    return card
 
 
 def main() -> int:
-    """Exports the checkpoint of a run."""
+    """Exports a run's checkpoint."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--work", type=Path, required=True, help="folder of the run, with its checkpoint")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    parser.add_argument("--threshold", type=float, required=True, help="least score, for the card")
+    parser.add_argument(
+        "--threshold", type=float, required=True, help="default score threshold, for the card"
+    )
     args = parser.parse_args()
     try:
-        written = write(args.work, args.out, args.threshold)
-    except DataError as error:
+        card = export(args.work / "checkpoint.pt", args.out, args.threshold)
+    except (DataError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{args.out / written['file']}: sha256 {written['sha256']}")
+    print(f"{args.out / card['file']}: sha256 {card['sha256']}")
     return 0
 
 

@@ -119,7 +119,8 @@ class Anonymizer:
             return Rejected("unreadable", f"the file cannot be read: {why}")
         picture = decode(data, self._max_pixels)
         return Inspection(
-            picture, tuple(self._faces_of(frame, picture.rendering) for frame in picture.frames)
+            picture,
+            tuple(self._faces_of(frame, frame.rendering or picture.rendering) for frame in picture.frames),
         )
 
     def _written(self, inspection: Inspection) -> Outcome:

@@ -55,7 +55,7 @@ def exif() -> bytes:
 
 
 def all_seeds() -> dict[str, bytes]:
-    """Every seed by its name: those made here, the samples of all formats, and files that once came out wrong."""
+    """Seeds by name: those made here, the samples of all formats, and files that once came out wrong."""
     made = {**jpeg(), **png(), **gif(), **webp(), **tiff(), **bmp(), **iso()}
     small = [path for path in sorted(CASES.iterdir()) if path.stat().st_size <= _LARGEST_CASE_BYTES]
     cases = {f"case-{path.name}": path.read_bytes() for path in small}

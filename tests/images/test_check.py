@@ -58,12 +58,7 @@ def test_what_our_writers_make_passes(name, method, shape):
     check_output(written, picture, patches)
 
 
-MERGED = pytest.mark.xfail(reason="the GIF writer merges frames that became equal", strict=True)
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=MERGED if name == "gif-transparent" else ()) for name in ALL]
-)
+@pytest.mark.parametrize("name", ALL)
 def test_what_our_writers_make_of_odd_files_passes(name):
     picture = decode(ALL[name], 1e7)
     for patches in (

@@ -44,7 +44,7 @@ def shown(found, picture=FACE):
         {"cicp": (2, 2, 2, True)},
         {"icc": b"not a profile"},
     ],
-    ids=str,
+    ids=lambda rendering: " and ".join(rendering) or "plain",
 )
 def test_an_ordinary_photo_has_one_view_with_its_own_samples(rendering):
     photo = np.asarray(Image.open(samples.SCENES / "street.jpg").convert("RGB"))

@@ -1,129 +1,173 @@
-"""GIF, still and animated: blocks kept by allow-list, palettes exact.
+"""GIF, still and animated: decoded strictly and always encoded anew, with the colours that are shown.
 
-Blocks: GIF89a specification (CompuServe, 1990), sections 15 to 27.
+Each frame is the whole screen as a viewer shows it. Colours are exact; only where a cover brings more colours
+than a table has room for, they are reduced, those of the cover first.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from ..errors import UnreadableImage
 from ..formats import ImageFormat
+from .gif_blocks import CLEAR, Gif, compress, read_blocks, walk
+from .gif_colours import fit_colours
+from .gif_plan import Step, plan
+from .palette import Packed, colours_of, indices_of, pack, unpack
 from .picture import Colour, Frame, Picture, writer
-from .pillow import check_size, opened, save_frames, to_frame
+from .pillow import check_size
 
 __all__ = ["read"]
 
-_EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B
-_GRAPHIC_CONTROL, _APPLICATION = 0xF9, 0xFF
-_LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
+_OPAQUE = 255 << 24
+
+_REDRAWN = 0.5
+"""Least share of changed pixels for which the others are drawn again. Over eight animations .5 gave the
+smallest files, from 86 to 99 % of what Pillow makes of the same frames; at 0 some grow to 3.7 times."""
+
+
+@dataclass(frozen=True)
+class _Coding:
+    """What makes an output like its input.
+
+    Attributes:
+        colours: packed RGBA of all colour tables.
+        delays_cs: hundredths of a second that each frame is shown.
+        loop: repetitions after the first showing, 0 for ever; None leaves the block out.
+    """
+
+    colours: Packed
+    delays_cs: tuple[int, ...]
+    loop: int | None
 
 
 def read(data: bytes, max_pixels: float) -> Picture:
     """Decodes a GIF; see `images.decode`."""
-    clean, frames, size_wh = _clean(data)
-    check_size(size_wh, frames, max_pixels)
-    with opened(clean, "GIF") as image:
-        decoded = []
-        for index in range(frames):
-            image.seek(index)
-            decoded.append(to_frame(image.convert("RGBA"), duration_ms=float(image.info.get("duration", 0))))
-        loop = image.info.get("loop")
-    found = tuple(decoded)
-    return Picture(ImageFormat.GIF, found, writer(found, partial(_encode, loop=loop), clean))
-
-
-def _clean(data: bytes) -> tuple[bytes, int, tuple[int, int]]:
-    """The file without comments, texts, application data and what follows its end; its frames and its size.
-
-    A frame may reach beyond the screen that the header gives, and decoders then make the screen larger.
-    """
-    try:
-        position = 13 + _table_size(data[10])
-        width, height = struct.unpack_from("<HH", data, 6)
-        kept = [data[:position]]
-        frames = 0
-        while position < len(data) and data[position] != _TRAILER:
-            start = position
-            if data[position] == _IMAGE:
-                end = _end_of_blocks(data, position + 10 + _table_size(data[position + 9]) + 1)
-                kept.append(data[start:end])
-                frames += 1
-                x, y, wide, tall = struct.unpack_from("<HHHH", data, start + 1)
-                width, height = max(width, x + wide), max(height, y + tall)
-            elif data[position] == _EXTENSION:
-                end = _end_of_blocks(data, position + 2)
-                label, name = data[position + 1], data[position + 3 : position + 14]
-                if label == _GRAPHIC_CONTROL or (label == _APPLICATION and name in _LOOPS):
-                    kept.append(data[start:end])
-            else:
-                raise UnreadableImage("the GIF is damaged: an unknown block")
-            position = end
-    except (IndexError, struct.error) as error:
-        raise UnreadableImage("the GIF is cut off") from error
-    if not frames:
-        raise UnreadableImage("the GIF holds no picture")
-    return b"".join([*kept, bytes([_TRAILER])]), frames, (width, height)
-
-
-def _table_size(flags: int) -> int:
-    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
-
-
-def _end_of_blocks(data: bytes, position: int) -> int:
-    while data[position]:
-        position += data[position] + 1
-    return position + 1
-
-
-def _encode(frames: tuple[Frame, ...], loop: int | None) -> bytes:
-    """Encodes a GIF whose frames keep their colours exactly as long as each has no more than 256.
-
-    Args:
-        frames: RGBA of 8 bits.
-        loop: repetitions after the first showing, 0 for ever; None leaves the block out.
-    """
-    options = {} if loop is None else {"loop": loop}
-    transparent = any(frame.pixels[..., 3].min() == 0 for frame in frames)
-    return save_frames(
-        [_to_palette(frame) for frame in frames],
-        [round(frame.duration_ms) for frame in frames],
-        "GIF",
-        disposal=2 if transparent else 1,
-        optimize=False,
-        **options,
+    gif = read_blocks(data)
+    check_size((gif.width, gif.height), len(gif.regions), max_pixels)
+    delays_cs = tuple(region.control.delay_cs for region in gif.regions)
+    animated = len(delays_cs) > 1
+    frames = tuple(
+        Frame(pixels, Colour.RGBA, 10.0 * delay if animated else 0.0)
+        for pixels, delay in zip(walk(gif), delays_cs, strict=True)
     )
+    coding = _Coding(_table_colours(gif), delays_cs if animated else (0,), gif.loop)
+    return Picture(ImageFormat.GIF, frames, writer(frames, partial(_encode, coding=coding)))
 
 
-def _to_palette(frame: Frame) -> Image.Image:
-    if frame.colour is not Colour.RGBA:
-        raise ValueError("GIF frames are handled as RGBA")
-    clear = frame.pixels[..., 3] < 128
-    rgb = np.where(clear[..., None], 0, frame.pixels[..., :3]).astype(np.uint8)
-    packed = rgb[..., 0].astype(np.uint32) << 16 | rgb[..., 1].astype(np.uint32) << 8 | rgb[..., 2]
-    packed[clear] = 1 << 24
-    colours, index = np.unique(packed, return_inverse=True)
-    if len(colours) > 256:
-        return _quantized(rgb, clear)
-    palette = np.stack([colours >> 16 & 255, colours >> 8 & 255, colours & 255], axis=1).astype(np.uint8)
-    image = Image.fromarray(index.reshape(clear.shape).astype(np.uint8), "P")
-    image.putpalette(palette.tobytes())
-    if clear.any():
-        image.info["transparency"] = len(colours) - 1
-    return image
+def _table_colours(gif: Gif) -> Packed:
+    tables = {id(region.table): region.table for region in gif.regions}
+    return np.unique(np.concatenate([pack(table) | np.uint32(_OPAQUE) for table in tables.values()]))
 
 
-def _quantized(rgb: npt.NDArray[np.uint8], clear: npt.NDArray[np.bool_]) -> Image.Image:
-    image = Image.fromarray(rgb, "RGB").quantize(255, dither=Image.Dither.NONE)
-    index = np.array(image)
-    index[clear] = 255
-    quantized = Image.fromarray(index, "P")
-    quantized.putpalette(image.getpalette() or b"")
-    if clear.any():
-        quantized.info["transparency"] = 255
-    return quantized
+@dataclass(frozen=True)
+class _Region:
+    """One region as indices.
+
+    Attributes:
+        place: rows and columns.
+        disposal: what becomes of it afterwards.
+        table: packed colours that it draws, in ascending order.
+        indices: `(h, w)` uint8 into the table; its length, modulo 256, where nothing is drawn.
+        complete: whether all of its pixels are drawn.
+    """
+
+    place: tuple[slice, slice]
+    disposal: int
+    table: Packed
+    indices: npt.NDArray[np.uint8]
+    complete: bool
+
+
+def _encode(frames: tuple[Frame, ...], coding: _Coding) -> bytes:
+    """Encodes a GIF from frames in RGBA whose pixels are opaque or transparent black."""
+    regions = [_indexed(step, coding.colours) for step in plan([_screen(frame) for frame in frames])]
+    shared = _shared_table(regions)
+    size_wh = frames[0].size_wh
+    parts = [
+        b"GIF89a",
+        struct.pack("<HHBBB", *size_wh, 0x70 | _table_flags(shared), 0, 0),
+        _table(shared),
+    ]
+    if coding.loop is not None:
+        parts.append(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", coding.loop) + b"\x00")
+    for region, delay_cs in zip(regions, coding.delays_cs, strict=True):
+        parts += _blocks(region, shared, delay_cs)
+    return b"".join([*parts, b"\x3b"])
+
+
+def _screen(frame: Frame) -> Packed:
+    """`(H, W)` packed RGBA of a frame: the same memory, read as numbers (see `palette.pack`)."""
+    return np.ascontiguousarray(frame.pixels).view("<u4")[..., 0]
+
+
+def _indexed(step: Step, old: Packed) -> _Region:
+    """The indices of one region, with no more colours than a table of its own has room for.
+
+    Unchanged pixels are drawn again if that needs no more colours and if they are few, since transparent
+    pixels among others lengthen the codes; otherwise they stay transparent.
+    """
+    colours, drawn = step.colours, step.drawn
+    if colours.all() and colours_of([colours]) is not None:
+        again = drawn.mean() > _REDRAWN or colours_of([colours[drawn][None]], 255) is None
+        drawn = drawn | again
+    complete = bool(drawn.all())
+    most = 256 if complete else 255
+    chosen = colours[drawn][None]
+    table = colours_of([chosen], most)
+    if table is None:
+        chosen = fit_colours(chosen[0], old, most)[None]
+        table = np.unique(chosen)
+    indices = np.full(colours.shape, len(table) & 255, np.uint8)
+    indices[drawn] = indices_of(chosen, table)[0]
+    return _Region(step.place, step.disposal, table, indices, complete)
+
+
+def _shared_table(regions: Sequence[_Region]) -> Packed:
+    """The colours of all regions where they fit into one table with a transparent index, or of the first."""
+    shared = np.empty(0, np.uint32)
+    most = 256 if all(region.complete for region in regions) else 255
+    for region in regions:
+        shared = np.union1d(shared, region.table)
+        if len(shared) > most:
+            return regions[0].table
+    return shared
+
+
+def _blocks(region: _Region, shared: Packed, delay_cs: int) -> Iterator[bytes]:
+    """The blocks of one region, with a colour table of its own where the shared one does not serve."""
+    table, indices = region.table, region.indices
+    room = len(shared) < 256 or region.complete
+    if room and np.isin(table, shared).all():
+        moved = np.full(256, len(shared) & 255, np.uint8)
+        moved[: len(table)] = np.searchsorted(shared, table)
+        table, indices = shared, moved[indices]
+    # Pillow clears a region to the background colour instead, unless it has a transparent index.
+    transparent = len(table) < 256 and (region.disposal == CLEAR or not region.complete)
+    flags = region.disposal << 2 | transparent
+    yield struct.pack("<BBBBHBB", 0x21, 0xF9, 4, flags, delay_cs, len(table) if transparent else 0, 0)
+    rows, columns = region.place
+    height, width = indices.shape
+    local = 0 if table is shared else _table_flags(table)
+    yield struct.pack("<BHHHHB", 0x2C, columns.start, rows.start, width, height, local)
+    if local:
+        yield _table(table)
+    yield compress(indices)
+
+
+def _table_bits(colours: Packed) -> int:
+    """Bits of an index into a table, with room for a transparent one where there is room."""
+    return max(1, min(len(colours), 255).bit_length())
+
+
+def _table_flags(colours: Packed) -> int:
+    return 0x80 | (_table_bits(colours) - 1)
+
+
+def _table(colours: Packed) -> bytes:
+    return unpack(colours, 3).tobytes().ljust(3 << _table_bits(colours), b"\x00")

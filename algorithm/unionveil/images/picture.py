@@ -63,11 +63,14 @@ class Frame:
         pixels: `(H, W, C)` uint8 or uint16.
         colour: what the channels mean.
         duration_ms: how long an animation shows it; 0 in still pictures.
+        rendering: how its samples are to be shown, for a page that has a profile of its own; None takes the
+            picture's.
     """
 
     pixels: Pixels
     colour: Colour
     duration_ms: float = 0
+    rendering: Rendering | None = None
 
     def __post_init__(self) -> None:
         shape, dtype = self.pixels.shape, self.pixels.dtype

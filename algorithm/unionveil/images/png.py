@@ -1,37 +1,38 @@
-"""PNG and APNG: chunks kept by allow-list, 16 bits stay 16 bits.
+"""PNG and APNG: decoded strictly, and always encoded anew in the input's colour type and bit depth.
 
-Chunks: PNG specification, third edition (W3C, 2025), sections 5 and 11.
+Nothing of a file is copied. The chunks that say how the samples are to be shown are parsed, and written from
+their values; all others are dropped. Interlaced files are written without passes.
 """
 
 from __future__ import annotations
 
-import struct
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
-import cv2
 import numpy as np
 
-from ..errors import UnreadableImage, UnsupportedImage
 from ..formats import ImageFormat
-from .orientation import read_orientation, upright
-from .picture import Colour, Frame, Picture, swap_red_blue, writer
-from .pillow import check_size, opened, read_frames, save_frames, to_image
+from .apng import Animation, animation_chunks, composed, read_animation
+from .orientation import read_orientation, swaps_axes, upright
+from .picture import Colour, Frame, Picture, Pixels, Rendering, writer
+from .pillow import check_size
+from .png_chunks import (
+    GREY_ALPHA,
+    RGB_ALPHA,
+    SIGNATURE,
+    Body,
+    Header,
+    chunk,
+    read_chunks,
+    read_header,
+    read_rendering,
+    rendering_chunks,
+)
+from .png_layout import choose_layout, to_pixels
+from .png_samples import choose_level, compress, decompress
 
 __all__ = ["read"]
-
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PIXELS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"})
-_RENDERING = frozenset({b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"pHYs"})
-"""How the samples are to be shown; these go from the input into the output as they are."""
-
-_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""Samples a pixel, by colour type."""
-
-_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-"""First column, first row, column step and row step of each pass (section 8.1)."""
 
 
 @dataclass(frozen=True)
@@ -39,122 +40,101 @@ class _Coding:
     """What makes an output like its input.
 
     Attributes:
-        rendering: whole chunks that say how the samples are to be shown.
-        bilevel: whether the input had one bit a pixel.
-        loop: repetitions of an animation, 0 for ever.
-        default_image: whether the first frame is shown only where animations are not.
+        header: layout of the samples.
+        rendering: how they are to be shown.
+        level: of compression.
+        delays: numerator and denominator of the seconds that each step of an animation is shown; None in a
+            still picture.
+        plays: how often an animation is shown, 0 for ever.
+        default: whether the first frame is shown only where animations are not.
     """
 
-    rendering: bytes
-    bilevel: bool
-    loop: int
-    default_image: bool
+    header: Header
+    rendering: Rendering
+    level: int
+    delays: tuple[tuple[int, int], ...] | None = None
+    plays: int = 0
+    default: bool = False
 
 
 def read(data: bytes, max_pixels: float) -> Picture:
     """Decodes a PNG or an APNG; see `images.decode`."""
-    chunks = list(_chunks(data))
-    if not chunks or chunks[0][0] != b"IHDR" or len(chunks[0][1]) != 25:
-        raise UnreadableImage("the PNG is damaged: it does not begin with its header")
-    width, height, depth, colour_type, _, _, interlace = struct.unpack(">IIBBBBB", chunks[0][1][8:21])
-    animated = any(kind == b"acTL" for kind, _ in chunks)
-    frames = sum(kind == b"fcTL" for kind, _ in chunks) + 1 if animated else 1
-    check_size((width, height), frames, max_pixels)
-    if animated and depth == 16:
-        raise UnsupportedImage("an animated PNG of 16 bits is not handled; export it with 8 bits")
-    orientation = next((read_orientation(chunk[8:-4]) for kind, chunk in chunks if kind == b"eXIf"), 1)
-    kept = [chunk for kind, chunk in chunks if kind in _PIXELS | _RENDERING]
-    clean = b"".join([_SIGNATURE, *kept])
-    rendering = b"".join(chunk for kind, chunk in chunks if kind in _RENDERING)
-    exact = (
-        orientation == 1
-        and not animated
-        and _holds_only(chunks, width, height, depth, colour_type, interlace)
-    )
-    if depth == 16:
-        decoded: tuple[Frame, ...] = (_read_16_bit(clean, orientation),)
-        coding = _Coding(rendering, False, 0, False)
+    chunks = read_chunks(data)
+    header = read_header(chunks)
+    animation = read_animation(chunks, header)
+    count = len(animation.controls) + (animation.default is not None) if animation else 1
+    check_size((header.width, header.height), count, max_pixels)
+    bodies = dict(chunks)
+    orientation = read_orientation(bytes(next((body for kind, body in chunks if kind == b"eXIf"), b"")))
+    rendering = _turned(read_rendering(chunks, header), orientation)
+    level = choose_level(header, sum(len(body) for kind, body in chunks if kind in (b"IDAT", b"fdAT")))
+    decode = partial(_decode, palette=bodies.get(b"PLTE"), key=bodies.get(b"tRNS"))
+    if animation is None:
+        pixels, colour = decode(header, [body for kind, body in chunks if kind == b"IDAT"])
+        frames: tuple[Frame, ...] = (Frame(upright(pixels, orientation), colour),)
+        coding = _Coding(header, rendering, level)
     else:
-        with opened(clean, "PNG") as image:
-            decoded = read_frames(image, orientation=orientation)
-            coding = _Coding(
-                rendering,
-                (depth, colour_type) == (1, 0),
-                int(image.info.get("loop", 0)),
-                bool(image.info.get("default_image", False)),
-            )
-    write = writer(decoded, partial(_encode, coding=coding), clean if exact else None)
-    return Picture(ImageFormat.PNG, decoded, write)
+        frames = _animated(animation, header, decode, orientation)
+        delays = tuple(control.delay for control in animation.controls)
+        coding = _Coding(header, rendering, level, delays, animation.plays, animation.default is not None)
+    return Picture(ImageFormat.PNG, frames, writer(frames, partial(_encode, coding=coding)), rendering)
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Type and whole chunk (length, type, body, checksum), up to the end chunk; what follows is not read."""
-    position = len(_SIGNATURE)
-    while position + 12 <= len(data):
-        (length,) = struct.unpack_from(">I", data, position)
-        chunk = data[position : position + 12 + length]
-        if len(chunk) != 12 + length:
-            break
-        kind = chunk[4:8]
-        yield kind, chunk
-        if kind == b"IEND":
-            return
-        position += 12 + length
-    raise UnreadableImage("the PNG is cut off")
+def _turned(rendering: Rendering, orientation: int) -> Rendering:
+    density = rendering.density_xy
+    if density is None or not swaps_axes(orientation):
+        return rendering
+    return replace(rendering, density_xy=density[::-1])
 
 
-def _holds_only(
-    chunks: list[tuple[bytes, bytes]], width: int, height: int, depth: int, colour_type: int, interlace: int
-) -> bool:
-    """Whether the compressed data is the picture and nothing behind it (an old crop may leave the rest)."""
-    bits = depth * _CHANNELS.get(colour_type, 0)
-    passes = _ADAM7 if interlace else ((0, 0, 1, 1),)
-    expected = 0
-    for x, y, dx, dy in passes:
-        columns, rows = max(0, -(-(width - x) // dx)), max(0, -(-(height - y) // dy))
-        expected += rows * (1 + -(-columns * bits // 8)) if columns else 0
-    stream = zlib.decompressobj()
-    size = 0
-    try:
-        for kind, chunk in chunks:
-            if kind == b"IDAT":
-                size += len(stream.decompress(chunk[8:-4], expected - size + 1))
-                if stream.unconsumed_tail or stream.unused_data or size > expected:
-                    return False
-    except zlib.error:
-        return False
-    return size == expected and stream.eof
+def _decode(
+    header: Header, data: Sequence[Body], *, palette: Body | None, key: Body | None
+) -> tuple[Pixels, Colour]:
+    return to_pixels(decompress(header, data), header, palette, key)
 
 
-def _read_16_bit(clean: bytes, orientation: int) -> Frame:
-    pixels = cv2.imdecode(np.frombuffer(clean, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.dtype != np.uint16:
-        raise UnreadableImage("the PNG is damaged: its pixels cannot be decoded")
-    pixels = pixels.reshape(*pixels.shape[:2], -1)
-    colour = {1: Colour.GREY, 3: Colour.RGB, 4: Colour.RGBA}[pixels.shape[2]]
-    deep = swap_red_blue(pixels.astype(np.uint16, copy=False))
-    return Frame(upright(deep, orientation), colour)
+def _animated(
+    animation: Animation, header: Header, decode: partial[tuple[Pixels, Colour]], orientation: int
+) -> tuple[Frame, ...]:
+    """All frames in one colour model, without opacity if they have none."""
+    steps = list(composed(animation, header, decode))
+    durations_ms = [control.duration_ms for control in animation.controls]
+    if animation.default is not None:
+        pixels, colour = decode(header, animation.default)
+        if not colour.has_alpha:
+            white = np.full((*pixels.shape[:2], 1), np.iinfo(pixels.dtype).max, pixels.dtype)
+            pixels = np.concatenate([pixels, white], axis=2)
+        steps.insert(0, (pixels, steps[0][1]))
+        durations_ms.insert(0, 0.0)
+    opaque = header.colour_type not in (GREY_ALPHA, RGB_ALPHA) and all(
+        int(pixels[..., -1].min()) == np.iinfo(pixels.dtype).max for pixels, _ in steps
+    )
+    return tuple(_frames(steps, durations_ms, orientation, opaque=opaque))
+
+
+def _frames(
+    steps: list[tuple[Pixels, Colour]], durations_ms: Sequence[float], orientation: int, *, opaque: bool
+) -> Iterator[Frame]:
+    """Turns each step into a frame; the steps are used up, since they fit into memory only once."""
+    steps.reverse()
+    for duration_ms in durations_ms:
+        pixels, colour = steps.pop()
+        if opaque:
+            pixels, colour = pixels[..., :-1], Colour.GREY if colour is Colour.GREY_ALPHA else Colour.RGB
+        yield Frame(upright(pixels, orientation), colour, duration_ms)
 
 
 def _encode(frames: tuple[Frame, ...], coding: _Coding) -> bytes:
     """Encodes a PNG or an APNG."""
-    data = _encode_16_bit(frames[0]) if frames[0].pixels.dtype == np.uint16 else _encode_8_bit(frames, coding)
-    head = len(_SIGNATURE) + 25
-    return data[:head] + coding.rendering + data[head:]
-
-
-def _encode_16_bit(frame: Frame) -> bytes:
-    done, encoded = cv2.imencode(".png", swap_red_blue(frame.pixels))
-    if not done:
-        raise UnreadableImage("the PNG cannot be encoded")
-    return encoded.tobytes()
-
-
-def _encode_8_bit(frames: tuple[Frame, ...], coding: _Coding) -> bytes:
-    images = [to_image(frame) for frame in frames]
-    first = frames[0].pixels
-    if coding.bilevel and bool(((first == 0) | (first == 255)).all()):
-        images = [images[0].convert("1", dither=None)]
-    options = {"default_image": coding.default_image, "loop": coding.loop} if len(images) > 1 else {}
-    durations_ms = [frame.duration_ms for frame in frames[coding.default_image :]]
-    return save_frames(images, durations_ms, "PNG", **options)
+    pixels = [frame.pixels for frame in frames]
+    layout = choose_layout(pixels, frames[0].colour, coding.header)
+    width, height = frames[0].size_wh
+    header = layout.header(width, height)
+    parts = [SIGNATURE, header.chunk(), rendering_chunks(coding.rendering)]
+    if coding.delays is None:
+        parts += [layout.chunks(), chunk(b"IDAT", compress(layout.samples(pixels[0]), header, coding.level))]
+    else:
+        parts += animation_chunks(
+            pixels, layout, coding.delays, coding.plays, default=coding.default, level=coding.level
+        )
+    return b"".join([*parts, chunk(b"IEND", b"")])

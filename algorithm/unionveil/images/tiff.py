@@ -1,111 +1,155 @@
-"""TIFF: all pages, 8 and 16 bits, written anew with lossless compression.
+"""TIFF: all pages decoded by layouts that are checked first, and always encoded anew.
 
-Tags: TIFF 6.0 (Adobe, 1992), part 1; DNG 1.7 for the raw files that hide behind TIFF's signature.
+Bit depth, palette, the meaning of grey and the kind of compression stay; JPEG becomes Deflate, since the
+output is exact. Strips, tiles and planes become strips of whole pixels, and no tag is written that the pixels
+do not need.
 """
 
 from __future__ import annotations
 
-import io
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
-from typing import Any
 
-import cv2
 import numpy as np
-import tifffile
+import numpy.typing as npt
 
-from ..errors import UnreadableImage, UnsupportedImage
+from ..errors import UnreadableImage
 from ..formats import ImageFormat
-from .picture import Colour, Frame, Picture, Rendering, swap_red_blue, writer
+from .icc import clean_profile
+from .orientation import swaps_axes, upright
+from .picture import Colour, Frame, Picture, Rendering, writer
 from .pillow import check_size, opened, to_frame
+from .tiff_layout import OPAQUE, WANTED, Compression, Layout, Photometric, read_layout
+from .tiff_pixels import Stored, to_pixels, to_stored
+from .tiff_segments import Segment, compress, read_rows
+from .tiff_structure import Entry, Tiff, read_structure, write_structure
 
 __all__ = ["read"]
 
-_NEW_SUBFILE_TYPE, _BITS, _PHOTOMETRIC, _SAMPLES = 254, 258, 262, 277
-_SUB_IFDS, _ICC, _DNG_VERSION = 330, 34675, 50706
+_SHORT, _LONG, _RATIONAL, _UNDEFINED = 3, 4, 5, 7
+_ALPHA, _INCH, _CONTIGUOUS, _DIFFERENCES = 2, 2, 1, 2
 
-_MOST_PAGES = 10_000
+
+@dataclass(frozen=True)
+class _Coding:
+    """What makes an output like its input.
+
+    Attributes:
+        layouts: of each page.
+        big: whether it is a BigTIFF.
+    """
+
+    layouts: tuple[Layout, ...]
+    big: bool
 
 
 def read(data: bytes, max_pixels: float) -> Picture:
     """Decodes all pages of a TIFF; see `images.decode`."""
+    tiff = read_structure(data, WANTED, OPAQUE)
+    layouts = tuple(read_layout(tags, len(data)) for tags in tiff.pages)
+    check_size((sum(layout.stored_wh[0] * layout.stored_wh[1] for layout in layouts), 1), 1, max_pixels)
+    frames = tuple(_read_page(data, tiff, number, layout) for number, layout in enumerate(layouts))
+    write = writer(frames, partial(_encode, coding=_Coding(layouts, tiff.big)))
+    return Picture(ImageFormat.TIFF, frames, write, frames[0].rendering or Rendering())
+
+
+def _read_page(data: bytes, tiff: Tiff, number: int, layout: Layout) -> Frame:
+    frame = _decode_page(data, tiff, number, layout)
+    return replace(frame, rendering=_rendering(layout, frame.colour))
+
+
+def _decode_page(data: bytes, tiff: Tiff, number: int, layout: Layout) -> Frame:
+    if layout.compression is Compression.OLD_JPEG or (
+        layout.photometric is Photometric.YCBCR and layout.compression is not Compression.JPEG
+    ):
+        return _read_by_libtiff(data, number, layout)
+    pixels, colour = to_pixels(read_rows(data, layout, tiff.order), layout, tiff.order)
+    return Frame(upright(pixels, layout.orientation), colour)
+
+
+def _read_by_libtiff(data: bytes, number: int, layout: Layout) -> Frame:
+    """A page in YCbCr outside of JPEG, or in the JPEG of TIFF 6.0 that TIFF's technical note 2 replaced."""
     with opened(data, "TIFF") as image:
-        pages = [_tags(image, index) for index in range(min(getattr(image, "n_frames", 1), _MOST_PAGES + 1))]
-        if len(pages) > _MOST_PAGES:
-            raise UnsupportedImage(f"a TIFF of more than {_MOST_PAGES} pages is not handled")
-        check_size((sum(w * h for (w, h), _ in pages), 1), 1, max_pixels)
-        first = pages[0][1]
-        if _DNG_VERSION in first or (first.get(_NEW_SUBFILE_TYPE, 0) & 1 and _SUB_IFDS in first):
-            raise UnsupportedImage("camera raw files are not handled; export the photo as JPEG or TIFF")
-        deep = [index for index, (_, tags) in enumerate(pages) if _is_deep_colour(tags)]
-        others = _read_16_bit(data, len(pages)) if deep else []
-        frames = []
-        for index, (_, tags) in enumerate(pages):
-            if index in deep:
-                frames.append(_deep_frame(others[index], tags))
-            else:
-                image.seek(index)
-                image.load()
-                frames.append(_frame(image, tags))
-    found, icc = tuple(frames), first.get(_ICC)
-    return Picture(ImageFormat.TIFF, found, writer(found, partial(_encode, icc=icc)), Rendering(icc))
+        image.seek(number)
+        image.load()  # Pillow turns pages of a TIFF upright
+        frame = to_frame(image)
+    size_wh = (layout.width, layout.height)
+    if frame.size_wh != (size_wh[::-1] if swaps_axes(layout.orientation) else size_wh):
+        raise UnreadableImage("the TIFF is damaged: a page has two sizes")
+    return frame
 
 
-def _tags(image: Any, index: int) -> tuple[tuple[int, int], dict[int, Any]]:
-    image.seek(index)
-    wanted = (
-        _NEW_SUBFILE_TYPE, _BITS, _PHOTOMETRIC, _SAMPLES, _SUB_IFDS, _ICC, _DNG_VERSION
-    )  # fmt: skip
-    return image.size, {tag: image.tag_v2[tag] for tag in wanted if tag in image.tag_v2}
+def _rendering(layout: Layout, colour: Colour) -> Rendering:
+    channels = colour.channels - colour.has_alpha
+    density = layout.density_xy
+    if density and swaps_axes(layout.orientation):
+        density = density[::-1]
+    return Rendering(icc=clean_profile(layout.icc, channels) if layout.icc else None, density_xy=density)
 
 
-def _is_deep_colour(tags: dict[int, Any]) -> bool:
-    """Pillow reads 16-bit colour as 8 bits; these pages go through OpenCV."""
-    return tags.get(_SAMPLES, 1) > 1 and 16 in np.atleast_1d(tags.get(_BITS, 1))
+def _encode(frames: tuple[Frame, ...], coding: _Coding) -> bytes:
+    """Encodes all pages."""
+    pages = [_page(*page) for page in zip(frames, coding.layouts, strict=True)]
+    return write_structure(pages, big=coding.big)
 
 
-def _frame(image: Any, tags: dict[int, Any]) -> Frame:
-    if image.mode.startswith("I;16"):
-        pixels = np.array(image).astype(np.uint16)
-        if tags.get(_PHOTOMETRIC) == 0:  # white is zero; Pillow turns 8 bits round, not 16
-            pixels = 65535 - pixels
-        return Frame(pixels[..., None], Colour.GREY)
-    return to_frame(image)
+def _page(frame: Frame, like: Layout) -> tuple[dict[int, Entry], list[Segment]]:
+    """Tags and strips of one page."""
+    stored = to_stored(frame.pixels, frame.colour, like)
+    compression = _compression(like.compression, stored)
+    predicted = _predicts(like, stored, compression)
+    rows = _differences(stored) if predicted else stored.rows
+    width, height = frame.size_wh
+    strips, strip_height, fax_options = compress(rows, compression, width)
+    tags: dict[int, Entry] = {
+        256: (_LONG, (width,)),
+        257: (_LONG, (height,)),
+        258: (_SHORT, (stored.bits,) * stored.samples),
+        259: (_SHORT, (compression.value,)),
+        262: (_SHORT, (stored.photometric.value,)),
+        277: (_SHORT, (stored.samples,)),
+        278: (_LONG, (strip_height,)),
+        284: (_SHORT, (_CONTIGUOUS,)),
+    }
+    if predicted:
+        tags[317] = (_SHORT, (_DIFFERENCES,))
+    if fax_options is not None:
+        tags[292] = (_LONG, (fax_options,))
+    if stored.colour_map:
+        tags[320] = (_SHORT, stored.colour_map)
+    if frame.colour.has_alpha:
+        tags[338] = (_SHORT, (_ALPHA,))
+    return tags | _rendering_tags(frame.rendering or Rendering()), strips
 
 
-def _read_16_bit(data: bytes, pages: int) -> list[Any]:
-    # OpenCV turns TIFF pages upright whatever the flags say.
-    done, decoded = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if not done or len(decoded) != pages:
-        raise UnreadableImage("the TIFF is damaged: its 16-bit pages cannot be decoded")
-    return list(decoded)
+def _compression(kind: Compression, stored: Stored) -> Compression:
+    """The kind of the input; Deflate instead of JPEG, and of fax where a cover needs more than one bit."""
+    if kind in (Compression.JPEG, Compression.OLD_JPEG) or (kind.fax and stored.bits > 1):
+        return Compression.DEFLATE
+    return kind
 
 
-def _deep_frame(pixels: Any, tags: dict[int, Any]) -> Frame:
-    if pixels.dtype != np.uint16 or pixels.ndim != 3 or pixels.shape[2] not in (3, 4):
-        raise UnsupportedImage("a TIFF with these 16-bit channels is not handled; export it as RGB")
-    if tags.get(_PHOTOMETRIC) != 2:
-        raise UnsupportedImage("a 16-bit TIFF in colours other than RGB is not handled; export it as RGB")
-    return Frame(swap_red_blue(pixels), Colour.RGB if pixels.shape[2] == 3 else Colour.RGBA)
+def _predicts(like: Layout, stored: Stored, compression: Compression) -> bool:
+    wanted = like.predicted or like.compression in (Compression.JPEG, Compression.OLD_JPEG)
+    indexed = stored.photometric is Photometric.PALETTE
+    return wanted and compression.predicts and stored.bits >= 8 and not indexed
 
 
-def _encode(frames: tuple[Frame, ...], icc: bytes | None) -> bytes:
-    """Encodes all pages with Deflate, the profile with each."""
-    out = io.BytesIO()
-    with tifffile.TiffWriter(out) as writer:
-        for frame in frames:
-            photometric = {
-                Colour.CMYK: "separated",
-                Colour.GREY: "minisblack",
-                Colour.GREY_ALPHA: "minisblack",
-            }
-            writer.write(
-                frame.pixels[..., 0] if frame.colour is Colour.GREY else frame.pixels,
-                photometric=photometric.get(frame.colour, "rgb"),
-                planarconfig=None if frame.colour is Colour.GREY else "contig",
-                extrasamples=["unassalpha"] if frame.colour.has_alpha else None,
-                compression="zlib",
-                iccprofile=icc,
-                software=False,
-                metadata=None,
-            )
-    return out.getvalue()
+def _differences(stored: Stored) -> npt.NDArray[np.uint8]:
+    """Samples as differences to their left neighbours (TIFF 6.0, section 14)."""
+    dtype = np.dtype(np.uint8 if stored.bits == 8 else "<u2")
+    samples = stored.rows.view(dtype).reshape(len(stored.rows), -1, stored.samples)
+    differences = samples.copy()
+    differences[:, 1:] -= samples[:, :-1]
+    return differences.view(np.uint8).reshape(stored.rows.shape)
+
+
+def _rendering_tags(rendering: Rendering) -> dict[int, Entry]:
+    tags: dict[int, Entry] = {}
+    if rendering.density_xy is not None:
+        x, y = (Fraction(value * 0.0254).limit_denominator(10_000) for value in rendering.density_xy)
+        tags |= {282: (_RATIONAL, (x,)), 283: (_RATIONAL, (y,)), 296: (_SHORT, (_INCH,))}
+    if rendering.icc is not None:
+        tags[34675] = (_UNDEFINED, rendering.icc)
+    return tags

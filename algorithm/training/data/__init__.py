@@ -1,0 +1,1 @@
+"""Photos, their labels, and the augmented batches that training reads."""

@@ -1,0 +1,80 @@
+"""The training set: photos to train on, and photos held out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..teachers.boxes import read_third_teacher
+from .batches import PhotoSampler
+from .files import DataError, read_jsonl
+from .labels import Labels, labels_of
+from .photos import Pixels
+
+__all__ = ["Dataset", "read_dataset", "split"]
+
+_HOLDOUT_ONE_IN = 16
+_MEASURED_ONE_IN = 3
+"""Every third holdout photo is measured during a run: evaluation takes as long as training."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Photos and labels of a run.
+
+    Attributes:
+        pixels: all photos.
+        sampler: draws training photos.
+        train_ids: indices of the photos to train on.
+        holdout: labels of the holdout photos to measure on, by index.
+    """
+
+    pixels: Pixels
+    sampler: PhotoSampler
+    train_ids: tuple[int, ...]
+    holdout: Mapping[int, Labels]
+
+
+def read_dataset(people: Path, cache: Path, teacher_boxes: Path | None) -> Dataset:
+    """Reads labels and photos; decodes the photos into the cache the first time.
+
+    Args:
+        people: folder of `labels.jsonl` and its shards.
+        cache: file for the decoded photos.
+        teacher_boxes: file that `training.teachers.label` wrote; None uses two teachers.
+
+    Raises:
+        DataError: labels or photos are missing or invalid.
+    """
+    records = read_jsonl(people / "labels.jsonl")
+    third = read_third_teacher(teacher_boxes) if teacher_boxes else {}
+    pixels = Pixels.open(people, records, cache)
+    try:
+        train_ids, holdout_ids = split(records)
+        labels = {i: labels_of(records[i], third) for i in train_ids}
+        holdout = {i: labels_of(records[i], third) for i in holdout_ids[::_MEASURED_ONE_IN]}
+        if not train_ids:
+            raise DataError(f"{people / 'labels.jsonl'} has no photo to train on: add photos")
+        sampler = PhotoSampler(pixels, records, labels)
+    except KeyError as error:
+        raise DataError(f"a line of {people / 'labels.jsonl'} lacks {error}: get the labels again") from error
+    return Dataset(pixels, sampler, tuple(train_ids), holdout)
+
+
+def split(records: Sequence[dict[str, Any]]) -> tuple[list[int], list[int]]:
+    """Divides the photos into training and holdout ids, indices into `records`.
+
+    One photo in 16 is held out, chosen by a digest of its name. LFW's portraits are too easy to measure on,
+    so all of them are trained on.
+    """
+    digests = [hashlib.sha256(record["name"].encode()).digest()[0] for record in records]
+    holdout_ids = [
+        i
+        for i, digest in enumerate(digests)
+        if digest % _HOLDOUT_ONE_IN == 0 and records[i]["source"] != "lfw"
+    ]
+    held_out = set(holdout_ids)
+    return [i for i in range(len(records)) if i not in held_out], holdout_ids

@@ -1,0 +1,1 @@
+"""Metrics, the validation run that compares detectors, and its tables and plot."""

@@ -1,0 +1,1 @@
+"""The network: layers, priors, assignment, loss, optimizers and checkpoints."""

@@ -1,0 +1,133 @@
+"""Training loss: score (quality focal), box (distance-IoU), landmarks (smooth L1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..data.batches import Batch
+from .assign import Assignment, assign, pair_iou
+from .priors import decode_boxes, encode_points, priors_of
+
+__all__ = ["detection_loss", "ignored_priors", "quality_focal"]
+
+_BOX, _POINTS = 2.0, 0.2
+"""Weights of the box and landmark losses; the score's is 1."""
+
+_MIN_TARGET = 0.5
+"""Part of a face's target score that does not depend on its box's IoU: small faces never overlap well."""
+
+_MAX_PART = 3.0
+"""A prior counts as a part of an ignored box if its side fits more often than this into the box's."""
+
+_MIN_LANDMARK_PX = 10.0
+"""Faces with a shorter side below this are not used for landmarks: their labels are off by a pixel or two."""
+
+
+def detection_loss(
+    loc: Tensor, logit: Tensor, landms: Tensor, batch: Batch
+) -> tuple[Tensor, dict[str, float]]:
+    """Weighted sum of the three losses over a batch.
+
+    Score: quality focal loss; the target of an assigned prior is the face's quality times the mean of 1 and
+    its box's IoU, and 0 elsewhere. Box: distance-IoU loss (arXiv:1911.08287). Landmarks: smooth L1.
+
+    Args:
+        loc: `(N, P, 4)` box regressions.
+        logit: `(N, P, 1)` score logits.
+        landms: `(N, P, 10)` landmark regressions.
+        batch: images and labels.
+
+    Returns:
+        The loss, and its parts for the log.
+    """
+    size_wh = (batch.images.shape[3], batch.images.shape[2])
+    priors = priors_of(size_wh)
+    score = logit[..., 0]
+    boxes = decode_boxes(priors, loc)
+    pairs = assign(boxes.detach(), score.detach(), batch.face_image, batch.xyxy, size_wh)
+    goals = _goals(boxes, pairs, batch, score)
+    counted = ~ignored_priors(priors, batch, len(score))
+    counted[pairs.image, pairs.prior] = True
+    total = goals.weight.sum().clamp(min=1.0)
+    score_loss = (quality_focal(score, goals.target) * counted).sum() / total
+    box_loss = (goals.weight * goals.distance).sum() / total
+    points_loss = _points_loss(landms, priors, pairs, batch)
+    parts = {
+        "score": float(score_loss.detach()),
+        "box": float(box_loss.detach()),
+        "points": float(points_loss.detach()),
+        "iou": float(goals.overlap.mean()) if len(goals.overlap) else 0.0,
+    }
+    return score_loss + _BOX * box_loss + _POINTS * points_loss, parts
+
+
+def quality_focal(logit: Tensor, target: Tensor) -> Tensor:
+    """Quality focal loss per cell, for targets in [0, 1] (QFL of arXiv:2006.04388 with its beta of 2)."""
+    entropy = functional.binary_cross_entropy_with_logits(logit, target, reduction="none")
+    return (target - logit.sigmoid()).square() * entropy
+
+
+@dataclass(frozen=True)
+class _Goals:
+    """Targets of a batch.
+
+    Attributes:
+        target: `(N, P)` target score of each prior.
+        weight: `(A,)` weight of each pair.
+        overlap: `(A,)` IoU of each pair's predicted box.
+        distance: `(A,)` its distance-IoU loss.
+    """
+
+    target: Tensor
+    weight: Tensor
+    overlap: Tensor
+    distance: Tensor
+
+
+def _goals(boxes: Tensor, pairs: Assignment, batch: Batch, score: Tensor) -> _Goals:
+    predicted, faces = boxes[pairs.image, pairs.prior], batch.xyxy[pairs.face]
+    overlap = pair_iou(predicted.detach(), faces)
+    weight = batch.quality[pairs.face]
+    target = torch.zeros_like(score)
+    target[pairs.image, pairs.prior] = weight * (_MIN_TARGET + (1 - _MIN_TARGET) * overlap)
+    return _Goals(target, weight, overlap, _distance_iou_loss(predicted, faces))
+
+
+def _distance_iou_loss(a: Tensor, b: Tensor) -> Tensor:
+    """`(A,)` distance-IoU loss of pairs of boxes (arXiv:1911.08287)."""
+    span = torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])
+    between = (a[:, :2] + a[:, 2:] - b[:, :2] - b[:, 2:]) / 2
+    return 1 - pair_iou(a, b) + (between**2).sum(-1) / (span**2).sum(-1).clamp(min=1e-6)
+
+
+def _points_loss(landms: Tensor, priors: Tensor, pairs: Assignment, batch: Batch) -> Tensor:
+    """Mean over the pairs whose face is large enough and has landmarks."""
+    faces = batch.xyxy[pairs.face]
+    known = ~batch.points[pairs.face].isnan().flatten(1).any(1)
+    known &= (faces[:, 2:] - faces[:, :2]).min(1).values >= _MIN_LANDMARK_PX
+    prior = pairs.prior[known]
+    target = encode_points(priors[prior], batch.points[pairs.face[known]])
+    predicted = landms[pairs.image[known], prior]
+    return functional.smooth_l1_loss(predicted, target, reduction="sum") / max(1, 10 * int(known.sum()))
+
+
+def ignored_priors(priors: Tensor, batch: Batch, count: int) -> Tensor:
+    """`(count, P)`: whether a prior's centre lies in an ignored box: neither face nor background.
+
+    Much smaller priors are background: an eye or a cheek of a face cut by the image's edge is not a face.
+    """
+    box_px = (batch.ignore_xyxy[:, 2:] - batch.ignore_xyxy[:, :2]).clamp(min=0).prod(1, keepdim=True).sqrt()
+    inside = (
+        (priors[None, :, 2] * _MAX_PART >= box_px)
+        & (priors[None, :, 0] >= batch.ignore_xyxy[:, :1])
+        & (priors[None, :, 0] <= batch.ignore_xyxy[:, 2:3])
+        & (priors[None, :, 1] >= batch.ignore_xyxy[:, 1:2])
+        & (priors[None, :, 1] <= batch.ignore_xyxy[:, 3:])
+    )
+    ignored = torch.zeros(count, len(priors))
+    ignored.index_add_(0, batch.ignore_image, inside.float())
+    return ignored > 0

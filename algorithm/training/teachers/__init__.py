@@ -1,0 +1,1 @@
+"""Published detectors that the network learns from, by their boxes and by their features."""

@@ -1,0 +1,73 @@
+"""Exported weights keep the detector's contract."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unionveil.detect.retinaface import RetinaFace
+from unionveil.models.cards import ModelCard
+from unionveil.models.store import sha256_of
+
+torch = pytest.importorskip("torch", reason="torch is not installed; `make test-training` installs it")
+
+from training.export import make_card, max_difference, to_onnx  # noqa: E402
+from training.net.model import FaceNet, folded  # noqa: E402
+from training.net.onnx_weights import load_onnx, read_onnx  # noqa: E402
+
+torch.set_num_threads(1)
+
+
+def test_export_keeps_the_contract_and_can_be_trained_on(
+    tmp_path: Path, trained_like: Callable[..., FaceNet]
+) -> None:
+    model = trained_like()
+    path = tmp_path / "retinaface.onnx"
+    to_onnx(model, path)
+    assert path.stat().st_size < 4_000_000
+    assert "Cast" not in {node.op_type for node in read_onnx(path).graph.node}  # all of it is float32
+    assert max_difference(model, path) < 1e-3
+    written = make_card(model, path, threshold=0.4)
+    card = ModelCard(
+        name="retinaface", kind="retinaface", file=str(path), sha256=sha256_of(path),
+        licence="MIT", source="a test",
+        outputs=tuple(written["outputs"]), strides=tuple(written["strides"]),
+        priors_px=tuple(tuple(sides) for sides in written["priors_px"]),
+        mean_bgr=tuple(written["input"]["mean"]), threshold=written["threshold"],
+    )  # fmt: skip
+    faces = RetinaFace(card, threads=1)(np.zeros((100, 70, 3), np.uint8), 0.0001)
+    assert np.isfinite(faces.xyxy).all()
+    again = FaceNet()
+    assert load_onnx(again, path) == []
+    image = torch.randn(1, 3, 64, 64) * 60
+    for one, two in zip(folded(model)(image), again.eval()(image), strict=True):
+        torch.testing.assert_close(one, two)
+
+
+def test_difference_from_other_weights_is_large(tmp_path: Path, trained_like: Callable[..., FaceNet]) -> None:
+    path = tmp_path / "retinaface.onnx"
+    to_onnx(trained_like(), path)
+    assert max_difference(FaceNet().eval(), path) > 1e-3
+
+
+def test_missing_checkpoint_is_reported(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "training.export",
+        "--work",
+        tmp_path,
+        "--out",
+        tmp_path,
+        "--threshold",
+        "0.5",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 1
+    assert "train first" in done.stderr
+    assert "Traceback" not in done.stderr
