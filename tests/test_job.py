@@ -96,7 +96,7 @@ def test_kept_names_stay_flat(tmp_path):
         ('{"detector": "yunet"}', "not on this machine"),
         ('{"cells": ["4"]}', "'cells' must be a text or a number"),
         ("[1, 2]", "must be a JSON object"),
-        ("not json", "the parameters are no JSON"),
+        ("not json", "the parameters are not JSON"),
     ],
 )
 def test_a_wrong_parameter_ends_the_job_at_the_start(tmp_path, text, sentence):
@@ -126,6 +126,23 @@ def test_every_offered_parameter_is_accepted_with_its_default():
         for choice in parameter.choices:
             config_of({name: choice} if name == "method" else {"method": method, name: choice})
     assert offered["picture"].choices == EMOJI
+
+
+@pytest.mark.parametrize("value", ["", 0, 0.0, "0", "0.0", "-0"])
+def test_an_optional_number_has_its_default_for_nothing_and_0(value):
+    optional = [p.name for p in job_parameters() if p.kind in ("integer", "number") and not p.default]
+    assert optional
+    for name in optional:
+        assert config_of({name: value}) == config_of({})
+        for wrong in (-1, "-0.5", "none"):
+            with pytest.raises(ConfigError, match=name):
+                config_of({name: wrong})
+
+
+@pytest.mark.parametrize("name", ["cells", "max_megapixels"])
+def test_0_is_not_the_default_of_a_number_that_has_one(name):
+    with pytest.raises(ConfigError, match=name):
+        config_of({name: 0, "method": "pixelate"})
 
 
 def test_a_boolean_is_no_number():

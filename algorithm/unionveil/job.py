@@ -70,7 +70,8 @@ def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
     """Checks parameters as the job does; see `AnonymizeConfig.from_parameters`.
 
     Markets fill a form with the default of every parameter and send all of them, for every method.
-    Empty values, and defaults of other methods, are ignored.
+    Empty values, and defaults of other methods, are ignored; so is 0 for a number without a default of its
+    own, because market forms compute `Number("")`, which is 0.
 
     Raises:
         ConfigError: an unknown parameter, a value that is not allowed, or one that names a file.
@@ -84,7 +85,8 @@ def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
             raise ConfigError("parameter 'digest_salt' is not offered by the compute job")
         parameter = offered.get(name)
         if parameter:
-            if value == "" or (_is_unused(parameter, given, offered) and _is_default(value, parameter)):
+            is_unused = _is_unused(parameter, given, offered)
+            if value == "" or _is_unset(value, parameter) or (is_unused and _is_default(value, parameter)):
                 continue
             if parameter.choices and value not in parameter.choices:
                 raise ConfigError(f"{name}: {value!r} is not one of {', '.join(parameter.choices)}")
@@ -100,6 +102,16 @@ def _is_unused(parameter: Parameter, given: Mapping[str, Any], offered: Mapping[
     if parameter.tag is None:
         return False
     return (given.get(parameter.tag) or offered[parameter.tag].default) not in parameter.belongs_to
+
+
+def _is_unset(value: str | float, parameter: Parameter) -> bool:
+    """Whether a form's 0 stands for a number whose default depends on other settings."""
+    if parameter.default or parameter.kind not in ("integer", "number"):
+        return False
+    try:
+        return float(value) == 0
+    except ValueError:
+        return False
 
 
 def _is_default(value: str | float, parameter: Parameter) -> bool:

@@ -144,11 +144,13 @@ class NodeError(PublishError):
         url: of the request, without its query.
         status: HTTP status, None where there was no answer.
         detail: what the node said, or what went wrong on the way.
+        retry_seconds: how long the node asks to wait; None if it does not say.
     """
 
     url: str
     status: int | None
     detail: str = ""
+    retry_seconds: float | None = None
 
     def __str__(self) -> str:
         said = f": {self.detail}" if self.detail else ""

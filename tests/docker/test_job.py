@@ -119,7 +119,7 @@ def test_detectors_that_the_image_does_not_carry_say_so(image):
     [
         ('{"metod": "fill"}', "did you mean 'method'?"),
         ('{"margin": "wide"}', "margin: Input should be a valid number"),
-        ("no json", "the parameters are no JSON"),
+        ("no json", "the parameters are not JSON"),
     ],
 )
 def test_a_wrong_parameter_is_one_sentence(image, text, sentence):

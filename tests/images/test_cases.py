@@ -39,39 +39,9 @@ RIGHT = {
 """What must become of the files that are more than safe; all others hold something that must not come out."""
 
 
-AWAITED = {
-    "hidden": {
-        "avif-property-tail.avif",
-        "avif-second-picture-in-item.avif",
-        "heic-clap-crop.heic",
-        "heic-coded-tail.heic",
-        "heic-colr-any.heic",
-        "heic-grid-trimmed.heic",
-        "leak-avif-metadata-obu.avif",
-        "leak-heic-clap.heic",
-        "leak-heic-sei.heic",
-        "leak-webp-vp8-tail.webp",
-        "webp-two-vp8.webp",
-        "webp-vp8l-tail.webp",
-    },
-    "one picture": {"heic-tiles-become-pictures.heic", "wrong-heic-grid-hidden.heic"},
-    "same colours": {"wrong-heic-pq-nclx.heic", "wrong-avif-pq-10bit.avif"},
-    "healthy": {"loss-avif-gainmap.avif"},
-}
-"""Files that the readers of WebP, HEIC and AVIF do not get right yet."""
-
-
 def cases(kind):
-    """The files of one kind; those that are not right yet are expected to fail."""
-    return [
-        pytest.param(
-            name,
-            marks=pytest.mark.xfail(strict=True, run="bomb" not in name)
-            if name in AWAITED.get(kind, ())
-            else (),
-        )
-        for name in RIGHT.get(kind, FILES)
-    ]
+    """The files of one kind."""
+    return RIGHT.get(kind, FILES)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from PIL import Image
 import jpeg_coding
 import samples
 from unionveil.images import Encoding, Patch, jpeg
-from unionveil.images.coefficients import NotTransformable, TurboJpeg, load
+from unionveil.images.coefficients import Coding, NotTransformable, TurboJpeg, load
 from unionveil.images.orientation import upright
 
 LIMIT = 1e6
@@ -266,6 +266,26 @@ def test_coefficients_without_a_standard_code_are_never_written(value):
     assert np.abs(shown(written.data) - frame.pixels).mean() < 4
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_picture_behind_white_or_black_is_not_kept(sign):
+    """All samples are cut off to one value; with one byte of the table changed they would show something."""
+    blocks = flat_blocks(3, 4)
+    blocks[..., 1:] //= 3
+    blocks[..., 0] = sign * 100
+    data = jpeg_coding.write([(1, 1, blocks)], (32, 24), table=16)
+    assert len(np.unique(shown(data))) == 1
+    written, _ = write(data)
+    assert written.encoding is Encoding.PIXELS
+    assert not jpeg_coding.read(written.data)[0].blocks[..., 1:].any()
+
+
+def test_black_beside_white_is_kept():
+    pixels = np.kron(np.indices((20, 30)).sum(axis=0) % 2 * 255, np.ones((5, 5))).astype(np.uint8)
+    for quality in (20, 50, 90, 100):
+        data = samples.save(Image.fromarray(pixels), "JPEG", quality=quality)
+        assert write(data)[0].encoding is Encoding.COEFFICIENTS
+
+
 class Garbling(TurboJpeg):
     """Writes a file of other coefficients than those that it was given, as a lacking code would."""
 
@@ -278,10 +298,10 @@ class Garbling(TurboJpeg):
 
 
 def test_an_output_that_reads_as_something_else_is_not_used():
-    data, other = (KINDS["4:2:0"](photo(seed=seed)) for seed in (0, 3))
+    data, other = (KINDS["optimized"](photo(seed=seed)) for seed in (0, 3))
     codec = Garbling(load(), other)
     with pytest.raises(NotTransformable, match="does not read"):
-        codec.rewrite(data, [], orientation=1, progressive=False, standard_tables=True)
+        codec.rewrite(data, [], Coding(1, False, False, [part.table for part in jpeg_coding.read(data)]))
     written, frame = write(data, (colour_patch, slice(8, 40), slice(8, 40)), codec=codec)
     assert written.encoding is Encoding.PIXELS
     orange = colour_patch(frame, slice(0), slice(0)).pixels

@@ -13,6 +13,8 @@ from jpeg_coding import segment
 from unionveil import UnreadableImage, UnsupportedImage
 from unionveil.images import Encoding, Patch, jpeg
 from unionveil.images.coefficients import load
+from unionveil.images.jpeg_blocks import Grid
+from unionveil.images.jpeg_markers import Model, has_standard_tables, head, parse
 from unionveil.images.jpeg_plain import PlainJpeg
 
 LIMIT = 1e6
@@ -172,6 +174,31 @@ DAMAGED = {
 def test_damage_is_refused_by_name(name, codec):
     with pytest.raises(UnreadableImage, match=r"damaged|cut off"):
         jpeg.read(DAMAGED[name], LIMIT, codec)
+
+
+def with_scans(data, chosen):
+    """A file with those of its scans whose number and limits are chosen."""
+    out, number = b"\xff\xd8", 0
+    for marker, body, coded in jpeg_coding.segments(data):
+        if marker != 0xDA or chosen(number, body[-3:]):
+            out += segment(marker, body) + coded
+        number += marker == 0xDA
+    return out + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("left", [1, 4, 8, 9])
+def test_a_progressive_file_that_ends_behind_a_scan_is_cut_off(left, codec):
+    with pytest.raises(UnreadableImage, match="cut off"):
+        jpeg.read(with_scans(PROGRESSIVE, lambda number, _: number < left), LIMIT, codec)
+
+
+def test_coefficients_that_were_never_sent_are_encoded_as_viewers_show_them(codec):
+    """Decoders smooth the picture; its coefficients alone would show steps."""
+    coarse = samples.save(samples.RGB.convert("L"), "JPEG", quality=50, progressive=True)
+    data = with_scans(coarse, lambda _, limits: limits[0] == 0)  # means in full, and nothing else
+    written, _ = outputs(data, codec)
+    assert written.encoding is Encoding.PIXELS
+    assert np.abs(shown(written.data) - shown(data)).mean() < 6
 
 
 def test_bytes_between_scans_could_hide_damage(codec):
@@ -339,8 +366,6 @@ def test_a_profile_with_a_part_missing_or_doubled_is_dropped(order, count):
 
 
 def test_a_large_profile_is_written_in_parts():
-    from unionveil.images.jpeg_markers import Model, head
-
     large = bytes(range(256)) * 700
     data = head(Model.YCC, adobe=False, icc=large) + BASELINE[20:]
     with Image.open(io.BytesIO(data)) as image:
@@ -359,12 +384,26 @@ def test_without_libturbojpeg_a_face_is_covered_in_pixels():
         assert np.array_equal(before.blocks, after.blocks)
 
 
+def test_without_libturbojpeg_coefficients_out_of_range_end_no_process():
+    blocks = grey_blocks()
+    blocks[1, 1, 1] = 2047
+    written, _ = outputs(jpeg_coding.write([(1, 1, blocks)], (40, 32), table=1), PlainJpeg())
+    assert written.encoding is Encoding.PIXELS
+
+
 def test_without_libturbojpeg_rare_subsampling_is_refused_with_the_way_out():
     data = jpeg_coding.write(
         [(3, 1, grey_blocks(2, 9)), (1, 1, grey_blocks(2, 3)), (1, 1, grey_blocks(2, 3))], (70, 15)
     )
     with pytest.raises(UnsupportedImage, match="libturbojpeg is installed"):
         jpeg.read(data, LIMIT, PlainJpeg())
+
+
+def test_without_libturbojpeg_four_rows_of_luma_to_one_of_chroma_are_done():
+    """simplejpeg decodes this subsampling and has no name for it."""
+    parts = [(1, 4, grey_blocks(8, 4)), (1, 1, grey_blocks(2, 4)), (1, 1, grey_blocks(2, 4))]
+    data = jpeg_coding.write(parts, (30, 60))
+    assert np.array_equal(jpeg.read(data, LIMIT, PlainJpeg()).frames[0].pixels, shown(data))
 
 
 def test_both_codecs_see_the_same_pixels():
@@ -375,3 +414,18 @@ def test_both_codecs_see_the_same_pixels():
             frames = [jpeg.read(data, LIMIT, codec).frames[0] for codec in CODECS.values()]
             assert np.array_equal(frames[0].pixels, frames[1].pixels), name
             assert np.array_equal(frames[0].pixels.squeeze(), shown(data)), name
+
+
+def test_coefficients_are_counted_for_the_memory_that_they_take():
+    for data, per_pixel in ((BASELINE, 1.5), (samples.save(samples.RGB.convert("CMYK"), "JPEG"), 4)):
+        grid = Grid.of(parse(data))
+        assert grid.coefficients == per_pixel * 96 * 64
+
+
+def test_standard_tables_are_recognized():
+    assert has_standard_tables(BASELINE)
+    assert has_standard_tables(RESTARTS)
+    assert not has_standard_tables(PROGRESSIVE)
+    assert not has_standard_tables(without_tables(BASELINE))
+    assert not has_standard_tables(samples.save(samples.RGB, "JPEG", optimize=True))
+    assert not has_standard_tables(BASELINE.replace(b"\x22\x71\x14\x32", b"\x22\x71\x32\x14"))

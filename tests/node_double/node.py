@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import shutil
 import tempfile
 import threading
@@ -33,6 +34,12 @@ from .runner import ProcessRunner, Runner, outputs_tar
 ZERO = "0x" + "0" * 40
 ENGINE = "0x" + "e" * 64
 ENVIRONMENT = f"{ENGINE}-test-env"
+MOST_CHECKSUM_BYTES = (10 << 20) + 65536
+"""utils/asset.ts: a node stops after the chunk in which it passes 10 MiB."""
+
+
+_PATH = "/c2d_storage/job/data"
+_NOT_FOUND = "Request failed with status code 404"
 
 
 class Refusal(Exception):
@@ -109,6 +116,12 @@ class NodeDouble:
         offers_free: whether it gives jobs away.
 
     Attributes:
+        access: accounts that paid jobs run for, as in the configuration of a node.
+        free_access: the same for free jobs; None leaves the field out.
+        enables_network: whether containers reach the network.
+        rate_limit: requests in a minute; None allows any number, so that tests are quick.
+        clock: seconds, for the rate limit.
+        refused: requests that the rate limit refused.
         fault: answers instead of the node, or raises; None lets the node answer.
         change: changes the value of an answer before it is sent.
         after: called when the node has done its work, before the answer is sent.
@@ -128,6 +141,13 @@ class NodeDouble:
         self.fee_wei = fee_wei
         self.price = price
         self.offers_free = offers_free
+        self.access: dict[str, Any] = {"addresses": [], "accessLists": None}
+        self.free_access: dict[str, Any] | None = {"addresses": [], "accessLists": []}
+        self.enables_network = False
+        self.rate_limit: int | None = None
+        self.clock: Callable[[], float] = time.monotonic
+        self.refused = 0
+        self._window = (0.0, 0)
         self.requests: list[Received] = []
         self.fault: Callable[[Received], bytes | None] = lambda _: None
         self.after: Callable[[Received], None] = lambda _: None
@@ -153,9 +173,14 @@ class NodeDouble:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+        self.wait_for_jobs()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def wait_for_jobs(self) -> list[DoubleJob]:
+        """All jobs, ended."""
         for thread in self._threads:
             thread.join(60)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        return list(self.jobs.values())
 
     # -- the wire --------------------------------------------------------------------------------------
 
@@ -170,8 +195,11 @@ class NodeDouble:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 received = Received(self.command, parts.path, query, body)
                 double.requests.append(received)
-                instead = double.fault(received)
-                if instead is None:
+                limited = double.limit()
+                instead = None if limited else double.fault(received)
+                if limited:
+                    status, kind, data = 429, "text/html", limited.encode()
+                elif instead is None:
                     status, kind, data = double.answer(received)
                     double.after(received)
                 else:
@@ -189,6 +217,21 @@ class NodeDouble:
             do_GET = do_POST = do_PUT = _any  # noqa: N815
 
         return Handler
+
+    def limit(self) -> str | None:
+        """As utils/validators.ts checkRequestsRateLimit: a fixed window, in which refusals do not count."""
+        if self.rate_limit is None:
+            return None
+        with self._lock:
+            (begun, count), now = self._window, self.clock()
+            if count == 0 or now - begun > 60:
+                self._window = (now, 1)
+            elif count >= self.rate_limit:
+                self.refused += 1
+                return f"Rate limit exceeded. Try again in {math.ceil(60 - (now - begun))} seconds."
+            else:
+                self._window = (begun, count + 1)
+            return None
 
     def answer(self, received: Received) -> tuple[int, str, bytes]:
         path = received.path
@@ -271,7 +314,7 @@ class NodeDouble:
 
     def _metadata(self, file: dict[str, Any]) -> dict[str, Any]:
         # utils/asset.ts fetchFileMetadata: what cannot be fetched counts as an empty file.
-        data = _fetch(file["url"]) or b""
+        data = (_fetch(file["url"]) or b"")[:MOST_CHECKSUM_BYTES]
         return {
             "valid": True,
             "contentLength": str(len(data)),
@@ -419,11 +462,13 @@ class NodeDouble:
             "maxJobDuration": 3600,
             "minJobDuration": 60,
             "resources": resources,
-            "access": {"addresses": [], "accessLists": None},
+            "access": self.access,
+            "enableNetwork": self.enables_network,
             "platform": {"architecture": "x86_64", "os": "linux"},
         }
         if self.offers_free:
-            environment["free"] = {"maxJobDuration": 600, "maxJobs": 2, "resources": resources}
+            access = {} if self.free_access is None else {"access": self.free_access}
+            environment["free"] = {"maxJobDuration": 600, "maxJobs": 2, "resources": resources, **access}
         return [environment]
 
     def _checksums(self, algorithm: dict[str, Any]) -> tuple[str, str]:
@@ -598,7 +643,22 @@ class NodeDouble:
             raise Refusal(400, "Error: This env does not support free jobs")
         for asset in (given["algorithm"], *given["datasets"]):
             self._service(self._ordable(asset["documentId"]), asset.get("serviceId"))
+        self._check_access(environment["free"].get("access"), owner)
         return self._begin(given, owner, is_paid=False)
+
+    def _check_access(self, access: dict[str, Any] | None, owner: str) -> None:
+        # core/compute/startCompute.ts validateAccess: without access lists, addresses are not looked at.
+        if access is None or access["accessLists"] is None:
+            return
+        if not access["accessLists"] and not access["addresses"]:
+            return
+        if owner in access["addresses"]:
+            return
+        for lists in access["accessLists"]:
+            for address in lists.get(str(self.chain.chain_id), []):
+                if self.chain.contract("ERC20Template", address).functions.balanceOf(owner).call():
+                    return
+        raise Refusal(403, "Access denied")
 
     def _start_paid(self, received: Received) -> Any:
         given = received.json
@@ -606,6 +666,7 @@ class NodeDouble:
             raise Refusal(400, 'Missing one ( "maxJobDuration" ) or more required field(s)')
         owner = self._authenticate(given, "startCompute")
         environment = self._environment(given)
+        self._check_access(environment["access"], owner)
         self._checksums(given["algorithm"])
         for asset in (given["algorithm"], *given["datasets"]):
             ddo = self._ordable(asset["documentId"])
@@ -683,6 +744,9 @@ class NodeDouble:
                 program = self._first_file(job.algorithm)
             if not _save(program, data / "transformations" / "algorithm"):
                 job.status, job.status_text = 32, "Algorithm provisioning failed"
+                configuration.append(
+                    f"Unable to write algorithm to path: {_PATH}/transformations/algorithm: {_NOT_FOUND}"
+                )
                 return
             for asset in job.datasets:
                 with self._lock:
@@ -691,20 +755,21 @@ class NodeDouble:
                 configuration.append(f"Downloading asset to {name}")
                 if not _save(file, data / "inputs" / name):
                     job.status, job.status_text = 31, "Data provisioning failed"
+                    configuration.append(
+                        f"Unable to write input data to path: {_PATH}/inputs/{name}: {_NOT_FOUND}"
+                    )
                     return
             job.status, job.status_text = 40, "Running algorithm "
             container = job.algorithm["meta"]["container"]
             job.exit_code, log = self.runner(data, container, job.algorithm.get("envs") or {})
             tar = outputs_tar(data / "outputs")
             job.status, job.status_text = 71, "Job settling"
-            job.files = [
-                ("configuration.log", "configurationLog", "\n".join(configuration).encode()),
-                ("algorithm.log", "algorithmLog", log),
-                ("outputs.tar", "output", tar),
-            ]
+            job.files = [("algorithm.log", "algorithmLog", log), ("outputs.tar", "output", tar)]
         except Exception as error:
             job.status, job.status_text = 41, f"Failed to run algorithm: {error}"
         finally:
+            log = "".join(f"{line}\n" for line in configuration).encode()
+            job.files.insert(0, ("configuration.log", "configurationLog", log))
             job.finished = time.time()
 
     def _first_file(self, asset: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ _WORKER_BYTES = 400 << 20
 
 
 _MORE_THREADS = 8
-"""Threads of a worker beside one per core, as seen in the container: its own, those of x265, and some to
+"""Threads of a worker beside one per core, as seen in the container: its own, that of x265, and some to
 spare."""
 
 
@@ -76,7 +76,7 @@ def default_jobs() -> int:
 def jobs_within(*, cores: int, visible: int, memory_bytes: int | None, threads: int | None) -> int:
     """Workers that a machine has room for, at least 1.
 
-    Encoders of HEIC and AVIF start a thread for every core that they see, in every worker, and one that gets
+    Encoders of AVIF start a thread for every core that they see, in every worker, and one that gets
     none waits for ever.
 
     Args:

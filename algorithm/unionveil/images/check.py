@@ -1,6 +1,8 @@
 """The second line of defence: an output is decoded and compared before it counts as done.
 
 Writers can fail without a word: a patch that is not laid, a frame that is left out, coefficients that do not
+    if picture.format is ImageFormat.AVIF:
+        return _decode_by_dav1d(written)
 fit their Huffman table. OpenCV decodes what Pillow, libjpeg or our own writers wrote, with its own builds of
 libjpeg, libpng, libwebp and libavif and its own GIF reader. Pillow decodes BMP and TIFF of up to 8 bits:
 OpenCV misreads palettes of 1 bit and rounds pixels of 16 bits in its own way. Our own reader decodes what
@@ -21,6 +23,7 @@ import numpy.typing as npt
 from ..detections import BoolArray
 from ..errors import ImageError, OutputDiffers, UnsupportedImage
 from ..formats import ImageFormat
+from . import avif
 from .colour import row_bands
 from .picture import Colour, Frame, Patch, Patches, Picture, Pixels, paint, painted
 from .pillow import opened, read_frames
@@ -99,6 +102,8 @@ def _decode(written: bytes, picture: Picture, grey_scale: int | None = None) -> 
     Raises:
         OutputDiffers: neither decodes it.
     """
+    if picture.format is ImageFormat.AVIF:
+        return _decode_by_dav1d(written)
     looks = []
     if picture.format in (ImageFormat.BMP, ImageFormat.TIFF) and _is_shallow(picture):
         with suppress(OSError, UnsupportedImage):
@@ -132,6 +137,14 @@ def _decode_by_pillow(written: bytes, picture: Picture) -> list[_Look]:
         return [_Look(frame.pixels, frame.colour) for frame in read_frames(image)]
 
 
+def _decode_by_dav1d(written: bytes) -> list[_Look]:
+    """OpenCV's decoder is libaom, as every encoder's, and leaves pictures as they lie."""
+    try:
+        return [_Look(frame.pixels, frame.colour) for frame in avif.decode_in_8_bits(written)]
+    except Exception as error:
+        raise OutputDiffers(_DIFFERS) from error
+
+
 def _decode_by_opencv(buffer: npt.NDArray[np.uint8], picture: Picture, grey_scale: int | None) -> list[_Look]:
     unchanged = cv2.IMREAD_UNCHANGED
     decoded: Sequence[Any]
@@ -146,14 +159,9 @@ def _decode_by_opencv(buffer: npt.NDArray[np.uint8], picture: Picture, grey_scal
             # A PNG may hold another picture for viewers that do not animate.
             still = [animation.still_image] if len(animation.frames) < len(picture.frames) else []
             decoded = [*still, *animation.frames]
-        case ImageFormat.AVIF:
-            # OpenCV gives 10 and 12 bits as they are, but scales them to 8 on request.
-            decoded = [cv2.imdecode(buffer, cv2.IMREAD_COLOR)]
         case _:
             decoded = [cv2.imdecode(buffer, unchanged)]
     if any(pixels is None for pixels in decoded):
-        return []
-    if picture.format is ImageFormat.AVIF and any(pixels.dtype != np.uint8 for pixels in decoded):
         return []
     channels = {1: Colour.GREY, 3: Colour.RGB, 4: Colour.RGBA}
     spread: list[Any] = [pixels.reshape(*pixels.shape[:2], -1) for pixels in decoded]

@@ -22,9 +22,10 @@ import numpy.typing as npt
 
 from ..detections import BoolArray
 from ..errors import UnreadableImage
+from .jpeg_markers import has_standard_tables
 from .picture import Colour, Pixels
 
-__all__ = ["Coefficients", "Edit", "NotTransformable", "TurboJpeg", "check_warning", "load"]
+__all__ = ["Coding", "Coefficients", "Edit", "NotTransformable", "TurboJpeg", "check_warning", "load"]
 
 Coefficients: TypeAlias = npt.NDArray[np.int16]
 """Quantised DCT coefficients, `(N, 64)`: N blocks of a row, each in row-major (not zigzag) order."""
@@ -47,6 +48,11 @@ _WARNING = 0
 
 _MOST_DC, _MOST_AC = 1024, 1023
 """Largest magnitudes that 8-bit samples give and the standard Huffman tables have codes for (T.81, F.1.2)."""
+
+_MOST_ENERGY = 1.2 * 64 * 128**2
+"""Largest sum of the squares of a block's 64 values. Samples of 0 and 255 alone give 64 x 128^2, since the
+transform is orthonormal (Parseval), and rounding adds a few per cent. Decoders cut off what is beyond: a
+block with more could show plain white and hold a picture that one changed byte of a table brings back."""
 
 _EXTRANEOUS = re.compile(r"\d+ extraneous bytes before marker 0xd9")
 
@@ -72,6 +78,25 @@ class Edit:
     columns: slice
     blocks: Coefficients
     where: BoolArray | None = None
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How coefficients are to be written.
+
+    Attributes:
+        orientation: EXIF orientation of the input, 1 to 8; the output is upright.
+        progressive: whether to write a progressive file.
+        standard_tables: whether to write the Huffman tables of T.81, annex K, which have a code for every
+            coefficient that is let through. Other tables are always made for the file at hand, optimized
+            where the library can, else progressive.
+        tables: quantisation table of each component, `(8, 8)`, upright.
+    """
+
+    orientation: int
+    progressive: bool
+    standard_tables: bool
+    tables: tuple[npt.NDArray[np.int32], ...]
 
 
 def check_warning(message: str) -> None:
@@ -165,15 +190,7 @@ class TurboJpeg:
                 check_warning(message)
         return pixels
 
-    def rewrite(
-        self,
-        data: bytes,
-        edits: Sequence[Edit],
-        *,
-        orientation: int,
-        progressive: bool,
-        standard_tables: bool,
-    ) -> bytes:
+    def rewrite(self, data: bytes, edits: Sequence[Edit], coding: Coding) -> bytes:
         """Writes the coefficients of a JPEG anew, turned upright, with some blocks replaced.
 
         Every other block keeps its 64 coefficients. Blocks wholly outside the declared size hold nothing of
@@ -182,27 +199,27 @@ class TurboJpeg:
         Args:
             data: a whole file without metadata.
             edits: in the order in which they are laid.
-            orientation: EXIF orientation, 1 to 8.
-            progressive: whether to write a progressive file.
-            standard_tables: whether to write the Huffman tables of T.81, annex K, which have a code for every
-                coefficient that is let through. Other tables are always made for the file at hand, optimized
-                where the library can, else progressive.
+            coding: how the output is to be written.
 
         Raises:
             NotTransformable: sides that are not multiples of the blocks, a sampling that the library refuses,
-                coefficients out of range, or an output that does not read as it was written.
+                coefficients that no 8-bit samples give, or an output that does not read as it was written.
             UnreadableImage: a warning that means damage.
         """
-        coding = _PROGRESSIVE if progressive or not (standard_tables or self.optimizes) else 0
-        coding |= _OPTIMIZE if self.optimizes and not standard_tables else 0
-        writing = _Writing(edits)
-        options = _PERFECT | _COPY_NONE | coding
-        output = self._transform(data, _TRANSFORM_OF_ORIENTATION[orientation], options, writing)
-        reading = _Reading(writing)
+        own_tables = not coding.standard_tables
+        options = _PERFECT | _COPY_NONE
+        options |= _PROGRESSIVE if coding.progressive or (own_tables and not self.optimizes) else 0
+        options |= _OPTIMIZE if own_tables and self.optimizes else 0
+        writing = _Writing(edits, coding.tables)
+        output = self._transform(data, _TRANSFORM_OF_ORIENTATION[coding.orientation], options, writing)
         # A code that a Huffman table lacks does not fail: it leaves a stream that reads as something else.
-        self._transform(output, 0, _COPY_NONE | _NO_OUTPUT, reading)
-        if not reading.same:
-            raise NotTransformable("the output does not read as it was written")
+        # The standard tables lack none of the coefficients that were let through; with others, the output is
+        # read again.
+        if not has_standard_tables(output):
+            reading = _Reading(writing)
+            self._transform(output, 0, _COPY_NONE | _NO_OUTPUT, reading)
+            if not reading.same:
+                raise NotTransformable("the output does not read as it was written")
         return output
 
     def _transform(self, data: bytes, operation: int, options: int, each_row: _Row) -> bytes:
@@ -233,9 +250,10 @@ class TurboJpeg:
 
 
 class _Writing:
-    """Lays edits over the rows of blocks, refuses what has no code, and remembers what was written."""
+    """Refuses what no samples give, lays edits over the rows of blocks, and remembers what was written."""
 
-    def __init__(self, edits: Sequence[Edit]) -> None:
+    def __init__(self, edits: Sequence[Edit], tables: Sequence[npt.NDArray[np.int32]]) -> None:
+        self._squares = [np.square(table.ravel(), dtype=np.float32) for table in tables]
         self.edits: dict[tuple[int, int], list[Edit]] = {}
         for edit in edits:
             self.edits.setdefault((edit.component, edit.row), []).append(edit)
@@ -243,29 +261,28 @@ class _Writing:
         self.edited: dict[tuple[int, int], Coefficients] = {}
 
     def __call__(self, component: int, row: int, blocks: Coefficients) -> None:
+        _check(blocks, self._squares[component])
         place = component, row
         for edit in self.edits.get(place, ()):
             target = blocks[edit.columns]
             new = edit.blocks if edit.blocks.ndim == 1 else edit.blocks[: len(target)]
             where = True if edit.where is None else edit.where[: len(target), None]
             np.copyto(target, new, where=where)
-        _check_range(blocks)
         self.means[place] = blocks[:, 0].copy()
         if place in self.edits:
             self.edited[place] = blocks.copy()
 
 
-def _check_range(blocks: Coefficients) -> None:
-    if blocks.max(initial=0) <= _MOST_AC and blocks.min(initial=0) >= -_MOST_AC:
-        return
-    means, others = blocks[:, 0], blocks[:, 1:]
-    if (
-        means.max() >= _MOST_DC
-        or means.min() < -_MOST_DC
-        or others.max() > _MOST_AC
-        or others.min() < -_MOST_AC
-    ):
-        raise NotTransformable("a coefficient is larger than any that 8-bit samples give")
+def _check(blocks: Coefficients, squares: npt.NDArray[np.float32]) -> None:
+    values = blocks.astype(np.float32)
+    np.square(values, out=values)
+    if (values @ squares).max(initial=0) > _MOST_ENERGY:
+        raise NotTransformable("a block is brighter or darker than any samples")
+    # With steps of two and more, that much energy leaves no coefficient too large.
+    if squares.min() < 4 and values.max(initial=0) > _MOST_AC**2:
+        means, others = blocks[:, 0], values[:, 1:]
+        if others.max() > _MOST_AC**2 or means.max() >= _MOST_DC or means.min() < -_MOST_DC:
+            raise NotTransformable("a coefficient is larger than any that 8-bit samples give")
 
 
 class _Reading:

@@ -1,38 +1,94 @@
-"""HEIC and AVIF containers: a new file around the coded primary picture, without decoding it.
+"""Boxes of HEIC and AVIF files: items, their properties and references, read and written.
 
-Boxes: ISO/IEC 14496-12 (base media file format) and 23008-12 (HEIF). What is kept is an allow-list: the
-primary item, the tiles it is made of, its alpha plane, and the properties that say how to show them. EXIF,
-XMP, thumbnails, depth maps, gain maps, second pictures, item names and free space are left behind.
+Boxes: ISO/IEC 14496-12 (base media file format) and 23008-12 (HEIF).
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ..errors import UnreadableImage
+from .coded import NotAccounted
 
-__all__ = ["NotUnderstood", "rebuild"]
+__all__ = ["Container", "Item", "Property", "Reference", "read", "top_level", "write"]
 
-_ALPHA_KINDS = (
-    b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\x00",
-    b"urn:mpeg:hevc:2015:auxid:1\x00",
-)
-_PROPERTIES = frozenset(
-    b"ispe pixi colr hvcC av1C irot imir clap pasp auxC a1op a1lx lsel clli mdcv lhvC tols oinf".split()
-)
-_ITEM_KINDS = frozenset(b"hvc1 av01 grid iden iovl".split())
+_Value = TypeVar("_Value")
+
 _TOP_LEVEL = frozenset(b"ftyp meta mdat moov moof free skip uuid".split())
-_REFERENCES = frozenset(b"dimg auxl prem".split())
 
 
-class NotUnderstood(Exception):
-    """The file has a structure that this module does not take apart."""
+@dataclass(frozen=True)
+class Property:
+    """One property of an item.
+
+    Attributes:
+        kind: name of its box.
+        body: what the box holds.
+        essential: whether a reader must understand it.
+    """
+
+    kind: bytes
+    body: bytes
+    essential: bool = False
 
 
-class _BeyondEnd(NotUnderstood):
-    """A box is longer than what holds it."""
+@dataclass(frozen=True)
+class Item:
+    """One item.
+
+    Attributes:
+        kind: four characters, as `hvc1` or `grid`.
+        properties: in the order in which they apply.
+        data: its bytes.
+        hidden: whether viewers leave it out of the list of pictures.
+    """
+
+    kind: bytes
+    properties: tuple[Property, ...]
+    data: bytes
+    hidden: bool = False
+
+    def bodies(self, kind: bytes) -> list[bytes]:
+        """Bodies of the properties of one kind."""
+        return [each.body for each in self.properties if each.kind == kind]
+
+    def body(self, kind: bytes) -> bytes | None:
+        """Body of the only property of a kind, if there is one.
+
+        Raises:
+            NotAccounted: there are several.
+        """
+        bodies = self.bodies(kind)
+        if len(bodies) > 1:
+            raise NotAccounted("a picture that has one property twice")
+        return bodies[0] if bodies else None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A typed reference from an item to others: `dimg` to tiles, `auxl` from an alpha plane."""
+
+    kind: bytes
+    source: int
+    targets: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Container:
+    """A file with pictures.
+
+    Attributes:
+        primary: number of the item to be shown.
+        items: by their numbers.
+        references: between them.
+    """
+
+    primary: int
+    items: dict[int, Item]
+    references: tuple[Reference, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,49 +102,51 @@ class _Extents:
     """Where an item's data lies: 0 in the file or 1 in the `idat` box, as offset and length of each piece."""
 
     method: int
-    pieces: list[tuple[int, int]]
+    pieces: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True)
-class _Meta:
-    """The parts of a `meta` box that matter."""
-
-    primary: int
-    kinds: dict[int, bytes]
-    references: list[tuple[bytes, int, list[int]]]
-    properties: list[_Box]
-    associations: dict[int, list[tuple[int, bool]]]
-    extents: dict[int, _Extents]
-    idat: bytes
+class _BeyondEnd(NotAccounted):
+    """A box is longer than what holds it."""
 
 
-def rebuild(data: bytes) -> bytes:
-    """A file that decodes to the same primary picture and holds nothing else.
+def read(data: bytes) -> Container:
+    """Items of a file, each once, with the data that lie in the file.
 
     Raises:
-        NotUnderstood: a sequence, or a structure that is not known.
+        NotAccounted: a sequence, or a structure that is not known or not unique.
         UnreadableImage: the file is cut off.
     """
     try:
-        return _rebuild(data)
+        return _read(data)
     except (struct.error, IndexError, KeyError, ValueError) as error:
-        raise NotUnderstood(str(error)) from error
+        raise NotAccounted(str(error)) from error
 
 
-def _rebuild(data: bytes) -> bytes:
+def _read(data: bytes) -> Container:
     top: dict[bytes, _Box] = {}
     try:
         for box in _boxes(data):
+            if box.kind in (b"ftyp", b"meta") and box.kind in top:
+                raise NotAccounted("a file with two headers")
             top.setdefault(box.kind, box)
     except _BeyondEnd as error:
-        # What is appended to a file need not be a box; what bears a box's name is cut off.
+        # Data appended to a file need not be boxes; a known name means that the box is cut off.
         if error.args[0] in _TOP_LEVEL:
             raise UnreadableImage("the picture is cut off") from error
-    if b"moov" in top:
-        raise NotUnderstood("a picture sequence")
-    meta = _read_meta(top[b"meta"].body)
-    coded = {item: _coded_data(meta.extents[item], data, meta.idat) for item in _kept_items(meta)}
-    return _write(top[b"ftyp"].body, meta, coded)
+    if b"moov" in top or b"moof" in top:
+        raise NotAccounted("a picture sequence")
+    return _read_meta(_unique(top[b"meta"].body[4:]), data)
+
+
+def top_level(data: bytes) -> set[bytes]:
+    """Names of the boxes that are not inside others, up to the first that does not fit."""
+    kinds = set()
+    try:
+        for box in _boxes(data):
+            kinds.add(box.kind)
+    except _BeyondEnd as error:
+        kinds.add(error.args[0])
+    return kinds
 
 
 def _boxes(data: bytes) -> Iterator[_Box]:
@@ -107,8 +165,14 @@ def _boxes(data: bytes) -> Iterator[_Box]:
         position += size
 
 
-def _box(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I4s", 8 + len(body), kind) + body
+def _unique(data: bytes) -> dict[bytes, bytes]:
+    """Bodies of boxes by their kinds. Decoders differ in which of two they take."""
+    parts: dict[bytes, bytes] = {}
+    for box in _boxes(data):
+        if box.kind in parts and box.kind not in (b"free", b"skip", b"uuid"):
+            raise NotAccounted("a file with one part twice")
+        parts[box.kind] = box.body
+    return parts
 
 
 class _Reader:
@@ -118,71 +182,84 @@ class _Reader:
         self._data = data
         self._position = 0
 
-    def int(self, size: int) -> int:
+    def u(self, size: int) -> int:
         if self._position + size > len(self._data):
             raise ValueError("a box is too short")
         value = int.from_bytes(self._data[self._position : self._position + size], "big")
         self._position += size
         return value
 
+    def version(self) -> int:
+        version = self.u(1)
+        self.u(3)
+        return version
+
     def rest(self) -> bytes:
         return self._data[self._position :]
 
 
-def _read_meta(body: bytes) -> _Meta:
-    parts = {box.kind: box.body for box in _boxes(body[4:])}
+def _read_meta(parts: dict[bytes, bytes], data: bytes) -> Container:
     pitm = _Reader(parts[b"pitm"])
-    primary = pitm.int(2 if _version(pitm) == 0 else 4)
-    iprp = {box.kind: box.body for box in _boxes(parts[b"iprp"])}
-    return _Meta(
-        primary,
-        dict(_item_kinds(parts[b"iinf"])),
-        list(_references(parts[b"iref"])) if b"iref" in parts else [],
-        list(_boxes(iprp[b"ipco"])),
-        dict(_associations(iprp[b"ipma"])),
-        dict(_item_data(parts[b"iloc"])),
-        parts.get(b"idat", b""),
-    )
+    primary = pitm.u(2 if pitm.version() == 0 else 4)
+    iprp = _unique(parts[b"iprp"])
+    properties = list(_boxes(iprp[b"ipco"]))
+    associations = _dict(_associations(iprp[b"ipma"]))
+    extents = _dict(_item_data(parts[b"iloc"]))
+    idat = parts.get(b"idat", b"")
+    items = {}
+    for number, (kind, hidden) in _dict(_item_kinds(parts[b"iinf"])).items():
+        mine = tuple(
+            Property(properties[index - 1].kind, properties[index - 1].body, essential)
+            for index, essential in associations.get(number, [])
+            if index
+        )
+        items[number] = Item(kind, mine, _coded_data(extents.get(number), data, idat), hidden)
+    references = tuple(_references(parts[b"iref"])) if b"iref" in parts else ()
+    return Container(primary, items, references)
 
 
-def _version(reader: _Reader) -> int:
-    version = reader.int(1)
-    reader.int(3)
-    return version
+def _dict(pairs: Iterator[tuple[int, _Value]]) -> dict[int, _Value]:
+    """The entry of each item. Decoders differ in which of two they take."""
+    found: dict[int, _Value] = {}
+    for number, value in pairs:
+        if number in found:
+            raise NotAccounted("a file with one item twice")
+        found[number] = value
+    return found
 
 
-def _item_kinds(body: bytes) -> Iterator[tuple[int, bytes]]:
+def _item_kinds(body: bytes) -> Iterator[tuple[int, tuple[bytes, bool]]]:
     reader = _Reader(body)
-    reader.int(2 if _version(reader) == 0 else 4)
+    reader.u(2 if reader.version() == 0 else 4)
     for box in _boxes(reader.rest()):
         item = _Reader(box.body)
-        version = _version(item)
+        version, hidden = item.u(1), item.u(3) & 1
         if version < 2:
-            raise NotUnderstood("an item of an old kind")
-        number = item.int(2 if version == 2 else 4)
-        if item.int(2):
-            raise NotUnderstood("a protected item")
-        yield number, item.int(4).to_bytes(4, "big")
+            raise NotAccounted("an item of an old kind")
+        number = item.u(2 if version == 2 else 4)
+        if item.u(2):
+            raise NotAccounted("a protected item")
+        yield number, (item.u(4).to_bytes(4, "big"), bool(hidden))
 
 
-def _references(body: bytes) -> Iterator[tuple[bytes, int, list[int]]]:
+def _references(body: bytes) -> Iterator[Reference]:
     head = _Reader(body)
-    size = 2 if _version(head) == 0 else 4
+    size = 2 if head.version() == 0 else 4
     for box in _boxes(head.rest()):
         reader = _Reader(box.body)
-        source = reader.int(size)
-        yield box.kind, source, [reader.int(size) for _ in range(reader.int(2))]
+        source = reader.u(size)
+        yield Reference(box.kind, source, tuple(reader.u(size) for _ in range(reader.u(2))))
 
 
 def _associations(body: bytes) -> Iterator[tuple[int, list[tuple[int, bool]]]]:
     reader = _Reader(body)
-    version = reader.int(1)
-    wide = reader.int(3) & 1
-    for _ in range(reader.int(4)):
-        item = reader.int(2 if version < 1 else 4)
+    version = reader.u(1)
+    wide = reader.u(3) & 1
+    for _ in range(reader.u(4)):
+        item = reader.u(2 if version < 1 else 4)
         pairs = []
-        for _ in range(reader.int(1)):
-            value = reader.int(2 if wide else 1)
+        for _ in range(reader.u(1)):
+            value = reader.u(2 if wide else 1)
             essential = 0x8000 if wide else 0x80
             pairs.append((value & (essential - 1), bool(value & essential)))
         yield item, pairs
@@ -190,90 +267,86 @@ def _associations(body: bytes) -> Iterator[tuple[int, list[tuple[int, bool]]]]:
 
 def _item_data(body: bytes) -> Iterator[tuple[int, _Extents]]:
     reader = _Reader(body)
-    version = _version(reader)
-    sizes = reader.int(2)
+    version = reader.version()
+    sizes = reader.u(2)
     offset_size, length_size, base_size, index_size = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
-    for _ in range(reader.int(2 if version < 2 else 4)):
-        item = reader.int(2 if version < 2 else 4)
-        method = reader.int(2) & 15 if version in (1, 2) else 0
-        reader.int(2)  # data reference; 0 is this file, and others do not occur in pictures
-        base = reader.int(base_size)
+    for _ in range(reader.u(2 if version < 2 else 4)):
+        item = reader.u(2 if version < 2 else 4)
+        method = reader.u(2) & 15 if version in (1, 2) else 0
+        reader.u(2)  # data reference; 0 is this file, and others do not occur in pictures
+        base = reader.u(base_size)
         pieces = []
-        for _ in range(reader.int(2)):
+        for _ in range(reader.u(2)):
             if version in (1, 2):
-                reader.int(index_size)
-            pieces.append((base + reader.int(offset_size), reader.int(length_size)))
-        yield item, _Extents(method, pieces)
+                reader.u(index_size)
+            pieces.append((base + reader.u(offset_size), reader.u(length_size)))
+        yield item, _Extents(method, tuple(pieces))
 
 
-def _coded_data(extents: _Extents, data: bytes, idat: bytes) -> bytes:
-    if extents.method not in (0, 1):
-        raise NotUnderstood("an item that is stored inside another")
+def _coded_data(extents: _Extents | None, data: bytes, idat: bytes) -> bytes:
+    """An item's bytes; none where they do not lie in the file, which the item's reader will miss."""
+    if extents is None or extents.method not in (0, 1):
+        return b""
     source = (data, idat)[extents.method]
     if any(not length or offset + length > len(source) for offset, length in extents.pieces):
-        raise NotUnderstood("an item that reaches beyond the file")
+        return b""
+    if sum(length for _, length in extents.pieces) > len(source):
+        raise NotAccounted("an item that holds some bytes twice")
     return b"".join(source[offset : offset + length] for offset, length in extents.pieces)
 
 
-def _kept_items(meta: _Meta) -> list[int]:
-    """The primary item, its alpha plane and premultiplication mark, and the tiles of both."""
-    kept = [meta.primary]
-    for kind, source, targets in meta.references:
-        if kind == b"auxl" and meta.primary in targets and _is_alpha(meta, source):
-            kept.append(source)
-    for item in kept:  # grows while it is walked: tiles of tiles
-        for kind, source, targets in meta.references:
-            if kind == b"dimg" and source == item:
-                kept.extend(target for target in targets if target not in kept)
-    if any(meta.kinds.get(item) not in _ITEM_KINDS for item in kept):
-        raise NotUnderstood("a picture made of an unknown kind of item")
-    return sorted(kept)
+def write(container: Container, brands: Sequence[bytes]) -> bytes:
+    """A file with these items and nothing else.
+
+    Args:
+        container: numbers below 65536.
+        brands: the major one first, then all that the file is compatible with.
+    """
+    head = _box(b"ftyp", brands[0] + bytes(4) + b"".join(brands[1:]))
+    length = len(_write_meta(container, 0))
+    meta = _write_meta(container, len(head) + length + 8)
+    return head + meta + _box(b"mdat", b"".join(item.data for item in container.items.values()))
 
 
-def _is_alpha(meta: _Meta, item: int) -> bool:
-    boxes = [meta.properties[index - 1] for index, _ in meta.associations.get(item, []) if index]
-    return any(box.kind == b"auxC" and box.body[4:].startswith(_ALPHA_KINDS) for box in boxes)
+def _box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(body), kind) + body
 
 
-def _write(ftyp: bytes, meta: _Meta, coded: dict[int, bytes]) -> bytes:
-    head = _box(b"ftyp", ftyp)
-    length = len(_write_meta(meta, coded, 0))
-    return head + _write_meta(meta, coded, len(head) + length + 8) + _box(b"mdat", b"".join(coded.values()))
-
-
-def _write_meta(meta: _Meta, coded: dict[int, bytes], offset: int) -> bytes:
+def _write_meta(container: Container, offset: int) -> bytes:
     """The `meta` box, as long for any `offset` of the first coded byte in the file."""
-    infe = [_box(b"infe", struct.pack(">IIH4sB", 3 << 24, item, 0, meta.kinds[item], 0)) for item in coded]
-    references = [
-        (kind, source, kept)
-        for kind, source, targets in meta.references
-        if kind in _REFERENCES and source in coded and (kept := [item for item in targets if item in coded])
+    infe = [
+        _box(b"infe", struct.pack(">IHH4sB", 2 << 24 | item.hidden, number, 0, item.kind, 0))
+        for number, item in container.items.items()
     ]
-    used = sorted({index for item in coded for index, _ in meta.associations.get(item, []) if index})
-    used = [index for index in used if meta.properties[index - 1].kind in _PROPERTIES]
-    number = {index: new for new, index in enumerate(used, 1)}
-    ipma = struct.pack(">II", 1 << 24 | 1, len(coded))
-    iloc = struct.pack(">IHI", 2 << 24, 0x4400, len(coded))
-    for item, data in coded.items():
-        pairs = [pair for pair in meta.associations.get(item, []) if pair[0] in number]
-        if len(pairs) < sum(essential for _, essential in meta.associations.get(item, [])):
-            raise NotUnderstood("a picture with an unknown property that must be understood")
-        ipma += struct.pack(">IB", item, len(pairs))
-        for index, essential in pairs:
-            ipma += struct.pack(">H", number[index] | (0x8000 if essential else 0))
-        iloc += struct.pack(">IHHHII", item, 0, 0, 1, offset, len(data))
-        offset += len(data)
     iref = b"".join(
-        _box(kind, struct.pack(f">IH{len(kept)}I", source, len(kept), *kept))
-        for kind, source, kept in references
+        _box(
+            each.kind,
+            struct.pack(f">{2 + len(each.targets)}H", each.source, len(each.targets), *each.targets),
+        )
+        for each in container.references
     )
-    ipco = b"".join(_box(meta.properties[index - 1].kind, meta.properties[index - 1].body) for index in used)
+    iloc = struct.pack(">IHH", 0, 0x4400, len(container.items))
+    for number, item in container.items.items():
+        iloc += struct.pack(">HHHII", number, 0, 1, offset, len(item.data))
+        offset += len(item.data)
     parts = [
         _box(b"hdlr", struct.pack(">II4s12xB", 0, 0, b"pict", 0)),
-        _box(b"pitm", struct.pack(">II", 1 << 24, meta.primary)),
-        _box(b"iinf", struct.pack(">II", 1 << 24, len(infe)) + b"".join(infe)),
-        _box(b"iref", struct.pack(">I", 1 << 24) + iref) if iref else b"",
-        _box(b"iprp", _box(b"ipco", ipco) + _box(b"ipma", ipma)),
+        _box(b"pitm", struct.pack(">IH", 0, container.primary)),
         _box(b"iloc", iloc),
+        _box(b"iinf", struct.pack(">IH", 0, len(infe)) + b"".join(infe)),
+        _box(b"iref", struct.pack(">I", 0) + iref) if iref else b"",
+        _write_properties(container),
     ]
     return _box(b"meta", struct.pack(">I", 0) + b"".join(parts))
+
+
+def _write_properties(container: Container) -> bytes:
+    boxes = [_box(each.kind, each.body) for item in container.items.values() for each in item.properties]
+    number = {box: index for index, box in enumerate(dict.fromkeys(boxes), 1)}
+    ipma = struct.pack(">II", 1, len(container.items))
+    for item_number, item in container.items.items():
+        ipma += struct.pack(">HB", item_number, len(item.properties))
+        for each in item.properties:
+            index = number[_box(each.kind, each.body)]
+            ipma += struct.pack(">H", index | (0x8000 if each.essential else 0))
+    return _box(b"iprp", _box(b"ipco", b"".join(number)) + _box(b"ipma", ipma))

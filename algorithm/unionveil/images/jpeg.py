@@ -19,7 +19,7 @@ from PIL import Image
 
 from ..errors import ImageTooLarge
 from ..formats import ImageFormat
-from .coefficients import Edit, NotTransformable, load
+from .coefficients import Coding, Edit, NotTransformable, load
 from .icc import clean_profile, profile_cicp
 from .jpeg_blocks import Grid, edits
 from .jpeg_markers import Jpeg, Model, head, parse, with_head
@@ -42,6 +42,10 @@ __all__ = ["Codec", "read"]
 _MOST_PROGRESSIVE_PIXELS = 50_000_000
 """libjpeg holds all coefficients of a progressive file: above this, pixels are encoded baseline."""
 
+_MOST_COEFFICIENTS = 500_000_000
+"""A transform holds all coefficients, in a gigabyte: 330 megapixels of 4:2:0, 125 of CMYK. Above this, pixels
+are encoded."""
+
 _COLOURS = {
     Model.GREY: Colour.GREY,
     Model.YCC: Colour.RGB,
@@ -57,15 +61,7 @@ class Codec(Protocol):
     def decode(self, data: bytes, size_wh: tuple[int, int], colour: Colour) -> Pixels:
         """See `TurboJpeg.decode`."""
 
-    def rewrite(
-        self,
-        data: bytes,
-        edits: Sequence[Edit],
-        *,
-        orientation: int,
-        progressive: bool,
-        standard_tables: bool,
-    ) -> bytes:
+    def rewrite(self, data: bytes, edits: Sequence[Edit], coding: Coding) -> bytes:
         """See `TurboJpeg.rewrite`."""
 
 
@@ -129,13 +125,18 @@ class _Writer:
             return Written(self._encoded(), Encoding.PIXELS)
 
     def _rewritten(self, patches: Sequence[Patch]) -> bytes:
-        return self.codec.rewrite(
-            self.jpeg.data,
-            list(edits(self.frame.pixels, patches, Grid.of(self.jpeg))),
-            orientation=self.jpeg.orientation,
-            progressive=self.jpeg.progressive,
-            standard_tables=self.jpeg.standard_tables,
+        grid = Grid.of(self.jpeg)
+        if not self.jpeg.whole:
+            raise NotTransformable("decoders show more than its coefficients")
+        if grid.coefficients > _MOST_COEFFICIENTS:
+            raise NotTransformable("its coefficients take too much memory")
+        coding = Coding(
+            self.jpeg.orientation,
+            self.jpeg.progressive,
+            self.jpeg.standard_tables,
+            tuple(part.table for part in grid.components),
         )
+        return self.codec.rewrite(self.jpeg.data, list(edits(self.frame.pixels, patches, grid)), coding)
 
     def _headed(self, data: bytes, model: Model) -> bytes:
         start = head(
@@ -166,10 +167,10 @@ class _Writer:
 
 
 def _tables(jpeg: Jpeg) -> list[list[int]]:
-    """Of luma and chroma. Turned pixels have turned blocks, so their tables are turned with them."""
+    """Of luma and chroma, in 8 bits; turned where the pixels are, whose blocks are turned with them."""
     first, second = jpeg.components[0].table, jpeg.components[min(1, len(jpeg.components) - 1)].table
     swapped = swaps_axes(jpeg.orientation)
-    return [(table.T if swapped else table).ravel().tolist() for table in (first, second)]
+    return [np.minimum(table.T if swapped else table, 255).ravel().tolist() for table in (first, second)]
 
 
 def _subsampling(jpeg: Jpeg) -> str:

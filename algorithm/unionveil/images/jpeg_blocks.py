@@ -77,6 +77,14 @@ class Grid:
         across, down = self.most
         return _SIDE * across, _SIDE * down
 
+    @property
+    def coefficients(self) -> int:
+        """Number of coefficients of all components, give or take the last blocks."""
+        (width, height), (across, down) = self.size_wh, self.most
+        return sum(width * height * part.horizontal * part.vertical for part in self.components) // (
+            across * down
+        )
+
     def aligned(self, patch: Patch) -> _Box:
         """The coded units that a patch touches, in units.
 

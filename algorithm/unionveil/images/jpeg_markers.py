@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ..errors import UnreadableImage, UnsupportedImage
 from .orientation import read_density, read_orientation
 
-__all__ = ["Component", "Jpeg", "Model", "head", "parse", "with_head"]
+__all__ = ["Component", "Jpeg", "Model", "has_standard_tables", "head", "parse", "with_head"]
 
 _SOI, _EOI, _SOS, _DQT, _DHT, _DRI, _DAC, _DNL = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD, 0xCC, 0xDC
 _DHP, _EXP, _COM = 0xDE, 0xDF, 0xFE
@@ -30,6 +30,9 @@ _DAMAGED = "the JPEG is damaged: "
 
 _MOST_SCANS = 100
 """Encoders write about ten; files with thousands exist only to burn time."""
+
+_UNSENT = 16
+"""Stands for the missing bits of a coefficient that no scan brings; a scan leaves at most 13 to others."""
 
 # fmt: off
 _ZIGZAG = np.array([  # T.81, figure A.6: position in the file -> position in the 8x8 block
@@ -56,13 +59,13 @@ _STANDARD_TABLES = frozenset(bytes.fromhex(table) for table in (  # T.81, K.3: c
 
 
 class Model(Enum):
-    """What the components are; the value is the marker that makes every reader take them for that."""
+    """What the components are."""
 
-    GREY = "JFIF grey"
-    YCC = "JFIF"
-    RGB = "Adobe 0, 3"
-    CMYK = "Adobe 0, 4"
-    YCCK = "Adobe 2, 4"
+    GREY = "luma"
+    YCC = "luma and chroma"
+    RGB = "red, green, blue"
+    CMYK = "inks"
+    YCCK = "inks, the coloured ones as luma and chroma"
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ class Jpeg:
         model: what the components are.
         adobe: whether Adobe's segment is there, which says which polarity CMYK has.
         progressive: whether the scans are progressive.
+        whole: whether the scans bring every coefficient. Decoders guess those that a progressive file leaves
+            out, so its coefficients alone are not what viewers show.
         standard_tables: whether all scans use the Huffman tables of T.81, K.3.
         orientation: of the first EXIF segment, 1 to 8.
         density_xy: pixels per metre as stored, of the JFIF segment or else the first EXIF segment.
@@ -104,6 +109,7 @@ class Jpeg:
     model: Model
     adobe: bool
     progressive: bool
+    whole: bool
     standard_tables: bool
     orientation: int
     density_xy: tuple[float, float] | None
@@ -112,16 +118,20 @@ class Jpeg:
 
 @dataclass
 class _Frame:
-    """The frame header, and what the scans have brought so far."""
+    """The frame header, and what the scans have brought so far.
+
+    Attributes:
+        tables: quantisation table of each component that has had a scan, as it was at the first one.
+        missing_bits: of each such component, how many low bits each of its 64 coefficients lacks.
+    """
 
     marker: int
     size_wh: tuple[int, int]
     ids: bytes
     sampling: list[tuple[int, int]]
     table_numbers: list[int]
-    tables: dict[int, npt.NDArray[np.int32]] = field(
-        default_factory=dict
-    )  # by component, from its first scan
+    tables: dict[int, npt.NDArray[np.int32]] = field(default_factory=dict)
+    missing_bits: dict[int, list[int]] = field(default_factory=dict)
 
     @property
     def progressive(self) -> bool:
@@ -201,6 +211,8 @@ class _Parser:
         limits = body[-3:] if frame.progressive else b"\x00\x3f\x00"
         for place in places:
             self._begin(frame, place, limits[0] == 0)
+            first, last, low = limits[0], limits[1] + 1, limits[2] & 15
+            frame.missing_bits[place][first:last] = [low] * (last - first)
         if frame.marker in _ARITHMETIC_SOF or not self._standard(body):
             self.standard_tables = False
         parts = b"".join(
@@ -217,6 +229,7 @@ class _Parser:
         if table is None or not first:
             raise UnreadableImage(f"{_DAMAGED}a scan lacks what should stand in front of it")
         frame.tables[place] = table
+        frame.missing_bits[place] = [_UNSENT] * 64
 
     def _standard(self, body: bytes) -> bool:
         """Whether a scan's tables are the standard ones; missing ones are those, as in Motion JPEG."""
@@ -261,7 +274,8 @@ def parse(data: bytes) -> Jpeg:
     frame = parser.frame
     if frame is None:
         raise UnreadableImage(f"{_DAMAGED}it does not say how large it is")
-    if len(frame.tables) < len(frame.ids):
+    missing = {bits for coefficients in frame.missing_bits.values() for bits in coefficients}
+    if len(frame.tables) < len(frame.ids) or missing - {0, _UNSENT}:
         raise UnreadableImage("the JPEG is cut off: a part of its picture is missing")
     exif = parser.exif or b""
     model = parser.model(frame.ids)
@@ -273,6 +287,7 @@ def parse(data: bytes) -> Jpeg:
         model,
         adobe,
         frame.progressive,
+        _UNSENT not in missing,
         parser.standard_tables,
         read_orientation(exif),
         _jfif_density(parser.jfif) or read_density(exif),
@@ -449,3 +464,24 @@ def with_head(data: bytes, new: bytes) -> bytes:
     while _APP0 <= data[position + 1] <= _APP15 or data[position + 1] == _COM:
         position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
     return new + data[position:]
+
+
+def has_standard_tables(data: bytes) -> bool:
+    """Whether a sequential file brings the Huffman tables of T.81, K.3, for its first scan.
+
+    Args:
+        data: a whole file that an encoder wrote.
+    """
+    position = 2
+    tables: dict[int, bytes] = {}
+    while (marker := data[position + 1]) != _SOS:
+        end = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+        if marker == _DHT:
+            tables |= dict(_huffman(data[position + 4 : end]))
+        elif marker in _SOF and marker not in (0xC0, 0xC1):
+            return False
+        position = end
+    components = data[position + 4]
+    scan = data[position + 5 : position + 5 + 2 * components]
+    used = {kind | number for pair in scan[1::2] for kind, number in ((0, pair >> 4), (16, pair & 15))}
+    return all(tables.get(name) in _STANDARD_TABLES for name in used)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import ImageError, UnreadableImage
 from ..formats import ImageFormat, sniff
-from . import bmp, gif, heif, jpeg, png, tiff, webp
+from . import avif, bmp, gif, heif, jpeg, png, tiff, webp
 from .picture import Picture
 
 __all__ = ["decode"]
@@ -16,8 +16,8 @@ _READERS = {
     ImageFormat.TIFF: tiff.read,
     ImageFormat.BMP: bmp.read,
     ImageFormat.GIF: gif.read,
-    ImageFormat.HEIC: heif.read_heic,
-    ImageFormat.AVIF: heif.read_avif,
+    ImageFormat.HEIC: heif.read,
+    ImageFormat.AVIF: avif.read,
 }
 
 

@@ -1,65 +1,122 @@
-"""WebP, still and animated: chunks kept by allow-list.
+"""WebP, still and animated.
 
-Container: RFC 9649, section 2.
+Lossless pictures are encoded anew. A lossy one keeps its coded data, cut to what its decoder needs, in a new
+container. Container: RFC 9649, section 2.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
-from ..errors import UnreadableImage
+import numpy as np
+from PIL import Image
+
+from ..errors import UnreadableImage, UnsupportedImage
 from ..formats import ImageFormat
+from . import vp8
+from .icc import clean_profile
+from .lossy import faithful, lossy_writer
 from .orientation import read_orientation
-from .picture import Frame, Picture, Rendering, writer
+from .picture import Frame, Picture, Pixels, Rendering
 from .pillow import check_size, opened, read_frames, save_frames, to_image
 
 __all__ = ["read"]
 
-_PIXELS = frozenset({b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ICCP"})
 _ICC_FLAG, _ALPHA_FLAG, _ANIMATION_FLAG = 0x20, 0x10, 0x02
+_KEEP_CANVAS, _OVERWRITE = 0x00, 0x02
+"""Disposal and blending of frames: none, and none."""
 
-_QUALITY = 90
-"""libwebp's quality for lossy outputs: a file does not say which it was written with."""
+_MOST_SIDE = 16383
+"""Pixels of a side of a coded picture. The canvas of an animation may be larger."""
+
+_SETTINGS = (90, 95, 98, 100, None)
+"""Quality of lossy outputs, the next where one does not look like its picture (`lossy.py`); None is without
+loss."""
+
+
+@dataclass(frozen=True)
+class _Coded:
+    """One coded picture: the body of its `VP8 ` or `VP8L` chunk, and that of its `ALPH` chunk."""
+
+    data: bytes
+    lossless: bool
+    alpha: bytes | None = None
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A frame of an animation: where it lies, how long it is shown, and its blending and disposal."""
+
+    x: int
+    y: int
+    size_wh: tuple[int, int]
+    duration_ms: int
+    flags: int
+    coded: _Coded
+
+
+@dataclass(frozen=True)
+class _File:
+    """The content of a WebP: one still picture, or the frames of an animation."""
+
+    frames: tuple[_Placed, ...]
+    canvas_wh: tuple[int, int]
+    animated: bool = False
+    loop: int = 0
+    icc: bytes | None = None
+    has_alpha: bool = False
 
 
 def read(data: bytes, max_pixels: float) -> Picture:
     """Decodes a WebP; see `images.decode`."""
+    try:
+        file, orientation = _read_file(data)
+    except struct.error as error:
+        raise UnreadableImage("the WebP is damaged: one of its parts is too short") from error
+    if max(file.canvas_wh) > _MOST_SIDE:
+        raise UnsupportedImage(f"an animated WebP of more than {_MOST_SIDE} pixels a side is not handled")
+    frames = _decode(_write_file(file), max_pixels, orientation)
+    lossless = all(frame.coded.lossless for frame in file.frames)
+    encode = partial(_encode, file=file, lossless=lossless, max_pixels=max_pixels)
+    keep = (
+        partial(_shortened, file, frames, max_pixels) if orientation == 1 and not lossless else lambda: None
+    )
+    return Picture(ImageFormat.WEBP, frames, lossy_writer(frames, encode, keep), Rendering(file.icc))
+
+
+def _decode(data: bytes, max_pixels: float, orientation: int = 1) -> tuple[Frame, ...]:
+    with opened(data, "WEBP") as image:
+        check_size(image.size, getattr(image, "n_frames", 1), max_pixels)
+        return read_frames(image, orientation=orientation)
+
+
+def _read_file(data: bytes) -> tuple[_File, int]:
+    """Takes a file apart; gives the orientation beside it. Of parts that may stand once, the first counts."""
     (size,) = struct.unpack_from("<I", data, 4)
     if size + 8 > len(data):
         raise UnreadableImage("the WebP is cut off")
-    kept = []
-    kinds: set[bytes] = set()
-    frames = 0
-    orientation = 1
-    for kind, body in _chunks(data[12 : size + 8]):
-        if kind == b"VP8X" and len(body) >= 10:
-            flags = body[0] & (_ICC_FLAG | _ALPHA_FLAG | _ANIMATION_FLAG)
-            kept.append(_chunk(kind, bytes([flags, 0, 0, 0]) + body[4:10]))
-        elif kind == b"ANMF" and len(body) >= 16:
-            inner = [(name, part) for name, part in _chunks(body[16:]) if name in _PIXELS]
-            kinds.update(name for name, _ in inner)
-            frames += 1
-            kept.append(_chunk(kind, body[:16] + b"".join(_chunk(name, part) for name, part in inner)))
-        elif kind in _PIXELS:
-            kinds.add(kind)
-            kept.append(_chunk(kind, body))
-        elif kind == b"EXIF":
-            orientation = read_orientation(body)
-    inside = b"WEBP" + b"".join(kept)
-    clean = b"RIFF" + struct.pack("<I", len(inside)) + inside
-    with opened(clean, "WEBP") as image:
-        check_size(image.size, max(frames, 1), max_pixels)
-        decoded = read_frames(image, orientation=orientation)
-        loop, icc = int(image.info.get("loop", 0)), image.info.get("icc_profile")
-    encode = partial(_encode, lossless=b"VP8 " not in kinds, loop=loop, icc=icc)
-    return Picture(
-        ImageFormat.WEBP,
-        decoded,
-        writer(decoded, encode, clean if orientation == 1 else None),
-        Rendering(icc),
-    )
+    chunks = list(_chunks(data[12 : size + 8]))
+    parts = dict(reversed(chunks))
+    orientation = read_orientation(parts.get(b"EXIF", b""))
+    icc = clean_profile(parts[b"ICCP"], 3) if b"ICCP" in parts else None
+    extended = parts.get(b"VP8X")
+    flags = extended[0] if extended else 0
+    has_alpha = bool(flags & _ALPHA_FLAG)
+    if flags & _ANIMATION_FLAG and extended:
+        canvas_wh = _u24(extended, 4) + 1, _u24(extended, 7) + 1
+        placed = tuple(_read_placed(body) for kind, body in chunks if kind == b"ANMF")
+        (loop,) = struct.unpack_from("<4xH", parts.get(b"ANIM", bytes(6)))
+        if placed:
+            return _File(placed, canvas_wh, True, loop, icc, has_alpha), orientation
+    coded = _read_coded(chunks)
+    size_wh = _size(coded)
+    if extended and size_wh != (_u24(extended, 4) + 1, _u24(extended, 7) + 1):
+        raise UnreadableImage("the WebP is damaged: it names two sizes")
+    still = _Placed(0, 0, size_wh, 0, 0, coded)
+    return _File((still,), size_wh, icc=icc, has_alpha=has_alpha and coded.lossless), orientation
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -72,26 +129,166 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         position += 8 + length + length % 2
 
 
+def _u24(data: bytes, offset: int) -> int:
+    if offset + 3 > len(data):
+        raise UnreadableImage("the WebP is damaged: one of its parts is too short")
+    return int.from_bytes(data[offset : offset + 3], "little")
+
+
+def _read_placed(body: bytes) -> _Placed:
+    x, y, width, height, duration = (_u24(body, offset) for offset in range(0, 15, 3))
+    if len(body) < 16:
+        raise UnreadableImage("the WebP is damaged: a frame is too short")
+    coded = _read_coded(list(_chunks(body[16:])))
+    return _Placed(2 * x, 2 * y, (width + 1, height + 1), duration, body[15] & 3, coded)
+
+
+def _read_coded(chunks: Sequence[tuple[bytes, bytes]]) -> _Coded:
+    """The first picture among chunks; an alpha plane counts before it."""
+    alpha = None
+    for kind, body in chunks:
+        if kind == b"ALPH" and alpha is None:
+            alpha = body
+        elif kind in (b"VP8 ", b"VP8L"):
+            lossless = kind == b"VP8L"
+            return _Coded(body, lossless, None if lossless else alpha)
+    raise UnreadableImage("the WebP holds no picture")
+
+
+def _size(coded: _Coded) -> tuple[int, int]:
+    """Width and height that the coded data name (RFC 6386, 9.1; RFC 9649, 3.4)."""
+    if not coded.lossless:
+        width, height = struct.unpack_from("<6xHH", coded.data)
+        return width & 0x3FFF, height & 0x3FFF
+    (bits,) = struct.unpack_from("<xI", coded.data)
+    return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+
+
+def _write_file(file: _File) -> bytes:
+    if file.animated:
+        body = _chunk(b"ANIM", struct.pack("<IH", 0, file.loop)) + b"".join(map(_write_placed, file.frames))
+    else:
+        body = _write_coded(file.frames[0].coded)
+    alpha = file.has_alpha or any(frame.coded.alpha is not None for frame in file.frames)
+    flags = alpha * _ALPHA_FLAG | bool(file.icc) * _ICC_FLAG | file.animated * _ANIMATION_FLAG
+    if flags and not (flags == _ALPHA_FLAG and file.frames[0].coded.lossless):
+        head = bytes([flags, 0, 0, 0]) + b"".join((side - 1).to_bytes(3, "little") for side in file.canvas_wh)
+        body = _chunk(b"VP8X", head) + (_chunk(b"ICCP", file.icc) if file.icc else b"") + body
+    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
+
+
+def _write_placed(frame: _Placed) -> bytes:
+    numbers = frame.x // 2, frame.y // 2, frame.size_wh[0] - 1, frame.size_wh[1] - 1, frame.duration_ms
+    head = b"".join(number.to_bytes(3, "little") for number in numbers) + bytes([frame.flags])
+    return _chunk(b"ANMF", head + _write_coded(frame.coded))
+
+
+def _write_coded(coded: _Coded) -> bytes:
+    alpha = b"" if coded.alpha is None else _chunk(b"ALPH", coded.alpha)
+    return alpha + _chunk(b"VP8L" if coded.lossless else b"VP8 ", coded.data)
+
+
 def _chunk(kind: bytes, body: bytes) -> bytes:
     return kind + struct.pack("<I", len(body)) + body + b"\x00" * (len(body) % 2)
 
 
-def _encode(frames: tuple[Frame, ...], *, lossless: bool, loop: int, icc: bytes | None) -> bytes:
-    """Encodes a WebP.
+def _shortened(file: _File, frames: Sequence[Frame], max_pixels: float) -> bytes | None:
+    """A file with lossy coded data cut to what their decoder needs, or None where some cannot be kept.
 
-    Args:
-        frames: of 8 bits.
-        lossless: whether every frame of the input was.
-        loop: repetitions of an animation, 0 for ever.
-        icc: colour profile.
+    Frames of animations may not be transparent: what lies below their alpha was not seen.
     """
-    return save_frames(
-        [to_image(frame) for frame in frames],
-        [round(frame.duration_ms) for frame in frames],
-        "WEBP",
-        lossless=lossless,
-        quality=_QUALITY,
-        exact=True,  # colours under transparent pixels stay as they are
-        icc_profile=icc or b"",
-        loop=loop,
+    coded = [frame.coded for frame in file.frames]
+    if any(each.lossless or (file.animated and each.alpha is not None) for each in coded):
+        return None
+    alpha = None if coded[0].alpha is None else _coded_alpha(frames[0])
+    try:
+        kept = [replace(each, data=_shortest(each.data, max_pixels), alpha=alpha) for each in coded]
+    except ValueError:
+        return None
+    placed = [replace(frame, coded=each) for frame, each in zip(file.frames, kept, strict=True)]
+    clean = _write_file(replace(file, frames=tuple(placed)))
+    again = _decode(clean, max_pixels)
+    same = len(again) == len(frames) and all(
+        np.array_equal(one.pixels, other.pixels) for one, other in zip(again, frames, strict=True)
     )
+    return clean if same else None
+
+
+def _shortest(data: bytes, max_pixels: float) -> bytes:
+    """The body of a `VP8 ` chunk, cut; raises `ValueError` where it cannot be taken apart."""
+    whole = vp8.read(data)
+    pixels = _decode_alone(whole, max_pixels)
+
+    def same(frame: vp8.KeyFrame) -> bool:
+        try:
+            return np.array_equal(_decode_alone(frame, max_pixels), pixels)
+        except Exception:  # the decoder's own errors: the data end too early
+            return False
+
+    return vp8.write(vp8.shortest(whole, same))
+
+
+def _decode_alone(frame: vp8.KeyFrame, max_pixels: float) -> Pixels:
+    placed = _Placed(0, 0, frame.size_wh, 0, 0, _Coded(vp8.write(frame), False))
+    return _decode(_write_file(_File((placed,), frame.size_wh)), max_pixels)[0].pixels
+
+
+def _coded_alpha(frame: Frame) -> bytes | None:
+    """The body of an `ALPH` chunk with the opacity of a frame, without loss; None for an opaque one."""
+    pixels = np.zeros((*frame.pixels.shape[:2], 4), np.uint8)
+    pixels[..., 3] = frame.pixels[..., -1]
+    data = save_frames([Image.fromarray(pixels)], [0], "WEBP", quality=0, method=0)
+    return _read_file(data)[0].frames[0].coded.alpha
+
+
+def _encode(frames: tuple[Frame, ...], file: _File, lossless: bool, max_pixels: float) -> bytes:
+    """Encodes a WebP of 8 bits."""
+    settings = (None,) if lossless else _SETTINGS
+
+    def encode(quality: int | None) -> bytes:
+        return _encode_once(frames, file, quality)
+
+    return faithful(frames, encode, lambda data: _decode(data, max_pixels), settings)
+
+
+def _encode_once(frames: tuple[Frame, ...], file: _File, quality: int | None) -> bytes:
+    """Encodes each frame where it differs from the one before; without loss if `quality` is None."""
+    placed = []
+    previous = None
+    for frame in frames:
+        x, y, width, height = _changed(previous, frame.pixels)
+        part = Frame(frame.pixels[y : y + height, x : x + width], frame.colour)
+        coded = _encode_part(part, quality)
+        flags = _KEEP_CANVAS | _OVERWRITE
+        placed.append(_Placed(x, y, (width, height), round(frame.duration_ms), flags, coded))
+        previous = frame.pixels
+    has_alpha = any(frame.colour.has_alpha for frame in frames)
+    animated = len(frames) > 1
+    return _write_file(
+        replace(
+            file,
+            frames=tuple(placed),
+            canvas_wh=frames[0].size_wh,
+            animated=animated,
+            has_alpha=has_alpha,
+        )
+    )
+
+
+def _changed(before: Pixels | None, after: Pixels) -> tuple[int, int, int, int]:
+    """Left, top, width and height of what differs; left and top are even, as WebP has them."""
+    if before is None:
+        return 0, 0, after.shape[1], after.shape[0]
+    differs = np.any(before != after, axis=2)
+    columns, rows = np.flatnonzero(differs.any(axis=0)), np.flatnonzero(differs.any(axis=1))
+    if not len(columns):
+        return 0, 0, 1, 1
+    x, y = int(columns[0]) & ~1, int(rows[0]) & ~1
+    return x, y, int(columns[-1]) + 1 - x, int(rows[-1]) + 1 - y
+
+
+def _encode_part(frame: Frame, quality: int | None) -> _Coded:
+    options = {"lossless": True} if quality is None else {"quality": quality}
+    # Colours under transparent pixels stay as they are.
+    data = save_frames([to_image(frame)], [0], "WEBP", exact=True, **options)
+    return _read_file(data)[0].frames[0].coded

@@ -169,10 +169,10 @@ class TrustedAlgorithm(_Part):
 
 
 class Compute(_Part):
-    """Who may compute on a data set."""
+    """Which algorithms may compute on a data set in paid jobs."""
 
     allow_raw_algorithm: bool
-    allow_network_access: bool
+    allow_network_access: bool = Field(description="Read by older providers; nodes go by the environment.")
     publisher_trusted_algorithm_publishers: list[str]
     publisher_trusted_algorithms: list[TrustedAlgorithm]
 

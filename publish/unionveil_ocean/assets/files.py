@@ -145,10 +145,23 @@ def _consumer_parameter(parameter: Parameter) -> ConsumerParameter:
     options = [{choice: choice.replace("_", " ").capitalize()} for choice in parameter.choices]
     return ConsumerParameter(
         name=parameter.name,
-        type=parameter.kind if parameter.kind in ("select", "text") else "number",
+        type=_form_type(parameter),
         label=parameter.name.replace("_", " ").capitalize(),
         required=False,
         description=description,
         default=parameter.default,
         options=stringify(options) if options else None,
     )
+
+
+def _form_type(parameter: Parameter) -> Literal["text", "number", "select"]:
+    """The type of a form's field.
+
+    A number without a default is a text: portals fill a number's field with `Number("")`, which is 0, while
+    a text stays empty.
+    """
+    match parameter.kind:
+        case "select" | "text":
+            return parameter.kind
+        case _:
+            return "number" if parameter.default else "text"

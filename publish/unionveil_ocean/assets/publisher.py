@@ -13,6 +13,7 @@ A new version does all but the first. Nothing is signed before everything that c
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -21,15 +22,23 @@ from ..chain.connection import DISCARD, Call, Chain, Contract, TxReceipt, event_
 from ..chain.journal import Journal
 from ..errors import ChainError, InvalidDDO, SettingError
 from ..jsjson import JsonObject
+from ..node.answers import indexed_transaction
 from ..node.protocol import Node
 from .asset import Asset
 from .ddo import DDO, Payload, Place, now, parse_ddo
-from .pricing import FixedRate, creation_call
+from .pricing import creation_call
+from .versions import Versions, compose_inputs, create_inputs, file_inputs, update_prefix
 
 State = Literal["active", "deprecated", "revoked"]
 
 STATES: Mapping[State, int] = {"active": 0, "deprecated": 2, "revoked": 3}
 """States of an asset's metadata (ocean-contracts, ERC721Template; ocean-node, MetadataStates)."""
+
+_ENCRYPTED = 2
+"""Flag of `setMetaData` for an encrypted DDO (ocean-node, MetadataEventProcessor)."""
+
+_ECIES_BYTES = 65 + 16 + 16
+"""An encrypted DDO is longer by an ephemeral public key, nonce and tag (npm eciesjs, which nodes use)."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,7 @@ class Plan:
         draft: its DDO, with stand-ins for what the steps will make.
         place: where the asset is; None before it is created.
         prefix: of the names of the steps.
-        is_done: whether the journal has all steps of an update: it would change nothing.
+        is_done: whether the journal has all steps: it would change nothing.
     """
 
     asset: Asset
@@ -100,16 +109,24 @@ class Publisher:
     def plan(self, asset: Asset, published: DDO | None = None) -> Plan:
         """Composes and checks a new asset, or a new version of one; signs nothing.
 
+        The node must be able to read the files: what it cannot is sold, and fails every job.
+
         Args:
             asset: what is published; an update ignores its price, the chain keeps the old one.
             published: the version before; None publishes a new asset.
 
         Raises:
             InvalidDDO: names every broken rule.
-            SettingError: an asset of another type or chain was published before.
+            SettingError: an asset of another type or chain was published before, or the node cannot read a
+                file.
+            JournalError: the journal holds a version that was signed with other settings.
         """
         if published is None:
-            return Plan(asset, asset.draft(self.chain.chain_id, self.node.url))
+            self._versions.check_new(asset)
+            is_done = self.journal.result("index") is not None
+            draft = asset.draft(self.chain.chain_id, self.node.url)
+            self._check_files(asset, is_done=is_done)
+            return Plan(asset, draft, is_done=is_done)
         if published.metadata.type != asset.metadata.type:
             raise SettingError(
                 f"{published.id} is of type {published.metadata.type}; it cannot become another"
@@ -123,15 +140,16 @@ class Publisher:
         service = published.service()
         place = Place(published.nft_address, service.datatoken_address, service.id, self._exchange_id())
         draft = dated.draft(self.chain.chain_id, self.node.url, place)
-        number = self._next_number("update", "index")
+        number = self._versions.open_update(asset, published.nft_address)
         is_done = self._is_current(asset, published, number)
-        return Plan(asset, draft, place, _update_prefix(number - is_done), is_done)
+        self._check_files(asset, is_done=is_done)
+        return Plan(asset, draft, place, update_prefix(number - is_done), is_done)
 
     def publish(self, plan: Plan) -> Publication:
         """Carries out a plan, as far as it is not done."""
         place = plan.place or self._create(plan.asset)
         files = self._encrypt_files(plan, place)
-        name, inputs = f"{plan.prefix}compose", self._compose_inputs(plan.asset, files)
+        name, inputs = f"{plan.prefix}compose", compose_inputs(plan.asset, files, self.node.url)
         composed = self.journal.done(name, inputs)
         if composed is not None:
             ddo = parse_ddo(composed["ddo"])
@@ -149,11 +167,13 @@ class Publisher:
         Args:
             published: the version before.
             revised: the new one; its time of update is set here.
-        """
-        prefix = f"revision {self._next_number('revision', 'index')}: "
 
-        name = f"{prefix}compose"
+        Raises:
+            JournalError: another revision is signed and in no block yet.
+        """
         inputs = {"published": published.as_dict(), "revised": revised.as_dict()}
+        prefix = f"revision {self._versions.open_revision(inputs)}: "
+        name = f"{prefix}compose"
         composed = self.journal.done(name, inputs)
         if composed is not None:
             ddo = parse_ddo(composed["ddo"])
@@ -163,12 +183,14 @@ class Publisher:
         return self._write(ddo, prefix, self._exchange_id())
 
     def revision_gas(self, revised: DDO) -> int:
-        """Gas that `revise` needs.
+        """Gas that `revise` needs; a hidden DDO is estimated with random bytes of the same length.
 
         Raises:
             TransactionFailed: the account may not change this asset.
         """
-        call = metadata_call(self.chain, revised.nft_address, self.node.url, revised.payload())
+        length = len(revised.to_json().encode()) + _ECIES_BYTES
+        payload = revised.payload("0x" + secrets.token_hex(length) if self.encrypt else None)
+        call = metadata_call(self.chain, revised.nft_address, self.node.url, payload)
         return self.chain.estimate_gas(call, action="set metadata")
 
     def change_state(self, nft: str, state: State) -> str | None:
@@ -185,7 +207,7 @@ class Publisher:
             TransactionFailed: the account may not change it.
         """
         template = self.chain.contract("ERC721Template", nft)
-        name = f"state {self._next_number('state', 'set')}: set"
+        name = f"state {self._versions.open_state()}: set"
         if name not in self.journal.steps and template.functions.metaDataState().call() == STATES[state]:
             return None
         self.journal.transact(
@@ -197,18 +219,25 @@ class Publisher:
         )
         return self.journal.steps[name].tx_hash
 
+    def _check_files(self, asset: Asset, *, is_done: bool) -> None:
+        """Lets the node read the files. Their addresses are secret, and named by number only."""
+        for number, file in enumerate(() if is_done else asset.files, 1):
+            if not self.node.can_read(file):
+                raise SettingError(
+                    f"the node at {self.node.url} cannot read file {number} of this asset: it is empty or "
+                    "out of the node's reach; nothing was signed; check its address (--file-url, or files in "
+                    "the metadata)"
+                )
+
     # -- the steps -------------------------------------------------------------------------------------
 
     def _create(self, asset: Asset) -> Place:
         name, pricing = asset.token_name, asset.pricing
-        terms = {"name": name, "symbol": asset.symbol}
-        if isinstance(pricing, FixedRate):
-            terms |= {"rate": str(pricing.rate_wei), "token": pricing.token}
         if self.journal.result("create") is None:
             self.report("creating the data NFT and its datatoken")
         made = self.journal.transact(
             "create",
-            terms,
+            create_inputs(asset),
             lambda: creation_call(self.chain, name, asset.symbol, pricing),
             lambda receipt: created(self.chain, receipt),
             self._report_sent,
@@ -218,7 +247,7 @@ class Publisher:
         )
 
     def _encrypt_files(self, plan: Plan, place: Place) -> str:
-        name, inputs = f"{plan.prefix}encrypt files", self._file_inputs(plan.asset, place.nft)
+        name, inputs = f"{plan.prefix}encrypt files", file_inputs(plan.asset, place.nft, self.node.url)
         done = self.journal.done(name, inputs)
         if done is None:
             self.report("encrypting the addresses of the files")
@@ -287,44 +316,25 @@ class Publisher:
 
     # -- the journal -----------------------------------------------------------------------------------
 
+    @property
+    def _versions(self) -> Versions:
+        return Versions(self.journal, self.node.url, self.encrypt)
+
     def _is_current(self, asset: Asset, published: DDO, number: int) -> bool:
         """Whether the journal's last version is this asset and is still published."""
-        journal = self.journal
-        begun = any(name.startswith(_update_prefix(number)) for name in journal.steps)
-        last = _update_prefix(number - 1)
-        files, indexed = journal.result(f"{last}encrypt files"), journal.result(f"{last}index")
-        if begun or files is None or indexed is None:
+        begun = any(name.startswith(update_prefix(number)) for name in self.journal.steps)
+        last = update_prefix(number - 1)
+        indexed = self.journal.result(f"{last}index")
+        if begun or indexed is None:
             return False
-        return (
-            journal.done(f"{last}encrypt files", self._file_inputs(asset, published.nft_address)) is not None
-            and journal.done(f"{last}compose", self._compose_inputs(asset, files["files"])) is not None
-            and (f"{last}encrypt ddo" in journal.steps) == self.encrypt
-            and parse_ddo(indexed["ddo"]) == published
-        )
-
-    def _next_number(self, kind: str, last_step: str) -> int:
-        """The number of the version that is unfinished, or of a new one."""
-        number = 1
-        while self.journal.result(f"{kind} {number}: {last_step}") is not None:
-            number += 1
-        return number
-
-    def _file_inputs(self, asset: Asset, nft: str) -> JsonObject:
-        return {"files": [dict(file) for file in asset.files], "nft": nft, "node": self.node.url}
-
-    def _compose_inputs(self, asset: Asset, files: str) -> JsonObject:
-        return {"asset": asset.digest(), "files": files, "node": self.node.url}
+        is_same = not self._versions.differences(asset, last, published.nft_address)
+        return is_same and parse_ddo(indexed["ddo"]) == published
 
     def _exchange_id(self) -> str | None:
         return (self.journal.result("create") or {}).get("exchange_id")
 
     def _report_sent(self, tx_hash: str) -> None:
         self.report(f"sent {self.chain.network.transaction_link(tx_hash) or tx_hash}")
-
-
-def _update_prefix(number: int) -> str:
-    """Of the names of an update's steps; empty for those of the publication itself."""
-    return f"update {number}: " if number else ""
 
 
 def metadata_call(chain: Chain, nft: str, node_url: str, payload: Payload) -> Call:
@@ -348,15 +358,40 @@ def created(chain: Chain, receipt: TxReceipt) -> JsonObject:
     }
 
 
+def is_hidden(chain: Chain, served: JsonObject) -> bool:
+    """Whether the version of an asset that a node serves is encrypted on the chain.
+
+    Args:
+        chain: that the asset is on.
+        served: the DDO, with what the node added to it.
+
+    Raises:
+        ChainError: the node names no transaction, or the chain does not have it.
+    """
+    tx_hash, nft = indexed_transaction(served), served.get("nftAddress")
+    receipt = chain.receipt(tx_hash) if tx_hash else None
+    if receipt is None or not isinstance(nft, str):
+        raise ChainError(f"the transaction that published {served.get('id')} cannot be found")
+    flags = bytes(_metadata_arguments(chain.contract("ERC721Template", nft), receipt)["flags"])
+    return bool(int.from_bytes(flags, "big") & _ENCRYPTED)
+
+
 def _metadata_event(template: Contract, receipt: TxReceipt) -> JsonObject:
-    """The data and hash that the transaction wrote, from whichever of the two events it emitted."""
+    """The data and hash that the transaction wrote."""
+    arguments = _metadata_arguments(template, receipt)
+    return {
+        "data": "0x" + bytes(arguments["data"]).hex(),
+        "hash": "0x" + bytes(arguments["metaDataHash"]).hex(),
+    }
+
+
+def _metadata_arguments(template: Contract, receipt: TxReceipt) -> Mapping[str, bytes]:
+    """Arguments of whichever of the two events the transaction emitted."""
     for name in ("MetadataCreated", "MetadataUpdated"):
         for event in template.events[name]().process_receipt(receipt, errors=DISCARD):
-            arguments = event["args"]
-            return {
-                "data": "0x" + bytes(arguments["data"]).hex(),
-                "hash": "0x" + bytes(arguments["metaDataHash"]).hex(),
-            }
+            if event["address"] == template.address:
+                arguments: Mapping[str, bytes] = event["args"]
+                return arguments
     raise ChainError("the transaction wrote no metadata; is this a data NFT of Ocean's?")
 
 

@@ -78,7 +78,7 @@ def read_trusted(node: Node, dids: Sequence[str], file: Path | None = None) -> l
 
 
 def closed_compute(trusted: Sequence[TrustedAlgorithm]) -> Compute:
-    """A compute service for exactly these algorithms: no other code, no network.
+    """A compute service that runs exactly these algorithms in paid jobs; see `exposure` for the others.
 
     Raises:
         SettingError: there is none; a node would then refuse every job, and older providers allow any.

@@ -84,14 +84,26 @@ class Journal:
         path: of the file; it is made when the first step is written.
         chain: the chain and account of the publication.
         on_step: gets the name of each step that is signed, sent or done; tests interrupt here.
+        anew: begin with no steps; the file of the earlier run is renamed when the first step is written.
+        report: gets a line when a file is renamed.
 
     Raises:
         JournalError: on entering: another run holds it, it cannot be read, or it belongs to another account.
     """
 
-    def __init__(self, path: Path, chain: Chain, on_step: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        chain: Chain,
+        on_step: Callable[[str], None] | None = None,
+        *,
+        anew: bool = False,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.path = path
         self.chain = chain
+        self._anew = anew
+        self._report = report
         self._on_step = on_step or (lambda _: None)
         self._content = _Content(chain_id=chain.chain_id, account=chain.address)
         self._lock: int | None = None
@@ -128,7 +140,7 @@ class Journal:
             self._lock = None
 
     def _read(self) -> None:
-        if not self.path.exists():
+        if self._anew or not self.path.exists():
             return
         try:
             content = _Content.model_validate_json(self.path.read_bytes())
@@ -159,6 +171,11 @@ class Journal:
         """What a step made of these inputs, None if it is not done with them."""
         step = self._content.steps.get(name)
         return step.result if step is not None and step.inputs == digest_of(inputs) else None
+
+    def is_of(self, name: str, inputs: object) -> bool:
+        """Whether a step was not begun, or with these inputs."""
+        step = self._content.steps.get(name)
+        return step is None or step.inputs == digest_of(inputs)
 
     def record(self, name: str, inputs: object, result: JsonObject) -> JsonObject:
         """Writes down a step that signed no transaction.
@@ -300,6 +317,9 @@ class Journal:
         text = self._content.model_dump_json(indent=1, exclude_none=True)
         part = self.path.with_suffix(".part")
         try:
+            if self._anew and self.path.exists():
+                self._report(f"note: the journal of the earlier run is now {move_away(self.path)}")
+            self._anew = False
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(text)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MissingExtra, SettingError
+from .escrows import RELEASED_ESCROWS
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Addresses:
         fixed_rate: FixedRateExchange, which sells datatokens.
         dispenser: Dispenser, which gives datatokens away.
         ocean: OCEAN, an ERC-20 token.
-        escrow: Escrow, which holds payments for compute.
+        escrow: Escrow, which holds payments for compute; see `Network.escrows`.
         router: FactoryRouter, which knows the approved contracts and fees.
         fee_collector: the community's fee collector.
     """
@@ -53,6 +54,7 @@ class Network:
         explorer_url: block explorer, without a slash at the end.
         min_tip_wei: smallest priority fee that the network's validators take.
         is_live: False for an embedded chain, whose assets are gone when the program ends.
+        released_escrows: checksum addresses of Ocean's escrows, of all releases that had one on this chain.
     """
 
     name: str
@@ -63,6 +65,13 @@ class Network:
     explorer_url: str | None = None
     min_tip_wei: int = 0
     is_live: bool = True
+    released_escrows: tuple[str, ...] = ()
+
+    @property
+    def escrows(self) -> tuple[str, ...]:
+        """All escrows through which a node may be paid, the one of the installed contracts first."""
+        own = (self.addresses.escrow,) if self.addresses.escrow else ()
+        return (*own, *(one for one in self.released_escrows if one not in own))
 
     def transaction_link(self, tx_hash: str) -> str | None:
         """Where to look at a transaction."""
@@ -196,4 +205,5 @@ def _network(name: str, entry: Mapping[str, Any]) -> Network:
         rpc_url=services.rpc_url,
         explorer_url=services.explorer_url,
         min_tip_wei=services.min_tip_wei,
+        released_escrows=RELEASED_ESCROWS.get(chain_id, ()),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 from pydantic import ValidationError
@@ -13,15 +14,40 @@ from ..assets.asset import Asset, credentials_of
 from ..assets.ddo import DDO, parse_ddo
 from ..assets.files import AlgorithmFile, UrlFile, read_metadata
 from ..assets.pricing import Free, pricing_of
-from ..assets.publisher import STATES, Plan, Publication, Publisher, State
-from ..chain.journal import move_away, read_result
-from ..errors import SettingError
+from ..assets.publisher import STATES, Plan, Publication, Publisher, State, is_hidden
+from ..chain.journal import read_result
+from ..errors import ChainError, SettingError
 from ..sandbox.rehearsal import rehearse
 from .options import CHECKOUT, option
 from .report import confirm_plan, print_json, show_publication
 from .session import EMBEDDED, STAND_IN_URL, Session, SessionOptions, say
 
 _STAND_IN_CHECKSUM = "sha256:" + "0" * 64
+
+
+def hiding_option() -> Any:
+    """A field for whether the DDO is hidden on the chain; None is as it was published before."""
+    return option(
+        "--encrypt-ddo/--plain-ddo",
+        help="Hide the DDO on the chain: only the node reads it.  [default: as before; a new one is plain]",
+    )
+
+
+def hides(session: Session, did: str, wanted: bool | None) -> bool:
+    """Whether another version of an asset is hidden: as the option says, or else as the last version.
+
+    Raises:
+        SettingError: it cannot be found out.
+    """
+    if wanted is not None:
+        return wanted
+    try:
+        return is_hidden(session.chain, session.node.ddo(did) or {})
+    except ChainError as error:
+        raise SettingError(
+            f"whether {did} was published hidden cannot be found out ({error}); "
+            "say --encrypt-ddo or --plain-ddo"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -38,10 +64,16 @@ class AssetOptions:
         "--base-token", metavar="ADDRESS", help="ERC-20 of the price.  [default: OCEAN]"
     )
     allow: tuple[str, ...] = option(
-        "--allow", multiple=True, metavar="ADDRESS", help="Only these wallets may order."
+        "--allow",
+        multiple=True,
+        metavar="ADDRESS",
+        help="Only these wallets may order; a node with a policy server ignores it.",
     )
     deny: tuple[str, ...] = option(
-        "--deny", multiple=True, metavar="ADDRESS", help="These wallets may not order."
+        "--deny",
+        multiple=True,
+        metavar="ADDRESS",
+        help="These wallets may not order; a node with a policy server ignores it.",
     )
     timeout: int = option(
         "--timeout",
@@ -49,9 +81,7 @@ class AssetOptions:
         default=0,
         help="Seconds that an order is valid; 0: for ever.",
     )
-    encrypt_ddo: bool = option(
-        "--encrypt-ddo", is_flag=True, help="Hide the DDO on the chain; only the node then reads it."
-    )
+    encrypt_ddo: bool | None = hiding_option()
     update: bool = option("--update", is_flag=True, help="Publish a new version of the same asset.")
     state: State | None = option(
         "--state", type=click.Choice(list(STATES)), help="Only change the state of the asset."
@@ -151,19 +181,21 @@ def publish(session: Session, kind: str, asset: Asset, options: AssetOptions) ->
     """
     name = options.did or asset.metadata.name
     path = session.journal_path(kind, name)
-    if options.new and path.exists():
-        say(f"note: the journal of the earlier publication is now {move_away(path)}")
-    with session.journal(kind, name) as journal:
-        publisher = Publisher(journal, session.node, options.encrypt_ddo, say, options.index_seconds)
+    with session.journal(kind, name, anew=options.new) as journal:
         before = published_ddo(session, path, options.did) if options.update else None
+        if before is not None:
+            encrypt = hides(session, before.id, options.encrypt_ddo)
+        else:
+            encrypt = "encrypt ddo" in journal.steps if options.encrypt_ddo is None else options.encrypt_ddo
+        publisher = Publisher(journal, session.node, encrypt, say, options.index_seconds)
         plan = publisher.plan(asset, before)
-        if plan.is_done:
-            say("nothing has changed since the last version; nothing is published")
-        elif before is None and journal.result("index") is not None:
+        if plan.is_done and before is None:
             say("this was published already; --update publishes a new version, --new another asset")
+        elif plan.is_done:
+            say("nothing has changed since the last version; nothing is published")
         else:
             action = "update" if options.update else "resume" if journal.steps else "publish"
-            _confirm(session, action, plan, encrypt=options.encrypt_ddo)
+            _confirm(session, action, plan, encrypt=encrypt)
         done = publisher.publish(plan)
     if options.as_json:
         print_json(done)

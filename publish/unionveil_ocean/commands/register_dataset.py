@@ -9,6 +9,7 @@ import click
 
 from ..assets.asset import Asset
 from ..assets.ddo import Compute
+from ..assets.exposure import exposure_of
 from ..assets.files import DatasetFile, read_metadata
 from ..assets.pricing import Free
 from ..assets.trust import closed_compute, read_trusted
@@ -38,6 +39,11 @@ class DatasetOptions:
         type=FILE,
         help="The algorithm's file as you reviewed it; the node must see the very same bytes.",
     )
+    accepts_open_free: bool = option(
+        "--anybody-may-read-originals",
+        is_flag=True,
+        help="Register although the node runs any code on the photos for everybody, in free jobs.",
+    )
 
 
 @click.command("register_dataset", context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,9 +56,12 @@ def register_dataset(where: SessionOptions, own: DatasetOptions, options: AssetO
     options.check(where)
     described = read_metadata(own.metadata, DatasetFile)
     with open_session(where) as session:
+        if options.state == "active":
+            _check_exposure(session, own)
         if options.state:
             set_state(session, "dataset", described.name, options.state, options.did)
             return
+        _check_exposure(session, own)
         compute = _compute(session, described.name, own, options)
         bare = Asset(described.metadata(), (), "compute", Free(), compute=compute, symbol="UVDATA")
         asset = with_options(session, bare, described.files, _STAND_IN_DATA, options)
@@ -61,6 +70,15 @@ def register_dataset(where: SessionOptions, own: DatasetOptions, options: AssetO
                 "a node hands only the first file of a data set to a job; put the photos into one archive"
             )
         publish(session, "dataset", asset, options)
+
+
+def _check_exposure(session: Session, own: DatasetOptions) -> None:
+    """Asks the node that will hold the key to the files how it lets code at them."""
+    exposure = exposure_of(session.node.environments())
+    if not own.accepts_open_free:
+        exposure.refuse_open(session.node.url)
+    for warning in exposure.warnings():
+        say(f"warning: {warning}")
 
 
 def _compute(session: Session, name: str, own: DatasetOptions, options: AssetOptions) -> Compute | None:

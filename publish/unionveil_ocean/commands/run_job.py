@@ -13,11 +13,12 @@ import click
 
 from unionveil.job import config_of
 
-from ..chain.journal import digest_of, move_away
+from ..chain.journal import digest_of
 from ..errors import SettingError
 from ..jobs.buyer import Assets, Buyer, ComputePlan, find_assets, follow
 from ..jobs.collect import Collected, Collector
 from ..jobs.environments import JobRequest
+from ..jobs.folder import ResultsFolder
 from ..jobs.orders import OrderBook
 from ..node.answers import Environment, Job
 from .options import FOLDER, option, takes
@@ -33,7 +34,9 @@ class JobOptions:
     datasets: tuple[str, ...] = option(
         "--dataset", multiple=True, metavar="DID", help="What it runs on; may be repeated."
     )
-    output: Path | None = option("-o", "--output", type=FOLDER, help="Folder for the results.")
+    output: Path | None = option(
+        "-o", "--output", type=FOLDER, help="Folder for the results of this one job."
+    )
     settings: tuple[str, ...] = option(
         "--set",
         multiple=True,
@@ -111,25 +114,24 @@ def run_job(where: SessionOptions, options: JobOptions) -> None:
             return
         if options.output is None:
             raise SettingError("say where the results go: -o FOLDER")
+        output = ResultsFolder(options.output)
         if options.job_id:
-            _finish(session, options.job_id, options.output, as_json=options.as_json)
+            _finish(session, options.job_id, output, as_json=options.as_json)
         else:
-            _run(session, request, options.output, options)
+            _run(session, request, output, options)
 
 
-def _run(session: Session, request: JobRequest, output: Path, options: JobOptions) -> None:
+def _run(session: Session, request: JobRequest, output: ResultsFolder, options: JobOptions) -> None:
     if options.algorithm is None or not options.datasets:
         raise SettingError("name what runs and on what: --algorithm DID --dataset DID")
     what = [session.node.url, options.algorithm, list(options.datasets), dict(request.parameters)]
     how = [request.environment, request.mode, request.token, request.seconds, dict(request.resources)]
     name = digest_of([what, how])[:16]
-    path = session.journal_path("job", name)
-    if options.new and path.exists():
-        _say(f"note: the journal of the earlier job is now {move_away(path)}")
-    with session.journal("job", name) as journal:
+    with session.journal("job", name, anew=options.new) as journal:
         book = OrderBook(session.journal_dir / "orders.jsonl")
         buyer = Buyer(journal, session.node, book, _say, session.pause)
         job_id = buyer.find_started()
+        output.check(job_id)
         if job_id is not None:
             _say(f"job {job_id} was started already; --new starts another one")
         else:
@@ -163,7 +165,8 @@ def _check_known(assets: Assets, request: JobRequest) -> None:
         )
 
 
-def _finish(session: Session, job_id: str, output: Path, *, as_json: bool) -> None:
+def _finish(session: Session, job_id: str, output: ResultsFolder, *, as_json: bool) -> None:
+    output.check(job_id)
     with _progress() as show:
         job = follow(session.node, session.chain.address, job_id, show, session.pause)
     collector = Collector(session.node, session.chain.account, job_id, output, _say)

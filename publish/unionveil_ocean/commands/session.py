@@ -112,9 +112,9 @@ class Session:
         slug = "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")[:60]
         return self.journal_dir / str(self.chain.chain_id) / self.chain.address / f"{kind}-{slug}.json"
 
-    def journal(self, kind: str, name: str) -> Journal:
-        """The journal at `journal_path`, to be entered."""
-        return Journal(self.journal_path(kind, name), self.chain)
+    def journal(self, kind: str, name: str, *, anew: bool = False) -> Journal:
+        """The journal at `journal_path`, to be entered; `anew` sets that of an earlier run aside."""
+        return Journal(self.journal_path(kind, name), self.chain, anew=anew, report=say)
 
     def confirm(self, question: str) -> None:
         """Asks before anything is signed; a script says --yes.
@@ -146,7 +146,7 @@ def open_session(options: SessionOptions) -> Iterator[Session]:
         options.keystore, lambda: str(click.prompt("Keystore password", hide_input=True, err=True))
     )
     chain = connect(network, options.rpc_url, account, options.policy)
-    with NodeClient(options.node_url) as node:
+    with NodeClient(options.node_url, report=say) as node:
         yield Session(chain, node, options.journal_dir or default_folder(), options.yes)
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from ..assets.ddo import TrustedAlgorithm
+from ..assets.exposure import exposure_of
 from ..assets.publisher import Publisher
 from ..assets.trust import compute_service, misfits, read_trusted, served_ddo, with_trust
 from ..errors import SettingError
 from ..node.client import NodeClient
 from .options import FILE, takes
+from .publishing import hides, hiding_option
 from .report import confirm_plan, show_publication
 from .session import EMBEDDED, Session, SessionOptions, open_session, run_command, say
 
@@ -20,9 +23,16 @@ _did = click.argument("dataset", metavar="DATASET_DID")
 _algorithms = click.argument("algorithms", nargs=-1, required=True, metavar="ALGORITHM_DID...")
 
 
+@dataclass(frozen=True)
+class ChangeOptions:
+    """How a data set is published again."""
+
+    encrypt_ddo: bool | None = hiding_option()
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def trust() -> None:
-    """Adds or removes the algorithms that a data set trusts, and says what no longer fits."""
+    """Adds or removes the algorithms that a data set trusts, and names those that no longer fit."""
 
 
 @trust.command()
@@ -31,8 +41,11 @@ def trust() -> None:
     "--node-url", envvar="NODE_URL", show_envvar=True, required=True, metavar="URL", help="Ocean node."
 )
 def check(dataset: str, node_url: str) -> int:
-    """Compares every trusted algorithm with what it is now; exit code 1 if one no longer fits."""
-    with NodeClient(node_url) as node:
+    """Compares every trusted algorithm with what it is now; exit code 1 if one no longer fits.
+
+    Warns where the node lets other code at the data set.
+    """
+    with NodeClient(node_url, report=say) as node:
         _, compute = compute_service(served_ddo(node, dataset))
         bad = False
         for entry in compute.publisher_trusted_algorithms:
@@ -41,6 +54,8 @@ def check(dataset: str, node_url: str) -> int:
             click.echo(f"{entry.did}: {'; '.join(problems) or 'fits'}")
         for publisher in compute.publisher_trusted_algorithm_publishers:
             click.echo(f"every algorithm of data NFT {publisher}: trusted whatever it is")
+        for warning in exposure_of(node.environments()).warnings():
+            say(f"warning: {warning}")
     if bad:
         say("trust it again as it is now: python publish/trust.py add DATASET_DID ALGORITHM_DID")
     return 1 if bad else 0
@@ -54,25 +69,29 @@ def check(dataset: str, node_url: str) -> int:
     type=FILE,
     help="The algorithm's file as you reviewed it; the node must see the very same bytes.",
 )
-@takes(where=SessionOptions)
+@takes(change=ChangeOptions, where=SessionOptions)
 def add(
-    where: SessionOptions, dataset: str, algorithms: tuple[str, ...], algorithm_file: Path | None
+    where: SessionOptions,
+    change: ChangeOptions,
+    dataset: str,
+    algorithms: tuple[str, ...],
+    algorithm_file: Path | None,
 ) -> None:
     """Trusts algorithms as they are now; an earlier entry of the same DID is replaced."""
     _check_network(where)
     with open_session(where) as session:
-        _change(session, dataset, add=read_trusted(session.node, algorithms, algorithm_file))
+        _change(session, dataset, change, add=read_trusted(session.node, algorithms, algorithm_file))
 
 
 @trust.command()
 @_did
 @_algorithms
-@takes(where=SessionOptions)
-def remove(where: SessionOptions, dataset: str, algorithms: tuple[str, ...]) -> None:
+@takes(change=ChangeOptions, where=SessionOptions)
+def remove(where: SessionOptions, change: ChangeOptions, dataset: str, algorithms: tuple[str, ...]) -> None:
     """Stops trusting algorithms."""
     _check_network(where)
     with open_session(where) as session:
-        _change(session, dataset, remove=algorithms)
+        _change(session, dataset, change, remove=algorithms)
 
 
 def _check_network(where: SessionOptions) -> None:
@@ -81,7 +100,11 @@ def _check_network(where: SessionOptions) -> None:
 
 
 def _change(
-    session: Session, dataset: str, add: Sequence[TrustedAlgorithm] = (), remove: Sequence[str] = ()
+    session: Session,
+    dataset: str,
+    options: ChangeOptions,
+    add: Sequence[TrustedAlgorithm] = (),
+    remove: Sequence[str] = (),
 ) -> None:
     before = served_ddo(session.node, dataset)
     after, changes = with_trust(before, add, remove)
@@ -90,8 +113,10 @@ def _change(
     if after == before:
         click.echo("nothing to change")
         return
+    encrypt = hides(session, dataset, options.encrypt_ddo)
+    say(f"the DDO will be {'hidden' if encrypt else 'readable by everybody'} on the chain")
     with session.journal("trust", dataset) as journal:
-        publisher = Publisher(journal, session.node, report=say)
+        publisher = Publisher(journal, session.node, encrypt, say)
         gas = {"set metadata": publisher.revision_gas(after)}
         confirm_plan(session, f"trust: {after.metadata.name}", gas, after)
         show_publication(publisher.revise(before, after), session.chain.network)

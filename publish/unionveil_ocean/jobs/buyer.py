@@ -23,6 +23,7 @@ from ..errors import JobFailed, NodeError, OrderError, SettingError
 from ..jsjson import JsonObject
 from ..money import Amount, total
 from ..node.answers import Job
+from ..node.polling import EAGER_SECONDS, poll_pauses
 from ..node.protocol import Node
 from .environments import JobRequest, Placement, choose_environment
 from .escrow import EscrowPlan, pay_in, plan_escrow
@@ -31,7 +32,6 @@ from .orders import OrderBook, OrderPlan, carry_out, order_step, plan_order
 MARK = "unionveil"
 """Key of the job's metadata under which a run finds its own job again."""
 
-_POLL_SECONDS = 2.0
 _LOOK_AGAIN = 3
 
 
@@ -177,12 +177,13 @@ class Buyer:
         Raises:
             UntrustedAlgorithm: a data set does not let the algorithm in.
             SettingError: no environment fits.
-            OrderError: an asset cannot be ordered, or the node asks for something odd.
+            OrderError: an asset cannot be ordered or read, or the node asks for something odd.
             InsufficientFunds: the account lacks a token.
             NodeError: the node refuses.
         """
         chain = self.journal.chain
         check_trust(self.node, assets.algorithm, assets.datasets)
+        self._check_files(assets)
         placement = choose_environment(self.node.environments(), request, chain.chain_id)
         plan = ComputePlan(assets, placement, request)
         if placement.token is None:
@@ -206,6 +207,15 @@ class Buyer:
         plan = replace(plan, orders=orders, escrow=plan_escrow(chain, answer.payment, consumer))
         check_funds(chain, plan.costs)
         return plan
+
+    def _check_files(self, assets: Assets) -> None:
+        """Lets the node read the files of the data sets; `check_trust` has read the algorithm's."""
+        for role, ddo, service in assets.used[1:]:
+            if not self.node.can_read({"did": ddo.id, "serviceId": service.id}):
+                raise OrderError(
+                    f"the node cannot read the files of the {role} {ddo.id}: they are empty or out of its "
+                    "reach; nothing was signed; ask the publisher"
+                )
 
     def _earlier_orders(self, assets: Assets, consumer: str) -> dict[str, str]:
         """Transactions by DID: of this job, or of earlier ones."""
@@ -293,7 +303,7 @@ class Buyer:
                 raise
             # The answer is lost, the job may run.
             for _ in range(_LOOK_AGAIN):
-                self.pause(_POLL_SECONDS)
+                self.pause(EAGER_SECONDS)
                 found = self._marked(mark)
                 if found is not None:
                     return found
@@ -320,7 +330,7 @@ def follow(
     show: Callable[[Job], None],
     pause: Callable[[float], None] = time.sleep,
 ) -> Job:
-    """Asks for the job's state until it is over.
+    """Asks for the job's state until it is over, as often as `poll_pauses` says.
 
     Args:
         node: runs it.
@@ -337,7 +347,7 @@ def follow(
         NodeError: no answer.
     """
     late = 0
-    while True:
+    for pause_seconds in poll_pauses():
         jobs = node.jobs(consumer, job_id)
         if len(jobs) != 1:
             raise JobFailed(job_id, "the node does not know it, or it belongs to another account")
@@ -348,4 +358,5 @@ def follow(
             late += 1
             if job.has_failed or late > _LOOK_AGAIN or any(one.type == "algorithmLog" for one in job.results):
                 return job
-        pause(_POLL_SECONDS)
+        pause(EAGER_SECONDS if late else pause_seconds)
+    raise AssertionError("the pauses never end")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +18,12 @@ from unionveil.verify import verify
 from ..errors import JobFailed
 from ..node.answers import Job, JobResult
 from ..node.protocol import Node
+from .folder import ResultsFolder
 from .logs import log_text
 
 _MOST_LOG_BYTES = 64 << 20
 _SPARE_BYTES = 64 << 20
+_SHOWN_CHARACTERS = 300
 
 _EXIT_CODES = (0, 1)
 """Of UnionVeil's job when it ran to its end; 1 says that some inputs were rejected."""
@@ -50,14 +52,14 @@ class Collector:
         node: ran the job.
         account: its owner.
         job_id: of the job.
-        folder: gets `outputs/` and `logs/`.
+        folder: gets `outputs/` and `logs/`; claimed for this job.
         report: gets a line for each thing that happens.
     """
 
     node: Node
     account: LocalAccount
     job_id: str
-    folder: Path
+    folder: ResultsFolder
     report: Callable[[str], None] = lambda _: None
 
     def collect(self, job: Job) -> Collected:
@@ -67,24 +69,25 @@ class Collector:
             job: its last state.
 
         Raises:
-            JobFailed: there are no outputs; with the last line of the algorithm's log.
+            JobFailed: there are no outputs; with the last line of the log.
             ResultsError: the outputs are not what the manifest says; they are not kept.
-            OutputError: the folder cannot be written, holds other outputs, or the disk is too small.
+            OutputError: the folder cannot be written, is another job's, or the disk is too small.
             NodeError: the node refuses, or breaks off.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self.folder, prefix=".unionveil-") as place:
+            self.folder.claim(self.job_id)
+            with tempfile.TemporaryDirectory(dir=self.folder.path, prefix=".unionveil-") as place:
                 return self._collect(job, Path(place))
         except OSError as error:
             why = error.strerror or type(error).__name__
-            raise OutputError(f"the results cannot be written into {self.folder}: {why}") from error
+            raise OutputError(f"the results cannot be written into {self.folder.path}: {why}") from error
 
     def _collect(self, job: Job, place: Path) -> Collected:
-        logs, last_line = self._fetch_logs(job, place)
-        outputs = self.folder / "outputs"
+        logs, last_lines = self._fetch_logs(job, place)
+        last_line = last_lines.get("algorithm", "")
+        outputs = self.folder.outputs
         archive = next((result for result in job.results if result.type == "output"), None)
-        reason = _failure(job, last_line)
+        reason = _failure(job, last_lines)
         if reason or archive is None:
             raise JobFailed(self.job_id, reason or "the node has no outputs of it")
         if outputs.exists():
@@ -98,28 +101,28 @@ class Collector:
         (place / "outputs").replace(outputs)
         return Collected(manifest, outputs, logs)
 
-    def _fetch_logs(self, job: Job, place: Path) -> tuple[tuple[Path, ...], str]:
-        """Files of the logs, and the last line of the algorithm's."""
-        logs, last_line = [], ""
+    def _fetch_logs(self, job: Job, place: Path) -> tuple[tuple[Path, ...], dict[str, str]]:
+        """Files of the logs, and the last line of each by its name."""
+        logs, last_lines = [], {}
         for result in job.results:
             if result.type.lower().endswith("log"):
                 self.report(f"fetching {result.type}")
                 self._fetch(result, place / "log", _MOST_LOG_BYTES)
                 text = log_text((place / "log").read_bytes())
-                path = self.folder / "logs" / _log_name(result)
+                path = self.folder.logs / _log_name(result)
                 path.parent.mkdir(exist_ok=True)
                 path.write_text(text, "utf-8")
                 logs.append(path)
-                if result.type == "algorithmLog":
-                    last_line = next((line for line in reversed(text.splitlines()) if line.strip()), "")
-        return tuple(logs), last_line
+                last_line = next((line for line in reversed(text.splitlines()) if line.strip()), "")
+                last_lines[path.stem] = last_line.strip()[:_SHOWN_CHARACTERS]
+        return tuple(logs), last_lines
 
     def _fetch_outputs(self, archive: JobResult, place: Path) -> None:
-        room = shutil.disk_usage(self.folder).free - _SPARE_BYTES
+        room = shutil.disk_usage(self.folder.path).free - _SPARE_BYTES
         if 2 * archive.filesize > room:
             raise OutputError(
                 f"the outputs take {2 * archive.filesize >> 20} MiB while they are unpacked, and there are "
-                f"{max(room, 0) >> 20} MiB free in {self.folder}; make room or choose another folder"
+                f"{max(room, 0) >> 20} MiB free in {self.folder.path}; make room or choose another folder"
             )
         self.report("fetching the outputs")
         size = self._fetch(archive, place / "outputs.tar", room)
@@ -130,9 +133,14 @@ class Collector:
         return self.node.fetch_result(self.job_id, result.index, self.account, file, most_bytes)
 
 
-def _failure(job: Job, last_line: str) -> str:
+def _failure(job: Job, last_lines: Mapping[str, str]) -> str:
+    last_line = last_lines.get("algorithm")
     said = f"; it said: {last_line}" if last_line else ""
     if job.has_failed:
+        # The last log that there is; a node writes image, configuration and algorithm in this order.
+        log = next((name for name in ("configuration", "image") if last_lines.get(name)), None)
+        if not said and log is not None:
+            said = f"; the node's {log} log ends with: {last_lines[log]}"
         return f"{job.status_text.strip() or 'the node names no reason'} (status {job.status}){said}"
     end = job.termination_details
     if end is not None and end.oom_killed:

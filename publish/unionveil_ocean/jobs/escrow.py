@@ -17,7 +17,7 @@ class EscrowPlan:
     """What will be paid in and allowed.
 
     Attributes:
-        escrow: the contract, as `ocean-contracts` knows it.
+        escrow: the contract that the node uses, one of Ocean's.
         payee: the node.
         price: most that the job costs.
         deposit: missing in the contract.
@@ -71,20 +71,28 @@ def plan_escrow(chain: Chain, payment: Payment, payee: str) -> EscrowPlan:
 
 
 def _checked_escrow(chain: Chain, payment: Payment, payee: str) -> str:
-    known = chain.addresses.escrow
-    if known is None:
+    known = {one.lower(): one for one in chain.network.escrows}
+    if not known:
         raise OrderError(
-            f"Ocean's escrow is not known on {chain.network.name}, so paid compute is not possible there; "
+            f"no escrow of Ocean's is known on {chain.network.name}, so paid compute is not possible there; "
             "take a free environment, or install a newer ocean-contracts"
         )
-    if payment.escrow_address.lower() != known.lower() or payment.chain_id != chain.chain_id:
+    if payment.chain_id != chain.chain_id:
         raise OrderError(
-            f"the node wants to be paid through {payment.escrow_address} on chain {payment.chain_id}, "
-            f"which is not Ocean's escrow on chain {chain.chain_id}; nothing was signed"
+            f"the node wants to be paid on chain {payment.chain_id}, the network is chain {chain.chain_id}; "
+            "nothing was signed"
+        )
+    escrow = known.get(payment.escrow_address.lower())
+    if escrow is None:
+        raise OrderError(
+            f"the node wants to be paid through {payment.escrow_address}, which is not one of Ocean's "
+            f"escrows on {chain.network.name} ({', '.join(known.values())}); nothing was signed; if Ocean "
+            "released it, install the ocean-contracts that name it (pip install -U ocean-contracts), or "
+            "name it in a file with --address-file"
         )
     if payment.payee.lower() != payee.lower():
         raise OrderError(f"the node wants {payment.payee} to be paid instead of its environment {payee}")
-    return known
+    return escrow
 
 
 def pay_in(plan: EscrowPlan, journal: Journal) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from ..jsjson import JsonObject
+
 
 class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
@@ -21,16 +23,31 @@ def _empty_if_none(value: Any) -> Any:
     return {} if value is None else value
 
 
-class FileInfo(_Answer):
+class FileSize(_Answer):
+    """A file as far as the node reads it.
+
+    Attributes:
+        size_bytes: as many as the node read; it stops after its own limit. 0 if it cannot read the file.
+        valid: whether the node may read it.
+    """
+
+    size_bytes: int = Field(ge=0, validation_alias=AliasChoices("contentLength", "size_bytes"))
+    valid: bool = True
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the node read anything: it answers alike for an empty file and one out of its reach."""
+        return self.valid and self.size_bytes > 0
+
+
+class FileInfo(FileSize):
     """A file as the node sees it.
 
     Attributes:
-        size_bytes: as many as the node read; it stops after its own limit.
         checksum: SHA-256 of what it read, hexadecimal.
         name: under which a job finds it.
     """
 
-    size_bytes: int = Field(ge=0, validation_alias=AliasChoices("contentLength", "size_bytes"))
     checksum: _Hash
     name: str = ""
 
@@ -58,11 +75,42 @@ class TokenPrices(_Answer):
     prices: tuple[Price, ...] = ()
 
 
-class FreeOffer(_Answer):
-    """What an environment gives away."""
+class Access(_Answer):
+    """Accounts that an environment serves.
 
-    max_job_duration: int = Field(0, ge=0, description="Seconds.")
+    Attributes:
+        addresses: of accounts.
+        access_lists: contracts by chain, whose token holders are served; None where the node names none.
+    """
+
+    addresses: tuple[str, ...] = ()
+    access_lists: tuple[object, ...] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody is served, by the rule of ocean-node (`validateAccess` in startCompute.ts).
+
+        Addresses alone close nothing: a node without access lists, even an empty one, ignores them.
+        """
+        return self.access_lists is None or not (self.access_lists or self.addresses)
+
+
+class FreeOffer(_Answer):
+    """What an environment gives away.
+
+    Attributes:
+        max_job_duration: in seconds.
+        access: who gets it; None is everybody.
+    """
+
+    max_job_duration: int = Field(0, ge=0)
     resources: tuple[Resource, ...] = ()
+    access: Access | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody gets it."""
+        return self.access is None or self.access.is_open
 
 
 class Environment(_Answer):
@@ -74,6 +122,7 @@ class Environment(_Answer):
         fees: prices by chain id.
         free: None where nothing is given away.
         max_job_duration, min_job_duration: of paid jobs, in seconds.
+        enable_network: whether containers reach the network, whatever a data set says.
     """
 
     id: str = Field(min_length=1)
@@ -84,6 +133,7 @@ class Environment(_Answer):
     max_job_duration: int = Field(0, ge=0)
     min_job_duration: int = Field(0, ge=0)
     resources: tuple[Resource, ...] = ()
+    enable_network: bool | None = None
 
     def tokens(self, chain_id: int) -> tuple[str, ...]:
         """Tokens that it takes on a chain, written exactly as the node compares them."""
@@ -206,3 +256,10 @@ FAILED = frozenset({2, 11, 13, 14, 21, 22, 31, 32, 33, 41, 42, 61, 62})
 """C2DStatusNumber of ocean-node (src/@types/C2D/C2D.ts): the queue's time is over; the image cannot be
 pulled, built, or is vulnerable; volume, container; data, algorithm, upload; algorithm cannot run, disk quota;
 results."""
+
+
+def indexed_transaction(ddo: JsonObject) -> str | None:
+    """The transaction whose metadata a node serves, in lower case; None if the node does not name it."""
+    event = (ddo.get("indexedMetadata") or {}).get("event") or ddo.get("event") or {}
+    found = event.get("txid") or event.get("tx")
+    return found.lower() if isinstance(found, str) else None

@@ -1,8 +1,9 @@
 """An Ocean node over HTTP: provider, index and compute in one.
 
 Endpoints, commands and signatures as ocean-node's `src/components/httpRoutes` and ocean.js' `HttpProvider`
-have them. Calls that change nothing are tried again when the node is busy or away; a call that may have
-started or spent something never is.
+have them. A call that the node's rate limit refused is sent again when the node says; it was not looked at.
+Other calls are tried again when the node is busy or away, but only if they change nothing: never one that may
+have started or spent something.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..errors import IndexingTimeout, MissingExtra, NodeError, SettingError
 from ..jsjson import JsonObject, stringify
-from .answers import Environment, FileInfo, Initialized, Job
+from .answers import Environment, FileInfo, FileSize, Initialized, Job, indexed_transaction
+from .polling import MOST_WAIT_SECONDS, poll_pauses, stated_wait
 
 try:
     import httpx
@@ -33,16 +35,16 @@ _T = TypeVar("_T")
 
 _TRIES = 4
 _FIRST_PAUSE_SECONDS = 0.5
-_BUSY = frozenset({429, 502, 503, 504})
+_BUSY = frozenset({502, 503, 504})
+_RATE_LIMITED = 429
 _MOST_ANSWER_BYTES = 32 << 20
 _SHOWN_CHARACTERS = 300
 
 _CHECKSUM_BYTES = 10 << 20
 """How far a node reads a file for `fileInfo` unless its owner sets MAX_CHECKSUM_LENGTH (`utils/asset.ts`)."""
 
-_POLL_SECONDS = 1.0
-
 _RESULT = "/api/services/computeResult"
+_FILE_INFO = "/api/services/fileInfo"
 
 
 def sign_command(account: LocalAccount, nonce: int, command: str) -> str:
@@ -69,6 +71,7 @@ class NodeClient:
             take longer as long as bytes keep coming.
         transport: replaces the network, for tests.
         pause: waits so many seconds.
+        report: gets a line for each wait that the node's rate limit asks for.
 
     Raises:
         SettingError: not a valid URL.
@@ -81,6 +84,7 @@ class NodeClient:
         timeout_seconds: float = 60,
         transport: httpx.BaseTransport | None = None,
         pause: Callable[[float], None] = lambda seconds: time.sleep(seconds),  # looked up when it is called
+        report: Callable[[str], None] = lambda _: None,
     ) -> None:
         try:
             parsed = httpx.URL(url)
@@ -93,6 +97,8 @@ class NodeClient:
         self.url: Final = str(parsed).rstrip("/")
         self._timeout_seconds = timeout_seconds
         self._pause = pause
+        self._report = report
+        self._used_nonces: dict[str, int] = {}
         self._http = httpx.Client(
             base_url=self.url, timeout=timeout_seconds, transport=transport, follow_redirects=False
         )
@@ -156,11 +162,11 @@ class NodeClient:
 
     def file_info(self, file: Mapping[str, object]) -> FileInfo:
         """Refuses an empty file (a node answers so if it cannot read one) and one read only in part."""
-        path = "/api/services/fileInfo"
+        path = _FILE_INFO
         found = self._asked(tuple[FileInfo, ...], "POST", path, json={**file, "checksum": True})
         if len(found) != 1:
             raise self._wrong(path, f"it lists {len(found)} files instead of one")
-        if found[0].size_bytes == 0:
+        if not found[0].is_readable:
             raise self._wrong(path, "the node cannot read the file: it is empty or out of reach")
         if found[0].size_bytes > _CHECKSUM_BYTES:
             raise self._wrong(
@@ -168,6 +174,11 @@ class NodeClient:
                 f"the file is larger than {_CHECKSUM_BYTES >> 20} MiB, and nodes give no checksum of such",
             )
         return found[0]
+
+    def can_read(self, file: Mapping[str, object]) -> bool:
+        """Whether the node read anything of it; a node reads no further than `_CHECKSUM_BYTES`."""
+        found = self._asked(tuple[FileSize, ...], "POST", _FILE_INFO, json=dict(file))
+        return bool(found) and all(one.is_readable for one in found)
 
     def validate(self, ddo: Mapping[str, object], account: LocalAccount) -> None:
         """Lets the node check a DDO; its signature of it is not needed."""
@@ -195,15 +206,17 @@ class NodeClient:
         return answer
 
     def wait_until_indexed(self, did: str, tx_hash: str | None = None, seconds: float = 120) -> JsonObject:
-        """Asks every second."""
+        """Asks as often as `poll_pauses` says."""
         until = time.monotonic() + seconds
-        while True:
+        for pause_seconds in poll_pauses():
             found = self.ddo(did)
-            if found is not None and (tx_hash is None or _indexed_transaction(found) == tx_hash.lower()):
+            if found is not None and (tx_hash is None or indexed_transaction(found) == tx_hash.lower()):
                 return found
-            if time.monotonic() >= until:
-                raise IndexingTimeout(did, seconds)
-            self._pause(_POLL_SECONDS)
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            self._pause(min(pause_seconds, left))
+        raise IndexingTimeout(did, seconds)
 
     # -- compute ---------------------------------------------------------------------------------------
 
@@ -276,18 +289,24 @@ class NodeClient:
     def _signed(
         self, account: LocalAccount, command: str, send: Callable[[dict[str, str]], _T], *, is_safe: bool
     ) -> _T:
-        """Sends with a fresh nonce; once more if another call of the same account used it in between."""
+        """Sends with the next nonce; once more if another client of the same account used it in between.
+
+        The node is asked for its last nonce once for a series of calls; a call that failed ends the series.
+        """
         nonce_of = self._nonce if is_safe else self.nonce
 
         def attempt() -> _T:
-            nonce = nonce_of(account.address) + 1
-            return send(
+            last = self._used_nonces.pop(account.address, None)
+            nonce = (nonce_of(account.address) if last is None else last) + 1
+            answer = send(
                 {
                     "consumerAddress": account.address,
                     "nonce": str(nonce),
                     "signature": sign_command(account, nonce, command),
                 }
             )
+            self._used_nonces[account.address] = nonce
+            return answer
 
         def attempt_twice() -> _T:
             try:
@@ -298,7 +317,7 @@ class NodeClient:
                     return attempt()
                 raise
 
-        return self._patiently(attempt_twice) if is_safe else self._translated(attempt_twice)
+        return self._patiently(attempt_twice) if is_safe else self._in_turn(attempt_twice)
 
     def _text(self, method: str, path: str, **request: Any) -> str:
         until = time.monotonic() + self._timeout_seconds
@@ -331,13 +350,14 @@ class NodeClient:
         detail = _said(self._read(response, until).decode("utf-8", "replace"))
         if response.has_redirect_location:
             detail = f"it redirects to {response.headers['location']}; give that URL"
-        raise NodeError(self._shown(response.url.path), response.status_code, detail)
+        wait = stated_wait(response.headers.get("retry-after"), detail)
+        raise NodeError(self._shown(response.url.path), response.status_code, detail, wait)
 
     def _patiently(self, call: Callable[[], _T]) -> _T:
         """Tries again what changes nothing, when the node is busy or away, but not when it is slow."""
         for turn in range(_TRIES):
             try:
-                return self._translated(call)
+                return self._in_turn(call)
             except NodeError as error:
                 cause = error.__cause__
                 is_away = isinstance(cause, httpx.TransportError) and not isinstance(
@@ -347,6 +367,22 @@ class NodeClient:
                     raise
             self._pause(_FIRST_PAUSE_SECONDS * 2**turn)
         raise AssertionError("the last turn returns or raises")
+
+    def _in_turn(self, call: Callable[[], _T]) -> _T:
+        """Waits as long as the node's rate limit asks for; what it refuses, it has not looked at."""
+        waited, stand_in = 0.0, _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return self._translated(call)
+            except NodeError as error:
+                # A second more: the node rounds up, but its clock and ours start at different moments.
+                wait = stand_in if error.retry_seconds is None else error.retry_seconds + 1
+                waited += wait
+                if error.status != _RATE_LIMITED or waited > MOST_WAIT_SECONDS:
+                    raise
+            self._report(f"the node's rate limit is reached; waiting {wait:.0f} s")
+            self._pause(wait)
+            stand_in *= 2
 
     def _translated(self, call: Callable[[], _T]) -> _T:
         try:
@@ -387,12 +423,6 @@ def _is_hex(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _indexed_transaction(ddo: JsonObject) -> str | None:
-    event = (ddo.get("indexedMetadata") or {}).get("event") or ddo.get("event") or {}
-    found = event.get("txid") or event.get("tx")
-    return found.lower() if isinstance(found, str) else None
 
 
 def _said(text: str) -> str:

@@ -41,6 +41,14 @@ class Node(Protocol):
         """Size and SHA-256 of a file, named by its address or by `did` and `serviceId` of an asset."""
         ...
 
+    def can_read(self, file: Mapping[str, object]) -> bool:
+        """Whether the node can fetch the file that an address names, or every file of an asset.
+
+        Args:
+            file: as of `file_info`; of any size.
+        """
+        ...
+
     def validate(self, ddo: Mapping[str, object], account: LocalAccount) -> None:
         """Lets the node check a DDO. A node does not say what is wrong: check the DDO before."""
         ...

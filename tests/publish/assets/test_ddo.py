@@ -143,6 +143,32 @@ def test_the_job_accepts_exactly_what_a_consumer_parameter_says(parameter):
             config_of({**others, parameter.name: "something else"})
 
 
+def portal_form(parameters):
+    """What a portal sends for an untouched form: numbers are computed with `Number(default)`, so "" is 0."""
+    return {
+        one.name: (float(one.default or 0) if one.type == "number" else one.default) for one in parameters
+    }
+
+
+@pytest.mark.parametrize("published", ["now", "before"])
+def test_the_untouched_form_of_a_portal_is_accepted(tmp_path, published):
+    """Together and for every method; `before` is a DDO that offers every number as a number."""
+    offered = consumer_parameters()
+    if published == "now":
+        assert not [one.name for one in offered if one.type == "number" and not one.default]
+    else:
+        numbers = {one.name for one in job_parameters() if one.kind in ("integer", "number")}
+        assert "threshold" in numbers
+        offered = [
+            one.model_copy(update={"type": "number"}) if one.name in numbers else one for one in offered
+        ]
+    form = portal_form(offered)
+    for method in next(one for one in job_parameters() if one.name == "method").choices:
+        file = tmp_path / "algoCustomData.json"
+        file.write_text(json.dumps({**form, "method": method}))
+        assert read_parameters(file) == config_of({"method": method})
+
+
 def test_credentials_are_checked():
     found = credentials_of((NFT,), (TOKEN,))
     assert found.allow[0].values == [NFT.lower()]

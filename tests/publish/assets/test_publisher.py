@@ -12,8 +12,16 @@ from unionveil_ocean.assets.publisher import Publisher
 from unionveil_ocean.chain.addresses import ZERO_ADDRESS
 from unionveil_ocean.chain.connection import connect, event_of
 from unionveil_ocean.chain.journal import Journal, move_away
-from unionveil_ocean.errors import ChainError, InvalidDDO, JournalError, NodeError, TransactionFailed
+from unionveil_ocean.errors import (
+    ChainError,
+    InvalidDDO,
+    JournalError,
+    NodeError,
+    SettingError,
+    TransactionFailed,
+)
 from unionveil_ocean.node.client import NodeClient
+from unionveil_ocean.sandbox.chain import EmbeddedChain
 from unionveil_ocean.sandbox.node import OfflineNode
 
 
@@ -184,6 +192,83 @@ def test_other_terms_after_minting_are_refused(chain, node, tmp_path):
     run(algorithm(pricing_of("1", None, chain)), chain, node, path)
 
 
+OTHERS = {
+    "another file address": algorithm(url="https://files.example/other.py"),
+    "another description": algorithm(description="Words that were not published."),
+}
+
+
+@pytest.mark.parametrize("mistake", [*OTHERS, "another name or price", "hidden"])
+def test_a_mistaken_rerun_of_a_finished_publication_changes_nothing(chain, node, tmp_path, mistake):
+    path = tmp_path / "j.json"
+    done = run(algorithm(), chain, node, path)
+    text, nonce = path.read_bytes(), chain.next_nonce()
+    price = pricing_of("1", None, chain)
+    other = algorithm(price) if "price" in mistake else OTHERS.get(mistake, algorithm())
+    word = "--encrypt-ddo" if mistake == "hidden" else mistake
+    with pytest.raises(JournalError, match=f"{done.did} was published already, with .*{word}") as caught:
+        run(other, chain, node, path, encrypt=mistake == "hidden")
+    assert "--update publishes a new version of it, --new another asset" in str(caught.value)
+    assert path.read_bytes() == text
+    assert run(algorithm(), chain, node, path) == done
+    assert chain.next_nonce() == nonce
+
+
+@pytest.mark.parametrize("last", ["set metadata signed", "set metadata"])
+def test_a_publication_that_was_signed_is_finished_by_the_right_command_alone(chain, node, tmp_path, last):
+    path, before = tmp_path / "j.json", nfts(chain)
+
+    def interrupt(step):
+        if step == last:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        run(algorithm(), chain, node, path, interrupt)
+    text = path.read_bytes()
+    for other in OTHERS.values():
+        with pytest.raises(JournalError, match="finish it with the same settings as before"):
+            run(other, chain, node, path)
+    assert path.read_bytes() == text
+    run(algorithm(), chain, node, path)
+    assert nfts(chain) == before + 1
+
+
+@pytest.mark.parametrize("kind", ["update", "revision"])
+@pytest.mark.parametrize("last", ["set metadata signed", "set metadata sent", "read back"])
+def test_a_version_that_was_signed_gives_way_only_once_it_is_on_the_chain(chain, node, tmp_path, kind, last):
+    """Signed and perhaps sent: only the same again. In a block: the next one is another version."""
+    path, asset = tmp_path / "j.json", algorithm()
+    first = run(asset, chain, node, path)
+
+    def version(journal, words, before):
+        publisher = Publisher(journal, node)
+        if kind == "update":
+            return publisher.update(algorithm(description=words), before)
+        metadata = before.metadata.model_copy(update={"description": words})
+        return publisher.revise(before, before.revised(metadata=metadata))
+
+    def interrupt(step):
+        if step == f"{kind} 1: {last}":
+            raise Interrupted
+
+    wanted, other = "The version that is wanted.", "A version by mistake, or later."
+    with Journal(path, chain, interrupt) as journal, pytest.raises(Interrupted):
+        version(journal, wanted, first.ddo)
+    text = path.read_bytes()
+    with Journal(path, chain) as journal:
+        if last != "read back":
+            with pytest.raises(JournalError, match="run that command again until it is done"):
+                version(journal, other, first.ddo)
+            assert path.read_bytes() == text
+            done = version(journal, wanted, first.ddo)
+            assert done.ddo.metadata.description == wanted
+            assert f"{kind} 2: compose" not in journal.steps
+        else:
+            done = version(journal, other, first.ddo)
+            assert done.ddo.metadata.description == other
+            assert f"{kind} 2: index" in journal.steps
+
+
 def test_two_runs_at_once_do_not_mint_twice(chain, tmp_path):
     path = tmp_path / "j.json"
     with Journal(path, chain), pytest.raises(JournalError, match="another run"), Journal(path, chain):
@@ -274,19 +359,28 @@ def test_an_update_that_changes_nothing_sends_nothing(chain, node, tmp_path):
         assert len(back.tx_hashes) == len(revised.tx_hashes) + 1
 
 
-def test_an_interrupted_update_goes_on_though_the_old_version_is_asked_for_again(chain, node, tmp_path):
+class Measuring(EmbeddedChain):
+    """Keeps the length of each call whose gas is estimated: signing does that too."""
+
+    def estimate_gas(self, call, value=0, action=""):
+        self.lengths.append(len(call.build_transaction({"gas": 0, "gasPrice": 0, "nonce": 0})["data"]))
+        return super().estimate_gas(call, value, action)
+
+
+@pytest.mark.parametrize("encrypt", [False, True])
+def test_the_gas_of_a_revision_is_estimated_in_the_form_that_is_sent(chain, node, tmp_path, encrypt):
     path = tmp_path / "j.json"
-    asset = algorithm()
-    first = run(asset, chain, node, path)
-
-    def stop(step):
-        if step == "update 1: set metadata signed":
-            raise Interrupted
-
-    with Journal(path, chain, stop) as journal, pytest.raises(Interrupted):
-        Publisher(journal, node).update(replace(asset, timeout_seconds=7200), first.ddo)
-    with Journal(path, chain) as journal:
-        assert not Publisher(journal, node).plan(asset, first.ddo).is_done
+    measuring = Measuring(chain.web3, chain.network, chain.account)
+    measuring.lengths = []
+    first = run(algorithm(), measuring, node, path, encrypt=encrypt)
+    changed = first.ddo.as_dict()
+    changed["metadata"]["description"] = "Other words, of at least ten letters. " * 20
+    with Journal(path, measuring) as journal:
+        publisher = Publisher(journal, node, encrypt=encrypt)
+        publisher.revision_gas(parse_ddo(changed))
+        publisher.revise(first.ddo, parse_ddo(changed))
+    planned, sent = measuring.lengths[-2:]
+    assert planned == sent
 
 
 def test_states_change_once(chain, node, tmp_path):
@@ -336,14 +430,34 @@ def test_a_chain_that_gives_no_answer_is_told_without_its_address(chain):
     assert "topsecret" not in str(caught.value)
 
 
-def test_over_http_the_node_encrypts_checks_and_indexes(chain, tmp_path):
+def test_over_http_the_node_encrypts_checks_and_indexes(chain, tmp_path, files):
+    url = files.add("main.py", b"print()")
     with NodeDouble(chain.as_account(chain.accounts[9])) as double, NodeClient(double.url) as client:
-        done = run(algorithm(), chain, client, tmp_path / "j.json", index_seconds=20)
+        done = run(algorithm(url=url), chain, client, tmp_path / "j.json", index_seconds=20)
         assert client.ddo(done.did)["services"][0]["serviceEndpoint"] == double.url
-        hidden = run(algorithm(name="Another one"), chain, client, tmp_path / "k.json", encrypt=True)
+        hidden = run(algorithm(name="Another one", url=url), chain, client, tmp_path / "k.json", encrypt=True)
         with Journal(tmp_path / "k.json", chain) as journal:
             publisher = Publisher(journal, client, encrypt=True, index_seconds=20)
-            described = algorithm(name="Another one", description="A second version of it.")
+            described = algorithm(name="Another one", url=url, description="A second version of it.")
             later = publisher.update(described, hidden.ddo)
         assert client.ddo(hidden.did)["metadata"]["description"] == "A second version of it."
         assert later.did == hidden.did
+
+
+def test_a_file_that_the_node_cannot_read_is_not_published(chain, tmp_path, files):
+    url = files.add("main.py?token=very-secret-token", b"print()")
+    with NodeDouble(chain.as_account(chain.accounts[9])) as double, NodeClient(double.url) as client:
+        first = run(algorithm(url=url), chain, client, tmp_path / "j.json")
+        text, nonce = (tmp_path / "j.json").read_bytes(), chain.next_nonce()
+        absent = algorithm(url=f"{files.url}/absent?token=very-secret-token")
+        with pytest.raises(SettingError, match="cannot read file 1 of this asset") as caught:
+            run(absent, chain, client, tmp_path / "k.json")
+        assert "secret" not in str(caught.value)
+        assert not (tmp_path / "k.json").exists()
+        update = pytest.raises(SettingError, match="nothing was signed; check its address")
+        with update, Journal(tmp_path / "j.json", chain) as journal:
+            Publisher(journal, client).plan(absent, first.ddo)
+        # What is published already is not looked at again.
+        files.content.clear()
+        assert run(algorithm(url=url), chain, client, tmp_path / "j.json").did == first.did
+        assert (chain.next_nonce(), (tmp_path / "j.json").read_bytes()) == (nonce, text)

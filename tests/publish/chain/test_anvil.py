@@ -50,7 +50,7 @@ def anvil(request):
                 assert time.monotonic() < until, "anvil does not start"
                 time.sleep(0.1)
             account = Account.create()
-            web3.eth.send_transaction(
+            sent = web3.eth.send_transaction(
                 {
                     "from": web3.eth.accounts[0],
                     "to": account.address,
@@ -58,6 +58,7 @@ def anvil(request):
                     "gasPrice": 10**10,
                 }
             )
+            web3.eth.wait_for_transaction_receipt(sent)
             nowhere = Network("anvil", 8996, Addresses("", "", ""))
             deployer = Chain(web3, nowhere, account)
             network = replace(nowhere, addresses=deploy_ocean(deployer))

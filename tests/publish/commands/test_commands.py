@@ -11,6 +11,7 @@ from eth_account import Account
 
 from command_world import FILE_SECRET, PASSWORD
 from ocean_assets import CHECKOUT
+from unionveil_ocean.chain.connection import DISCARD
 
 
 def run(command, *arguments, environment=None, stdin=subprocess.DEVNULL):
@@ -84,6 +85,10 @@ def test_on_a_network_it_shows_a_plan_publishes_once_and_updates(world):
     assert done["did"] in result
     assert f"https://market.oceanprotocol.com/asset/{done['did']}" in result
     assert world.nfts() == before + 1
+    code, result, shown = world.register("--yes", "--timeout", "3600")
+    assert (code, result) == (2, "")
+    assert "was published already, with another description" in shown
+    assert world.register("--yes")[0] == 0
 
     code, result, shown = world.register("--yes", "--update", "--json", "--timeout", "3600")
     assert code == 0
@@ -174,6 +179,79 @@ def test_a_data_set_trusts_and_stops_trusting(world, files):
     code, _, shown = world.run("trust", "remove", dataset, algorithm, *world.options, "--yes")
     assert code == 2
     assert "is not trusted by" in shown
+
+
+def test_a_data_set_is_not_put_where_everybody_may_compute_for_free(world, files):
+    _, result, _ = world.register("--yes", "--json")
+    arguments = (
+        *(*world.options, "--algorithm", json.loads(result)["did"], "--yes", "--json"),
+        *("--file-url", files.add(f"photos.zip?token={FILE_SECRET}", b"PK")),
+    )
+    closed, world.node.free_access = world.node.free_access, {"addresses": [], "accessLists": []}
+    before = world.nfts()
+    for hidden in ((), ("--encrypt-ddo", "--price", "2")):
+        code, _, shown = world.run("register_dataset", *arguments, *hidden)
+        assert code == 2
+        assert "anybody could read the original photos" in shown.splitlines()[-1]
+    assert world.nfts() == before
+    code, _, shown = world.run("register_dataset", *arguments, "--state", "active")
+    assert "anybody could read the original photos" in shown.splitlines()[-1]
+    code, result, shown = world.run("register_dataset", *arguments, "--anybody-may-read-originals")
+    assert code == 0
+    assert "warning: anybody can read the original photos" in shown
+    dataset = json.loads(result)["did"]
+    code, result, shown = world.run("trust", "check", dataset, "--node-url", world.node.url)
+    assert (code, result.endswith(": fits\n")) == (0, True)
+    assert "warning: anybody can read the original photos" in shown
+
+    world.node.free_access, world.node.enables_network = closed, True
+    code, _, shown = world.run("register_dataset", *arguments, "--new")
+    assert code == 0
+    assert "warning: the accounts on the access list" in shown
+    assert "can reach the network, whatever the data set says" in shown
+
+
+def flags_of(world, tx_hash):
+    """Flags of the metadata that a transaction wrote: 2 is encrypted."""
+    receipt = world.chain.receipt(tx_hash)
+    template = world.chain.contract("ERC721Template", receipt["to"])
+    (event,) = template.events.MetadataUpdated().process_receipt(receipt, errors=DISCARD)
+    return int.from_bytes(event["args"]["flags"], "big")
+
+
+def test_a_hidden_ddo_stays_hidden_in_every_later_version(world, files):
+    _, result, _ = world.register("--yes", "--json")
+    algorithm = json.loads(result)["did"]
+    arguments = (
+        *(*world.options, "--algorithm", algorithm, "--yes", "--json"),
+        *("--file-url", files.add(f"photos.zip?token={FILE_SECRET}", b"PK")),
+    )
+    code, result, _ = world.run("register_dataset", *arguments, "--encrypt-ddo")
+    dataset = json.loads(result)["did"]
+    files.content[f"main.py?token={FILE_SECRET}"] = b"print('changed')"
+    code, result, shown = world.run("trust", "add", dataset, algorithm, *world.options, "--yes")
+    assert code == 0, shown
+    assert "the DDO will be hidden on the chain" in shown
+    rows = {line.rsplit(None, 1)[0].strip(): line.split()[-1] for line in result.splitlines()}
+    assert flags_of(world, rows["revision 1: set metadata"]) == 2
+
+    update = ("register_dataset", *arguments, "--update", "--timeout")
+    code, result, shown = world.run(*update, "60")
+    assert code == 0, shown
+    assert flags_of(world, json.loads(result)["transactions"]["update 1: set metadata"]) == 2
+    code, result, shown = world.run(*update, "120", "--plain-ddo")
+    assert code == 0, shown
+    assert flags_of(world, json.loads(result)["transactions"]["update 2: set metadata"]) == 0
+
+    def forget(received, value):
+        if received.path.endswith(dataset):
+            return {**value, "indexedMetadata": {"nft": value["indexedMetadata"]["nft"]}}
+        return value
+
+    world.node.change = forget
+    code, _, shown = world.run(*update, "180")
+    assert code == 2
+    assert "say --encrypt-ddo or --plain-ddo" in shown.splitlines()[-1]
 
 
 def test_a_keystore_signs_and_a_wrong_password_does_not(world, monkeypatch):

@@ -107,20 +107,27 @@ def shop(world, tmp_path, monkeypatch):
     monkeypatch.setattr(node, "price", 0.5)
     monkeypatch.setattr(node, "offers_free", True)
     monkeypatch.setattr(node, "change", lambda _, value: value)
+    monkeypatch.setattr(node, "rate_limit", None)
+    monkeypatch.setattr(node, "clock", node.clock)
+    monkeypatch.setattr(node, "refused", 0)
+    monkeypatch.setattr(node, "_window", (0.0, 0))
+    waited = SimpleNamespace(seconds=0.0)
     monkeypatch.setenv("PRIVATE_KEY", BUYER_KEY)
     node.requests.clear()
     node.jobs.clear()
     clients = []
 
+    def pause(seconds: float) -> None:
+        waited.seconds += seconds
+        time.sleep(min(seconds, 0.01))
+
     @contextmanager
     def open_session(options):
         account = load_account(options.keystore, lambda: "")
-        with NodeClient(node.url, timeout_seconds=20, pause=lambda _: None) as client:
+        with NodeClient(node.url, timeout_seconds=20, pause=pause) as client:
             clients.append(client)
             chain, journals = world.chain.as_account(account), options.journal_dir or tmp_path / "journal"
-            yield Session(
-                chain, client, journals, options.yes, lambda seconds: time.sleep(min(seconds, 0.01))
-            )
+            yield Session(chain, client, journals, options.yes, pause)
 
     monkeypatch.setattr(command, "open_session", open_session)
 
@@ -140,7 +147,15 @@ def shop(world, tmp_path, monkeypatch):
             command.main()
         return int(caught.value.code or 0)
 
-    return SimpleNamespace(run=run, runner=runner, node=node, chain=world.chain, folder=tmp_path, world=world)
+    return SimpleNamespace(
+        run=run,
+        runner=runner,
+        node=node,
+        chain=world.chain,
+        folder=tmp_path,
+        world=world,
+        waited=waited,
+    )
 
 
 def ocean(chain, address=BUYER.address) -> int:
@@ -290,6 +305,73 @@ def test_the_same_command_again_verifies_and_starts_nothing(shop, capfd):
     assert len(shop.node.jobs) == 1
     assert shop.run("--free", "--new", output="again") == 0
     assert len(shop.node.jobs) == 2
+
+
+@pytest.mark.parametrize("mode", ["--free", pytest.param("--paid", marks=pytest.mark.slow)])
+def test_a_job_of_ten_minutes_keeps_to_the_rate_limit_of_a_node(shop, capfd, mode):
+    """30 requests a minute; the job and the limit go by the time that the command waits."""
+
+    def last(*arguments):
+        until = shop.waited.seconds + 600
+        while shop.waited.seconds < until:
+            time.sleep(0.001)
+        return InstantRunner()(*arguments)
+
+    shop.node.runner = last
+    shop.node.rate_limit, shop.node.clock = 30, lambda: shop.waited.seconds
+    assert shop.run(mode, "--seconds", "600") == 0, capfd.readouterr().err
+    assert 600 <= shop.waited.seconds < 640
+    assert shop.node.refused == 0
+    results = [one for one in shop.node.requests if one.path.endswith("computeResult")]
+    nonces = [one for one in shop.node.requests if one.path.endswith("nonce")]
+    assert (len(results), len(nonces)) == (3, 1)
+
+
+def test_a_folder_with_another_job_s_results_is_refused_before_anything_is_signed(shop, capfd):
+    """It was reported as verified: the outputs that lay there are whole, but of the first job."""
+    assert shop.run("--free", "--json") == 0
+    first = json.loads(capfd.readouterr().out)["job"]
+    journals = {path: path.read_bytes() for path in (shop.folder / "journal").rglob("job-*.json")}
+    assert len(journals) == 1
+    count = shop.chain.web3.eth.get_transaction_count(BUYER.address)
+    for arguments in (["--free", "--set", "margin=0.3"], ["--free", "--new"], ["--paid"]):
+        assert shop.run(*arguments) == 2
+        assert f"holds the results of job {first}; name another folder" in capfd.readouterr().err
+    assert len(shop.node.jobs) == 1
+    assert shop.chain.web3.eth.get_transaction_count(BUYER.address) == count
+    assert {path: path.read_bytes() for path in journals} == journals
+    assert shop.run("--free", "--set", "margin=0.3", "--json", output="second") == 0
+    second = json.loads(capfd.readouterr().out)["job"]
+    assert shop.run("--job-id", second) == 2
+    assert f"holds the results of job {first}" in capfd.readouterr().err
+    # Of its own job it takes the results as often as they are asked for.
+    assert shop.run("--job-id", first) == 0
+    assert shop.run("--free") == 0
+
+
+def test_a_folder_with_results_of_an_unknown_job_is_refused(shop, capfd):
+    (shop.folder / "results" / "outputs").mkdir(parents=True)
+    assert shop.run("--free") == 2
+    assert "no job.json that names their job" in capfd.readouterr().err
+    (shop.folder / "results" / "job.json").write_text("{}")
+    assert shop.run("--free") == 2
+    assert "does not name a job" in capfd.readouterr().err
+    assert shop.node.jobs == {}
+    # Files of somebody else's are not results.
+    (shop.folder / "used").mkdir()
+    (shop.folder / "used" / "notes.txt").write_text("mine")
+    assert shop.run("--free", output="used") == 0
+
+
+def test_another_job_that_is_not_begun_leaves_the_journal_of_the_first(shop, capfd):
+    assert shop.run("--free") == 0
+    assert shop.run("--free", "--new", output="again", yes=False) == 2
+    assert "nobody is there to confirm" in capfd.readouterr().err
+    assert shop.run("--free") == 0
+    assert "was started already" in capfd.readouterr().err
+    assert len(shop.node.jobs) == 1
+    assert shop.run("--free", "--new", output="again") == 0
+    assert "the journal of the earlier run is now" in capfd.readouterr().err
 
 
 def test_results_are_fetched_by_the_id_of_the_job(shop, capfd):
@@ -462,9 +544,9 @@ def test_a_reverted_transaction_stops_before_the_next(shop, capfd, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"escrowAddress": "0x" + "66" * 20}, "which is not Ocean's escrow"),
+        ({"escrowAddress": "0x" + "66" * 20}, "which is not one of Ocean's escrows on"),
         ({"payee": "0x" + "66" * 20}, "to be paid instead of its environment"),
-        ({"chainId": 1}, "on chain 1, which is not Ocean's escrow"),
+        ({"chainId": 1}, "wants to be paid on chain 1, the network is chain"),
         ({"amount": "-5"}, "payment.amount"),
     ],
 )
@@ -527,14 +609,59 @@ def test_a_job_that_fails_says_why_and_keeps_its_log(shop, capfd):
     assert (shop.folder / "results" / "logs" / "algorithm.log").read_bytes() == shop.runner.log
 
 
-def test_data_that_is_gone_is_the_nodes_failure(shop, capfd):
-    content = shop.world.files.content
-    photos = content.pop("photos.zip")
-    try:
-        assert shop.run("--free") == 2
-    finally:
-        content["photos.zip"] = photos
-    assert "Data provisioning failed (status 31)" in capfd.readouterr().err
+@pytest.fixture
+def content(shop):
+    """Files by name, to take some off the server; they are put back."""
+    served = shop.world.files.content
+    kept = dict(served)
+    yield served
+    served.update(kept)
+
+
+@pytest.mark.parametrize("mode", ["--free", "--paid"])
+def test_data_that_is_gone_is_not_paid_for(shop, capfd, content, mode):
+    count = shop.chain.web3.eth.get_transaction_count(BUYER.address)
+    content.pop("photos.zip")
+    assert shop.run(mode) == 2
+    error = capfd.readouterr().err.splitlines()[-1]
+    assert "cannot read the files of the data set did:op:" in error
+    assert "nothing was signed; ask the publisher" in error
+    assert shop.chain.web3.eth.get_transaction_count(BUYER.address) == count
+    assert shop.node.jobs == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (
+            "photos.zip",
+            "Data provisioning failed (status 31); the node's configuration log ends with: Unable to write "
+            "input data to path: /c2d_storage/job/data/inputs/photos.zip: Request failed with status code "
+            "404",
+        ),
+        (
+            "main.py",
+            "Algorithm provisioning failed (status 32); the node's configuration log ends with: Unable to "
+            "write algorithm to path:",
+        ),
+    ],
+)
+def test_a_file_that_goes_before_the_job_begins_is_quoted_from_the_node_s_log(
+    shop, capfd, content, monkeypatch, name, sentence
+):
+    real = shop.node._first_file
+
+    def first_file(asset):
+        file = real(asset)
+        if file["url"].endswith(name):
+            content.pop(name)
+        return file
+
+    monkeypatch.setattr(shop.node, "_first_file", first_file)
+    assert shop.run("--free") == 2
+    assert sentence in capfd.readouterr().err
+    log = (shop.folder / "results" / "logs" / "configuration.log").read_text()
+    assert log.splitlines()[0].startswith("Writing algocustom data")
 
 
 def test_altered_outputs_are_not_kept(shop, capfd):

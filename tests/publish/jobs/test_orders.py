@@ -11,9 +11,11 @@ from eth_account.messages import encode_defunct
 from ocean_assets import skip_without_escrow
 from unionveil_ocean.assets.ddo import DDO, Service
 from unionveil_ocean.assets.pricing import FixedRate, Free, creation_call
-from unionveil_ocean.chain.addresses import ZERO_ADDRESS
+from unionveil_ocean.chain.addresses import ZERO_ADDRESS, checksum_address
 from unionveil_ocean.chain.connection import event_of
+from unionveil_ocean.chain.escrows import RELEASED_ESCROWS
 from unionveil_ocean.chain.journal import Journal
+from unionveil_ocean.chain.networks import find_network
 from unionveil_ocean.chain.tokens import amount_of, balance_of, check_funds
 from unionveil_ocean.errors import InsufficientFunds, OrderError, TransactionFailed
 from unionveil_ocean.jobs.escrow import pay_in, plan_escrow
@@ -219,6 +221,37 @@ def test_the_escrow_gets_what_is_missing_and_no_more(chain, buyer, ocean, tmp_pa
     assert (again.deposit.units, again.is_allowed) == (0, True)
     more = plan_escrow(buyer, payment(chain, ocean, 5 * TOKEN_WEI), ENVIRONMENT)
     assert (more.deposit.units, more.is_allowed) == (TOKEN_WEI, False)
+
+
+def test_the_escrow_of_another_release_is_paid_into(chain, buyer, ocean, tmp_path):
+    """As a node does that runs with other contracts than the ones that are installed here."""
+    skip_without_escrow(chain)
+    made = buyer.constructor("Escrow", chain.addresses.router, chain.addresses.fee_collector)
+    older = str(buyer.send(made)["contractAddress"])
+    asked = payment(chain, ocean, 3 * TOKEN_WEI).model_copy(update={"escrow_address": older.lower()})
+    with pytest.raises(OrderError, match=r"not one of Ocean's escrows on .* with --address-file") as caught:
+        plan_escrow(buyer, asked, ENVIRONMENT)
+    assert str(chain.addresses.escrow) in str(caught.value)
+    buyer.network = replace(buyer.network, released_escrows=(older,))
+    before = balance_of(buyer, ocean)
+    plan = plan_escrow(buyer, asked, ENVIRONMENT)
+    with Journal(tmp_path / "a.json", buyer) as journal:
+        pay_in(plan, journal)
+    funds = buyer.contract("Escrow", older).functions.getUserFunds(buyer.address, ocean).call()
+    assert (plan.escrow, funds[0]) == (older, 3 * TOKEN_WEI)
+    assert before - balance_of(buyer, ocean) == 3 * TOKEN_WEI
+
+
+def test_ocean_s_escrows_are_known_by_chain():
+    """Those of nodes that run with ocean-contracts 2.6 to 3.1, as its address.json names them."""
+    sepolia = find_network("sepolia")
+    for start in ("0xd09789", "0x983074", "0x4fd5ec"):
+        assert [one for one in sepolia.escrows if one.lower().startswith(start)]
+    assert sepolia.escrows[0] in (sepolia.addresses.escrow, sepolia.released_escrows[0])
+    everywhere = [one for addresses in RELEASED_ESCROWS.values() for one in addresses]
+    assert len(set(everywhere)) == len(everywhere) == 17
+    assert [checksum_address(one) for one in everywhere] == everywhere
+    assert not find_network("polygon").escrows
 
 
 def test_a_network_without_an_escrow_says_so(chain, buyer, ocean):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import pickle
 import socket
@@ -18,6 +19,7 @@ import node_double.node
 from node_double import NodeDouble
 from unionveil_ocean.errors import IndexingTimeout, NodeError, SettingError
 from unionveil_ocean.node.client import NodeClient, sign_command
+from unionveil_ocean.node.polling import poll_pauses
 
 NFT, DATATOKEN = "0x" + "11" * 20, "0x" + "22" * 20
 
@@ -73,18 +75,37 @@ def test_every_signed_call_uses_the_next_nonce(node, client, chain):
     assert client.nonce(chain.address) == before + 1
 
 
-def test_a_stale_nonce_is_refused_once_and_then_taken_anew(node, client, chain):
+def test_a_nonce_that_another_client_used_is_refused_once_and_then_asked_for_anew(node, client, chain):
     client.encrypt([], NFT, DATATOKEN, chain.account)
-    stale = [0]
-    node.change = lambda received, value: (
-        {"nonce": str(stale.pop())} if received.path.endswith("nonce") and stale else value
-    )
+    with NodeClient(node.url, timeout_seconds=5, pause=lambda _: None) as other:
+        other.encrypt([], NFT, DATATOKEN, chain.account)
+    node.requests.clear()
     client.encrypt([], NFT, DATATOKEN, chain.account)
-    assert not stale
+    paths = [one.path.rsplit("/", 1)[-1] for one in node.requests]
+    assert paths == ["encrypt", "nonce", "encrypt"]
     node.change = lambda received, value: {"nonce": "0"} if received.path.endswith("nonce") else value
-    with pytest.raises(NodeError, match="is not a valid nonce") as caught:
-        client.encrypt([], NFT, DATATOKEN, chain.account)
+    fresh = NodeClient(node.url, timeout_seconds=5, pause=lambda _: None)
+    with fresh, pytest.raises(NodeError, match="is not a valid nonce") as caught:
+        fresh.encrypt([], NFT, DATATOKEN, chain.account)
     assert caught.value.status == 401
+
+
+def test_a_series_of_signed_calls_asks_for_one_nonce(node, client, chain):
+    for _ in range(5):
+        client.encrypt([], NFT, DATATOKEN, chain.account)
+    assert sum(one.path.endswith("nonce") for one in node.requests) == 1
+
+    def refuse(received, value):
+        if received.path.endswith("encrypt"):
+            raise node_double.node.Refusal(500, "the key is away")
+        return value
+
+    node.change = refuse
+    with pytest.raises(NodeError, match="the key is away"):
+        client.encrypt([], NFT, DATATOKEN, chain.account)
+    node.change = lambda _, value: value
+    client.encrypt([], NFT, DATATOKEN, chain.account)
+    assert sum(one.path.endswith("nonce") for one in node.requests) == 2
 
 
 def test_a_signature_of_another_key_is_refused(client, chain, monkeypatch):
@@ -113,6 +134,24 @@ def test_a_checksum_of_a_part_is_no_checksum():
     info = {"contentLength": str((10 << 20) + 1), "checksum": "0" * 64, "valid": True, "name": "x"}
     with pytest.raises(NodeError, match="larger than 10 MiB"):
         answering(lambda _: httpx.Response(200, json=[info])).file_info({"type": "url"})
+
+
+def test_whether_a_node_can_read_a_file(client, files):
+    def file(url):
+        return {"type": "url", "url": url, "method": "GET"}
+
+    assert client.can_read(file(files.add("main.py", b"print(1)")))
+    assert client.can_read(file(files.add("photos.zip", b"P" * (11 << 20))))
+    assert not client.can_read(file(files.add("empty", b"")))
+    assert not client.can_read(file(files.url + "/absent"))
+    assert not client.can_read(file("http://127.0.0.1:9/nobody"))
+
+
+@pytest.mark.parametrize(
+    "answer", [[], [{"contentLength": "0"}], [{"contentLength": "5"}, {"contentLength": "5", "valid": False}]]
+)
+def test_a_file_that_a_node_says_nothing_of_cannot_be_read(answer):
+    assert not answering(lambda _: httpx.Response(200, json=answer)).can_read({"did": "did:op:0"})
 
 
 def test_an_unknown_did_is_none_and_waiting_for_it_ends(client):
@@ -183,6 +222,90 @@ def test_a_node_that_drips_is_slow_too():
             client.environments()
         stop.set()
         thread.join()
+
+
+class Clock:
+    """Time that passes while somebody waits."""
+
+    def __init__(self):
+        self.now, self.pauses = 0.0, []
+
+    def pause(self, seconds):
+        self.now += seconds
+        self.pauses.append(seconds)
+
+
+@pytest.fixture
+def limited(node):
+    """A node that allows 30 requests per minute, and a client, on one clock."""
+    clock, said = Clock(), []
+    node.rate_limit, node.clock = 30, lambda: clock.now
+    with NodeClient(node.url, timeout_seconds=5, pause=clock.pause, report=said.append) as client:
+        yield client, clock, said
+
+
+def test_the_rate_limit_is_waited_for_as_long_as_the_node_says(node, limited):
+    client, clock, said = limited
+    clock.now = 10.0
+    for _ in range(31):
+        client.environments()
+    assert clock.pauses == [61.0]
+    assert node.refused == 1
+    assert said == ["the node's rate limit is reached; waiting 61 s"]
+
+
+def test_a_start_that_the_rate_limit_refused_is_sent_once_more(node, limited, chain):
+    client, clock, _ = limited
+    for _ in range(29):
+        client.environments()
+    node.fault = lambda received: b"[]" if received.path.endswith("freeCompute") else None
+    with pytest.raises(NodeError, match="0 jobs instead of one"):
+        client.start_free({}, chain.account)
+    assert clock.pauses == [61.0]
+    paths = [one.path.rsplit("/", 1)[-1] for one in node.requests[29:]]
+    assert paths == ["nonce", "freeCompute", "nonce", "freeCompute"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "text", "pauses"),
+    [
+        ({"retry-after": "7"}, "slow down", [8.0]),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, "slow down", [1.0]),
+        ({"retry-after": "soon"}, "slow down", [0.5]),
+        ({}, "Rate limit exceeded. Try again in 42 seconds.", [43.0]),
+        ({}, "", [0.5]),
+    ],
+)
+def test_a_wait_is_stated_in_a_header_or_in_words(headers, text, pauses):
+    answers = iter([httpx.Response(429, headers=headers, text=text), httpx.Response(200, json=[])])
+    clock = Clock()
+    with NodeClient(
+        "http://node.test", transport=httpx.MockTransport(lambda _: next(answers)), pause=clock.pause
+    ) as client:
+        assert client.environments() == ()
+    assert clock.pauses == pauses
+
+
+@pytest.mark.parametrize(("stated", "waits"), [(120, 0), (60, 1), (29, 3)])
+def test_nobody_waits_for_more_than_90_seconds(stated, waits):
+    text, clock = f"Rate limit exceeded. Try again in {stated} seconds.", Clock()
+    handler = httpx.MockTransport(lambda _: httpx.Response(429, text=text))
+    client = NodeClient("http://node.test", transport=handler, pause=clock.pause)
+    with client, pytest.raises(NodeError, match=f"HTTP 429.: Rate limit exceeded. Try again in {stated}"):
+        client.environments()
+    assert len(clock.pauses) == waits
+
+
+def test_polling_alone_stays_within_half_of_the_rate_limit():
+    begun, times = 0.0, []
+    for pause in itertools.islice(poll_pauses(), 60):
+        times.append(begun)
+        begun += pause
+    assert times[10] == 20.0
+    assert times[18] == 60.0
+    assert set(itertools.islice(poll_pauses(), 18, 60)) == {10.0}
+    busiest = max(sum(start <= one < start + 60 for one in times) for start in times)
+    assert busiest <= 18
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])

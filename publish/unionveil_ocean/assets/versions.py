@@ -1,0 +1,138 @@
+"""The versions of an asset in its journal: names and inputs of their steps, and what may still change.
+
+Once a version's metadata are signed, its steps are never overwritten: the chain may hold them. They are
+compared with what is wanted before any step is taken, so that a mistaken command leaves the journal as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..chain.journal import Journal
+from ..errors import JournalError
+from ..jsjson import JsonObject
+from .asset import Asset
+from .pricing import FixedRate
+
+
+def create_inputs(asset: Asset) -> JsonObject:
+    """What the step "create" depends on."""
+    terms = {"name": asset.token_name, "symbol": asset.symbol}
+    pricing = asset.pricing
+    if isinstance(pricing, FixedRate):
+        terms |= {"rate": str(pricing.rate_wei), "token": pricing.token}
+    return terms
+
+
+def file_inputs(asset: Asset, nft: str, node_url: str) -> JsonObject:
+    """What the step "encrypt files" depends on."""
+    return {"files": [dict(file) for file in asset.files], "nft": nft, "node": node_url}
+
+
+def compose_inputs(asset: Asset, files: str, node_url: str) -> JsonObject:
+    """What the step "compose" depends on, besides the files as they are encrypted."""
+    return {"asset": asset.digest(), "files": files, "node": node_url}
+
+
+def update_prefix(number: int) -> str:
+    """Of the names of an update's steps; empty for those of the publication itself."""
+    return f"update {number}: " if number else ""
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The versions that a journal holds.
+
+    Attributes:
+        journal: of the asset.
+        node_url: of the node that publishes.
+        encrypt: whether the DDO is to be hidden.
+    """
+
+    journal: Journal
+    node_url: str
+    encrypt: bool
+
+    def check_new(self, asset: Asset) -> None:
+        """Checks that a first version can go on, or is done, with these settings.
+
+        Raises:
+            JournalError: it was published, or signed, with others.
+        """
+        is_other = self.journal.begun("create") and not self.journal.is_of("create", create_inputs(asset))
+        other = ["name or price"] if is_other else []
+        if self.is_fixed(""):
+            other += self.differences(asset, "", str((self.journal.result("create") or {}).get("nft")))
+        if not other:
+            return
+        what = f"with another {' and another '.join(other)}"
+        indexed = self.journal.result("index")
+        if indexed is not None:
+            raise JournalError(
+                f"{indexed['ddo']['id']} was published already, {what}; nothing was changed: --update "
+                "publishes a new version of it, --new another asset"
+            )
+        raise JournalError(
+            f"the unfinished publication in {self.journal.path} was begun {what}; nothing was changed: "
+            "finish it with the same settings as before, or begin another publication with --new"
+        )
+
+    def is_fixed(self, prefix: str) -> bool:
+        """Whether a version's metadata were signed: the chain may hold them."""
+        return self.journal.begun(f"{prefix}set metadata")
+
+    def is_hidden(self, prefix: str) -> bool:
+        """Whether a version's DDO was encrypted."""
+        return f"{prefix}encrypt ddo" in self.journal.steps
+
+    def differences(self, asset: Asset, prefix: str, nft: str) -> list[str]:
+        """What differs between an asset and a version whose metadata were composed; empty if nothing does."""
+        found = []
+        if not self.journal.is_of(f"{prefix}encrypt files", file_inputs(asset, nft, self.node_url)):
+            found.append("file address or node")
+        files = (self.journal.result(f"{prefix}encrypt files") or {}).get("files", "")
+        if not self.journal.is_of(f"{prefix}compose", compose_inputs(asset, files, self.node_url)):
+            found.append("description, image, trust, wallets or timeout")
+        if self.is_hidden(prefix) != self.encrypt:
+            found.append("choice between --encrypt-ddo and --plain-ddo")
+        return found
+
+    def open_update(self, asset: Asset, nft: str) -> int:
+        """The number of the update that is unfinished with this asset, or of a new one.
+
+        Raises:
+            JournalError: one of another asset is signed and in no block yet.
+        """
+        return self._open("update", lambda prefix: not self.differences(asset, prefix, nft))
+
+    def open_revision(self, inputs: JsonObject) -> int:
+        """The same for a revision, whose step "compose" depends on these inputs."""
+        return self._open(
+            "revision",
+            lambda prefix: (
+                self.journal.is_of(f"{prefix}compose", inputs) and self.is_hidden(prefix) == self.encrypt
+            ),
+        )
+
+    def open_state(self) -> int:
+        """The number of the change of state that is unfinished, or of a new one."""
+        number = 1
+        while self.journal.result(f"state {number}: set") is not None:
+            number += 1
+        return number
+
+    def _open(self, kind: str, fits: Callable[[str], bool]) -> int:
+        number = 1
+        while True:
+            prefix = f"{kind} {number}: "
+            is_indexed = self.journal.result(f"{prefix}index") is not None
+            if not is_indexed and (not self.is_fixed(prefix) or fits(prefix)):
+                return number
+            if not is_indexed and self.journal.result(f"{prefix}set metadata") is None:
+                raise JournalError(
+                    f"{kind} {number} in {self.journal.path} was signed with other settings and is in no "
+                    "block yet; nothing was changed: run that command again until it is done, then this one"
+                )
+            # It is on the chain; whether the node was seen to index it does not matter for the next one.
+            number += 1
