@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all test-training check schemas bench image test-container train evaluate-weights people clean
+.PHONY: demo test test-all test-training check schemas fuzz bench image test-container train evaluate-weights people clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +30,12 @@ check: $(VENV)/.ready
 schemas: $(VENV)/.ready
 	$(BIN)/python -c "import json; from unionveil.runs.manifest import Manifest as M; print(json.dumps(M.model_json_schema(), indent=1))" > metadata/manifest.schema.json
 	$(BIN)/python -c "import json; from unionveil import AnonymizeConfig as C; print(json.dumps(C.model_json_schema(), indent=1))" > metadata/config.schema.json
+
+# Damaged files of all formats through the whole pipeline; those that give something away are kept in fuzz-failures.
+N ?= 3000
+FUZZ_JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+fuzz: $(VENV)/.ready
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m fuzz --count $(N) --jobs $(FUZZ_JOBS) --failures fuzz-failures
 
 bench: $(VENV)/.ready
 	$(BIN)/pytest -m benchmark -s -p no:cacheprovider tests/benchmarks
