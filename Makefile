@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all test-training check schemas prove bench image test-container train evaluate-weights people clean
+.PHONY: demo test test-all test-training check schemas prove fuzz bench image test-container train evaluate-weights people clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +34,12 @@ schemas: $(VENV)/.ready
 # Hours, not minutes: what is too long for every change and must hold before a release.
 prove: $(VENV)/.ready
 	$(BIN)/pytest --numprocesses 0 -m prove -s tests
+
+# Damaged files of all formats through the whole pipeline; those that give something away are kept in fuzz-failures.
+N ?= 3000
+FUZZ_JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+fuzz: $(VENV)/.ready
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m fuzz --count $(N) --jobs $(FUZZ_JOBS) --failures fuzz-failures
 
 bench: $(VENV)/.ready
 	$(BIN)/pytest -m benchmark -s -p no:cacheprovider tests/benchmarks

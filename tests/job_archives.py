@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
+import zipfile
 
 from unionveil.config import AnonymizeConfig
 from unionveil.runs.manifest import ManifestBuilder, RedactedRecord, RejectedRecord
@@ -20,6 +21,14 @@ def tar_of(*members: tuple[str, bytes] | tarfile.TarInfo, mode: str = "w") -> by
                 info = tarfile.TarInfo(member[0])
                 info.size = len(member[1])
                 tar.addfile(info, io.BytesIO(member[1]))
+    return buffer.getvalue()
+
+
+def zip_of(*members: tuple[str | zipfile.ZipInfo, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members:
+            archive.writestr(name, data)
     return buffer.getvalue()
 
 

@@ -103,7 +103,7 @@ check_trust() { "$PYTHON" "$HERE/publish/trust.py" check "$1" --node-url "$NODE_
 # -- the environments ------------------------------------------------------------------------------------
 step "list the environments" 0 . run_job --list-environments || finish
 has_free=$(grep -c "^  free, " "$(log_now)")
-has_paid=$(grep -c "^  paid in " "$(log_now)")
+has_paid=$(grep -c "^  paid, " "$(log_now)")
 
 # -- the algorithm ---------------------------------------------------------------------------------------
 step "refuse a file that the node cannot read" 2 "cannot read file 1|refuses" \

@@ -1,18 +1,34 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from unionveil.text import escaped, printable
+from unionveil.text import printable
 
 
 @pytest.mark.parametrize(
-    ("text", "safe"),
+    ("text", "shown"),
     [
-        ("plain, grüße 日本 🙂", "plain, grüße 日本 🙂"),
-        ("\x1b[31m\n\t\x9b", "\\x1b[31m\\n\\t\\x9b"),
-        ("\u202egpj.exe", "\\u202egpj.exe"),
-        ("caf\udce9", "caf\\udce9"),
+        ("Straßenfotos, 写真 (2024)", "Straßenfotos, 写真 (2024)"),
+        ("\x1b[2J\x1b[1;1Hcosts 0", "\\x1b[2J\\x1b[1;1Hcosts 0"),
+        ("name\ncosts  0\r\t", "name\\ncosts  0\\r\\t"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("a\u2028b\u200bc\x85\x9b", "a\\u2028b\\u200bc\\x85\\x9b"),
+        ("\ud800", "\\ud800"),
     ],
 )
-def test_nothing_unprintable_is_left(text, safe):
-    assert escaped(text) == safe
-    assert escaped(text).isprintable()
-    assert printable(text).isprintable()
+def test_what_a_terminal_obeys_is_written_as_an_escape(text, shown):
+    assert printable(text, quoted=False) == shown
+    assert printable(text).strip("'\"") == shown
+
+
+@given(st.text(), st.booleans())
+def test_one_line_that_every_terminal_can_take(text, quoted):
+    shown = printable(text, quoted=quoted, most=None)
+    assert shown.isprintable()
+    assert len(shown.splitlines()) <= 1
+    shown.encode()
+
+
+def test_a_long_text_is_cut_unless_it_has_to_be_copied():
+    assert printable("x" * 200) == repr("x" * 100)
+    assert printable("x" * 200, quoted=False, most=None) == "x" * 200

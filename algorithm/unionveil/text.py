@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-__all__ = ["escaped", "printable"]
+__all__ = ["printable"]
 
 _MOST_CHARACTERS = 100
 
 
-def printable(text: str) -> str:
-    """A text from elsewhere in quotes, its control characters escaped, at most 100 characters of it."""
-    return repr(text[:_MOST_CHARACTERS])
+def printable(text: str, *, quoted: bool = True, most: int | None = _MOST_CHARACTERS) -> str:
+    r"""A text from elsewhere in one line, without characters that a terminal obeys.
 
+    Escape sequences, line ends, marks that turn the reading direction, invisible characters and halves of
+    surrogate pairs are written as Python writes them, e.g. `\x1b`.
 
-def escaped(text: str) -> str:
-    r"""The whole text with every character escaped that is not printable.
-
-    Line breaks, terminal escapes, marks that change the direction of writing and bytes that are not UTF-8
-    become ASCII; `"\u202e"` stands for the mark itself.
+    Args:
+        text: from a file, a node, a chain, a contract.
+        quoted: in quotes, as a name within a sentence.
+        most: characters that are shown; None shows all, for what has to be copied.
     """
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for char in text
-    )
+    cut = text[:most]
+    if quoted:
+        return repr(cut)
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in cut)

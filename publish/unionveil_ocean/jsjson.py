@@ -22,6 +22,40 @@ _MAX_INDEX = 2**32 - 2  # largest array index
 _SAFE = 2**53  # whole numbers up to here are exact in JavaScript
 
 
+MOST_DEPTH = 64
+"""Levels of a JSON text from outside that are read; a DDO has about ten."""
+
+_BRACKET = re.compile(r'["\[\]{}]')
+_REST_OF_STRING = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+
+
+def parse_json(text: str) -> Any:
+    """The value of a JSON text from outside.
+
+    Depth is counted before anything is built: parsers call themselves for each level, and a text of brackets
+    ends the process where the limit of recursion was raised, as py-evm does.
+
+    Raises:
+        ValueError: not JSON, or nested deeper than `MOST_DEPTH`; says which.
+    """
+    depth = place = 0
+    while found := _BRACKET.search(text, place):
+        place = found.end()
+        if found[0] == '"':
+            string = _REST_OF_STRING.match(text, place)
+            if string is None:
+                raise ValueError("it is not JSON")
+            place = string.end()
+        else:
+            depth += 1 if found[0] in "[{" else -1
+            if depth > MOST_DEPTH:
+                raise ValueError("it is nested too deep")
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError("it is not JSON") from error
+
+
 def stringify(value: object) -> str:
     """The text of a value made of dicts, lists, strings, numbers, booleans and None.
 

@@ -10,6 +10,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ import pillow_heif
 import tifffile
 from PIL import Image, ImageFile, ImageSequence
 
-from .seeds import UNIT, chunks
+from .seeds import UNIT, chunks, join, riff, riff_chunks, with_tiff_height
 
 Find = Callable[[np.ndarray], float]
 """The score of the surest face of `(H, W, 3)` uint8."""
@@ -29,7 +30,7 @@ _SURE = 0.85
 """A face of this score counts as come out: our threshold is lower, so decoders may differ a little."""
 
 _MOST_PIXELS = 4e6
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
 
 
 def markers(data: bytes) -> list[str]:
@@ -67,12 +68,22 @@ def _is_sample(data: bytes, place: int, length: int) -> bool:
     if data.startswith(b"\xff\xd8") and _in_quantization_table(data, place, length):
         return True
     shown = _digest(data)
-    for at in (place, place + length // 2):
-        changed = bytearray(data)
-        changed[at] ^= 0x55
-        if _digest(bytes(changed)) == shown:
-            return False
-    return True
+    return all(_digest(_flipped(data, at)) != shown for at in (place, place + length // 2))
+
+
+def _flipped(data: bytes, at: int) -> bytes:
+    """The file with one byte changed, and a PNG's checksum made to fit."""
+    changed = bytearray(data)
+    changed[at] ^= 0x55
+    if not data.startswith(b"\x89PNG"):
+        return bytes(changed)
+    start = 8
+    while start + 8 <= len(data):
+        end = start + 8 + int.from_bytes(data[start : start + 4], "big")
+        if start + 4 <= at < end <= len(data) - 4:
+            changed[end : end + 4] = zlib.crc32(changed[start + 4 : end]).to_bytes(4, "big")
+        start = end + 4
+    return bytes(changed)
 
 
 def _in_quantization_table(data: bytes, place: int, length: int) -> bool:
@@ -107,16 +118,17 @@ def brightest(data: bytes) -> int:
     # OpenCV and tifffile give the inks of a TIFF as they are.
     decoders = (_by_pillow, _by_libheif, _by_ffmpeg) if data[:2] in (b"II", b"MM") else _DECODERS
     return max(
-        (int(pixels.max()) for way, pixels in _decoded(data, *decoders) if not way.endswith("alpha")),
+        (int(pixels.max()) for way, pixels in _decoded(data, *decoders) if "'" not in way),
         default=0,
     )
 
 
 def _looks(data: bytes) -> Iterator[tuple[str, np.ndarray]]:
     yield from _decoded(data, *_DECODERS)
-    for way, changed in _unhidden(data):
+    for way, changed, top in _unhidden(data):
         for name, pixels in _decoded(changed, _by_pillow, _by_opencv):
-            yield f"{name} {way}", pixels
+            if pixels.shape[0] > top:
+                yield f"{name} {way}", np.ascontiguousarray(pixels[top:])
 
 
 def _decoded(data: bytes, *decoders: Decoder) -> Iterator[tuple[str, np.ndarray]]:
@@ -180,6 +192,8 @@ def _by_opencv(data: bytes) -> Iterator[tuple[str, np.ndarray]]:
             yield "opencv", np.ascontiguousarray(rgb[..., ::-1])
             if pixels.ndim == 3 and pixels.shape[2] == 4:
                 yield "opencv's alpha", _rgb(pixels[..., 3])
+            if pixels.dtype == np.uint16:
+                yield "opencv's low bytes", _rgb(pixels.astype(np.uint8))
 
 
 def _by_tifffile(data: bytes) -> Iterator[tuple[str, np.ndarray]]:
@@ -191,7 +205,9 @@ def _by_tifffile(data: bytes) -> Iterator[tuple[str, np.ndarray]]:
                 pixels = part.asarray()
                 if pixels.ndim == 3 and pixels.shape[0] in (3, 4) and pixels.shape[2] > 4:
                     pixels = pixels.transpose(1, 2, 0)
-                yield "tifffile", _rgb(pixels.astype(np.uint8 if pixels.dtype == bool else pixels.dtype))
+                yield "tifffile", _rgb(pixels.astype(np.uint8) if pixels.dtype == bool else pixels)
+                if pixels.dtype == np.uint16:
+                    yield "tifffile's low bytes", _rgb(pixels.astype(np.uint8))
 
 
 def _by_libheif(data: bytes) -> Iterator[tuple[str, np.ndarray]]:
@@ -219,45 +235,75 @@ def _by_ffmpeg(data: bytes) -> Iterator[tuple[str, np.ndarray]]:
         capture.release()
 
 
-def _unhidden(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Files that a curious person makes of a file: embedded ones, and ones of more rows."""
+def _unhidden(data: bytes) -> Iterator[tuple[str, bytes, int]]:
+    """What a curious person makes of a file, and the first row that is news: embedded files, more rows..."""
     for signature in _SIGNATURES:
-        place = data.find(signature, 1)
-        tries = 0
-        while place > 0 and tries < 4:
-            if not _is_sample(data, place, len(signature)):
-                yield "embedded", data[place:]
-            place, tries = data.find(signature, place + 1), tries + 1
+        for match in islice(re.finditer(re.escape(signature), data[1:]), 4):
+            if not _is_sample(data, match.start() + 1, len(signature)):
+                yield "embedded", data[match.start() + 1 :], 0
     if data.startswith(b"\xff\xd8"):
-        for marker in (b"\xff\xc0", b"\xff\xc1", b"\xff\xc2"):
-            place = data.find(marker)
-            if 0 < place < len(data) - 9:
-                (height,) = struct.unpack_from(">H", data, place + 5)
-                yield (
-                    "with more rows",
-                    data[: place + 5] + struct.pack(">H", min(65000, height * 2 + 16)) + data[place + 7 :],
-                )
-        # Later scans of a file that was baseline are another picture.
-        start, last = data.find(b"\xff\xda"), data.rfind(b"\xff\xda")
-        if data.find(b"\xff\xc2") < 0 < start < last:
-            yield "with its last scan", data[:start] + data[last:]
-    if data.startswith(b"\x89PNG"):
-        yield from _more_rows_of_png(data)
-    if data.startswith(b"GIF8"):
+        yield from _more_of_jpeg(data)
+    elif data.startswith(b"\x89PNG"):
+        yield from _more_of_png(data)
+    elif data.startswith(b"GIF8"):
         place = data.find(b"\x2c" + bytes(4))
+        (height,) = struct.unpack_from("<H", data, 8)
+        tall = struct.pack("<H", min(2 * height, 5000))
         if place > 0:
-            taller = struct.pack("<H", 520)
-            yield "with more rows", data[:8] + taller + data[10 : place + 7] + taller + data[place + 9 :]
+            taller = data[:8] + tall + data[10 : place + 7] + tall + data[place + 9 :]
+            yield "with more rows", taller, height
+    elif data.startswith(b"RIFF"):
+        for kind, body in riff_chunks(data)[1:]:
+            if kind in (b"VP8 ", b"VP8L"):
+                yield "with a later picture", riff([(kind, body)]), 0
+    elif data.startswith(b"BM"):
+        (height,) = struct.unpack_from("<i", data, 22)
+        yield (
+            "with more rows",
+            data[:22] + struct.pack("<i", max(-5000, min(2 * height, 5000))) + data[26:],
+            0,
+        )
+    elif data.startswith(b"II*\0"):
+        with suppress(struct.error), tifffile.TiffFile(io.BytesIO(data)) as file:
+            height = file.pages.first.imagelength
+            yield "with more rows", with_tiff_height(data, min(2 * height, 5000)), height
+    elif data[4:8] == b"ftyp":
+        shown = re.sub(rb"(infe[\0-\x03])\0\0\x01", rb"\1\0\0\0", data.replace(b"clap", b"free"))
+        if shown != data:
+            yield "with hidden items and crops", shown, 0
 
 
-def _more_rows_of_png(data: bytes) -> Iterator[tuple[str, bytes]]:
-    from .seeds import join
+def _more_of_jpeg(data: bytes) -> Iterator[tuple[str, bytes, int]]:
+    for marker in (b"\xff\xc0", b"\xff\xc1", b"\xff\xc2"):
+        place = data.find(marker)
+        if 0 < place < len(data) - 12:
+            (height,) = struct.unpack_from(">H", data, place + 5)
+            tall = struct.pack(">H", min(65000, height * 2 + 16))
+            # The rest of blocks that are partly seen is in the file.
+            unit = 8 * max(1, min(4, data[place + 11] & 15))
+            yield "with more rows", data[: place + 5] + tall + data[place + 7 :], -(-height // unit) * unit
+    start, last = data.find(b"\xff\xda"), data.rfind(b"\xff\xda")
+    if data.find(b"\xff\xc2") < 0 < start < last:
+        yield "with its last scan alone", data[:start] + data[last:], 0
 
+
+def _more_of_png(data: bytes) -> Iterator[tuple[str, bytes, int]]:
     parts = chunks(data)
+    kinds = [kind for kind, _ in parts]
     header = dict(parts).get(b"IHDR", b"")
-    if len(header) == 13:
-        taller = header[:4] + struct.pack(">I", 2 * int.from_bytes(header[4:8], "big")) + header[8:]
-        yield "with more rows", join([(kind, taller if kind == b"IHDR" else body) for kind, body in parts])
+    if len(header) != 13:
+        return
+    height = int.from_bytes(header[4:8], "big")
+    taller = header[:4] + struct.pack(">I", 2 * height) + header[8:]
+    more = join([(kind, taller if kind == b"IHDR" else body) for kind, body in parts])
+    yield "with more rows", more, height
+    frames = [(b"IDAT", body[4:]) for kind, body in parts if kind == b"fdAT"]
+    late = [part for part, before in zip(parts[1:], kinds, strict=False) if part[0] == b"IDAT" != before]
+    for pixels in [*frames, *late[1:]]:
+        others = [part for part in parts[:-1] if part[0] in (b"PLTE", b"tRNS")]
+        yield "with other pixels", join([(b"IHDR", header), *others, pixels, (b"IEND", b"")]), 0
+    if kinds.count(b"IHDR") > 1:
+        yield "with its last header", join(parts[len(kinds) - 1 - kinds[::-1].index(b"IHDR") :]), 0
 
 
 _DECODERS = (_by_pillow, _by_opencv, _by_tifffile, _by_libheif, _by_ffmpeg)

@@ -16,6 +16,8 @@ import sys
 import time
 import warnings
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -34,7 +36,6 @@ from .seeds import all_seeds
 
 HANG_SECONDS = 60
 MOST_MEMORY_BYTES = 2 * 2**30
-MEGAPIXELS = 24
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Examiner:
 
     def __init__(self) -> None:
         config = AnonymizeConfig()
-        redact, most = load_redactor(config), MEGAPIXELS * 1e6
+        redact, most = load_redactor(config), config.max_megapixels * 1e6
         self.seeds = all_seeds()
         self._real = Anonymizer(FaceFinder(config, 1), every_face, redact, max_pixels=most)
         self._everything = Anonymizer(_everything, every_face, redact, max_pixels=most)
@@ -129,72 +130,95 @@ class Examiner:
         return float(found.score.max()) if len(found) else 0.0
 
 
+def run(first: int, count: int, jobs: int, progress: Callable[[Report], None] | None = None) -> Report:
+    """Examines the files first to first + count - 1.
+
+    Args:
+        first: number of the first file.
+        count: how many.
+        jobs: worker processes.
+        progress: is called after each file.
+    """
+    share = -(-count // jobs)
+    starts = range(first, first + count, share)
+    workers = [_Worker(range(start, min(start + share, first + count))) for start in starts]
+    report = Report()
+    while workers:
+        ready = set(wait([worker.pipe for worker in workers], timeout=1))
+        for worker in list(workers):
+            result = worker.advance(worker.pipe in ready)
+            if result is not None:
+                report.add(result)
+                if progress:
+                    progress(report)
+            if not worker.alive:
+                workers.remove(worker)
+                if worker.left:
+                    workers.append(_Worker(worker.left))
+    return report
+
+
+class _Worker:
+    """A process that examines files, and what is known of it.
+
+    Attributes:
+        pipe: where it reports.
+        left: the numbers that it has not finished.
+        alive: whether it can go on.
+    """
+
+    def __init__(self, numbers: range) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe(duplex=False)
+        self._process = context.Process(target=_work, args=(numbers, theirs), daemon=True)
+        self._process.start()
+        theirs.close()
+        self.left, self.alive = numbers, True
+        self._since = time.monotonic()
+
+    def advance(self, ready: bool) -> Result | None:
+        """The next result, also where the process died or hangs over a file."""
+        if ready:
+            with suppress(EOFError):
+                result: Result = self.pipe.recv()
+                self._since, self.left = time.monotonic(), self.left[1:]
+                return result
+        late = time.monotonic() - self._since > 3 * HANG_SECONDS
+        if not ready and not late:
+            return None
+        self.alive = False
+        self._process.kill()
+        self._process.join()
+        if not self.left:
+            return None
+        number, self.left = self.left[0], self.left[1:]
+        kind = "hang" if late else "crash"
+        fault = f"{kind}, exit code {self._process.exitcode}"
+        return Result(
+            number, mutation(all_seeds(), number)[0], kind, (fault,), time.monotonic() - self._since, 0
+        )
+
+
 def _work(numbers: range, pipe: Connection) -> None:
     # Decoders print what is wrong with damaged files.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     examine = Examiner()
     for number in numbers:
-        pipe.send(number)
-        try:
-            pipe.send(examine(number))
-        except Exception as error:
-            fault = f"raised {type(error).__name__}: {error}"
-            pipe.send(Result(number, mutation(examine.seeds, number)[0], None, (fault,), 0, 0))
+        pipe.send(_examined(examine, number))
     pipe.close()
 
 
-def run(first: int, count: int, jobs: int, report_every: int = 0) -> Report:
-    """Examines files first to first + count - 1 in worker processes."""
-    context = multiprocessing.get_context("spawn")
-    todo = [
-        range(start, min(start + -(-count // jobs), first + count))
-        for start in range(first, first + count, -(-count // jobs))
-    ]
-    report = Report()
-    live = dict(_start(context, numbers) for numbers in todo)
-    while live:
-        ready = wait(list(live), timeout=1)
-        for pipe in list(live):
-            process, numbers, at, since = live[pipe]
-            dead = late = False
-            if pipe in ready:
-                try:
-                    message = pipe.recv()
-                except EOFError:
-                    dead = True
-                else:
-                    if isinstance(message, int):
-                        live[pipe] = process, numbers, message, time.monotonic()
-                        continue
-                    report.add(message)
-                    live[pipe] = process, numbers, None, time.monotonic()
-                    if report_every and report.mutations % report_every == 0:
-                        print("\n".join(report.lines()), flush=True)
-                    continue
-            late = time.monotonic() - since > 3 * HANG_SECONDS
-            if not dead and not late:
-                continue
-            del live[pipe]
-            process.kill()
-            process.join()
-            if at is not None:
-                fault = "hang" if late else f"crash with exit code {process.exitcode}"
-                name = mutation(all_seeds(), at)[0]
-                report.add(
-                    Result(at, name, "hang" if late else "crash", (fault,), time.monotonic() - since, 0)
-                )
-                rest = range(at + 1, numbers.stop)
-                if rest:
-                    live |= dict([_start(context, rest)])
-    return report
+def _examined(examine: Examiner, number: int) -> Result:
+    try:
+        return examine(number)
+    except Exception as error:
+        fault = f"raised {type(error).__name__}: {error}"
+        return Result(number, mutation(examine.seeds, number)[0], "raised", (fault,), 0, 0)
 
 
-def _start(context, numbers: range):
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(numbers, theirs), daemon=True)
-    process.start()
-    theirs.close()
-    return ours, (process, numbers, None, time.monotonic())
+def _print_now_and_then(report: Report) -> None:
+    if report.mutations % 5000 == 0:
+        print("\n".join(report.lines()), flush=True)
 
 
 def main() -> int:
@@ -205,7 +229,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--failures", type=Path, help="Folder for files with faults.")
     options = parser.parse_args()
-    report = run(options.first, options.count, options.jobs, report_every=5000)
+    report = run(options.first, options.count, options.jobs, _print_now_and_then)
     print("\n".join(report.lines()))
     if options.failures and report.faults:
         options.failures.mkdir(parents=True, exist_ok=True)

@@ -119,6 +119,9 @@ class NodeDouble:
         access: accounts that paid jobs run for, as in the configuration of a node.
         free_access: the same for free jobs; None leaves the field out.
         enables_network: whether containers reach the network.
+        features: what the environment is for; None is a node before version 4.
+        pack: makes the archive of a job's outputs.
+        gateway: of IPFS and Arweave; None where none is configured.
         rate_limit: requests in a minute; None allows any number, so that tests are quick.
         clock: seconds, for the rate limit.
         refused: requests that the rate limit refused.
@@ -144,6 +147,9 @@ class NodeDouble:
         self.access: dict[str, Any] = {"addresses": [], "accessLists": None}
         self.free_access: dict[str, Any] | None = {"addresses": [], "accessLists": []}
         self.enables_network = False
+        self.features: dict[str, bool] | None = None
+        self.pack: Callable[[Path], bytes] = outputs_tar
+        self.gateway: str | None = None
         self.rate_limit: int | None = None
         self.clock: Callable[[], float] = time.monotonic
         self.refused = 0
@@ -308,21 +314,35 @@ class NodeDouble:
         if given.get("did"):
             service = self._service(self._ordable(given["did"]), given.get("serviceId"))
             return [self._metadata(file) for file in self.decrypt(service["files"])["files"]]
-        if given.get("type") != "url":
+        if given.get("type") not in ("url", "ipfs", "arweave"):
             raise Refusal(400, "Invalid request parameters")
         return [self._metadata(given)]
 
     def _metadata(self, file: dict[str, Any]) -> dict[str, Any]:
         # utils/asset.ts fetchFileMetadata: what cannot be fetched counts as an empty file.
-        data = (_fetch(file["url"]) or b"")[:MOST_CHECKSUM_BYTES]
+        url = self._url(file)
+        data = (_fetch(url) or b"")[:MOST_CHECKSUM_BYTES]
         return {
             "valid": True,
             "contentLength": str(len(data)),
             "contentType": "application/octet-stream",
             "checksum": hashlib.sha256(data).hexdigest(),
-            "name": urlsplit(file["url"]).path.split("/")[-1],
-            "type": "url",
+            "name": urlsplit(url).path.split("/")[-1],
+            "type": file["type"],
         }
+
+    def _url(self, file: dict[str, Any]) -> str:
+        # components/storage/IpfsStorage.ts, ArweaveStorage.ts
+        match file["type"]:
+            case "ipfs":
+                place = f"/ipfs/{file['hash']}"
+            case "arweave":
+                place = f"/{file['transactionId']}"
+            case _:
+                return str(file["url"])
+        if self.gateway is None:
+            raise Refusal(500, f"Error validating the {file['type']} file: gateway is not configured!")
+        return self.gateway + place
 
     def _validate(self, received: Received) -> Any:
         given = received.json
@@ -352,7 +372,8 @@ class NodeDouble:
     def _ddo(self, received: Received) -> Any:
         self.index()
         found = self._ddos.get(received.path.rsplit("/", 1)[-1])
-        if found is None:
+        # Of an asset that is not active a stub is left, which no node serves.
+        if found is None or found["version"] == "deprecated":
             raise Refusal(404, "DDO not found")
         return found
 
@@ -448,6 +469,7 @@ class NodeDouble:
             {"id": "cpu", "total": 2, "min": 1, "max": 2},
             {"id": "ram", "total": 4, "min": 1, "max": 4},
             {"id": "disk", "total": 10, "min": 1, "max": 10},
+            {"id": "gpu0", "type": "gpu", "description": "A card", "total": 1, "min": 0, "max": 1},
         ]
         fees = {
             str(self.chain.chain_id): [
@@ -466,6 +488,8 @@ class NodeDouble:
             "enableNetwork": self.enables_network,
             "platform": {"architecture": "x86_64", "os": "linux"},
         }
+        if self.features is not None:
+            environment["features"] = self.features
         if self.offers_free:
             access = {} if self.free_access is None else {"access": self.free_access}
             environment["free"] = {"maxJobDuration": 600, "maxJobs": 2, "resources": resources, **access}
@@ -641,10 +665,26 @@ class NodeDouble:
         environment = self._environment(given)
         if "free" not in environment:
             raise Refusal(400, "Error: This env does not support free jobs")
+        self._check_features(environment)
+        self._check_resources(environment["free"]["resources"], given.get("resources"))
         for asset in (given["algorithm"], *given["datasets"]):
             self._service(self._ordable(asset["documentId"]), asset.get("serviceId"))
         self._check_access(environment["free"].get("access"), owner)
         return self._begin(given, owner, is_paid=False)
+
+    @staticmethod
+    def _check_resources(offered: list[dict[str, Any]], wanted: list[dict[str, Any]] | None) -> None:
+        # compute_engine_base.ts checkAndFillMissingResources
+        most = {one["id"]: one["max"] for one in offered}
+        for one in wanted or ():
+            if one["amount"] > most.get(one["id"], 0):
+                raise Refusal(400, f"Error: Not enough {one['id']} resources. Requested {one['amount']}")
+
+    @staticmethod
+    def _check_features(environment: dict[str, Any]) -> None:
+        # startCompute.ts of version 4
+        if (environment.get("features") or {}).get("computeJobs") is False:
+            raise Refusal(403, "Compute jobs are not enabled on this environment")
 
     def _check_access(self, access: dict[str, Any] | None, owner: str) -> None:
         # core/compute/startCompute.ts validateAccess: without access lists, addresses are not looked at.
@@ -666,6 +706,8 @@ class NodeDouble:
             raise Refusal(400, 'Missing one ( "maxJobDuration" ) or more required field(s)')
         owner = self._authenticate(given, "startCompute")
         environment = self._environment(given)
+        self._check_features(environment)
+        self._check_resources(environment["resources"], given.get("resources"))
         self._check_access(environment["access"], owner)
         self._checksums(given["algorithm"])
         for asset in (given["algorithm"], *given["datasets"]):
@@ -742,7 +784,7 @@ class NodeDouble:
             (data / "inputs" / "algoCustomData.json").write_text(json.dumps(custom))
             with self._lock:
                 program = self._first_file(job.algorithm)
-            if not _save(program, data / "transformations" / "algorithm"):
+            if not _save(self._url(program), data / "transformations" / "algorithm"):
                 job.status, job.status_text = 32, "Algorithm provisioning failed"
                 configuration.append(
                     f"Unable to write algorithm to path: {_PATH}/transformations/algorithm: {_NOT_FOUND}"
@@ -751,9 +793,9 @@ class NodeDouble:
             for asset in job.datasets:
                 with self._lock:
                     file = self._first_file(asset)
-                name = urlsplit(file["url"]).path.split("/")[-1]
+                name = urlsplit(self._url(file)).path.split("/")[-1]
                 configuration.append(f"Downloading asset to {name}")
-                if not _save(file, data / "inputs" / name):
+                if not _save(self._url(file), data / "inputs" / name):
                     job.status, job.status_text = 31, "Data provisioning failed"
                     configuration.append(
                         f"Unable to write input data to path: {_PATH}/inputs/{name}: {_NOT_FOUND}"
@@ -762,9 +804,9 @@ class NodeDouble:
             job.status, job.status_text = 40, "Running algorithm "
             container = job.algorithm["meta"]["container"]
             job.exit_code, log = self.runner(data, container, job.algorithm.get("envs") or {})
-            tar = outputs_tar(data / "outputs")
+            outputs = self.pack(data / "outputs")
             job.status, job.status_text = 71, "Job settling"
-            job.files = [("algorithm.log", "algorithmLog", log), ("outputs.tar", "output", tar)]
+            job.files = [("algorithm.log", "algorithmLog", log), ("outputs.tar", "output", outputs)]
         except Exception as error:
             job.status, job.status_text = 41, f"Failed to run algorithm: {error}"
         finally:
@@ -808,8 +850,8 @@ def _fetch(url: str) -> bytes | None:
         return None
 
 
-def _save(file: dict[str, Any], path: Path) -> bool:
-    data = _fetch(file["url"])
+def _save(url: str, path: Path) -> bool:
+    data = _fetch(url)
     if data is None:
         return False
     path.write_bytes(data)

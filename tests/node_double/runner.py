@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,6 +49,15 @@ def outputs_tar(outputs: Path) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         tar.add(outputs, arcname="outputs")
+    return buffer.getvalue()
+
+
+def outputs_zip(outputs: Path) -> bytes:
+    """As announced for a later release (ocean-node, issue 1476)."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in (outputs, *sorted(outputs.rglob("*"))):
+            archive.write(path, Path("outputs") / path.relative_to(outputs))
     return buffer.getvalue()
 
 

@@ -25,7 +25,7 @@ from ..runs.batch import run_batch
 from ..runs.journal import Journal
 from ..runs.manifest import Counts, Record, RejectedRecord
 from ..runs.work import Anonymize
-from ..text import escaped
+from ..text import printable
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .path_list import paths_of
 
@@ -136,7 +136,7 @@ def command(
         def on_done(item: SourceItem, record: Record) -> None:
             advance()
             if isinstance(record, RejectedRecord):
-                rejected.append((escaped(item.name), record.detail))
+                rejected.append((printable(item.name, quoted=False, most=None), record.detail))
 
         # Workers even for a single picture: one that kills its decoder must not kill the program.
         engine = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
@@ -223,7 +223,7 @@ def _summary(counts: Counts, rejected: list[tuple[str, str]], sink: FolderSink |
     if counts.skipped:
         table.add_row("skipped", f"{counts.skipped}  (sidecars, texts, files of systems, left out)")
     if sink:
-        table.add_row("outputs in", escape(escaped(str(sink.folder))))
+        table.add_row("outputs in", escape(printable(str(sink.folder), quoted=False, most=None)))
     _err.print(table)
     if not counts.inputs:
         _err.print("there is no picture in what you named: everything was skipped")

@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from ..errors import UnionVeilError
-from ..text import escaped
+from ..text import printable
 from .interrupts import EXIT_INTERRUPTED, INTERRUPTED
 
 __all__ = [
@@ -24,6 +24,8 @@ __all__ = [
 
 EXIT_DONE, EXIT_SOME_REJECTED, EXIT_WRONG_USE, EXIT_STOPPED = 0, 1, 2, 143
 
+DECLINED = "stopped; nothing more was done"
+
 
 def run_command(command: Callable[[], object], name: str = "unionveil") -> NoReturn:
     """Runs a command and ends the process with its exit code; every known error ends as one sentence.
@@ -35,16 +37,19 @@ def run_command(command: Callable[[], object], name: str = "unionveil") -> NoRet
     try:
         result = command()
         code = result if isinstance(result, int) else EXIT_DONE
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        # click turns Ctrl-C into Abort.
-        click.echo(f"{name}: {INTERRUPTED}", err=True)
+    except (click.exceptions.Abort, KeyboardInterrupt) as error:
+        # click turns Ctrl-C into Abort, and a "no" to a question, too.
+        is_declined = isinstance(error, click.exceptions.Abort) and error.__cause__ is None
+        click.echo(f"{name}: {DECLINED if is_declined else INTERRUPTED}", err=True)
         code = EXIT_INTERRUPTED
     except click.ClickException as error:
         text = io.StringIO()
         error.show(text)
-        click.echo("\n".join(map(escaped, text.getvalue().split("\n"))), err=True, nl=False)
+        lines = (printable(line, quoted=False, most=None) for line in text.getvalue().split("\n"))
+        click.echo("\n".join(lines), err=True, nl=False)
         code = EXIT_WRONG_USE
     except UnionVeilError as error:
-        click.echo(f"{name}: {escaped(str(error))}", err=True)
+        # One line, whatever a file, a node or a chain has put into it.
+        click.echo(f"{name}: {printable(str(error), quoted=False, most=None)}", err=True)
         code = EXIT_WRONG_USE
     sys.exit(code)

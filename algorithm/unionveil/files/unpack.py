@@ -1,16 +1,24 @@
-"""Unpacks an archive that comes from a machine that is not ours.
+"""Unpacks a tar or zip that comes from a machine that is not ours.
 
 Nothing in it can be written outside the folder, become a link or a device, or fill the disk.
 """
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
+import os
+import stat
 import tarfile
 import tempfile
+import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from ..errors import OutputError, ResultsError
 from ..text import printable
@@ -19,6 +27,29 @@ from .names import is_safe, leads_out, same_file_key
 __all__ = ["Limits", "unpack"]
 
 _CHUNK_BYTES = 1 << 20
+_MOST_DIRECTORY_BYTES = 64 << 20
+_MOST_END_BYTES = (1 << 16) + 22 + 20
+"""Longest comment of a zip, its last record, and the locator of zip64 before it."""
+
+_ENCRYPTED = 1
+"""Bit of an entry's flags (APPNOTE.TXT, 4.4.4)."""
+
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+
+_DAMAGED = "the archive is cut off or damaged; fetch the results again"
+
+_BROKEN = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    gzip.BadGzipFile,
+    ValueError,
+    NotImplementedError,  # a compression that this Python lacks
+    RecursionError,  # of headers that announce each other
+)
+"""Raised for archives that are damaged or not what they seem."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +73,7 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> tuple[s
     The node archives the folder `outputs`; that level is taken off.
 
     Args:
-        archive: tar, or compressed tar.
+        archive: tar, compressed tar, or zip.
         folder: made; must not exist.
         limits: how much may come out; by default `Limits()`.
 
@@ -68,6 +99,24 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> tuple[s
     return names
 
 
+@dataclass(frozen=True)
+class _Member:
+    """One entry of an archive.
+
+    Attributes:
+        name: as the archive has it.
+        is_folder, is_file: neither is a link or a device.
+        size_bytes: of a file, as the archive says.
+        open: its content.
+    """
+
+    name: str
+    is_folder: bool
+    is_file: bool
+    size_bytes: int
+    open: Callable[[], IO[bytes] | None]
+
+
 @dataclass
 class _Unpacking:
     """A folder that is being filled.
@@ -75,36 +124,44 @@ class _Unpacking:
     Attributes:
         folder: gets the files.
         limits: how much may come out.
+        on_chunk: called before each read of a file's content.
         names: of the files so far, by the name under which any system takes them for the same file.
         written_bytes: of all files so far.
+        members: number of entries so far.
     """
 
     folder: Path
     limits: Limits
+    on_chunk: Callable[[], None] = lambda: None
     names: dict[str, str] = field(default_factory=dict)
     written_bytes: int = 0
+    members: int = 0
 
-    def take(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+    def take(self, member: _Member) -> None:
         """Writes one member.
 
         Raises:
             ResultsError: it is not allowed, or damaged.
         """
+        self.members += 1
+        if self.members > self.limits.files:
+            raise ResultsError([f"the archive holds more than {self.limits.files} files"])
         path = _safe_path(member, self.limits.depth)
         if path is None:
             return
-        if member.isdir():
+        if member.is_folder:
             (self.folder / path).mkdir(parents=True, exist_ok=True)
             return
-        source = tar.extractfile(member)
-        if source is None:
-            raise ResultsError([f"{printable(member.name)} in the archive cannot be read"])
         self._claim(path.as_posix())
         target = self.folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        self._copy(source, target)
-        if target.stat().st_size != member.size:
-            raise ResultsError(["the archive is cut off or damaged; fetch the results again"])
+        source = member.open()
+        if source is None:
+            raise ResultsError([f"{printable(member.name)} in the archive cannot be read"])
+        with source:
+            self._copy(source, target)
+        if target.stat().st_size != member.size_bytes:
+            raise ResultsError([_DAMAGED])
 
     def _claim(self, name: str) -> None:
         key = same_file_key(name)
@@ -116,7 +173,11 @@ class _Unpacking:
 
     def _copy(self, source: IO[bytes], target: Path) -> None:
         with target.open("xb") as out:
-            while chunk := source.read(_CHUNK_BYTES):
+            while True:
+                self.on_chunk()
+                chunk = source.read(_CHUNK_BYTES)
+                if not chunk:
+                    return
                 self.written_bytes += len(chunk)
                 if self.written_bytes > self.limits.total_bytes:
                     raise ResultsError([f"the archive unpacks to more than {self.limits.total_bytes} bytes"])
@@ -125,22 +186,127 @@ class _Unpacking:
 
 def _unpack_into(archive: Path, folder: Path, limits: Limits) -> tuple[str, ...]:
     folder.mkdir()
-    unpacking = _Unpacking(folder, limits)
+    with archive.open("rb") as file:
+        start = file.read(6)
     try:
-        with tarfile.open(archive, "r|*") as tar:
-            for count, member in enumerate(tar, 1):
-                if count > limits.files:
-                    raise ResultsError([f"the archive holds more than {limits.files} files"])
-                unpacking.take(tar, member)
-    except (tarfile.TarError, EOFError, zlib.error, ValueError) as error:
-        raise ResultsError(["the archive is cut off or damaged; fetch the results again"]) from error
-    return tuple(sorted(unpacking.names.values()))
+        if start[:4] in _ZIP:
+            names = _unzip(archive, folder, limits)
+        else:
+            names = _untar(archive, start, folder, limits)
+    except _BROKEN as error:
+        raise ResultsError([_DAMAGED]) from error
+    return tuple(sorted(names.values()))
 
 
-def _safe_path(member: tarfile.TarInfo, depth: int) -> PurePosixPath | None:
+# -- tar -------------------------------------------------------------------------------------------------
+
+
+class _Metered:
+    """A stream of which only so much is read until it is refilled.
+
+    Headers of a tar may be as long as they like (pax, GNU's long names and sparse maps), and `tarfile` keeps
+    them in memory.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.refill()
+
+    def refill(self) -> None:
+        """Allows as much again."""
+        self._left = 2 * _CHUNK_BYTES
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes.
+
+        Raises:
+            ResultsError: more was read since the last refill than a header takes.
+        """
+        self._left -= size
+        if self._left < 0:
+            raise ResultsError(["a header in the archive is too long; jobs of UnionVeil make none like it"])
+        try:
+            return self._stream.read(size)
+        except OSError as error:  # of bz2, for damaged data
+            raise tarfile.ReadError from error
+
+
+def _untar(archive: Path, start: bytes, folder: Path, limits: Limits) -> dict[str, str]:
+    with _plain(archive, start) as stream:
+        metered = _Metered(stream)
+        unpacking = _Unpacking(folder, limits, metered.refill)
+        with tarfile.open(fileobj=metered, mode="r|") as tar:  # type: ignore[call-overload]
+            for member in tar:
+                metered.refill()
+                opened = partial(tar.extractfile, member)
+                unpacking.take(_Member(member.name, member.isdir(), member.isreg(), member.size, opened))
+                tar.members = []  # it would keep them all
+    return unpacking.names
+
+
+def _plain(archive: Path, start: bytes) -> IO[bytes]:
+    if start[:2] == b"\x1f\x8b":
+        return cast("IO[bytes]", gzip.open(archive))
+    if start[:3] == b"BZh":
+        return bz2.open(archive)
+    if start == b"\xfd7zXZ\x00":
+        return lzma.open(archive)
+    return archive.open("rb")
+
+
+# -- zip -------------------------------------------------------------------------------------------------
+
+
+def _unzip(archive: Path, folder: Path, limits: Limits) -> dict[str, str]:
+    if _directory_bytes(archive) > _MOST_DIRECTORY_BYTES:
+        raise ResultsError([f"the archive lists more than {_MOST_DIRECTORY_BYTES >> 20} MiB of names"])
+    unpacking = _Unpacking(folder, limits)
+    with zipfile.ZipFile(archive) as whole:
+        for info in whole.infolist():
+            if info.flag_bits & _ENCRYPTED:
+                raise ResultsError([f"{printable(info.orig_filename)} in the archive needs a password"])
+            mode = info.external_attr >> 16
+            is_plain = stat.S_IFMT(mode) in (0, stat.S_IFREG, stat.S_IFDIR)
+            unpacking.take(
+                _Member(
+                    # `filename` ends at a zero byte and has the system's separators.
+                    info.orig_filename,
+                    is_plain and info.is_dir(),
+                    is_plain and not info.is_dir(),
+                    info.file_size,
+                    partial(whole.open, info),
+                )
+            )
+    return unpacking.names
+
+
+def _directory_bytes(archive: Path) -> int:
+    """Size of the list of names at the end, which `zipfile` reads whole.
+
+    Source: APPNOTE.TXT of PKWARE, 4.3.14 to 4.3.16 (end of central directory, also of zip64).
+    """
+    with archive.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(end - _MOST_END_BYTES, 0))
+        tail = file.read()
+        place = tail.rfind(b"PK\x05\x06")
+        if place < 0 or len(tail) - place < 22:
+            raise zipfile.BadZipFile
+        size = int.from_bytes(tail[place + 12 : place + 16], "little")
+        locator = tail[place - 20 : place] if place >= 20 else b""
+        if not locator.startswith(b"PK\x06\x07"):
+            return size
+        file.seek(int.from_bytes(locator[8:16], "little"))
+        return max(int.from_bytes(file.read(56)[40:48], "little"), size if size != 0xFFFFFFFF else 0)
+
+
+# -- names -----------------------------------------------------------------------------------------------
+
+
+def _safe_path(member: _Member, depth: int) -> PurePosixPath | None:
     """Where a member goes below the folder; None for the folder `outputs` itself."""
     shown = printable(member.name)
-    if not (member.isreg() or member.isdir()):
+    if not (member.is_file or member.is_folder):
         raise ResultsError([f"{shown} in the archive is a link or a device; jobs of UnionVeil make none"])
     parts = [part for part in member.name.split("/") if part not in ("", ".")]
     if leads_out(member.name) or not is_safe("/".join(parts) or "_"):

@@ -19,7 +19,7 @@ from .. import __version__
 from ..config import EMOJI, AnonymizeConfig, Overlay
 from ..errors import ConfigError
 from ..outcomes import Anonymized, Rejected
-from ..text import escaped
+from ..text import printable
 
 __all__ = [
     "MANIFEST",
@@ -293,9 +293,9 @@ def rejected_record(
     return RejectedRecord(
         input=number,
         input_digest=digest,
-        name=escaped(name) if config.names == "keep" else None,
+        name=printable(name, quoted=False, most=None) if config.names == "keep" else None,
         reason=outcome.reason,
-        detail=escaped(outcome.detail),
+        detail=printable(outcome.detail, quoted=False, most=None),
     )
 
 

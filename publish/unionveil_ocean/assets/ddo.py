@@ -20,9 +20,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
+from unionveil.text import printable
+
 from ..chain.addresses import checksum_address
 from ..errors import InvalidDDO
-from ..jsjson import JsonObject, stringify
+from ..jsjson import JsonObject, parse_json, stringify
 
 VERSION = "4.1.0"
 CONTEXT = "https://w3id.org/did/v1"
@@ -32,6 +34,8 @@ MAX_FILES_CHARACTERS = 8192
 
 MAX_OPTIONS_CHARACTERS = 256
 """The node's index keeps no more of a parameter's options."""
+
+_MOST_ISSUES = 50
 
 # What a node adds when it serves a DDO; never part of what is published.
 _ADDED_BY_NODE = (
@@ -333,18 +337,20 @@ def parse_ddo(value: Mapping[str, object]) -> DDO:
     try:
         ddo = DDO.model_validate_json(json.dumps(plain))
     except ValidationError as error:
-        issues[:0] = [_explain(item) for item in error.errors()]
+        issues[:0] = [_explain(item) for item in error.errors()[:_MOST_ISSUES]]
+    except RecursionError:
+        issues.append("it is nested too deep")
     if issues or ddo is None:
         raise InvalidDDO(issues)
     return ddo
 
 
 def _explain(item: ErrorDetails) -> str:
-    where = ".".join(map(str, item["loc"]))
+    where = printable(".".join(map(str, item["loc"])), quoted=False)
     message = str(item["msg"]).removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     got = "" if item["type"] == "missing" else f", got {json.dumps(item['input'], default=str)[:80]}"
-    return f"{where}: {message}{got}"
+    return f"{where}: {printable(message, quoted=False, most=300)}{got}"
 
 
 def _rules(ddo: Mapping[str, object]) -> Iterator[str]:
@@ -353,12 +359,12 @@ def _rules(ddo: Mapping[str, object]) -> Iterator[str]:
     metadata = _dict(ddo.get("metadata"))
     yield from _metadata_rules(metadata)
     is_dataset = metadata.get("type") == "dataset"
-    seen = set()
+    seen: list[object] = []
     for number, service in enumerate(map(_dict, _list(ddo.get("services")))):
         where = f"services.{number}"
         if service.get("id") in seen:
-            yield f"{where}.id: {service.get('id')!r} is used twice"
-        seen.add(service.get("id"))
+            yield f"{where}.id: {_shown(service.get('id'))} is used twice"
+        seen.append(service.get("id"))
         if is_dataset and service.get("type") == "compute" and "compute" not in service:
             yield f"{where}.compute: a data set's compute service says who may compute"
         yield from _parameter_rules(service.get("consumerParameters"), where)
@@ -393,23 +399,24 @@ def _metadata_rules(metadata: Mapping[str, object]) -> Iterator[str]:
 
 
 def _parameter_rules(given: object, where: str) -> Iterator[str]:
-    seen = set()
+    seen: list[object] = []
     for number, parameter in enumerate(map(_dict, _list(given))):
         place = f"{where}.consumerParameters.{number}"
         name = parameter.get("name")
         if name in seen:
-            yield f"{place}.name: {name!r} is used twice"
-        seen.add(name)
+            yield f"{place}.name: {_shown(name)} is used twice"
+        seen.append(name)
         if parameter.get("type") != "select":
             continue
         try:
-            options = json.loads(parameter.get("options") or "")
-            values = [key for option in options for key in option]
+            options = parse_json(str(parameter.get("options")))
+            values = [str(key) for option in options for key in option]
         except (ValueError, TypeError):
             yield f"{place}.options: a select needs a JSON list of objects with a value and a label each"
             continue
         if parameter.get("default") not in values:
-            yield f"{place}.default: {parameter.get('default')!r} is not one of {', '.join(values)}"
+            known = printable(", ".join(values), quoted=False)
+            yield f"{place}.default: {_shown(parameter.get('default'))} is not one of {known}"
 
 
 def _address_rules(values: object, where: str) -> Iterator[str]:
@@ -420,6 +427,10 @@ def _address_rules(values: object, where: str) -> Iterator[str]:
             checksum_address(value if isinstance(value, str) else json.dumps(value))
         except ValueError as error:
             yield f"{where}.{index}: {error}"
+
+
+def _shown(value: object) -> str:
+    return printable(value) if isinstance(value, str) else printable(str(value), quoted=False)
 
 
 def _dict(value: object) -> JsonObject:

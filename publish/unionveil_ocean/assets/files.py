@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from unionveil import __version__
 from unionveil.job import job_parameters
@@ -17,10 +17,16 @@ from .ddo import Algorithm, ConsumerParameter, Container, Metadata, now
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class UrlFile(_File):
+class _Stored(_File):
+    def as_dict(self) -> JsonObject:
+        """The form that a node takes (ocean-node, docs/Storage.md)."""
+        return self.model_dump(exclude_none=True, by_alias=True)
+
+
+class UrlFile(_Stored):
     """A file that the node fetches when the asset is used; nobody else sees the address."""
 
     type: Literal["url"] = "url"
@@ -28,9 +34,74 @@ class UrlFile(_File):
     method: Literal["GET", "POST"] = "GET"
     headers: dict[str, str] | None = Field(None, description="Sent along, e.g. an authorization.")
 
-    def as_dict(self) -> JsonObject:
-        """The form that a node takes."""
-        return self.model_dump(exclude_none=True)
+
+class IpfsFile(_Stored):
+    """A file on IPFS; the node needs a gateway."""
+
+    type: Literal["ipfs"]
+    hash: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{20,128}$", description="The content identifier, CID.")]
+
+
+class ArweaveFile(_Stored):
+    """A file on Arweave; the node needs a gateway."""
+
+    type: Literal["arweave"]
+    transaction_id: Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{43}$", alias="transactionId")]
+
+
+class StorageFile(_Stored):
+    """A file in the node's own persistent storage; jobs of accounts that its bucket admits see it."""
+
+    type: Literal["nodePersistentStorage"]
+    bucket_id: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,64}$", alias="bucketId")]
+    file_name: Annotated[str, Field(pattern=r"^[^/\s]{1,255}$", alias="fileName")]
+
+
+AssetFile: TypeAlias = UrlFile | IpfsFile | ArweaveFile | StorageFile
+
+
+def _kind(value: object) -> str:
+    kind = value.get("type", "url") if isinstance(value, dict) else getattr(value, "type", "")
+    return str(kind)
+
+
+_AnyAssetFile: TypeAlias = Annotated[
+    Annotated[UrlFile, Tag("url")]
+    | Annotated[IpfsFile, Tag("ipfs")]
+    | Annotated[ArweaveFile, Tag("arweave")]
+    | Annotated[StorageFile, Tag("nodePersistentStorage")],
+    Discriminator(_kind),
+]
+
+
+def file_at(address: str) -> AssetFile:
+    """The file at an address: http(s), `ipfs://CID`, `ar://TRANSACTION` or `storage://BUCKET/FILE`.
+
+    Raises:
+        SettingError: not such an address. The sentence does not show it, because it may be secret.
+    """
+    scheme, _, rest = address.partition("://")
+    bucket, _, name = rest.partition("/")
+    try:
+        match scheme:
+            case "ipfs":
+                return IpfsFile(type="ipfs", hash=rest)
+            case "ar":
+                return ArweaveFile(type="arweave", transaction_id=rest)
+            case "storage":
+                return StorageFile(type="nodePersistentStorage", bucket_id=bucket, file_name=name)
+            case _:
+                return UrlFile(url=address)
+    except ValidationError as error:
+        raise SettingError(_FORMS.get(scheme, _FORMS[""])) from error
+
+
+_FORMS = {
+    "": "--file-url must begin with http://, https://, ipfs://, ar:// or storage://",
+    "ipfs": "--file-url of IPFS must be ipfs:// and a content identifier (CID) without a path",
+    "ar": "--file-url of Arweave must be ar:// and the 43 characters of a transaction's id",
+    "storage": "--file-url of a node's own storage must be storage://BUCKET/FILE",
+}
 
 
 class _Described(_File):
@@ -40,7 +111,7 @@ class _Described(_File):
     license: str = Field(min_length=1, description="SPDX identifier, or the address of a licence.")
     tags: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
-    files: tuple[UrlFile, ...] = Field((), description="May also be given on the command line.")
+    files: tuple[_AnyAssetFile, ...] = Field((), description="May also be given on the command line.")
 
     def _shared(self) -> JsonObject:
         time = now()

@@ -14,11 +14,11 @@ A new version does all but the first. Nothing is signed before everything that c
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ..chain.connection import DISCARD, Call, Chain, Contract, TxReceipt, event_of
+from ..chain.connection import DISCARD, Call, Chain, Contract, TxReceipt, ask, event_of
 from ..chain.journal import Journal
 from ..errors import ChainError, InvalidDDO, SettingError
 from ..jsjson import JsonObject
@@ -27,12 +27,16 @@ from ..node.protocol import Node
 from .asset import Asset
 from .ddo import DDO, Payload, Place, now, parse_ddo
 from .pricing import creation_call
+from .published import Version, newest, versions_of
 from .versions import Versions, compose_inputs, create_inputs, file_inputs, update_prefix
 
 State = Literal["active", "deprecated", "revoked"]
 
 STATES: Mapping[State, int] = {"active": 0, "deprecated": 2, "revoked": 3}
 """States of an asset's metadata (ocean-contracts, ERC721Template; ocean-node, MetadataStates)."""
+
+_FORGOTTEN = (STATES["deprecated"], STATES["revoked"])
+"""States in which ocean-node keeps a stub without metadata (MetadataStateEventProcessor)."""
 
 _ENCRYPTED = 2
 """Flag of `setMetaData` for an encrypted DDO (ocean-node, MetadataEventProcessor)."""
@@ -57,6 +61,25 @@ class Plan:
     draft: DDO
     place: Place | None = None
     prefix: str = ""
+    is_done: bool = False
+
+
+@dataclass(frozen=True)
+class StatePlan:
+    """A change of an asset's state, before anything is signed.
+
+    Attributes:
+        nft: address of the data NFT.
+        state: the new one.
+        prefix: of the names of the steps.
+        version: published once more; None where the state alone changes.
+        is_done: whether the asset is in that state already.
+    """
+
+    nft: str
+    state: State
+    prefix: str
+    version: Version | None = None
     is_done: bool = False
 
 
@@ -193,36 +216,90 @@ class Publisher:
         call = metadata_call(self.chain, revised.nft_address, self.node.url, payload)
         return self.chain.estimate_gas(call, action="set metadata")
 
-    def change_state(self, nft: str, state: State) -> str | None:
-        """Deprecates, revokes or activates an asset.
+    def check_role(self, nft: str) -> None:
+        """Checks that the account may change an asset.
+
+        Raises:
+            SettingError: it may not; names the owner.
+        """
+        functions = self.chain.contract("ERC721Template", nft).functions
+        if self.chain.read(functions.getPermissions(self.chain.address))[2]:
+            return
+        owner = self.chain.read(functions.ownerOf(1))
+        raise SettingError(
+            f"the account {self.chain.address} may not change the asset of data NFT {nft}, which belongs to "
+            f"{owner}; sign with that account, or let it give this one the right to update metadata"
+        )
+
+    def plan_state(self, nft: str, state: State, known: Iterable[Version] = ()) -> StatePlan:
+        """What has to be done to deprecate, revoke or activate an asset; signs nothing.
+
+        A node forgets the metadata of an asset that is not active. To activate it again its last version is
+        published once more, which is one transaction, too.
 
         Args:
             nft: address of the data NFT.
             state: the new one.
+            known: versions of other journals; those of this one are known.
+
+        Raises:
+            SettingError: the account may not change it, or no journal knows the metadata.
+        """
+        self.check_role(nft)
+        template = self.chain.contract("ERC721Template", nft).functions
+        current = int(self.chain.read(template.metaDataState()))
+        prefix = f"activation {self._versions.open_activation()}: "
+        is_begun = any(name.startswith(prefix) for name in self.journal.steps)
+        if state == "active" and (is_begun or current in _FORGOTTEN):
+            version = newest([*known, *versions_of(self.journal.steps)], nft)
+            if version is None:
+                raise SettingError(
+                    f"the node forgot the metadata of the asset of data NFT {nft}, and no journal here has "
+                    "them; activate it where it was published, or name that --journal-dir"
+                )
+            return StatePlan(nft, state, prefix, version)
+        name = f"state {self._versions.open_state()}: "
+        is_done = f"{name}set" not in self.journal.steps and current == STATES[state]
+        return StatePlan(nft, state, name, is_done=is_done)
+
+    def state_gas(self, plan: StatePlan) -> int:
+        """Gas that `change_state` needs."""
+        if plan.version is not None:
+            return self.revision_gas(plan.version.ddo)
+        return self.chain.estimate_gas(self._state_call(plan), action="set the state")
+
+    def change_state(self, plan: StatePlan) -> str | None:
+        """Carries out a plan of `plan_state`.
 
         Returns:
             The transaction; None if the asset is in that state already.
-
-        Raises:
-            TransactionFailed: the account may not change it.
         """
-        template = self.chain.contract("ERC721Template", nft)
-        name = f"state {self._versions.open_state()}: set"
-        if name not in self.journal.steps and template.functions.metaDataState().call() == STATES[state]:
+        if plan.is_done:
             return None
+        if plan.version is not None:
+            version = plan.version
+            publisher = replace(self, encrypt=self.encrypt or version.is_hidden)
+            publisher._write(version.ddo, plan.prefix, self._exchange_id())
+            return self.journal.steps[f"{plan.prefix}set metadata"].tx_hash
+        name, template = f"{plan.prefix}set", self.chain.contract("ERC721Template", plan.nft)
         self.journal.transact(
             name,
-            {"nft": nft, "state": state},
-            lambda: template.functions.setMetaDataState(STATES[state]),
+            {"nft": plan.nft, "state": plan.state},
+            lambda: self._state_call(plan),
             lambda receipt: {"state": int(event_of(template, "MetadataState", receipt)["state"])},
             self._report_sent,
         )
         return self.journal.steps[name].tx_hash
 
+    def _state_call(self, plan: StatePlan) -> Call:
+        template = self.chain.contract("ERC721Template", plan.nft)
+        return template.functions.setMetaDataState(STATES[plan.state])
+
     def _check_files(self, asset: Asset, *, is_done: bool) -> None:
         """Lets the node read the files. Their addresses are secret, and named by number only."""
         for number, file in enumerate(() if is_done else asset.files, 1):
-            if not self.node.can_read(file):
+            # A node opens its own storage for accounts that the bucket admits.
+            if not self.node.can_read({**file, "consumerAddress": self.chain.address}):
                 raise SettingError(
                     f"the node at {self.node.url} cannot read file {number} of this asset: it is empty or "
                     "out of the node's reach; nothing was signed; check its address (--file-url, or files in "
@@ -301,7 +378,7 @@ class Publisher:
             self._report_sent,
         )
         if self.journal.done(f"{prefix}read back", event) is None:
-            _compare(template, event, payload, self.node.url)
+            _compare(chain, template, event, payload, self.node.url)
             self.journal.record(f"{prefix}read back", event, {"hash": payload.event["hash"]})
         return self.journal.steps[name].tx_hash
 
@@ -350,7 +427,7 @@ def created(chain: Chain, receipt: TxReceipt) -> JsonObject:
     factory = chain.contract("ERC721Factory", chain.addresses.factory)
     datatoken = str(event_of(factory, "TokenCreated", receipt)["newTokenAddress"])
     rates = chain.contract("ERC20Template", datatoken).functions.getFixedRates()
-    exchanges = rates.call(block_identifier=receipt["blockNumber"])
+    exchanges = ask(lambda: rates.call(block_identifier=receipt["blockNumber"]), chain)
     return {
         "nft": str(event_of(factory, "NFTCreated", receipt)["newTokenAddress"]),
         "datatoken": datatoken,
@@ -395,9 +472,9 @@ def _metadata_arguments(template: Contract, receipt: TxReceipt) -> Mapping[str, 
     raise ChainError("the transaction wrote no metadata; is this a data NFT of Ocean's?")
 
 
-def _compare(template: Contract, event: JsonObject, payload: Payload, node_url: str) -> None:
+def _compare(chain: Chain, template: Contract, event: JsonObject, payload: Payload, node_url: str) -> None:
     """Compares what the chain holds with what was meant."""
-    stored_url, _, _, has_metadata = template.functions.getMetaData().call()
+    stored_url, _, _, has_metadata = chain.read(template.functions.getMetaData())
     wrong = []
     if event["data"] != payload.event["data"]:
         wrong.append("the chain holds other metadata than was sent")

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from unionveil.runs.manifest import Manifest, RedactedRecord
 
 from ..chain.addresses import checksum_address
-from ..chain.connection import Chain, Contract, event_of
+from ..chain.connection import Call, Chain, Contract, event_of
 from ..chain.journal import Journal
 from ..chain.tokens import balance_of
 from ..errors import SettingError
@@ -29,6 +29,9 @@ MOST_PAYEES = 200
 
 Half of a block, so that it also goes through on a busy chain.
 """
+
+_RELEASE_GAS, _PAYEE_GAS = 100_000, 75_000
+"""Of dividing, and of each payee. It cannot be estimated before what was earned is collected."""
 
 _PAYEES_AT_FIRST = 100
 """Named in the constructor, about 75,000 gas each; the others are added one by one."""
@@ -134,6 +137,14 @@ class Sharing:
     def _chain(self) -> Chain:
         return self.journal.chain
 
+    def left(self, amounts: Mapping[str, int], round_number: int) -> dict[str, int]:
+        """The part of a distribution that was not signed yet, by wallet; see `distribute`."""
+        return {
+            wallet: amount
+            for wallet, amount in amounts.items()
+            if amount and not self.journal.begun(f"round {round_number}: {wallet}")
+        }
+
     def distribute(
         self, amounts: Mapping[str, int], round_number: int, how: Literal["mint", "transfer"] = "mint"
     ) -> None:
@@ -173,25 +184,50 @@ class Sharing:
             SettingError: more payees than a splitter can pay at once.
             PublishError: see its tree.
         """
-        if len(photos) > MOST_PAYEES:
-            raise SettingError(
-                f"a splitter pays {MOST_PAYEES} wallets at most in one transaction, these are {len(photos)}; "
-                "give them datatokens instead"
-            )
+        _check_payees(photos)
         address = self._deployed(photos)
         splitter = self._chain.contract("Splitter", address)
-        payees = splitter.functions.getPayees().call()
-        current = {wallet: splitter.functions.shares(wallet).call() for wallet in payees}
+        current = self._current(splitter)
         if current != dict(photos) and payment_token and self.journal.result("splitter: collect") is not None:
             release(self._chain, address, self.datatoken, payment_token, self.report)
         self._adjust(splitter, current, photos)
         token = self._chain.contract("ERC20Template", self.datatoken)
-        if token.functions.getPaymentCollector().call() != address:
+        if self._chain.read(token.functions.getPaymentCollector()) != address:
             self.report("making it the payment collector")
             call = token.functions.setPaymentCollector(address)
             self._chain.send(call, action="set the payment collector")
         self.journal.record("splitter: collect", {"splitter": address}, {"address": address})
         return address
+
+    def splitter_gas(self, photos: Mapping[str, int]) -> dict[str, int]:
+        """Gas of the transactions of `set_splitter`, by step; those that depend on others at most.
+
+        Raises:
+            SettingError: see `set_splitter`.
+        """
+        _check_payees(photos)
+        chain, token = self._chain, self._chain.contract("ERC20Template", self.datatoken)
+        made = self.journal.result("splitter: deploy")
+        collector = str(made["address"]) if made else chain.address
+        gas = {}
+        if made is None:
+            wallets = list(photos)[:_PAYEES_AT_FIRST]
+            call = chain.constructor("Splitter", wallets, [photos[wallet] for wallet in wallets])
+            gas["deploy"] = chain.estimate_gas(call, action="deploy the splitter")
+            changes = len(photos) - len(wallets)
+        else:
+            current = self._current(chain.contract("Splitter", collector))
+            changes = len(current.items() ^ dict(photos).items())
+        if changes:
+            gas["change the payees, at most"] = changes * _PAYEE_GAS
+        if made is None or chain.read(token.functions.getPaymentCollector()) != collector:
+            collect = token.functions.setPaymentCollector(collector)
+            gas["set the payment collector"] = chain.estimate_gas(collect, action="set the payment collector")
+        return gas
+
+    def _current(self, splitter: Contract) -> dict[str, int]:
+        payees = self._chain.read(splitter.functions.getPayees())
+        return {wallet: self._chain.read(splitter.functions.shares(wallet)) for wallet in payees}
 
     def _deployed(self, photos: Mapping[str, int]) -> str:
         made = self.journal.result("splitter: deploy")
@@ -222,6 +258,14 @@ class Sharing:
             chain.send(functions.removePayee(wallet), action=f"remove {wallet}")
 
 
+def _check_payees(photos: Mapping[str, int]) -> None:
+    if len(photos) > MOST_PAYEES:
+        raise SettingError(
+            f"a splitter pays {MOST_PAYEES} wallets at most in one transaction, these are {len(photos)}; "
+            "give them datatokens instead"
+        )
+
+
 def release(
     chain: Chain, splitter: str, datatoken: str, token: str, report: Callable[[str], None] = lambda _: None
 ) -> int:
@@ -239,17 +283,33 @@ def release(
     Returns:
         Smallest units that were divided; the contract keeps one.
     """
-    rates = chain.contract("ERC20Template", datatoken).functions.getFixedRates().call()
-    for exchange_address, exchange_id in rates:
-        exchange = chain.contract("FixedRateExchange", exchange_address)
-        facts = exchange.functions.getExchange(exchange_id).call()
-        base_token, earned = facts[3], facts[10]
-        if earned and base_token.lower() == token.lower():
-            report("collecting what the exchange earned")
-            chain.send(exchange.functions.collectBT(exchange_id, earned), action="collect")
+    for call in _collections(chain, datatoken, token):
+        report("collecting what the exchange earned")
+        chain.send(call, action="collect")
     if balance_of(chain, token, splitter) <= 1:
         return 0
     report("dividing what the splitter holds")
     contract = chain.contract("Splitter", splitter)
     receipt = chain.send(contract.functions.release(token), action="divide")
     return int(event_of(contract, "PaymentReleased", receipt)["amount"])
+
+
+def release_gas(chain: Chain, splitter: str, datatoken: str, token: str) -> dict[str, int]:
+    """Gas of the transactions of `release`, by step; see there for the arguments."""
+    calls = _collections(chain, datatoken, token)
+    gas = {"collect": sum(chain.estimate_gas(call, action="collect") for call in calls)} if calls else {}
+    payees = chain.read(chain.contract("Splitter", splitter).functions.getPayees())
+    return {**gas, "divide, at most": _RELEASE_GAS + _PAYEE_GAS * len(payees)}
+
+
+def _collections(chain: Chain, datatoken: str, token: str) -> list[Call]:
+    calls: list[Call] = []
+    for address, exchange_id in chain.read(
+        chain.contract("ERC20Template", datatoken).functions.getFixedRates()
+    ):
+        exchange = chain.contract("FixedRateExchange", address)
+        facts = chain.read(exchange.functions.getExchange(exchange_id))
+        base_token, earned = facts[3], facts[10]
+        if earned and base_token.lower() == token.lower():
+            calls.append(exchange.functions.collectBT(exchange_id, earned))
+    return calls

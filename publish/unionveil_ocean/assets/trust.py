@@ -44,9 +44,14 @@ def trusted_algorithm(algorithm: DDO, node: Node) -> TrustedAlgorithm:
     if described is None:
         raise InvalidDDO([f"{algorithm.id} is not an algorithm but a {algorithm.metadata.type}"])
     service = algorithm.service()
+    try:
+        seen = node.file_info({"did": algorithm.id, "serviceId": service.id})
+    except NodeError as error:
+        detail = f"the file of the algorithm {algorithm.id} cannot be compared: {error.detail}"
+        raise NodeError(error.url, error.status, detail) from error
     return TrustedAlgorithm(
         did=algorithm.id,
-        files_checksum=node.file_info({"did": algorithm.id, "serviceId": service.id}).checksum,
+        files_checksum=seen.checksum,
         container_section_checksum=described.container.section_checksum(),
         service_id=service.id,
     )
@@ -123,7 +128,7 @@ def misfits(entry: TrustedAlgorithm, node: Node) -> list[str]:
     try:
         return differences(entry, trusted_algorithm(parse_ddo(served), node))
     except NodeError as error:
-        return [f"its files cannot be compared: {error}"]
+        return [error.detail]
 
 
 def check_trust(node: Node, algorithm: DDO, datasets: Sequence[DDO]) -> None:

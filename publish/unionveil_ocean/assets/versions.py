@@ -117,8 +117,15 @@ class Versions:
 
     def open_state(self) -> int:
         """The number of the change of state that is unfinished, or of a new one."""
+        return self._unfinished("state", "set")
+
+    def open_activation(self) -> int:
+        """The same for an activation, which publishes metadata again."""
+        return self._unfinished("activation", "index")
+
+    def _unfinished(self, kind: str, last_step: str) -> int:
         number = 1
-        while self.journal.result(f"state {number}: set") is not None:
+        while self.journal.result(f"{kind} {number}: {last_step}") is not None:
             number += 1
         return number
 

@@ -66,6 +66,12 @@ def load_account(
     return _account(bytes(opened), f"{keystore} holds no private key")
 
 
+def new_account() -> LocalAccount:
+    """An account that was not there before; its key is kept nowhere."""
+    account: LocalAccount = Account.create()
+    return account
+
+
 def _account(key: str | bytes, complaint: str) -> LocalAccount:
     try:
         account: LocalAccount = Account.from_key(key)

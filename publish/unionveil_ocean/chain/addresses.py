@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from unionveil.text import printable
+
 from ..errors import MissingExtra
 
 try:
@@ -21,7 +23,7 @@ def checksum_address(text: str) -> str:
         ValueError: not an address, or mixed case with a wrong checksum: most likely a typing error.
     """
     if not re.fullmatch(r"0x[0-9a-fA-F]{40}", text):
-        raise ValueError(f"{text!r} is not an address: 0x and 40 hexadecimal digits are needed")
+        raise ValueError(f"{printable(text)} is not an address: 0x and 40 hexadecimal digits are needed")
     digits = text[2:]
     checked = str(Web3.to_checksum_address(text))
     if digits not in (digits.lower(), digits.upper()) and text != checked:

@@ -5,12 +5,23 @@ Works with web3 6.11.4 to 8. What differs between them is in the small functions
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from ..errors import ChainError, InsufficientFunds, MissingExtra, NetworkMismatch, TransactionFailed
+from unionveil.text import printable
+
+from ..errors import (
+    ChainError,
+    InsufficientFunds,
+    MissingExtra,
+    NetworkMismatch,
+    PublishError,
+    TransactionFailed,
+)
+from ..jsjson import parse_json
 from .contracts import artifact
 from .fees import FeePolicy, Fees
 from .networks import Addresses, Network
@@ -20,10 +31,10 @@ try:
     import web3.exceptions
     import web3.middleware
     from eth_account.signers.local import LocalAccount
-    from web3 import Web3
+    from web3 import HTTPProvider, Web3
     from web3.contract.contract import Contract, ContractConstructor, ContractFunction
     from web3.logs import DISCARD
-    from web3.types import TxReceipt
+    from web3.types import RPCResponse, TxReceipt
 except ModuleNotFoundError as error:
     raise MissingExtra("web3") from error
 
@@ -35,6 +46,8 @@ Call = ContractFunction | ContractConstructor
 
 GAS_MARGIN = 1.1
 """Gas limit over estimate. Unused gas is not paid; state may change between estimate and block."""
+
+_MOST_GAS = 2**24
 
 _LEAST_GAS = 21_000  # of any transaction (Ethereum Yellow Paper, appendix G)
 
@@ -64,6 +77,8 @@ class Chain:
         account: signs; its key never leaves it.
         policy: what may be paid for gas.
         timeout_seconds: how long a receipt is waited for.
+        confirmations: blocks, its own included, that a transaction is in before it counts.
+        pause: waits so many seconds.
     """
 
     web3: Web3
@@ -71,6 +86,8 @@ class Chain:
     account: LocalAccount
     policy: FeePolicy = field(default_factory=FeePolicy)
     timeout_seconds: float = 300
+    confirmations: int = 1
+    pause: Callable[[float], None] = lambda seconds: time.sleep(seconds)  # looked up when it is called
 
     @property
     def chain_id(self) -> int:
@@ -103,7 +120,7 @@ class Chain:
 
     def balance(self) -> int:
         """The account's coins, in wei."""
-        return int(ask(lambda: self.web3.eth.get_balance(self.account.address), self))
+        return ask(lambda: int(self.web3.eth.get_balance(self.account.address)), self)
 
     def fees(self) -> Fees:
         """The price of gas now, within the policy.
@@ -111,12 +128,20 @@ class Chain:
         Raises:
             ChainError: the chain asks for more than the policy allows, or gives no answer.
         """
-        block = ask(lambda: self.web3.eth.get_block("latest"), self)
-        base = block.get("baseFeePerGas")
-        if base is None:
-            return self.policy.legacy(int(ask(lambda: self.web3.eth.gas_price, self)))
-        proposed = int(ask(lambda: self.web3.eth.max_priority_fee, self))
-        return self.policy.dynamic(int(base), proposed, self.network)
+        base, policy = ask(self._base_fee, self), self.policy.within(self.network)
+        if base is not None:
+            proposed = ask(lambda: int(self.web3.eth.max_priority_fee), self)
+            return policy.dynamic(base, proposed, self.network)
+        if self.network.has_base_fee:
+            raise ChainError(
+                f"the RPC leaves out the base fee, which every block of {self.network.name} has (EIP-1559); "
+                "nothing was signed; name another RPC with --rpc-url"
+            )
+        return policy.legacy(ask(lambda: int(self.web3.eth.gas_price), self))
+
+    def _base_fee(self) -> int | None:
+        base = self.web3.eth.get_block("latest").get("baseFeePerGas")
+        return None if base is None else int(base)
 
     def estimate_gas(self, call: Call, value: int = 0, action: str = "") -> int:
         """Gas that the call needs now.
@@ -125,7 +150,7 @@ class Chain:
             TransactionFailed: it would revert; with the contract's reason.
         """
         transaction: Any = {"from": self.account.address, "value": value}
-        return int(ask(lambda: call.estimate_gas(transaction), self, action))
+        return ask(lambda: int(call.estimate_gas(transaction)), self, action)
 
     def sign(
         self, call: Call, value: int = 0, action: str = "", nonce: int | None = None
@@ -148,10 +173,15 @@ class Chain:
         # Estimating already fails for an account that cannot pay, in other words on every client.
         self._check_funds(_LEAST_GAS * fees.likely + value)
         gas = int(self.estimate_gas(call, value, action) * GAS_MARGIN)
+        if gas > _MOST_GAS:
+            raise ChainError(
+                f"the RPC estimates {gas:,} gas ({action or 'a call'}), more than a transaction may take "
+                f"({_MOST_GAS:,}, EIP-7825); nothing was signed; name another RPC with --rpc-url"
+            )
         self._check_funds(gas * fees.highest + value)
         if nonce is None:
             count = self.web3.eth.get_transaction_count
-            nonce = int(ask(lambda: count(self.account.address, "pending"), self))
+            nonce = ask(lambda: int(count(self.account.address, "pending")), self)
         fields: Any = {
             "from": self.account.address,
             "chainId": self.chain_id,
@@ -177,11 +207,11 @@ class Chain:
             TransactionFailed: the RPC refuses it.
         """
         try:
-            self.web3.eth.send_raw_transaction(signed.raw)  # type: ignore[arg-type]
+            patiently(lambda: self.web3.eth.send_raw_transaction(signed.raw), self)  # type: ignore[arg-type]
         except Exception as error:
             if isinstance(error, requests.RequestException):
                 raise _unreachable(self, error) from error
-            if self.receipt(signed.tx_hash) is not None or _is_known(error):
+            if _is_known(error) or self.receipt(signed.tx_hash) is not None:
                 return
             raise TransactionFailed(signed.tx_hash, _reason(error), action) from error
 
@@ -195,37 +225,80 @@ class Chain:
         return ask(function.call, self)
 
     def receipt(self, tx_hash: str) -> TxReceipt | None:
-        """The receipt if the transaction is in a block."""
+        """The receipt if the transaction is in a block.
+
+        Raises:
+            ChainError: the RPC gives no answer.
+        """
+        return ask(lambda: self._receipt(tx_hash), self)
+
+    def _receipt(self, tx_hash: str) -> TxReceipt | None:
         try:
-            return self.web3.eth.get_transaction_receipt(tx_hash)  # type: ignore[arg-type]
+            receipt = self.web3.eth.get_transaction_receipt(tx_hash)  # type: ignore[arg-type]
         except web3.exceptions.TransactionNotFound:
             return None
-        except requests.RequestException as error:
-            raise _unreachable(self, error) from error
+        if Web3.to_hex(receipt["transactionHash"]) != tx_hash:
+            raise ValueError("the receipt is of another transaction")
+        return receipt
 
     def wait(self, tx_hash: str, action: str = "") -> TxReceipt:
         """Waits until the transaction is in a block, and checks that it did what it should.
+
+        An RPC that gives no answer is asked again: the transaction is sent and must not be forgotten.
 
         Raises:
             TransactionFailed: it was reverted.
             ChainError: it is still waiting after `timeout_seconds`; it may still be mined.
         """
-        try:
-            receipt = self.web3.eth.wait_for_transaction_receipt(
-                tx_hash,  # type: ignore[arg-type]
-                timeout=self.timeout_seconds,
-                poll_latency=0.02 if not self.network.is_live else 1,
-            )
-        except web3.exceptions.TimeExhausted as error:
-            raise ChainError(
-                f"transaction {tx_hash} is in no block after {self.timeout_seconds:.0f} s and may still "
-                "come; the same command again goes on waiting"
-            ) from error
-        except requests.RequestException as error:
-            raise _unreachable(self, error) from error
+        until, trouble = time.monotonic() + self.timeout_seconds, ""
+        while True:
+            receipt = None
+            try:
+                receipt, trouble = self._receipt(tx_hash), ""
+            except Exception as error:
+                trouble = f" ({translated(error, self, action)})"
+            if receipt is not None:
+                break
+            if time.monotonic() >= until:
+                raise ChainError(
+                    f"transaction {tx_hash} is in no block after {self.timeout_seconds:.0f} s and may still "
+                    f"come{trouble}; the same command again goes on waiting"
+                )
+            self.pause(self._poll_seconds)
         if receipt["status"] != 1:
             raise TransactionFailed(tx_hash, "the contract reverted it", action)
         return receipt
+
+    @property
+    def _poll_seconds(self) -> float:
+        return 1 if self.network.is_live else 0.02
+
+    def confirmed(self, receipt: TxReceipt) -> TxReceipt:
+        """Waits until as many blocks as wanted hold the transaction; returns its receipt of then.
+
+        Raises:
+            ChainError: the chain took the transaction back, or makes no blocks.
+        """
+        if self.confirmations <= 1:
+            return receipt
+        wanted = int(receipt["blockNumber"]) + self.confirmations - 1
+        last, until = -1, 0.0
+        while (block := ask(lambda: int(self.web3.eth.block_number), self)) < wanted:
+            if block > last:
+                last, until = block, time.monotonic() + self.timeout_seconds
+            if time.monotonic() >= until:
+                raise ChainError(
+                    f"no new block since {self.timeout_seconds:.0f} s; the same command again goes on waiting"
+                )
+            self.pause(self._poll_seconds)
+        tx_hash = Web3.to_hex(receipt["transactionHash"])
+        found = self.receipt(tx_hash)
+        if found is None:
+            raise ChainError(
+                f"the chain took transaction {tx_hash} back (a reorganization); "
+                "the same command again looks for it"
+            )
+        return found
 
     def send(self, call: Call, value: int = 0, action: str = "") -> TxReceipt:
         """Signs, sends, waits and checks.
@@ -235,21 +308,35 @@ class Chain:
         """
         signed = self.sign(call, value, action)
         self.broadcast(signed, action)
-        return self.wait(signed.tx_hash, action)
+        return self.confirmed(self.wait(signed.tx_hash, action))
 
     def next_nonce(self) -> int:
         """Number of the account's next transaction, counting what is in blocks alone."""
-        return int(ask(lambda: self.web3.eth.get_transaction_count(self.account.address, "latest"), self))
+        return ask(lambda: int(self.web3.eth.get_transaction_count(self.account.address, "latest")), self)
 
     def check_chain_id(self) -> None:
         """Raises NetworkMismatch unless the RPC serves the chain of `network`."""
-        actual = int(ask(lambda: self.web3.eth.chain_id, self))
+        actual = ask(lambda: int(self.web3.eth.chain_id), self)
         if actual != self.chain_id:
             raise NetworkMismatch(self.chain_id, actual)
 
 
+class _Provider(HTTPProvider):
+    """Reads no answer that is nested so deep that parsing it ends the process."""
+
+    # A method in web3 6, a static one later; it is called on an object in both.
+    def decode_rpc_response(self, raw_response: bytes) -> RPCResponse:  # type: ignore[override]
+        parse_json(raw_response.decode("utf-8", "replace"))
+        answer: RPCResponse = super().decode_rpc_response(raw_response)
+        return answer
+
+
 def connect(
-    network: Network, rpc_url: str | None, account: LocalAccount, policy: FeePolicy | None = None
+    network: Network,
+    rpc_url: str | None,
+    account: LocalAccount,
+    policy: FeePolicy | None = None,
+    confirmations: int = 1,
 ) -> Chain:
     """Connects and checks that it is the right chain, and that Ocean is there.
 
@@ -258,6 +345,7 @@ def connect(
         rpc_url: None takes the network's public one.
         account: that signs.
         policy: what may be paid for gas.
+        confirmations: see `Chain`.
 
     Raises:
         ChainError: no answer, or no contract at the factory's address.
@@ -268,9 +356,9 @@ def connect(
         raise ChainError(f"no public RPC is known for {network.name}; give one with --rpc-url")
     if urlsplit(url).scheme not in ("http", "https"):
         raise ChainError(f"the RPC address {shown_url(url)} must begin with http:// or https://")
-    connection = Web3(Web3.HTTPProvider(url, request_kwargs={"timeout": 30}))
+    connection = Web3(_Provider(url, request_kwargs={"timeout": 30}))
     connection.middleware_onion.inject(_poa_middleware(), layer=0)
-    chain = Chain(connection, network, account, policy or FeePolicy())
+    chain = Chain(connection, network, account, policy or FeePolicy(), confirmations=confirmations)
     chain.check_chain_id()
     factory = Web3.to_checksum_address(network.addresses.factory)
     if not ask(lambda: connection.eth.get_code(factory), chain):
@@ -301,20 +389,64 @@ def shown_url(url: str) -> str:
 
 
 def ask(question: Callable[[], _T], chain: Chain, action: str = "") -> _T:
-    """Calls, and turns what the libraries raise into our errors."""
+    """Calls, patiently, and turns whatever the libraries raise into our errors."""
     try:
-        return question()
-    except requests.RequestException as error:
-        raise _unreachable(chain, error) from error
-    except web3.exceptions.ContractLogicError as error:
-        raise TransactionFailed(None, _reason(error), action) from error
-    except Exception as error:
-        if type(error).__name__ == "TransactionFailed":  # eth-tester's own, before web3 7
-            raise TransactionFailed(None, _reason(error), action) from error
-        if _is_rpc_error(error):
-            reason = _reason(error)
-            raise ChainError(f"the RPC refuses{f' ({action})' if action else ''}: {reason}") from error
+        return patiently(question, chain)
+    except PublishError:
         raise
+    except Exception as error:
+        raise translated(error, chain, action) from error
+
+
+def patiently(question: Callable[[], _T], chain: Chain) -> _T:
+    """Calls again while the RPC says that it is asked too often; it has done nothing then."""
+    for pause in _BUSY_PAUSES:
+        try:
+            return question()
+        except Exception as error:
+            if not _is_busy(error):
+                raise
+        chain.pause(pause)
+    return question()
+
+
+def translated(error: Exception, chain: Chain, action: str = "") -> PublishError:
+    """The error of ours for what the libraries raise about an RPC's answer, or about none."""
+    if isinstance(error, requests.RequestException):
+        return _unreachable(chain, error)
+    # eth-tester's own `TransactionFailed`, before web3 7.
+    if isinstance(error, web3.exceptions.ContractLogicError) or type(error).__name__ == "TransactionFailed":
+        return TransactionFailed(None, _reason(error), action)
+    what = f" ({action})" if action else ""
+    if _is_rpc_error(error):
+        return ChainError(f"the RPC refuses{what}: {_reason(error)}")
+    return ChainError(f"the RPC gives an answer that cannot be used{what}: {type(error).__name__}")
+
+
+def has_no_answer(error: PublishError) -> bool:
+    """Whether the chain answered that a contract does not: there is none, or it has no such function."""
+    return isinstance(error, TransactionFailed) or isinstance(
+        error.__cause__, web3.exceptions.BadFunctionCallOutput
+    )
+
+
+_BUSY_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
+
+_BUSY_STATUS = frozenset({429, 502, 503, 504})
+
+_BUSY_CODES = frozenset({429, -32005, -32016, -32029})
+"""JSON-RPC codes for too many requests: of EIP-1474, and of RPC services that have their own."""
+
+
+def _is_busy(error: Exception) -> bool:
+    if isinstance(error, requests.HTTPError):
+        return error.response is not None and error.response.status_code in _BUSY_STATUS
+    answer = getattr(error, "rpc_response", None) or {"error": error.args[0] if error.args else None}
+    found = answer.get("error") if isinstance(answer, dict) else None
+    if not isinstance(found, dict):
+        return False
+    words = str(found.get("message", "")).lower()
+    return found.get("code") in _BUSY_CODES or "rate limit" in words or "too many requests" in words
 
 
 def _unreachable(chain: Chain, error: Exception) -> ChainError:
@@ -354,4 +486,5 @@ def _reason(error: Exception) -> str:
     if isinstance(answer, dict):
         answer = answer.get("message", "")
     text = str(getattr(error, "message", None) or answer or error)
-    return " ".join(text.split()).removeprefix("execution reverted: ")[:300]
+    line = " ".join(text.split()).removeprefix("execution reverted: ")
+    return printable(line, quoted=False, most=300)

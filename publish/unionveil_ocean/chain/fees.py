@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
@@ -16,7 +16,7 @@ class FeePolicy:
     """Limits on what is paid for gas.
 
     Attributes:
-        max_fee_wei: most for one unit of gas, base fee and tip together; None sets no such cap.
+        max_fee_wei: most for one unit of gas, base fee and tip together; None is the network's own cap.
         max_tip_wei: most of it for the validator; RPCs have been seen to propose hundreds of gwei.
         base_fee_factor: how far the base fee may rise while a transaction waits. It rises by 1/8 per block at
             most (EIP-1559), so 2 lasts for six full blocks.
@@ -27,6 +27,10 @@ class FeePolicy:
     max_tip_wei: int = 50 * 10**9
     base_fee_factor: float = 2.0
     min_tip_wei: int = 0
+
+    def within(self, network: Network) -> FeePolicy:
+        """The same with the network's cap, unless it has one."""
+        return self if self.max_fee_wei is not None else replace(self, max_fee_wei=network.max_fee_wei)
 
     def legacy(self, price: int) -> Fees:
         """The fees of a chain without a base fee; see `dynamic`."""

@@ -229,6 +229,7 @@ class Journal:
         if step.result is not None:
             return step.result
         receipt = self._settled(step) or self._attempt(name, step, make_call, on_sent)
+        receipt = self.chain.confirmed(receipt)
         tx_hash = "0x" + bytes(receipt["transactionHash"]).hex()
         if receipt["status"] != 1:
             step.attempts.clear()
@@ -362,3 +363,11 @@ def read_result(path: Path, name: str) -> JsonObject | None:
     step = content.get("steps", {}).get(name) or {}
     result = step.get("result")
     return result if isinstance(result, dict) else None
+
+
+def read_steps(path: Path) -> dict[str, Step]:
+    """The steps of a journal by name, without locking it; none if it cannot be read."""
+    try:
+        return _Content.model_validate_json(path.read_bytes()).steps
+    except (OSError, ValidationError):
+        return {}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MissingExtra, SettingError
+from ..money import GWEI
 from .escrows import RELEASED_ESCROWS
 
 
@@ -53,6 +54,9 @@ class Network:
         rpc_url: a public RPC that asks for no key, None where there is none that we know.
         explorer_url: block explorer, without a slash at the end.
         min_tip_wei: smallest priority fee that the network's validators take.
+        max_fee_wei: most that is paid for one unit of gas unless the user says otherwise.
+        has_base_fee: whether every block is known to have one (EIP-1559).
+        market_url: Ocean Market where it shows the network's assets, without a slash at the end.
         is_live: False for an embedded chain, whose assets are gone when the program ends.
         released_escrows: checksum addresses of Ocean's escrows, of all releases that had one on this chain.
     """
@@ -64,6 +68,9 @@ class Network:
     rpc_url: str | None = None
     explorer_url: str | None = None
     min_tip_wei: int = 0
+    max_fee_wei: int = 500 * GWEI
+    has_base_fee: bool = False
+    market_url: str | None = None
     is_live: bool = True
     released_escrows: tuple[str, ...] = ()
 
@@ -77,9 +84,9 @@ class Network:
         """Where to look at a transaction."""
         return f"{self.explorer_url}/tx/{tx_hash}" if self.explorer_url else None
 
-    def market_link(self, did: str) -> str:
-        """Where to look at the asset; the market reads all networks of its node."""
-        return f"https://market.oceanprotocol.com/asset/{did}"
+    def market_link(self, did: str) -> str | None:
+        """Where a market shows the asset; None where no market does."""
+        return f"{self.market_url}/asset/{did}" if self.market_url else None
 
 
 @dataclass(frozen=True)
@@ -94,16 +101,26 @@ class _Services:
     rpc_url: str | None
     explorer_url: str | None
     min_tip_wei: int = 0
+    max_fee_wei: int = 500 * GWEI
 
 
-_GWEI = 10**9
+_MARKET_URL = "https://market.oceanprotocol.com"
+_IN_MARKET = frozenset({11155111, 11155420})
+"""Chains that Ocean Market lists (its app.config.cjs, `chainIdsSupported`)."""
+
+_BASE_FEE = frozenset({1, 10, 137, 8453, 11155111, 11155420})
+"""Chains whose every block has a base fee: Ethereum, Sepolia and Polygon since London, and the OP Stack
+(Optimism, Base and their test networks) since Bedrock."""
+
 
 _SERVICES = {
     1: _Services("ETH", "https://ethereum-rpc.publicnode.com", "https://etherscan.io"),
     10: _Services("ETH", "https://mainnet.optimism.io", "https://optimistic.etherscan.io"),
     56: _Services("BNB", "https://bsc-dataseed.binance.org", "https://bscscan.com"),
     # Polygon's validators drop transactions below a tip of 25 gwei (Polygon's gas documentation).
-    137: _Services("POL", "https://polygon-bor-rpc.publicnode.com", "https://polygonscan.com", 25 * _GWEI),
+    137: _Services(
+        "POL", "https://polygon-bor-rpc.publicnode.com", "https://polygonscan.com", 25 * GWEI, 5000 * GWEI
+    ),
     246: _Services("EWT", "https://rpc.energyweb.org", "https://explorer.energyweb.org"),
     1285: _Services("MOVR", "https://moonriver.api.onfinality.io/public", "https://moonriver.moonscan.io"),
     8453: _Services("ETH", "https://mainnet.base.org", "https://basescan.org"),
@@ -205,5 +222,8 @@ def _network(name: str, entry: Mapping[str, Any]) -> Network:
         rpc_url=services.rpc_url,
         explorer_url=services.explorer_url,
         min_tip_wei=services.min_tip_wei,
+        max_fee_wei=services.max_fee_wei,
+        has_base_fee=chain_id in _BASE_FEE,
+        market_url=_MARKET_URL if chain_id in _IN_MARKET else None,
         released_escrows=RELEASED_ESCROWS.get(chain_id, ()),
     )

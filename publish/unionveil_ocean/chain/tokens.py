@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..errors import InsufficientFunds, SettingError
+from unionveil.text import printable
+
+from ..errors import InsufficientFunds, PublishError, SettingError
 from ..money import Amount, total
-from .connection import Call, Chain, Contract
+from .connection import Call, Chain, Contract, has_no_answer
+
+_MOST_SYMBOL = 20
+"""Characters of a symbol that are shown; a contract may answer anything."""
 
 
 def _token(chain: Chain, address: str) -> Contract:
@@ -22,13 +27,15 @@ def amount_of(chain: Chain, token: str, units: int) -> Amount:
     """
     functions = _token(chain, token).functions
     try:
-        symbol, decimals = str(functions.symbol().call()), int(functions.decimals().call())
-    except Exception as error:
+        symbol, decimals = str(chain.read(functions.symbol())), int(chain.read(functions.decimals()))
+    except PublishError as error:
+        if not has_no_answer(error):
+            raise
         raise SettingError(
-            f"there is no ERC-20 token at {token} on {chain.network.name} that answers "
-            f"({type(error).__name__})"
+            f"there is no ERC-20 token at {token} on {chain.network.name} that answers ({error})"
         ) from error
-    return Amount(chain.web3.to_checksum_address(token), symbol, decimals, units)
+    shown = printable(symbol, quoted=False, most=_MOST_SYMBOL)
+    return Amount(chain.web3.to_checksum_address(token), shown, decimals, units)
 
 
 def balance_of(chain: Chain, token: str, owner: str | None = None) -> int:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import ValidationError
 
 from ..assets.asset import Asset, credentials_of
 from ..assets.ddo import DDO, parse_ddo
-from ..assets.files import AlgorithmFile, UrlFile, read_metadata
+from ..assets.files import AlgorithmFile, AssetFile, file_at, read_metadata
 from ..assets.pricing import Free, pricing_of
+from ..assets.published import Version, versions_in
 from ..assets.publisher import STATES, Plan, Publication, Publisher, State, is_hidden
 from ..chain.journal import read_result
 from ..errors import ChainError, SettingError
@@ -55,7 +55,11 @@ class AssetOptions:
     """What is published, and how."""
 
     file_urls: tuple[str, ...] = option(
-        "--file-url", multiple=True, metavar="URL", help="Address of the asset's file."
+        "--file-url",
+        multiple=True,
+        metavar="URL",
+        help="Address of the asset's file: http(s)://..., ipfs://CID, ar://TRANSACTION, or "
+        "storage://BUCKET/FILE in the node's own storage.",
     )
     price: str = option(
         "--price", default="free", show_default=True, metavar="NUMBER", help="For one order, or free."
@@ -140,7 +144,7 @@ def algorithm_asset(session: Session, metadata: Path, image: ImageOptions, optio
 
 
 def with_options(
-    session: Session, asset: Asset, files: Sequence[UrlFile], stand_in: str, options: AssetOptions
+    session: Session, asset: Asset, files: Sequence[AssetFile], stand_in: str, options: AssetOptions
 ) -> Asset:
     """An asset with files, price and credentials.
 
@@ -157,10 +161,7 @@ def with_options(
     urls = options.file_urls
     if session.is_embedded and not files:
         urls = urls or (stand_in,)
-    try:
-        chosen = tuple(UrlFile(url=url) for url in urls) or files
-    except ValidationError as error:
-        raise SettingError("--file-url must begin with http:// or https://") from error
+    chosen = tuple(map(file_at, urls)) or files
     return replace(
         asset,
         files=tuple(file.as_dict() for file in chosen),
@@ -247,12 +248,26 @@ def published_ddo(session: Session, journal: Path, did: str | None) -> DDO:
 def set_state(session: Session, kind: str, name: str, state: State, did: str | None) -> None:
     """Changes the state of an asset, and nothing else of it; see `publish` for the arguments."""
     path = session.journal_path(kind, did or name)
-    created = read_result(path, "create")
-    nft = str(created["nft"]) if created else published_ddo(session, path, did).nft_address
-    session.confirm(f"Make the asset of data NFT {nft} on {session.chain.network.name} {state}?")
+    known = versions_in(path.parent)
+    nft = _nft(session, path, did, known)
     with session.journal(kind, did or name) as journal:
-        tx_hash = Publisher(journal, session.node, report=say).change_state(nft, state)
+        publisher = Publisher(journal, session.node, report=say)
+        plan = publisher.plan_state(nft, state, known)
+        if not plan.is_done:
+            step = "set the state" if plan.version is None else "set metadata"
+            gas = {step: publisher.state_gas(plan)}
+            confirm_plan(session, f"make the asset of data NFT {nft} {state}", gas)
+        tx_hash = publisher.change_state(plan)
     click.echo(f"{state}: {tx_hash}" if tx_hash else f"it is {state} already")
+
+
+def _nft(session: Session, journal: Path, did: str | None, known: Sequence[Version]) -> str:
+    """The data NFT of an asset, which a node does not serve while it is not active."""
+    created = read_result(journal, "create")
+    if created:
+        return str(created["nft"])
+    found = next((one.ddo.nft_address for one in known if one.ddo.id == did), None)
+    return found or published_ddo(session, journal, did).nft_address
 
 
 def embedded_algorithm(session: Session) -> Publication:

@@ -12,7 +12,7 @@ from ..chain.networks import find_network
 from .options import CHECKOUT, option, takes
 from .publishing import AssetOptions, ImageOptions, algorithm_asset, publish, set_state
 from .report import show_cost_elsewhere
-from .session import SessionOptions, open_session, run_command
+from .session import SessionOptions, entry, open_session, say
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,13 @@ def register(where: SessionOptions, own: RegisterOptions, image: ImageOptions, o
             set_state(session, "algorithm", name, options.state, options.did)
             return
         done = publish(session, "algorithm", algorithm_asset(session, own.metadata, image, options), options)
+        if options.update:
+            say(
+                "note: data sets that trust this algorithm refuse it once its file or image has changed; "
+                f"their owners then trust it again: publish/trust.py add DATASET_DID {done.did}"
+            )
         if session.is_embedded and not options.as_json:
             show_cost_elsewhere(sum(done.gas_used.values()), compared)
 
 
-main = run_command(register)
+main = entry(register)

@@ -16,7 +16,7 @@ from ..assets.trust import closed_compute, read_trusted
 from ..errors import SettingError
 from .options import CHECKOUT, FILE, option, takes
 from .publishing import AssetOptions, embedded_algorithm, publish, published_ddo, set_state, with_options
-from .session import Session, SessionOptions, open_session, run_command, say
+from .session import Session, SessionOptions, entry, open_session, say
 
 _STAND_IN_DATA = "http://127.0.0.1/photos.zip"
 
@@ -94,4 +94,4 @@ def _compute(session: Session, name: str, own: DatasetOptions, options: AssetOpt
     return closed_compute(read_trusted(session.node, own.algorithms, own.algorithm_file))
 
 
-main = run_command(register_dataset)
+main = entry(register_dataset)

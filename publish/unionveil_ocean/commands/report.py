@@ -7,17 +7,22 @@ from collections.abc import Iterable, Mapping
 
 import click
 
+from unionveil.text import printable
+
 from ..assets.ddo import DDO
 from ..assets.publisher import Publication
-from ..chain.connection import shown_url
+from ..chain.connection import Chain, shown_url
 from ..chain.fees import gas_price_of
-from ..chain.networks import Network
+from ..chain.networks import Addresses, Network
 from ..errors import ChainError, InsufficientFunds
 from ..money import GWEI, gwei, money
 from .session import Session, say
 
 DIGITS = 6
 """Significant digits of rounded amounts."""
+
+
+_JOBS = "publish/run_job.py, ocean-cli or a portal such as Pontus-X; Ocean Market only shows assets"
 
 
 def confirm_plan(
@@ -54,16 +59,14 @@ def confirm_plan(
         ("account", chain.address),
         ("balance", money(balance, network.currency, digits=DIGITS)),
         ("node", shown_url(session.node.url)),
-        ("contract: factory", chain.addresses.factory),
-        ("contract: dispenser", chain.addresses.dispenser),
-        ("contract: exchange", chain.addresses.fixed_rate),
+        *(_contracts(chain.addresses) if draft is not None else ()),
         *((("price", price),) if price else ()),
         *((f"gas: {step}", f"{units:,}") for step, units in gas.items()),
         ("gas: total", f"{total:,} at {gwei(fees.likely)}, {gwei(fees.highest)} at most"),
         ("cost", money(total * fees.likely, network.currency, digits=DIGITS)),
         ("cost at most", money(total * fees.highest, network.currency, digits=DIGITS)),
     ]
-    say(f"\n{action}\n{columns(lines)}\n")
+    say(f"\n{plain(action)}\n{columns(lines)}\n")
     if draft is not None:
         fields = [(path, made.get(path, value)) for path, value in _fields(draft.as_dict())]
         say(f"DDO\n{columns(fields)}\n")
@@ -72,11 +75,46 @@ def confirm_plan(
     session.confirm("Sign and send?")
 
 
+def gas_rows(chain: Chain, gas: int) -> list[tuple[str, str]]:
+    """Rows of a plan with the cost of so much gas.
+
+    Raises:
+        InsufficientFunds: the account cannot pay for it.
+    """
+    if not gas:
+        return []
+    fees, balance, currency = chain.fees(), chain.balance(), chain.network.currency
+    if balance < gas * fees.highest:
+        raise InsufficientFunds(chain.address, gas * fees.highest, balance, currency)
+    return [
+        ("gas at most", f"{gas:,} at {gwei(fees.likely)}, {gwei(fees.highest)} at most"),
+        ("", f"{money(gas * fees.likely, currency, digits=DIGITS)} at the price of now"),
+        ("", f"{money(gas * fees.highest, currency, digits=DIGITS)} at most"),
+    ]
+
+
+def _contracts(addresses: Addresses) -> list[tuple[str, str]]:
+    return [
+        ("contract: factory", addresses.factory),
+        ("contract: dispenser", addresses.dispenser),
+        ("contract: exchange", addresses.fixed_rate),
+    ]
+
+
 def columns(rows: Iterable[tuple[str, str]]) -> str:
-    """Names and values below each other; values are never cut, so that they can be copied."""
-    listed = list(rows)
+    """Names and values below each other, each in one line of printable text.
+
+    Values are never cut, so that they can be copied. Text from a node, a chain or a DDO cannot break out of
+    its line and write over another one.
+    """
+    listed = [(plain(name), plain(value)) for name, value in rows]
     width = max(len(name) for name, _ in listed) + 2
     return "\n".join(f"{name:<{width}}{value}" for name, value in listed)
+
+
+def plain(text: str) -> str:
+    """A text from outside as one printable line, whole and without quotes."""
+    return printable(text, quoted=False, most=None)
 
 
 def _fields(value: object, path: str = "") -> list[tuple[str, str]]:
@@ -97,7 +135,7 @@ def show_publication(publication: Publication, network: Network) -> None:
         *((step, network.transaction_link(tx) or tx) for step, tx in publication.tx_hashes.items()),
         *((f"gas: {step}", f"{units:,}") for step, units in publication.gas_used.items()),
         ("gas: total", f"{sum(publication.gas_used.values()):,}"),
-        *((("market", network.market_link(publication.did)),) if network.is_live else ()),
+        *((("market", link), ("jobs", _JOBS)) if (link := network.market_link(publication.did)) else ()),
     ]
     click.echo(columns(lines))
 

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.text import Text
 
 from unionveil.job import config_of
+from unionveil.text import printable
 
 from ..chain.journal import digest_of
 from ..errors import SettingError
 from ..jobs.buyer import Assets, Buyer, ComputePlan, find_assets, follow
 from ..jobs.collect import Collected, Collector
-from ..jobs.environments import JobRequest
+from ..jobs.environments import PAID_SECONDS, JobRequest
+from ..jobs.escrow import EscrowPlan
 from ..jobs.folder import ResultsFolder
 from ..jobs.orders import OrderBook
-from ..node.answers import Environment, Job
+from ..node.answers import Job
+from .environments import show_environments
+from .escrow import show_escrow, withdraw
 from .options import FOLDER, option, takes
-from .report import columns
-from .session import EMBEDDED, Session, SessionOptions, err, open_session, run_command
+from .report import columns, gas_rows
+from .session import EMBEDDED, Session, SessionOptions, entry, err, open_session
 
 
 @dataclass(frozen=True)
@@ -53,18 +59,29 @@ class JobOptions:
         "--token", metavar="ADDRESS", help="ERC-20 to pay with.  [default: the environment's first]"
     )
     seconds: int | None = option(
-        "--seconds", type=click.IntRange(min=1), help="Most that the job may take.  [default: all]"
+        "--seconds",
+        type=click.IntRange(min=1),
+        help=f"Most that the job may take.  [default: {PAID_SECONDS} if paid, all if free]",
     )
     cpu: int | None = option(
         "--cpu", type=click.IntRange(min=1), help="Cores.  [default: the least that is offered]"
     )
     ram: int | None = option("--ram", type=click.IntRange(min=1), help="GiB of memory.  [default: the least]")
     disk: int | None = option("--disk", type=click.IntRange(min=1), help="GiB of disk.  [default: the least]")
+    resources: tuple[str, ...] = option(
+        "--resource",
+        multiple=True,
+        metavar="NAME=AMOUNT",
+        help="Of anything that the environment offers, e.g. a GPU by its id; may be repeated.",
+    )
     job_id: str | None = option(
         "--job-id", metavar="ID", help="Only follow a job that was started, and fetch its results."
     )
     list_environments: bool = option(
         "--list-environments", is_flag=True, help="Only list where jobs can run, and prices."
+    )
+    withdraw: bool = option(
+        "--withdraw", is_flag=True, help="Only take back what the escrow holds and no job has locked."
     )
     new: bool = option("--new", is_flag=True, help="Start another job although this one was run already.")
     as_json: bool = option("--json", is_flag=True, help="Print the result as JSON.")
@@ -73,17 +90,18 @@ class JobOptions:
         """What is asked for.
 
         Raises:
-            SettingError: a setting is not written NAME=VALUE, or twice.
+            SettingError: a setting or resource is not written NAME=VALUE, or twice.
             ConfigError: the job would refuse a parameter.
         """
-        amounts = {"cpu": self.cpu, "ram": self.ram, "disk": self.disk}
+        named = {"cpu": self.cpu, "ram": self.ram, "disk": self.disk}
+        amounts = {name: amount for name, amount in named.items() if amount}
         return JobRequest(
             parameters=_parameters(self.settings),
             environment=self.environment,
             mode="any" if self.is_free is None else "free" if self.is_free else "paid",
             token=self.token,
             seconds=self.seconds,
-            resources={name: amount for name, amount in amounts.items() if amount},
+            resources=_amounts(self.resources, amounts),
         )
 
 
@@ -98,6 +116,18 @@ def _parameters(settings: Sequence[str]) -> dict[str, str]:
     return given
 
 
+def _amounts(resources: Sequence[str], named: Mapping[str, int]) -> dict[str, float]:
+    amounts: dict[str, float] = dict(named)
+    for resource in resources:
+        name, _, amount = resource.partition("=")
+        if not name or name in amounts or not amount.isdecimal() or not int(amount):
+            raise SettingError(
+                f"--resource {resource}: name each resource once, as NAME=AMOUNT with a whole number"
+            )
+        amounts[name] = int(amount)
+    return amounts
+
+
 @click.command("run_job", context_settings={"help_option_names": ["-h", "--help"]})
 @takes(where=SessionOptions, options=JobOptions)
 def run_job(where: SessionOptions, options: JobOptions) -> None:
@@ -108,9 +138,12 @@ def run_job(where: SessionOptions, options: JobOptions) -> None:
     request = options.request()
     if where.network == EMBEDDED:
         raise SettingError("compute needs a chain and a node: name them with --network and --node-url")
-    with open_session(where) as session:
+    with open_session(where, signs=not options.list_environments) as session:
         if options.list_environments:
-            _show_environments(session.node.environments(), session.chain.chain_id)
+            show_environments(session.node.environments(), session.chain)
+            return
+        if options.withdraw:
+            withdraw(session)
             return
         if options.output is None:
             raise SettingError("say where the results go: -o FOLDER")
@@ -119,6 +152,8 @@ def run_job(where: SessionOptions, options: JobOptions) -> None:
             _finish(session, options.job_id, output, as_json=options.as_json)
         else:
             _run(session, request, output, options)
+        if request.mode != "free":
+            show_escrow(session)
 
 
 def _run(session: Session, request: JobRequest, output: ResultsFolder, options: JobOptions) -> None:
@@ -167,28 +202,33 @@ def _check_known(assets: Assets, request: JobRequest) -> None:
 
 def _finish(session: Session, job_id: str, output: ResultsFolder, *, as_json: bool) -> None:
     output.check(job_id)
-    with _progress() as show:
+    with _progress(err) as show:
         job = follow(session.node, session.chain.address, job_id, show, session.pause)
     collector = Collector(session.node, session.chain.account, job_id, output, _say)
     _report(job_id, collector.collect(job), as_json=as_json)
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[Job], None]]:
+def _progress(console: Console) -> Iterator[Callable[[Job], None]]:
     """A line that lives on a terminal, and a line for every new state elsewhere."""
     begun = time.monotonic()
-    if err.is_terminal:
-        with err.status("waiting") as status:
-            yield lambda job: status.update(f"{job.status_text.strip()} ({time.monotonic() - begun:.0f} s)")
+    if console.is_terminal:
+        with console.status("waiting") as status:
+            # A text, because rich would take a status such as "[/x]" for markup.
+            yield lambda job: status.update(Text(f"{_state(job)} ({time.monotonic() - begun:.0f} s)"))
         return
     last: list[str] = []
 
     def show(job: Job) -> None:
         if last != [job.status_text]:
             last[:] = [job.status_text]
-            _say(job.status_text.strip())
+            console.print(_state(job), markup=False)
 
     yield show
+
+
+def _state(job: Job) -> str:
+    return printable(job.status_text.strip(), quoted=False)
 
 
 def _described(session: Session, plan: ComputePlan) -> str:
@@ -201,7 +241,7 @@ def _described(session: Session, plan: ComputePlan) -> str:
         *(("data set", f"{dataset.metadata.name}  {dataset.id}") for dataset in plan.assets.datasets),
         *(("parameter", f"{name} = {value}") for name, value in plan.request.parameters.items()),
         ("environment", plan.placement.environment.id),
-        ("may take", f"{plan.placement.seconds} s"),
+        ("may take", f"{plan.placement.seconds} s{'' if plan.request.seconds else '; --seconds changes it'}"),
     ]
     for order in plan.orders:
         rows.append((f"order: {order.role}", order.describe()))
@@ -213,26 +253,17 @@ def _described(session: Session, plan: ComputePlan) -> str:
         rows += [
             ("compute", f"{plan.escrow.price} at most, held by the escrow {plan.escrow.escrow}"),
             ("", f"{plan.escrow.deposit} of it are paid in now"),
-            ("costs", f"{costs}, and gas in {chain.network.currency}"),
+            *_reused(plan.escrow),
+            ("costs", costs),
+            *gas_rows(chain, plan.gas),
         ]
     return columns(rows)
 
 
-def _show_environments(environments: Sequence[Environment], chain_id: int) -> None:
-    if not environments:
-        raise SettingError("the node runs no compute jobs")
-    for one in environments:
-        click.echo(one.id)
-        if one.description:
-            click.echo(f"  {one.description}")
-        if one.free is not None:
-            click.echo(f"  free, up to {one.free.max_job_duration} s")
-        for offer in one.fees.get(str(chain_id), ()):
-            prices = ", ".join(f"{price.price:g} a minute for each {price.id}" for price in offer.prices)
-            click.echo(f"  paid in {offer.fee_token}, up to {one.max_job_duration} s: {prices}")
-        limits = ", ".join(f"{item.id} {item.min:g} to {item.max:g}" for item in one.resources)
-        if limits:
-            click.echo(f"  {limits}")
+def _reused(escrow: EscrowPlan) -> list[tuple[str, str]]:
+    if not escrow.reused.units:
+        return []
+    return [("", f"{escrow.reused} of it are the account's own in the escrow, from earlier")]
 
 
 def _report(job_id: str, done: Collected, *, as_json: bool) -> None:
@@ -254,4 +285,4 @@ def _report(job_id: str, done: Collected, *, as_json: bool) -> None:
     click.echo(f"verified: {counts.redacted + counts.without_face} outputs are what the manifest says")
 
 
-main = run_command(run_job)
+main = entry(run_job)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NoReturn
@@ -15,10 +15,10 @@ from typing import NoReturn
 import click
 from rich.console import Console
 
-from unionveil.errors import UnionVeilError
+from unionveil.cli.console import run_command
 
-from ..chain.accounts import KEY_VARIABLE, PASSWORD_VARIABLE, load_account
-from ..chain.connection import Chain, connect
+from ..chain.accounts import KEY_VARIABLE, PASSWORD_VARIABLE, load_account, new_account
+from ..chain.connection import Chain, LocalAccount, connect
 from ..chain.fees import FeePolicy
 from ..chain.journal import Journal, default_folder
 from ..chain.networks import find_network
@@ -69,7 +69,16 @@ class SessionOptions:
         help="Contracts on a chain of your own, in the form of ocean-contracts' address.json.",
     )
     max_fee_gwei: float | None = option(
-        "--max-fee-gwei", type=click.FloatRange(min=0, min_open=True), help="Most for one unit of gas."
+        "--max-fee-gwei",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Most for one unit of gas.  [default: 500; 5000 on Polygon]",
+    )
+    confirmations: int = option(
+        "--confirmations",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="Blocks, its own included, that a transaction is in before it counts.",
     )
     journal_dir: Path | None = option(
         "--journal-dir",
@@ -133,8 +142,13 @@ class Session:
 
 
 @contextmanager
-def open_session(options: SessionOptions) -> Iterator[Session]:
-    """Connects to what the options name; nothing is signed yet."""
+def open_session(options: SessionOptions, *, signs: bool = True) -> Iterator[Session]:
+    """Connects to what the options name; nothing is signed yet.
+
+    Args:
+        options: of the command.
+        signs: False for a command that only looks: it needs no key, and an account that nobody has stands in.
+    """
     if options.network == EMBEDDED:
         with _embedded_session(options) as session:
             yield session
@@ -142,12 +156,16 @@ def open_session(options: SessionOptions) -> Iterator[Session]:
     network = find_network(options.network, options.address_file)
     if options.node_url is None:
         raise SettingError("name the Ocean node that serves the asset with --node-url, or NODE_URL")
-    account = load_account(
-        options.keystore, lambda: str(click.prompt("Keystore password", hide_input=True, err=True))
-    )
-    chain = connect(network, options.rpc_url, account, options.policy)
+    account = _account(options) if signs else new_account()
+    chain = connect(network, options.rpc_url, account, options.policy, options.confirmations)
     with NodeClient(options.node_url, report=say) as node:
         yield Session(chain, node, options.journal_dir or default_folder(), options.yes)
+
+
+def _account(options: SessionOptions) -> LocalAccount:
+    return load_account(
+        options.keystore, lambda: str(click.prompt("Keystore password", hide_input=True, err=True))
+    )
 
 
 @contextmanager
@@ -182,26 +200,6 @@ def say(line: str) -> None:
     click.echo(line, err=True)
 
 
-def run_command(command: click.Command) -> Callable[[], NoReturn]:
-    """The `main` of a command: every known error ends as one sentence and exit code 2."""
-
-    @wraps(command.callback or run_command)
-    def main() -> NoReturn:
-        try:
-            code = command.main(standalone_mode=False)
-        except click.exceptions.Abort as error:
-            # click turns Ctrl-C into this, too.
-            if isinstance(error.__cause__, KeyboardInterrupt):
-                say("interrupted; the same command goes on where this one stopped")
-            else:
-                say("stopped; nothing more was signed")
-            code = 130
-        except click.ClickException as error:
-            error.show()
-            code = 2
-        except UnionVeilError as error:
-            say(f"{command.name}: {error}")
-            code = 2
-        sys.exit(code if isinstance(code, int) else 0)
-
-    return main
+def entry(command: click.Command) -> Callable[[], NoReturn]:
+    """The `main` of a command."""
+    return partial(run_command, partial(command.main, standalone_mode=False), str(command.name))

@@ -9,7 +9,7 @@ from typing import Literal
 
 import click
 
-from ..assets.shares import Contributions, Sharing, allot, read_contributions, release
+from ..assets.shares import Contributions, Sharing, allot, read_contributions, release, release_gas
 from ..chain.addresses import ZERO_ADDRESS, checksum_address
 from ..chain.tokens import amount_of, check_funds
 from ..errors import SettingError
@@ -17,7 +17,7 @@ from ..money import money, units_of
 from .options import FILE, option, takes
 from .publishing import embedded_algorithm
 from .report import DIGITS, columns, confirm_plan
-from .session import Session, SessionOptions, open_session, run_command, say
+from .session import Session, SessionOptions, entry, open_session, say
 
 _file = click.argument("contributions", type=FILE)
 
@@ -86,19 +86,33 @@ def _give(
     found = read_contributions(contributions)
     parts = allot(found.photos, _wei(give.tokens))
     with open_session(where) as session:
-        chain, datatoken = session.chain, _datatoken(session, token)
+        datatoken = _datatoken(session, token)
         _show_parts(found, parts)
-        if how == "transfer":
-            check_funds(chain, [amount_of(chain, datatoken, sum(parts.values()))])
-        wallet, part = next(iter(parts.items()))
-        call = getattr(chain.contract("ERC20Template", datatoken).functions, how)(wallet, part)
-        gas = chain.estimate_gas(call, action=how) * len(parts)
-        confirm_plan(session, f"{how} datatokens {datatoken}", {f"{len(parts)} transactions": gas})
         with session.journal("shares", datatoken) as journal:
-            Sharing(journal, datatoken, say).distribute(parts, give.number, how)
+            sharing = Sharing(journal, datatoken, say)
+            left = sharing.left(parts, give.number)
+            if left:
+                _confirm_gift(session, how, datatoken, parts, left)
+            else:
+                say(f"round {give.number}: all was signed already, nothing new is given; see --round")
+            sharing.distribute(parts, give.number, how)
             used = sum(journal.gas_used.values())
         given = money(sum(parts.values()), "datatokens", digits=DIGITS)
         click.echo(columns([("datatoken", datatoken), ("given", given), ("gas", f"{used:,}")]))
+
+
+def _confirm_gift(
+    session: Session, how: str, datatoken: str, parts: Mapping[str, int], left: Mapping[str, int]
+) -> None:
+    chain = session.chain
+    if how == "transfer":
+        check_funds(chain, [amount_of(chain, datatoken, sum(left.values()))])
+    wallet, part = next(iter(left.items()))
+    call = getattr(chain.contract("ERC20Template", datatoken).functions, how)(wallet, part)
+    gas = chain.estimate_gas(call, action=how) * len(left)
+    done = len(parts) - len(left)
+    goes_on = f", {done} of {len(parts)} wallets have theirs" if done else ""
+    confirm_plan(session, f"{how} datatokens {datatoken}{goes_on}", {f"{len(left)} transactions": gas})
 
 
 @shares.command()
@@ -114,13 +128,12 @@ def splitter(
     """Makes a splitter the payment collector, or brings its shares up to date."""
     found = read_contributions(contributions)
     with open_session(where) as session:
-        chain, datatoken = session.chain, _datatoken(session, token)
+        datatoken = _datatoken(session, token)
         _show_parts(found, None)
-        call = chain.constructor("Splitter", list(found.photos), list(found.photos.values()))
-        gas = chain.estimate_gas(call, action="deploy the splitter")
-        confirm_plan(session, f"splitter for datatoken {datatoken}", {"deploy": gas})
         with session.journal("shares", datatoken) as journal:
-            address = Sharing(journal, datatoken, say).set_splitter(found.photos, payment_token)
+            sharing = Sharing(journal, datatoken, say)
+            confirm_plan(session, f"splitter for datatoken {datatoken}", sharing.splitter_gas(found.photos))
+            address = sharing.set_splitter(found.photos, payment_token)
         click.echo(columns([("datatoken", datatoken), ("splitter", address)]))
 
 
@@ -136,10 +149,13 @@ def release_command(
         raise SettingError("name the datatoken with --datatoken")
     with open_session(where) as session:
         paid = amount_of(session.chain, _address(payment_token), 0)
-        session.confirm(f"Divide the {paid.symbol} that the splitter {splitter_address} holds?")
-        divided = release(
-            session.chain, _address(splitter_address), _address(token.datatoken), paid.token, say
+        splitter, datatoken = _address(splitter_address), _address(token.datatoken)
+        confirm_plan(
+            session,
+            f"divide the {paid.symbol} that the splitter {splitter} holds",
+            release_gas(session.chain, splitter, datatoken, paid.token),
         )
+        divided = release(session.chain, splitter, datatoken, paid.token, say)
         click.echo(f"divided {money(divided, paid.symbol, paid.decimals)}")
 
 
@@ -185,4 +201,4 @@ def _show_parts(found: Contributions, parts: Mapping[str, int] | None) -> None:
         say(f"left out, no accepted photo: {wallet}")
 
 
-main = run_command(shares)
+main = entry(shares)

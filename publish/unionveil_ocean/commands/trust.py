@@ -17,7 +17,7 @@ from ..node.client import NodeClient
 from .options import FILE, takes
 from .publishing import hides, hiding_option
 from .report import confirm_plan, show_publication
-from .session import EMBEDDED, Session, SessionOptions, open_session, run_command, say
+from .session import EMBEDDED, Session, SessionOptions, entry, open_session, say
 
 _did = click.argument("dataset", metavar="DATASET_DID")
 _algorithms = click.argument("algorithms", nargs=-1, required=True, metavar="ALGORITHM_DID...")
@@ -117,9 +117,10 @@ def _change(
     say(f"the DDO will be {'hidden' if encrypt else 'readable by everybody'} on the chain")
     with session.journal("trust", dataset) as journal:
         publisher = Publisher(journal, session.node, encrypt, say)
+        publisher.check_role(after.nft_address)
         gas = {"set metadata": publisher.revision_gas(after)}
         confirm_plan(session, f"trust: {after.metadata.name}", gas, after)
         show_publication(publisher.revise(before, after), session.chain.network)
 
 
-main = run_command(trust)
+main = entry(trust)

@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from unionveil.text import printable
+
 from ..assets.ddo import DDO, Service, parse_ddo
 from ..assets.trust import check_trust
 from ..chain.journal import Journal
@@ -22,7 +24,7 @@ from ..chain.tokens import check_funds
 from ..errors import JobFailed, NodeError, OrderError, SettingError
 from ..jsjson import JsonObject
 from ..money import Amount, total
-from ..node.answers import Job
+from ..node.answers import Job, indexed_state
 from ..node.polling import EAGER_SECONDS, poll_pauses
 from ..node.protocol import Node
 from .environments import JobRequest, Placement, choose_environment
@@ -80,6 +82,11 @@ class ComputePlan:
         """All that leaves the account, by token, without gas."""
         amounts = [amount for order in self.orders for amount in order.costs]
         return total([*amounts, *([self.escrow.deposit] if self.escrow else [])])
+
+    @property
+    def gas(self) -> int:
+        """Gas that all transactions together take at most; 0 if there are none."""
+        return sum(order.gas for order in self.orders) + (self.escrow.gas if self.escrow else 0)
 
     @property
     def resources(self) -> list[JsonObject]:
@@ -140,12 +147,15 @@ def _asset(node: Node, did: str, chain_id: int) -> DDO:
     value = node.ddo(did)
     if value is None:
         raise SettingError(f"the node at {node.url} has no asset {did}")
-    state = ((value.get("indexedMetadata") or {}).get("nft") or {}).get("state", 0)
+    state = indexed_state(value)
     # ocean-node's isOrderingAllowedForAsset lets 0 (active) and 1 (end of life) through.
     if state not in (0, 1):
-        raise SettingError(f"{did} is not offered any more (state {state} on the chain)")
+        raise SettingError(
+            f"{did} is not offered any more (state {printable(str(state), quoted=False)} on the chain)"
+        )
     if value.get("chainId") != chain_id:
-        raise SettingError(f"{did} is on chain {value.get('chainId')}, the network is chain {chain_id}")
+        found = printable(str(value.get("chainId")), quoted=False)
+        raise SettingError(f"{did} is on chain {found}, the network is chain {chain_id}")
     return parse_ddo(value)
 
 
@@ -184,7 +194,7 @@ class Buyer:
         chain = self.journal.chain
         check_trust(self.node, assets.algorithm, assets.datasets)
         self._check_files(assets)
-        placement = choose_environment(self.node.environments(), request, chain.chain_id)
+        placement = choose_environment(self.node.environments(), request, chain)
         plan = ComputePlan(assets, placement, request)
         if placement.token is None:
             return plan
@@ -211,7 +221,8 @@ class Buyer:
     def _check_files(self, assets: Assets) -> None:
         """Lets the node read the files of the data sets; `check_trust` has read the algorithm's."""
         for role, ddo, service in assets.used[1:]:
-            if not self.node.can_read({"did": ddo.id, "serviceId": service.id}):
+            asked = {"did": ddo.id, "serviceId": service.id, "consumerAddress": self.journal.chain.address}
+            if not self.node.can_read(asked):
                 raise OrderError(
                     f"the node cannot read the files of the {role} {ddo.id}: they are empty or out of its "
                     "reach; nothing was signed; ask the publisher"

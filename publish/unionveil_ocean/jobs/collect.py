@@ -13,6 +13,7 @@ from eth_account.signers.local import LocalAccount
 from unionveil.errors import OutputError
 from unionveil.files.unpack import Limits, unpack
 from unionveil.runs.manifest import MANIFEST, Manifest
+from unionveil.text import printable
 from unionveil.verify import verify
 
 from ..errors import JobFailed
@@ -106,7 +107,7 @@ class Collector:
         logs, last_lines = [], {}
         for result in job.results:
             if result.type.lower().endswith("log"):
-                self.report(f"fetching {result.type}")
+                self.report(f"fetching {printable(result.type, quoted=False)}")
                 self._fetch(result, place / "log", _MOST_LOG_BYTES)
                 text = log_text((place / "log").read_bytes())
                 path = self.folder.logs / _log_name(result)
@@ -114,7 +115,7 @@ class Collector:
                 path.write_text(text, "utf-8")
                 logs.append(path)
                 last_line = next((line for line in reversed(text.splitlines()) if line.strip()), "")
-                last_lines[path.stem] = last_line.strip()[:_SHOWN_CHARACTERS]
+                last_lines[path.stem] = printable(last_line.strip(), quoted=False, most=_SHOWN_CHARACTERS)
         return tuple(logs), last_lines
 
     def _fetch_outputs(self, archive: JobResult, place: Path) -> None:
@@ -141,7 +142,8 @@ def _failure(job: Job, last_lines: Mapping[str, str]) -> str:
         log = next((name for name in ("configuration", "image") if last_lines.get(name)), None)
         if not said and log is not None:
             said = f"; the node's {log} log ends with: {last_lines[log]}"
-        return f"{job.status_text.strip() or 'the node names no reason'} (status {job.status}){said}"
+        reason = printable(job.status_text.strip(), quoted=False) or "the node names no reason"
+        return f"{reason} (status {job.status}){said}"
     end = job.termination_details
     if end is not None and end.oom_killed:
         return f"it needed more memory than it was given; ask for more with --ram{said}"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ..chain.connection import Chain
+from ..chain.connection import Call, Chain
 from ..chain.journal import Journal
 from ..chain.tokens import allowance, amount_of, approve
 from ..errors import OrderError
 from ..money import Amount
 from ..node.answers import Payment
+
+GAS = {"approve": 60_000, "deposit": 200_000, "authorize": 250_000}
+"""As `orders.GAS`."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class EscrowPlan:
         lock_seconds: how long the node may hold it back.
         allowed: what the node may lock in all, once this is done; units of the token.
         locks: how many locks it may have at once.
-        is_allowed: whether it may already.
+        is_allowed: whether it may exactly that already.
     """
 
     escrow: str
@@ -35,6 +39,17 @@ class EscrowPlan:
     allowed: int
     locks: int
     is_allowed: bool
+
+    @property
+    def gas(self) -> int:
+        """Gas that all its transactions take at most; see `GAS`."""
+        paying = GAS["approve"] + GAS["deposit"] if self.deposit.units else 0
+        return paying + (0 if self.is_allowed else GAS["authorize"])
+
+    @property
+    def reused(self) -> Amount:
+        """The part of the price that the account has in the contract already."""
+        return replace(self.price, units=self.price.units - self.deposit.units)
 
 
 def plan_escrow(chain: Chain, payment: Payment, payee: str) -> EscrowPlan:
@@ -56,17 +71,17 @@ def plan_escrow(chain: Chain, payment: Payment, payee: str) -> EscrowPlan:
     price = amount_of(chain, token, payment.amount)
     found = chain.read(contract.getAuthorizations(token, chain.address, payee))
     _, most, locked, seconds, most_locks, locks = found[0] if found else (payee, 0, 0, 0, 0, 0)
+    # Jobs that run keep what they have locked; nothing of an earlier job's permission is left.
+    terms = (locked + price.units, payment.min_lock_seconds, locks + 1)
     return EscrowPlan(
         escrow=to_checksum(known),
         payee=payee,
         price=price,
         deposit=replace(price, units=max(price.units - available, 0)),
-        lock_seconds=max(payment.min_lock_seconds, seconds),
-        allowed=max(locked + price.units, most),
-        locks=max(locks + 1, most_locks),
-        is_allowed=most >= locked + price.units
-        and seconds >= payment.min_lock_seconds
-        and most_locks >= locks + 1,
+        lock_seconds=terms[1],
+        allowed=terms[0],
+        locks=terms[2],
+        is_allowed=(most, seconds, most_locks) == terms,
     )
 
 
@@ -112,4 +127,51 @@ def pay_in(plan: EscrowPlan, journal: Journal) -> None:
         journal.transact("deposit in the escrow", job, lambda: contract.deposit(deposit.token, deposit.units))
     if not plan.is_allowed:
         terms = (price.token, plan.payee, plan.allowed, plan.lock_seconds, plan.locks)
-        journal.transact("authorize the node", job, lambda: contract.authorize(*terms))
+        # Other jobs change the permission, too: other terms are another step.
+        name = f"authorize the node: {plan.allowed} in {plan.locks} for {plan.lock_seconds} s"
+        journal.transact(name, job, lambda: contract.authorize(*terms))
+
+
+@dataclass(frozen=True)
+class EscrowFunds:
+    """What an account has in the escrow, of one token.
+
+    Attributes:
+        free: can be taken back.
+        locked: held for jobs; what a node does not claim becomes free again.
+    """
+
+    free: Amount
+    locked: Amount
+
+
+def escrow_funds(chain: Chain, escrow: str, tokens: Iterable[str] = ()) -> tuple[EscrowFunds, ...]:
+    """What the account has in an escrow; tokens of which nothing is there are left out.
+
+    Args:
+        chain: with the account.
+        escrow: address of the contract.
+        tokens: to look for; the contract's own list forgets a token once all that is free was withdrawn.
+    """
+    contract = chain.contract("Escrow", escrow).functions
+    listed = [*chain.read(contract.getUserTokens(chain.address)), *tokens]
+    found = []
+    for token in dict.fromkeys(map(chain.web3.to_checksum_address, listed)):
+        free, locked = chain.read(contract.getUserFunds(chain.address, token))
+        if free or locked:
+            amount = amount_of(chain, token, int(free))
+            found.append(EscrowFunds(amount, replace(amount, units=int(locked))))
+    return tuple(found)
+
+
+def withdrawal(chain: Chain, escrow: str, funds: Sequence[EscrowFunds]) -> Call:
+    """The transaction that takes back all that is free.
+
+    Args:
+        chain: with the account.
+        escrow: address of the contract.
+        funds: of `escrow_funds`.
+    """
+    free = [one.free for one in funds if one.free.units]
+    contract = chain.contract("Escrow", escrow).functions
+    return contract.withdraw([one.token for one in free], [one.units for one in free])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from ..jsjson import JsonObject
@@ -14,8 +14,16 @@ class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
 
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must hold no control characters")
+    return text
+
+
 _Address: TypeAlias = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 _Bytes32: TypeAlias = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{64}$")]
+_Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_printable)]
+"""Sent back to the node as it is, and shown as it is."""
 _Hash: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -53,9 +61,17 @@ class FileInfo(FileSize):
 
 
 class Resource(_Answer):
-    """Something that a job takes a share of: cpu in cores, ram and disk in gibibytes, or a device."""
+    """Something that a job takes a share of: cpu in cores, ram and disk in gibibytes, or a device.
+
+    Attributes:
+        id: names it in a request.
+        description: of a device, e.g. the model of a GPU.
+        min, max: for one job.
+        total: in the environment.
+    """
 
     id: str
+    description: str | None = None
     min: float = 0
     max: float = 0
     total: float = 0
@@ -84,7 +100,7 @@ class Access(_Answer):
     """
 
     addresses: tuple[str, ...] = ()
-    access_lists: tuple[object, ...] | None = None
+    access_lists: tuple[dict[str, tuple[_Address, ...]] | None, ...] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -93,6 +109,18 @@ class Access(_Answer):
         Addresses alone close nothing: a node without access lists, even an empty one, ignores them.
         """
         return self.access_lists is None or not (self.access_lists or self.addresses)
+
+    def lists(self, chain_id: int) -> tuple[str, ...]:
+        """Contracts on a chain whose token holders are served."""
+        return tuple(
+            one for by_chain in self.access_lists or () for one in (by_chain or {}).get(str(chain_id), ())
+        )
+
+
+class Features(_Answer):
+    """What an environment is for; ocean-node from version 4 on also runs services."""
+
+    compute_jobs: bool = True
 
 
 class FreeOffer(_Answer):
@@ -123,9 +151,11 @@ class Environment(_Answer):
         free: None where nothing is given away.
         max_job_duration, min_job_duration: of paid jobs, in seconds.
         enable_network: whether containers reach the network, whatever a data set says.
+        access: who may run paid jobs; None is everybody.
+        features: what it is for.
     """
 
-    id: str = Field(min_length=1)
+    id: _Name
     description: str | None = None
     consumer_address: _Address
     fees: Annotated[dict[str, tuple[TokenPrices, ...]], BeforeValidator(_empty_if_none)] = {}
@@ -134,6 +164,8 @@ class Environment(_Answer):
     min_job_duration: int = Field(0, ge=0)
     resources: tuple[Resource, ...] = ()
     enable_network: bool | None = None
+    access: Access | None = None
+    features: Features | None = None
 
     def tokens(self, chain_id: int) -> tuple[str, ...]:
         """Tokens that it takes on a chain, written exactly as the node compares them."""
@@ -229,7 +261,7 @@ class Job(_Answer):
         date_finished: seconds since 1970; None while it runs.
     """
 
-    job_id: str = Field(min_length=1)
+    job_id: _Name
     status: int
     status_text: str = ""
     date_created: str | None = None
@@ -260,6 +292,18 @@ results."""
 
 def indexed_transaction(ddo: JsonObject) -> str | None:
     """The transaction whose metadata a node serves, in lower case; None if the node does not name it."""
-    event = (ddo.get("indexedMetadata") or {}).get("event") or ddo.get("event") or {}
-    found = event.get("txid") or event.get("tx")
+    event = _field(ddo, "indexedMetadata", "event") or _field(ddo, "event")
+    found = _field(event, "txid") or _field(event, "tx")
     return found.lower() if isinstance(found, str) else None
+
+
+def indexed_state(ddo: JsonObject) -> object:
+    """The state of an asset's metadata that a node adds to its DDO; 0 (active) if it adds none."""
+    state = _field(ddo, "indexedMetadata", "nft", "state")
+    return 0 if state is None else state
+
+
+def _field(value: object, *path: str) -> object:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value

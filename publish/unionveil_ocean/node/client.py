@@ -11,16 +11,20 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from unionveil.text import printable
+
 from ..errors import IndexingTimeout, MissingExtra, NodeError, SettingError
-from ..jsjson import JsonObject, stringify
+from ..jsjson import JsonObject, parse_json, stringify
 from .answers import Environment, FileInfo, FileSize, Initialized, Job, indexed_transaction
 from .polling import MOST_WAIT_SECONDS, poll_pauses, stated_wait
+from .wire import IDENTITY, Watchdog, compression_of
 
 try:
     import httpx
@@ -37,7 +41,7 @@ _TRIES = 4
 _FIRST_PAUSE_SECONDS = 0.5
 _BUSY = frozenset({502, 503, 504})
 _RATE_LIMITED = 429
-_MOST_ANSWER_BYTES = 32 << 20
+_MOST_ANSWER_BYTES = 8 << 20
 _SHOWN_CHARACTERS = 300
 
 _CHECKSUM_BYTES = 10 << 20
@@ -99,8 +103,13 @@ class NodeClient:
         self._pause = pause
         self._report = report
         self._used_nonces: dict[str, int] = {}
+        self._watchdog = Watchdog(timeout_seconds)
         self._http = httpx.Client(
-            base_url=self.url, timeout=timeout_seconds, transport=transport, follow_redirects=False
+            base_url=self.url,
+            timeout=timeout_seconds,
+            transport=transport,
+            follow_redirects=False,
+            headers=IDENTITY,
         )
 
     def __enter__(self) -> NodeClient:
@@ -263,8 +272,10 @@ class NodeClient:
 
         def download(signed: dict[str, str]) -> int:
             params = {"jobId": job_id, "index": str(index), **signed}
-            with self._http.stream("GET", _RESULT, params=params) as response:
-                self._check(response)
+            with ExitStack() as stack:
+                with self._watchdog.guard():
+                    response = stack.enter_context(self._stream("GET", _RESULT, params=params))
+                    self._check(response)
                 return self._save(response, part, most_bytes)
 
         try:
@@ -319,18 +330,21 @@ class NodeClient:
 
         return self._patiently(attempt_twice) if is_safe else self._in_turn(attempt_twice)
 
+    def _stream(self, method: str, path: str, **request: Any) -> AbstractContextManager[httpx.Response]:
+        return self._http.stream(method, path, extensions={"trace": self._watchdog.trace}, **request)
+
     def _text(self, method: str, path: str, **request: Any) -> str:
         until = time.monotonic() + self._timeout_seconds
-        with self._http.stream(method, path, **request) as response:
+        with self._watchdog.guard(), self._stream(method, path, **request) as response:
             self._check(response)
             return self._read(response, until).decode("utf-8", "replace")
 
     def _json(self, method: str, path: str, **request: Any) -> Any:
         text = self._text(method, path, **request)
         try:
-            return json.loads(text)
+            return parse_json(text)
         except ValueError as error:
-            raise self._wrong(path, "it is not JSON") from error
+            raise self._wrong(path, str(error)) from error
 
     def _read(self, response: httpx.Response, until: float) -> bytes:
         parts, size = [], 0
@@ -344,12 +358,16 @@ class NodeClient:
         return b"".join(parts)
 
     def _check(self, response: httpx.Response) -> None:
+        compression = compression_of(response)
+        if compression is not None:
+            raise self._wrong(response.url.path, f"it is compressed ({compression}), which was not asked for")
         if response.status_code == 200:
             return
         until = time.monotonic() + self._timeout_seconds
         detail = _said(self._read(response, until).decode("utf-8", "replace"))
         if response.has_redirect_location:
-            detail = f"it redirects to {response.headers['location']}; give that URL"
+            place = printable(response.headers["location"], quoted=False, most=_SHOWN_CHARACTERS)
+            detail = f"it redirects to {place}; give that URL"
         wait = stated_wait(response.headers.get("retry-after"), detail)
         raise NodeError(self._shown(response.url.path), response.status_code, detail, wait)
 
@@ -408,7 +426,7 @@ class NodeClient:
             raise self._wrong(path, f"{where}: {first['msg']}") from error
 
     def _wrong(self, path: str, why: str) -> NodeError:
-        return NodeError(self._shown(path), 200, why)
+        return NodeError(self._shown(path), 200, printable(why, quoted=False, most=_SHOWN_CHARACTERS))
 
     def _shown(self, path: str) -> str:
         return self.url + path
@@ -428,11 +446,10 @@ def _is_hex(text: str) -> bool:
 def _said(text: str) -> str:
     """The node's own words from an answer that is a JSON string, an object with an error, or plain text."""
     try:
-        value = json.loads(text)
+        value = parse_json(text)
     except ValueError:
         value = text
     if isinstance(value, dict):
         value = next((value[key] for key in ("error", "message", "reason") if key in value), value)
     words = value if isinstance(value, str) else json.dumps(value)
-    line = " ".join("".join(char if char.isprintable() else " " for char in words).split())
-    return line[:_SHOWN_CHARACTERS]
+    return printable(" ".join(words.split()), quoted=False, most=_SHOWN_CHARACTERS)

@@ -3,6 +3,8 @@ import json
 from typing import get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ocean_assets import algorithm, build_ddo
 from unionveil.config import AnonymizeConfig, Redaction
@@ -177,3 +179,51 @@ def test_credentials_are_checked():
         credentials_of((NFT,), (NFT.lower(),))
     with pytest.raises(SettingError, match="not an address"):
         credentials_of(("me",), ())
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda parts: st.lists(parts, max_size=3) | st.dictionaries(st.text(max_size=8), parts, max_size=3),
+    max_leaves=8,
+)
+
+
+def places(value, path=()):
+    yield path
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        yield from places(part, (*path, key))
+
+
+SAMPLE = ddo().as_dict()
+PLACES = [path for path in places(SAMPLE) if path]
+
+
+@given(st.lists(st.tuples(st.sampled_from(PLACES), JSON), min_size=1, max_size=3))
+def test_odd_fields_are_named_and_nothing_else_is_raised(changes):
+    value = json.loads(json.dumps(SAMPLE))
+    for path, odd in changes:
+        part = value
+        for key in path[:-1]:
+            part = part[key] if isinstance(part, dict | list) and key in _keys(part) else None
+            if part is None:
+                break
+        if isinstance(part, dict | list) and path[-1] in _keys(part):
+            part[path[-1]] = odd
+    try:
+        parse_ddo(value)
+    except InvalidDDO as error:
+        assert str(error).isprintable()
+
+
+def _keys(part):
+    return part.keys() if isinstance(part, dict) else range(len(part))
+
+
+@pytest.mark.parametrize("options", ["[[[1, 2]]]", '[{"a": 1}]', "[5]", "5", "[" * 100_000])
+def test_odd_options_of_a_parameter_are_named(options):
+    value = json.loads(json.dumps(SAMPLE))
+    parameter = value["metadata"]["algorithm"]["consumerParameters"][0]
+    parameter.update(type="select", options=options, default="nothing like it")
+    with pytest.raises(InvalidDDO, match=r"consumerParameters\.0"):
+        parse_ddo(value)

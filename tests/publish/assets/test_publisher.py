@@ -8,6 +8,7 @@ from node_double import NodeDouble
 from ocean_assets import URL, algorithm, introduce
 from unionveil_ocean.assets.ddo import did_of, parse_ddo
 from unionveil_ocean.assets.pricing import FixedRate, pricing_of
+from unionveil_ocean.assets.published import versions_in
 from unionveil_ocean.assets.publisher import Publisher
 from unionveil_ocean.chain.addresses import ZERO_ADDRESS
 from unionveil_ocean.chain.connection import connect, event_of
@@ -383,24 +384,77 @@ def test_the_gas_of_a_revision_is_estimated_in_the_form_that_is_sent(chain, node
     assert planned == sent
 
 
+def change_state(publisher, nft, state):
+    return publisher.change_state(publisher.plan_state(nft, state))
+
+
 def test_states_change_once(chain, node, tmp_path):
     path = tmp_path / "j.json"
     done = run(algorithm(), chain, node, path)
     state = chain.contract("ERC721Template", done.nft).functions.metaDataState()
     with Journal(path, chain) as journal:
-        assert Publisher(journal, node).change_state(done.nft, "deprecated")
+        publisher = Publisher(journal, node)
+        assert change_state(publisher, done.nft, "deprecated")
         assert state.call() == 2
-        assert Publisher(journal, node).change_state(done.nft, "deprecated") is None
-        assert Publisher(journal, node).change_state(done.nft, "revoked")
+        assert change_state(publisher, done.nft, "deprecated") is None
+        assert change_state(publisher, done.nft, "revoked")
         assert state.call() == 3
-        assert Publisher(journal, node).change_state(done.nft, "active")
+        assert change_state(publisher, done.nft, "active")
         assert state.call() == 0
+        assert change_state(publisher, done.nft, "active") is None
+
+
+def test_a_stranger_is_named_with_the_owner(chain, node, tmp_path):
+    done = run(algorithm(), chain, node, tmp_path / "j.json")
     stranger = chain.as_account(chain.accounts[7])
     with (
         Journal(tmp_path / "k.json", stranger) as journal,
-        pytest.raises(TransactionFailed, match="METADATA_ROLE"),
+        pytest.raises(SettingError, match=f"{stranger.address} may not change .* belongs to {chain.address}"),
     ):
-        Publisher(journal, node).change_state(done.nft, "revoked")
+        Publisher(journal, node).plan_state(done.nft, "revoked")
+
+
+@pytest.mark.parametrize("encrypt", [False, True])
+def test_an_asset_that_is_activated_again_is_served_again(chain, files, tmp_path, encrypt):
+    """A node forgets the metadata of an asset that is not active."""
+    path, url = tmp_path / "j.json", files.add("main.py", b"print(1)")
+    with NodeDouble(chain.as_account(chain.accounts[9])) as double, NodeClient(double.url) as client:
+        first = run(algorithm(url=url), chain, client, path, encrypt=encrypt)
+        with Journal(path, chain) as journal:
+            publisher = Publisher(journal, client, encrypt=encrypt)
+            later = publisher.update(algorithm(description="A second version of it.", url=url), first.ddo)
+            change_state(publisher, first.nft, "revoked")
+        assert client.ddo(first.did) is None
+
+        def stop(step):
+            if step == "activation 1: set metadata sent":
+                raise Interrupted
+
+        with Journal(path, chain, stop) as journal, pytest.raises(Interrupted):
+            change_state(Publisher(journal, client), first.nft, "active")
+        nonce = chain.next_nonce()
+        with Journal(path, chain) as journal:
+            tx_hash = change_state(Publisher(journal, client), first.nft, "active")
+            assert change_state(Publisher(journal, client), first.nft, "active") is None
+        assert chain.next_nonce() == nonce
+        served = client.ddo(first.did)
+        assert parse_ddo(served) == later.ddo
+        assert served["indexedMetadata"]["event"]["txid"] == tx_hash
+        # What was hidden stays hidden.
+        template = chain.contract("ERC721Template", first.nft)
+        flags = event_of(template, "MetadataUpdated", chain.receipt(tx_hash))["flags"]
+        assert bytes(flags) == (b"\x02" if encrypt else b"\x00")
+
+
+def test_metadata_that_no_journal_knows_cannot_be_published_again(chain, node, tmp_path):
+    done = run(algorithm(), chain, node, tmp_path / "j.json")
+    with Journal(tmp_path / "other.json", chain) as journal:
+        publisher = Publisher(journal, node)
+        change_state(publisher, done.nft, "revoked")
+        with pytest.raises(SettingError, match="no journal here has them"):
+            publisher.plan_state(done.nft, "active")
+        plan = publisher.plan_state(done.nft, "active", versions_in(tmp_path))
+        assert plan.version.ddo == done.ddo
 
 
 def test_a_wrong_ddo_is_refused_before_anything_is_signed(chain, node, tmp_path):

@@ -81,7 +81,7 @@ def test_everything_goes_over_the_wire(anvil, tmp_path):
         done = publisher.publish(plan)
         later = publisher.update(algorithm(description="A second version."), done.ddo)
         assert later.did == done.did
-        assert publisher.change_state(done.nft, "revoked")
+        assert publisher.change_state(publisher.plan_state(done.nft, "revoked"))
     sent = chain.web3.eth.get_transaction(done.tx_hashes["create"])
     assert sent["type"] == (0 if fork == "legacy" else 2)
     assert sent["from"] == chain.address

@@ -83,7 +83,7 @@ def test_on_a_network_it_shows_a_plan_publishes_once_and_updates(world):
     assert code == 0
     assert "published already" in shown
     assert done["did"] in result
-    assert f"https://market.oceanprotocol.com/asset/{done['did']}" in result
+    assert "market" not in result
     assert world.nfts() == before + 1
     code, result, shown = world.register("--yes", "--timeout", "3600")
     assert (code, result) == (2, "")

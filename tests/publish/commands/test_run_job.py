@@ -7,12 +7,14 @@ import hashlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 import zipfile
 from contextlib import contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +23,7 @@ from eth_account import Account
 
 import samples
 from node_double import ENVIRONMENT, DockerRunner, FileServer, NodeDouble, ProcessRunner, open_market
-from node_double.runner import frame
+from node_double.runner import frame, outputs_zip
 from ocean_assets import introduce, skip_without_escrow
 from paths import REPOSITORY
 from rpc_server import RpcServer
@@ -33,6 +35,7 @@ from unionveil_ocean.chain.journal import Journal
 from unionveil_ocean.commands import run_job as command
 from unionveil_ocean.commands import session
 from unionveil_ocean.commands.session import Session
+from unionveil_ocean.jobs.escrow import escrow_funds
 from unionveil_ocean.jobs.orders import OrderBook
 from unionveil_ocean.node.client import NodeClient
 
@@ -106,6 +109,9 @@ def shop(world, tmp_path, monkeypatch):
     monkeypatch.setattr(node, "after", lambda _: None)
     monkeypatch.setattr(node, "price", 0.5)
     monkeypatch.setattr(node, "offers_free", True)
+    monkeypatch.setattr(node, "features", None)
+    monkeypatch.setattr(node, "access", {"addresses": [], "accessLists": None})
+    monkeypatch.setattr(node, "free_access", {"addresses": [], "accessLists": []})
     monkeypatch.setattr(node, "change", lambda _, value: value)
     monkeypatch.setattr(node, "rate_limit", None)
     monkeypatch.setattr(node, "clock", node.clock)
@@ -122,8 +128,8 @@ def shop(world, tmp_path, monkeypatch):
         time.sleep(min(seconds, 0.01))
 
     @contextmanager
-    def open_session(options):
-        account = load_account(options.keystore, lambda: "")
+    def open_session(options, *, signs=True):
+        account = load_account(options.keystore, lambda: "") if signs else Account.create()
         with NodeClient(node.url, timeout_seconds=20, pause=pause) as client:
             clients.append(client)
             chain, journals = world.chain.as_account(account), options.journal_dir or tmp_path / "journal"
@@ -213,6 +219,17 @@ def test_a_paid_job_on_real_pictures_costs_what_was_planned(shop, capfd, monkeyp
     assert orders(shop.chain, shop.world.sold.algorithm, block) == 1
     assert orders(shop.chain, shop.world.sold.dataset, block) == 1
     assert_no_secret(out.encode() + err.encode() + written(shop.folder))
+
+
+def test_the_gas_of_a_plan_is_what_the_job_takes_at_most(shop, capfd):
+    assert shop.run("--paid", "--seconds", "60") == 0
+    shown = re.search(r"gas at most +([\d,]+) at", capfd.readouterr().err)
+    planned = int(shown[1].replace(",", ""))
+    (path,) = (shop.folder / "journal").rglob("job-*.json")
+    steps = json.loads(path.read_text())["steps"]
+    used = {name: step["gas_used"] for name, step in steps.items() if "gas_used" in step}
+    assert len(used) >= 8
+    assert planned * 0.4 < sum(used.values()) <= planned, used
 
 
 @pytest.mark.slow
@@ -305,6 +322,12 @@ def test_the_same_command_again_verifies_and_starts_nothing(shop, capfd):
     assert len(shop.node.jobs) == 1
     assert shop.run("--free", "--new", output="again") == 0
     assert len(shop.node.jobs) == 2
+
+
+def test_results_may_come_as_zip(shop, monkeypatch):
+    monkeypatch.setattr(shop.node, "pack", outputs_zip)
+    assert shop.run("--free") == 0
+    assert (shop.folder / "results" / "outputs" / "000001.jpg").read_bytes() == b"safe"
 
 
 @pytest.mark.parametrize("mode", ["--free", pytest.param("--paid", marks=pytest.mark.slow)])
@@ -575,7 +598,7 @@ def test_an_asset_of_another_chain(shop, capfd):
         (["--set", "digest_salt=x"], "is not offered by the compute job"),
         (["--environment", "none"], "has no environment none"),
         (["--free", "--seconds", "601"], "runs jobs for at most 600 s"),
-        (["--paid", "--token", "0x" + "1" * 40], "offers no paid environment"),
+        (["--paid", "--token", "0x" + "1" * 40], "offers this account no paid environment"),
     ],
 )
 def test_wrong_wishes_are_one_sentence(shop, capfd, arguments, sentence):
@@ -589,17 +612,86 @@ def test_wrong_wishes_are_one_sentence(shop, capfd, arguments, sentence):
 def test_a_node_without_compute(shop, capfd):
     shop.node.offers_free, shop.node.price = False, None
     assert shop.run() == 2
-    assert "offers no environment paid on chain" in capfd.readouterr().err
+    assert "runs no jobs of account" in capfd.readouterr().err
     shop.node.fault = lambda received: b"[]" if "Environments" in received.path else None
     assert shop.run() == 2
     assert "runs no compute jobs" in capfd.readouterr().err
 
 
-def test_the_environments_are_listed_with_prices(shop, capfd):
+def test_what_is_in_the_escrow_is_shown_after_a_job_and_in_the_next_plan(shop, capfd):
+    market, account = shop.world.free, shop.chain.as_account(BUYER)
+    escrow = shop.chain.addresses.escrow
+    assert shop.run("--paid", "--seconds", "120", market=market) == 0
+    error = capfd.readouterr().err
+    (funds,) = escrow_funds(account, escrow)
+    assert f"left in the escrow: {funds.locked} locked until" in error
+    assert funds.locked.units >= WHOLE
+    # What was paid in and is not needed: as if the node had claimed less than it might.
+    token = shop.chain.contract("OceanToken", shop.chain.addresses.ocean).functions
+    contract = shop.chain.contract("Escrow", escrow).functions
+    account.send(token.approve(escrow, WHOLE))
+    account.send(contract.deposit(shop.chain.addresses.ocean, WHOLE))
+    assert shop.run("--paid", "--seconds", "240", "--new", market=market, output="b", yes=False) == 2
+    error = capfd.readouterr().err
+    reused = f"{Decimal(min(escrowed(shop.chain)[0], 2 * WHOLE)) / WHOLE:g} OCEAN"
+    assert f"{reused} of it are the account's own in the escrow" in error
+    assert "240 s\n" in error
+
+
+def test_the_default_of_seconds_is_shown_with_its_price(shop, capfd):
+    assert shop.run("--paid", market=shop.world.free, yes=False) == 2
+    error = capfd.readouterr().err
+    assert "3600 s; --seconds changes it" in error
+    assert "30 OCEAN at most, held by the escrow" in error
+
+
+CLOSED = {"addresses": [Account.create().address], "accessLists": []}
+
+
+@pytest.mark.parametrize(
+    ("closed", "mode"),
+    [
+        ({"features": {"computeJobs": False}}, "--free"),
+        ({"features": {"computeJobs": False}}, "--paid"),
+        ({"access": CLOSED}, "--paid"),
+        ({"free_access": CLOSED}, "--free"),
+    ],
+)
+def test_an_environment_that_would_refuse_the_job_is_never_paid(shop, capfd, closed, mode):
+    for name, value in closed.items():
+        setattr(shop.node, name, value)
+    count = shop.chain.web3.eth.get_transaction_count(BUYER.address)
+    assert shop.run(mode) == 2
+    error = capfd.readouterr().err
+    assert "runs no jobs of account" in error or "offers this account no" in error
+    assert shop.chain.web3.eth.get_transaction_count(BUYER.address) == count
+    assert not [one for one in shop.node.requests if one.path.startswith("/api/services/initialize")]
+
+
+def test_the_environments_are_listed_with_prices_and_without_a_key(shop, capfd, monkeypatch):
+    monkeypatch.delenv("PRIVATE_KEY")
+    shop.node.access = {"addresses": ["0x1"], "accessLists": []}
     assert shop.run("--list-environments") == 0
     out = capfd.readouterr().out
-    assert "free, up to 600 s" in out
-    assert f"paid in {shop.chain.addresses.ocean}, up to 3600 s: 0.5 a minute for each cpu" in out
+    assert "free, up to 600 s\n" in out
+    assert "paid, up to 3600 s: 0.5 OCEAN per core and minute; only for accounts that the operator" in out
+    assert f"in OCEAN, token {shop.chain.addresses.ocean}" in out
+    assert "1 to 2 cores, 1 to 4 GiB of memory, 1 to 10 GiB of disk, 0 to 1 gpu0 (A card)" in out
+    shop.node.features = {"computeJobs": False}
+    assert shop.run("--list-environments") == 2
+    assert "runs no compute jobs" in capfd.readouterr().err
+
+
+def test_a_device_is_asked_for_by_its_name(shop, capfd):
+    assert shop.run("--free", "--resource", "gpu0=1", "--cpu", "2") == 0
+    (start,) = [one.json for one in shop.node.requests if one.path.endswith("/freeCompute")]
+    assert start["resources"] == [{"id": "cpu", "amount": 2}, {"id": "gpu0", "amount": 1}]
+    assert shop.run("--free", "--resource", "gpu0=2", output="other") == 2
+    assert "no free environment with 2 gpu0; see --list-environments" in capfd.readouterr().err
+    for wrong in ("gpu0", "gpu0=", "gpu0=0", "gpu0=much", "=1"):
+        assert shop.run("--free", "--resource", wrong, output="other") == 2
+        assert "as NAME=AMOUNT with a whole number" in capfd.readouterr().err
+    assert shop.run("--free", "--cpu", "2", "--resource", "cpu=1") == 2
 
 
 def test_a_job_that_fails_says_why_and_keeps_its_log(shop, capfd):

@@ -18,7 +18,7 @@ from unionveil_ocean.chain.journal import Journal
 from unionveil_ocean.chain.networks import find_network
 from unionveil_ocean.chain.tokens import amount_of, balance_of, check_funds
 from unionveil_ocean.errors import InsufficientFunds, OrderError, TransactionFailed
-from unionveil_ocean.jobs.escrow import pay_in, plan_escrow
+from unionveil_ocean.jobs.escrow import escrow_funds, pay_in, plan_escrow, withdrawal
 from unionveil_ocean.jobs.orders import carry_out, find_source, plan_order
 from unionveil_ocean.money import TOKEN_WEI, total
 from unionveil_ocean.node.answers import Order, Payment
@@ -219,8 +219,37 @@ def test_the_escrow_gets_what_is_missing_and_no_more(chain, buyer, ocean, tmp_pa
     assert tuple(allowed[1:]) == (4 * TOKEN_WEI, 0, 900, 1, 0)
     again = plan_escrow(buyer, asked, ENVIRONMENT)
     assert (again.deposit.units, again.is_allowed) == (0, True)
+    assert again.reused.units == 4 * TOKEN_WEI
     more = plan_escrow(buyer, payment(chain, ocean, 5 * TOKEN_WEI), ENVIRONMENT)
     assert (more.deposit.units, more.is_allowed) == (TOKEN_WEI, False)
+
+
+def test_a_permission_shrinks_to_the_price_of_the_job(chain, publisher, ocean, tmp_path):
+    """The node may lock no more than this job costs, whatever earlier jobs allowed it."""
+    buyer = chain.as_account(chain.accounts[4])
+    chain.mint_ocean(buyer.address, 100 * TOKEN_WEI)
+    node = chain.as_account(chain.accounts[5])
+    escrow = chain.contract("Escrow", chain.addresses.escrow).functions
+
+    def pay(units: int, name: str):
+        asked = payment(chain, ocean, units).model_copy(update={"payee": node.address})
+        with Journal(tmp_path / name, buyer) as journal:
+            pay_in(plan_escrow(buyer, asked, node.address), journal)
+        (allowed,) = escrow.getAuthorizations(ocean, buyer.address, node.address).call()
+        return tuple(allowed[1:])
+
+    assert pay(9 * TOKEN_WEI, "a.json") == (9 * TOKEN_WEI, 0, 900, 1, 0)
+    assert pay(2 * TOKEN_WEI, "b.json") == (2 * TOKEN_WEI, 0, 900, 1, 0)
+    node.send(escrow.createLock(7, ocean, buyer.address, 2 * TOKEN_WEI, 60))
+    assert pay(3 * TOKEN_WEI, "c.json") == (5 * TOKEN_WEI, 2 * TOKEN_WEI, 900, 2, 1)
+
+    (funds,) = escrow_funds(buyer, chain.addresses.escrow)
+    assert (funds.free.units, funds.locked.units) == (7 * TOKEN_WEI, 2 * TOKEN_WEI)
+    before = balance_of(buyer, ocean)
+    buyer.send(withdrawal(buyer, chain.addresses.escrow, [funds]))
+    assert balance_of(buyer, ocean) - before == 7 * TOKEN_WEI
+    (left,) = escrow_funds(buyer, chain.addresses.escrow, [ocean])
+    assert (left.free.units, left.locked.units) == (0, 2 * TOKEN_WEI)
 
 
 def test_the_escrow_of_another_release_is_paid_into(chain, buyer, ocean, tmp_path):

@@ -337,7 +337,7 @@ def test_a_start_is_never_sent_twice(chain):
         (httpx.Response(200, json=[]), "it names no nonce"),
         (
             httpx.Response(500, json="Internal  \u001b[31mServer\nError"),
-            "HTTP 500): Internal [31mServer Error",
+            "HTTP 500): Internal \\x1b[31mServer Error",
         ),
         (httpx.Response(403, json={"error": "denied"}), "HTTP 403): denied"),
         (httpx.Response(301, headers={"location": "https://node.test/"}), "redirects to https://node.test/"),
