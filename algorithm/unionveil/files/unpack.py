@@ -8,7 +8,6 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-import os
 import stat
 import tarfile
 import tempfile
@@ -23,14 +22,12 @@ from typing import IO, cast
 from ..errors import OutputError, ResultsError
 from ..text import printable
 from .names import is_safe, leads_out, same_file_key
+from .zips import directory_bytes
 
 __all__ = ["Limits", "unpack"]
 
 _CHUNK_BYTES = 1 << 20
 _MOST_DIRECTORY_BYTES = 64 << 20
-_MOST_END_BYTES = (1 << 16) + 22 + 20
-"""Longest comment of a zip, its last record, and the locator of zip64 before it."""
-
 _ENCRYPTED = 1
 """Bit of an entry's flags (APPNOTE.TXT, 4.4.4)."""
 
@@ -258,7 +255,9 @@ def _plain(archive: Path, start: bytes) -> IO[bytes]:
 
 
 def _unzip(archive: Path, folder: Path, limits: Limits) -> dict[str, str]:
-    if _directory_bytes(archive) > _MOST_DIRECTORY_BYTES:
+    with archive.open("rb") as file:
+        listed_bytes = directory_bytes(file)
+    if listed_bytes > _MOST_DIRECTORY_BYTES:
         raise ResultsError([f"the archive lists more than {_MOST_DIRECTORY_BYTES >> 20} MiB of names"])
     unpacking = _Unpacking(folder, limits)
     with zipfile.ZipFile(archive) as whole:
@@ -278,26 +277,6 @@ def _unzip(archive: Path, folder: Path, limits: Limits) -> dict[str, str]:
                 )
             )
     return unpacking.names
-
-
-def _directory_bytes(archive: Path) -> int:
-    """Size of the list of names at the end, which `zipfile` reads whole.
-
-    Source: APPNOTE.TXT of PKWARE, 4.3.14 to 4.3.16 (end of central directory, also of zip64).
-    """
-    with archive.open("rb") as file:
-        end = file.seek(0, os.SEEK_END)
-        file.seek(max(end - _MOST_END_BYTES, 0))
-        tail = file.read()
-        place = tail.rfind(b"PK\x05\x06")
-        if place < 0 or len(tail) - place < 22:
-            raise zipfile.BadZipFile
-        size = int.from_bytes(tail[place + 12 : place + 16], "little")
-        locator = tail[place - 20 : place] if place >= 20 else b""
-        if not locator.startswith(b"PK\x06\x07"):
-            return size
-        file.seek(int.from_bytes(locator[8:16], "little"))
-        return max(int.from_bytes(file.read(56)[40:48], "little"), size if size != 0xFFFFFFFF else 0)
 
 
 # -- names -----------------------------------------------------------------------------------------------

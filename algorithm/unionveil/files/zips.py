@@ -11,7 +11,7 @@ from ..outcomes import Rejected
 from .bombs import MOST_BYTES, Budget, is_bomb
 from .names import leads_out
 
-__all__ = ["Part", "refusal_of", "zip_members"]
+__all__ = ["Part", "directory_bytes", "refusal_of", "zip_members"]
 
 Part: TypeAlias = tuple[str, "bytes | Rejected"]
 """Path inside the archive with `/`, empty for the archive itself, and the content or why it is refused."""
@@ -19,8 +19,8 @@ Part: TypeAlias = tuple[str, "bytes | Rejected"]
 _MOST_DIRECTORY_BYTES = 64 << 20
 """Longest list of members: half a million. In memory it takes five times as much."""
 
-_END_BYTES = (1 << 16) + 22
-"""The end of the list and the longest comment behind it (APPNOTE.TXT 6.3.10, 4.3.16)."""
+_MOST_END_BYTES = (1 << 16) + 22 + 20
+"""The end of the list with the longest comment behind it, and the locator of zip64 before it."""
 
 _ENCRYPTED = 1
 _METHODS = {9: "Deflate64", 93: "Zstandard", 95: "XZ", 96: "JPEG", 97: "WavPack", 98: "PPMd", 99: "AES"}
@@ -39,7 +39,7 @@ def zip_members(file: IO[bytes], budget: Budget, listing: set[str]) -> Iterator[
         Bomb: too much came out.
         Exception: any that `zipfile` raises for damage.
     """
-    if _directory_bytes(file) > _MOST_DIRECTORY_BYTES:
+    if directory_bytes(file) > _MOST_DIRECTORY_BYTES:
         yield "", Rejected("too-large", "the archive lists too many members; pack it as several archives")
         return
     with zipfile.ZipFile(file) as archive:
@@ -98,12 +98,27 @@ def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | Rejecte
         return Rejected("archive", "the archive's member is damaged or cannot be unpacked")
 
 
-def _directory_bytes(file: IO[bytes]) -> int:
-    """Length of the list of members; 0 where it cannot be told, which `zipfile` then finds out."""
-    size = file.seek(0, 2)
-    file.seek(max(0, size - _END_BYTES))
+def directory_bytes(file: IO[bytes]) -> int:
+    """Length of the list of members at the end, which `zipfile` reads whole.
+
+    Source: APPNOTE.TXT 6.3.10, 4.3.14 to 4.3.16 (end of central directory, also of zip64).
+
+    Args:
+        file: seekable; at its start afterwards.
+
+    Raises:
+        zipfile.BadZipFile: there is no such list.
+    """
+    end = file.seek(0, 2)
+    file.seek(max(end - _MOST_END_BYTES, 0))
     tail = file.read()
+    place = tail.rfind(b"PK\x05\x06")
+    if place < 0 or len(tail) - place < 22:
+        raise zipfile.BadZipFile
+    size = int.from_bytes(tail[place + 12 : place + 16], "little")
+    locator = tail[place - 20 : place] if place >= 20 else b""
+    if locator.startswith(b"PK\x06\x07"):
+        file.seek(int.from_bytes(locator[8:16], "little"))
+        size = max(int.from_bytes(file.read(56)[40:48], "little"), size if size != 0xFFFFFFFF else 0)
     file.seek(0)
-    end = tail.rfind(b"PK\x05\x06")
-    length = int.from_bytes(tail[end + 12 : end + 16], "little") if end >= 0 else 0
-    return length if length != 0xFFFFFFFF else size  # zip64: the list is at most the whole file
+    return size
