@@ -72,7 +72,7 @@ class FileType:
 
 
 HEAD_BYTES = 512
-"""As much of a file as its type can be told from."""
+"""As much of a file as its type is recognized from."""
 
 _Parts: TypeAlias = tuple[tuple[int, bytes], ...]
 

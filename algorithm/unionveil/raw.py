@@ -1,4 +1,4 @@
-"""Camera raw files that are TIFF files by their first bytes: told apart by their first directory.
+"""Camera raw files that are TIFF files by their first bytes: recognized by their first directory.
 
 A reader of TIFF would take the small preview in it for the photo.
 """
