@@ -214,3 +214,21 @@ def test_damage_never_raises_and_what_is_kept_is_stable(chosen, changes):
         damaged[start : start + len(content)] = content
     cleaned = clean_profile(bytes(damaged), channels)
     assert cleaned is None or clean_profile(cleaned, channels) == cleaned
+
+
+SPELLED = b"SECRETNAME12"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        matrix_profile(more={b"chad": CHAD[:8] + SPELLED + CHAD[20:]}),
+        matrix_profile(curve=parametric(0, 2.0)[:-4] + SPELLED[:4]),
+        matrix_profile(curve=sampled(list(np.frombuffer(SPELLED, ">u2")) + S_SHAPED)),
+    ],
+    ids=["matrix", "parameter", "curve"],
+)
+def test_numbers_that_spell_a_text_are_not_kept(data):
+    """A matrix, a parameter and a curve have room for any bytes, but a device does not spell texts."""
+    assert SPELLED[:4] in data
+    assert SPELLED[:4] not in (clean_profile(data, 3) or b"")

@@ -12,6 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+
 __all__ = ["Model", "clean_profile", "models", "profile_cicp"]
 
 _MOST_BYTES = 16 * 2**20
@@ -257,13 +260,22 @@ def _padded(data: bytes) -> bytes:
 def _xyz(body: bytes) -> bytes:
     """Type `XYZ` (clause 10.31), its first number alone: the tags of a profile have one each."""
     _require(body[:4] == b"XYZ ")
-    return struct.pack(">4s4x3i", b"XYZ ", *struct.unpack_from(">3i", body, 8))
+    return struct.pack(">4s4x3i", b"XYZ ", *_plausible(struct.unpack_from(">3i", body, 8)))
 
 
 def _matrix(body: bytes) -> bytes:
     """Type `sf32` (clause 10.22), the nine numbers of a 3 x 3 matrix."""
     _require(body[:4] == b"sf32")
-    return struct.pack(">4s4x9i", b"sf32", *struct.unpack_from(">9i", body, 8))
+    return struct.pack(">4s4x9i", b"sf32", *_plausible(struct.unpack_from(">9i", body, 8)))
+
+
+_MOST_FIXED = 16 << 16
+
+
+def _plausible(fixed: tuple[int, ...]) -> tuple[int, ...]:
+    """s15Fixed16 numbers of a magnitude that colour transforms need; larger ones can spell a text."""
+    _require(all(abs(number) <= _MOST_FIXED for number in fixed))
+    return fixed
 
 
 def _cicp(body: bytes) -> bytes:
@@ -278,16 +290,24 @@ def _curve(body: bytes) -> bytes:
         case b"curv":
             (count,) = struct.unpack_from(">I", body, 8)
             _require(count <= 65536)
-            return struct.pack(">4s4xI", b"curv", count) + _take(body, 12, 2 * count)
+            samples = _take(body, 12, 2 * count)
+            _require(_is_monotonic(np.frombuffer(samples, ">u2")))
+            return struct.pack(">4s4xI", b"curv", count) + samples
         case b"para":
             (kind,) = struct.unpack_from(">H", body, 8)
             _require(kind <= 4)
             layout = f">{(1, 3, 4, 5, 7)[kind]}i"
             return struct.pack(">4s4xHxx", b"para", kind) + struct.pack(
-                layout, *struct.unpack_from(layout, body, 12)
+                layout, *_plausible(struct.unpack_from(layout, body, 12))
             )
         case _:
             raise _Malformed
+
+
+def _is_monotonic(samples: npt.NDArray[np.uint16]) -> bool:
+    """Whether a curve only rises or only falls, as those of devices do."""
+    steps = np.diff(samples.astype(np.int32))
+    return bool((steps >= 0).all() or (steps <= 0).all())
 
 
 def _table(body: bytes, modern: bytes, inputs: int, outputs: int) -> bytes:
