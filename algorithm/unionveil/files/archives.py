@@ -23,7 +23,7 @@ from .zips import Part, zip_members
 __all__ = ["Member", "is_archive", "members", "single_name"]
 
 Member: TypeAlias = tuple[str, "bytes | Rejected | Skipped"]
-"""Path inside the archive with `/`, empty for the archive itself, and the content or the reason for its refusal."""
+"""Path inside the archive with `/`, empty for the archive itself; its content or why it is refused."""
 
 _OPENERS: dict[bytes, Callable[[Any], Any]] = {
     b"\x1f\x8b": gzip.open,
