@@ -323,7 +323,7 @@ def test_gaps_padding_and_unused_strips_leave_no_trace():
         ({258: (3, (8,) * 4), 277: (3, (4,)), 262: (3, (5,)), 332: (3, (2,))}, "inks"),
         ({258: (3, (5, 6, 5)), 277: (3, (3,)), 262: (3, (2,))}, "different depths"),
         ({262: (3, (8,))}, r"L\*a\*b\*"),
-        ({262: (3, (32803,))}, "raw sensor"),
+        ({262: (3, (32803,))}, "camera raw files"),
         ({262: (3, (4,))}, "transparency masks"),
         ({262: (3, (77,))}, "unknown kind"),
         ({259: (3, (34712,))}, "compression 34712"),

@@ -6,7 +6,7 @@ Syntax: RFC 6386, sections 7 (boolean decoder), 9 and 19.2 (frame header).
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 __all__ = ["KeyFrame", "read", "shortest", "write"]
@@ -137,9 +137,9 @@ def shortest(frame: KeyFrame, same: Callable[[KeyFrame], bool]) -> KeyFrame:
             of its partitions ends before its last symbol.
     """
     for index in range(len(frame.partitions)):
-        for cut in (_cut, _clear):
+        for cut, first_steps in ((_cut, (1,)), (_clear, (1, 2, 3))):
             whole, size = frame, len(frame.partitions[index])
-            size = _least(size, lambda size: same(cut(whole, index, size)))  # noqa: B023
+            size = _least(size, lambda size: same(cut(whole, index, size)), first_steps)  # noqa: B023
             frame = cut(frame, index, size)
     return frame
 
@@ -164,9 +164,19 @@ def _clear(frame: KeyFrame, index: int, size: int) -> KeyFrame:
     return replace(frame, partitions=(*before, partition[:size] + zeros, *behind))
 
 
-def _least(size: int, fits: Callable[[int], bool]) -> int:
-    """The least size that fits, sought from the largest one down in growing steps."""
-    step = 1
+def _least(size: int, fits: Callable[[int], bool], first_steps: Sequence[int]) -> int:
+    """The least size that fits, sought from the largest one down in growing steps.
+
+    Args:
+        size: fits.
+        fits: whether another one does.
+        first_steps: tried in turn. The arithmetic decoder reads two bytes ahead: to clear one byte may change
+            the picture where to clear two or three does not.
+    """
+    step = next((step for step in first_steps if step <= size and fits(size - step)), None)
+    if step is None:
+        return size
+    size, step = size - step, 2 * step
     while size and fits(max(0, size - step)):
         size = max(0, size - step)
         step *= 2
