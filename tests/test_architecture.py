@@ -121,6 +121,8 @@ def test_only_the_session_imports_onnx_runtime():
         "unionveil.files.sources",
         "unionveil.runs.manifest",
         "unionveil.engines.pool",
+        "unionveil.cli.anonymize",
+        "unionveil.job",
     ],
 )
 def test_settings_readers_and_engines_load_no_model_and_no_codec(module):

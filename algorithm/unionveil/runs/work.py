@@ -6,14 +6,13 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..config import AnonymizeConfig
+from ..config import AnonymizeConfig, Overlay
 from ..content import BytesContent, Content
 from ..files.sinks import FolderSink
 from ..formats import ImageFormat
 from ..models.cards import ModelCard
 from ..models.store import find
 from ..outcomes import Anonymized, Rejected
-from ..redact import load_redactor
 from .journal import Known, keyed_digest
 from .manifest import Record, RedactedRecord, redacted_record, rejected_record, salted_digest
 from .names import preview_name
@@ -88,7 +87,10 @@ class Anonymize:
         for card in self.cards:
             if card.kind != "yolo":  # a user's own file has no digest to be compared with
                 find(card)
-        load_redactor(self.config)
+        if isinstance(self.config.redaction, Overlay):
+            from ..redact.overlay import load_picture  # the only file of a redaction; loads the codecs
+
+            load_picture(self.config.redaction.picture)
 
     def start(self, threads: int) -> Callable[[Task], Done]:
         """As `Work.start`."""
