@@ -193,22 +193,16 @@ class Picture:
     rendering: Rendering = Rendering()
 
 
-def writer(
-    frames: tuple[Frame, ...], encode: Callable[[tuple[Frame, ...]], bytes], clean: bytes | None = None
-) -> Writer:
+def writer(frames: tuple[Frame, ...], encode: Callable[[tuple[Frame, ...]], bytes]) -> Writer:
     """A picture's writer for a format that encodes whole frames.
 
     Args:
         frames: as decoded. While the writer runs they hold the patches, since a large picture fits into
             memory only once; afterwards they are as before.
         encode: frames to bytes.
-        clean: a file that holds exactly these pixels and nothing else, if one could be made without encoding
-            them again: the output where no patch is laid.
     """
 
     def write(patches: Patches) -> Written:
-        if clean is not None and not any(patches):
-            return Written(clean, Encoding.KEPT)
         with painted(frames, patches):
             return Written(encode(frames), Encoding.PIXELS)
 
