@@ -92,7 +92,7 @@ def _is_lossless(kind: ImageFormat) -> bool:
 
 
 def _decode(written: bytes, picture: Picture, grey_scale: int | None = None) -> list[_Look]:
-    """All frames by a second decoder, or by our own where there is none.
+    """All frames by a second decoder, or by our own where no other reads them.
 
     Args:
         written: the output.

@@ -118,7 +118,7 @@ class Layout:
         bits: bits per sample.
         samples: samples per pixel.
         photometric: what they mean.
-        extra: what the sample behind the colours means; None where there is none.
+        extra: what the sample behind the colours means; None without such a sample.
         compression: of the segments.
         predicted: whether samples are differences to their left neighbours.
         planar: whether each sample has segments of its own.

@@ -99,7 +99,7 @@ class OutputFolder:
 
 
 def _listed(sink: FolderSink) -> set[str]:
-    """Names that the manifest in a folder lists; none if there is none, or it cannot be read."""
+    """Names that the manifest in a folder lists; empty if it is missing or cannot be read."""
     with suppress(ValidationError, OutputError):
         items = Manifest.model_validate_json(sink.read(MANIFEST)).items
         return {name for item in items if isinstance(item, RedactedRecord) for name in item.files}

@@ -53,7 +53,7 @@ class Known:
         Args:
             number: of the input in this run.
             secret: the journal's key.
-            sha256: of the output that is there; None if there is none.
+            sha256: of the output that is there; None if it is missing.
         """
         if sha256 is None or keyed_digest(secret, "", sha256.encode()) != self.record.sha256:
             return None

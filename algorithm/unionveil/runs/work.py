@@ -27,7 +27,7 @@ class Task:
     Attributes:
         number: of the input, from 1.
         name: of the input; recorded only where names are kept.
-        content: its bytes, or why there are none.
+        content: its bytes, or why they cannot be read.
         output: format and reserved name of the output; None if the input is not a picture.
         known: what an earlier run recorded of this input, if it did.
         needed_bytes: as `engines.base.Task.needed_bytes`.
