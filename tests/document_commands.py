@@ -1,4 +1,4 @@
-"""The commands that the documents show: what stands in their blocks of shell, and in code among their words."""
+"""The commands that the documents show, in blocks of shell and in code among their words."""
 
 from __future__ import annotations
 

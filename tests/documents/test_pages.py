@@ -1,4 +1,4 @@
-"""The pages of `docs/` run as they stand: their blocks of `sh` and of Python, in order, beside a few photos."""
+"""The pages of `docs/` run as they stand: their shell and Python, in order, beside a few photos."""
 
 from __future__ import annotations
 
