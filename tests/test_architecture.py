@@ -121,6 +121,7 @@ def test_only_the_session_imports_onnx_runtime():
         "unionveil.files.sources",
         "unionveil.runs.manifest",
         "unionveil.engines.pool",
+        "unionveil.annotations",
         "unionveil.cli.anonymize",
         "unionveil.job",
     ],
