@@ -13,6 +13,7 @@ from ..models.cards import EmbedderCard, embedder_card
 from ..models.session import Session
 from ..models.store import find
 from .align import aligned, similarity
+from .dlib import rebuilt
 from .embeddings import Embedder, Embeddings
 from .sface import repaired
 
@@ -44,6 +45,8 @@ def _graph(card: EmbedderCard) -> Path | bytes:
     match card.kind:
         case "sface":
             return repaired(path.read_bytes())
+        case "dlib":
+            return rebuilt(path.read_bytes())
         case "onnx":
             return path
 
