@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ModelMissing,
         OutputDiffers,
         OutputError,
+        TooFewPeople,
         UnionVeilError,
         UnreadableImage,
         UnsupportedImage,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     )
     from .outcomes import Anonymized, Outcome, Rejected
     from .pipeline import Anonymizer, Inspection, anonymize, load
+    from .runs.ksame import anonymize_set
 
 __version__ = (Path(__file__).parent / "VERSION").read_text().strip()
 
@@ -55,12 +57,14 @@ __all__ = [
     "OutputDiffers",
     "OutputError",
     "Rejected",
+    "TooFewPeople",
     "UnionVeilError",
     "UnreadableImage",
     "UnsupportedImage",
     "WorkerError",
     "__version__",
     "anonymize",
+    "anonymize_set",
     "load",
 ]
 
@@ -68,6 +72,7 @@ _HOMES = {
     "config": ("AnonymizeConfig",),
     "detections": ("Detections", "Landmark"),
     "outcomes": ("Anonymized", "Outcome", "Rejected"),
+    "runs.ksame": ("anonymize_set",),
     "pipeline": ("Anonymizer", "Inspection", "anonymize", "load"),
 }
 """Modules of the public names; those that are not listed are errors."""

@@ -7,12 +7,14 @@ cases, so every model accepts strings.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from .models.cards import DETECTORS, DetectorCard, cards_of
+from .errors import ConfigError
+from .models.cards import DETECTORS, EMBEDDERS, EmbedderCard, ModelCard, cards_of, embedder_card
 from .parameters import Parameter, flatten, near, to_parameters, unflatten
 
 __all__ = [
@@ -20,12 +22,20 @@ __all__ = [
     "AnonymizeConfig",
     "Average",
     "Bilateral",
+    "EveryFace",
     "Fill",
     "Gaussian",
+    "KSame",
+    "Keep",
     "Median",
+    "Only",
     "Overlay",
     "Pixelate",
     "Redaction",
+    "Selection",
+    "check_one_by_one",
+    "cosine_of",
+    "distance_of",
     "parameters",
 ]
 
@@ -37,24 +47,29 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class _Redaction(_Model):
+    needs_whole_set: ClassVar[bool] = False
+    """Whether all pictures must be seen before the first one is redacted."""
+
+
 _Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
-class Fill(_Model):
+class Fill(_Redaction):
     """One opaque colour: nothing of the face is left."""
 
     method: Literal["fill"] = "fill"
     color: _Color = Field("#000000", description="Colour as #rrggbb.")
 
 
-class Pixelate(_Model):
+class Pixelate(_Redaction):
     """A mosaic of mean colours."""
 
     method: Literal["pixelate"] = "pixelate"
     cells: int = Field(6, ge=2, le=10, description="Mosaic cells along the face's longer side.")
 
 
-class _Blur(_Model):
+class _Blur(_Redaction):
     strength: float = Field(
         1.0, ge=1.0, le=4.0, description="Blur radius; 1 is the least that is offered, 4 the most."
     )
@@ -84,7 +99,7 @@ class Average(_Blur):
     method: Literal["average"] = "average"
 
 
-class Overlay(_Model):
+class Overlay(_Redaction):
     """A picture over the face, with an opaque colour behind it."""
 
     method: Literal["overlay"] = "overlay"
@@ -94,9 +109,146 @@ class Overlay(_Model):
     backing: _Color = Field("#000000", description="Opaque colour behind the picture, as #rrggbb.")
 
 
+class KSame(_Redaction):
+    """One face for at least k people: whoever recognizes a face can still only guess among k."""
+
+    needs_whole_set: ClassVar[bool] = True
+    method: Literal["ksame"] = "ksame"
+    k: int = Field(
+        10,
+        ge=2,
+        le=100,
+        description="People who share a face, at least. Release a data set once: two releases of the same "
+        "people can be intersected.",
+    )
+    surrogate: str = Field(
+        "mean",
+        min_length=1,
+        description="The face that they share: mean (of theirs), synthetic (a person who does not exist) or "
+        "the path of a generator, FILE.onnx with a card in FILE.json.",
+    )
+    surround: Literal["none", "fill"] = Field(
+        "none",
+        description="fill: covers the rest of the head with one colour. Hair and clothes identify as well "
+        "behind another face as behind a black box.",
+    )
+
+    @field_validator("surrogate")
+    @classmethod
+    def _known_surrogate(cls, value: str) -> str:
+        if value not in ("mean", "synthetic") and not value.endswith(".onnx"):
+            raise ValueError(f"surrogate takes mean, synthetic or the path of an ONNX file, got {value!r}")
+        return value
+
+    @property
+    def is_own_surrogate(self) -> bool:
+        """Whether our own generator draws the faces, and reads codes from people's."""
+        return self.surrogate in ("mean", "synthetic")
+
+
 Redaction = Annotated[
-    Fill | Pixelate | Gaussian | Median | Bilateral | Average | Overlay, Field(discriminator="method")
+    Fill | Pixelate | Gaussian | Median | Bilateral | Average | Overlay | KSame,
+    Field(discriminator="method"),
 ]
+
+
+def check_one_by_one(config: AnonymizeConfig, door: str) -> None:
+    """Refuses methods that need the whole data set where pictures come one by one.
+
+    Args:
+        config: settings.
+        door: what takes the pictures, as the subject of a sentence: "a server", "standard input".
+
+    Raises:
+        ConfigError: the method needs all pictures before it redacts the first.
+    """
+    if config.redaction.needs_whole_set:
+        raise ConfigError(
+            f"method {config.redaction.method} compares all people of a data set before it redacts the "
+            f"first picture, and {door} takes pictures one by one: run `unionveil anonymize --method "
+            f"{config.redaction.method}` on the whole data set, or choose another method"
+        )
+
+
+def cosine_of(distance: float) -> float:
+    """Cosine similarity of two vectors of length 1 at a Euclidean distance: 1 - d ** 2 / 2."""
+    return 1 - distance**2 / 2
+
+
+def distance_of(cosine: float) -> float:
+    """Euclidean distance of two vectors of length 1 with a cosine similarity: sqrt(2 - 2 cos)."""
+    return math.sqrt(max(0.0, 2 - 2 * cosine))
+
+
+class EveryFace(_Model):
+    """Every face is covered."""
+
+    select: Literal["every"] = "every"
+
+
+class _KnownPeople(_Model):
+    match: Literal["cosine", "euclidean"] = Field(
+        "cosine", description="How faces are compared with known people: by similarity or by distance."
+    )
+    match_threshold: float | None = Field(
+        None,
+        gt=0,
+        lt=math.sqrt(2),
+        description="Least cosine similarity (0 to 1), or largest Euclidean distance (0 to 1.41), of a face "
+        "that counts as a known person's. Default: the value that was measured for the embedder.",
+    )
+
+    @field_validator("match_threshold", mode="before")
+    @classmethod
+    def _default_threshold(cls, value: Any) -> Any:
+        return None if value in ("", "default") else value
+
+    @model_validator(mode="after")
+    def _in_range(self) -> _KnownPeople:
+        if self.match == "cosine" and self.match_threshold is not None and self.match_threshold >= 1:
+            raise ValueError(f"match_threshold: a cosine lies between 0 and 1, got {self.match_threshold:g}")
+        return self
+
+    def _least_cosine(self, card: EmbedderCard, measured: float | None) -> float:
+        if self.match_threshold is not None:
+            is_cosine = self.match == "cosine"
+            return self.match_threshold if is_cosine else cosine_of(self.match_threshold)
+        if measured is None:
+            raise ConfigError(
+                f"match_threshold: none was measured for embedder {card.name!r}; give one, or put it on the "
+                "card"
+            )
+        return measured
+
+
+class Keep(_KnownPeople):
+    """Known people stay visible, everybody else is covered."""
+
+    select: Literal["keep"] = "keep"
+
+    def least_cosine(self, card: EmbedderCard) -> float:
+        """Cosine similarity from which a face is a known person's.
+
+        Raises:
+            ConfigError: no threshold is set, and none was measured for the embedder.
+        """
+        return self._least_cosine(card, card.keep_cosine)
+
+
+class Only(_KnownPeople):
+    """Known people are covered, and nobody else."""
+
+    select: Literal["only"] = "only"
+    only_strict: Literal["no", "yes"] = Field(
+        "no", description="yes: faces that are too small to judge are covered too."
+    )
+
+    def least_cosine(self, card: EmbedderCard) -> float:
+        """As `Keep.least_cosine`."""
+        return self._least_cosine(card, card.only_cosine)
+
+
+Selection = Annotated[EveryFace | Keep | Only, Field(discriminator="select")]
 
 
 class AnonymizeConfig(_Model):
@@ -117,6 +269,12 @@ class AnonymizeConfig(_Model):
         lt=1,
         description="Least score of a face; lower values find more faces and more false positives. "
         "Default: the value each detector was measured with.",
+    )
+    selection: Selection = Field(EveryFace(), description="Whose faces are covered.")
+    embedder: str = Field(
+        "sface",
+        description=f"Network that recognizes people: {', '.join(EMBEDDERS)}, or onnx:FILE.onnx with a card "
+        "in FILE.json.",
     )
     redaction: Redaction = Field(Fill(), description="What covers a face.")
     shape: Literal["box", "ellipse"] = Field(
@@ -160,6 +318,14 @@ class AnonymizeConfig(_Model):
             raise ValueError("a detector is named twice")
         return value
 
+    @field_validator("embedder")
+    @classmethod
+    def _known_embedder(cls, value: str) -> str:
+        kind, colon, path = value.partition(":")
+        if value not in EMBEDDERS and not (kind == "onnx" and colon and path):
+            raise ValueError(f"unknown embedder {value!r}{near(value, (*EMBEDDERS, 'onnx:FILE.onnx'))}")
+        return value
+
     @field_validator("threshold", mode="before")
     @classmethod
     def _default_threshold(cls, value: Any) -> Any:
@@ -171,13 +337,26 @@ class AnonymizeConfig(_Model):
         return None if value == "" else value
 
     @property
-    def cards(self) -> tuple[DetectorCard, ...]:
+    def cards(self) -> tuple[ModelCard, ...]:
         """The cards of all weights that these settings use; nothing is loaded.
 
         Raises:
-            ModelError: the file of a `yolo:FILE.onnx` is not there.
+            ModelError: the file of a `yolo:FILE.onnx` or an `onnx:FILE.onnx` is not there.
+            ConfigError: the card of an `onnx:FILE.onnx` is missing or wrong.
         """
-        return tuple(card for name in self.detector for card in cards_of(name))
+        detectors = (card for name in self.detector for card in cards_of(name))
+        return (*detectors, self.embedder_card) if self.embedder_card else tuple(detectors)
+
+    @property
+    def embedder_card(self) -> EmbedderCard | None:
+        """The card of the embedder; None if these settings recognize nobody.
+
+        Raises:
+            ModelError: the file of an `onnx:FILE.onnx` is not there.
+            ConfigError: its card is missing or wrong.
+        """
+        needs_none = isinstance(self.selection, EveryFace) and not isinstance(self.redaction, KSame)
+        return None if needs_none else embedder_card(self.embedder)
 
     @classmethod
     def from_parameters(cls, given: Mapping[str, Any]) -> AnonymizeConfig:

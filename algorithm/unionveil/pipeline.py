@@ -9,12 +9,12 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 
 from .boxes import unite_faces
-from .config import AnonymizeConfig
+from .config import AnonymizeConfig, check_one_by_one
 from .content import Content, PictureSource, content_of
 from .detect import FaceFinder
 from .detections import BoolArray, Detections, RgbImage
 from .engines.resources import usable_cores
-from .errors import ImageError, UnionVeilError
+from .errors import ImageError, UnionVeilError, UnreadableImage
 from .images import Frame, Picture, Rendering, check_output, decode, rgb_views
 from .outcomes import Anonymized, Outcome, Rejected
 from .redact import Redactor, load_redactor
@@ -111,17 +111,32 @@ class Anonymizer:
         """
         return _guarded(lambda: self._written(inspection))
 
-    def _inspect(self, content: Content) -> Inspection | Rejected:
-        try:
-            data = content.read()
-        except OSError as error:
-            why = error.strerror or type(error).__name__
-            return Rejected("unreadable", f"the file cannot be read: {why}")
-        picture = decode(data, self._max_pixels)
+    def redact_faces(self, content: Content, faces: tuple[Detections, ...]) -> Outcome:
+        """Covers faces that were found before; the detector and the selector are not asked.
+
+        Args:
+            content: a whole file of any supported format.
+            faces: of each frame, in its pixels.
+
+        Returns:
+            The anonymized picture, or the reason for its rejection: also if it has another number of frames.
+        """
+        return _guarded(lambda: self._written(Inspection(self._decoded(content), faces)))
+
+    def _inspect(self, content: Content) -> Inspection:
+        picture = self._decoded(content)
         return Inspection(
             picture,
             tuple(self._faces_of(frame, frame.rendering or picture.rendering) for frame in picture.frames),
         )
+
+    def _decoded(self, content: Content) -> Picture:
+        try:
+            data = content.read()
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise UnreadableImage(f"the file cannot be read: {why}") from error
+        return decode(data, self._max_pixels)
 
     def _written(self, inspection: Inspection) -> Outcome:
         picture, faces = inspection.picture, inspection.faces
@@ -189,9 +204,11 @@ def load(
 
     Raises:
         ModelError: weights are missing, altered or cannot be loaded.
-        ConfigError: the overlay's picture cannot be read.
+        ConfigError: the overlay's picture cannot be read, or the method needs the whole data set.
     """
     config = config or AnonymizeConfig()
+    if redactor is None:
+        check_one_by_one(config, "an anonymizer")
     return Anonymizer(
         FaceFinder(config, threads or usable_cores()),
         selector,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +23,9 @@ from ..files.sinks import FolderSink
 from ..files.sources import PathSource, Patterns, SourceItem
 from ..runs.batch import run_batch
 from ..runs.journal import Journal
+from ..runs.ksame import planned
 from ..runs.manifest import Counts, Record, RejectedRecord
+from ..runs.plan import Plan
 from ..runs.work import Anonymize
 from ..text import printable
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
@@ -126,11 +128,22 @@ def command(
     )
     if not len(source):
         raise InputError("there is no file in what you named; name photos, folders or archives")
-    work, journal = _work(
-        config, named, None if dry_run else output, overwrite=overwrite, prune=prune, preview=preview
-    )
     rejected: list[tuple[str, str]] = []
-    with _progress(len(source)) as advance, journal or nullcontext():
+    # Workers even for a single picture: one that kills its decoder must not kill the program.
+    engine = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
+    with ExitStack() as stack:
+        plan = stack.enter_context(_planned(source, config, engine))
+        work, journal = _work(
+            config,
+            named,
+            None if dry_run else output,
+            plan,
+            overwrite=overwrite,
+            prune=prune,
+            preview=preview,
+        )
+        advance = stack.enter_context(_progress("anonymizing", len(source)))
+        stack.enter_context(journal or nullcontext())
         kept = _is_kept(journal)
 
         def on_done(item: SourceItem, record: Record) -> None:
@@ -138,10 +151,8 @@ def command(
             if isinstance(record, RejectedRecord):
                 rejected.append((printable(item.name, quoted=False, most=None), record.detail))
 
-        # Workers even for a single picture: one that kills its decoder must not kill the program.
-        engine = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
         manifest = run_batch(
-            source, work, engine, journal=journal, prune=prune and not overwrite, on_done=on_done
+            source, work, engine, journal=journal, prune=prune and not overwrite, plan=plan, on_done=on_done
         )
         if kept:
             _is_kept(journal)
@@ -151,10 +162,20 @@ def command(
     return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
 
 
+@contextmanager
+def _planned(source: PathSource, config: AnonymizeConfig, engine: PoolEngine) -> Iterator[Plan | None]:
+    """The plan of a method that needs the whole data set; None for all others."""
+    with ExitStack() as stack:
+        with _progress("comparing", len(source)) as advance:
+            plan = stack.enter_context(planned(source, config, engine, on_done=advance))
+        yield plan
+
+
 def _work(
     config: AnonymizeConfig,
     named: Sequence[Path],
     output: Path | None,
+    plan: Plan | None,
     *,
     overwrite: bool,
     prune: bool,
@@ -168,7 +189,7 @@ def _work(
     # Where inputs are numbered, all outputs behind a withdrawn one are other ones.
     may_replace = overwrite or (prune and config.names == "number")
     sink = FolderSink(output, overwrite=may_replace, inputs=named)
-    journal = Journal(sink.folder, config)
+    journal = Journal(sink.folder, config, plan=plan.digest if plan else "")
     return replace(work, sink=sink, previews=preview, secret=journal.secret), journal
 
 
@@ -193,13 +214,13 @@ def _named(paths: tuple[Path, ...]) -> Iterator[Path]:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
+def _progress(what: str, total: int) -> Iterator[Callable[[], None]]:
     """A bar on a terminal, nothing elsewhere; archives make the total grow."""
     if not _err.is_terminal:
         yield lambda: None
         return
     columns = (
-        TextColumn("anonymizing"),
+        TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -218,6 +239,8 @@ def _summary(counts: Counts, rejected: list[tuple[str, str]], sink: FolderSink |
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("pictures", str(counts.inputs))
     table.add_row("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)")
+    if counts.not_compared:
+        table.add_row("not compared", f"{counts.not_compared}  (faces that were filled instead)")
     table.add_row("without a face", str(counts.without_face))
     table.add_row("rejected", str(sum(counts.rejected.values())))
     if counts.skipped:

@@ -14,7 +14,15 @@ import numpy.typing as npt
 
 from ..detections import FloatArray
 
-__all__ = ["DIFFERENT_PEOPLE", "SAME_PERSON", "Groups", "count_people", "group_people", "same_person"]
+__all__ = [
+    "DIFFERENT_PEOPLE",
+    "SAME_PERSON",
+    "Groups",
+    "count_people",
+    "group_people",
+    "rows_by_bytes",
+    "same_person",
+]
 
 IntArray = npt.NDArray[np.int32]
 _Indices = npt.NDArray[np.intp]
@@ -80,7 +88,9 @@ class _Clusters:
             some = rest[start : start + _CHUNK]
             np.add.at(self.total, first[label[some]], self.total[some])
         for start in range(0, len(first), _CHUNK):  # rows move up only
-            self.total[start : start + _CHUNK][: len(first) - start] = self.total[first[start : start + _CHUNK]]
+            self.total[start : start + _CHUNK][: len(first) - start] = self.total[
+                first[start : start + _CHUNK]
+            ]
         count = np.bincount(label, self.count).astype(np.float32)
         return _Clusters(self.total[: len(first)], count, label[self.member])
 
@@ -97,7 +107,7 @@ def same_person(vectors: npt.NDArray[np.floating]) -> IntArray:
     Returns:
         `(N,)` int32 numbers of people, from 0, the same for any order of the rows.
     """
-    order = _by_bytes(vectors)
+    order = rows_by_bytes(vectors)
     label = np.empty(len(vectors), np.int32)
     label[order] = _people(_as_rows(vectors, order)).member
     return label
@@ -116,7 +126,7 @@ def group_people(vectors: npt.NDArray[np.floating], k: int) -> Groups:
     Returns:
         The groups. If `people` is below k there is one group that is too small.
     """
-    order = _by_bytes(vectors)
+    order = rows_by_bytes(vectors)
     people = _people(_as_rows(vectors, order))
     means = people.means
     sequence = _halved(means, k)
@@ -150,8 +160,8 @@ def count_people(means: FloatArray) -> int:
         label = lowest
 
 
-def _by_bytes(vectors: npt.NDArray[np.floating]) -> _Indices:
-    """Order of rows by their bytes: the same set gives the same sequence."""
+def rows_by_bytes(vectors: npt.NDArray[np.floating]) -> _Indices:
+    """Indices that sort the rows of `(N, D)` by their bytes: the same set gives the same sequence."""
     rows = np.ascontiguousarray(vectors)
     if rows.size == 0:
         return np.arange(len(rows))
@@ -277,7 +287,7 @@ def _closed(means: FloatArray, sequence: _Indices, k: int) -> Iterator[tuple[_In
     rest = sequence[start:]
     if groups and (len(rest) or groups[-1][1] < k):
         rest = np.concatenate([groups.pop()[0], rest])
-    while groups and count_people(means[rest]) < k:
+    while groups and len(rest) and count_people(means[rest]) < k:
         rest = np.concatenate([groups.pop()[0], rest])
     if len(rest):
         groups.append((rest, count_people(means[rest])))

@@ -101,7 +101,7 @@ class Session:
         return (width, height) if isinstance(width, int) and isinstance(height, int) else None
 
     def run(self, blob: npt.NDArray[np.float32], outputs: Sequence[str]) -> list[npt.NDArray[np.float32]]:
-        """Runs the graph on a `(N, 3, H, W)` float32 blob and gives the named outputs.
+        """Runs the graph on float32, `(N, 3, H, W)` for pictures, and gives the named outputs.
 
         Raises:
             ModelError: the graph does not have these outputs or fails on this input.
@@ -109,6 +109,6 @@ class Session:
         try:
             return [np.asarray(output) for output in self._session.run(list(outputs), {self._input: blob})]
         except Exception as error:
-            raise ModelError(
-                f"the model failed on a picture of {blob.shape[3]}x{blob.shape[2]}: {error}"
-            ) from error
+            is_picture = blob.ndim == 4
+            what = f"a picture of {blob.shape[3]}x{blob.shape[2]}" if is_picture else f"{blob.shape}"
+            raise ModelError(f"the model failed on {what}: {error}") from error

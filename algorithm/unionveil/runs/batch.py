@@ -20,9 +20,10 @@ from .journal import Journal
 from .manifest import MANIFEST, ManifestBuilder, Record, RedactedRecord, rejected_record, salted_digest
 from .names import Namer, preview_name
 from .needs import needed_bytes
+from .plan import Plan
 from .work import Anonymize, Done, Task
 
-__all__ = ["run_batch"]
+__all__ = ["looked_at", "run_batch"]
 
 _Key: TypeAlias = tuple[SourceItem, Task]
 
@@ -35,6 +36,7 @@ def run_batch(
     journal: Journal | None = None,
     flat: bool = False,
     prune: bool = False,
+    plan: Plan | None = None,
     on_done: Callable[[SourceItem, Record], None] = lambda *_: None,
 ) -> ManifestBuilder:
     """Anonymizes every item, writes outputs as they come and the manifest last.
@@ -46,6 +48,7 @@ def run_batch(
         journal: what an earlier run had finished; None starts from nothing.
         flat: whether kept names lose their folders.
         prune: whether outputs of inputs that are gone are removed, in place of being refused.
+        plan: of a k-same run; None for all other methods.
         on_done: called for every finished input, in order.
 
     Returns:
@@ -58,7 +61,7 @@ def run_batch(
         ConfigError: the overlay's picture cannot be read.
         WorkerError: no worker can be started.
     """
-    run = _Run(items, work, engine, journal, flat, on_done)
+    run = _Run(items, work, engine, journal, flat, plan, on_done)
     sink = work.sink
     if sink is None:
         return run.finish()
@@ -85,6 +88,7 @@ class _Run:
     engine: Engine
     journal: Journal | None
     flat: bool
+    plan: Plan | None
     on_done: Callable[[SourceItem, Record], None]
     files: set[str] = field(default_factory=set)
 
@@ -128,14 +132,15 @@ class _Run:
                 skip()
                 continue
             number += 1
-            image_format, needed = _looked_at(item.content)
+            image_format, needed = looked_at(item.content)
             output = (image_format, namer.name(number, item.name, image_format)) if image_format else None
             known = self.journal.find(output[1]) if self.journal and output else None
-            task = Task(number, item.name, item.content, output, known, needed)
+            planned = self.plan.of(number) if self.plan else None
+            task = Task(number, item.name, item.content, output, known, needed, planned)
             yield (item, task), task
 
 
-def _looked_at(content: Content | Rejected) -> tuple[ImageFormat | None, int]:
+def looked_at(content: Content | Rejected) -> tuple[ImageFormat | None, int]:
     """The format of an input and the memory that it will need.
 
     No format where it is not a picture, which the work then finds out and explains.

@@ -90,6 +90,7 @@ class Journal:
         output: the output folder.
         config: settings of the run.
         folder: where journals lie; by default `state_folder()`.
+        plan: digest of a k-same plan: another plan gives other outputs of the same input.
 
     Raises:
         ConfigError: the overlay's picture cannot be read.
@@ -101,13 +102,15 @@ class Journal:
         output: Path,
         config: AnonymizeConfig,
         folder: Path | None = None,
+        *,
+        plan: str = "",
     ) -> None:
         self._folder = folder or state_folder()
         where = os.fsencode(output.resolve())
         self._path = self._folder / (hashlib.sha256(where).hexdigest()[:32] + ".jsonl")
         self.secret = _secret(self._folder)
         salt = config.digest_salt.get_secret_value() if config.digest_salt else ""
-        run = [__version__, configuration_of(config), salt, [card.sha256 for card in config.cards]]
+        run = [__version__, configuration_of(config), salt, [card.sha256 for card in config.cards], plan]
         digest = hmac.new(self.secret, json.dumps(run, sort_keys=True).encode(), hashlib.sha256)
         self._run = digest.hexdigest()[:32]
         self._known: dict[str, tuple[str, str]] = {}

@@ -16,8 +16,10 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from .. import __version__
-from ..config import EMOJI, AnonymizeConfig, Overlay
+from ..config import EMOJI, AnonymizeConfig, KSame, Overlay, Redaction
+from ..detections import FloatArray
 from ..errors import ConfigError
+from ..models.cards import DetectorCard
 from ..outcomes import Anonymized, Rejected
 from ..text import printable
 
@@ -58,7 +60,12 @@ class FaceRecord(_Part):
         description="Left, top, right, bottom as detected, before the margin, in upright pixels."
     )
     score: float = Field(ge=0, le=1, description="The detector's confidence.")
-    method: str = Field(description="What replaced it.")
+    method: str = Field(
+        description="What replaced it; fill instead of ksame where it could not be compared with others."
+    )
+    k: int | None = Field(
+        None, ge=2, description="People who share the face that replaced it, at least; only for ksame."
+    )
 
 
 class RedactedRecord(_Part):
@@ -112,6 +119,11 @@ class Counts(_Part):
     without_face: int = Field(ge=0, description="Outputs in which no face was found.")
     rejected: dict[str, int] = Field(description="Inputs without an output, by reason.")
     faces: int = Field(ge=0, description="Redacted faces in all outputs.")
+    not_compared: int | None = Field(
+        None,
+        ge=1,
+        description="Of the redacted faces, those that method ksame could not compare and filled instead.",
+    )
     skipped: int | None = Field(
         None,
         ge=1,
@@ -176,10 +188,12 @@ class ManifestBuilder:
                 threshold=config.threshold or card.threshold,
             )
             for card in config.cards
+            if isinstance(card, DetectorCard)
         )
         self._lines: list[bytes] = []
         self._rejected: Counter[str] = Counter()
-        self._redacted = self._without_face = self._faces = self._skipped = 0
+        self._redacted = self._without_face = self._faces = self._skipped = self._not_compared = 0
+        self._method = config.redaction.method
 
     def add(self, record: Record) -> None:
         """Adds the next input's record."""
@@ -188,6 +202,7 @@ class ManifestBuilder:
         elif record.faces:
             self._redacted += 1
             self._faces += len(record.faces)
+            self._not_compared += sum(face.method != self._method for face in record.faces)
         else:
             self._without_face += 1
         self._lines.append(record.model_dump_json(exclude_none=True).encode())
@@ -205,6 +220,7 @@ class ManifestBuilder:
             without_face=self._without_face,
             rejected=dict(sorted(self._rejected.items())),
             faces=self._faces,
+            not_compared=self._not_compared or None,
             skipped=self._skipped or None,
         )
 
@@ -224,7 +240,7 @@ class ManifestBuilder:
 
 
 def configuration_of(config: AnonymizeConfig) -> dict[str, str]:
-    """Every setting in flat form, with the SHA-256 of an overlay's file in place of its path.
+    """Every setting in flat form, with the SHA-256 of an overlay's or a generator's file in place of its path.
 
     A detector of the user's own is `yolo`; the record of its model holds the digest.
 
@@ -239,6 +255,12 @@ def configuration_of(config: AnonymizeConfig) -> dict[str, str]:
         except OSError as error:
             raise ConfigError(f"picture: the file cannot be read: {error.strerror}") from error
         flat["picture"] = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    if isinstance(config.redaction, KSame) and not config.redaction.is_own_surrogate:
+        try:
+            data = Path(config.redaction.surrogate).read_bytes()
+        except OSError as error:
+            raise ConfigError(f"surrogate: the file cannot be read: {error.strerror}") from error
+        flat["surrogate"] = f"sha256:{hashlib.sha256(data).hexdigest()}"
     return flat
 
 
@@ -265,16 +287,23 @@ def redacted_record(
         frames=len(outcome.faces),
         encoding=outcome.encoding.value,
         faces=tuple(
-            FaceRecord(
-                frame=frame,
-                # A tenth of a pixel and a thousandth: finer figures differ between machines.
-                xyxy=tuple(round(float(value), 1) for value in xyxy),
-                score=round(float(score), 3),
-                method=config.redaction.method,
-            )
+            _face_record(frame, xyxy, float(score), int(group), config.redaction)
             for frame, faces in enumerate(outcome.faces)
-            for xyxy, score in zip(faces.xyxy, faces.score, strict=True)
+            for xyxy, score, group in zip(faces.xyxy, faces.score, faces.identity, strict=True)
         ),
+    )
+
+
+def _face_record(frame: int, xyxy: FloatArray, score: float, group: int, redaction: Redaction) -> FaceRecord:
+    """The record of one face. Whom it belongs to, or with whom it shares a face, is never in it."""
+    is_shared = isinstance(redaction, KSame) and group >= 0
+    return FaceRecord(
+        frame=frame,
+        # A tenth of a pixel and a thousandth: finer figures differ between machines.
+        xyxy=tuple(round(float(value), 1) for value in xyxy),
+        score=round(score, 3),
+        method=redaction.method if is_shared or not isinstance(redaction, KSame) else "fill",
+        k=redaction.k if isinstance(redaction, KSame) and is_shared else None,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from ..config import AnonymizeConfig, Overlay
 from ..content import BytesContent, Content
@@ -12,10 +13,11 @@ from ..files.sinks import FolderSink
 from ..formats import ImageFormat
 from ..models.cards import ModelCard
 from ..models.store import find
-from ..outcomes import Anonymized, Rejected
+from ..outcomes import Anonymized, Outcome, Rejected
 from .journal import Known, keyed_digest
 from .manifest import Record, RedactedRecord, redacted_record, rejected_record, salted_digest
 from .names import preview_name
+from .plan import PlannedPicture
 
 __all__ = ["Anonymize", "Done", "Task"]
 
@@ -31,6 +33,7 @@ class Task:
         output: format and reserved name of the output; None if the input is not a picture.
         known: what an earlier run recorded of this input, if it did.
         needed_bytes: as `engines.base.Task.needed_bytes`.
+        planned: what a k-same run does to it; None for all other methods.
     """
 
     number: int
@@ -39,11 +42,13 @@ class Task:
     output: tuple[ImageFormat, str] | None
     known: Known | None
     needed_bytes: int = 0
+    planned: PlannedPicture | Rejected | None = None
 
     @property
     def held_bytes(self) -> int:
         """As `engines.base.Task.held_bytes`."""
-        return 0 if isinstance(self.content, Rejected) else self.content.held_bytes
+        planned = self.planned.held_bytes if isinstance(self.planned, PlannedPicture) else 0
+        return planned + (0 if isinstance(self.content, Rejected) else self.content.held_bytes)
 
 
 @dataclass(frozen=True)
@@ -85,29 +90,47 @@ class Anonymize:
     def check(self) -> None:
         """As `Work.check`."""
         for card in self.cards:
-            if card.kind != "yolo":  # a user's own file has no digest to be compared with
+            if card.kind not in ("yolo", "onnx"):  # a user's own file has no digest to be compared with
                 find(card)
         if isinstance(self.config.redaction, Overlay):
             from ..redact.overlay import load_picture  # the only file of a redaction; loads the codecs
 
             load_picture(self.config.redaction.picture)
+        if self.config.redaction.needs_whole_set:
+            from .ksame import Survey
+
+            Survey(self.config).check()
 
     def start(self, threads: int) -> Callable[[Task], Done]:
         """As `Work.start`."""
         import cv2
 
+        cv2.setNumThreads(threads)
+        return _Worker(self, self._act(threads))
+
+    def _act(self, threads: int) -> _Act:
+        if self.config.redaction.needs_whole_set:
+            from .ksame import redact_planned
+
+            redact = redact_planned(self.config, threads)
+            unplanned = Rejected("failed", "the run has no plan for this picture")
+            return lambda task, data: redact(task.planned or unplanned, data)
         from ..pipeline import load
 
-        cv2.setNumThreads(threads)
-        return _Worker(self, load(self.config, threads=threads))
+        anonymizer = load(self.config, threads=threads)
+        return lambda _, data: anonymizer(BytesContent(data))
+
+
+_Act: TypeAlias = Callable[[Task, bytes], Outcome]
+"""A task and the bytes of its input to the outcome."""
 
 
 class _Worker:
     """The work with its models loaded."""
 
-    def __init__(self, work: Anonymize, anonymize: Callable[[Content], Anonymized | Rejected]) -> None:
+    def __init__(self, work: Anonymize, act: _Act) -> None:
         self._work = work
-        self._anonymize = anonymize
+        self._act = act
 
     def __call__(self, task: Task) -> Done:
         if isinstance(task.content, Rejected):
@@ -120,7 +143,7 @@ class _Worker:
         digest = self._digest(task, data)
         done = self._known(task, digest)
         if done is None:
-            outcome = self._anonymize(BytesContent(data))
+            outcome = self._act(task, data)
             done = Done(self._record(task, data, outcome), digest)
         return done
 
