@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from unionveil.surrogate.linear import Parts, half_of
@@ -44,8 +45,14 @@ _JUDGED_BY = 40
 _SMOOTH = 16
 """Components that may change the rim; the others fade out there, or hats and hair would show as ghosts."""
 
-_RIDGE = 30
-"""Independent pixels are so many times fewer than pixels."""
+_RIDGE = 0.01
+"""Share of a product's variance that is taken for noise."""
+
+_EDGE, _BAND = 0.7, 0.1
+"""Radius, in ovals, from which the face is stretched to the rim, and the width of the band that is stretched."""
+
+_SHARPEN, _SHARPEN_PX = 0.7, 2.0
+"""Amount and radius of an unsharp mask: means of faces that are aligned by five points are soft."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +93,9 @@ def _faces(people: Path, records: Iterable[dict[str, Any]]) -> Iterator[tuple[np
             continue
         taken[who] += 1
         try:
-            shard = shards.setdefault(record["shard"], zipfile.ZipFile(people / record["shard"]))
-            photo = read_photo(shard.read(record["name"]), record["name"])
+            if record["shard"] not in shards:
+                shards[record["shard"]] = zipfile.ZipFile(people / record["shard"])
+            photo = read_photo(shards[record["shard"]].read(record["name"]), record["name"])
         except (OSError, KeyError, zipfile.BadZipFile) as error:
             raise DataError(f"{record['shard']} cannot be read: {error}; get the shard again") from error
         landmarks = np.asarray([face["landmarks"] for face in faces], np.float32)
@@ -134,19 +142,60 @@ def fit(faces: Chips) -> Parts:
     wide = np.repeat(weights[:, 0], 3)
     kept = _clean(even, wide)
     mean = even[kept].mean(axis=0)
-    codes, _ = _components((even[kept] - mean) * wide)
-    basis = codes.T @ (even[kept] - mean) / len(kept)
-    basis *= _fades(mask)
-    scale = np.abs(basis).max(axis=1) / 127
-    small = np.rint(basis / scale[:, None]).astype(np.int8)
-    basis = small * scale[:, None]
-    residual = ((even[kept] - mean - codes @ basis) * wide).var()
-    gram = (basis * wide**2) @ basis.T
-    encoder = np.linalg.inv(gram + _RIDGE * residual * np.eye(len(gram))).astype(np.float32)
-    odd = half_of((faces.pixels - flipped) / 2, mask)[kept]
-    yaw = faces.yaw[kept]
-    turn = np.einsum("n,npc->pc", yaw, odd) / (yaw @ yaw)
-    return Parts(mask, mean.reshape(-1, 3), small, scale, turn, encoder, weights[:, 0])
+    off = even[kept] - mean
+    codes, _ = _components(off * wide)
+    turn = _turn(half_of((faces.pixels - flipped) / 2, mask)[kept], faces.yaw[kept])
+    basis = (codes.T @ off / len(kept)).reshape(COMPONENTS, -1, 3)
+    basis = _drawn(basis, mask, 1) * _fades(mask)
+    scale = np.abs(basis).max(axis=(1, 2)) / 127
+    small = np.rint(basis / scale[:, None, None]).astype(np.int8).reshape(COMPONENTS, -1)
+    encoder = _encoder((off * wide**2) @ (small * scale[:, None]).T, codes)
+    mean = _drawn(mean.reshape(1, -1, 3), mask, 1)[0]
+    return Parts(mask, mean, small, scale, _drawn(turn[None], mask, -1)[0], encoder, weights[:, 0])
+
+
+def _turn(odd: FloatArray, yaw: FloatArray) -> FloatArray:
+    """Change per eye distance of yaw, `(P, 3)`, by least squares."""
+    turn: FloatArray = np.einsum("n,npc->pc", yaw, odd) / (yaw @ yaw)
+    return turn
+
+
+def _encoder(products: FloatArray, codes: FloatArray) -> FloatArray:
+    """`(160, 160)` from products of chips and components to codes, by ridge regression."""
+    size = np.sqrt((products**2).mean(axis=0))
+    scaled = products / size
+    gram = scaled.T @ scaled + _RIDGE * len(codes) * np.eye(len(size))
+    encoder: FloatArray = (np.linalg.solve(gram, scaled.T @ codes) / size[:, None]).astype(np.float32)
+    return encoder
+
+
+def _drawn(half: FloatArray, mask: npt.NDArray[np.bool_], sign: int) -> FloatArray:
+    """Left halves as they are drawn: the edge of the face stretched to the rim, and details sharpened.
+
+    What lies around a face, hair and background, averages to a grey halo.
+
+    Args:
+        half: `(N, P, 3)`.
+        mask: `(144, 112)`.
+        sign: 1 for symmetric pictures, -1 for antisymmetric ones.
+    """
+    width, height = SIZE_WH
+    columns = width // 2
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    distance = np.maximum(radius(), 1e-3)
+    beyond = np.maximum(distance - _EDGE, 0)
+    factor = np.minimum(distance, _EDGE + _BAND * (1 - np.exp(-beyond / _BAND))) / distance
+    to_x = ((x - (width - 1) / 2) * factor + (width - 1) / 2).astype(np.float32)
+    to_y = ((y - (height - 1) / 2) * factor + (height - 1) / 2).astype(np.float32)
+    result = np.empty_like(half)
+    for number, values in enumerate(half):
+        whole = np.zeros((height, width, 3), np.float32)
+        whole[:, :columns][mask[:, :columns]] = values
+        whole[:, columns:] = sign * whole[:, :columns][:, ::-1]
+        stretched = cv2.remap(whole, to_x, to_y, cv2.INTER_LINEAR)
+        sharp = stretched + _SHARPEN * (stretched - cv2.GaussianBlur(stretched, (0, 0), _SHARPEN_PX))
+        result[number] = half_of(sharp, mask)
+    return result
 
 
 def _clean(even: FloatArray, weight: FloatArray) -> npt.NDArray[np.intp]:
@@ -170,11 +219,11 @@ def _components(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _fades(mask: npt.NDArray[np.bool_]) -> FloatArray:
-    """`(160, P * 3)` factors: the first components reach to the rim, the others fade out before it."""
+    """`(160, P, 1)` factors: the first components reach to the rim, the others fade out before it."""
     share = np.clip((1.05 - radius()) / 0.35, 0, 1)
     fade = half_of((share * share * (3 - 2 * share))[..., None], mask)
-    result = np.ones((COMPONENTS, 3 * len(fade)), np.float32)
-    result[_SMOOTH:] = np.repeat(fade[:, 0], 3)
+    result = np.ones((COMPONENTS, len(fade), 1), np.float32)
+    result[_SMOOTH:] = fade
     return result
 
 

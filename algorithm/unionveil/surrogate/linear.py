@@ -17,6 +17,9 @@ __all__ = ["LinearGenerator", "Parts", "half_of", "load_linear"]
 _MOST_YAW = 0.25
 """Turns beyond, in eye distances, are drawn as this one: a linear model bends there."""
 
+_MOST_CODE = 2.5
+"""Codes beyond are glasses, hands and microphones more often than faces."""
+
 _COLUMNS = SIZE_WH[0] // 2
 
 
@@ -80,7 +83,8 @@ class LinearGenerator:
         both = chips.astype(np.float32)
         off = half_of((both + both[:, :, ::-1]) / 2, self.parts.mask) - self.parts.mean
         off *= self.parts.weight[:, None] ** 2
-        return off.reshape(len(chips), self.basis.shape[1]) @ self.basis.T @ self.parts.encoder
+        codes = off.reshape(len(chips), self.basis.shape[1]) @ self.basis.T @ self.parts.encoder
+        return np.clip(codes, -_MOST_CODE, _MOST_CODE).astype(np.float32)
 
     def faces(self, codes: FloatArray, yaw: FloatArray) -> RgbImage:
         """Draws faces in the landmark frame.

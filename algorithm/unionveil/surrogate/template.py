@@ -50,7 +50,7 @@ _MIDDLE = 0.42
 _SHAPE = np.asarray([[-0.5, 0], [0.5, 0], [0, 0.572], [-0.414, 1.155], [0.414, 1.155]], np.float64)
 """Landmarks in eye distances, in the order of `Landmark`: ArcFace's template (arXiv:1801.07698), made symmetric."""
 
-_CENTRE = np.asarray(SIZE_WH, np.float64) / 2
+_CENTRE = (np.asarray(SIZE_WH, np.float64) - 1) / 2  # whole numbers are the centres of pixels
 TEMPLATE: npt.NDArray[np.float64] = _SHAPE * EYES_PX + _CENTRE - [0, _MIDDLE * EYES_PX]
 """`(5, 2)` landmarks in pixels of the landmark frame."""
 
