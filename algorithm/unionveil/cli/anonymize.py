@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ..config import AnonymizeConfig, parameters
+from ..config import AnonymizeConfig, EveryFace, distance_of, parameters
 from ..engines.pool import DEFAULT_TIMEOUT_SECONDS, PoolEngine
 from ..engines.resources import default_jobs
 from ..errors import InputError
@@ -24,6 +24,7 @@ from ..files.sources import PathSource, Patterns, SourceItem
 from ..runs.batch import run_batch
 from ..runs.journal import Journal
 from ..runs.manifest import Counts, Record, RejectedRecord
+from ..runs.references import load_references
 from ..runs.work import Anonymize
 from ..text import printable
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
@@ -37,8 +38,10 @@ _err = Console(stderr=True, highlight=False)
 
 
 def _setting_options(command: Command) -> Command:
-    """One option for every setting of `AnonymizeConfig`, in its order."""
+    """One option for every setting of `AnonymizeConfig`, in its order; `--keep` and `--only` set `select`."""
     for parameter in reversed(parameters()):
+        if parameter.name in ("select", "only_strict"):
+            continue
         text = parameter.description
         if parameter.belongs_to:
             text = f"[{', '.join(parameter.belongs_to)}] {text}"
@@ -63,6 +66,22 @@ def _setting_options(command: Command) -> Command:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the outputs."
 )
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Leave a known person visible: photos of one person, or a folder of photos per person; may be "
+    "repeated.",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Cover a known person and nobody else; as --keep.",
+)
+@click.option("--only-strict", is_flag=True, help="With --only: also cover faces too small to judge.")
 @_setting_options
 @click.option(
     "--jobs", type=click.IntRange(min=1), help="Workers.  [default: one per core, as memory allows]"
@@ -107,14 +126,14 @@ def command(
     dry_run: bool,
     preview: bool,
     as_json: bool,
-    **settings: str | None,
+    **settings: Any,
 ) -> int:
     """Anonymizes photos, folders and archives into a folder.
 
     A single dash reads paths from standard input, one per line or separated by NUL. The same command again
     does only what is missing. Texts, sidecars and the files that systems leave beside photos are skipped.
     """
-    config = AnonymizeConfig.from_parameters({k: v for k, v in settings.items() if v is not None})
+    config, known = _config(**settings)
     named = list(_named(paths))
     if output is None and (preview or not dry_run):
         raise click.UsageError("say where the outputs go: -o FOLDER")
@@ -127,7 +146,7 @@ def command(
     if not len(source):
         raise InputError("there is no file in what you named; name photos, folders or archives")
     work, journal = _work(
-        config, named, None if dry_run else output, overwrite=overwrite, prune=prune, preview=preview
+        config, named, known, None if dry_run else output, overwrite=overwrite, prune=prune, preview=preview
     )
     rejected: list[tuple[str, str]] = []
     with _progress(len(source)) as advance, journal or nullcontext():
@@ -145,15 +164,36 @@ def command(
         )
         if kept:
             _is_kept(journal)
-    _summary(manifest.counts, rejected, work.sink)
+    _summary(manifest.counts, rejected, work)
     if as_json:
         click.echo(manifest.to_bytes().decode(), nl=False)
     return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
 
 
+def _config(
+    *, keep: Sequence[Path], only: Sequence[Path], only_strict: bool, **settings: str | None
+) -> tuple[AnonymizeConfig, Sequence[Path]]:
+    """The settings and the photos of known people; `--keep` and `--only` decide who is covered."""
+    if keep and only:
+        raise click.UsageError(
+            "give --keep or --only, not both: one covers all others, the other nobody else"
+        )
+    given = {name: value for name, value in settings.items() if value is not None}
+    for name in ("match", "match_threshold"):
+        if name in given and not keep and not only:
+            raise click.UsageError(f"--{name.replace('_', '-')} needs --keep or --only")
+    if only_strict and not only:
+        raise click.UsageError("--only-strict needs --only")
+    if only_strict:
+        given["only_strict"] = "yes"
+    select = "keep" if keep else "only" if only else "every"
+    return AnonymizeConfig.from_parameters({**given, "select": select}), keep or only
+
+
 def _work(
     config: AnonymizeConfig,
     named: Sequence[Path],
+    known: Sequence[Path],
     output: Path | None,
     *,
     overwrite: bool,
@@ -161,14 +201,16 @@ def _work(
     preview: bool,
 ) -> tuple[Anonymize, Journal | None]:
     """The work and its journal; neither a folder nor a journal without an output."""
-    work = Anonymize(config)
+    # A worker reads the known people, as it reads everything else.
+    references = load_references(known, config, PoolEngine(1)) if known else None
+    work = Anonymize(config, references=references)
     work.check()  # before the output folder is made
     if output is None:
         return work, None
     # Where inputs are numbered, all outputs behind a withdrawn one are other ones.
     may_replace = overwrite or (prune and config.names == "number")
     sink = FolderSink(output, overwrite=may_replace, inputs=named)
-    journal = Journal(sink.folder, config)
+    journal = Journal(sink.folder, config, references=references.digest if references else "")
     return replace(work, sink=sink, previews=preview, secret=journal.secret), journal
 
 
@@ -214,16 +256,28 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
         yield advance
 
 
-def _summary(counts: Counts, rejected: list[tuple[str, str]], sink: FolderSink | None) -> None:
+def _threshold(config: AnonymizeConfig) -> str:
+    """What counted as a known person's face, in both measures."""
+    card = config.embedder_card
+    if isinstance(config.selection, EveryFace) or card is None:
+        return ""
+    least = config.selection.least_cosine(card)
+    return f"cosine at least {least:.3g}, distance at most {distance_of(least):.3g}"
+
+
+def _summary(counts: Counts, rejected: list[tuple[str, str]], work: Anonymize) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("pictures", str(counts.inputs))
     table.add_row("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)")
-    table.add_row("without a face", str(counts.without_face))
+    table.add_row("without a face" if counts.kept is None else "unchanged", str(counts.without_face))
+    if counts.kept is not None:
+        table.add_row("left visible", f"{counts.kept} faces")
+        table.add_row("same person", _threshold(work.config))
     table.add_row("rejected", str(sum(counts.rejected.values())))
     if counts.skipped:
         table.add_row("skipped", f"{counts.skipped}  (sidecars, texts, files of systems, left out)")
-    if sink:
-        table.add_row("outputs in", escape(printable(str(sink.folder), quoted=False, most=None)))
+    if work.sink:
+        table.add_row("outputs in", escape(printable(str(work.sink.folder), quoted=False, most=None)))
     _err.print(table)
     if not counts.inputs:
         _err.print("there is no picture in what you named: everything was skipped")
