@@ -20,6 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+
 from unionveil.surrogate.linear import Parts, half_of
 from unionveil.surrogate.template import EYES_PX, FEATHER, SIZE_WH, TEMPLATE, chips, radius, to_frame, yaw_of
 
@@ -39,7 +40,7 @@ _MOST_OFF = 0.35
 """Largest distance of a landmark from the template, in eye distances: profiles and mistakes have more."""
 
 _KEPT = 0.9
-"""Share of the faces that the next of three fits keeps: those with masks, microphones and dark glasses fit worst."""
+"""Share of the faces that the next of three fits keeps; masks, microphones and dark glasses fit worst."""
 
 _JUDGED_BY = 40
 _SMOOTH = 16
@@ -49,7 +50,7 @@ _RIDGE = 0.01
 """Share of a product's variance that is taken for noise."""
 
 _EDGE, _BAND = 0.7, 0.1
-"""Radius, in ovals, from which the face is stretched to the rim, and the width of the band that is stretched."""
+"""Radius, in ovals, from which the face is stretched to the rim, and width of the band that is stretched."""
 
 _SHARPEN, _SHARPEN_PX = 0.7, 2.0
 """Amount and radius of an unsharp mask: means of faces that are aligned by five points are soft."""

@@ -33,9 +33,11 @@ if TYPE_CHECKING:
         UnsupportedImage,
         WorkerError,
     )
+    from .identity.references import References
     from .outcomes import Anonymized, Outcome, Rejected
     from .pipeline import Anonymizer, Inspection, anonymize, load
     from .runs.ksame import anonymize_set
+    from .runs.references import load_references
 
 __version__ = (Path(__file__).parent / "VERSION").read_text().strip()
 
@@ -56,6 +58,7 @@ __all__ = [
     "Outcome",
     "OutputDiffers",
     "OutputError",
+    "References",
     "Rejected",
     "TooFewPeople",
     "UnionVeilError",
@@ -66,6 +69,7 @@ __all__ = [
     "anonymize",
     "anonymize_set",
     "load",
+    "load_references",
 ]
 
 _HOMES = {
@@ -73,6 +77,8 @@ _HOMES = {
     "detections": ("Detections", "Landmark"),
     "outcomes": ("Anonymized", "Outcome", "Rejected"),
     "runs.ksame": ("anonymize_set",),
+    "identity.references": ("References",),
+    "runs.references": ("load_references",),
     "pipeline": ("Anonymizer", "Inspection", "anonymize", "load"),
 }
 """Modules of the public names; those that are not listed are errors."""

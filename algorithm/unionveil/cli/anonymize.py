@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ..config import AnonymizeConfig, parameters
+from ..config import AnonymizeConfig, EveryFace, distance_of, parameters
 from ..engines.pool import DEFAULT_TIMEOUT_SECONDS, PoolEngine
 from ..engines.resources import default_jobs
 from ..errors import InputError
@@ -24,8 +24,9 @@ from ..files.sources import PathSource, Patterns, SourceItem
 from ..runs.batch import run_batch
 from ..runs.journal import Journal
 from ..runs.ksame import planned
-from ..runs.manifest import Counts, Record, RejectedRecord
+from ..runs.manifest import Counts, ManifestBuilder, Record, RejectedRecord
 from ..runs.plan import Plan
+from ..runs.references import load_references
 from ..runs.work import Anonymize
 from ..text import printable
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
@@ -39,8 +40,10 @@ _err = Console(stderr=True, highlight=False)
 
 
 def _setting_options(command: Command) -> Command:
-    """One option for every setting of `AnonymizeConfig`, in its order."""
+    """One option for every setting of `AnonymizeConfig`, in its order; `--keep` and `--only` set `select`."""
     for parameter in reversed(parameters()):
+        if parameter.name in ("select", "only_strict"):
+            continue
         text = parameter.description
         if parameter.belongs_to:
             text = f"[{', '.join(parameter.belongs_to)}] {text}"
@@ -65,6 +68,22 @@ def _setting_options(command: Command) -> Command:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the outputs."
 )
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Leave a known person visible: photos of one person, or a folder of photos per person; may be "
+    "repeated.",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Cover a known person and nobody else; as --keep.",
+)
+@click.option("--only-strict", is_flag=True, help="With --only: also cover faces too small to judge.")
 @_setting_options
 @click.option(
     "--jobs", type=click.IntRange(min=1), help="Workers.  [default: one per core, as memory allows]"
@@ -109,14 +128,14 @@ def command(
     dry_run: bool,
     preview: bool,
     as_json: bool,
-    **settings: str | None,
+    **settings: Any,
 ) -> int:
     """Anonymizes photos, folders and archives into a folder.
 
     A single dash reads paths from standard input, one per line or separated by NUL. The same command again
     does only what is missing. Texts, sidecars and the files that systems leave beside photos are skipped.
     """
-    config = AnonymizeConfig.from_parameters({k: v for k, v in settings.items() if v is not None})
+    config, known = _config(**settings)
     named = list(_named(paths))
     if output is None and (preview or not dry_run):
         raise click.UsageError("say where the outputs go: -o FOLDER")
@@ -128,22 +147,39 @@ def command(
     )
     if not len(source):
         raise InputError("there is no file in what you named; name photos, folders or archives")
-    rejected: list[tuple[str, str]] = []
+    # A worker reads the known people, as it reads everything else.
+    references = load_references(known, config, PoolEngine(1)) if known else None
     # Workers even for a single picture: one that kills its decoder must not kill the program.
     engine = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
-    with ExitStack() as stack:
-        plan = stack.enter_context(_planned(source, config, engine))
-        work, journal = _work(
-            config,
-            named,
+    work = Anonymize(config, references=references, previews=preview)
+    with _planned(source, work, engine) as plan:
+        work, journal = _into_folder(
+            work,
             None if dry_run else output,
-            plan,
+            named,
+            plan.digest if plan else "",
             overwrite=overwrite,
             prune=prune,
-            preview=preview,
         )
-        advance = stack.enter_context(_progress("anonymizing", len(source)))
-        stack.enter_context(journal or nullcontext())
+        manifest, rejected = _run(source, work, engine, journal, plan, prune=prune and not overwrite)
+    _summary(manifest.counts, rejected, work)
+    if as_json:
+        click.echo(manifest.to_bytes().decode(), nl=False)
+    return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
+
+
+def _run(
+    source: PathSource,
+    work: Anonymize,
+    engine: PoolEngine,
+    journal: Journal | None,
+    plan: Plan | None,
+    *,
+    prune: bool,
+) -> tuple[ManifestBuilder, list[tuple[str, str]]]:
+    """The manifest, and name and reason of every rejected input."""
+    rejected: list[tuple[str, str]] = []
+    with _progress("anonymizing", len(source)) as advance, journal or nullcontext():
         kept = _is_kept(journal)
 
         def on_done(item: SourceItem, record: Record) -> None:
@@ -151,46 +187,55 @@ def command(
             if isinstance(record, RejectedRecord):
                 rejected.append((printable(item.name, quoted=False, most=None), record.detail))
 
-        manifest = run_batch(
-            source, work, engine, journal=journal, prune=prune and not overwrite, plan=plan, on_done=on_done
-        )
+        manifest = run_batch(source, work, engine, journal=journal, prune=prune, plan=plan, on_done=on_done)
         if kept:
             _is_kept(journal)
-    _summary(manifest.counts, rejected, work.sink)
-    if as_json:
-        click.echo(manifest.to_bytes().decode(), nl=False)
-    return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
+    return manifest, rejected
+
+
+def _config(
+    *, keep: Sequence[Path], only: Sequence[Path], only_strict: bool, **settings: str | None
+) -> tuple[AnonymizeConfig, Sequence[Path]]:
+    """The settings and the photos of known people; `--keep` and `--only` decide who is covered."""
+    if keep and only:
+        raise click.UsageError(
+            "give --keep or --only, not both: one covers all others, the other nobody else"
+        )
+    given = {name: value for name, value in settings.items() if value is not None}
+    for name in ("match", "match_threshold"):
+        if name in given and not keep and not only:
+            raise click.UsageError(f"--{name.replace('_', '-')} needs --keep or --only")
+    if only_strict and not only:
+        raise click.UsageError("--only-strict needs --only")
+    if only_strict:
+        given["only_strict"] = "yes"
+    select = "keep" if keep else "only" if only else "every"
+    return AnonymizeConfig.from_parameters({**given, "select": select}), keep or only
 
 
 @contextmanager
-def _planned(source: PathSource, config: AnonymizeConfig, engine: PoolEngine) -> Iterator[Plan | None]:
+def _planned(source: PathSource, work: Anonymize, engine: PoolEngine) -> Iterator[Plan | None]:
     """The plan of a method that needs the whole data set; None for all others."""
+    work.check()  # before anything is read
     with ExitStack() as stack:
         with _progress("comparing", len(source)) as advance:
-            plan = stack.enter_context(planned(source, config, engine, on_done=advance))
+            looked = planned(source, work.config, engine, work.references, on_done=advance)
+            plan = stack.enter_context(looked)
         yield plan
 
 
-def _work(
-    config: AnonymizeConfig,
-    named: Sequence[Path],
-    output: Path | None,
-    plan: Plan | None,
-    *,
-    overwrite: bool,
-    prune: bool,
-    preview: bool,
+def _into_folder(
+    work: Anonymize, output: Path | None, named: Sequence[Path], plan: str, *, overwrite: bool, prune: bool
 ) -> tuple[Anonymize, Journal | None]:
-    """The work and its journal; neither a folder nor a journal without an output."""
-    work = Anonymize(config)
-    work.check()  # before the output folder is made
+    """The work with its folder, and its journal; neither without an output."""
     if output is None:
-        return work, None
+        return replace(work, previews=False), None
     # Where inputs are numbered, all outputs behind a withdrawn one are other ones.
-    may_replace = overwrite or (prune and config.names == "number")
+    may_replace = overwrite or (prune and work.config.names == "number")
     sink = FolderSink(output, overwrite=may_replace, inputs=named)
-    journal = Journal(sink.folder, config, plan=plan.digest if plan else "")
-    return replace(work, sink=sink, previews=preview, secret=journal.secret), journal
+    known = work.references.digest if work.references else ""
+    journal = Journal(sink.folder, work.config, references=known, plan=plan)
+    return replace(work, sink=sink, secret=journal.secret), journal
 
 
 def _is_kept(journal: Journal | None) -> bool:
@@ -235,18 +280,30 @@ def _progress(what: str, total: int) -> Iterator[Callable[[], None]]:
         yield advance
 
 
-def _summary(counts: Counts, rejected: list[tuple[str, str]], sink: FolderSink | None) -> None:
+def _threshold(config: AnonymizeConfig) -> str:
+    """What counted as a known person's face, in both measures."""
+    card = config.embedder_card
+    if isinstance(config.selection, EveryFace) or card is None:
+        return ""
+    least = config.selection.least_cosine(card)
+    return f"cosine at least {least:.3g}, distance at most {distance_of(least):.3g}"
+
+
+def _summary(counts: Counts, rejected: list[tuple[str, str]], work: Anonymize) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("pictures", str(counts.inputs))
     table.add_row("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)")
     if counts.not_compared:
         table.add_row("not compared", f"{counts.not_compared}  (faces that were filled instead)")
-    table.add_row("without a face", str(counts.without_face))
+    table.add_row("without a face" if counts.kept is None else "unchanged", str(counts.without_face))
+    if counts.kept is not None:
+        table.add_row("left visible", f"{counts.kept} faces")
+        table.add_row("same person", _threshold(work.config))
     table.add_row("rejected", str(sum(counts.rejected.values())))
     if counts.skipped:
         table.add_row("skipped", f"{counts.skipped}  (sidecars, texts, files of systems, left out)")
-    if sink:
-        table.add_row("outputs in", escape(printable(str(sink.folder), quoted=False, most=None)))
+    if work.sink:
+        table.add_row("outputs in", escape(printable(str(work.sink.folder), quoted=False, most=None)))
     _err.print(table)
     if not counts.inputs:
         _err.print("there is no picture in what you named: everything was skipped")

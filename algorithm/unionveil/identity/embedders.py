@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from .align import aligned, similarity
 from .dlib import rebuilt
 from .embeddings import Embedder, Embeddings
 from .sface import repaired
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["OnnxEmbedder", "load_embedder"]
 

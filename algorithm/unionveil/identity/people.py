@@ -31,8 +31,8 @@ SAME_PERSON = 0.42
 """Average cosine from which faces are one person; of SFace's pairs of strangers, 1 in 10,000 reaches it."""
 
 DIFFERENT_PEOPLE = 0.35
-"""Average cosine below which two people of a group count as two; of SFace's pairs of strangers, 999 in 1,000 lie
-below. A person whose photos were taken for two people cannot fill two places of a group."""
+"""Average cosine below which two people of a group count as two; 999 in 1,000 of SFace's pairs of strangers
+lie below. A person whose photos were taken for two people cannot fill two places of a group."""
 
 _BLOCK = 4096
 """Faces that are compared with each other at a time: the matrix of all cosines of a million would not fit."""
@@ -116,8 +116,8 @@ def same_person(vectors: npt.NDArray[np.floating]) -> IntArray:
 def group_people(vectors: npt.NDArray[np.floating], k: int) -> Groups:
     """Finds people and puts them into groups of at least `k`, similar people together.
 
-    People are halved along their first principal direction, sizes kept at multiples of k, until fewer than 2 k
-    are left. A group that counts fewer than k people at `DIFFERENT_PEOPLE` takes the next ones as well.
+    People are halved along their first principal direction, sizes kept at multiples of k, until fewer than
+    2 k are left. A group that counts fewer than k people at `DIFFERENT_PEOPLE` takes the next ones as well.
 
     Args:
         vectors: `(N, D)` unit vectors in any float type.

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..config import AnonymizeConfig, Fill, KSame
 from ..detections import Detections, FloatArray
-from ..images import Frame, Patch
+from ..images import Frame, Patch, Pixels
 from ..surrogate.generators import Generator
 from ..surrogate.template import Laid, head_region, lay, to_frame, yaw_of
 from . import Redactor, load_redactor
@@ -26,8 +26,8 @@ def surrogate_redactor(
 ) -> Redactor:
     """A redactor that draws a group's face over each of its members.
 
-    Faces without a group are filled with one colour, in the configured shape and margin. Whatever is filled lies
-    below the surrogates.
+    Faces without a group are filled with one colour, in the configured shape and margin. Fills lie below
+    the surrogates.
 
     Args:
         config: settings with method ksame.
@@ -77,5 +77,6 @@ def _patch(frame: Frame, laid: Laid, patches: Sequence[Patch]) -> Patch:
     """The surrogate blended into what lies below it, in the frame's colours and depth."""
     under = below(frame, (laid.rows, laid.columns, laid.mask), patches)
     face = in_model(laid.rgb, frame.colour, frame.white)
-    blend = under + (face - under) * laid.alpha
-    return Patch(laid.rows, laid.columns, np.rint(blend).astype(frame.pixels.dtype), laid.mask)
+    blend = np.rint(under + (face - under) * laid.alpha)
+    pixels: Pixels = blend.astype(np.uint8) if frame.white == 255 else blend.astype(np.uint16)
+    return Patch(laid.rows, laid.columns, pixels, laid.mask)

@@ -1,8 +1,8 @@
 """k-same: every face is replaced by one that at least k people of the data set share.
 
-Two passes over the same inputs. The survey finds faces, compares them and describes each by a code; the plan puts
-people into groups; the second pass redacts without detecting again. Newton, Sweeney and Malin, "Preserving privacy by
-de-identifying face images" (IEEE TKDE 2005), described the method.
+Two passes over the same inputs. The survey finds faces, compares them and describes each by a code; the
+plan puts people into groups; the second pass redacts without detecting again. Newton, Sweeney and Malin
+described the method: "Preserving privacy by de-identifying face images", IEEE TKDE 2005.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from ..engines.base import Engine
 from ..engines.resources import usable_cores
 from ..engines.serial import SerialEngine
 from ..files.sources import Skipped, SourceItem
+from ..identity.references import References
 from ..models.cards import ModelCard, embedder_card
 from ..models.store import find
 from ..outcomes import Outcome, Rejected
-from .plan import Plan, PlannedPicture, Rows, Surveyed, Table, row_type
 from .batch import looked_at
+from .plan import Plan, PlannedPicture, Rows, Surveyed, Table, row_type
 from .work import Task
 
 if TYPE_CHECKING:
@@ -46,9 +47,11 @@ class Survey:
 
     Attributes:
         config: all settings, with method ksame.
+        references: known people, where they decide who is covered.
     """
 
     config: AnonymizeConfig
+    references: References | None = None
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
@@ -72,7 +75,8 @@ class Survey:
 
         cv2.setNumThreads(threads)
         # What covers a face is of no matter here.
-        anonymizer = load(self.config.model_copy(update={"redaction": Fill()}), threads=threads)
+        fill = self.config.model_copy(update={"redaction": Fill()})
+        anonymizer = load(fill, threads=threads, references=self.references)
         generator = _generator(self.config, 1)
         encoder = generator if isinstance(generator, LinearGenerator) else None
         # One thread: sums in another order would be other vectors.
@@ -98,7 +102,7 @@ class _Surveyor:
         if isinstance(inspection, Rejected):
             return inspection
         rows = [self._rows(inspection, frame) for frame in range(len(inspection.faces))]
-        return Surveyed(hashlib.sha256(data).digest(), len(rows), np.concatenate(rows))
+        return Surveyed(hashlib.sha256(data).digest(), len(rows), inspection.kept, np.concatenate(rows))
 
     def _rows(self, inspection: Inspection, number: int) -> Rows:
         from ..images import rgb_views
@@ -148,6 +152,7 @@ def planned(
     items: Iterable[SourceItem],
     config: AnonymizeConfig,
     engine: Engine,
+    references: References | None = None,
     *,
     on_done: Callable[[], None] = lambda: None,
 ) -> Iterator[Plan | None]:
@@ -157,6 +162,7 @@ def planned(
         items: inputs, in the order that numbers them; they are read again in the second pass.
         config: settings of the run.
         engine: does the work.
+        references: known people, where they decide who is covered.
         on_done: called for every input.
 
     Yields:
@@ -175,7 +181,7 @@ def planned(
     from ..surrogate.generators import synthetic_codes
 
     redaction = _redaction(config)
-    survey = Survey(config)
+    survey = Survey(config, references)
     survey.check()
     generator = _generator(config, 1)
     own = redaction.is_own_surrogate
@@ -231,20 +237,25 @@ def redact_planned(config: AnonymizeConfig, threads: int) -> Callable[[Planned, 
             max_pixels=config.max_megapixels * 1e6,
             check_outputs=config.check_outputs == "yes",
         )
-        return anonymizer.redact_faces(BytesContent(data), plan.faces)
+        return anonymizer.redact_faces(BytesContent(data), plan.faces, plan.kept)
 
     return redact
 
 
 def anonymize_set(
-    sources: Sequence[PictureSource], config: AnonymizeConfig, *, engine: Engine | None = None
+    sources: Sequence[PictureSource],
+    config: AnonymizeConfig,
+    *,
+    references: References | None = None,
+    engine: Engine | None = None,
 ) -> Iterator[Outcome]:
     """Anonymizes a whole data set, for every method; k-same needs all pictures at once.
 
     Args:
         sources: each as `Anonymizer` takes it, but for open files, which cannot be read twice.
         config: all settings.
-        engine: does the work; by default this process.
+        references: known people, where they decide who is covered.
+        engine: looks at the pictures; by default this process.
 
     Yields:
         The outcome of each source, in order.
@@ -257,11 +268,11 @@ def anonymize_set(
     """
     contents = [content_of(source) for source in sources]
     items = [SourceItem(str(number), content) for number, content in enumerate(contents, 1)]
-    with planned(items, config, engine or SerialEngine()) as plan:
+    with planned(items, config, engine or SerialEngine(), references) as plan:
         if plan is None:
             from ..pipeline import load
 
-            yield from map(load(config), contents)
+            yield from map(load(config, references=references), contents)
             return
         redact = redact_planned(config, usable_cores())
         for number, content in enumerate(contents, 1):

@@ -16,10 +16,11 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from .. import __version__
-from ..config import EMOJI, AnonymizeConfig, KSame, Overlay, Redaction
+from ..config import EMOJI, AnonymizeConfig, EveryFace, KSame, Overlay, Redaction
 from ..detections import FloatArray
 from ..errors import ConfigError
-from ..models.cards import DetectorCard
+from ..identity.people import SAME_PERSON
+from ..models.cards import DetectorCard, EmbedderCard, ModelCard
 from ..outcomes import Anonymized, Rejected
 from ..text import printable
 
@@ -64,7 +65,9 @@ class FaceRecord(_Part):
         description="What replaced it; fill instead of ksame where it could not be compared with others."
     )
     k: int | None = Field(
-        None, ge=2, description="People who share the face that replaced it, at least; only for ksame."
+        None,
+        ge=2,
+        description="People who share the face that replaced it, at least; only for ksame. Since 1.2.",
     )
 
 
@@ -88,6 +91,9 @@ class RedactedRecord(_Part):
         "outside of covers) or kept (accounted for byte by byte). Since 1.1.",
     )
     faces: tuple[FaceRecord, ...]
+    kept: int | None = Field(
+        None, ge=0, description="Faces left visible, where not every face is covered. Since 1.2."
+    )
     preview: str | None = Field(None, description="Name of the preview, relative to this manifest.")
     preview_sha256: str | None = Field(None, description="SHA-256 of the preview's bytes, hexadecimal.")
 
@@ -116,13 +122,21 @@ class Counts(_Part):
 
     inputs: int = Field(ge=0)
     redacted: int = Field(ge=0, description="Outputs with at least one redacted face.")
-    without_face: int = Field(ge=0, description="Outputs in which no face was found.")
+    without_face: int = Field(
+        ge=0, description="Outputs in which no face was found, or none was to be covered."
+    )
     rejected: dict[str, int] = Field(description="Inputs without an output, by reason.")
     faces: int = Field(ge=0, description="Redacted faces in all outputs.")
+    kept: int | None = Field(
+        None,
+        ge=0,
+        description="Faces left visible in all outputs, where not all are covered. Since 1.2.",
+    )
     not_compared: int | None = Field(
         None,
         ge=1,
-        description="Of the redacted faces, those that method ksame could not compare and filled instead.",
+        description="Of the redacted faces, those that method ksame could not compare and filled instead. "
+        "Since 1.2.",
     )
     skipped: int | None = Field(
         None,
@@ -138,7 +152,10 @@ class ModelRecord(_Part):
     name: str
     sha256: str
     licence: str
-    threshold: float = Field(description="Least score that counted as a face.")
+    threshold: float = Field(
+        description="Least score that counted as a face; of an embedder the least cosine similarity that "
+        "counted as the same person."
+    )
 
 
 class ToolRecord(_Part):
@@ -152,7 +169,7 @@ class Manifest(_Part):
     """What became of every input of a run."""
 
     schema_version: str = Field(
-        "1.1", pattern=r"^1\.[0-9]+$", description="Later versions 1.x add optional fields only."
+        "1.2", pattern=r"^1\.[0-9]+$", description="Later versions 1.x add optional fields only."
     )
     tool: ToolRecord = ToolRecord()
     models: tuple[ModelRecord, ...]
@@ -185,11 +202,12 @@ class ManifestBuilder:
                 name=card.name,
                 sha256=card.sha256,
                 licence=card.licence,
-                threshold=config.threshold or card.threshold,
+                threshold=_threshold(card, config),
             )
             for card in config.cards
-            if isinstance(card, DetectorCard)
         )
+        self._keeps = not isinstance(config.selection, EveryFace)
+        self._kept = 0
         self._lines: list[bytes] = []
         self._rejected: Counter[str] = Counter()
         self._redacted = self._without_face = self._faces = self._skipped = self._not_compared = 0
@@ -205,6 +223,8 @@ class ManifestBuilder:
             self._not_compared += sum(face.method != self._method for face in record.faces)
         else:
             self._without_face += 1
+        if isinstance(record, RedactedRecord):
+            self._kept += record.kept or 0
         self._lines.append(record.model_dump_json(exclude_none=True).encode())
 
     def skip(self) -> None:
@@ -220,6 +240,7 @@ class ManifestBuilder:
             without_face=self._without_face,
             rejected=dict(sorted(self._rejected.items())),
             faces=self._faces,
+            kept=self._kept if self._keeps else None,
             not_compared=self._not_compared or None,
             skipped=self._skipped or None,
         )
@@ -239,15 +260,27 @@ class ManifestBuilder:
         return b"".join(self.parts())
 
 
-def configuration_of(config: AnonymizeConfig) -> dict[str, str]:
-    """Every setting in flat form, with the SHA-256 of an overlay's or a generator's file in place of its path.
+def _threshold(card: ModelCard, config: AnonymizeConfig) -> float:
+    """The threshold with which a model was used."""
+    if isinstance(card, DetectorCard):
+        return config.threshold or card.threshold
+    if isinstance(card, EmbedderCard) and not isinstance(config.selection, EveryFace):
+        return round(config.selection.least_cosine(card), 6)
+    if isinstance(card, EmbedderCard):
+        return SAME_PERSON
+    raise TypeError(f"a model of the task {card.task} has no threshold")
 
-    A detector of the user's own is `yolo`; the record of its model holds the digest.
+
+def configuration_of(config: AnonymizeConfig) -> dict[str, str]:
+    """Every setting in flat form, with the SHA-256 of a user's file in place of its path.
+
+    A detector of the user's own is `yolo`, an embedder `onnx`; the records of the models hold the digests.
 
     Raises:
         ConfigError: the overlay's picture cannot be read.
     """
     flat = config.to_parameters()
+    flat["embedder"] = config.embedder.partition(":")[0]
     flat["detector"] = ",".join(name.partition(":")[0] for name in config.detector)
     if isinstance(config.redaction, Overlay) and config.redaction.picture not in EMOJI:
         try:
@@ -286,6 +319,7 @@ def redacted_record(
         size_wh=outcome.size_wh,
         frames=len(outcome.faces),
         encoding=outcome.encoding.value,
+        kept=None if isinstance(config.selection, EveryFace) else outcome.kept,
         faces=tuple(
             _face_record(frame, xyxy, float(score), int(group), config.redaction)
             for frame, faces in enumerate(outcome.faces)

@@ -55,11 +55,13 @@ class Surveyed:
     Attributes:
         digest: SHA-256 of its bytes.
         frames: number of frames or pages.
+        kept: faces that stay visible.
         rows: `(N,)` of `row_type`, its faces, by frame.
     """
 
     digest: bytes
     frames: int
+    kept: int
     rows: Rows
 
 
@@ -71,11 +73,13 @@ class PlannedPicture:
         digest: SHA-256 of the bytes that were surveyed.
         faces: of each frame; `identity` is the group, -1 for a face that could not be compared.
         codes: the code of each group's face.
+        kept: faces that stay visible.
     """
 
     digest: bytes
     faces: tuple[Detections, ...]
     codes: Mapping[int, FloatArray]
+    kept: int
 
     @property
     def held_bytes(self) -> int:
@@ -87,6 +91,7 @@ class PlannedPicture:
 class _Input:
     digest: bytes
     frames: int
+    kept: int
     start: int
     count: int
 
@@ -124,7 +129,7 @@ class Table:
         if isinstance(found, Rejected):
             self._inputs.append(found)
             return
-        self._inputs.append(_Input(found.digest, found.frames, self._count, len(found.rows)))
+        self._inputs.append(_Input(found.digest, found.frames, found.kept, self._count, len(found.rows)))
         self._count += len(found.rows)
         data = found.rows.astype(self._type).tobytes()
         _guarded(lambda: self._file.write(data))
@@ -207,7 +212,7 @@ class Plan:
         rows, group = self.rows[mine], self.group[mine]
         faces = tuple(_detections(rows[at], group[at]) for at in _frames(rows, found.frames))
         codes = {int(each): self.codes[each].astype(np.float32) for each in np.unique(group[group >= 0])}
-        return PlannedPicture(found.digest, faces, codes)
+        return PlannedPicture(found.digest, faces, codes, found.kept)
 
 
 _CHANGED = Rejected(

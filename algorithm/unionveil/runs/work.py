@@ -11,6 +11,7 @@ from ..config import AnonymizeConfig, Overlay
 from ..content import BytesContent, Content
 from ..files.sinks import FolderSink
 from ..formats import ImageFormat
+from ..identity.references import References
 from ..models.cards import ModelCard
 from ..models.store import find
 from ..outcomes import Anonymized, Outcome, Rejected
@@ -75,12 +76,14 @@ class Anonymize:
         sink: where outputs go; None writes nothing.
         previews: whether previews are written beside the outputs.
         secret: the journal's key; None without a journal.
+        references: the known people of `keep` and `only`; None without such.
     """
 
     config: AnonymizeConfig
     sink: FolderSink | None = None
     previews: bool = False
     secret: bytes | None = None
+    references: References | None = None
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
@@ -117,7 +120,7 @@ class Anonymize:
             return lambda task, data: redact(task.planned or unplanned, data)
         from ..pipeline import load
 
-        anonymizer = load(self.config, threads=threads)
+        anonymizer = load(self.config, threads=threads, references=self.references)
         return lambda _, data: anonymizer(BytesContent(data))
 
 

@@ -35,8 +35,8 @@ SIZE_WH = (112, 144)
 """Size of a chip in pixels: the oval with its feather."""
 
 OVAL = (1.43, 1.88)
-"""Half width and half height of what is replaced whole, in eye distances. An oval of 1.19 x 1.59 leaves enough
-of the outline that a face-recognition network names the right one in three of ten photos at k = 5."""
+"""Half width and half height of what is replaced whole, in eye distances. An oval of 1.19 x 1.59 leaves so
+much of the outline that a face-recognition network names the right one in three of ten photos at k = 5."""
 
 FEATHER = 1.18
 """Scale of the oval at which the surrogate has faded out; pixels between the two ovals are blended."""
@@ -48,7 +48,7 @@ _MIDDLE = 0.42
 """Centre of the ovals below the eyes, in eye distances."""
 
 _SHAPE = np.asarray([[-0.5, 0], [0.5, 0], [0, 0.572], [-0.414, 1.155], [0.414, 1.155]], np.float64)
-"""Landmarks in eye distances, in the order of `Landmark`: ArcFace's template (arXiv:1801.07698), made symmetric."""
+"""Landmarks in eye distances, in the order of `Landmark`: ArcFace's (arXiv:1801.07698), made symmetric."""
 
 _CENTRE = (np.asarray(SIZE_WH, np.float64) - 1) / 2  # whole numbers are the centres of pixels
 TEMPLATE: npt.NDArray[np.float64] = _SHAPE * EYES_PX + _CENTRE - [0, _MIDDLE * EYES_PX]
@@ -206,7 +206,7 @@ def _alpha() -> FloatArray:
 def _softened(face: RgbImage, whole: npt.NDArray[np.float64]) -> RgbImage:
     """The face without details that are finer than the pixels that it is drawn in."""
     shrink = float(np.hypot(*whole[:, 0]))
-    return face if shrink <= 1 else cv2.GaussianBlur(face, (0, 0), 0.5 * shrink)
+    return face if shrink <= 1 else cv2.GaussianBlur(face, (0, 0), 0.5 * shrink).astype(np.uint8)
 
 
 def _shifted(matrix: npt.NDArray[np.float64], x: int, y: int) -> npt.NDArray[np.float64]:
@@ -218,7 +218,7 @@ def _shifted(matrix: npt.NDArray[np.float64], x: int, y: int) -> npt.NDArray[np.
 def _reach(
     matrix: npt.NDArray[np.float64], half: tuple[float, float], size_wh: tuple[int, int]
 ) -> tuple[int, int, int, int] | None:
-    """Pixels of the picture, half-open, that an oval may touch, its half width and height in eye distances."""
+    """Pixels that an oval may touch, half-open; its half width and height are in eye distances."""
     inverse = cv2.invertAffineTransform(matrix)
     centre = inverse[:, :2] @ _CENTRE + inverse[:, 2]
     # An ellipse's extent along x and y: the lengths of the rows of its matrix.
