@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy.typing as npt
 
 from ..config import AnonymizeConfig, Fill, KSame
 from ..content import BytesContent, Content, PictureSource, content_of
+from ..detections import Detections, RgbImage
 from ..engines.base import Engine
 from ..engines.resources import usable_cores
 from ..engines.serial import SerialEngine
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
 Planned: TypeAlias = PlannedPicture | Rejected
 
-__all__ = ["Survey", "anonymize_set", "planned", "redact_planned"]
+__all__ = ["Survey", "anonymize_set", "codes_of_groups", "face_rows", "planned", "redact_planned"]
 
 
 @dataclass(frozen=True)
@@ -106,22 +108,37 @@ class _Surveyor:
 
     def _rows(self, inspection: Inspection, number: int) -> Rows:
         from ..images import rgb_views
-        from ..surrogate import template
 
         frame, faces = inspection.picture.frames[number], inspection.faces[number]
-        rows = np.zeros(len(faces), self._type)
         if not len(faces):
-            return rows
+            return np.zeros(0, self._type)
         view = next(rgb_views(frame, frame.rendering or inspection.picture.rendering))
-        found = self._embed(view, faces)
-        matrices = template.to_frame(faces.landmarks)
-        usable = found.usable & (template.covered_share(matrices, faces.xyxy) >= _LEAST_COVERED)
-        rows["frame"], rows["usable"] = number, usable
-        rows["xyxy"], rows["score"], rows["landmarks"] = faces.xyxy, faces.score, faces.landmarks
-        rows["vector"] = found.vectors
-        if self._encoder and usable.any():
-            rows["code"][usable] = self._encoder.encode(template.chips(view, matrices[usable]))
-        return rows
+        return face_rows(view, faces, self._embed, self._encoder, frame=number)
+
+
+def face_rows(
+    view: RgbImage, faces: Detections, embed: Embedder, encoder: LinearGenerator | None, *, frame: int = 0
+) -> Rows:
+    """Faces of one frame as rows of a `Table`.
+
+    Args:
+        view: `(H, W, 3)` uint8, red first.
+        faces: in pixels of the view.
+        embed: compares them.
+        encoder: describes them by codes; None leaves codes out.
+        frame: number of the frame.
+    """
+    from ..surrogate import template
+
+    rows = np.zeros(len(faces), row_type(embed.card.dimensions, encoder.dimensions if encoder else 0))
+    found = embed(view, faces)
+    matrices = template.to_frame(faces.landmarks)
+    usable = found.usable & (template.covered_share(matrices, faces.xyxy) >= _LEAST_COVERED)
+    rows["frame"], rows["usable"], rows["vector"] = frame, usable, found.vectors
+    rows["xyxy"], rows["score"], rows["landmarks"] = faces.xyxy, faces.score, faces.landmarks
+    if encoder and usable.any():
+        rows["code"][usable] = encoder.encode(template.chips(view, matrices[usable]))
+    return rows
 
 
 _LEAST_COVERED = 0.9
@@ -178,26 +195,34 @@ def planned(
     if not config.redaction.needs_whole_set:
         yield None
         return
-    from ..surrogate.generators import synthetic_codes
-
     redaction = _redaction(config)
     survey = Survey(config, references)
     survey.check()
     generator = _generator(config, 1)
-    own = redaction.is_own_surrogate
-
-    def codes(means: npt.NDArray[np.float32], seeds: list[bytes]) -> npt.NDArray[np.float16]:
-        if redaction.surrogate == "mean":
-            return means.astype(np.float16)
-        return synthetic_codes(means if own else None, seeds, generator.dimensions)
-
-    with Table(
-        row_type(embedder_card(config.embedder).dimensions, generator.dimensions if own else 0)
-    ) as table:
+    read_codes = generator.dimensions if redaction.is_own_surrogate else 0
+    with Table(row_type(embedder_card(config.embedder).dimensions, read_codes)) as table:
         for _, found in engine.map(survey, _tasks(items)):
             table.add(found)
             on_done()
-        yield table.plan(redaction.k, codes)
+        yield table.plan(redaction.k, partial(codes_of_groups, redaction, generator.dimensions))
+
+
+def codes_of_groups(
+    redaction: KSame, dimensions: int, means: npt.NDArray[np.float32], seeds: list[bytes]
+) -> npt.NDArray[np.float16]:
+    """`(G, C)` codes of the faces that groups get.
+
+    Args:
+        redaction: which kind of face.
+        dimensions: C, length of the generator's codes.
+        means: `(G, C)` mean codes of the groups; `(G, 0)` for a user's generator.
+        seeds: one for each group.
+    """
+    from ..surrogate.generators import synthetic_codes
+
+    if redaction.surrogate == "mean":
+        return means.astype(np.float16)
+    return synthetic_codes(means if redaction.is_own_surrogate else None, seeds, dimensions)
 
 
 def _tasks(items: Iterable[SourceItem]) -> Iterator[tuple[None, Task]]:
@@ -218,7 +243,6 @@ def redact_planned(config: AnonymizeConfig, threads: int) -> Callable[[Planned, 
         ModelError: the generator is missing or damaged.
         ConfigError: the card of a user's generator is missing or wrong.
     """
-    from ..detections import Detections
     from ..pipeline import Anonymizer
     from ..redact.surrogate import surrogate_redactor
     from ..select import every_face

@@ -6,6 +6,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -103,16 +104,18 @@ class Table:
 
     Args:
         rows: type of a row.
+        folder: of the file; by default the system's folder of temporary files.
     """
 
-    def __init__(self, rows: np.dtype[np.void]) -> None:
+    def __init__(self, rows: np.dtype[np.void], folder: Path | None = None) -> None:
         self._type = rows
+        self._folder = folder or Path(tempfile.gettempdir())
         self._inputs: list[_Input | Rejected] = []
         self._count = 0
         self._file: Any = None
 
     def __enter__(self) -> Table:
-        self._file = _guarded(tempfile.TemporaryFile)
+        self._file = self._guarded(lambda: tempfile.TemporaryFile(dir=self._folder))
         return self
 
     def __exit__(
@@ -132,7 +135,7 @@ class Table:
         self._inputs.append(_Input(found.digest, found.frames, found.kept, self._count, len(found.rows)))
         self._count += len(found.rows)
         data = found.rows.astype(self._type).tobytes()
-        _guarded(lambda: self._file.write(data))
+        self._guarded(lambda: self._file.write(data))
 
     def plan(self, k: int, code: CodeOfGroups) -> Plan:
         """Groups the people of all inputs.
@@ -144,7 +147,7 @@ class Table:
         Raises:
             TooFewPeople: there are fewer than k.
         """
-        _guarded(self._file.flush)
+        self._guarded(self._file.flush)
         rows = self._rows()
         usable = np.flatnonzero(rows["usable"])
         vectors = _gathered(rows["vector"], usable)
@@ -157,6 +160,15 @@ class Table:
         seeds = [hashlib.sha256(vectors[some].tobytes()).digest() for some in _parts(groups, members)]
         codes = code(_mean_codes(rows["code"], usable, groups, members), seeds)
         return Plan(tuple(self._inputs), rows, group, codes, groups.people)
+
+    def _guarded(self, act: Callable[[], Any]) -> Any:
+        try:
+            return act()
+        except OSError as error:
+            raise OutputError(
+                f"the faces of all files cannot be kept in {self._folder}: {error.strerror or error}; free "
+                "some space there, or name another folder with TMPDIR"
+            ) from error
 
     def _rows(self) -> Rows:
         if self._count == 0:
@@ -270,13 +282,3 @@ def _mean_codes(
         people = np.add.reduceat(rows, starts, axis=0) / np.diff(starts, append=len(faces))[:, None]
         result[number] = people.mean(axis=0)
     return result
-
-
-def _guarded(act: Callable[[], Any]) -> Any:
-    try:
-        return act()
-    except OSError as error:
-        raise OutputError(
-            f"the faces of all files cannot be kept in {tempfile.gettempdir()}: {error.strerror or error}; "
-            "free some space there, or name another folder with TMPDIR"
-        ) from error

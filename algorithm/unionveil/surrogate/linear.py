@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -113,9 +114,9 @@ def load_linear(path: Path) -> LinearGenerator:
         ModelError: it is missing or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            parts = Parts(**{name: file[name] for name in Parts.__dataclass_fields__})
-    except (OSError, ValueError, KeyError) as error:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            parts = Parts(**{name: arrays[name] for name in Parts.__dataclass_fields__})
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise ModelError(
             f"{path} is not a surrogate generator: {error}; install the package again"
         ) from error

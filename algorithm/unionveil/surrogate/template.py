@@ -198,8 +198,8 @@ def head_region(
 
 @cache
 def _alpha() -> FloatArray:
-    """`(144, 112)`: 1 in the oval and half a pixel beyond it, falling to 0 at the feather's end."""
-    share = np.clip((FEATHER - radius()) / (FEATHER - 1) * 1.06, 0, 1)
+    """`(144, 112)`: 1 in the oval and a pixel beyond it, falling to 0 at the feather's end."""
+    share = np.clip((FEATHER - radius()) / (FEATHER - 1) * 1.25, 0, 1)
     return (share * share * (3 - 2 * share)).astype(np.float32)
 
 
