@@ -70,7 +70,7 @@ class DotPlot:
     def svg(self) -> str:
         """The plot as an `svg` element."""
         dots = [dot for dot in self.dots if not np.isnan(dot.value)]
-        left = 16 + _GLYPH_PX * max((len(dot.label) for dot in dots), default=0)
+        left = 16 + _GLYPH_PX * max((max(len(dot.label), len(dot.group)) for dot in dots), default=0)
         right = 24 + _GLYPH_PX * (self.digits + 6)
         scale = (_WIDTH - left - right) / self.maximum
         top = 28 if self.marks else 8
