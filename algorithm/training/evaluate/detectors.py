@@ -13,7 +13,7 @@ from unionveil.detect.detector import Network
 from unionveil.detect.retinaface import RetinaFace
 from unionveil.detect.support import Supported
 from unionveil.detect.yunet import YuNet
-from unionveil.models.cards import CARDS, ModelCard
+from unionveil.models.cards import CARDS, DetectorCard
 from unionveil.models.store import sha256_of
 
 from ..data.files import DataError
@@ -35,8 +35,8 @@ class Candidate:
     """
 
     name: str
-    card: ModelCard
-    network: Callable[[ModelCard, int], Network]
+    card: DetectorCard
+    network: Callable[[DetectorCard, int], Network]
 
     def load(self, threads: int) -> Detector:
         """Loads it, its candidates ranked as the product ranks them."""
@@ -91,7 +91,7 @@ def _present(path: Path) -> bool:
     return False
 
 
-def _own_card(weights: Path) -> ModelCard:
+def _own_card(weights: Path) -> DetectorCard:
     """The card of exported weights, as the detector reads it."""
     path = weights / "retinaface.json"
     try:

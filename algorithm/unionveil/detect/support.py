@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from ..boxes import blocks, iou, nms
 from ..detections import Detections, RgbImage
-from ..models.cards import ModelCard
+from ..models.cards import DetectorCard
 from .detector import Network
 
 __all__ = ["LEAST_CANDIDATE", "Supported", "by_support"]
 
 LEAST_CANDIDATE = 0.05
-"""Least score of the network for a candidate. Average precision is the same at .02, and lower by .003 at .1."""
+"""Least score of the network for a candidate. At .02 the average precision is the same, at .1 lower by .003."""
 
 _SUPPORT_IOU = 0.5
 """A candidate supports the boxes that it overlaps by at least this."""
@@ -39,7 +39,7 @@ class Supported:
         self._network = network
 
     @property
-    def card(self) -> ModelCard:
+    def card(self) -> DetectorCard:
         """The network's card."""
         return self._network.card
 
