@@ -23,6 +23,7 @@ def make_app(
     body_bytes: int = 8 << 20,
     read_seconds: float = 20.0,
     per_minute: float = math.inf,
+    access: Access | None = None,
     **config: Any,
 ) -> Starlette:
     api = Api(
@@ -32,4 +33,4 @@ def make_app(
         Places(places),
         RateLimit(per_minute, time.monotonic),
     )
-    return build_app(api, site=Site(), access=Access.open())
+    return build_app(api, site=Site(), access=access or Access.open())
