@@ -6,12 +6,11 @@ import resource
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import pytest
 
 import samples
-from web_server import Running
+from serving import serving
 
 AUDIT = """
 import os, sys
@@ -30,26 +29,9 @@ os.write(2, b"AUDITED\\n")
 """
 
 
-@contextmanager
-def serving(*arguments, **options):
-    command = [sys.executable, "-m", "unionveil", "serve", "--port", "0", "--jobs", "1", *map(str, arguments)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)
-    lines = []
-    try:
-        while not (lines and lines[-1].startswith("unionveil: nothing is stored")):
-            line = process.stderr.readline()
-            assert line, lines
-            lines.append(line)
-        port = int(re.search(r":(\d+)/", "".join(lines)).group(1))
-        yield process, Running(port), lines
-    finally:
-        process.kill()
-        process.communicate()
-
-
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_it_says_where_it_is_and_ends_in_order(ending):
-    with serving() as (process, server, lines):
+    with serving("--jobs", 1) as (process, server, lines):
         assert re.fullmatch(r"unionveil: open http://127\.0\.0\.1:\d+/\n", lines[0])
         assert server.ask("GET", "/healthz").status == 200
         process.send_signal(ending)
@@ -98,7 +80,7 @@ def test_nothing_is_written_by_the_server_or_its_workers(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(AUDIT)
     folders = [str(tmp_path), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(folders), "PYTHONDONTWRITEBYTECODE": "1"}
-    with serving(env=environment, preexec_fn=_no_file_may_grow) as (process, server, lines):
+    with serving("--jobs", 1, env=environment, preexec_fn=_no_file_may_grow) as (process, server, lines):
         photo = (samples.SCENES / "market.jpg").read_bytes()
         body = {"Content-Type": "multipart/form-data; boundary=x"}
         part = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n'

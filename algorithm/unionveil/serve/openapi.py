@@ -95,7 +95,9 @@ def _redact() -> dict[str, Any]:
         "operationId": "redact",
         "summary": "Cover the faces of a photo, or the boxes that are sent with it",
         "parameters": _query(),
-        "requestBody": _body({"image": _BINARY, "boxes": _BOXES}, ["image"], {"boxes": "application/json"}),
+        "requestBody": _body(
+            {"image": _BINARY, "boxes": _BOXES}, ["image"], _IMAGES | {"boxes": "application/json"}
+        ),
         "responses": {
             "200": {
                 "description": "The photo in its own format; as JSON if `Accept` is application/json.",
@@ -112,7 +114,7 @@ def _find() -> dict[str, Any]:
         "operationId": "find",
         "summary": "Find faces, and candidates that score just below them",
         "parameters": _query(),
-        "requestBody": _body({"image": _BINARY}, ["image"], {}),
+        "requestBody": _body({"image": _BINARY}, ["image"], _IMAGES),
         "responses": {"200": _json("Boxes in pixels of the upright photo.", _ref("Found")), **_failures()},
     }
 
@@ -122,7 +124,15 @@ def _blur() -> dict[str, Any]:
     return {
         "operationId": "blur",
         "summary": "Blur as Panoramax's GeoVisio asks for it: JPEG in, JPEG out",
-        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": parts}}},
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": parts,
+                    "encoding": {"picture": {"contentType": "image/jpeg"}},
+                }
+            },
+        },
         "responses": {
             "200": {
                 "description": "The photo; with what was found as multipart if `Accept` asks for it.",
@@ -235,6 +245,7 @@ def _ref(name: str) -> dict[str, str]:
 
 
 _RECORD = "What was covered, as JSON; without single faces where they would be too many for a header."
+_IMAGES = {"image": ", ".join(MEDIA_TYPES.values())}
 _BINARY = {"type": "string", "format": "binary"}
 _XYXY = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
 _BOXES = {
