@@ -49,7 +49,7 @@ def violations(page: Any, axe: str) -> list[str]:
 
 
 def screenshot(page: Any, name: str) -> None:
-    """A picture of the page, where `UNIONVEIL_SCREENSHOTS` names a folder."""
+    """A JPEG of the page, where `UNIONVEIL_SCREENSHOTS` names a folder."""
     folder = os.environ.get("UNIONVEIL_SCREENSHOTS")
     if folder:
-        page.screenshot(path=Path(folder) / f"{name}.png")
+        page.screenshot(path=Path(folder) / f"{name}.jpg", type="jpeg", quality=80)
