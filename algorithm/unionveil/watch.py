@@ -1,8 +1,8 @@
 """A watched folder: photos are anonymized as they arrive, and the output folder follows.
 
 The folder is listed again and again: events of a file system miss network mounts, and come before a file is
-whole. A file counts once its size and time stood still for two scans. One that changes later is done again. One
-that is gone keeps its output, unless outputs are pruned.
+whole. A file counts once its size and time stood still for two scans. One that changes later is done again.
+Outputs outlive their inputs, unless they are pruned.
 """
 
 from __future__ import annotations
