@@ -5,18 +5,30 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import time
+from contextlib import contextmanager
 
 import pytest
 from eth_account import Account
 
 from ocean_assets import CHECKOUT, CONTAINER, introduce
+from unionveil_ocean.commands.session import open_session
 
 PASSWORD = "open-sesame-password"
 FILE_SECRET = "file-url-secret"
 
 
+def _brief(seconds):
+    """Waits, but not as long as a network would need."""
+    time.sleep(min(seconds, 0.01))
+
+
 class World:
-    """A network, a node, an account with a key, and the folder that everything is written to."""
+    """A network, a node, an account with a key, and the folder that everything is written to.
+
+    Attributes:
+        change_session: changes the session of the commands to come, to interrupt them.
+    """
 
     def __init__(self, chain, rpc, node, folder, patch, capture):
         self.chain, self.rpc, self.node, self.folder = chain, rpc, node, folder
@@ -40,6 +52,7 @@ class World:
         for name in ("RPC", "NODE_URL", "ADDRESS_FILE", "KEYSTORE_PASSWORD"):
             patch.delenv(name, raising=False)
         self.written = []
+        self.change_session = lambda session: session
 
     @property
     def options(self):
@@ -49,12 +62,17 @@ class World:
             *("--journal-dir", self.folder / "journals"),
         )
 
+    @contextmanager
+    def _open(self, options, *, signs=True):
+        with open_session(options, signs=signs, pause=_brief) as session:
+            yield self.change_session(session)
+
     def run(self, command, *arguments):
         """Runs a command in this process; returns exit code, standard output and standard error."""
         module = importlib.import_module(f"unionveil_ocean.commands.{command}")
         self._patch.setattr(sys, "argv", [f"{command}.py", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
-            module.main()
+            module.main(self._open)
         printed = self._capture.readouterr()
         self.written += [printed.out, printed.err]
         assert "Traceback" not in printed.err

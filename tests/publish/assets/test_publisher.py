@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from eth_account import Account
@@ -149,28 +149,30 @@ def test_a_transaction_that_another_one_overtook_is_signed_anew(chain, node, tmp
     assert done.gas_used["create"]
 
 
-def test_a_reverted_transaction_is_told_and_the_next_run_tries_again(chain, node, tmp_path, monkeypatch):
+def test_a_reverted_transaction_is_reported_and_the_next_run_tries_again(chain, node, tmp_path):
     path, before = tmp_path / "j.json", nfts(chain)
-    # A gas limit that is too low: it runs out in its block.
-    monkeypatch.setattr(type(chain), "estimate_gas", lambda *_: 300_000)
+
+    class FrugalChain(EmbeddedChain):
+        def estimate_gas(self, call, value=0, action=""):
+            return 300_000  # too low: the transaction runs out of gas in its block
+
+    frugal = FrugalChain(**{one.name: getattr(chain, one.name) for one in fields(chain)})
     with pytest.raises(TransactionFailed) as caught:
-        run(algorithm(), chain, node, path)
+        run(algorithm(), frugal, node, path)
     assert caught.value.tx_hash
-    monkeypatch.undo()
     run(algorithm(), chain, node, path)
     assert nfts(chain) == before + 1
 
 
-def test_a_node_that_is_down_costs_no_second_mint(chain, node, tmp_path, monkeypatch):
+def test_a_node_that_is_down_costs_no_second_mint(chain, node, tmp_path):
     path, before = tmp_path / "j.json", nfts(chain)
 
-    def down(*_):
-        raise NodeError("http://node", None, "refused")
+    class NodeThatIsDown(OfflineNode):
+        def encrypt(self, *_):
+            raise NodeError("http://node", None, "refused")
 
-    monkeypatch.setattr(node, "encrypt", down)
     with pytest.raises(NodeError):
-        run(algorithm(), chain, node, path)
-    monkeypatch.undo()
+        run(algorithm(), chain, NodeThatIsDown(), path)
     run(algorithm(), chain, node, path)
     assert nfts(chain) == before + 1
 
