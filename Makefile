@@ -11,7 +11,7 @@ $(VENV)/.ready: pyproject.toml
 	@touch $@
 
 demo: $(VENV)/.ready
-	$(BIN)/python tests/demo.py demo-output
+	PYTHONPATH=tests/support $(BIN)/python tests/demo.py demo-output
 
 # A test takes one core, so several run side by side; `-n 0` in PYTEST_FLAGS runs them in order.
 PYTEST_FLAGS ?= --numprocesses auto --maxprocesses 4 --dist worksteal
@@ -39,7 +39,7 @@ prove: $(VENV)/.ready
 N ?= 3000
 FUZZ_JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 fuzz: $(VENV)/.ready
-	PYTHONPATH=tests:tests/support OMP_NUM_THREADS=1 $(BIN)/python -m fuzz --count $(N) --jobs $(FUZZ_JOBS) --failures fuzz-failures
+	PYTHONPATH=tests/support OMP_NUM_THREADS=1 $(BIN)/python -m fuzz --count $(N) --jobs $(FUZZ_JOBS) --failures fuzz-failures
 
 # What a change of the design must not change: the outputs of two commits, byte by byte.
 compare-releases: $(VENV)/.ready
@@ -81,6 +81,7 @@ $(VENV)-train/.ready: pyproject.toml
 # photos or the models skip without PEOPLE= and MODELS=.
 test-training: $(VENV)-train/.ready
 	$(TRAIN_BIN)/mypy --package training
+	$(TRAIN_BIN)/mypy $(wildcard tests/training/*.py tests/training/*/*.py)
 	PEOPLE="$(PEOPLE)" MODELS="$(MODELS)" $(TRAIN_BIN)/pytest tests/training
 
 # By default glibc returns large blocks to the system at once; requesting them again takes a sixth of the time.

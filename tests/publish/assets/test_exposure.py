@@ -1,5 +1,7 @@
 """Whom a node lets at the photos of a data set besides its trusted algorithms."""
 
+from typing import Any
+
 import pytest
 from eth_account import Account
 
@@ -23,7 +25,7 @@ def client(node):
         yield ready
 
 
-OPEN = [
+OPEN: list[dict[str, Any] | None] = [
     None,
     {},
     {"addresses": [], "accessLists": []},

@@ -21,6 +21,7 @@ import pytest
 from eth_account import Account
 
 import samples
+from checked import present
 from node_double import (
     ENVIRONMENT,
     DockerRunner,
@@ -66,7 +67,8 @@ class InstantRunner:
     """Stands in for the algorithm: leaves one output, or what a test asks for."""
 
     def __init__(self) -> None:
-        self.code, self.log, self.altered, self.seen = 0, b"done: 1 pictures\n", False, []
+        self.code, self.log, self.altered = 0, b"done: 1 pictures\n", False
+        self.seen: list[SimpleNamespace] = []
 
     def __call__(self, data, container, environment):
         parameters = json.loads((data / "inputs" / "algoCustomData.json").read_text())
@@ -216,7 +218,7 @@ def test_a_paid_job_on_real_pictures_costs_what_was_planned(shop, capfd):
 def test_the_gas_of_a_plan_is_what_the_job_takes_at_most(shop, capfd):
     assert shop.run("--paid", "--seconds", "60") == 0
     shown = re.search(r"gas at most +([\d,]+) at", capfd.readouterr().err)
-    planned = int(shown[1].replace(",", ""))
+    planned = int(present(shown)[1].replace(",", ""))
     (path,) = (shop.folder / "journal").rglob("job-*.json")
     steps = json.loads(path.read_text())["steps"]
     used = {name: step["gas_used"] for name, step in steps.items() if "gas_used" in step}
@@ -228,7 +230,7 @@ def test_the_gas_of_a_plan_is_what_the_job_takes_at_most(shop, capfd):
 def test_as_a_person_runs_it(shop, marketplace):
     """A process of its own, an RPC over HTTP, an encrypted keystore; and no secret in anything it leaves."""
     folder, password, addresses = shop.folder, "open-sesame-password", marketplace.chain.addresses
-    keystore = Account.encrypt(BUYER_KEY, password, kdf="pbkdf2", iterations=1000)
+    keystore = Account.encrypt(BUYER.key, password, kdf="pbkdf2", iterations=1000)
     (folder / "key.json").write_text(json.dumps(keystore))
     entry = {
         "chainId": marketplace.chain.chain_id,

@@ -183,7 +183,7 @@ def test_a_node_that_is_down_is_named_without_waiting_for_ever():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        pauses = []
+        pauses: list[float] = []
         client = NodeClient(url, timeout_seconds=2, pause=pauses.append)
         with client, pytest.raises(NodeError) as caught:
             client.environments()
@@ -235,7 +235,8 @@ class Clock:
 @pytest.fixture
 def limited(node):
     """A node that allows 30 requests per minute, and a client, on one clock."""
-    clock, said = Clock(), []
+    clock = Clock()
+    said: list[str] = []
     node.settings.rate_limit, node.hooks.clock = 30, lambda: clock.now
     with NodeClient(node.url, timeout_seconds=5, pause=clock.pause, report=said.append) as client:
         yield client, clock, said
