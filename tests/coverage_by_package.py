@@ -2,7 +2,8 @@
 
     python tests/coverage_by_package.py REPORT.json
 
-REPORT.json is written by `coverage json`. A package is a folder of the product; lines and branches count alike.
+REPORT.json is written by `coverage json`. A package is a folder of the product.
+Lines and branches count alike.
 """
 
 from __future__ import annotations

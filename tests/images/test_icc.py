@@ -219,7 +219,7 @@ def test_damage_never_raises_and_what_is_kept_is_stable(chosen, changes):
     for place, content in changes:
         start = place % len(damaged)
         damaged[start : start + len(content)] = content
-    cleaned = cleaned_profile(bytes(damaged), channels)
+    cleaned = clean_profile(bytes(damaged), channels)
     assert cleaned is None or clean_profile(cleaned, channels) == cleaned
 
 
