@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from ..boxes import unite_faces
 from ..config import AnonymizeConfig
 from ..detections import Detections, RgbImage
@@ -10,7 +12,7 @@ from .centerface import CenterFace
 from .detector import Detector
 from .haar import Haar
 from .retinaface import RetinaFace
-from .tiles import find_faces
+from .tiles import Detail, find_faces
 from .yolo import Yolo
 from .yunet import YuNet
 
@@ -55,7 +57,13 @@ class FaceFinder:
     def __init__(self, config: AnonymizeConfig, threads: int) -> None:
         self._detectors = [load_detector(name, threads) for name in config.detector]
         self._threshold = config.threshold
-        self._detail = config.detail
+        self._detail: Detail = config.detail
+
+    def tuned(self, *, threshold: float | None, detail: Detail) -> FaceFinder:
+        """The same loaded detectors with other settings, which mean the same as in `AnonymizeConfig`."""
+        other = copy(self)
+        other._threshold, other._detail = threshold, detail
+        return other
 
     def __call__(self, image: RgbImage) -> Detections:
         """Faces that any of the detectors finds.
