@@ -111,10 +111,14 @@ def test_cover_pixels_refuses_what_is_no_box():
 
 
 @given(boxes(), st.floats(0, 1))
-def test_expand_grows_on_every_side(xyxy, margin):
+def test_expand_grows_on_every_side_and_higher_than_low(xyxy, margin):
     grown = expand(xyxy, margin)
     wh = xyxy[:, 2:] - xyxy[:, :2]
     assert np.allclose(grown[:, 2:] - grown[:, :2], wh * (1 + 2 * margin), rtol=1e-4, atol=1e-3)
+    assert (grown[:, :2] <= xyxy[:, :2] + 1e-3).all()
+    assert (grown[:, 2:] >= xyxy[:, 2:] - 1e-3).all()
+    above, below = xyxy[:, 1] - grown[:, 1], grown[:, 3] - xyxy[:, 3]
+    assert np.allclose(above, 2 * below, atol=1e-2)
 
 
 def test_area_of_an_inverted_box_is_zero():
