@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from checked import read_bgr
 from unionveil import AnonymizeConfig, Detections
 from unionveil.boxes import iou
 from unionveil.config import KSame
@@ -25,7 +26,8 @@ from unionveil.redact.surrogate import surrogate_redactor
 from unionveil.runs.ksame import codes_of_groups, face_rows
 from unionveil.runs.plan import Plan, Surveyed, Table, row_type
 from unionveil.surrogate import template
-from unionveil.surrogate.generators import load_generator
+from unionveil.surrogate.generators import generator_file
+from unionveil.surrogate.linear import load_linear
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def portraits(folder: Path, people: Sequence[str], most: int) -> list[Portrait]:
     result = []
     for person in people:
         for path in sorted((folder / person).glob("*.jpg"))[:most]:
-            image = np.ascontiguousarray(cv2.imread(str(path))[..., ::-1])
+            image = np.ascontiguousarray(read_bgr(path)[..., ::-1])
             faces = find(image)
             if len(faces):
                 centres = (faces.xyxy[:, :2] + faces.xyxy[:, 2:]) / 2
@@ -68,7 +70,7 @@ class World:
     def __init__(self, photos: Sequence[Portrait]) -> None:
         self.photos = photos
         self.person = np.unique([photo.person for photo in photos], return_inverse=True)[1]
-        self._generator = load_generator(KSame(), 1)
+        self._generator = load_linear(generator_file(KSame()))
         embed = load_embedder("sface", 1)
         self.table = Table(row_type(embed.card.dimensions, self._generator.dimensions)).__enter__()
         for photo in photos:

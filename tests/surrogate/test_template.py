@@ -7,6 +7,7 @@ from unionveil.surrogate.template import (
     EYES_PX,
     SIZE_WH,
     TEMPLATE,
+    Laid,
     chips,
     covered_share,
     head_region,
@@ -31,11 +32,17 @@ def face() -> np.ndarray:
     return np.full((*SIZE_WH[::-1], 3), (200, 100, 50), np.uint8)
 
 
+def laid_over(face_pixels: np.ndarray, matrix: np.ndarray, size_wh: tuple[int, int]) -> Laid:
+    laid = lay(face_pixels, SAME, matrix, size_wh)
+    assert laid is not None
+    return laid
+
+
 @pytest.mark.parametrize("degrees", [0, 30, -75, 180])
 @pytest.mark.parametrize("eyes_px", [6, 40, 90])
 def test_a_face_is_replaced_whole_inside_the_oval(degrees, eyes_px):
     points = landmarks((300, 300), eyes_px, degrees)
-    laid = lay(face(), SAME, to_frame(points)[0], (600, 600))
+    laid = laid_over(face(), to_frame(points)[0], (600, 600))
     rows, columns = np.mgrid[laid.rows, laid.columns]
     angle = np.deg2rad(degrees)
     middle = points[0, :2].mean(axis=0) + 0.42 * eyes_px * np.asarray([-np.sin(angle), np.cos(angle)])
@@ -52,14 +59,14 @@ def test_a_face_laid_back_where_it_was_cut_is_the_same():
     rng = np.random.default_rng(1)
     image = np.repeat(np.repeat(rng.integers(0, 255, (20, 24, 3), np.uint8), 10, axis=0), 10, axis=1)
     matrix = to_frame(landmarks(eyes_px=EYES_PX, degrees=20))
-    laid = lay(chips(image, matrix)[0], SAME, matrix[0], image.shape[1::-1])
+    laid = laid_over(chips(image, matrix)[0], matrix[0], image.shape[1::-1])
     inside = laid.alpha[..., 0] == 1
     difference = np.abs(laid.rgb - image[laid.rows, laid.columns])[inside]
     assert np.median(difference) < 2
 
 
 def test_a_face_at_the_edge_stays_in_the_picture():
-    laid = lay(face(), SAME, to_frame(landmarks((3, 4)))[0], (100, 80))
+    laid = laid_over(face(), to_frame(landmarks((3, 4)))[0], (100, 80))
     assert laid.rows.start == laid.columns.start == 0
     assert laid.rgb.shape[:2] == laid.alpha.shape[:2] == laid.mask.shape
 
@@ -72,8 +79,10 @@ def test_a_face_outside_of_the_picture_is_nowhere():
 
 def test_the_head_holds_all_of_the_oval():
     matrix = to_frame(landmarks((300, 300), degrees=25))[0]
-    laid = lay(face(), SAME, matrix, (600, 600))
-    rows, columns, mask = head_region(matrix, (600, 600))
+    laid = laid_over(face(), matrix, (600, 600))
+    region = head_region(matrix, (600, 600))
+    assert region is not None
+    rows, columns, mask = region
     covered = np.zeros((600, 600), bool)
     covered[rows, columns] = mask
     assert covered[laid.rows, laid.columns][laid.mask].all()

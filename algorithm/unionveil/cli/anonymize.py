@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from ..engines.resources import default_jobs
 from ..errors import InputError
 from ..files.sinks import FolderSink
 from ..files.sources import PathSource, Patterns, SourceItem
+from ..parameters import Parameter
 from ..runs.batch import run_batch
 from ..runs.journal import Journal
 from ..runs.ksame import planned
@@ -32,18 +33,29 @@ from ..text import printable
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .path_list import paths_of
 
-__all__ = ["command"]
+__all__ = ["command", "setting_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _err = Console(stderr=True, highlight=False)
 
 
-def _setting_options(command: Command) -> Command:
-    """One option for every setting of `AnonymizeConfig`, in its order; `--keep` and `--only` set `select`."""
-    for parameter in reversed(parameters()):
-        if parameter.name in ("select", "only_strict"):
-            continue
+def setting_options(without: Collection[str] = ()) -> Callable[[Command], Command]:
+    """One option for every setting of `AnonymizeConfig`, in its order; `--keep` and `--only` set `select`.
+
+    Args:
+        without: names of settings that the command does not have.
+    """
+    left_out = {"select", "only_strict", *without}
+
+    def decorate(command: Command) -> Command:
+        return _with_options(command, [one for one in parameters() if one.name not in left_out])
+
+    return decorate
+
+
+def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
+    for parameter in reversed(chosen):
         text = parameter.description
         if parameter.belongs_to:
             text = f"[{', '.join(parameter.belongs_to)}] {text}"
@@ -84,7 +96,7 @@ def _setting_options(command: Command) -> Command:
     help="Cover a known person and nobody else; as --keep.",
 )
 @click.option("--only-strict", is_flag=True, help="With --only: also cover faces too small to judge.")
-@_setting_options
+@setting_options()
 @click.option(
     "--jobs", type=click.IntRange(min=1), help="Workers.  [default: one per core, as memory allows]"
 )

@@ -28,7 +28,7 @@ from ..identity.references import References
 from ..models.cards import ModelCard, embedder_card
 from ..models.store import find
 from ..outcomes import Outcome, Rejected
-from .batch import looked_at
+from .needs import look_at
 from .plan import Plan, PlannedPicture, Rows, Surveyed, Table, row_type
 from .work import Task
 
@@ -229,7 +229,7 @@ def _tasks(items: Iterable[SourceItem]) -> Iterator[tuple[None, Task]]:
     inputs = (item for item in items if not isinstance(item.content, Skipped))
     for number, item in enumerate(inputs, 1):
         if not isinstance(item.content, Skipped):
-            yield None, Task(number, item.name, item.content, None, None, looked_at(item.content)[1])
+            yield None, Task(number, item.name, item.content, None, None, look_at(item.content)[1])
 
 
 def redact_planned(config: AnonymizeConfig, threads: int) -> Callable[[Planned, bytes], Outcome]:

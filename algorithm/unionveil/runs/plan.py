@@ -115,7 +115,8 @@ class Table:
         self._file: Any = None
 
     def __enter__(self) -> Table:
-        self._file = self._guarded(lambda: tempfile.TemporaryFile(dir=self._folder))
+        opened = self._guarded(lambda: tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115  closed at exit
+        self._file = opened
         return self
 
     def __exit__(
