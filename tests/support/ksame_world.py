@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from checked import read_bgr
 from unionveil import AnonymizeConfig, Detections
@@ -19,6 +21,7 @@ from unionveil.config import KSame
 from unionveil.detect import FaceFinder
 from unionveil.identity.align import ARCFACE_112
 from unionveil.identity.embedders import OnnxEmbedder, load_embedder
+from unionveil.identity.embeddings import Embedder
 from unionveil.images import Colour, Frame
 from unionveil.models.cards import EmbedderCard
 from unionveil.redact import redacted
@@ -35,7 +38,7 @@ class Portrait:
     """One photo of a person, with the face in its middle."""
 
     person: str
-    image: np.ndarray
+    image: npt.NDArray[Any]
     face: Detections
 
 
@@ -65,13 +68,14 @@ class World:
 
     Args:
         photos: what is released.
+        embed: groups people; by default SFace, as in a run.
     """
 
-    def __init__(self, photos: Sequence[Portrait]) -> None:
+    def __init__(self, photos: Sequence[Portrait], embed: Embedder | None = None) -> None:
         self.photos = photos
         self.person = np.unique([photo.person for photo in photos], return_inverse=True)[1]
         self._generator = load_linear(generator_file(KSame()))
-        embed = load_embedder("sface", 1)
+        embed = embed or load_embedder("sface", 1)
         self.table = Table(row_type(embed.card.dimensions, self._generator.dimensions)).__enter__()
         for photo in photos:
             rows = face_rows(photo.image, photo.face, embed, self._generator)
@@ -82,7 +86,7 @@ class World:
         codes = partial(codes_of_groups, redaction, self._generator.dimensions)
         return self.table.plan(redaction.k, codes)
 
-    def redacted(self, redaction: KSame, plan: Plan) -> list[np.ndarray]:
+    def redacted(self, redaction: KSame, plan: Plan) -> list[npt.NDArray[Any]]:
         """All photos with their faces replaced."""
         config = AnonymizeConfig(redaction=redaction)
         codes = {group: code.astype(np.float32) for group, code in enumerate(plan.codes)}
@@ -94,16 +98,21 @@ class World:
             result.append(redacted(frame, redact(frame, faces)).pixels)
         return result
 
-    def true_people(self, plan: Plan) -> np.ndarray:
+    def true_people(self, plan: Plan) -> npt.NDArray[Any]:
         """Number of people in each group, by their names."""
-        members = defaultdict(set)
+        members: defaultdict[int, set[int]] = defaultdict(set)
         for group, person in zip(plan.group.tolist(), self.person.tolist(), strict=True):
             if group >= 0:
                 members[group].add(person)
         return np.asarray([len(each) for each in members.values()])
 
 
-Embed = Callable[[np.ndarray, Detections], np.ndarray]
+Embed = Callable[[npt.NDArray[Any], Detections], npt.NDArray[Any]]
+
+
+def template_of(points: npt.NDArray[Any]) -> Any:
+    """Landmarks as a card gives them."""
+    return tuple((float(x), float(y)) for x, y in points)
 
 
 def mobilefacenet(shared: Path) -> OnnxEmbedder:
@@ -119,7 +128,7 @@ def mobilefacenet(shared: Path) -> OnnxEmbedder:
         source="shared models",
         dimensions=128,
         size_px=112,
-        template=[tuple(map(float, point)) for point in ARCFACE_112],
+        template=template_of(ARCFACE_112),
         channels="rgb",
         mean=(127.5, 127.5, 127.5),
         scale=1 / 127.5,
@@ -128,7 +137,9 @@ def mobilefacenet(shared: Path) -> OnnxEmbedder:
     return OnnxEmbedder(card, path, 1)
 
 
-def vectors(embed: OnnxEmbedder, images: Sequence[np.ndarray], photos: Sequence[Portrait]) -> np.ndarray:
+def vectors(
+    embed: Embedder, images: Sequence[npt.NDArray[Any]], photos: Sequence[Portrait]
+) -> npt.NDArray[Any]:
     """`(N, D)` unit vectors of pictures in which the attacker knows where the landmarks are."""
     return np.concatenate(
         [embed(image, photo.face).vectors for image, photo in zip(images, photos, strict=True)]
@@ -136,7 +147,7 @@ def vectors(embed: OnnxEmbedder, images: Sequence[np.ndarray], photos: Sequence[
 
 
 def rank_1(
-    known: np.ndarray, known_person: np.ndarray, asked: np.ndarray, person: np.ndarray
+    known: npt.NDArray[Any], known_person: npt.NDArray[Any], asked: npt.NDArray[Any], person: npt.NDArray[Any]
 ) -> tuple[float, float]:
     """Share of photos whose person is named rightly by the nearest known one, and its standard error.
 
@@ -148,19 +159,21 @@ def rank_1(
     return by_person(right, person)
 
 
-def by_person(right: np.ndarray, person: np.ndarray) -> tuple[float, float]:
+def by_person(right: npt.NDArray[Any], person: npt.NDArray[Any]) -> tuple[float, float]:
     """Mean over people of the share that is right, and its standard error."""
     photos = np.bincount(person)
     shares = np.bincount(person, right)[photos > 0] / photos[photos > 0]
     return float(shares.mean()), float(shares.std(ddof=1) / np.sqrt(len(shares)))
 
 
-def unit(rows: np.ndarray) -> np.ndarray:
+def unit(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Rows of length 1."""
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+    length = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+    scaled: npt.NDArray[Any] = rows / length
+    return scaled
 
 
-def regions(images: Sequence[np.ndarray], photos: Sequence[Portrait]) -> list[np.ndarray]:
+def regions(images: Sequence[npt.NDArray[Any]], photos: Sequence[Portrait]) -> list[npt.NDArray[Any]]:
     """The pictures with everything but the replaced oval in one grey."""
     result = []
     for image, photo in zip(images, photos, strict=True):
@@ -169,7 +182,7 @@ def regions(images: Sequence[np.ndarray], photos: Sequence[Portrait]) -> list[np
     return result
 
 
-def oval(size_wh: tuple[int, int], face: Detections) -> np.ndarray:
+def oval(size_wh: tuple[int, int], face: Detections) -> npt.NDArray[Any]:
     """`(H, W)`: pixels that a surrogate replaces whole."""
     matrix = template.to_frame(face.landmarks)[0]
     laid = template.lay(np.zeros((144, 112, 3), np.uint8), np.eye(2, 3), matrix, size_wh)
@@ -179,7 +192,7 @@ def oval(size_wh: tuple[int, int], face: Detections) -> np.ndarray:
     return inside
 
 
-def small_chips(images: Sequence[np.ndarray], photos: Sequence[Portrait]) -> np.ndarray:
+def small_chips(images: Sequence[npt.NDArray[Any]], photos: Sequence[Portrait]) -> npt.NDArray[Any]:
     """`(N, 36 * 28 * 3)` faces in the landmark frame, small."""
     rows = []
     for image, photo in zip(images, photos, strict=True):
@@ -188,7 +201,7 @@ def small_chips(images: Sequence[np.ndarray], photos: Sequence[Portrait]) -> np.
     return np.asarray(rows, np.float32)
 
 
-def trained_attacker(features: np.ndarray, person: np.ndarray) -> tuple[float, float]:
+def trained_attacker(features: npt.NDArray[Any], person: npt.NDArray[Any]) -> tuple[float, float]:
     """Rank 1 of linear discriminant analysis with equal priors (Fisher 1936) on anonymized photos.
 
     It learns from all but the last photo of each person, and is asked for the last.
@@ -211,7 +224,9 @@ def trained_attacker(features: np.ndarray, person: np.ndarray) -> tuple[float, f
 
 
 def found_share(
-    find: Callable[[np.ndarray], Detections], images: Sequence[np.ndarray], photos: Sequence[Portrait]
+    find: Callable[[npt.NDArray[Any]], Detections],
+    images: Sequence[npt.NDArray[Any]],
+    photos: Sequence[Portrait],
 ) -> tuple[float, float]:
     """Share of faces that a detector finds, and the median movement of their landmarks in eye distances."""
     moved = []
