@@ -26,6 +26,9 @@ _PIXELS_SIDE = 24
 _COMPONENTS = 150
 """Principal components, as far as there are so many photos."""
 
+_LEAST_SPREAD = 1e-6
+"""Features that vary by less say nothing."""
+
 _RIDGE = 10.0
 """Ridge of the linear de-anonymizer, in units of the mean variance of its components."""
 
@@ -131,8 +134,12 @@ def _trained(faces: Faces, state: State) -> Iterator[Attack]:
     ):
         pixels = _principal(_flat(crops, _PIXELS_SIDE), faces.is_known)
         for name, classifier, features in _classifiers(pixels, vectors):
-            classifier.fit(features[faces.is_known], faces.person[faces.is_known])
-            named = classifier.predict(features[~faces.is_known])
+            known = features[faces.is_known]
+            if np.ptp(known, axis=0).max() < _LEAST_SPREAD:  # all alike: whoever it is, the guess is the same
+                named = np.full(int((~faces.is_known).sum()), faces.person[0])
+            else:
+                classifier.fit(known, faces.person[faces.is_known])
+                named = classifier.predict(features[~faces.is_known])
             yield Attack(name, view, True, np.asarray(named == faces.person[~faces.is_known]))
 
 
@@ -158,6 +165,8 @@ def _principal(flat: FloatArray, is_known: BoolArray) -> FloatArray:
     """`(N, K)` principal components, learned from the known faces."""
     from sklearn.decomposition import PCA
 
+    if np.ptp(flat[is_known], axis=0).max() < _LEAST_SPREAD:
+        return np.zeros((len(flat), 1), np.float32)
     count = min(_COMPONENTS, int(is_known.sum()) - 1)
     pca = PCA(count, svd_solver="randomized", random_state=0).fit(flat[is_known])
     return np.asarray(pca.transform(flat), np.float32)
@@ -169,7 +178,7 @@ def _restored(after: Crops, before: Crops, is_known: BoolArray) -> Crops:
     target = _flat(before, before.shape[1])
     mean = target[is_known].mean(axis=0)
     x = source[is_known]
-    ridge = _RIDGE * float(x.var(axis=0).mean()) * np.eye(x.shape[1], dtype=np.float32)
+    ridge = (_RIDGE * float(x.var(axis=0).mean()) + _LEAST_SPREAD) * np.eye(x.shape[1], dtype=np.float32)
     weights = np.linalg.solve(x.T @ x + ridge, x.T @ (target[is_known] - mean))
     pixels = np.clip(source @ weights + mean, 0, 1).reshape(before.shape)
     return np.asarray(np.round(pixels * 255), np.uint8)
