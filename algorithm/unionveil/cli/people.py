@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -47,7 +48,8 @@ def compare(first: Path, second: Path, **settings: str | None) -> int:
     given = {name: value for name, value in settings.items() if value is not None}
     keep = AnonymizeConfig.from_parameters({**given, "select": "keep"})
     one, other = (_one_person(path, keep) for path in (first, second))
-    cosine = float(one.means[0] @ other.means[0])
+    direction = other.means / np.linalg.norm(other.means)
+    cosine = float(one.similarity(direction)[0, 0])
     card = embedder_card(keep.embedder)
     only = AnonymizeConfig.from_parameters({**given, "select": "only"})
     table = Table("", "cosine", "distance", "")

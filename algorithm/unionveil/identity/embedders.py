@@ -14,7 +14,7 @@ from ..models.session import Session
 from ..models.store import find
 from .align import aligned, similarity
 from .dlib import rebuilt
-from .embeddings import Embedder, Embeddings
+from .embeddings import Embeddings
 from .sface import repaired
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _MOST_AT_ONCE = 32
 """Faces per call of the network, which bounds its memory; all of a picture but in a crowd."""
 
 
-def load_embedder(name: str | EmbedderCard, threads: int) -> Embedder:
+def load_embedder(name: str | EmbedderCard, threads: int) -> OnnxEmbedder:
     """Loads an embedder.
 
     Args:
@@ -91,7 +91,7 @@ class OnnxEmbedder:
         """As `Embedder.__call__`."""
         matrices = similarity(faces.landmarks, self._template)
         usable = self._usable(faces) & np.isfinite(matrices).all(axis=(1, 2))
-        rows = self._embed(aligned(image, matrices[usable], self.card.size_px))
+        rows = self.embed_crops(aligned(image, matrices[usable], self.card.size_px))
         vectors = np.zeros((len(faces), self.card.dimensions), np.float32)
         vectors[usable] = rows
         return Embeddings.of(vectors, usable)
@@ -100,8 +100,8 @@ class OnnxEmbedder:
         is_large = shorter_sides(faces.xyxy) >= self.card.least_face_px
         return is_large & np.isfinite(faces.landmarks).all(axis=(1, 2))
 
-    def _embed(self, crops: RgbImage) -> FloatArray:
-        """`(N, S, S, 3)` crops to `(N, D)`, not yet of length 1."""
+    def embed_crops(self, crops: RgbImage) -> FloatArray:
+        """`(N, S, S, 3)` uint8 RGB crops, aligned to the template, to `(N, D)`, not yet of length 1."""
         given = crops if self.card.channels == "rgb" else crops[..., ::-1]
         blob = given.astype(np.float32) - np.asarray(self.card.mean, np.float32)
         blob *= np.float32(self.card.scale)
