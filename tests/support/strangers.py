@@ -21,14 +21,14 @@ def portraits(people: int, photos: int = 1) -> list[npt.NDArray[np.uint8]]:
     result = []
     for code in rng.standard_normal((people, generator.dimensions)).astype(np.float32):
         for _ in range(photos):
-            face = generator.faces(code[None], rng.normal(0, 0.05, 1).astype(np.float32))[0]
+            face = generator.faces(code[None])[0]
             result.append(_placed(face, rng))
     return result
 
 
 def _placed(face: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """A face before a blurred background."""
-    noise = rng.integers(40, 220, (12, 12, 3), np.uint8)
+    noise = rng.integers(60, 200, (3, 3, 3), np.uint8)
     image = cv2.resize(noise, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC).astype(np.float32)
     points = (TEMPLATE - TEMPLATE.mean(axis=0)) / EYES_PX * _EYES + _SIDE / 2 + rng.normal(0, 8, 2)
     laid = lay(face, np.eye(2, 3), to_frame(points[None].astype(np.float32))[0], (_SIDE, _SIDE))

@@ -37,7 +37,7 @@ lie below. A person whose photos were taken for two people cannot fill two place
 _BLOCK = 4096
 """Faces that are compared with each other at a time: the matrix of all cosines of a million would not fit."""
 
-_PASSES = 3
+_PASSES = 6
 """Partitions into blocks, each along other directions, so that few people stay split between two blocks."""
 
 _SAMPLE = 4096
@@ -75,10 +75,6 @@ class _Clusters:
     total: FloatArray
     count: FloatArray
     member: _Indices
-
-    @property
-    def means(self) -> FloatArray:
-        return self.total / self.count[:, None]
 
     def merge(self, label: _Indices) -> _Clusters:
         """Clusters of clusters: those with the same label become one. `self` is used up: no copy is made."""
@@ -128,7 +124,8 @@ def group_people(vectors: npt.NDArray[np.floating], k: int) -> Groups:
     """
     order = rows_by_bytes(vectors)
     people = _people(_as_rows(vectors, order))
-    means = people.means
+    means = people.total
+    means /= people.count[:, None]  # in place: a copy of a million would take half a gigabyte
     sequence = _halved(means, k)
     group = np.empty(len(means), np.int32)
     counted = 0
