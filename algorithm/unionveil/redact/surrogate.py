@@ -39,7 +39,7 @@ def surrogate_redactor(
 
     def redact(frame: Frame, faces: Detections) -> Sequence[Patch]:
         in_group = faces.identity >= 0
-        patches = list(fill_faces(frame, faces if with_head else faces[~in_group]))
+        patches = list(fill_faces(frame, faces[~in_group]))
         members = faces[in_group][::-1]  # the best face last, so that it lies on top where two overlap
         matrices = to_frame(members.landmarks)
         if with_head:
