@@ -20,7 +20,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from unionveil.models.session import Session
+from unionveil.models.onnx_session import OnnxSession as Session
 
 from .data.files import DataError
 from .net.checkpoint import read_checkpoint

@@ -10,7 +10,7 @@ from ..boxes import nms
 from ..detections import Detections, RgbImage
 from ..errors import ModelError
 from ..models.cards import DetectorCard
-from ..models.session import Session
+from ..models.onnx_session import OnnxSession as Session
 from ..models.store import find
 from .blob import to_blob
 

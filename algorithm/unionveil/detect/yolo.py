@@ -10,7 +10,7 @@ from ..boxes import nms
 from ..detections import Detections, FloatArray, RgbImage
 from ..errors import ModelError
 from ..models.cards import DetectorCard
-from ..models.session import Session
+from ..models.onnx_session import OnnxSession as Session
 from .blob import to_blob
 
 __all__ = ["Yolo", "decode_v5", "decode_v8"]

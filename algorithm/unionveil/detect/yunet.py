@@ -7,7 +7,7 @@ import numpy as np
 from ..boxes import nms
 from ..detections import Detections, RgbImage
 from ..models.cards import DetectorCard
-from ..models.session import Session
+from ..models.onnx_session import OnnxSession as Session
 from ..models.store import find
 from .blob import to_blob
 

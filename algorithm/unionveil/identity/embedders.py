@@ -10,7 +10,7 @@ from ..boxes import shorter_sides
 from ..detections import BoolArray, Detections, FloatArray, RgbImage
 from ..errors import ModelError
 from ..models.cards import EmbedderCard, embedder_card
-from ..models.session import Session
+from ..models.onnx_session import OnnxSession as Session
 from ..models.store import find
 from .align import aligned, similarity
 from .embeddings import Embedder, Embeddings
