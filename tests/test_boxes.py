@@ -54,6 +54,13 @@ def test_nms_breaks_ties_by_order():
     assert nms(xyxy, np.float32([0.5, 0.5, 0.5]), 0.4).tolist() == [0, 2]
 
 
+def test_nms_spares_boxes_of_the_same_group():
+    xyxy = np.float32([[0, 0, 10, 10], [1, 0, 11, 10], [2, 0, 12, 10]])
+    score = np.float32([0.9, 0.8, 0.7])
+    assert nms(xyxy, score, 0.4, group=np.array([0, 0, 1])).tolist() == [0, 1]
+    assert nms(xyxy, score, 0.4, group=np.array([0, 1, 2])).tolist() == [0]
+
+
 @given(scored(), st.floats(0.1, 0.9))
 def test_unite_never_uncovers_a_pixel(given_boxes, threshold):
     xyxy, score = given_boxes

@@ -15,6 +15,7 @@ from .detections import BoolArray, Detections, FloatArray
 
 __all__ = [
     "area",
+    "blocks",
     "cover_pixels",
     "covered",
     "drop_fragments",
@@ -61,13 +62,20 @@ def covered(a: FloatArray, b: FloatArray, share: float) -> BoolArray:
     return _intersection(a, b) >= share * np.maximum(area(a), 1e-9)[:, None]
 
 
-def nms(xyxy: FloatArray, score: FloatArray, iou_threshold: float) -> npt.NDArray[np.intp]:
+def nms(
+    xyxy: FloatArray,
+    score: FloatArray,
+    iou_threshold: float,
+    *,
+    group: npt.NDArray[np.intp] | None = None,
+) -> npt.NDArray[np.intp]:
     """Greedy non-maximum suppression.
 
     Args:
         xyxy: `(N, 4)` boxes.
         score: `(N,)` scores; equal scores keep their order, so the result is the same on every machine.
         iou_threshold: a box that overlaps a better one by more than this is dropped.
+        group: `(N,)` labels; boxes of equal labels never drop each other.
 
     Returns:
         Indices of the kept boxes, best first.
@@ -84,7 +92,10 @@ def nms(xyxy: FloatArray, score: FloatArray, iou_threshold: float) -> npt.NDArra
         rest = np.flatnonzero(alive[i + 1 :]) + i + 1
         inter = _intersection(boxes[i : i + 1], boxes[rest])[0]
         union = areas[i] + areas[rest] - inter
-        alive[rest[inter > iou_threshold * union]] = False
+        dropped = inter > iou_threshold * union
+        if group is not None:
+            dropped &= group[order[rest]] != group[order[i]]
+        alive[rest[dropped]] = False
     return np.asarray(kept, np.intp)
 
 
@@ -103,7 +114,7 @@ def unite(
     """
     kept = nms(xyxy, score, iou_threshold)
     grown = xyxy[kept].copy()
-    for rows in _blocks(len(xyxy)):
+    for rows in blocks(len(xyxy), len(kept)):
         overlap = iou(xyxy[rows], xyxy[kept])
         for box, owner in zip(xyxy[rows], overlap.argmax(axis=1), strict=True):
             grown[owner, :2] = np.minimum(grown[owner, :2], box[:2])
@@ -170,7 +181,7 @@ def drop_fragments(faces: Detections, cut: BoolArray, inside: float) -> npt.NDAr
     """
     areas = area(faces.xyxy)
     dropped = np.zeros(len(faces), bool)
-    for rows in _blocks(len(faces)):
+    for rows in blocks(len(faces), len(faces)):
         within = covered(faces.xyxy[rows], faces.xyxy, inside)
         larger = areas[None, :] > areas[rows, None]
         better = faces.score[None, :] >= faces.score[rows, None]
@@ -178,6 +189,7 @@ def drop_fragments(faces: Detections, cut: BoolArray, inside: float) -> npt.NDAr
     return np.flatnonzero(~dropped)
 
 
-def _blocks(count: int) -> Iterator[slice]:
-    """Rows to compare with all others at a time, so that thousands of boxes cost megabytes, not gigabytes."""
-    return (slice(start, start + 256) for start in range(0, count, 256))
+def blocks(count: int, others: int) -> Iterator[slice]:
+    """Rows of boxes to compare with all others at a time, so that any number costs some 100 MB at most."""
+    rows = max(1, min(256, 2_000_000 // max(1, others)))
+    return (slice(start, start + rows) for start in range(0, count, rows))
