@@ -1,6 +1,7 @@
 """Conformance: what every detector must do, and what the whole of them must do together."""
 
 import importlib.util
+from functools import partial
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from unionveil.detect import FaceFinder, load_detector
 from unionveil.detect.yolo import Yolo, decode_v5, decode_v8
 from unionveil.detect.yunet import YuNet
 from unionveil.models.cards import CARDS, cards_of
+from unionveil.models.onnx_session import OnnxSession
 
 BUNDLED = ["retinaface", "haar"]
 PUBLISHED = [
@@ -140,7 +142,7 @@ def test_yolov5_layout(tmp_path):
     output[0, 3], output[0, 4] = V5_ROW, V5_ROW  # a duplicate, to be suppressed
     detector = yolo(yolo_graph(tmp_path / "v5.onnx", output))
     image = np.zeros((480, 640, 3), np.uint8)
-    network = Yolo(*cards_of(f"yolo:{tmp_path / 'v5.onnx'}"), 1)
+    network = Yolo(*cards_of(f"yolo:{tmp_path / 'v5.onnx'}"), partial(OnnxSession, threads=1))
     assert network.candidates(image, 0.5).score.tolist() == pytest.approx([0.72, 0.72])
     faces = detector(image, 0.5)
     assert faces.xyxy.tolist() == [[80, 50, 120, 110]]

@@ -15,7 +15,9 @@ from unionveil.models.onnx_session import OnnxSession
 from unionveil.models.session import open_session
 from unionveil.models.store import find
 
-pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install '.[openvino]'", exc_type=ImportError)
+pytest.importorskip(
+    "openvino", reason="OpenVINO is not installed: pip install '.[openvino]'", exc_type=ImportError
+)
 
 FLOAT32 = Inference("openvino", "", "float32", "asked for")
 BFLOAT16 = Inference("openvino", "", "bfloat16", "asked for")

@@ -19,7 +19,7 @@ from .detector import Network
 __all__ = ["LEAST_CANDIDATE", "Supported", "by_support"]
 
 LEAST_CANDIDATE = 0.05
-"""Least score of the network for a candidate. At .02 the average precision is the same, at .1 lower by .003."""
+"""Least score of the network for a candidate. At .02 the average precision is the same, at .1 .003 lower."""
 
 _SUPPORT_IOU = 0.5
 """A candidate supports the boxes that it overlaps by at least this."""

@@ -10,10 +10,13 @@ from typing import Literal, TypeAlias
 
 from ..errors import ModelError
 
-__all__ = ["PROCESSOR", "Engine", "Inference", "Machine", "choose"]
+__all__ = ["PROCESSOR", "Engine", "EngineSetting", "Inference", "Machine", "choose"]
 
 Engine: TypeAlias = Literal["onnxruntime", "openvino", "cuda", "tensorrt", "coreml", "directml"]
-"""`onnxruntime` is its processor; the last four are its other devices."""
+"""`onnxruntime` is ONNX Runtime on the processor; the last four are its other devices."""
+
+EngineSetting: TypeAlias = Literal["auto", Engine]
+"""One of `Engine`, or the quickest that is here."""
 
 Precision: TypeAlias = Literal["float32", "bfloat16"]
 
@@ -71,11 +74,11 @@ class Machine:
         return cls(_installed(), _has_bfloat16(root), _has_nvidia(root))
 
 
-def choose(engine: str, machine: Machine | None = None) -> Inference:
+def choose(engine: EngineSetting, machine: Machine | None = None) -> Inference:
     """The engine that a setting names; for `auto`, the quickest that this machine has.
 
     Args:
-        engine: `auto`, or one of `Engine`.
+        engine: the setting.
         machine: what it has; by default this one.
 
     Raises:
@@ -87,10 +90,8 @@ def choose(engine: str, machine: Machine | None = None) -> Inference:
             return _quickest(machine)
         case "openvino":
             return _openvino(machine, "asked for")
-        case "onnxruntime" | "cuda" | "tensorrt" | "coreml" | "directml":
-            return _onnx_runtime(engine, machine, "asked for")
         case _:
-            raise ModelError(f"there is no engine {engine!r}")
+            return _onnx_runtime(engine, machine, "asked for")
 
 
 def _quickest(machine: Machine) -> Inference:
@@ -116,13 +117,15 @@ def _onnx_runtime(engine: Engine, machine: Machine, why: str) -> Inference:
 
 
 def _installed() -> dict[str, str]:
-    found = {}
-    for name in (*_OF_ONNX_RUNTIME, "openvino"):
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    wanted = (*_OF_ONNX_RUNTIME, "openvino")
+    return {name: version for name in wanted if (version := _version(name))}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _has_bfloat16(root: Path) -> bool:

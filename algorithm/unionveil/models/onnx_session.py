@@ -43,9 +43,9 @@ def _providers(engine: str) -> list[Any]:
     name, options = _PROVIDERS[engine]
     if name not in ort.get_available_providers():
         raise ModelError(
-            f"engine {engine}: this ONNX Runtime was built without it; install the package that has it (CUDA, "
-            "TensorRT: onnxruntime-gpu, DirectML: onnxruntime-directml, CoreML: onnxruntime on macOS) in the "
-            "place of onnxruntime, or say --engine onnxruntime"
+            f"engine {engine}: this ONNX Runtime was built without it; install the package that has it in place "
+            "of onnxruntime (CUDA and TensorRT: onnxruntime-gpu, DirectML: onnxruntime-directml; CoreML comes "
+            "with onnxruntime on macOS), or say --engine onnxruntime"
         )
     if engine in ("cuda", "tensorrt"):
         with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
@@ -93,8 +93,8 @@ class OnnxSession:
             self._session.disable_fallback()
             if self._session.get_providers()[0] == _CPU:
                 raise ModelError(
-                    f"engine {inference.engine} cannot be started: no such device was given to this process, or "
-                    "its driver is too old; give it one, or say --engine onnxruntime"
+                    f"engine {inference.engine} cannot be started: no such device was given to this process, "
+                    "or its driver is too old; give it one, or say --engine onnxruntime"
                 )
         inputs = self._session.get_inputs()
         self._input = inputs[0].name

@@ -14,13 +14,13 @@ from .inference import Inference
 
 # Importing OpenVINO imports its model converter, and that its telemetry; without the package it goes on.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-import openvino as ov
+import openvino as ov  # noqa: E402
 
 __all__ = ["OpenVinoSession"]
 
 _KEPT_KERNELS = 1000
 """Kernels kept for shapes that come again, some 60 per shape and 4 MB; without a bound each new shape adds to
-the memory. Data sets of any shapes then take 450 MiB and 50 ms per megapixel, 590 MiB and 47 ms without it."""
+the memory. Pictures of all shapes take 450 MiB and 50 ms per megapixel with it, 590 MiB and 47 ms without."""
 
 
 class OpenVinoSession:
@@ -32,12 +32,12 @@ class OpenVinoSession:
         inference: with its precision. bfloat16 takes about half the time of float32.
 
     Raises:
-        ModelError: the file is not a graph that OpenVINO can run, or the processor does not have the precision.
+        ModelError: the file is not a graph that OpenVINO can run, or the processor lacks the precision.
     """
 
     multiple_px = 64
-    """The first input of a shape takes 20 to 50 ms more, and padding to 128 as much for each tile of a phone's
-    photo."""
+    """The first input of a shape takes 20 to 50 ms more; padding to 128 costs as much for each tile of
+    a phone's photo."""
 
     def __init__(self, model: Path | bytes, threads: int, inference: Inference) -> None:
         if threads < 1:
@@ -45,7 +45,9 @@ class OpenVinoSession:
         core = ov.Core()
         is_bfloat16 = inference.precision == "bfloat16"
         if is_bfloat16 and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            raise ModelError("engine openvino: this processor does not have bfloat16; say --engine onnxruntime")
+            raise ModelError(
+                "engine openvino: this processor does not have bfloat16; say --engine onnxruntime"
+            )
         options = {
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,

@@ -20,7 +20,8 @@ class Session(Protocol):
     Attributes:
         input_shape: the graph's `(N, C, H, W)`; a dimension that is free is a string or None.
         output_names: names of the graph's outputs, in its order.
-        multiple_px: sides of an input that are a multiple of this are quick; 32 is the least of all detectors.
+        multiple_px: sides of an input are padded to a multiple of this: 32 for the networks' strides, more
+            where each new shape costs time.
     """
 
     @property
