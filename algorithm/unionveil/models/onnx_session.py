@@ -43,9 +43,9 @@ def _providers(engine: str) -> list[Any]:
     name, options = _PROVIDERS[engine]
     if name not in ort.get_available_providers():
         raise ModelError(
-            f"engine {engine}: this ONNX Runtime was built without it; install the package that has it in place "
-            "of onnxruntime (CUDA and TensorRT: onnxruntime-gpu, DirectML: onnxruntime-directml; CoreML comes "
-            "with onnxruntime on macOS), or say --engine onnxruntime"
+            f"engine {engine}: this ONNX Runtime was built without it; install the package that has it in "
+            "place of onnxruntime (CUDA and TensorRT: onnxruntime-gpu, DirectML: onnxruntime-directml; CoreML "
+            "comes with onnxruntime on macOS), or say --engine onnxruntime"
         )
     if engine in ("cuda", "tensorrt"):
         with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
