@@ -15,6 +15,7 @@ _COMMANDS = {
     "anonymize": "Anonymizes photos, folders and archives into a folder.",
     "job": "Runs as an Ocean compute-to-data algorithm.",
     "models": "Lists, fetches and verifies weights of detectors and embedders.",
+    "serve": "Serves an HTTP API and a page that take a photo and give it back covered.",
     "state": "Shows or removes what is kept so that interrupted runs can go on.",
 }
 """Names and short helps; the file of a command has its name and holds `command`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import partial
 
 from ..boxes import unite_faces
@@ -15,7 +16,7 @@ from .detector import Detector
 from .haar import Haar
 from .retinaface import RetinaFace
 from .support import Supported
-from .tiles import find_faces
+from .tiles import Detail, find_faces
 from .yolo import Yolo
 from .yunet import YuNet
 
@@ -63,8 +64,14 @@ class FaceFinder:
         inference = choose(config.engine)
         self._detectors = [load_detector(name, threads, inference) for name in config.detector]
         self._threshold = config.threshold
-        self._detail = config.detail
+        self._detail: Detail = config.detail
         self._mirror = config.mirror == "auto"
+
+    def tuned(self, *, threshold: float | None, detail: Detail) -> FaceFinder:
+        """The same loaded detectors with other settings, which mean the same as in `AnonymizeConfig`."""
+        other = copy(self)
+        other._threshold, other._detail = threshold, detail
+        return other
 
     def __call__(self, image: RgbImage) -> Detections:
         """Faces that any of the detectors finds.

@@ -7,19 +7,22 @@ the best candidate stands for all. Here its score grows with the scores of those
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from ..boxes import blocks, iou, nms
+from ..boxes import iou, neighbours, nms
 from ..detections import Detections, RgbImage
 from ..models.cards import DetectorCard
 from .detector import Network
 
 __all__ = ["LEAST_CANDIDATE", "Supported", "by_support"]
 
+Floats: TypeAlias = npt.NDArray[np.float64]
+
 LEAST_CANDIDATE = 0.05
-"""Least score of the network for a candidate. At .02 the average precision is the same, at .1 .003 lower."""
+"""Least score of the network for a candidate. At .02 average precision is the same, at .1 lower by .003."""
 
 _SUPPORT_IOU = 0.5
 """A candidate supports the boxes that it overlaps by at least this."""
@@ -82,29 +85,30 @@ def by_support(views: Sequence[Detections], iou_threshold: float) -> Detections:
     candidates = Detections.concat(views)
     view = np.repeat(np.arange(len(views)), [len(part) for part in views])
     kept = nms(candidates.xyxy, candidates.score, iou_threshold)
-    parts = [_supported(candidates, view, len(views), kept[rows]) for rows in blocks(len(kept), len(view))]
-    faces = Detections.concat(parts)
+    near = neighbours(candidates.xyxy[kept], candidates.xyxy, _SUPPORT_IOU)
+    parts = [_supported(candidates, view, len(views), *pair) for pair in zip(kept, near, strict=True)]
+    faces = Detections.of(*(np.stack(values) for values in zip(*parts, strict=True))) if parts else candidates
     return faces[np.argsort(-faces.score, kind="stable")]
 
 
 def _supported(
-    candidates: Detections, view: npt.NDArray[np.intp], views: int, kept: npt.NDArray[np.intp]
-) -> Detections:
-    """Kept boxes with the score, the box and the landmarks that all candidates give them."""
-    overlap = iou(candidates.xyxy[kept], candidates.xyxy)
-    score = np.where(overlap >= _SUPPORT_IOU, candidates.score, 0).astype(np.float64)
-    # A kept box supports itself, even if it has no area and so no overlap.
-    rows = np.arange(len(kept))
-    score[rows, kept], overlap[rows, kept] = candidates.score[kept], 1
-    there = np.stack([score[:, view == i].max(axis=1, initial=_UNSEEN) for i in range(views)], axis=1)
-    there[rows, view[kept]] = candidates.score[kept]
-    logit = _logit(there).mean(axis=1) + np.log(score.sum(axis=1) / views)
+    candidates: Detections, view: npt.NDArray[np.intp], views: int, kept: int, near: npt.NDArray[np.intp]
+) -> tuple[Floats, Floats, Floats]:
+    """The box `(4,)`, score and landmarks `(5, 2)` that a kept box gets from the candidates near it."""
+    overlap = iou(candidates.xyxy[kept : kept + 1], candidates.xyxy[near])[0]
+    near, overlap = near[overlap >= _SUPPORT_IOU], overlap[overlap >= _SUPPORT_IOU]
+    if kept not in near:  # it supports itself, even if it has no area and so no overlap
+        near, overlap = np.append(near, kept), np.append(overlap, 1)
+    score = candidates.score[near].astype(np.float64)
+    there = [score[view[near] == i].max(initial=_UNSEEN) for i in range(views)]
+    there[view[kept]] = candidates.score[kept]
+    logit = _logit(np.array(there)).mean() + np.log(score.sum() / views)
     weight = score * overlap
-    weight /= weight.sum(axis=1, keepdims=True)
-    points = weight @ candidates.landmarks.reshape(-1, 10)
-    return Detections.of(weight @ candidates.xyxy, 1 / (1 + np.exp(-logit)), points)
+    weight /= weight.sum()
+    points = weight @ candidates.landmarks[near].reshape(-1, 10)
+    return weight @ candidates.xyxy[near], 1 / (1 + np.exp(-logit)), points.reshape(5, 2)
 
 
-def _logit(score: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _logit(score: Floats) -> Floats:
     inside = np.clip(score, 1e-6, 1 - 1e-6)
     return np.log(inside / (1 - inside))

@@ -44,8 +44,8 @@ def _providers(engine: str) -> list[Any]:
     if name not in ort.get_available_providers():
         raise ModelError(
             f"engine {engine}: this ONNX Runtime was built without it; install the package that has it in "
-            "place of onnxruntime (CUDA and TensorRT: onnxruntime-gpu, DirectML: onnxruntime-directml; CoreML "
-            "comes with onnxruntime on macOS), or say --engine onnxruntime"
+            "place of onnxruntime (CUDA, TensorRT: onnxruntime-gpu; DirectML: onnxruntime-directml; CoreML: "
+            "onnxruntime on macOS), or say --engine onnxruntime"
         )
     if engine in ("cuda", "tensorrt"):
         with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
