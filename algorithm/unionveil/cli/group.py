@@ -17,7 +17,9 @@ _COMMANDS = {
     "job": "Runs as an Ocean compute-to-data algorithm.",
     "models": "Lists, fetches and verifies weights of detectors and embedders.",
     "people": "Compares photos of people, and prepares opt-out lists for a container.",
+    "serve": "Serves an HTTP API and a page that take a photo and give it back covered.",
     "state": "Shows or removes what is kept so that interrupted runs can go on.",
+    "watch": "Anonymizes photos as they arrive in a folder.",
 }
 """Names and short helps; the file of a command has its name and holds `command`."""
 
