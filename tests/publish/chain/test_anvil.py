@@ -129,12 +129,12 @@ def test_a_transaction_that_waits_is_found_by_the_next_run(anvil, tmp_path):
     rpc("evm_setAutomine", [False])
     try:
         with (
-            pytest.raises(ChainError, match="goes on waiting"),
+            pytest.raises(ChainError, match="continues to wait"),
             Journal(tmp_path / "j.json", impatient) as journal,
         ):
             publish(journal, node)
         with (
-            pytest.raises(ChainError, match="goes on waiting"),
+            pytest.raises(ChainError, match="continues to wait"),
             Journal(tmp_path / "j.json", impatient) as journal,
         ):
             publish(journal, node)

@@ -198,7 +198,7 @@ def test_a_receipt_is_waited_for_whatever_the_rpc_answers(remote, rpc, answer):
     assert remote.send(approve(remote))["status"] == 1
     rpc.fault = failing("eth_getTransactionReceipt", 1000, answer)
     remote.timeout_seconds = 0.2
-    with pytest.raises(ChainError, match="is in no block after 0 s and may still come") as caught:
+    with pytest.raises(ChainError, match="is not in a block after 0 s and may still come") as caught:
         remote.send(approve(remote))
     assert "the RPC" in str(caught.value)
     rpc.fault = lambda _: None
