@@ -108,7 +108,7 @@ class Publication:
 
 @dataclass(frozen=True)
 class Publisher:
-    """Publishes the asset of one journal. Every method can be called again after a failure and goes on.
+    """Publishes the asset of one journal. After a failure, every method can be called again and continues.
 
     Attributes:
         journal: of the asset, entered; its chain's account signs.

@@ -230,7 +230,7 @@ class NodeClient:
     # -- compute ---------------------------------------------------------------------------------------
 
     def environments(self) -> tuple[Environment, ...]:
-        """Environments that run jobs; empty if there are none."""
+        """Environments that run jobs; may be empty."""
         return self._asked(tuple[Environment, ...], "GET", "/api/services/computeEnvironments")
 
     def initialize_compute(self, job: Mapping[str, object], consumer: str) -> Initialized:

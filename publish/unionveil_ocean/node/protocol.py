@@ -66,7 +66,7 @@ class Node(Protocol):
         ...
 
     def environments(self) -> tuple[Environment, ...]:
-        """Environments that run jobs; empty if there are none."""
+        """Environments that run jobs; may be empty."""
         ...
 
     def initialize_compute(self, job: Mapping[str, object], consumer: str) -> Initialized:

@@ -59,7 +59,7 @@ def test_ocean_is_on_the_embedded_chain(chain):
     assert nft.functions.ownerOf(1).call() == chain.address
 
 
-def test_a_call_that_would_revert_is_never_signed_and_tells_the_contracts_reason(chain):
+def test_a_call_that_would_revert_is_never_signed_and_carries_the_contracts_reason(chain):
     nft = create_nft(chain)
     stranger = chain.as_account(chain.accounts[3])
     before = stranger.next_nonce()

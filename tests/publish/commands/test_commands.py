@@ -306,7 +306,7 @@ def test_what_is_wrong_is_said_in_one_sentence_and_nothing_is_signed(world, argu
         assert "eth_sendRawTransaction" not in world.rpc.requests
 
 
-def test_no_key_and_a_wrong_key_are_told(world, monkeypatch):
+def test_a_missing_and_a_wrong_key_are_reported(world, monkeypatch):
     monkeypatch.setenv("PRIVATE_KEY", "0xnot-a-key")
     code, _, shown = world.register()
     assert code == 2
