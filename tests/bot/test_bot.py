@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ class FakeRoom:
 
     def __init__(self, *, may_remove: bool = False) -> None:
         self.photos: dict[str, bytes] = {}
-        self.posted: list[tuple[str, Answer | str]] = []
+        self.posted: list[tuple[str, Any]] = []
         self.removed: list[str] = []
         self.failures = 0
         self.may_remove = may_remove
@@ -81,7 +82,7 @@ def run(do):
     pauses = []
 
     def run(room, *events, per_minute=math.inf, most_bytes=8 << 20, removes_originals=True):
-        lines = []
+        lines: list[str] = []
 
         async def pause(seconds):
             pauses.append(seconds)

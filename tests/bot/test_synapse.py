@@ -13,7 +13,7 @@ import pytest
 import samples
 import unionveil
 from synapse import synapse
-from unionveil import AnonymizeConfig
+from unionveil import AnonymizeConfig, Anonymized
 
 pytest.importorskip("nio", reason="no matrix-nio here: pip install '.[bot]'")
 
@@ -125,7 +125,9 @@ def test_a_photo_is_answered_in_a_thread_and_the_answer_goes_on_request(server, 
     assert content["body"] == "The photo with its faces covered: 11 faces covered."
     assert content["m.relates_to"]["rel_type"] == "m.thread"
     assert content["m.relates_to"]["event_id"] == photo
-    assert bob.media(content["url"]) == unionveil.load(AnonymizeConfig(), threads=1)(MARKET).data
+    expected = unionveil.load(AnonymizeConfig(), threads=1)(MARKET)
+    assert isinstance(expected, Anonymized)
+    assert bob.media(content["url"]) == expected.data
     assert not ada.is_redacted(room, photo), "the bot has no right to"
     reaction = {"m.relates_to": {"rel_type": "m.annotation", "event_id": answer["event_id"], "key": "❌"}}
     bob.send(room, "m.reaction", reaction)

@@ -12,6 +12,7 @@ from .centerface import CenterFace
 from .detector import Detector
 from .haar import Haar
 from .retinaface import RetinaFace
+from .support import Supported
 from .tiles import Detail, find_faces
 from .yolo import Yolo
 from .yunet import YuNet
@@ -32,22 +33,22 @@ def load_detector(name: str, threads: int) -> Detector:
     card, *parts = cards_of(name)
     match card.kind:
         case "retinaface":
-            return RetinaFace(card, threads)
+            return Supported(RetinaFace(card, threads))
         case "yunet":
-            return YuNet(card, threads)
+            return Supported(YuNet(card, threads))
         case "centerface":
-            return CenterFace(card, threads)
+            return Supported(CenterFace(card, threads))
         case "haar":
             return Haar(card, *parts)
         case "yolo":
-            return Yolo(card, threads)
+            return Supported(Yolo(card, threads))
 
 
 class FaceFinder:
     """All detectors that a configuration names, loaded once; their faces are united.
 
     Args:
-        config: detectors, threshold and detail.
+        config: detectors, threshold, detail and mirror.
         threads: threads for one call, at least 1.
 
     Raises:
@@ -58,6 +59,7 @@ class FaceFinder:
         self._detectors = [load_detector(name, threads) for name in config.detector]
         self._threshold = config.threshold
         self._detail: Detail = config.detail
+        self._mirror = config.mirror == "auto"
 
     def tuned(self, *, threshold: float | None, detail: Detail) -> FaceFinder:
         """The same loaded detectors with other settings, which mean the same as in `AnonymizeConfig`."""
@@ -79,7 +81,13 @@ class FaceFinder:
         """
         return unite_faces(
             [
-                find_faces(image, detector, self._threshold or detector.card.threshold, self._detail)
+                find_faces(
+                    image,
+                    detector,
+                    self._threshold or detector.card.threshold,
+                    self._detail,
+                    mirror=self._mirror,
+                )
                 for detector in self._detectors
             ]
         )
