@@ -1,17 +1,15 @@
 """The bot in rooms of a real Matrix server."""
 
-import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
 import samples
 import unionveil
+from bot_process import Running
 from synapse import synapse
 from unionveil import AnonymizeConfig, Anonymized
 
@@ -46,52 +44,6 @@ def ada(server):
 @pytest.fixture(scope="module")
 def bob(server):
     return server.register("bob")
-
-
-class Running:
-    """The bot as a process, its state in a folder."""
-
-    all: ClassVar[list["Running"]] = []
-
-    def __init__(self, member, folder: Path, *options) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "unionveil",
-            "bot",
-            "--homeserver",
-            member.url,
-            "--jobs",
-            "1",
-            *options,
-        ]
-        environment = os.environ | {
-            "UNIONVEIL_MATRIX_TOKEN": member.token,
-            "XDG_STATE_HOME": str(folder / "state"),
-            "TMPDIR": str(folder / "tmp"),
-        }
-        (folder / "tmp").mkdir(exist_ok=True)
-        self.log = folder / f"log-{time.time_ns()}"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(command, env=environment, stderr=log)
-        self.all.append(self)
-        self.until(lambda: "answering photos" in self.said)
-
-    @property
-    def said(self) -> str:
-        return self.log.read_text()
-
-    def until(self, is_so, seconds=40.0):
-        end = time.monotonic() + seconds
-        while not is_so():
-            assert self.process.poll() is None, self.said
-            assert time.monotonic() < end, self.said
-            time.sleep(0.1)
-
-    def stop(self, number=signal.SIGINT):
-        self.process.send_signal(number)
-        self.process.wait(60)
-        return self.process.returncode
 
 
 def answers(member, room, bot):
