@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as hnp
 
 from checked import float32
 from unionveil import Detections
-from unionveil.boxes import area, cover_pixels, drop_fragments, expand, iou, nms, unite
+from unionveil.boxes import area, cover_pixels, drop_fragments, expand, iou, neighbours, nms, unite
 
 coordinates = st.floats(-50, 250, width=32, allow_nan=False)
 
@@ -55,6 +55,25 @@ def test_nms_breaks_ties_by_order():
     assert nms(xyxy, float32([0.5, 0.5, 0.5]), 0.4).tolist() == [0, 2]
 
 
+@given(boxes(), boxes(), st.floats(0.05, 1))
+def test_neighbours_hold_every_box_that_overlaps_enough(a, b, least):
+    for i, near in enumerate(neighbours(a, b, least)):
+        overlapping = np.flatnonzero(iou(a[i : i + 1], b)[0] >= least)
+        assert set(overlapping) <= set(near)
+
+
+def test_neighbours_leave_out_boxes_that_are_far_away():
+    a, b = float32([[0, 0, 10, 10]]), float32([[9, 0, 19, 10], [4, 0, 14, 10], [0, 90, 10, 100]])
+    assert sorted(next(neighbours(a, b, 0.4))) == [1, 2]
+
+
+def test_nms_spares_boxes_of_the_same_group():
+    xyxy = float32([[0, 0, 10, 10], [1, 0, 11, 10], [2, 0, 12, 10]])
+    score = float32([0.9, 0.8, 0.7])
+    assert nms(xyxy, score, 0.4, group=np.array([0, 0, 1])).tolist() == [0, 1]
+    assert nms(xyxy, score, 0.4, group=np.array([0, 1, 2])).tolist() == [0]
+
+
 @given(scored(), st.floats(0.1, 0.9))
 def test_unite_never_uncovers_a_pixel(given_boxes, threshold):
     xyxy, score = given_boxes
@@ -92,10 +111,14 @@ def test_cover_pixels_refuses_what_is_no_box():
 
 
 @given(boxes(), st.floats(0, 1))
-def test_expand_grows_on_every_side(xyxy, margin):
+def test_expand_grows_on_every_side_and_higher_than_low(xyxy, margin):
     grown = expand(xyxy, margin)
     wh = xyxy[:, 2:] - xyxy[:, :2]
     assert np.allclose(grown[:, 2:] - grown[:, :2], wh * (1 + 2 * margin), rtol=1e-4, atol=1e-3)
+    assert (grown[:, :2] <= xyxy[:, :2] + 1e-3).all()
+    assert (grown[:, 2:] >= xyxy[:, 2:] - 1e-3).all()
+    above, below = xyxy[:, 1] - grown[:, 1], grown[:, 3] - xyxy[:, 3]
+    assert np.allclose(above, 2 * below, atol=1e-2)
 
 
 def test_area_of_an_inverted_box_is_zero():
