@@ -102,9 +102,9 @@ def test_pixels_know_no_network(folder):
     assert not [name for name in importers(NETWORK) if name.startswith(f"unionveil.{folder}")]
 
 
-def test_only_the_store_of_models_reaches_out_and_only_the_servers_listen():
+def test_only_the_store_of_models_and_the_bot_reach_out_and_only_the_servers_listen():
     at_a_network = [name for name in importers(NETWORK) if not name.startswith("unionveil.serve.")]
-    assert at_a_network == ["unionveil.models.store"]
+    assert at_a_network == ["unionveil.bot.matrix", "unionveil.models.store"]
     for name in (name for name in modules() if name.startswith("unionveil.serve.")):
         assert not tops(imports(name, lazy=True)) & {"urllib", "ssl", "requests", "httpx", "aiohttp"}
 
