@@ -1,4 +1,4 @@
-"""How well people are told apart: pairs of photos, and what `--keep` and `--only` do at each size of a face.
+"""How well people are recognized: pairs of photos, and what `--keep` and `--only` do at each size of a face.
 
 Needs Labeled Faces in the Wild, deep-funnelled, a folder per person: `LFW=FOLDER make bench`. Only the people
 that `lfw_permitted.txt` names are used.
