@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from checked import float32
 from people import ColourEmbedder, faces_at, painted
 from unionveil import Detections, References
 from unionveil.select import AllBut, JustThese, every_face
@@ -17,7 +18,7 @@ A, B, C, SMALL = (0, 0, 40, 40), (50, 0, 90, 40), (100, 0, 140, 40), (150, 0, 16
 
 
 def known(*people):
-    unit = [[np.float32(colour) - 128 for colour in photos] for photos in people]
+    unit = [[float32(colour) - 128 for colour in photos] for photos in people]
     return References.of([[v / np.linalg.norm(v) for v in photos] for photos in unit], "sha")
 
 

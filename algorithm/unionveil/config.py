@@ -14,7 +14,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from .errors import ConfigError
-from .models.cards import DETECTORS, EMBEDDERS, EmbedderCard, ModelCard, cards_of, embedder_card
+from .models.cards import DETECTORS, EMBEDDERS, DetectorCard, EmbedderCard, ModelCard, cards_of, embedder_card
+from .models.inference import EngineSetting, Inference, choose
 from .parameters import Parameter, flatten, near, to_parameters, unflatten
 
 __all__ = [
@@ -263,6 +264,11 @@ class AnonymizeConfig(_Model):
     detail: Literal["fast", "standard", "crowd"] = Field(
         "standard", description="fast: one look at 640 px. crowd: hundreds of small faces, slower."
     )
+    engine: EngineSetting = Field(
+        "auto",
+        description="What runs the networks. auto: the quickest that this machine has. What is asked for and "
+        "not there is an error.",
+    )
     mirror: Literal["auto", "no"] = Field(
         "auto",
         description="auto: also looks at the mirrored picture, in twice the time, with detail crowd and, for "
@@ -353,8 +359,16 @@ class AnonymizeConfig(_Model):
             ModelError: the file of a `yolo:FILE.onnx` or an `onnx:FILE.onnx` is not there.
             ConfigError: the card of an `onnx:FILE.onnx` is missing or wrong.
         """
-        detectors = (card for name in self.detector for card in cards_of(name))
-        return (*detectors, self.embedder_card) if self.embedder_card else tuple(detectors)
+        return (*self.detector_cards, self.embedder_card) if self.embedder_card else self.detector_cards
+
+    @property
+    def detector_cards(self) -> tuple[DetectorCard, ...]:
+        """The cards of the detectors; nothing is loaded.
+
+        Raises:
+            ModelError: the file of a `yolo:FILE.onnx` is not there.
+        """
+        return tuple(card for name in self.detector for card in cards_of(name))
 
     @property
     def embedder_card(self) -> EmbedderCard | None:
@@ -366,6 +380,15 @@ class AnonymizeConfig(_Model):
         """
         needs_none = isinstance(self.selection, EveryFace) and not isinstance(self.redaction, KSame)
         return None if needs_none else embedder_card(self.embedder)
+
+    def resolved(self) -> tuple[AnonymizeConfig, Inference]:
+        """These settings with the engine that `auto` stands for on this machine, and why it was taken.
+
+        Raises:
+            ModelError: the engine that was asked for is not installed.
+        """
+        inference = choose(self.engine)
+        return self.model_copy(update={"engine": inference.engine}), inference
 
     @classmethod
     def from_parameters(cls, given: Mapping[str, Any]) -> AnonymizeConfig:

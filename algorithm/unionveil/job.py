@@ -21,6 +21,7 @@ from .files.sinks import FolderSink
 from .files.sources import PathSource, SourceItem
 from .identity.optout import OPTOUT, read_optout
 from .models.cards import DETECTORS
+from .models.inference import EngineSetting
 from .parameters import Parameter
 from .runs.batch import run_batch
 from .runs.ksame import planned
@@ -37,12 +38,15 @@ _REPORT_EVERY = 25
 _LEAST_K = 3
 """A buyer who knows one of two people by sight would know the other as well."""
 
+_NOT_OFFERED = ("digest_salt", "engine", "select", "embedder")
+
 
 def job_parameters() -> tuple[Parameter, ...]:
     """The settings that a buyer of the job may choose, in flat form.
 
-    The salt is left out: a buyer who chooses it can test whether a photo is in the data set. So is everything
-    that names a file, and everything about known people: a buyer who names a person could find them.
+    The salt is left out: a buyer who chooses it can test whether a photo is in the data set. So are the
+    engine, which is the operator's, everything that names a file, and everything about known people: a buyer
+    who names a person could find them.
     """
     offered = []
     for parameter in parameters():
@@ -69,7 +73,7 @@ def job_parameters() -> tuple[Parameter, ...]:
 
 
 def _is_withheld(parameter: Parameter) -> bool:
-    return parameter.name in ("digest_salt", "select", "embedder") or parameter.tag == "select"
+    return parameter.name in _NOT_OFFERED or parameter.tag == "select"
 
 
 def read_parameters(path: Path) -> AnonymizeConfig:
@@ -146,11 +150,18 @@ def _is_default(value: str | float, parameter: Parameter) -> bool:
         return value == parameter.default
 
 
-def run_job(data_dir: Path, report: Callable[[str], None], optout: Path = OPTOUT) -> Counts:
+def run_job(
+    data_dir: Path,
+    report: Callable[[str], None],
+    *,
+    engine: EngineSetting = "auto",
+    optout: Path = OPTOUT,
+) -> Counts:
     """Anonymizes everything below `data_dir/inputs` into `data_dir/outputs`, the manifest last.
 
     Args:
         data_dir: the node's `/data`.
+        engine: what runs the networks.
         report: takes the log's lines; they name inputs by number only.
         optout: the list of people whom the publisher of the image covers, if it has one.
 
@@ -164,14 +175,16 @@ def run_job(data_dir: Path, report: Callable[[str], None], optout: Path = OPTOUT
         ModelError: weights are missing, altered or cannot be run.
     """
     inputs, outputs = data_dir / "inputs", data_dir / "outputs"
-    config = read_parameters(inputs / PARAMETERS_FILE)
+    wanted = read_parameters(inputs / PARAMETERS_FILE)
     listed = read_optout(optout)
     references = listed.references() if listed else None
     if listed:
-        config = listed.applied(config)
+        wanted = listed.applied(wanted)
         report("this image covers the people of its opt-out list, and nobody else")
+    config, inference = wanted.model_copy(update={"engine": engine}).resolved()
     chosen = ", ".join(f"{name}={value}" for name, value in config.to_parameters().items() if value)
     report(f"unionveil {__version__}: {chosen}")
+    report(f"engine: {inference}")
     if not inputs.is_dir():
         raise InputError(f"{inputs} is not there; the job reads its photos from it")
     source = PathSource([inputs], leave_out=[inputs / PARAMETERS_FILE])
@@ -181,26 +194,22 @@ def run_job(data_dir: Path, report: Callable[[str], None], optout: Path = OPTOUT
     work.check()
     report(f"{len(source)} input files")
     # Workers even for a single picture: one that kills its decoder must not kill the job.
-    engine = PoolEngine(min(default_jobs(), len(source)))
-    with planned(source, config, engine, references) as plan:
+    pool = PoolEngine(min(default_jobs(), len(source)))
+    with planned(source, config, pool, references) as plan:
         if plan:
             report(f"{plan.people} people in {plan.groups} groups")
-        counts = _anonymized(source, work, engine, plan, report)
+        counts = _anonymized(source, work, pool, plan, report)
     report(
         f"done: {counts.inputs} pictures, {counts.faces} faces in {counts.redacted} of them redacted, "
         f"{counts.without_face} without a face, {sum(counts.rejected.values())} rejected"
-        + (
-            f"; {counts.not_compared} faces could not be compared and were filled"
-            if counts.not_compared
-            else ""
-        )
+        + (f"; {counts.not_compared} faces not compared and filled" if counts.not_compared else "")
         + (f"; {counts.skipped} files that are not pictures skipped" if counts.skipped else "")
     )
     return counts
 
 
 def _anonymized(
-    source: PathSource, work: Anonymize, engine: PoolEngine, plan: Plan | None, report: Callable[[str], None]
+    source: PathSource, work: Anonymize, pool: PoolEngine, plan: Plan | None, report: Callable[[str], None]
 ) -> Counts:
     finished = 0
 
@@ -212,4 +221,4 @@ def _anonymized(
         if finished % _REPORT_EVERY == 0:
             report(f"{finished} pictures done")
 
-    return run_batch(source, work, engine, flat=True, plan=plan, on_done=on_done).counts
+    return run_batch(source, work, pool, flat=True, plan=plan, on_done=on_done).counts

@@ -1,4 +1,4 @@
-"""How well people are told apart: pairs of photos, and what `--keep` and `--only` do at each size of a face.
+"""How well people are recognized: pairs of photos, and what `--keep` and `--only` do at each size of a face.
 
 Needs Labeled Faces in the Wild, deep-funnelled, a folder per person: `LFW=FOLDER make bench`. Only the people
 that `lfw_permitted.txt` names are used.
@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.tools import report
+from benchmark_tools import report
+from checked import read_rgb
 from paths import shared_folder
 from unionveil import AnonymizeConfig
 from unionveil.boxes import shorter_sides
@@ -32,18 +33,11 @@ class Faces:
     """Vectors of the person in the middle of each portrait, their faces so many pixels wide."""
 
     def __init__(self, portraits, embed, find, side_px=None):
-        self.person, self.photo, rows, self.cpu_seconds = [], [], [], 0.0
-        for person, photo, image in portraits:
-            row, seconds = _vector(image, embed, find, side_px)
-            self.cpu_seconds += seconds
-            self.person.append(person)
-            self.photo.append(photo)
-            rows.append(row)
-        self.vectors, self.person, self.photo = (
-            np.stack(rows),
-            np.asarray(self.person),
-            np.asarray(self.photo),
-        )
+        rows = [_vector(image, embed, find, side_px) for _, _, image in portraits]
+        self.vectors = np.stack([row for row, _ in rows])
+        self.cpu_seconds = sum(seconds for _, seconds in rows)
+        self.person = np.asarray([person for person, _, _ in portraits])
+        self.photo = np.asarray([photo for _, photo, _ in portraits])
 
 
 def _vector(image, embed, find, side_px):
@@ -76,7 +70,7 @@ def portraits():
     found = []
     for number, name in enumerate(permitted):
         for photo, path in enumerate(sorted((Path(folder) / name).glob("*.jpg"))[:MOST_PHOTOS]):
-            image = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+            image = read_rgb(path)
             found.append((number, photo, image))
     return found
 

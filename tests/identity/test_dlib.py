@@ -1,14 +1,14 @@
 """The rebuilt network gives what dlib's own gives; damaged files are refused."""
 
-import cv2
 import numpy as np
 import pytest
 
+from checked import float32, read_rgb
 from samples import SCENES
 from unionveil import ModelError
 from unionveil.identity.dlib import rebuilt
 from unionveil.models.cards import EMBEDDERS
-from unionveil.models.session import Session
+from unionveil.models.onnx_session import OnnxSession
 from unionveil.models.store import find, state
 
 FROM_DLIB = [-0.046654, 0.073552, 0.043013, 0.019828, -0.056593, -0.050003, 0.00603, -0.104498, 0.144004]
@@ -24,10 +24,10 @@ def weights():
 
 
 def test_the_rebuilt_network_gives_dlibs_own_vector(weights):
-    crop = cv2.cvtColor(cv2.imread(str(SCENES / "faces.png")), cv2.COLOR_BGR2RGB)[:150, :150]
+    crop = read_rgb(SCENES / "faces.png")[:150, :150]
     card = EMBEDDERS["dlib"]
-    blob = (crop.astype(np.float32) - np.float32(card.mean)) * np.float32(card.scale)
-    session = Session(rebuilt(weights), 1)
+    blob = (crop.astype(np.float32) - float32(card.mean)) * np.float32(card.scale)
+    session = OnnxSession(rebuilt(weights), 1)
     (vector,) = session.run(np.ascontiguousarray(blob.transpose(2, 0, 1)[None]), session.output_names)
     assert vector.shape == (1, 128)
     np.testing.assert_allclose(vector[0, : len(FROM_DLIB)], FROM_DLIB, atol=2e-6)

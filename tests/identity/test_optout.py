@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from checked import present
 from unionveil import AnonymizeConfig, ConfigError, References
 from unionveil.config import Only
 from unionveil.identity.optout import OptOut, read_optout
@@ -21,7 +22,7 @@ def listed(tmp_path, **changes):
 
 
 def test_a_list_becomes_settings_and_people(tmp_path):
-    people = read_optout(listed(tmp_path))
+    people = present(read_optout(listed(tmp_path)))
     config = people.applied(AnonymizeConfig(margin=0.3))
     assert isinstance(config.selection, Only) and config.selection.only_strict == "yes"
     assert config.selection.least_cosine(EMBEDDERS["sface"]) == 0.3 and config.margin == 0.3
@@ -40,7 +41,7 @@ def test_a_damaged_list_stops_the_job_before_anything_is_read(tmp_path, changes)
     (tmp_path / "data" / "inputs").mkdir(parents=True)
     (tmp_path / "data" / "inputs" / "photo.jpg").write_bytes(b"x")
     with pytest.raises(ConfigError, match="opt-out list"):
-        run_job(tmp_path / "data", lambda _: None, listed(tmp_path, **changes))
+        run_job(tmp_path / "data", lambda _: None, optout=listed(tmp_path, **changes))
     assert not (tmp_path / "data" / "outputs").exists()
 
 
@@ -48,4 +49,4 @@ def test_a_list_for_other_weights_stops_the_job(tmp_path):
     (tmp_path / "data" / "inputs").mkdir(parents=True)
     (tmp_path / "data" / "inputs" / "photo.jpg").write_bytes(b"x")
     with pytest.raises(ConfigError, match="opt-out list"):
-        run_job(tmp_path / "data", lambda _: None, listed(tmp_path, sha256="0"))
+        run_job(tmp_path / "data", lambda _: None, optout=listed(tmp_path, sha256="0"))

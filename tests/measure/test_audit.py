@@ -39,12 +39,12 @@ def looked(number, persons, seed=0, side=50.0, psnr=99.0, left=()):
     )
 
 
-def result(looks, labels=None, **unread):
+def result(looks, labels=None):
     pytest.importorskip("sklearn", reason="the extra `audit` is not installed")
     manifest = read(MANIFEST)
     work = work_for(manifest, "sface", is_labelled=labels is not None, show_faces=False)
     seen = [(f"{look.number}.jpg", look) for look in looks]
-    return audit(seen, unread, manifest, work, labels, lambda crops: np.ones((len(crops), 8), np.float32))
+    return audit(seen, {}, manifest, work, labels, lambda crops: np.ones((len(crops), 8), np.float32))
 
 
 def read(builder):

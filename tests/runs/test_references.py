@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import samples
+from checked import read_bgr
 from unionveil import AnonymizeConfig, ConfigError, InputError, load_references
 from unionveil.images.orientation import upright
 from unionveil.models.cards import EMBEDDERS
@@ -43,10 +44,9 @@ def folder(tmp_path):
 
 def crop(path, face):
     """One of the bundled faces, enlarged."""
-    image = cv2.imread(str(samples.SCENES / "faces.png"))[:, 128 * face : 128 * face + 128]
-    cv2.imwrite(
-        str(path), cv2.copyMakeBorder(cv2.resize(image, None, fx=2, fy=2), *[80] * 4, cv2.BORDER_REPLICATE)
-    )
+    image = read_bgr(samples.SCENES / "faces.png")[:, 128 * face : 128 * face + 128]
+    large = cv2.resize(image, None, fx=2, fy=2)
+    cv2.imwrite(str(path), cv2.copyMakeBorder(large, 80, 80, 80, 80, cv2.BORDER_REPLICATE))
 
 
 @pytest.fixture

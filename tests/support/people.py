@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
+import numpy.typing as npt
 
 from unionveil import Detections
+from unionveil.detections import RgbImage
 from unionveil.identity.embeddings import Embeddings
 from unionveil.models.cards import EMBEDDERS
+
+Box: TypeAlias = tuple[int, int, int, int]
 
 LANDMARKS = np.asarray([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]], np.float32)
 """Shares of a box."""
 
 
-def faces_at(boxes, landmarks=True):
+def faces_at(boxes: npt.ArrayLike, landmarks: bool = True) -> Detections:
     """Faces with landmarks in boxes `(N, 4)` xyxy."""
     xyxy = np.asarray(boxes, np.float32).reshape(-1, 4)
     points = xyxy[:, None, :2] + LANDMARKS * (xyxy[:, None, 2:] - xyxy[:, None, :2])
@@ -24,7 +30,7 @@ class ColourEmbedder:
 
     card = EMBEDDERS["sface"].model_copy(update={"dimensions": 3, "least_face_px": 20})
 
-    def __call__(self, image, faces):
+    def __call__(self, image: RgbImage, faces: Detections) -> Embeddings:
         rows = np.zeros((len(faces), 3), np.float32)
         for row, (x0, y0, x1, y1) in zip(rows, faces.xyxy.astype(int), strict=True):
             row[:] = image[y0:y1, x0:x1].reshape(-1, 3).mean(axis=0) - 128
@@ -33,7 +39,7 @@ class ColourEmbedder:
         return Embeddings.of(rows, usable)
 
 
-def painted(size_wh, *faces):
+def painted(size_wh: tuple[int, int], *faces: tuple[Box, tuple[int, int, int]]) -> RgbImage:
     """A grey picture with boxes in the colours of people."""
     image = np.full((size_wh[1], size_wh[0], 3), 128, np.uint8)
     for (x0, y0, x1, y1), colour in faces:

@@ -21,6 +21,7 @@ from ..engines.resources import default_jobs
 from ..errors import InputError
 from ..files.sinks import FolderSink
 from ..files.sources import PathSource, Patterns, SourceItem
+from ..models.inference import Inference
 from ..parameters import Parameter
 from ..runs.batch import run_batch
 from ..runs.journal import Journal
@@ -37,19 +38,30 @@ __all__ = ["command", "setting_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_VARIABLES = {"digest_salt": "UNIONVEIL_DIGEST_SALT", "engine": "UNIONVEIL_ENGINE"}
+"""Settings that belong to a machine, or that a shell's history should not keep, by environment variable."""
+
 _err = Console(stderr=True, highlight=False)
 
 
-def setting_options(without: Collection[str] = ()) -> Callable[[Command], Command]:
-    """One option for every setting of `AnonymizeConfig`, in its order; `--keep` and `--only` set `select`.
+def setting_options(
+    without: Collection[str] = (), *, known_people: bool = False
+) -> Callable[[Command], Command]:
+    """One option for every setting of `AnonymizeConfig`, in its order.
+
+    Settings about known people belong to commands that take photos of them, where `--keep` and `--only` stand
+    for `select`.
 
     Args:
         without: names of settings that the command does not have.
+        known_people: whether the command has `--keep` and `--only`.
     """
-    left_out = {"select", "only_strict", *without}
+    hidden = {*without, "select", "only_strict"}
+    if not known_people:
+        hidden |= {"embedder", *(one.name for one in parameters() if one.tag == "select")}
 
     def decorate(command: Command) -> Command:
-        return _with_options(command, [one for one in parameters() if one.name not in left_out])
+        return _with_options(command, [one for one in parameters() if one.name not in hidden])
 
     return decorate
 
@@ -66,7 +78,7 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
             parameter.name,
             type=click.Choice(parameter.choices) if parameter.choices else str,
             default=None,
-            envvar="UNIONVEIL_DIGEST_SALT" if parameter.name == "digest_salt" else None,
+            envvar=_VARIABLES.get(parameter.name),
             show_envvar=True,
             metavar=None if parameter.choices else parameter.kind.upper(),
             help=text,
@@ -96,7 +108,7 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
     help="Cover a known person and nobody else; as --keep.",
 )
 @click.option("--only-strict", is_flag=True, help="With --only: also cover faces too small to judge.")
-@setting_options()
+@setting_options(known_people=True)
 @click.option(
     "--jobs", type=click.IntRange(min=1), help="Workers.  [default: one per core, as memory allows]"
 )
@@ -147,7 +159,7 @@ def command(
     A single dash reads paths from standard input, one per line or separated by NUL. The same command again
     does only what is missing. Texts, sidecars and the files that systems leave beside photos are skipped.
     """
-    config, known = _config(**settings)
+    config, inference, known = _config(**settings)
     named = list(_named(paths))
     if output is None and (preview or not dry_run):
         raise click.UsageError("say where the outputs go: -o FOLDER")
@@ -174,7 +186,7 @@ def command(
             prune=prune,
         )
         manifest, rejected = _run(source, work, engine, journal, plan, prune=prune and not overwrite)
-    _summary(manifest.counts, rejected, work)
+    _summary(manifest.counts, rejected, inference, work)
     if as_json:
         click.echo(manifest.to_bytes().decode(), nl=False)
     return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
@@ -207,7 +219,7 @@ def _run(
 
 def _config(
     *, keep: Sequence[Path], only: Sequence[Path], only_strict: bool, **settings: str | None
-) -> tuple[AnonymizeConfig, Sequence[Path]]:
+) -> tuple[AnonymizeConfig, Inference, Sequence[Path]]:
     """The settings and the photos of known people; `--keep` and `--only` decide who is covered."""
     if keep and only:
         raise click.UsageError(
@@ -222,7 +234,7 @@ def _config(
     if only_strict:
         given["only_strict"] = "yes"
     select = "keep" if keep else "only" if only else "every"
-    return AnonymizeConfig.from_parameters({**given, "select": select}), keep or only
+    return *AnonymizeConfig.from_parameters({**given, "select": select}).resolved(), keep or only
 
 
 @contextmanager
@@ -301,7 +313,7 @@ def _threshold(config: AnonymizeConfig) -> str:
     return f"cosine at least {least:.3g}, distance at most {distance_of(least):.3g}"
 
 
-def _summary(counts: Counts, rejected: list[tuple[str, str]], work: Anonymize) -> None:
+def _summary(counts: Counts, rejected: list[tuple[str, str]], inference: Inference, work: Anonymize) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("pictures", str(counts.inputs))
     table.add_row("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)")
@@ -314,6 +326,7 @@ def _summary(counts: Counts, rejected: list[tuple[str, str]], work: Anonymize) -
     table.add_row("rejected", str(sum(counts.rejected.values())))
     if counts.skipped:
         table.add_row("skipped", f"{counts.skipped}  (sidecars, texts, files of systems, left out)")
+    table.add_row("engine", str(inference))
     if work.sink:
         table.add_row("outputs in", escape(printable(str(work.sink.folder), quoted=False, most=None)))
     _err.print(table)

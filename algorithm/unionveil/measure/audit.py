@@ -72,7 +72,7 @@ class Audit:
         floor: what they reach behind black boxes.
         sides_px: `(T,)` shorter sides of the faces that had to be named.
         found: share of the covered faces that the run's detector still finds.
-        moved: median error of their landmarks, in eye distances; NaN if there is none.
+        moved: median error of their landmarks, in eye distances; NaN without any.
         psnr: median PSNR outside of covers, in dB, at most 99.
         method: what the run covered faces with.
         k: people per group, for k-same.
@@ -120,7 +120,7 @@ class Audit:
         return is_clean and worst is not None and worst.rank_1 <= self.limit
 
     def by_band(self, attack: Attack) -> list[tuple[float, int]]:
-        """Rank-1 and number of faces of an attack in each of `BANDS_PX`; NaN where there is none."""
+        """Rank-1 and number of faces of an attack in each of `BANDS_PX`; NaN without any."""
         result = []
         for low, high in BANDS_PX:
             chosen = (self.sides_px >= low) & (self.sides_px < high)
@@ -134,7 +134,7 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of a folder of outputs.
 
     Raises:
-        InputError: there is none, or it is of another version.
+        InputError: it is missing, or of another version.
     """
     try:
         return Manifest.model_validate_json((folder / MANIFEST).read_bytes())

@@ -114,7 +114,7 @@ class LookAtPair:
         own: detectors of the run.
         threshold: of the run; None for each detector's own.
         other: a detector that the run did not use.
-        linker: embedder that tells whose face is whose.
+        linker: embedder by which faces are linked to people.
         attacker: embedder of the attackers.
         margin: of the covers.
         max_pixels: larger pictures are not looked at.

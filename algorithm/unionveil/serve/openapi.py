@@ -9,7 +9,8 @@ from .. import __version__
 from ..config import AnonymizeConfig
 from ..parameters import Parameter
 from ..runs.manifest import RedactedRecord
-from .answers import MEDIA_TYPES, RECORD_HEADER
+from .answers import RECORD_HEADER
+from .media import MEDIA_TYPES
 from .problems import PROBLEM_TYPE
 from .settings import offered
 
@@ -51,7 +52,9 @@ def parameter_list(config: AnonymizeConfig) -> list[dict[str, Any]]:
         if parameter.tag:
             entry["belongs_to"] = {parameter.tag: parameter.belongs_to}
         if parameter.name == "threshold":
-            entry["default"] = flat["threshold"] or f"{min(card.threshold for card in config.cards):g}"
+            entry["default"] = (
+                flat["threshold"] or f"{min(card.threshold for card in config.detector_cards):g}"
+            )
         listed.append(entry)
     return listed
 

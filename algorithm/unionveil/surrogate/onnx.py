@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..detections import FloatArray, RgbImage
 from ..errors import ConfigError, ModelError
 from ..identity.align import similarity
+from ..models.inference import PROCESSOR
+from ..models.onnx_session import OnnxSession
 from ..models.session import Session
 from .template import TEMPLATE
 
@@ -115,4 +117,4 @@ def load_onnx(path: Path, threads: int) -> OnnxGenerator:
     """
     card = read_card(path)
     template = np.asarray(card.template, np.float64)
-    return OnnxGenerator(card, Session(path, threads), similarity(TEMPLATE[None], template)[0])
+    return OnnxGenerator(card, OnnxSession(path, threads, PROCESSOR), similarity(TEMPLATE[None], template)[0])
