@@ -3,7 +3,8 @@
     python -m training.surrogate --people FOLDER --out algorithm/unionveil/weights/surrogate.npz
 
 Faces are cut into the landmark frame, averaged with their mirror images, and described by their principal
-components (Turk and Pentland, "Eigenfaces for recognition", 1991).
+components (Turk and Pentland, "Eigenfaces for recognition", 1991). How they change when heads turn is a
+regression of their antisymmetric part on the nose's place.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +21,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from unionveil.detections import Landmark
 from unionveil.surrogate.linear import Parts, half_of
-from unionveil.surrogate.template import EYES_PX, FEATHER, SIZE_WH, TEMPLATE, chips, radius, to_frame
+from unionveil.surrogate.template import EYES_PX, FEATHER, SIZE_WH, TEMPLATE, chips, radius, to_frame, yaw_of
 
 from .data.files import DataError, read_jsonl
 from .data.photos import read_photo
 
-__all__ = ["fit", "read_chips"]
+__all__ = ["Chips", "fit", "read_chips"]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -51,21 +52,28 @@ _RIDGE = 0.01
 _EDGE, _BAND = 0.7, 0.1
 """Radius, in ovals, from which the face is stretched to the rim, and width of the band that is stretched."""
 
-_TALLER, _WIDER = 1.04, 0.967
-"""Scales that bring the landmarks that our detector sees in a mean face to those of the template."""
-
 _SHARPEN, _SHARPEN_PX = 0.7, 2.0
 """Amount and radius of an unsharp mask: means of faces that are aligned by five points are soft."""
 
 
-def read_chips(people: Path) -> npt.NDArray[np.uint8]:
+@dataclass(frozen=True)
+class Chips:
+    """Faces in the landmark frame.
+
+    Attributes:
+        pixels: `(N, 144, 112, 3)` uint8.
+        yaw: `(N,)` float32, as `yaw_of` measures it.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    yaw: FloatArray
+
+
+def read_chips(people: Path) -> Chips:
     """Cuts the faces of all photos that are large, whole and not masked.
 
     Args:
         people: folder of `labels.jsonl` and its shards.
-
-    Returns:
-        `(N, 144, 112, 3)` uint8, in the landmark frame.
 
     Raises:
         DataError: labels or photos are missing or damaged, or hold too few such faces.
@@ -73,10 +81,10 @@ def read_chips(people: Path) -> npt.NDArray[np.uint8]:
     found = list(_faces(people, read_jsonl(people / "labels.jsonl")))
     if len(found) < 2 * COMPONENTS:
         raise DataError(f"{people} holds {len(found)} faces to fit on: at least {2 * COMPONENTS} are needed")
-    return np.stack(found)
+    return Chips(np.stack([pixels for pixels, _ in found]), np.asarray([yaw for _, yaw in found], np.float32))
 
 
-def _faces(people: Path, records: Iterable[dict[str, Any]]) -> Iterator[npt.NDArray[np.uint8]]:
+def _faces(people: Path, records: Iterable[dict[str, Any]]) -> Iterator[tuple[npt.NDArray[np.uint8], float]]:
     taken: Counter[str] = Counter()
     shards: dict[str, zipfile.ZipFile] = {}
     for record in records:
@@ -95,7 +103,7 @@ def _faces(people: Path, records: Iterable[dict[str, Any]]) -> Iterator[npt.NDAr
         matrices = to_frame(landmarks)
         good = _fit_the_template(landmarks, matrices) & _are_inside(matrices, photo.shape[1::-1])
         rgb = np.ascontiguousarray(photo[..., ::-1])
-        yield from chips(rgb, matrices[good])
+        yield from zip(chips(rgb, matrices[good]), yaw_of(landmarks[good]).tolist(), strict=True)
 
 
 def _is_clear(face: dict[str, Any]) -> bool:
@@ -121,29 +129,36 @@ def _are_inside(matrices: npt.NDArray[np.float64], size_wh: tuple[int, int]) -> 
     return ((points >= -3) & (points <= np.asarray(size_wh) + 3)).all(axis=(1, 2))
 
 
-def fit(faces: npt.NDArray[np.uint8]) -> Parts:
+def fit(faces: Chips) -> Parts:
     """Fits the generator.
 
     Args:
-        faces: `(N, 144, 112, 3)` uint8, at least 320.
+        faces: at least 320 chips.
     """
     mask = radius() <= FEATHER + 0.03
     weight = np.clip((1 - radius()) / 0.35, 0, 1) * 0.95 + 0.05
     weights = half_of(weight[..., None], mask)
-    flipped = faces[:, :, ::-1].astype(np.float32)
-    even = half_of((faces + flipped) / 2, mask).reshape(len(flipped), -1)
+    flipped = faces.pixels[:, :, ::-1].astype(np.float32)
+    even = half_of((faces.pixels + flipped) / 2, mask).reshape(len(flipped), -1)
     wide = np.repeat(weights[:, 0], 3)
     kept = _clean(even, wide)
     mean = even[kept].mean(axis=0)
     off = even[kept] - mean
     codes, _ = _components(off * wide)
+    turn = _turn(half_of((faces.pixels - flipped) / 2, mask)[kept], faces.yaw[kept])
     basis = (codes.T @ off / len(kept)).reshape(COMPONENTS, -1, 3)
-    basis = _drawn(basis, mask) * _fades(mask)
+    basis = _drawn(basis, mask, 1) * _fades(mask)
     scale = np.abs(basis).max(axis=(1, 2)) / 127
     small = np.rint(basis / scale[:, None, None]).astype(np.int8).reshape(COMPONENTS, -1)
     encoder = _encoder((off * wide**2) @ (small * scale[:, None]).T, codes)
-    mean = _drawn(mean.reshape(1, -1, 3), mask)[0]
-    return Parts(mask, mean, small, scale, encoder, weights[:, 0])
+    mean = _drawn(mean.reshape(1, -1, 3), mask, 1)[0]
+    return Parts(mask, mean, small, scale, _drawn(turn[None], mask, -1)[0], encoder, weights[:, 0])
+
+
+def _turn(odd: FloatArray, yaw: FloatArray) -> FloatArray:
+    """Change per eye distance of yaw, `(P, 3)`, by least squares."""
+    turn: FloatArray = np.einsum("n,npc->pc", yaw, odd) / (yaw @ yaw)
+    return turn
 
 
 def _encoder(products: FloatArray, codes: FloatArray) -> FloatArray:
@@ -155,7 +170,7 @@ def _encoder(products: FloatArray, codes: FloatArray) -> FloatArray:
     return encoder
 
 
-def _drawn(half: FloatArray, mask: npt.NDArray[np.bool_]) -> FloatArray:
+def _drawn(half: FloatArray, mask: npt.NDArray[np.bool_], sign: int) -> FloatArray:
     """Left halves as they are drawn: the edge of the face stretched to the rim, and details sharpened.
 
     What lies around a face, hair and background, averages to a grey halo.
@@ -163,6 +178,7 @@ def _drawn(half: FloatArray, mask: npt.NDArray[np.bool_]) -> FloatArray:
     Args:
         half: `(N, P, 3)`.
         mask: `(144, 112)`.
+        sign: 1 for symmetric pictures, -1 for antisymmetric ones.
     """
     width, height = SIZE_WH
     columns = width // 2
@@ -170,15 +186,13 @@ def _drawn(half: FloatArray, mask: npt.NDArray[np.bool_]) -> FloatArray:
     distance = np.maximum(radius(), 1e-3)
     beyond = np.maximum(distance - _EDGE, 0)
     factor = np.minimum(distance, _EDGE + _BAND * (1 - np.exp(-beyond / _BAND))) / distance
-    to_x = ((x - (width - 1) / 2) * factor / _WIDER + (width - 1) / 2).astype(np.float32)
-    to_y = (y - (height - 1) / 2) * factor + (height - 1) / 2
-    eyes = TEMPLATE[Landmark.LEFT_EYE, 1] - 0.5
-    to_y = (eyes + (to_y - eyes) / _TALLER).astype(np.float32)
+    to_x = ((x - (width - 1) / 2) * factor + (width - 1) / 2).astype(np.float32)
+    to_y = ((y - (height - 1) / 2) * factor + (height - 1) / 2).astype(np.float32)
     result = np.empty_like(half)
     for number, values in enumerate(half):
         whole = np.zeros((height, width, 3), np.float32)
         whole[:, :columns][mask[:, :columns]] = values
-        whole[:, columns:] = whole[:, :columns][:, ::-1]
+        whole[:, columns:] = sign * whole[:, :columns][:, ::-1]
         stretched = cv2.remap(whole, to_x, to_y, cv2.INTER_LINEAR)
         sharp = stretched + _SHARPEN * (stretched - cv2.GaussianBlur(stretched, (0, 0), _SHARPEN_PX))
         result[number] = half_of(sharp, mask)
@@ -227,7 +241,7 @@ def main() -> None:
     except DataError as error:
         raise SystemExit(f"training.surrogate: {error}") from error
     fit(faces).save(options.out)
-    print(f"{len(faces)} faces, {options.out.stat().st_size / 1e6:.1f} MB in {options.out}")
+    print(f"{len(faces.pixels)} faces, {options.out.stat().st_size / 1e6:.1f} MB in {options.out}")
 
 
 if __name__ == "__main__":

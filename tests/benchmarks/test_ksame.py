@@ -36,7 +36,7 @@ from unionveil.detect import FaceFinder
 from unionveil.identity.embedders import load_embedder
 from unionveil.surrogate.generators import generator_file
 from unionveil.surrogate.linear import load_linear
-from unionveil.surrogate.template import lay, to_frame
+from unionveil.surrogate.template import lay, to_frame, yaw_of
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(7200)]
 
@@ -189,7 +189,7 @@ def test_a_face_is_laid_in_milliseconds():
         start = time.process_time()
         for _ in range(50):
             matrix = to_frame(points)[0]
-            laid = lay(generator.faces(code)[0], generator.to_face, matrix, (600, 600))
+            laid = lay(generator.faces(code, yaw_of(points))[0], generator.to_face, matrix, (600, 600))
             assert laid is not None
             under = image[laid.rows, laid.columns]
             image[laid.rows, laid.columns] = np.rint(under + (laid.rgb - under) * laid.alpha)

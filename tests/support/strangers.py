@@ -21,7 +21,7 @@ def portraits(people: int, photos: int = 1) -> list[npt.NDArray[np.uint8]]:
     result = []
     for code in rng.standard_normal((people, generator.dimensions)).astype(np.float32):
         for _ in range(photos):
-            face = generator.faces(code[None])[0]
+            face = generator.faces(code[None], rng.normal(0, 0.05, 1).astype(np.float32))[0]
             result.append(_placed(face, rng))
     return result
 

@@ -24,13 +24,21 @@ def test_the_file_is_small():
     assert FILE.stat().st_size < 6e6
 
 
-def test_faces_are_symmetric(generator):
-    face = generator.faces(codes(1))[0]
-    assert np.array_equal(face, face[:, ::-1])
+def test_faces_are_symmetric_unless_turned(generator):
+    straight, turned = generator.faces(codes(1).repeat(2, axis=0), np.asarray([0, 0.15], np.float32))
+    assert np.array_equal(straight, straight[:, ::-1])
+    other = generator.faces(codes(1), np.asarray([-0.15], np.float32))[0]
+    assert np.array_equal(turned, other[:, ::-1])
+    assert np.abs(turned.astype(int) - straight).mean() > 1
+
+
+def test_turning_has_an_end(generator):
+    far, farther = generator.faces(codes(1).repeat(2, axis=0), np.asarray([0.3, 3], np.float32))
+    assert np.array_equal(far, farther)
 
 
 def test_a_code_says_what_is_not_at_the_rim(generator):
-    faces = generator.faces(codes(4) * 0.5)
+    faces = generator.faces(codes(4) * 0.5, np.zeros(4, np.float32))
     hat = faces.copy()
     hat[:, :12] = (255, 0, 0)
     assert np.abs(generator.encode(faces) - generator.encode(hat)).mean() < 0.1

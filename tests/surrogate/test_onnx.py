@@ -43,7 +43,7 @@ def test_a_code_becomes_a_face(tmp_path):
     path = save(tmp_path / "faces.onnx")
     (tmp_path / "faces.json").write_text(json.dumps(CARD))
     generator = load_generator(KSame(surrogate=path), 1)
-    faces = generator.faces(np.asarray([[-1, 0, 1], [2, 2, 2]], np.float32))
+    faces = generator.faces(np.asarray([[-1, 0, 1], [2, 2, 2]], np.float32), np.zeros(2, np.float32))
     assert faces.shape == (2, SIDE, SIDE, 3)
     assert faces[0, 5, 5].tolist() == [0, 128, 255]
     assert faces[1, 5, 5].tolist() == [255, 255, 255]
@@ -71,7 +71,7 @@ def test_a_face_of_another_size_is_refused(tmp_path):
     path = save(tmp_path / "faces.onnx", side=64)
     (tmp_path / "faces.json").write_text(json.dumps(CARD))
     with pytest.raises(ModelError, match="its card says"):
-        load_generator(KSame(surrogate=path), 1).faces(np.zeros((1, 3), np.float32))
+        load_generator(KSame(surrogate=path), 1).faces(np.zeros((1, 3), np.float32), np.zeros(1, np.float32))
 
 
 def test_a_missing_generator_is_named(tmp_path):

@@ -13,6 +13,7 @@ from unionveil.surrogate.template import (
     head_region,
     lay,
     to_frame,
+    yaw_of,
 )
 
 SAME = np.eye(2, 3)
@@ -45,7 +46,7 @@ def test_a_face_is_replaced_whole_inside_the_oval(degrees, eyes_px):
     rows, columns = np.mgrid[laid.rows, laid.columns]
     angle = np.deg2rad(degrees)
     middle = points[0, :2].mean(axis=0) + 0.42 * eyes_px * np.asarray([-np.sin(angle), np.cos(angle)])
-    x, y = columns + 0.5 - middle[0], rows + 0.5 - middle[1]
+    x, y = columns - middle[0], rows - middle[1]
     across, along = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
     radius = np.hypot(across / (1.43 * eyes_px), along / (1.88 * eyes_px))
     alpha = laid.alpha[..., 0]
@@ -97,3 +98,11 @@ def test_landmarks_that_do_not_fit_their_box_cover_little_of_it():
     assert share[1] < 0.6
     assert share[2] < 0.2
     assert share[3] == 0
+
+
+def test_a_turned_head_has_its_nose_to_the_side():
+    points = landmarks(eyes_px=50, degrees=33)
+    turned = landmarks(eyes_px=50)
+    turned[0, 2, 0] += 10
+    assert yaw_of(points)[0] == pytest.approx(0, abs=1e-4)
+    assert 0.1 < yaw_of(turned)[0] < 0.25

@@ -11,7 +11,7 @@ from ..config import AnonymizeConfig, Fill, KSame
 from ..detections import Detections, FloatArray
 from ..images import Frame, Patch, Pixels
 from ..surrogate.generators import Generator
-from ..surrogate.template import Laid, head_region, lay, to_frame
+from ..surrogate.template import Laid, head_region, lay, to_frame, yaw_of
 from . import Redactor, load_redactor
 from .fill import fill, in_model
 from .patches import below
@@ -58,8 +58,9 @@ def _laid(
     generator: Generator,
     codes: Mapping[int, FloatArray],
 ) -> Iterator[Laid]:
-    for matrix, group in zip(matrices, members.identity.tolist(), strict=True):
-        face = generator.faces(codes[group][None])[0]
+    yaw = yaw_of(members.landmarks)
+    for matrix, turn, group in zip(matrices, yaw, members.identity.tolist(), strict=True):
+        face = generator.faces(codes[group][None], turn[None])[0]
         laid = lay(face, generator.to_face, matrix, frame.size_wh)
         if laid:
             yield laid

@@ -40,11 +40,12 @@ class Generator(Protocol):
         """Length of a code."""
         ...
 
-    def faces(self, codes: FloatArray) -> RgbImage:
+    def faces(self, codes: FloatArray, yaw: FloatArray) -> RgbImage:
         """Draws faces.
 
         Args:
             codes: `(N, C)`.
+            yaw: `(N,)` how far the heads are turned to a side, as `template.yaw_of` measures it.
 
         Returns:
             `(N, h, w, 3)` uint8.

@@ -15,6 +15,9 @@ from .template import SIZE_WH
 
 __all__ = ["LinearGenerator", "Parts", "half_of", "load_linear"]
 
+_MOST_YAW = 0.25
+"""Turns beyond, in eye distances, are drawn as this one: a linear model bends there."""
+
 _MOST_CODE = 2.5
 """Codes beyond are glasses, hands and microphones more often than faces."""
 
@@ -30,6 +33,7 @@ class Parts:
         mean: `(P, 3)` float32, left half of the mean face.
         components: `(N, P * 3)` int8, left halves of the symmetric components.
         scale: `(N,)` float32: a component's largest change at a code of 1, per step of int8.
+        turn: `(P, 3)` float32, left half of the antisymmetric change per eye distance of yaw.
         encoder: `(N, N)` float32, from products with the components to codes.
         weight: `(P,)` float32, how much a pixel counts in a code; pixels at the rim hardly do.
     """
@@ -38,6 +42,7 @@ class Parts:
     mean: FloatArray
     components: npt.NDArray[np.int8]
     scale: FloatArray
+    turn: FloatArray
     encoder: FloatArray
     weight: FloatArray
 
@@ -82,21 +87,23 @@ class LinearGenerator:
         codes = off.reshape(len(chips), self.basis.shape[1]) @ self.basis.T @ self.parts.encoder
         return np.clip(codes, -_MOST_CODE, _MOST_CODE).astype(np.float32)
 
-    def faces(self, codes: FloatArray) -> RgbImage:
+    def faces(self, codes: FloatArray, yaw: FloatArray) -> RgbImage:
         """Draws faces in the landmark frame.
 
         Args:
             codes: `(N, 160)`.
+            yaw: `(N,)` turn to a side, as `template.yaw_of` measures it.
 
         Returns:
             `(N, 144, 112, 3)` uint8.
         """
         parts = self.parts
         even = parts.mean + (codes.astype(np.float32) @ self.basis).reshape(len(codes), -1, 3)
+        odd = np.clip(yaw, -_MOST_YAW, _MOST_YAW)[:, None, None] * parts.turn
         faces = np.zeros((len(codes), *SIZE_WH[::-1], 3), np.float32)
         left = parts.mask[:, :_COLUMNS]
-        faces[:, :, :_COLUMNS][:, left] = even
-        faces[:, :, ::-1][:, :, :_COLUMNS][:, left] = even
+        faces[:, :, :_COLUMNS][:, left] = even + odd
+        faces[:, :, ::-1][:, :, :_COLUMNS][:, left] = even - odd
         return np.clip(np.rint(faces), 0, 255).astype(np.uint8)
 
 

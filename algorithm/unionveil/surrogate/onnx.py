@@ -53,7 +53,7 @@ class GeneratorCard(BaseModel):
 
 @dataclass(frozen=True)
 class OnnxGenerator:
-    """A loaded generator.
+    """A loaded generator. Its faces are not turned: few networks say how.
 
     Attributes:
         card: shape and scale of its faces.
@@ -69,7 +69,7 @@ class OnnxGenerator:
         """As `Generator.dimensions`."""
         return self.card.dimensions
 
-    def faces(self, codes: FloatArray) -> RgbImage:
+    def faces(self, codes: FloatArray, yaw: FloatArray) -> RgbImage:  # noqa: ARG002  the protocol gives it
         """As `Generator.faces`."""
         card = self.card
         output = card.output or self.session.output_names[0]

@@ -25,6 +25,7 @@ __all__ = [
     "lay",
     "radius",
     "to_frame",
+    "yaw_of",
 ]
 
 EYES_PX = 34
@@ -49,7 +50,7 @@ _MIDDLE = 0.42
 _SHAPE = np.asarray([[-0.5, 0], [0.5, 0], [0, 0.572], [-0.414, 1.155], [0.414, 1.155]], np.float64)
 """Landmarks in eye distances, in the order of `Landmark`: ArcFace's (arXiv:1801.07698), made symmetric."""
 
-_CENTRE = np.asarray(SIZE_WH, np.float64) / 2
+_CENTRE = (np.asarray(SIZE_WH, np.float64) - 1) / 2  # whole numbers are the centres of pixels
 TEMPLATE: npt.NDArray[np.float64] = _SHAPE * EYES_PX + _CENTRE - [0, _MIDDLE * EYES_PX]
 """`(5, 2)` landmarks in pixels of the landmark frame."""
 
@@ -69,6 +70,13 @@ def to_frame(landmarks: FloatArray) -> npt.NDArray[np.float64]:
     return similarity(landmarks, TEMPLATE)
 
 
+def yaw_of(landmarks: FloatArray) -> FloatArray:
+    """How far faces are turned to a side, `(N,)`: the nose's distance from the middle, in eye distances."""
+    matrices = to_frame(landmarks)
+    noses = np.einsum("nij,nj->ni", matrices[:, :, :2], landmarks[:, 2]) + matrices[:, :, 2]
+    return ((noses[:, 0] - _CENTRE[0]) / EYES_PX).astype(np.float32)
+
+
 def chips(image: RgbImage, matrices: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
     """Faces cut from a picture into the landmark frame.
 
@@ -79,15 +87,15 @@ def chips(image: RgbImage, matrices: npt.NDArray[np.float64]) -> npt.NDArray[np.
     Returns:
         `(N, 144, 112, 3)` uint8, black where they reach beyond the picture.
     """
-    wide = _of_indices(matrices) + np.asarray([[0, 0, _TRIM], [0, 0, 0]], np.float64)
+    wide = matrices + np.asarray([[0, 0, _TRIM], [0, 0, 0]], np.float64)
     return aligned(image, wide, _SIDE)[:, :, _TRIM : _TRIM + SIZE_WH[0]]
 
 
 @cache
 def radius() -> FloatArray:
     """`(144, 112)` distance of every pixel of the frame from the centre; 1 on the oval."""
-    x = (np.arange(SIZE_WH[0]) + 0.5 - _CENTRE[0]) / (OVAL[0] * EYES_PX)
-    y = (np.arange(SIZE_WH[1]) + 0.5 - _CENTRE[1]) / (OVAL[1] * EYES_PX)
+    x = (np.arange(SIZE_WH[0]) - _CENTRE[0]) / (OVAL[0] * EYES_PX)
+    y = (np.arange(SIZE_WH[1]) - _CENTRE[1]) / (OVAL[1] * EYES_PX)
     return np.hypot(x[None, :], y[:, None]).astype(np.float32)
 
 
@@ -167,9 +175,9 @@ def lay(
     here = _shifted(matrix, x0, y0)
     size = (x1 - x0, y1 - y0)
     flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
-    whole = _of_indices(to_face @ np.concatenate([here, [[0, 0, 1]]]))
+    whole = to_face @ np.concatenate([here, [[0, 0, 1]]])
     rgb = cv2.warpAffine(_softened(face, whole), whole, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    alpha = cv2.warpAffine(_alpha(), _of_indices(here), size, flags=flags)[..., None]
+    alpha = cv2.warpAffine(_alpha(), here, size, flags=flags)[..., None]
     return Laid(slice(y0, y1), slice(x0, x1), rgb.astype(np.float32), np.clip(alpha, 0, 1))
 
 
@@ -182,7 +190,7 @@ def head_region(
         return None
     x0, y0, x1, y1 = reach
     here = _shifted(matrix, x0, y0)
-    x, y = np.meshgrid(np.arange(x1 - x0) + 0.5, np.arange(y1 - y0) + 0.5)
+    x, y = np.meshgrid(np.arange(x1 - x0), np.arange(y1 - y0))
     u = (here[0, 0] * x + here[0, 1] * y + here[0, 2] - _CENTRE[0]) / (HEAD[0] * EYES_PX)
     v = (here[1, 0] * x + here[1, 1] * y + here[1, 2] - _CENTRE[1]) / (HEAD[1] * EYES_PX)
     return slice(y0, y1), slice(x0, x1), np.hypot(u, v) <= 1
@@ -199,12 +207,6 @@ def _softened(face: RgbImage, whole: npt.NDArray[np.float64]) -> RgbImage:
     """The face without details that are finer than the pixels that it is drawn in."""
     shrink = float(np.hypot(*whole[:, 0]))
     return face if shrink <= 1 else cv2.GaussianBlur(face, (0, 0), 0.5 * shrink).astype(np.uint8)
-
-
-def _of_indices(matrices: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Matrices `(..., 2, 3)` for indices of pixels, whose centres lie half a pixel farther."""
-    shift = matrices[..., :2].sum(axis=-1) / 2 + matrices[..., 2] - 0.5
-    return np.concatenate([matrices[..., :2], shift[..., None]], axis=-1)
 
 
 def _shifted(matrix: npt.NDArray[np.float64], x: int, y: int) -> npt.NDArray[np.float64]:
