@@ -13,6 +13,8 @@
     ├── WorkerError              a worker process cannot start              (stops the job)
     ├── InputError               a folder, file or archive cannot be read
     ├── ResultsError             outputs do not fit their manifest
+    ├── ReviewError              an edit does not fit the photo that is reviewed
+    │   └── ReviewConflict       the review went on elsewhere           (say: reload)
     └── OutputError              an output cannot be written               (stops the job)
 
 They carry their facts as attributes, survive pickling (workers send them across processes) and read as
@@ -34,6 +36,8 @@ __all__ = [
     "OutputDiffers",
     "OutputError",
     "ResultsError",
+    "ReviewConflict",
+    "ReviewError",
     "UnionVeilError",
     "UnreadableImage",
     "UnsupportedImage",
@@ -194,3 +198,24 @@ class ResultsError(UnionVeilError):
 
     def __str__(self) -> str:
         return "the results are not to be trusted: " + "; ".join(self.issues)
+
+
+class ReviewError(UnionVeilError):
+    """An edit does not fit the photo that is reviewed; nothing of it counts."""
+
+
+class ReviewConflict(ReviewError):
+    """An edit was made on a state that has changed since, in another tab or by a retry.
+
+    Attributes:
+        revision: that the edit was made on.
+        current: that the review has.
+    """
+
+    def __init__(self, revision: int, current: int) -> None:
+        super().__init__(revision, current)
+        self.revision = revision
+        self.current = current
+
+    def __str__(self) -> str:
+        return "the review went on in another tab; reload this page"

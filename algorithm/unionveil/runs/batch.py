@@ -13,6 +13,7 @@ from ..engines.base import Engine
 from ..errors import ImageError
 from ..files.sources import Skipped, SourceItem
 from ..formats import HEAD_BYTES, ImageFormat, sniff
+from ..given import BoxPlan
 from ..outcomes import Rejected
 from .folder import OutputFolder
 from .headers import read_header
@@ -22,7 +23,7 @@ from .names import Namer, preview_name
 from .needs import needed_bytes
 from .work import Anonymize, Done, Task
 
-__all__ = ["run_batch"]
+__all__ = ["looked_at", "run_batch"]
 
 _Key: TypeAlias = tuple[SourceItem, Task]
 
@@ -35,6 +36,7 @@ def run_batch(
     journal: Journal | None = None,
     flat: bool = False,
     prune: bool = False,
+    boxes: BoxPlan = lambda *_: None,
     on_done: Callable[[SourceItem, Record], None] = lambda *_: None,
 ) -> ManifestBuilder:
     """Anonymizes every item, writes outputs as they come and the manifest last.
@@ -46,6 +48,7 @@ def run_batch(
         journal: what an earlier run had finished; None starts from nothing.
         flat: whether kept names lose their folders.
         prune: whether outputs of inputs that are gone are removed, in place of being refused.
+        boxes: gives boxes from elsewhere for an input, or withholds it.
         on_done: called for every finished input, in order.
 
     Returns:
@@ -58,7 +61,7 @@ def run_batch(
         ConfigError: the overlay's picture cannot be read.
         WorkerError: no worker can be started.
     """
-    run = _Run(items, work, engine, journal, flat, on_done)
+    run = _Run(items, work, engine, journal, flat, boxes, on_done)
     sink = work.sink
     if sink is None:
         return run.finish()
@@ -85,6 +88,7 @@ class _Run:
     engine: Engine
     journal: Journal | None
     flat: bool
+    boxes: BoxPlan
     on_done: Callable[[SourceItem, Record], None]
     files: set[str] = field(default_factory=set)
 
@@ -95,7 +99,7 @@ class _Run:
 
     def finish(self) -> ManifestBuilder:
         """Does the work and collects the records."""
-        manifest = ManifestBuilder(self.work.config)
+        manifest = ManifestBuilder(self.work.config, self.work.boxes)
         for (item, task), done in self.engine.map(self.work, self._reserved(manifest.skip)):
             if isinstance(done, Rejected):
                 done = Done(_stopped(task, done, self.work.config))
@@ -128,14 +132,18 @@ class _Run:
                 skip()
                 continue
             number += 1
-            image_format, needed = _looked_at(item.content)
+            image_format, needed = looked_at(item.content)
             output = (image_format, namer.name(number, item.name, image_format)) if image_format else None
+            content, given = item.content, self.boxes(number, item.name)
+            if isinstance(given, Rejected):
+                # A file that is no picture says so itself. The name stays reserved: the others keep theirs.
+                content, output, given = (given if output else content), None, None
             known = self.journal.find(output[1]) if self.journal and output else None
-            task = Task(number, item.name, item.content, output, known, needed)
+            task = Task(number, item.name, content, output, known, needed, given)
             yield (item, task), task
 
 
-def _looked_at(content: Content | Rejected) -> tuple[ImageFormat | None, int]:
+def looked_at(content: Content | Rejected) -> tuple[ImageFormat | None, int]:
     """The format of an input and the memory that it will need.
 
     No format where it is not a picture, which the work then finds out and explains.
