@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all test-training check schemas prove fuzz bench image test-container train evaluate-weights people clean
+.PHONY: demo test test-all test-training check schemas prove fuzz bench compare-releases image test-container train evaluate-weights people clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -39,7 +39,12 @@ prove: $(VENV)/.ready
 N ?= 3000
 FUZZ_JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 fuzz: $(VENV)/.ready
-	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m fuzz --count $(N) --jobs $(FUZZ_JOBS) --failures fuzz-failures
+	PYTHONPATH=tests:tests/support OMP_NUM_THREADS=1 $(BIN)/python -m fuzz --count $(N) --jobs $(FUZZ_JOBS) --failures fuzz-failures
+
+# What a change of the design must not change: the outputs of two commits, byte by byte.
+compare-releases: $(VENV)/.ready
+	@test -n "$(OLD)" || { echo "name the commit to compare with: OLD=COMMIT" >&2; exit 1; }
+	PYTHONPATH=tests/support $(BIN)/python tests/compare_releases.py $(OLD) $(NEW)
 
 bench: $(VENV)/.ready
 	$(BIN)/pytest -m benchmark -s -p no:cacheprovider tests/benchmarks

@@ -1,6 +1,6 @@
 """Compares the outputs of two commits byte by byte: what a change of the design must not change.
 
-    python tests/compare_releases.py OLD [NEW]
+    make compare-releases OLD=COMMIT [NEW=COMMIT]
 
 Both anonymize the demo's inputs, the bundled scenes, every sample of the tests and 200 generated files of all
 formats. Prints every output and every manifest field that differs, and ends with 1 if any does. OLD and NEW

@@ -16,6 +16,7 @@ from paths import REPOSITORY
 CORE = REPOSITORY / "algorithm" / "unionveil"
 
 NETWORK = {"urllib", "http", "socket", "ssl", "requests", "httpx", "aiohttp"}
+ADDRESSES = {"urllib.parse"}  # takes addresses apart and opens none
 FILES = {"pathlib", "os", "tempfile", "shutil", "glob"}
 
 
@@ -49,7 +50,7 @@ def imports(name: str, *, lazy: bool) -> frozenset[str]:
 
 def _nodes(tree: ast.AST, *, lazy: bool) -> Iterator[ast.AST]:
     for child in ast.iter_child_nodes(tree):
-        if isinstance(child, ast.FunctionDef) and not lazy:
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) and not lazy:
             continue
         if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
             continue
@@ -74,7 +75,7 @@ def tops(names: frozenset[str]) -> set[str]:
 
 
 def importers(packages: set[str]) -> list[str]:
-    return sorted(name for name in modules() if tops(imports(name, lazy=True)) & packages)
+    return sorted(name for name in modules() if tops(imports(name, lazy=True) - ADDRESSES) & packages)
 
 
 def test_there_is_no_import_circle():
@@ -100,8 +101,16 @@ def test_pixels_know_no_network(folder):
     assert not [name for name in importers(NETWORK) if name.startswith(f"unionveil.{folder}")]
 
 
-def test_only_the_store_of_models_knows_a_network():
-    assert importers(NETWORK) == ["unionveil.models.store"]
+def test_only_the_store_of_models_reaches_out_and_only_the_servers_listen():
+    at_a_network = [name for name in importers(NETWORK) if not name.startswith("unionveil.serve.")]
+    assert at_a_network == ["unionveil.models.store"]
+    for name in (name for name in modules() if name.startswith("unionveil.serve.")):
+        assert not tops(imports(name, lazy=True)) & {"urllib", "ssl", "requests", "httpx", "aiohttp"}
+
+
+def test_only_servers_need_the_extra_web():
+    for name in importers({"starlette", "uvicorn", "python_multipart"}):
+        assert name.startswith("unionveil.serve.")
 
 
 def test_the_core_knows_no_chain_and_the_product_no_torch():
@@ -121,6 +130,7 @@ def test_only_the_session_imports_onnx_runtime():
         "unionveil.files.sources",
         "unionveil.runs.manifest",
         "unionveil.engines.pool",
+        "unionveil.annotations",
         "unionveil.cli.anonymize",
         "unionveil.job",
     ],
@@ -137,13 +147,13 @@ def test_functions_stay_short():
         _body_lines(node)
         for path in modules().values()
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     )
     assert lengths[-1] <= 50
     assert lengths[int(0.9 * len(lengths))] <= 20
 
 
-def _body_lines(node: ast.FunctionDef) -> int:
+def _body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     """Lines of a function without its docstring."""
     total = (node.end_lineno or node.lineno) - node.lineno + 1
     first = node.body[0]

@@ -15,7 +15,7 @@ import tifffile
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-SCENES = Path(__file__).parent / "data"
+SCENES = Path(__file__).parents[1] / "data"
 SECRET = b"SECRETNAME"
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/">' + SECRET + b"</x:xmpmeta>"

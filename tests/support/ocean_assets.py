@@ -18,7 +18,7 @@ from unionveil_ocean.chain.journal import Journal
 from unionveil_ocean.node.protocol import Node
 from unionveil_ocean.sandbox.chain import EmbeddedChain
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 URL = "https://files.example/main.py?token=very-secret-token"
 CONTAINER = {
     "image": "unionveil",
