@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -21,24 +21,39 @@ from ..engines.resources import default_jobs
 from ..errors import InputError
 from ..files.sinks import FolderSink
 from ..files.sources import PathSource, Patterns, SourceItem
+from ..given import BoxPlan
+from ..parameters import Parameter
 from ..runs.batch import run_batch
 from ..runs.journal import Journal
-from ..runs.manifest import Counts, Record, RejectedRecord
+from ..runs.manifest import Counts, ManifestBuilder, Record, RejectedRecord
 from ..runs.work import Anonymize
 from ..text import printable
+from .boxes import Boxes, box_options, box_plan_of
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .path_list import paths_of
 
-__all__ = ["command"]
+__all__ = ["command", "setting_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _err = Console(stderr=True, highlight=False)
 
 
-def _setting_options(command: Command) -> Command:
-    """One option for every setting of `AnonymizeConfig`, in its order."""
-    for parameter in reversed(parameters()):
+def setting_options(without: Collection[str] = ()) -> Callable[[Command], Command]:
+    """One option for every setting of `AnonymizeConfig`, in its order.
+
+    Args:
+        without: names of settings that the command does not have.
+    """
+
+    def decorate(command: Command) -> Command:
+        return _with_options(command, [one for one in parameters() if one.name not in without])
+
+    return decorate
+
+
+def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
+    for parameter in reversed(chosen):
         text = parameter.description
         if parameter.belongs_to:
             text = f"[{', '.join(parameter.belongs_to)}] {text}"
@@ -63,7 +78,7 @@ def _setting_options(command: Command) -> Command:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the outputs."
 )
-@_setting_options
+@setting_options()
 @click.option(
     "--jobs", type=click.IntRange(min=1), help="Workers.  [default: one per core, as memory allows]"
 )
@@ -94,6 +109,7 @@ def _setting_options(command: Command) -> Command:
     "--preview", is_flag=True, help="Also write small pictures with the found boxes, into preview/."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest on standard output.")
+@box_options
 def command(
     paths: tuple[Path, ...],
     output: Path | None,
@@ -107,6 +123,7 @@ def command(
     dry_run: bool,
     preview: bool,
     as_json: bool,
+    boxes: Boxes,
     **settings: str | None,
 ) -> int:
     """Anonymizes photos, folders and archives into a folder.
@@ -120,15 +137,39 @@ def command(
         raise click.UsageError("say where the outputs go: -o FOLDER")
     source = PathSource(
         named,
-        leave_out=[output.resolve()] if output else [],
+        leave_out=[path.resolve() for path in (output, boxes.path) if path],
         follow_links=follow_links,
         patterns=Patterns(include, exclude),
     )
     if not len(source):
         raise InputError("there is no file in what you named; name photos, folders or archives")
+    plan = box_plan_of(boxes, source)
     work, journal = _work(
-        config, named, None if dry_run else output, overwrite=overwrite, prune=prune, preview=preview
+        Anonymize(config, previews=preview, boxes=boxes.mode),
+        named,
+        None if dry_run else output,
+        overwrite=overwrite,
+        prune=prune,
     )
+    # Workers even for a single picture: one that kills its decoder must not kill the program.
+    engine = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
+    manifest, rejected = _run(source, work, engine, journal, plan, prune=prune and not overwrite)
+    _summary(manifest.counts, rejected, work.sink)
+    if as_json:
+        click.echo(manifest.to_bytes().decode(), nl=False)
+    return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
+
+
+def _run(
+    source: PathSource,
+    work: Anonymize,
+    engine: PoolEngine,
+    journal: Journal | None,
+    plan: BoxPlan,
+    *,
+    prune: bool,
+) -> tuple[ManifestBuilder, list[tuple[str, str]]]:
+    """The manifest, and the name of every rejected input with a sentence."""
     rejected: list[tuple[str, str]] = []
     with _progress(len(source)) as advance, journal or nullcontext():
         kept = _is_kept(journal)
@@ -138,38 +179,29 @@ def command(
             if isinstance(record, RejectedRecord):
                 rejected.append((printable(item.name, quoted=False, most=None), record.detail))
 
-        # Workers even for a single picture: one that kills its decoder must not kill the program.
-        engine = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
-        manifest = run_batch(
-            source, work, engine, journal=journal, prune=prune and not overwrite, on_done=on_done
-        )
+        manifest = run_batch(source, work, engine, journal=journal, prune=prune, boxes=plan, on_done=on_done)
         if kept:
             _is_kept(journal)
-    _summary(manifest.counts, rejected, work.sink)
-    if as_json:
-        click.echo(manifest.to_bytes().decode(), nl=False)
-    return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
+    return manifest, rejected
 
 
 def _work(
-    config: AnonymizeConfig,
+    work: Anonymize,
     named: Sequence[Path],
     output: Path | None,
     *,
     overwrite: bool,
     prune: bool,
-    preview: bool,
 ) -> tuple[Anonymize, Journal | None]:
-    """The work and its journal; neither a folder nor a journal without an output."""
-    work = Anonymize(config)
+    """The work with its folder and its journal; neither a folder nor a journal without an output."""
     work.check()  # before the output folder is made
     if output is None:
-        return work, None
+        return replace(work, previews=False), None
     # Where inputs are numbered, all outputs behind a withdrawn one are other ones.
-    may_replace = overwrite or (prune and config.names == "number")
+    may_replace = overwrite or (prune and work.config.names == "number")
     sink = FolderSink(output, overwrite=may_replace, inputs=named)
-    journal = Journal(sink.folder, config)
-    return replace(work, sink=sink, previews=preview, secret=journal.secret), journal
+    journal = Journal(sink.folder, work.config)
+    return replace(work, sink=sink, secret=journal.secret), journal
 
 
 def _is_kept(journal: Journal | None) -> bool:

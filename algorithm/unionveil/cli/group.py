@@ -15,6 +15,7 @@ _COMMANDS = {
     "anonymize": "Anonymizes photos, folders and archives into a folder.",
     "job": "Runs as an Ocean compute-to-data algorithm.",
     "models": "Lists, fetches and verifies the detectors' weights.",
+    "review": "Opens a page on which boxes are added, moved and removed before anything leaves.",
     "state": "Shows or removes what is kept so that interrupted runs can go on.",
 }
 """Names and short helps; the file of a command has its name and holds `command`."""

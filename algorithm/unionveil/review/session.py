@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from ..content import Content, FileContent
 from ..detections import Detections
@@ -23,10 +23,36 @@ from .order import Place, place
 from .survey import PhotoTask, Surveyed
 from .view import THUMBNAIL_PX, ViewTask
 
-__all__ = ["Counts", "Photo", "Session", "Submit"]
+__all__ = ["Counts", "Imported", "Photo", "Plan", "Session", "Submit", "SubmitView", "given_boxes"]
+
+Plan: TypeAlias = dict[int, GivenBoxes | Rejected | None]
+"""What is to become of each photo, by its number."""
 
 _IN_ARCHIVE = Rejected("archive", "photos inside archives are not reviewed; unpack the archive first")
 _KEPT_THUMBNAILS = 20_000
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Boxes from a file for one photo.
+
+    Attributes:
+        puts: the boxes.
+        knows_frames: whether the file says on which frame they lie; otherwise they hold for every frame.
+    """
+
+    puts: tuple[Put, ...]
+    knows_frames: bool
+
+    def on(self, frames: int) -> tuple[Put, ...]:
+        """The boxes of a photo with so many frames."""
+        if self.knows_frames or frames == 1:
+            return self.puts
+        return tuple(
+            put.model_copy(update={"id": f"{put.id}-{n}", "frame": n})
+            for n in range(frames)
+            for put in self.puts
+        )
 
 
 class Submit(Protocol):
@@ -37,8 +63,12 @@ class Submit(Protocol):
         ...
 
 
-class _SubmitView(Protocol):
-    def __call__(self, task: ViewTask) -> Future[bytes | Rejected]: ...
+class SubmitView(Protocol):
+    """The part of a pool of workers that draws photos."""
+
+    def __call__(self, task: ViewTask) -> Future[bytes | Rejected]:
+        """Hands over a photo."""
+        ...
 
 
 @dataclass
@@ -112,10 +142,10 @@ class Session:
         log: Log,
         run: str,
         survey: Submit,
-        view: _SubmitView,
+        view: SubmitView,
         *,
         at_once: int = 2,
-        imported: Mapping[str, tuple[Put, ...]] | None = None,
+        imported: Mapping[str, Imported] | None = None,
     ) -> None:
         self._log = log
         self._log.board.run = run
@@ -245,12 +275,12 @@ class Session:
 
     def _import(self, photo: Photo, key: str) -> None:
         """Adds boxes from a file: to what was seen, or to what a person has made of it since."""
-        board, puts = self._log.board, self._imported.get(photo.name, ())
+        board, boxes = self._log.board, self._imported.get(photo.name)
         state, sighting = board.state(key), board.sighting(key)
-        if state is None or sighting is None or sighting.rejected:
+        if boxes is None or state is None or sighting is None or sighting.rejected:
             return
         known = {box.id for box in state.boxes}
-        puts = tuple(put for put in puts if put.id not in known)
+        puts = tuple(put for put in boxes.on(len(sighting.sizes_wh)) if put.id not in known)
         if not puts:
             return
         if board.is_touched(key):
@@ -258,6 +288,11 @@ class Session:
         else:
             added = tuple(Box(**put.model_dump()) for put in puts)
             self._log.see(key, sighting.model_copy(update={"boxes": sighting.boxes + added}))
+
+    def touch(self) -> None:
+        """Something changed that the page must hear of, and no photo did."""
+        with self._changed:
+            self._touch()
 
     def _touch(self, *photos: Photo) -> None:
         self._event += 1
@@ -277,16 +312,21 @@ class Session:
         """Number of edits so far."""
         return self._log.board.revision
 
+    def find(self, number: int) -> Photo | None:
+        """A photo by its number; None if there is none."""
+        with self._changed:
+            return self._photos[number - 1] if 1 <= number <= len(self._photos) else None
+
     def photo(self, number: int) -> Photo:
         """A photo by its number.
 
         Raises:
             InputError: there is none.
         """
-        with self._changed:
-            if not 1 <= number <= len(self._photos):
-                raise InputError(f"there is no photo {number} in this folder")
-            return self._photos[number - 1]
+        photo = self.find(number)
+        if photo is None:
+            raise InputError(f"there is no photo {number} in this folder")
+        return photo
 
     def since(self, event: int) -> tuple[int, list[Photo]]:
         """Photos that changed after an event, and the latest event."""
@@ -385,7 +425,7 @@ class Session:
             if isinstance(result, bytes) and len(self._photos) <= _KEPT_THUMBNAILS:
                 photo.thumbnail = result
 
-    def plan(self, *, keep_unreviewed: bool) -> dict[int, GivenBoxes | Rejected | None]:
+    def plan(self, *, keep_unreviewed: bool) -> Plan:
         """What is to become of each photo, by its number, as things stand.
 
         Args:
