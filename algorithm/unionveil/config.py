@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from .models.cards import DETECTORS, ModelCard, cards_of
+from .models.cards import DETECTORS, DetectorCard, cards_of
 from .parameters import Parameter, flatten, near, to_parameters, unflatten
 
 __all__ = [
@@ -171,7 +171,7 @@ class AnonymizeConfig(_Model):
         return None if value == "" else value
 
     @property
-    def cards(self) -> tuple[ModelCard, ...]:
+    def cards(self) -> tuple[DetectorCard, ...]:
         """The cards of all weights that these settings use; nothing is loaded.
 
         Raises:

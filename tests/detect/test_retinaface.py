@@ -8,7 +8,7 @@ from samples import SCENES
 from unionveil.boxes import iou
 from unionveil.detect import load_detector
 from unionveil.detect.retinaface import RetinaFace, decode, make_priors
-from unionveil.models.cards import CARDS, ModelCard
+from unionveil.models.cards import CARDS, DetectorCard
 
 STRIDES, SIDES = (8, 16, 32), ((16, 32), (64, 128), (256, 512))
 
@@ -77,7 +77,7 @@ def test_the_published_weights_give_the_same_faces_fixed_and_free(shared):
     """The free-size export of the same weights is the reference for our letterboxing of the fixed one."""
     fixed = RetinaFace(CARDS["retinaface-mnet025"], 1)
     free = RetinaFace(
-        ModelCard(
+        DetectorCard(
             **CARDS["retinaface-mnet025"].model_dump(
                 exclude={"file", "sha256", "input_wh", "outputs", "name"}
             ),

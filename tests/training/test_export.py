@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from unionveil.detect.retinaface import RetinaFace
-from unionveil.models.cards import ModelCard
+from unionveil.models.cards import DetectorCard
 from unionveil.models.store import sha256_of
 
 torch = pytest.importorskip("torch", reason="torch is not installed; `make test-training` installs it")
@@ -33,7 +33,7 @@ def test_export_keeps_the_contract_and_can_be_trained_on(
     assert "Cast" not in {node.op_type for node in read_onnx(path).graph.node}  # all of it is float32
     assert max_difference(model, path) < 1e-3
     written = make_card(model, path, threshold=0.4)
-    card = ModelCard(
+    card = DetectorCard(
         name="retinaface", kind="retinaface", file=str(path), sha256=sha256_of(path),
         licence="MIT", source="a test",
         outputs=tuple(written["outputs"]), strides=tuple(written["strides"]),

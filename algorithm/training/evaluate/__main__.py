@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from unionveil.errors import UnionVeilError
+from unionveil.measure.metrics import Predicted
 from unionveil.models.cards import WEIGHTS
 
 from ..data.files import DataError
 from .detectors import Candidate, candidates
 from .figures import figures, first_figures, recall_by_trait
-from .metric import Predicted
 from .protocols import PROTOCOLS, predict_all
 from .validation import GROUPS, Photo, read_validation
 

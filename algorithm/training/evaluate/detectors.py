@@ -11,7 +11,7 @@ from unionveil.detect import Detector
 from unionveil.detect.centerface import CenterFace
 from unionveil.detect.retinaface import RetinaFace
 from unionveil.detect.yunet import YuNet
-from unionveil.models.cards import CARDS, ModelCard
+from unionveil.models.cards import CARDS, DetectorCard
 from unionveil.models.store import sha256_of
 
 from ..data.files import DataError
@@ -33,8 +33,8 @@ class Candidate:
     """
 
     name: str
-    card: ModelCard
-    load: Callable[[ModelCard, int], Detector]
+    card: DetectorCard
+    load: Callable[[DetectorCard, int], Detector]
 
 
 def candidates(weights: Path, models: Path, baseline: Path | None, only: list[str] | None) -> list[Candidate]:
@@ -85,7 +85,7 @@ def _present(path: Path) -> bool:
     return False
 
 
-def _own_card(weights: Path) -> ModelCard:
+def _own_card(weights: Path) -> DetectorCard:
     """The card of exported weights, as the detector reads it."""
     path = weights / "retinaface.json"
     try:

@@ -15,10 +15,10 @@ from unionveil import detect
 from unionveil.detect import Detector
 from unionveil.detect.tiles import find_faces
 from unionveil.detections import Detections
+from unionveil.measure.metrics import Predicted
 
 from ..data.files import DataError
 from ..data.photos import Image
-from .metric import Predicted
 from .validation import Photo
 
 __all__ = ["FIRST_SIDES_PX", "PROTOCOLS", "predict_all"]

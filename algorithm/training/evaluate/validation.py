@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from unionveil.measure.metrics import Truth
+
 from ..data.files import DataError, read_jsonl
 from ..data.photos import Image, read_photo
-from .metric import Truth
 
 __all__ = ["GROUPS", "Photo", "read_validation"]
 

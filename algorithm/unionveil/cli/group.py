@@ -14,7 +14,7 @@ __all__ = ["cli"]
 _COMMANDS = {
     "anonymize": "Anonymizes photos, folders and archives into a folder.",
     "job": "Runs as an Ocean compute-to-data algorithm.",
-    "models": "Lists, fetches and verifies the detectors' weights.",
+    "models": "Lists, fetches and verifies weights of detectors and embedders.",
     "review": "Opens a page on which boxes are added, moved and removed before anything leaves.",
     "state": "Shows or removes what is kept so that interrupted runs can go on.",
 }

@@ -9,7 +9,7 @@ import numpy as np
 from ..boxes import nms
 from ..detections import Detections, RgbImage
 from ..errors import ModelError
-from ..models.cards import ModelCard
+from ..models.cards import DetectorCard
 from ..models.session import Session
 from ..models.store import find
 from .blob import to_blob
@@ -34,7 +34,7 @@ class CenterFace:
 
     fixed_wh = None
 
-    def __init__(self, card: ModelCard, threads: int) -> None:
+    def __init__(self, card: DetectorCard, threads: int) -> None:
         self.card = card
         self._session = Session(free_sizes(find(card).read_bytes()), threads)
 

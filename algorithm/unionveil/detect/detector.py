@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from ..detections import Detections, RgbImage
-from ..models.cards import ModelCard
+from ..models.cards import DetectorCard
 
 __all__ = ["Detector"]
 
@@ -19,7 +19,7 @@ class Detector(Protocol):
     """
 
     @property
-    def card(self) -> ModelCard: ...  # noqa: D102
+    def card(self) -> DetectorCard: ...  # noqa: D102
 
     @property
     def fixed_wh(self) -> tuple[int, int] | None: ...  # noqa: D102

@@ -10,7 +10,7 @@ import numpy as np
 from ..boxes import nms
 from ..detections import Detections, RgbImage
 from ..errors import ModelError
-from ..models.cards import ModelCard
+from ..models.cards import DetectorCard
 from ..models.store import find
 
 __all__ = ["Haar"]
@@ -32,7 +32,7 @@ class Haar:
 
     fixed_wh = None
 
-    def __init__(self, frontal: ModelCard, profile: ModelCard) -> None:
+    def __init__(self, frontal: DetectorCard, profile: DetectorCard) -> None:
         self.card = frontal
         self._cascades = []
         for card in (frontal, profile):

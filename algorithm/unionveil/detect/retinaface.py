@@ -8,7 +8,7 @@ import numpy as np
 
 from ..boxes import nms
 from ..detections import Detections, FloatArray, RgbImage
-from ..models.cards import ModelCard
+from ..models.cards import DetectorCard
 from ..models.session import Session
 from ..models.store import find
 from .blob import to_blob
@@ -76,7 +76,7 @@ class RetinaFace:
         ModelError: the weights are missing, altered or cannot be loaded.
     """
 
-    def __init__(self, card: ModelCard, threads: int) -> None:
+    def __init__(self, card: DetectorCard, threads: int) -> None:
         self.card = card
         self.fixed_wh = card.input_wh
         self._session = Session(find(card), threads)

@@ -9,7 +9,7 @@ import numpy as np
 from ..boxes import nms
 from ..detections import Detections, FloatArray, RgbImage
 from ..errors import ModelError
-from ..models.cards import ModelCard
+from ..models.cards import DetectorCard
 from ..models.session import Session
 from .blob import to_blob
 
@@ -31,7 +31,7 @@ class Yolo:
         ModelError: the file cannot be loaded or has another layout.
     """
 
-    def __init__(self, card: ModelCard, threads: int) -> None:
+    def __init__(self, card: DetectorCard, threads: int) -> None:
         self.card = card
         self._session = Session(Path(card.file), threads)
         if len(self._session.output_names) != 1:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..boxes import nms
 from ..detections import Detections, RgbImage
-from ..models.cards import ModelCard
+from ..models.cards import DetectorCard
 from ..models.session import Session
 from ..models.store import find
 from .blob import to_blob
@@ -30,7 +30,7 @@ class YuNet:
 
     fixed_wh = None
 
-    def __init__(self, card: ModelCard, threads: int) -> None:
+    def __init__(self, card: DetectorCard, threads: int) -> None:
         self.card = card
         self._session = Session(find(card), threads)
 

@@ -72,6 +72,8 @@ class Session:
         # Pictures come in all sizes, and a memory plan would be kept for each of them. The arena itself
         # stays: it is bounded by the largest view, and without it the heap fragments to more than that.
         options.enable_mem_pattern = False
+        # Weights that are stored as integers become floats once, when the graph is loaded, not at every call.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
         source = model if isinstance(model, bytes) else str(model)
         providers = _providers()
         try:

@@ -159,7 +159,9 @@ class _Surveyor:
         for index, (frame, found) in enumerate(zip(picture.frames, faces, strict=True)):
             views = rgb_views(frame, frame.rendering or picture.rendering)
             low = unite_faces([find(view) for view in views for find in self._finders])
-            near = (iou(low.xyxy, found.xyxy) > 0.3) | covered(low.xyxy, found.xyxy, 0.6)
+            # Part of a face that is covered anyway, or that face with neck and hair, says nothing new.
+            near = iou(low.xyxy, found.xyxy) > 0.2
+            near |= covered(low.xyxy, found.xyxy, 0.6) | covered(found.xyxy, low.xyxy, 0.6).T
             new = np.flatnonzero(~near.any(axis=1))
             for xyxy, score in _rows(low[new]):
                 number += 1

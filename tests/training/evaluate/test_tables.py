@@ -10,9 +10,9 @@ import pytest
 
 from training.data.files import DataError
 from training.evaluate.figures import figures, recall_by_trait
-from training.evaluate.metric import Predicted, Truth
 from training.evaluate.tables import first_table, protocol_table, small_table, threshold_table, trait_table
 from training.evaluate.validation import Photo
+from unionveil.measure.metrics import Predicted, Truth
 
 IMAGE = np.zeros((100, 100, 3), np.uint8)
 

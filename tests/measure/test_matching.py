@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.evaluate.metric import (
+from unionveil.measure.metrics import (
     Predicted,
     Truth,
     average_precision,
@@ -31,7 +31,7 @@ def test_average_precision_of_a_hit_a_miss_and_a_late_hit() -> None:
     faces = boxes((0, 0, 10, 10), (20, 0, 30, 10))
     predictions = predicted(boxes((0, 0, 10, 10), (50, 50, 60, 60), (20, 0, 30, 10)), 0.9, 0.8, 0.7)
     # Recall .5 at precision 1, then recall 1 at precision 2/3.
-    assert average_precision(match([truth(faces)], [predictions], 0.5)) == pytest.approx(
+    assert average_precision(match([truth(faces)], [predictions], 0.5), levels=None) == pytest.approx(
         0.5 * 1 + 0.5 * 2 / 3
     )
 
@@ -42,7 +42,7 @@ def test_average_precision_ranks_over_all_images() -> None:
         [truth(face), truth(face)], [predicted(face, 0.6), predicted(boxes((40, 40, 50, 50)), 0.9)], 0.5
     )
     # The false box comes first: precision 1/2 at recall 1/2, and nothing after it.
-    assert average_precision(matches) == pytest.approx(0.25)
+    assert average_precision(matches, levels=None) == pytest.approx(0.25)
 
 
 def test_second_box_on_a_face_is_false() -> None:
@@ -78,7 +78,8 @@ def test_threshold_keeps_to_the_false_boxes_allowed() -> None:
 def test_recall_by_height() -> None:
     faces = boxes((0, 0, 8, 8), (20, 0, 32, 12), (40, 0, 70, 30), (100, 0, 200, 100), (300, 0, 390, 90))
     predictions = predicted(faces[[1, 3]], 0.9, 0.2)
-    rows = recall_by_height(match([truth(faces)], [predictions], 0.5), 0.5)
+    heights = ((0, 10), (10, 20), (20, 50), (50, 10_000))
+    rows = recall_by_height(match([truth(faces)], [predictions], 0.5), 0.5, heights)
     assert rows == [(0.0, 1), (1.0, 1), (0.0, 1), (0.0, 2)]
 
 
