@@ -1,4 +1,4 @@
-"""The review page in a browser, as a person uses it: without a mouse, by touch, in two tabs, without a network."""
+"""The review page in a browser: without a mouse, by touch, in two tabs, without a network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -74,10 +74,7 @@ def shot(page, name: str) -> None:
 
 def looked_at_all(page) -> None:
     """Waits until the detector has looked at every photo."""
-    page.wait_for_function(
-        "async () => { const { counts } = await (await fetch('/api/changes?since=0')).json();"
-        " return counts.listed && !counts.waiting; }"
-    )
+    eventually(page, lambda: (now := counts(page))["listed"] and not now["waiting"])
 
 
 def to(page, name: str) -> None:
@@ -104,17 +101,22 @@ def state_of(page, name: str) -> dict:
     )
 
 
-def until(page, name: str, condition: str) -> dict:
-    """Waits until a photo on the server meets a condition."""
-    page.wait_for_function(
-        f"""async (name) => {{
-          const {{ photos }} = await (await fetch("/api/changes?since=0")).json();
-          const {{ number }} = photos.find((row) => row.name === name);
-          const photo = await (await fetch(`/api/photos/${{number}}`)).json();
-          return {condition};
-        }}""",
-        arg=name,
-    )
+def eventually(page, condition: Callable[[], object]) -> None:
+    """Waits for a condition; asked from outside, because the page's own policy lets no text be run in it."""
+    for _ in range(1200):
+        if condition():
+            return
+        page.wait_for_timeout(50)
+    pytest.fail("it did not come to pass")
+
+
+def counts(page) -> dict:
+    return page.evaluate("async () => (await (await fetch('/api/changes?since=0')).json()).counts")
+
+
+def until(page, name: str, condition: Callable[[dict], object]) -> dict:
+    """A photo on the server, once it meets a condition."""
+    eventually(page, lambda: condition(state_of(page, name)))
     return state_of(page, name)
 
 
@@ -137,33 +139,33 @@ def test_a_thousand_photos_without_a_mouse(browser, tmp_path):
         boxes = state_of(page, first)["boxes"]
         press("b")
         press("Enter")
-        page.wait_for_function("document.activeElement.classList.contains('box')")
+        eventually(page, lambda: page.locator(".box:focus").count())
         for key in ("ArrowRight", "Shift+ArrowDown", "Alt+ArrowRight", "Alt+Shift+ArrowUp"):
             press(key)
-        added = until(page, first, f"photo.boxes.length === {len(boxes) + 1} && photo.boxes.at(-1).moved")[
-            "boxes"
-        ][-1]
+        added = until(
+            page, first, lambda photo: len(photo["boxes"]) == len(boxes) + 1 and photo["boxes"][-1]["moved"]
+        )["boxes"][-1]
         press("Delete")
-        until(page, first, f"photo.boxes.length === {len(boxes)}")
+        until(page, first, lambda photo: len(photo["boxes"]) == len(boxes))
         press("z")
-        assert until(page, first, f"photo.boxes.length === {len(boxes) + 1}")["boxes"][-1] == added
+        assert until(page, first, lambda photo: len(photo["boxes"]) == len(boxes) + 1)["boxes"][-1] == added
         press("z")
         press("z")
-        until(page, first, f"photo.boxes.length === {len(boxes)}")
+        until(page, first, lambda photo: len(photo["boxes"]) == len(boxes))
         for _ in range(2):
             press("Shift+Z")
-        assert until(page, first, "photo.boxes.at(-1).moved")["boxes"][-1] == added
+        assert until(page, first, lambda photo: photo["boxes"][-1]["moved"])["boxes"][-1] == added
         press("a")
-        page.wait_for_function("(name) => document.getElementById('name').textContent !== name", arg=first)
+        eventually(page, lambda: photo_of(page) != first)
         second = photo_of(page)
         page.wait_for_selector("#photo[href]")
         press("a")
-        until(page, second, "photo.verdict === 'approved'")
+        until(page, second, lambda photo: photo["verdict"] == "approved")
         assert page.locator("#progress").inner_text() == "2 of 1,000"
         page.reload()
         page.wait_for_selector("#photo[href]")
         assert state_of(page, first)["boxes"][-1] == added
-        page.wait_for_function("document.getElementById('progress').textContent === '2 of 1,000'")
+        eventually(page, lambda: page.locator("#progress").inner_text() == "2 of 1,000")
         press("w")
         page.wait_for_selector("#panel .notice:not(.danger)", timeout=240_000)
     boxes_file = tmp_path / "boxes.json"
@@ -193,9 +195,8 @@ def run(*arguments, code: int = 0) -> None:
 def test_every_state_of_the_page(browser, photos, tmp_path):
     with review_process(photos, tmp_path / "out") as (url, process), opened(browser, url) as page:
         looked_at_all(page)
-        if photo_of(page) != "broken.jpg":
-            page.reload()
-            page.wait_for_selector("#panel:not([hidden])")
+        page.reload()  # in the order of all that was seen
+        page.wait_for_selector("#panel:not([hidden])")
         assert "cut off" in page.locator("#panel").inner_text()
         shot(page, "rejected")
         press = page.keyboard.press
@@ -233,7 +234,7 @@ def test_every_state_of_the_page(browser, photos, tmp_path):
         page.keyboard.press("Tab")
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
-        until(page, "market.jpg", "photo.verdict === 'flagged'")
+        until(page, "market.jpg", lambda photo: photo["verdict"] == "flagged")
         shot(page, "flagged")
         press("?")
         shot(page, "help")
@@ -247,7 +248,7 @@ def test_every_state_of_the_page(browser, photos, tmp_path):
         assert "Enter accepts" in page.locator("#live").inner_text()
         shot(page, "candidate")
         press("Enter")
-        until(page, "crowd.jpg", f"photo.boxes.find((box) => box.id === '{unsure[0]['id']}').covered")
+        until(page, "crowd.jpg", lambda photo: all(box["covered"] for box in photo["boxes"]))
         for _ in range(12):
             if page.locator("#panel:not([hidden]) dl").count():
                 break
@@ -278,7 +279,7 @@ def test_every_state_of_the_page(browser, photos, tmp_path):
 def test_an_empty_folder_says_what_to_do(browser, tmp_path):
     (tmp_path / "photos").mkdir()
     with review_process(tmp_path / "photos", tmp_path / "out") as (url, _), opened(browser, url) as page:
-        page.wait_for_function("document.getElementById('panel-title').textContent.includes('no photo')")
+        eventually(page, lambda: "no photo" in page.locator("#panel-title").inner_text())
         shot(page, "empty")
 
 
@@ -290,15 +291,12 @@ def test_the_first_photo_is_there_while_others_are_still_looked_for(browser, pho
     settings = ("--detail", "crowd")
     with review_process(photos, tmp_path / "out", *settings) as (url, _), opened(browser, url) as page:
         page.wait_for_selector("#photo[href]")
-        counts = page.evaluate("async () => (await (await fetch('/api/changes?since=0')).json()).counts")
-        assert counts["waiting"] > 30
+        waiting = counts(page)["waiting"]
+        assert waiting > 30
         shot(page, "scanning")
         name = photo_of(page)
         top = page.locator(".thumb[aria-selected=true]").evaluate("one => one.getBoundingClientRect().top")
-        page.wait_for_function(
-            "async (waiting) => (await (await fetch('/api/changes?since=0')).json()).counts.waiting < waiting",
-            arg=counts["waiting"] - 3,
-        )
+        eventually(page, lambda: counts(page)["waiting"] < waiting - 3)
         assert photo_of(page) == name
         assert (
             page.locator(".thumb[aria-selected=true]").evaluate("one => one.getBoundingClientRect().top")
@@ -316,8 +314,8 @@ def test_two_tabs_do_not_overwrite_each_other(browser, photos, tmp_path):
         to(other, "portrait.jpg")
         page.keyboard.press("n")
         page.keyboard.press("Delete")
-        until(page, "portrait.jpg", "photo.boxes.length === 0")
-        other.wait_for_function("document.getElementById('panel-title').textContent.includes('elsewhere')")
+        until(page, "portrait.jpg", lambda photo: len(photo["boxes"]) == 0)
+        eventually(other, lambda: "elsewhere" in other.locator("#panel-title").inner_text())
         shot(other, "elsewhere")
         other.keyboard.press("Enter")
         other.wait_for_selector("#photo[href], #panel:not([hidden])")
@@ -332,7 +330,7 @@ def test_work_goes_on_after_the_server_was_killed(browser, photos, tmp_path):
         to(page, "portrait.jpg")
         page.keyboard.press("n")
         page.keyboard.press("Shift+ArrowLeft")
-        moved = until(page, "portrait.jpg", "photo.boxes[0].moved")["boxes"]
+        moved = until(page, "portrait.jpg", lambda photo: photo["boxes"][0]["moved"])["boxes"]
         process.kill()
     with review_process(*arguments) as (url, _), opened(browser, url) as page:
         assert state_of(page, "portrait.jpg")["boxes"] == moved
@@ -355,7 +353,7 @@ def test_by_touch(browser, photos, tmp_path):
         for step in range(1, 5):
             touch("touchMove", (x + 12 * step, y + 14 * step))
         touch("touchEnd")
-        drawn = until(page, "portrait.jpg", "photo.boxes.length === 2")["boxes"][1]
+        drawn = until(page, "portrait.jpg", lambda photo: len(photo["boxes"]) == 2)["boxes"][1]
         before = page.locator("#world").get_attribute("transform")
         touch("touchStart", (150, 300), (250, 300))
         touch("touchMove", (100, 300), (300, 300))
@@ -365,12 +363,12 @@ def test_by_touch(browser, photos, tmp_path):
         assert state_of(page, "portrait.jpg")["boxes"][1] == drawn
         page.locator("#add").tap()
         page.locator("#stage").tap(position={"x": 200, "y": 250})
-        until(page, "portrait.jpg", "photo.boxes.length === 3")
+        until(page, "portrait.jpg", lambda photo: len(photo["boxes"]) == 3)
         shot(page, "phone-zoomed")
         page.locator("#undo").tap()
-        until(page, "portrait.jpg", "photo.boxes.length === 2")
+        until(page, "portrait.jpg", lambda photo: len(photo["boxes"]) == 2)
         page.locator("#approve").tap()
-        until(page, "portrait.jpg", "photo.verdict === 'approved'")
+        until(page, "portrait.jpg", lambda photo: photo["verdict"] == "approved")
         targets = page.locator("#tools button").evaluate_all(
             "all => all.map(one => one.getBoundingClientRect().height)"
         )
@@ -525,7 +523,7 @@ def test_frame_times_with_a_thousand_boxes(browser, tmp_path, capsys):
     with review_process(folder, tmp_path / "out", *more) as (url, _), opened(browser, url) as page:
         looked_at_all(page)
         page.wait_for_selector("#photo[href]")
-        page.wait_for_function("document.querySelectorAll('.box').length >= 1000")
+        eventually(page, lambda: page.locator(".box").count() >= 1000)
         box = page.locator("#stage").bounding_box()
         page.evaluate(
             """() => {

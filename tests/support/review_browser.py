@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["chromium", "photo_of", "review_process", "wait_for_verdict"]
+__all__ = ["chromium", "photo_of", "review_process"]
 
 
 @contextmanager
@@ -59,11 +59,3 @@ def review_process(
 def photo_of(page) -> str:
     """Name of the photo that the page shows."""
     return page.locator("#name").inner_text()
-
-
-def wait_for_verdict(page, number: int, verdict: str) -> None:
-    """Waits until the server knows a verdict."""
-    page.wait_for_function(
-        "async ([number, verdict]) => (await (await fetch(`/api/photos/${number}`)).json()).verdict === verdict",
-        arg=[number, verdict],
-    )

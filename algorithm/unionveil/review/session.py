@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
@@ -21,7 +21,7 @@ from .log import Log
 from .model import Box, Edit, PhotoState, Put, Sighting
 from .order import Place, place
 from .survey import PhotoTask, Surveyed
-from .view import THUMBNAIL_PX, ViewTask
+from .view import SCREEN_PX, THUMBNAIL_PX, ViewTask
 
 __all__ = ["Counts", "Imported", "Photo", "Plan", "Session", "Submit", "SubmitView", "given_boxes"]
 
@@ -30,6 +30,9 @@ Plan: TypeAlias = dict[int, GivenBoxes | Rejected | None]
 
 _IN_ARCHIVE = Rejected("archive", "photos inside archives are not reviewed; unpack the archive first")
 _KEPT_THUMBNAILS = 20_000
+
+_FIRST_SECONDS = 5.0
+"""The detector waits so long for the first photo to be drawn."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,7 @@ class Session:
         self._changed = threading.Condition(threading.RLock())
         self._running = 0
         self._event = 0
+        self._first: tuple[int, Future[bytes | Rejected]] | None = None
         self._listed = self._closed = False
         self.failure: str | None = None
 
@@ -200,6 +204,9 @@ class Session:
             photo.content = _IN_ARCHIVE
         with self._changed:
             self._photos.append(photo)
+            if self._first is None and not isinstance(photo.content, Rejected):
+                # Drawn before the page asks for it, and before the detector takes the machine.
+                self._first = photo.number, self.draw(photo.number, 0, SCREEN_PX)
             if not isinstance(photo.content, Rejected):
                 key = self._log.known(photo.name, *photo.stamp)
                 if key is not None and self._log.board.sighting(key) is not None:
@@ -210,6 +217,10 @@ class Session:
 
     def _feed(self) -> None:
         """Keeps the detector busy, and no busier: what the page asks for next must not wait behind others."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._first or self._listed or self._closed)
+        if self._first:
+            wait([self._first[1]], _FIRST_SECONDS)
         while True:
             with self._changed:
                 photo = None
@@ -413,6 +424,8 @@ class Session:
             return _done(photo.thumbnail)
         if isinstance(photo.content, Rejected):
             return _done(photo.content)
+        if self._first and (number, frame, longest_px, covers) == (self._first[0], 0, SCREEN_PX, None):
+            return self._first[1]
         boxes = None if covers is None else tuple(box.xyxy for box in covers if box.frame == frame)
         future = self._view(ViewTask(photo.content, frame, longest_px, boxes, looked_at(photo.content)[1]))
         if longest_px == THUMBNAIL_PX and covers is None:

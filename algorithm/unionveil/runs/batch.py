@@ -71,6 +71,8 @@ def run_batch(
         folder.prepare(run.expected)
         manifest = run.finish()
         folder.settle(run.files)
+        if journal:
+            journal.reserve(MANIFEST)  # a run in which everything was rejected goes on, too
         sink.replace(MANIFEST, manifest.parts())
     return manifest
 

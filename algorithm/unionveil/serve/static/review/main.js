@@ -53,11 +53,12 @@ async function refresh(number) {
   if (!fresh) return;
   known.set(number, fresh);
   if (photo?.number !== number || api.pending) return;
-  const isFirst = photo.isStub || photo.sizes.length !== fresh.sizes.length;
+  // Until the detector has looked, the size of the picture that is shown stands for the photo's.
+  if (!fresh.sizes.length) fresh.sizes = photo.sizes;
+  const isResized = String(photo.sizes) !== String(fresh.sizes);
   photo = fresh;
-  if (isFirst) stage.open(photo, frame);
-  redraw();
-  if (isFirst) showPhoto(number);
+  if (isResized) stage.open(photo, frame, true);
+  show();
 }
 
 async function showPhoto(number) {
@@ -67,12 +68,15 @@ async function showPhoto(number) {
   try {
     const image = await pictures.get(wanted);
     if (photo.number !== number || wanted !== path(number, "screen")) return;
-    // Until the detector has looked, the picture's own size stands for the photo's.
     if (!photo.sizes.length) {
       photo.sizes = [[image.naturalWidth, image.naturalHeight]];
       stage.open(photo, frame);
     }
     part("photo").setAttribute("href", image.src);
+    if (!rail.isEager) {
+      rail.isEager = true;
+      rail.draw();
+    }
     drawCovered();
   } catch (error) {
     if (photo.number === number && photos.rows.get(number).verdict !== "waiting") toast(error.message);
@@ -387,7 +391,7 @@ function changes(latest) {
   if (latest.failure) banner(latest.failure);
   if (view === "empty" && photos.order.length) view = "photo";
   const isMine = latest.photos.some((row) => row.number === photo?.number);
-  if (photo && isMine && !api.pending && !nudge) refresh(photo.number).then(() => photo?.rejected && show());
+  if (photo && isMine && !api.pending && !nudge) refresh(photo.number);
   if (view === "photo" && !photo && photos.order.length) begin();
   else if (!photos.order.length && latest.counts.listed) {
     view = "empty";

@@ -11,6 +11,8 @@ export class Rail {
   #shown = new Map();
   #photos;
   #current;
+  /** Whether photos that wait get a thumbnail too; not before the first photo is there. */
+  isEager = false;
 
   /** @param {(number: number) => void} open */
   constructor(photos, open) {
@@ -107,8 +109,7 @@ export class Rail {
     thumb.setAttribute("aria-label", `${row.name}, ${standing(row)}`);
     image.alt = "";
     image.decoding = "async";
-    const isShown = row.verdict !== "rejected" && row.verdict !== "waiting";
-    image.classList.toggle("empty", !isShown);
+    const isShown = row.verdict !== "rejected" && (row.verdict !== "waiting" || this.isEager);
     if (isShown && !image.src) image.src = `/api/photos/${number}/thumbnail.jpg`;
     badge.className = row.candidates && row.verdict === "unreviewed" ? "badge unsure" : "badge";
     badge.textContent = standing(row, true);

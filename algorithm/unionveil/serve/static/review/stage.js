@@ -79,19 +79,19 @@ export class Stage {
     return this.#photo?.boxes.find((box) => box.id === this.focused);
   }
 
-  /** Another photo, or another page of it: fitted, nothing focused. */
-  open(photo, frame = 0) {
+  /** Another photo, or another page of it: fitted, nothing focused. `same` keeps its picture. */
+  open(photo, frame = 0, same = false) {
     this.#photo = photo;
     this.#frame = frame;
     this.focused = null;
-    for (const id of ["photo", "covered", "twin-photo"]) part(id).removeAttribute("href");
+    if (!same) for (const id of ["photo", "covered", "twin-photo"]) part(id).removeAttribute("href");
     for (const nodes of [this.#boxes, this.#covers]) {
       for (const node of nodes.values()) node.remove();
       nodes.clear();
     }
     const [width, height] = this.size;
     for (const id of ["photo", "covered", "twin-photo", "skeleton"]) set(part(id), { width, height });
-    part("skeleton").classList.remove("late");
+    if (!same) part("skeleton").classList.remove("late");
     this.fit();
     this.draw();
   }
