@@ -261,8 +261,10 @@ def test_every_state_of_the_page(browser, photos, tmp_path):
         assert "3 photos are in" in page.locator("#panel").inner_text()
         page.evaluate("document.documentElement.dataset.theme = 'dark'")
         shot(page, "done-dark")
-        to(page, "portrait.jpg") if photo_of(page) else press("j")
-        page.wait_for_timeout(400)
+        press("j")
+        eventually(page, lambda: photo_of(page))
+        to(page, "crowd.jpg")
+        press("n")
         shot(page, "dark")
         process.terminate()
         process.wait(30)
@@ -284,6 +286,7 @@ def test_an_empty_folder_says_what_to_do(browser, tmp_path):
 
 
 def test_the_first_photo_is_there_while_others_are_still_looked_for(browser, photos, tmp_path):
+    (photos / "broken.jpg").unlink()
     for number in range(60):
         shutil.copy(photos / "crowd.jpg", photos / f"crowd-{number}.jpg")
         with (photos / f"crowd-{number}.jpg").open("ab") as file:
@@ -365,6 +368,10 @@ def test_by_touch(browser, photos, tmp_path):
         page.locator("#stage").tap(position={"x": 200, "y": 250})
         until(page, "portrait.jpg", lambda photo: len(photo["boxes"]) == 3)
         shot(page, "phone-zoomed")
+        page.locator("#remove").tap()
+        until(page, "portrait.jpg", lambda photo: len(photo["boxes"]) == 2)
+        page.locator("#undo").tap()
+        until(page, "portrait.jpg", lambda photo: len(photo["boxes"]) == 3)
         page.locator("#undo").tap()
         until(page, "portrait.jpg", lambda photo: len(photo["boxes"]) == 2)
         page.locator("#approve").tap()

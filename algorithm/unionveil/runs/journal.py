@@ -206,7 +206,7 @@ class Kept:
 
     Attributes:
         folder: the folder.
-        journals: number of journals, one for each output folder.
+        journals: number of journals, one for each output folder, or of reviews.
         size_bytes: of all of them.
         oldest_days: since the journal was used that was not used for longest.
     """

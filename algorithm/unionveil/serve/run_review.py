@@ -70,7 +70,7 @@ def review(
         engine = PoolEngine(options.jobs, options.timeout_seconds)
         outputs = Outputs(source, options.folder, options.output, config, engine, log.secret)
         listener = stack.enter_context(bind(DEFAULT_HOST, options.port))
-        budget = picture_bytes(options.jobs + _VIEWERS)
+        budget = picture_bytes(options.jobs + _VIEWERS) / 2  # each of the two pools has a half
         # The viewers start first: the page shows a photo before any model is loaded.
         viewers = stack.enter_context(Pool(View(config), _VIEWERS, options.timeout_seconds, budget))
         survey = Survey(config, log.secret)

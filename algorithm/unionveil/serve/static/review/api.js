@@ -19,7 +19,7 @@ async function answer(response) {
   throw new Refused(response.status, problem.detail ?? response.statusText);
 }
 
-/** @param {object} on `gone(isGone)`, `conflict()` and `changes(answer)` are called as things happen. */
+/** @param {object} on `gone(isGone)`, `conflict()`, `locked()`, `changes(answer)`: called as things happen. */
 export class Api {
   revision = 0;
   pending = 0;
@@ -92,7 +92,7 @@ export class Api {
         else if (!this.pending && news.revision > this.revision) this.#on.conflict();
         this.#on.changes(news);
       } catch (error) {
-        if (error instanceof Refused && error.status === 401) return;
+        if (error instanceof Refused && error.status === 401) return this.#on.locked();
         this.#gone(true);
         await pause(RETRY_MS);
       }

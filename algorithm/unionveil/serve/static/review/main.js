@@ -17,7 +17,7 @@ const part = (id) => document.getElementById(id);
 const photos = new Photos();
 const pictures = new Pictures();
 const known = new Map();
-const api = new Api({ gone, conflict, changes });
+const api = new Api({ gone, conflict, locked, changes });
 const rail = new Rail(photos, (number) => open(number));
 const stage = new Stage({ focus: announce, put: (box) => put(box), add, zoom: sharpen });
 
@@ -194,6 +194,8 @@ function accept() {
   if (box.covered) return undefined;
   box.covered = true;
   put(box);
+  stage.focus(box.id);
+  part("accept").hidden = true;
   return say(t("accepted"));
 }
 
@@ -366,6 +368,8 @@ async function write() {
 
 function announce(id) {
   const box = photo?.boxes.find((other) => other.id === id);
+  part("box-tools").hidden = !box;
+  part("accept").hidden = !box || box.covered;
   if (!box) return;
   const here = stage.here;
   say(label(box, here.indexOf(box) + 1, here.length) + (box.covered ? "" : `. ${t("enter-accepts")}`));
@@ -414,10 +418,19 @@ function gone(isGone) {
 }
 
 function conflict() {
-  panel({ title: t("elsewhere.title"), body: [text(t("elsewhere.text"))], actions: [[t("reload"), () => location.reload(), "primary"]] });
-  part("panes").toggleAttribute("inert", true);
-  part("bar").toggleAttribute("inert", true);
-  part("rail").toggleAttribute("inert", true);
+  const reload = [t("reload"), () => location.reload(), "primary"];
+  stop({ title: t("elsewhere.title"), body: [text(t("elsewhere.text"))], actions: [reload] });
+}
+
+/** Another server answers, or this browser has no session with it. */
+function locked() {
+  stop({ title: t("title"), body: [text(t("link-used"))], actions: [] });
+}
+
+function stop(content) {
+  panel(content);
+  for (const key of Object.keys(act)) delete act[key];
+  for (const id of ["panes", "bar", "rail"]) part(id).toggleAttribute("inert", true);
 }
 
 // Keys and buttons
@@ -486,7 +499,7 @@ function connect() {
   listen(act, () => part("single-keys").checked);
   addEventListener("keyup", (event) => ["h", "H", " "].includes(event.key) && release());
   addEventListener("blur", release);
-  const buttons = { undo: () => undo(), add: act["add-box"], side: act.side, flag, approve, write, help: act.help };
+  const buttons = { undo: () => undo(), add: act["add-box"], side: act.side, flag, approve, write, help: act.help, accept, remove, centre: act.centre };
   for (const [id, does] of Object.entries(buttons)) part(id).addEventListener("click", does);
   part("page-back").addEventListener("click", () => turnPage(-1));
   part("page-on").addEventListener("click", () => turnPage(1));
@@ -504,9 +517,8 @@ async function start() {
     show();
   });
   describe(part("help-keys"));
-  if (!isLet) return panel({ title: t("title"), body: [text(t("link-used"))], actions: [] });
-  about = await api.get("/api/review").catch((error) => error);
-  if (about instanceof Error) return panel({ title: t("title"), body: [text(t("link-used"))], actions: [] });
+  about = isLet && (await api.get("/api/review").catch(() => null));
+  if (!about) return locked();
   stage.configure(about, label);
   connect();
   return api.listen();

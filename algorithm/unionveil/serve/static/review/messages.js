@@ -59,7 +59,8 @@ export function panel(content) {
   part("panel-title").textContent = content.title;
   part("panel-body").replaceChildren(...content.body);
   part("panel-actions").replaceChildren(...content.actions.map((action) => button(...action)));
-  if (wasHidden || hadFocus) part("panel-title").focus();
+  // The section's name is read out with whatever in it gets the focus.
+  if (wasHidden || hadFocus) (part("panel-actions").querySelector("button") ?? part("panel-title")).focus();
 }
 
 export const text = (value, className) => element("p", value, className);

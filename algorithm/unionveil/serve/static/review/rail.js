@@ -96,6 +96,7 @@ export class Rail {
       thumb.dataset.number = number;
       thumb.setAttribute("role", "option");
       thumb.append(document.createElement("img"), document.createElement("span"));
+      thumb.firstChild.addEventListener("error", (event) => event.target.classList.add("failed"));
       this.#list.append(thumb);
       this.#shown.set(number, thumb);
     }

@@ -83,7 +83,7 @@ export class Stage {
   open(photo, frame = 0, same = false) {
     this.#photo = photo;
     this.#frame = frame;
-    this.focused = null;
+    this.#on.focus((this.focused = null));
     if (!same) for (const id of ["photo", "covered", "twin-photo"]) part(id).removeAttribute("href");
     for (const nodes of [this.#boxes, this.#covers]) {
       for (const node of nodes.values()) node.remove();
@@ -109,7 +109,7 @@ export class Stage {
     }
     here.forEach((box, place) => this.#drawBox(box, place, here.length));
     part("cover-clip").replaceChildren(...[...this.#covers.values()].map((node) => node.cloneNode()));
-    if (!ids.has(this.focused)) this.focused = null;
+    if (this.focused && !ids.has(this.focused)) this.#on.focus((this.focused = null));
     this.#drawHandles();
   }
 
