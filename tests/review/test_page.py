@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 import samples
-from npm import npm_folder
-from review_browser import chromium, photo_of, review_process
+from browser import PHONE, chromium
+from review_browser import photo_of, review_process
 from unionveil.runs.manifest import MANIFEST, Manifest, RejectedRecord
 
 pytestmark = pytest.mark.slow
@@ -90,12 +90,15 @@ def to(page, name: str) -> None:
 
 
 def state_of(page, name: str) -> dict:
-    """A photo as the server has it, once all edits have arrived."""
+    """A photo as the server has it."""
     return page.evaluate(
         """async (name) => {
-          const { photos } = await (await fetch("/api/changes?since=0")).json();
-          const { number } = photos.find((row) => row.name === name);
-          return (await fetch(`/api/photos/${number}`)).json();
+          window.numbers ??= {};
+          if (!(name in window.numbers)) {
+            const { photos } = await (await fetch("/api/changes?since=0")).json();
+            for (const { name, number } of photos) window.numbers[name] = number;
+          }
+          return (await fetch(`/api/photos/${window.numbers[name]}`)).json();
         }""",
         name,
     )
@@ -111,7 +114,7 @@ def eventually(page, condition: Callable[[], object]) -> None:
 
 
 def counts(page) -> dict:
-    return page.evaluate("async () => (await (await fetch('/api/changes?since=0')).json()).counts")
+    return page.evaluate("async () => (await (await fetch('/api/changes?since=999999999')).json()).counts")
 
 
 def until(page, name: str, condition: Callable[[dict], object]) -> dict:
@@ -134,9 +137,9 @@ def test_a_thousand_photos_without_a_mouse(browser, tmp_path):
     with review_process(folder, out, *settings) as (url, _), opened(browser, url) as page:
         page.wait_for_selector("#photo[href]")
         first = photo_of(page)
-        looked_at_all(page)
         press = page.keyboard.press
-        boxes = state_of(page, first)["boxes"]
+        boxes = until(page, first, lambda photo: photo["verdict"] == "unreviewed")["boxes"]
+        eventually(page, lambda: page.locator(".box").count() == len(boxes))
         press("b")
         press("Enter")
         eventually(page, lambda: page.locator(".box:focus").count())
@@ -159,6 +162,8 @@ def test_a_thousand_photos_without_a_mouse(browser, tmp_path):
         eventually(page, lambda: photo_of(page) != first)
         second = photo_of(page)
         page.wait_for_selector("#photo[href]")
+        until(page, second, lambda photo: photo["verdict"] == "unreviewed")
+        eventually(page, lambda: "Looking" not in page.locator("#state").inner_text())
         press("a")
         until(page, second, lambda photo: photo["verdict"] == "approved")
         assert page.locator("#progress").inner_text() == "2 of 1,000"

@@ -1,10 +1,8 @@
-"""A review that runs as a process, and a browser that shows its page."""
+"""`unionveil review` as a process, and what its page shows."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,25 +11,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["chromium", "photo_of", "review_process"]
-
-
-@contextmanager
-def chromium() -> Iterator[object]:
-    """A browser without a window; skips the test where there is none."""
-    api = pytest.importorskip(
-        "playwright.sync_api", reason="no playwright here: pip install 'unionveil[test-web]'"
-    )
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium here: apt-get install chromium")
-    arguments = ["--no-sandbox"] if hasattr(os, "getuid") and os.getuid() == 0 else []
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
-        try:
-            yield browser
-        finally:
-            browser.close()
+__all__ = ["photo_of", "review_process"]
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from ..errors import InputError, OutputError, UnionVeilError
 from ..files.sources import Skipped, SourceItem
 from ..given import GivenBoxes
 from ..outcomes import Rejected
-from ..runs.batch import looked_at
+from ..runs.needs import look_at
 from .log import Log
 from .model import Box, Edit, PhotoState, Put, Sighting
 from .order import Place, place
@@ -234,7 +234,7 @@ class Session:
                 self._running += 1
             content = photo.content
             assert not isinstance(content, Rejected)  # noqa: S101  these are not put into the line
-            future = self._survey(PhotoTask(content, looked_at(content)[1]))
+            future = self._survey(PhotoTask(content, look_at(content)[1]))
             future.add_done_callback(lambda done, photo=photo: self._surveyed(photo, done))  # type: ignore[misc]
 
     def _surveyed(self, photo: Photo, future: Future[Surveyed | Rejected]) -> None:
@@ -427,7 +427,7 @@ class Session:
         if self._first and (number, frame, longest_px, covers) == (self._first[0], 0, SCREEN_PX, None):
             return self._first[1]
         boxes = None if covers is None else tuple(box.xyxy for box in covers if box.frame == frame)
-        future = self._view(ViewTask(photo.content, frame, longest_px, boxes, looked_at(photo.content)[1]))
+        future = self._view(ViewTask(photo.content, frame, longest_px, boxes, look_at(photo.content)[1]))
         if longest_px == THUMBNAIL_PX and covers is None:
             future.add_done_callback(lambda done: self._keep_thumbnail(photo, done))
         return future

@@ -18,10 +18,9 @@ from ..runs.journal import keyed_digest
 from .model import Box, Sighting
 
 if TYPE_CHECKING:
-    from ..detect import FaceFinder
     from ..detections import Detections
     from ..images import Picture
-    from ..pipeline import Anonymizer
+    from ..pipeline import Anonymizer, Finder
 
 __all__ = ["CANDIDATE_SHARE", "PhotoTask", "Survey", "Surveyed", "survey_run"]
 
@@ -108,26 +107,20 @@ class Survey:
         from ..pipeline import load
 
         cv2.setNumThreads(threads)
-        finders = [FaceFinder(config, threads) for config in _lower(self.config)]
-        return _Surveyor(self, load(self.config, threads=threads), finders)
-
-
-def _lower(config: AnonymizeConfig) -> Iterator[AnonymizeConfig]:
-    """Settings of each detector with its threshold lowered."""
-    for name in config.detector:
-        one = config.model_copy(update={"detector": (name,)})
-        threshold = CANDIDATE_SHARE * (config.threshold or one.cards[0].threshold)
-        yield one.model_copy(update={"threshold": threshold})
+        finder = FaceFinder(self.config, threads)
+        least = self.config.threshold or min(card.threshold for card in self.cards)
+        lower = finder.tuned(threshold=CANDIDATE_SHARE * least, detail=self.config.detail)
+        return _Surveyor(self, load(self.config, threads=threads, finder=finder), lower)
 
 
 class _Surveyor:
     """The work with its models loaded."""
 
-    def __init__(self, work: Survey, anonymizer: Anonymizer, finders: list[FaceFinder]) -> None:
+    def __init__(self, work: Survey, anonymizer: Anonymizer, lower: Finder) -> None:
         self._work = work
         self._run = survey_run(work.config)
         self._anonymizer = anonymizer
-        self._finders = finders
+        self._lower = lower
 
     def __call__(self, task: PhotoTask) -> Surveyed:
         from .view import thumbnail
@@ -158,7 +151,7 @@ class _Surveyor:
         number = 0
         for index, (frame, found) in enumerate(zip(picture.frames, faces, strict=True)):
             views = rgb_views(frame, frame.rendering or picture.rendering)
-            low = unite_faces([find(view) for view in views for find in self._finders])
+            low = unite_faces([self._lower(view) for view in views])
             # Part of a face that is covered anyway, or that face with neck and hair, says nothing new.
             near = iou(low.xyxy, found.xyxy) > 0.2
             near |= covered(low.xyxy, found.xyxy, 0.6) | covered(found.xyxy, low.xyxy, 0.6).T
