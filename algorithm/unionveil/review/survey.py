@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CANDIDATE_SHARE", "PhotoTask", "Survey", "Surveyed", "survey_run"]
 
-CANDIDATE_SHARE = 0.6
+CANDIDATE_SHARE = 0.4
 """Boxes from this share of the detector's threshold on are shown as candidates."""
 
 _DECIDES = ("detector", "detail", "mirror", "threshold", "max_megapixels")
@@ -108,7 +108,7 @@ class Survey:
 
         cv2.setNumThreads(threads)
         finder = FaceFinder(self.config, threads)
-        least = self.config.threshold or min(card.threshold for card in self.cards)
+        least = self.config.threshold or min(card.threshold for card in self.config.cards)
         lower = finder.tuned(threshold=CANDIDATE_SHARE * least, detail=self.config.detail)
         return _Surveyor(self, load(self.config, threads=threads, finder=finder), lower)
 
