@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -16,21 +15,11 @@ import numpy as np
 import pytest
 
 import samples
-from browser import PHONE, chromium
+from browser import DESKTOP, PHONE, axe_source, chromium, screenshot, violations
 from review_browser import photo_of, review_process
 from unionveil.runs.manifest import MANIFEST, Manifest, RejectedRecord
 
 pytestmark = pytest.mark.slow
-
-WIDE = {"width": 1280, "height": 800}
-PHONE = {
-    "viewport": {"width": 390, "height": 844},
-    "has_touch": True,
-    "is_mobile": True,
-    "device_scale_factor": 2,
-}
-SCREENSHOTS = os.environ.get("UNIONVEIL_SCREENSHOTS")
-"""Folder for the pictures of README and of those who look after the page; none are written without it."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +42,7 @@ def photos(tmp_path: Path) -> Path:
 @contextmanager
 def opened(browser, url: str, **options) -> Iterator[object]:
     """A page on which no script failed."""
-    context = browser.new_context(**({"viewport": WIDE} | options))
+    context = browser.new_context(**(DESKTOP | options))
     page = context.new_page()
     failures: list[str] = []
     page.on("pageerror", lambda error: failures.append(str(error)))
@@ -67,9 +56,7 @@ def opened(browser, url: str, **options) -> Iterator[object]:
 
 
 def shot(page, name: str) -> None:
-    if SCREENSHOTS:
-        Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=f"{SCREENSHOTS}/{name}.png")
+    screenshot(page, f"review-{name}")
 
 
 def looked_at_all(page) -> None:
@@ -401,7 +388,7 @@ def scale_of(transform: str) -> float:
 def test_the_page_asks_nothing_of_the_network(browser, photos, tmp_path):
     asked: list[str] = []
     with review_process(photos, tmp_path / "out") as (url, _):
-        context = browser.new_context(viewport=WIDE)
+        context = browser.new_context(**DESKTOP)
         context.on("request", lambda request: asked.append(request.url))
         page = context.new_page()
         page.goto(url)
@@ -418,15 +405,11 @@ def test_the_page_asks_nothing_of_the_network(browser, photos, tmp_path):
 
 @pytest.mark.node
 def test_axe_finds_nothing_in_any_view(browser, photos, tmp_path):
-    axe = (npm_folder("axe-core") / "node_modules" / "axe-core" / "axe.min.js").read_text()
+    axe = axe_source()
     found: dict[str, list[str]] = {}
 
     def judge(page, view: str) -> None:
-        page.evaluate(axe)  # through DevTools: the page's own policy lets no foreign script in
-        result = page.evaluate(
-            "axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'] })"
-        )
-        found[view] = [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in result["violations"]]
+        found[view] = violations(page, axe)
 
     sizes = {
         "wide": {},
@@ -435,7 +418,7 @@ def test_axe_finds_nothing_in_any_view(browser, photos, tmp_path):
     }
     with review_process(photos, tmp_path / "out") as (url, _):
         for name, options in sizes.items():
-            context = browser.new_context(**({"viewport": WIDE} | options))
+            context = browser.new_context(**(DESKTOP | options))
             page = context.new_page()
             if name == "wide":
                 page.goto(url)
