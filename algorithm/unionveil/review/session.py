@@ -32,7 +32,9 @@ _IN_ARCHIVE = Rejected("archive", "photos inside archives are not reviewed; unpa
 _KEPT_THUMBNAILS = 20_000
 
 _FIRST_SECONDS = 5.0
-"""The detector waits so long for the first photo to be drawn."""
+"""The detector waits so long for the first photo to be drawn, and so does the rest of a long list."""
+
+_LISTED_AT_ONCE = 200
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,8 @@ class Session:
                 if not isinstance(item.content, Skipped):
                     number += 1
                     self._add(Photo(number, item.name, item.content))
+                if number == _LISTED_AT_ONCE:
+                    self._await_first()
         except UnionVeilError as error:
             self.failure = str(error)
         with self._changed:
@@ -219,8 +223,7 @@ class Session:
         """Keeps the detector busy, and no busier: what the page asks for next must not wait behind others."""
         with self._changed:
             self._changed.wait_for(lambda: self._first or self._listed or self._closed)
-        if self._first:
-            wait([self._first[1]], _FIRST_SECONDS)
+        self._await_first()
         while True:
             with self._changed:
                 photo = None
@@ -236,6 +239,11 @@ class Session:
             assert not isinstance(content, Rejected)  # noqa: S101  these are not put into the line
             future = self._survey(PhotoTask(content, look_at(content)[1]))
             future.add_done_callback(lambda done, photo=photo: self._surveyed(photo, done))  # type: ignore[misc]
+
+    def _await_first(self) -> None:
+        """Waits until the first photo has been drawn: until then the machine is the page's."""
+        if self._first:
+            wait([self._first[1]], _FIRST_SECONDS)
 
     def _surveyed(self, photo: Photo, future: Future[Surveyed | Rejected]) -> None:
         try:

@@ -2,6 +2,7 @@
 
 const RETRY_MS = 1000;
 const WAIT_S = 15;
+const CALM_MS = 200;
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -91,6 +92,7 @@ export class Api {
         if (!wait) this.revision = news.revision;
         else if (!this.pending && news.revision > this.revision) this.#on.conflict();
         this.#on.changes(news);
+        await pause(CALM_MS);
       } catch (error) {
         if (error instanceof Refused && error.status === 401) return this.#on.locked();
         this.#gone(true);

@@ -40,6 +40,7 @@ const SHOWN = {
   N: "⇧N",
   Z: "⇧Z",
 };
+const REPEATED = new Set(["move", "next-box", "next-photo", "previous-photo", "zoom"]);
 const QUIET = new Set(["=", "ArrowUp", "ArrowDown"]);
 
 const isSingle = (key) => key.length === 1 && key !== " ";
@@ -55,7 +56,9 @@ export function listen(act, singles) {
     const isPressed = event.target.closest("button") && (event.key === "Enter" || event.key === " ");
     const isCommand = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() !== "z";
     if (isTyping || isPressed || isCommand || (isSingle(event.key) && !event.ctrlKey && !singles())) return undefined;
-    return act[names.get(event.key) ?? names.get(event.key.toLowerCase())];
+    const name = names.get(event.key) ?? names.get(event.key.toLowerCase());
+    // A key that is held does not approve one photo after the other.
+    return event.repeat && !REPEATED.has(name) ? undefined : act[name];
   };
   addEventListener("keydown", (event) => {
     const does = find(event);

@@ -223,6 +223,8 @@ async function approve() {
   if (view !== "photo" || !photo) return;
   if (photo.rejected) return goOn();
   if (photo.isStub || photo.verdict === "waiting") return toast(t("still-looking"));
+  // Nobody approves what was not shown.
+  if (!part("photo").hasAttribute("href")) return toast(t("still-loading"));
   await flush();
   photo.verdict = "approved";
   send({ verdict: "approved" });
@@ -286,7 +288,7 @@ function show() {
 
 function redraw() {
   if (view === "photo" && photo) {
-    stage.draw();
+    stage.draw(photo);
     part("name").textContent = photo.name;
     const row = { ...photo, faces: photo.boxes.filter((box) => box.covered).length };
     row.candidates = photo.boxes.length - row.faces;

@@ -96,8 +96,9 @@ export class Stage {
     this.draw();
   }
 
-  /** Draws the boxes of the photo as they are now. */
-  draw() {
+  /** Draws the boxes of the photo as they are now; `photo` is the same one, heard of anew. */
+  draw(photo = this.#photo) {
+    this.#photo = photo;
     const here = this.here;
     const ids = new Set(here.map((box) => box.id));
     for (const nodes of [this.#boxes, this.#covers]) {
