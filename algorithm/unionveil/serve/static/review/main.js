@@ -25,7 +25,7 @@ let about;
 let news;
 let photo = null;
 let frame = 0;
-let view = "photo"; // or "done", "empty"
+let view = "photo"; // or "done", "empty", "stopped"
 let nudge = 0;
 
 // Opening photos
@@ -34,6 +34,7 @@ const path = (number, size, more = "") => `/api/photos/${number}/${size}.jpg?fra
 
 async function open(number) {
   await flush();
+  if (view === "stopped") return;
   view = "photo";
   hush();
   photos.visit(number);
@@ -278,6 +279,7 @@ const focused = () => photo?.boxes.find((box) => box.id === stage.focused);
 // What the page shows
 
 function show() {
+  if (view === "stopped") return;
   part("panes").toggleAttribute("inert", view !== "photo" || Boolean(photo?.rejected));
   if (view === "done") showDone();
   else if (view === "empty") panel({ title: t("empty.title"), body: [text(t("empty.text"))], actions: [] });
@@ -313,6 +315,7 @@ function showStanding() {
   const all = counts.photos - counts.rejected;
   const done = counts.approved + counts.flagged;
   part("progress").textContent = counts.listed ? t("progress.done", { done, all }) : t("scanning", { n: counts.photos });
+  part("looking").textContent = counts.waiting ? t("looking", { n: counts.waiting }) : "";
   Object.assign(part("meter"), { max: Math.max(1, all), value: done });
   part("write").disabled = writing.status === "writing" || !(counts.approved || about.keepUnreviewed);
   document.title = `${done}/${all} · ${about.name}`;
@@ -390,6 +393,7 @@ function label(box, n, all) {
 // News from the server
 
 function changes(latest) {
+  if (view === "stopped") return;
   const isFirst = !news;
   news = latest;
   for (const { number } of latest.photos) if (!api.pending) known.delete(number);
@@ -430,6 +434,7 @@ function locked() {
 }
 
 function stop(content) {
+  view = "stopped";
   panel(content);
   for (const key of Object.keys(act)) delete act[key];
   for (const id of ["panes", "bar", "rail"]) part(id).toggleAttribute("inert", true);
