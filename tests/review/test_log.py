@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+from io import FileIO
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -102,7 +104,7 @@ class FullDisk:
 def test_an_edit_that_cannot_be_kept_is_not_made(tmp_path):
     with Log(tmp_path / "in", tmp_path) as log:
         log.see("p", SEEN)
-        disk, log._file = log._file, FullDisk(log._file, 10)
+        disk, log._file = log._file, cast("FileIO", FullDisk(log._file, 10))
         for n in range(2):
             with pytest.raises(OutputError, match="make room"):
                 log.edit(0, f"e{n}", "p", DROP)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
+def browser() -> Iterator[Any]:
     with chromium() as started:
         yield started
 
@@ -40,9 +41,9 @@ def photos(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def opened(browser, url: str, **options) -> Iterator[object]:
+def opened(browser: Any, url: str, **options) -> Iterator[Any]:
     """A page on which no script failed."""
-    context = browser.new_context(**(DESKTOP | options))
+    context = browser.new_context(**{**DESKTOP, **options})
     page = context.new_page()
     failures: list[str] = []
     page.on("pageerror", lambda error: failures.append(str(error)))
@@ -76,7 +77,7 @@ def to(page, name: str) -> None:
     pytest.fail(f"{name} is not in the rail")
 
 
-def state_of(page, name: str) -> dict:
+def state_of(page, name: str) -> Any:
     """A photo as the server has it."""
     return page.evaluate(
         """async (name) => {
@@ -100,11 +101,11 @@ def eventually(page, condition: Callable[[], object]) -> None:
     pytest.fail("it did not come to pass")
 
 
-def counts(page) -> dict:
+def counts(page) -> Any:
     return page.evaluate("async () => (await (await fetch('/api/changes?since=999999999')).json()).counts")
 
 
-def until(page, name: str, condition: Callable[[dict], object]) -> dict:
+def until(page, name: str, condition: Callable[[Any], object]) -> Any:
     """A photo on the server, once it meets a condition."""
     eventually(page, lambda: condition(state_of(page, name)))
     return state_of(page, name)
@@ -130,11 +131,13 @@ def test_a_thousand_photos_without_a_mouse(browser, tmp_path):
         press("b")
         press("Enter")
         eventually(page, lambda: page.locator(".box:focus").count())
+        x0, y0, x1, y1 = until(page, first, lambda photo: len(photo["boxes"]) > len(boxes))["boxes"][-1][
+            "xyxy"
+        ]
         for key in ("ArrowRight", "Shift+ArrowDown", "Alt+ArrowRight", "Alt+Shift+ArrowUp"):
             press(key)
-        added = until(
-            page, first, lambda photo: len(photo["boxes"]) == len(boxes) + 1 and photo["boxes"][-1]["moved"]
-        )["boxes"][-1]
+        moved = pytest.approx((x0 + 1, y0 + 10, x1 + 2, y1))
+        added = until(page, first, lambda photo: tuple(photo["boxes"][-1]["xyxy"]) == moved)["boxes"][-1]
         press("Delete")
         until(page, first, lambda photo: len(photo["boxes"]) == len(boxes))
         press("z")
@@ -414,14 +417,14 @@ def test_axe_finds_nothing_in_any_view(browser, photos, tmp_path):
     def judge(page, view: str) -> None:
         found[view] = violations(page, axe)
 
-    sizes = {
+    sizes: dict[str, dict[str, Any]] = {
         "wide": {},
         "narrow": {"viewport": {"width": 320, "height": 640}},
         "dark": {"color_scheme": "dark"},
     }
     with review_process(photos, tmp_path / "out") as (url, _):
         for name, options in sizes.items():
-            context = browser.new_context(**(DESKTOP | options))
+            context = browser.new_context(**{**DESKTOP, **options})
             page = context.new_page()
             if name == "wide":
                 page.goto(url)

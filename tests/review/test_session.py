@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -47,7 +48,7 @@ class Detector:
 
     log: Log
     seen: list[str] = field(default_factory=list)
-    held: list[tuple[PhotoTask, Future]] = field(default_factory=list)
+    held: list[tuple[PhotoTask, Future[Surveyed | Rejected]]] = field(default_factory=list)
     holds: bool = False
     fault: Callable[[str], Rejected | UnionVeilError | None] = lambda _: None
 
@@ -281,13 +282,13 @@ def api(photos: Path) -> Iterator[tuple[Running, Session, Outputs]]:
             yield server, made, out
 
 
-def get(server: Running, path: str) -> dict:
+def get(server: Running, path: str) -> dict[str, Any]:
     answer = server.ask("GET", path)
     assert answer.status == 200, answer.body
     return json.loads(answer.body)
 
 
-def post(server: Running, path: str, body: object, status: int = 200) -> dict:
+def post(server: Running, path: str, body: object, status: int = 200) -> dict[str, Any]:
     answer = server.ask("POST", path, json.dumps(body).encode())
     assert answer.status == status, answer.body
     return json.loads(answer.body)
@@ -296,12 +297,8 @@ def post(server: Running, path: str, body: object, status: int = 200) -> dict:
 def test_the_api_tells_what_the_page_shows(photos):
     with api(photos) as (server, made, _):
         about = get(server, "/api/review")
-        assert (about["name"], about["method"], about["color"], about["margin"]) == (
-            "photos",
-            "fill",
-            "#000000",
-            0,
-        )
+        assert (about["name"], about["method"], about["color"]) == ("photos", "fill", "#000000")
+        assert about["margins"] == [0, 0, 0, 0]
         news = get(server, "/api/changes?since=0")
         assert {row["name"]: row["candidates"] for row in news["photos"]} == {
             "a.png": 0,

@@ -38,8 +38,8 @@ def test_covered_boxes_are_exactly_those_of_anonymize(surveyed):
     assert isinstance(inspection, Inspection)
     covered = [box for box in surveyed.sighting.boxes if box.covered]
     assert covered
-    assert np.float32([box.xyxy for box in covered]).tolist() == inspection.faces[0].xyxy.tolist()
-    assert np.float32([box.score for box in covered]).tolist() == inspection.faces[0].score.tolist()
+    assert np.array([box.xyxy for box in covered], np.float32).tolist() == inspection.faces[0].xyxy.tolist()
+    assert np.array([box.score for box in covered], np.float32).tolist() == inspection.faces[0].score.tolist()
     assert surveyed.sighting.sizes_wh == (inspection.picture.frames[0].size_wh,)
     assert surveyed.photo == keyed_digest(b"key", "", MARKET.read_bytes())
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,6 @@ def review_process(
         process.communicate(timeout=60)
 
 
-def photo_of(page) -> str:
+def photo_of(page: Any) -> str:
     """Name of the photo that the page shows."""
-    return page.locator("#name").inner_text()
+    return str(page.locator("#name").inner_text())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from unionveil.detect import Detector
@@ -14,11 +15,13 @@ from unionveil.detect.retinaface import RetinaFace
 from unionveil.detect.support import Supported
 from unionveil.detect.yunet import YuNet
 from unionveil.models.cards import CARDS, DetectorCard
+from unionveil.models.inference import Inference
+from unionveil.models.session import Opener, open_session
 from unionveil.models.store import sha256_of
 
 from ..data.files import DataError
 
-__all__ = ["Candidate", "candidates"]
+__all__ = ["Candidate", "candidates", "own_weights"]
 
 _THREE_LEVELS = {"strides": (8, 16, 32), "priors_px": ((16, 32), (64, 128), (256, 512))}
 """Priors of the project's first weights."""
@@ -31,16 +34,16 @@ class Candidate:
     Attributes:
         name: its name in the tables.
         card: its weights.
-        network: loads its network, with a number of threads.
+        network: loads its network.
     """
 
     name: str
     card: DetectorCard
-    network: Callable[[DetectorCard, int], Network]
+    network: Callable[[DetectorCard, Opener], Network]
 
-    def load(self, threads: int) -> Detector:
+    def load(self, threads: int, inference: Inference) -> Detector:
         """Loads it, its candidates ranked as the product ranks them."""
-        return Supported(self.network(self.card, threads))
+        return Supported(self.network(self.card, partial(open_session, threads=threads, inference=inference)))
 
 
 def candidates(weights: Path, models: Path, baseline: Path | None, only: list[str] | None) -> list[Candidate]:
@@ -63,9 +66,22 @@ def candidates(weights: Path, models: Path, baseline: Path | None, only: list[st
     return [candidate for candidate in known if not only or candidate.name in only]
 
 
+def own_weights(weights: Path) -> Candidate:
+    """The project's own weights.
+
+    Args:
+        weights: their folder, with their card.
+
+    Raises:
+        DataError: the card is missing or invalid.
+    """
+    return Candidate("these weights", _own_card(weights), RetinaFace)
+
+
 def _all(weights: Path, models: Path, baseline: Path | None) -> Iterator[Candidate]:
-    own = _own_card(weights)
-    yield Candidate("these weights", own, RetinaFace)
+    ours = own_weights(weights)
+    own = ours.card
+    yield ours
     if baseline:
         if not baseline.is_file():
             raise DataError(f"--baseline: {baseline} is missing")

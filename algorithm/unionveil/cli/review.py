@@ -98,7 +98,8 @@ def command(
     The page answers this machine alone. Every change is kept at once, so the same command goes on where it
     stopped. Photos that need a person come first. Nothing is written before you say so on the page.
     """
-    config = AnonymizeConfig.from_parameters({k: v for k, v in settings.items() if v is not None})
+    given = {name: value for name, value in settings.items() if value is not None}
+    config, _ = AnonymizeConfig.from_parameters(given).resolved()
     keep = unreviewed == "keep"
     source = PathSource(
         [folder],

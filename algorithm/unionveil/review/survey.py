@@ -27,7 +27,7 @@ __all__ = ["CANDIDATE_SHARE", "PhotoTask", "Survey", "Surveyed", "survey_run"]
 CANDIDATE_SHARE = 0.4
 """Boxes from this share of the detector's threshold on are shown as candidates."""
 
-_DECIDES = ("detector", "detail", "mirror", "threshold", "max_megapixels")
+_DECIDES = ("detector", "detail", "engine", "mirror", "threshold", "max_megapixels")
 """Settings that change what is seen; the others only change how it is covered."""
 
 

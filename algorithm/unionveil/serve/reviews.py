@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ..boxes import expand
 from ..config import AnonymizeConfig
 from ..errors import ReviewError
 from ..outcomes import Rejected
@@ -117,7 +119,7 @@ class _Api:
                 "method": redaction.method,
                 "color": getattr(redaction, "color", None),
                 "shape": config.shape,
-                "margin": config.margin,
+                "margins": _margins(config.margin),
             }
         )
 
@@ -234,6 +236,12 @@ class _Api:
             "boxes": [box.model_dump() for box in state.boxes] if state else [],
             "note": state.note if state else "",
         }
+
+
+def _margins(margin: float) -> list[float]:
+    """How far a cover reaches beyond its box at the left, top, right and bottom, as shares of its size."""
+    unit = np.array([[0, 0, 1, 1]], np.float32)
+    return (expand(unit, margin) - unit)[0].tolist()
 
 
 def _number(request: Request, name: str, default: int | None = None) -> int:

@@ -26,6 +26,7 @@ let news;
 let photo = null;
 let frame = 0;
 let view = "photo"; // or "done", "empty", "stopped"
+let nudged = null;
 let nudge = 0;
 
 // Opening photos
@@ -125,6 +126,7 @@ async function drawCovered() {
 // Edits: made at once on the page, kept by the server a moment later
 
 function send(edit) {
+  flush();
   const { number } = photo;
   known.delete(number);
   const sent = api.edit(number, edit);
@@ -137,7 +139,7 @@ function settle(fresh) {
   if (fresh.number === null || api.pending > 1) return;
   known.set(fresh.number, fresh);
   photos.update([fresh]);
-  if (photo?.number === fresh.number && !nudge) {
+  if (photo?.number === fresh.number && !nudged) {
     photo = Object.assign(photo, fresh);
     redraw();
     drawCovered();
@@ -204,19 +206,20 @@ function move(event) {
   const step = event.shiftKey ? 10 : 1;
   const [dx, dy] = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[event.key];
   const box = focused();
+  if (nudged !== box) flush();
   if (!box) return stage.pan(-dx * 40, -dy * 40);
   // Many presses are one edit: it is sent when the hand rests, or when something else is done.
   clearTimeout(nudge);
+  nudged = box;
   stage.nudge(dx, dy, event.altKey);
   nudge = setTimeout(flush, NUDGE_MS);
   return changed();
 }
 
 function flush() {
-  if (!nudge) return undefined;
+  const box = nudged;
   clearTimeout(nudge);
-  nudge = 0;
-  const box = focused();
+  nudged = null;
   return box && put(box).catch(() => {});
 }
 
@@ -401,7 +404,7 @@ function changes(latest) {
   if (latest.failure) banner(latest.failure);
   if (view === "empty" && photos.order.length) view = "photo";
   const isMine = latest.photos.some((row) => row.number === photo?.number);
-  if (photo && isMine && !api.pending && !nudge) refresh(photo.number);
+  if (photo && isMine && !api.pending && !nudged) refresh(photo.number);
   if (view === "photo" && !photo && photos.order.length) begin();
   else if (!photos.order.length && latest.counts.listed) {
     view = "empty";

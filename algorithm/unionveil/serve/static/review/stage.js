@@ -45,7 +45,7 @@ export class Stage {
   #fitted = true;
   #pointers = new Map();
   #drag = null;
-  #look = { color: null, shape: "box", margin: 0 };
+  #look = { color: null, shape: "box", margins: [0, 0, 0, 0] };
   #label = () => "";
   #on;
 
@@ -61,8 +61,8 @@ export class Stage {
   }
 
   /** How covers look, and how boxes are named. */
-  configure({ color, shape, margin }, label) {
-    this.#look = { color, shape, margin };
+  configure({ color, shape, margins }, label) {
+    this.#look = { color, shape, margins };
     this.#label = label;
   }
 
@@ -135,17 +135,17 @@ export class Stage {
       this.#covers.delete(box.id);
       return;
     }
-    const { shape, margin, color } = this.#look;
+    const { shape, margins, color } = this.#look;
     if (!node) {
       node = make(shape === "ellipse" ? "ellipse" : "rect", { fill: color ?? "#7a7a7a" }, part("covers"));
       this.#covers.set(box.id, node);
     }
     const [x0, y0, x1, y1] = box.xyxy;
-    const [dx, dy] = [(x1 - x0) * margin, (y1 - y0) * margin];
-    const grown = [x0 - dx, y0 - dy, x1 + dx, y1 + dy];
+    const wh = [x1 - x0, y1 - y0];
+    const grown = margins.map((share, side) => box.xyxy[side] + share * wh[side % 2]);
     if (shape === "ellipse") {
       const [rx, ry] = [(grown[2] - grown[0]) / Math.SQRT2, (grown[3] - grown[1]) / Math.SQRT2];
-      set(node, { cx: (x0 + x1) / 2, cy: (y0 + y1) / 2, rx, ry });
+      set(node, { cx: (grown[0] + grown[2]) / 2, cy: (grown[1] + grown[3]) / 2, rx, ry });
     } else {
       const [w, h] = this.size;
       const low = (v) => Math.max(0, Math.floor(v));
