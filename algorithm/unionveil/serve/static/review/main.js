@@ -61,6 +61,7 @@ async function refresh(number) {
   photo = fresh;
   if (isResized) stage.open(photo, frame, true);
   show();
+  drawCovered();
 }
 
 async function showPhoto(number) {
@@ -115,7 +116,8 @@ async function prefetch(number) {
 
 async function drawCovered() {
   const isSide = document.body.classList.contains("side");
-  if (!photo?.sizes.length || photo.isStub || photo.rejected || (about.color && !isSide)) return;
+  if (!photo?.boxes.length && !isSide) return;
+  if (!photo.sizes.length || photo.isStub || photo.rejected || (about.color && !isSide)) return;
   const { number } = photo;
   await flush();
   const image = await pictures.get(path(number, "screen", `&covered=${api.revision}`)).catch(() => null);
