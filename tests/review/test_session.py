@@ -294,7 +294,7 @@ def post(server: Running, path: str, body: object, status: int = 200) -> dict[st
     return json.loads(answer.body)
 
 
-def test_the_api_tells_what_the_page_shows(photos):
+def test_the_api_gives_what_the_page_shows(photos):
     with api(photos) as (server, made, _):
         about = get(server, "/api/review")
         assert (about["name"], about["method"], about["color"]) == ("photos", "fill", "#000000")

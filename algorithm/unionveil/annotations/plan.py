@@ -60,7 +60,7 @@ def box_plan(annotations: Annotations, form: Format, mode: BoxesMode) -> BoxPlan
     """What is to be covered in each input, never less by mistake.
 
     Beside the detector's boxes, an input without an entry is left to the detector. Instead of them, it is
-    withheld: an entry without boxes says that there is no face, and a missing one says nothing.
+    withheld: an entry without boxes says that there is no face, and a missing one leaves that open.
 
     Args:
         annotations: boxes by the name of the input.

@@ -15,7 +15,7 @@ class Change:
     """One edit of one photo, with the photo before and after it.
 
     Attributes:
-        id: name of the edit, given by whoever made it.
+        id: name of the edit, given by the page that made it.
         photo: key of the photo's content.
     """
 
@@ -101,7 +101,7 @@ class Board:
         self._step(change.id)
 
     def last(self, revision: int, id: str, *, redo: bool = False) -> Change | None:  # noqa: A002
-        """The change that an undo or a redo would turn; None if there is none, or its answer was lost.
+        """The change that an undo or a redo would turn; None without one, or if its answer was lost.
 
         Raises:
             ReviewConflict: it was asked for on another revision.

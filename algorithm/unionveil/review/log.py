@@ -32,7 +32,7 @@ class _Line(BaseModel):
 
 
 class _FileLine(_Line):
-    """A file whose bytes were read: size and time tell whether it is still the same."""
+    """A file whose bytes were read: the same size and time mean the same file."""
 
     what: Literal["file"] = "file"
     name: str

@@ -83,7 +83,7 @@ class Photo:
     Attributes:
         number: of the input, from 1, as `anonymize` numbers it.
         name: of the input.
-        content: its bytes, or why there are none.
+        content: its bytes, or why it has no bytes.
         stamp: size and time of the file, in bytes and nanoseconds.
         key: of its content; None until it has been read.
         thumbnail: a small JPEG; empty until it has been made.
@@ -251,7 +251,7 @@ class Session:
             seen = self._stopped(photo, result) if isinstance(result, Rejected) else result
         except Exception as error:
             with self._changed:
-                # A model that fails is no photo's fault: the page says so, and no photo counts as looked at.
+                # No photo is to blame for a model that fails: the page says so, and none counts as looked at.
                 self.failure = str(error) if isinstance(error, UnionVeilError) else type(error).__name__
                 self._running -= 1
                 self._touch()
@@ -332,7 +332,7 @@ class Session:
         return self._log.board.revision
 
     def find(self, number: int) -> Photo | None:
-        """A photo by its number; None if there is none."""
+        """A photo by its number; None for a number that no photo has."""
         with self._changed:
             return self._photos[number - 1] if 1 <= number <= len(self._photos) else None
 
@@ -340,7 +340,7 @@ class Session:
         """A photo by its number.
 
         Raises:
-            InputError: there is none.
+            InputError: no photo has this number.
         """
         photo = self.find(number)
         if photo is None:

@@ -139,7 +139,7 @@ class _Worker:
     def _outcome(self, task: Task, data: bytes) -> Anonymized | Rejected:
         given = task.given
         if given is None:
-            if self._work.boxes == "instead" and task.output:  # what is no picture says so itself
+            if self._work.boxes == "instead" and task.output:  # a file that is not a picture says so itself
                 return Rejected("boxes", "there are no boxes for this picture")
             return self._anonymizer(BytesContent(data))
         if given.photo is not None and given.photo != keyed_digest(self._work.photo_secret, "", data):

@@ -354,7 +354,7 @@ export class Stage {
     this.#pointers.set(event.pointerId, at);
     const drag = this.#drag;
     if (!drag) return;
-    // A hand that trembles is no drag.
+    // A trembling hand does not drag.
     drag.moved ||= Math.hypot(at[0] - drag.at[0], at[1] - drag.at[1]) > 3;
     if (!drag.moved) return;
     if (drag.kind === "pan") this.pan(at[0] - last[0], at[1] - last[1]);
