@@ -134,7 +134,7 @@ class _Run:
             output = (image_format, namer.name(number, item.name, image_format)) if image_format else None
             content, given = item.content, self.boxes(number, item.name)
             if isinstance(given, Rejected):
-                # A file that is not a picture says so itself. The name stays reserved: the others keep theirs.
+                # A file that is not a picture says so itself. Its name stays reserved: others keep theirs.
                 content, output, given = (given if output else content), None, None
             known = self.journal.find(output[1]) if self.journal and output else None
             task = Task(number, item.name, content, output, known, needed, given)
