@@ -198,6 +198,7 @@ def load(
     references: References | None = None,
     selector: Selector | None = None,
     redactor: Redactor | None = None,
+    finder: Finder | None = None,
 ) -> Anonymizer:
     """Builds an anonymizer; every file that it needs is read now, before the first picture.
 
@@ -209,6 +210,7 @@ def load(
             `Detections` to `(N,)` bool.
         redactor: gives the new pixels, in place of the configured redaction: a `Frame` and its `Detections`
             to `Patch`es. Pixels outside of the patches stay as they are.
+        finder: finds the faces, in place of the configured detectors, none of which is loaded then.
 
     Raises:
         ModelError: weights are missing, altered or cannot be loaded.
@@ -217,7 +219,7 @@ def load(
     config = config or AnonymizeConfig()
     threads = threads or usable_cores()
     return Anonymizer(
-        FaceFinder(config, threads),
+        finder or FaceFinder(config, threads),
         selector or _selector(config, references, threads),
         redactor or load_redactor(config),
         max_pixels=config.max_megapixels * 1e6,

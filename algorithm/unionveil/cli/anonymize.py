@@ -21,14 +21,16 @@ from ..engines.resources import default_jobs
 from ..errors import InputError
 from ..files.sinks import FolderSink
 from ..files.sources import PathSource, Patterns, SourceItem
+from ..given import BoxPlan
 from ..models.inference import Inference
 from ..parameters import Parameter
 from ..runs.batch import run_batch
 from ..runs.journal import Journal
-from ..runs.manifest import Counts, Record, RejectedRecord
+from ..runs.manifest import Counts, ManifestBuilder, Record, RejectedRecord
 from ..runs.references import load_references
 from ..runs.work import Anonymize
 from ..text import printable
+from .boxes import Boxes, box_options, box_plan_of
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .path_list import paths_of
 
@@ -137,6 +139,7 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
     "--preview", is_flag=True, help="Also write small pictures with the found boxes, into preview/."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest on standard output.")
+@box_options
 def command(
     paths: tuple[Path, ...],
     output: Path | None,
@@ -150,6 +153,7 @@ def command(
     dry_run: bool,
     preview: bool,
     as_json: bool,
+    boxes: Boxes,
     **settings: Any,
 ) -> int:
     """Anonymizes photos, folders and archives into a folder.
@@ -163,15 +167,42 @@ def command(
         raise click.UsageError("say where the outputs go: -o FOLDER")
     source = PathSource(
         named,
-        leave_out=[output.resolve()] if output else [],
+        leave_out=[path.resolve() for path in (output, boxes.path) if path],
         follow_links=follow_links,
         patterns=Patterns(include, exclude),
     )
     if not len(source):
         raise InputError("there is no file in what you named; name photos, folders or archives")
+    if known and boxes.mode == "instead":
+        raise click.UsageError("--keep and --only choose among found faces, and --boxes-only looks for none")
+    plan = box_plan_of(boxes, source)
     work, journal = _work(
-        config, named, known, None if dry_run else output, overwrite=overwrite, prune=prune, preview=preview
+        Anonymize(config, previews=preview, boxes=boxes.mode),
+        named,
+        known,
+        None if dry_run else output,
+        overwrite=overwrite,
+        prune=prune,
     )
+    # Workers even for a single picture: one that kills its decoder must not kill the program.
+    pool = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
+    manifest, rejected = _run(source, work, pool, journal, plan, prune=prune and not overwrite)
+    _summary(manifest.counts, rejected, inference, work)
+    if as_json:
+        click.echo(manifest.to_bytes().decode(), nl=False)
+    return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
+
+
+def _run(
+    source: PathSource,
+    work: Anonymize,
+    engine: PoolEngine,
+    journal: Journal | None,
+    plan: BoxPlan,
+    *,
+    prune: bool,
+) -> tuple[ManifestBuilder, list[tuple[str, str]]]:
+    """The manifest, and the name of every rejected input with a sentence."""
     rejected: list[tuple[str, str]] = []
     with _progress(len(source)) as advance, journal or nullcontext():
         kept = _is_kept(journal)
@@ -181,16 +212,10 @@ def command(
             if isinstance(record, RejectedRecord):
                 rejected.append((printable(item.name, quoted=False, most=None), record.detail))
 
-        # Workers even for a single picture: one that kills its decoder must not kill the program.
-        pool = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
-        may_prune = prune and not overwrite
-        manifest = run_batch(source, work, pool, journal=journal, prune=may_prune, on_done=on_done)
+        manifest = run_batch(source, work, engine, journal=journal, prune=prune, boxes=plan, on_done=on_done)
         if kept:
             _is_kept(journal)
-    _summary(manifest.counts, rejected, inference, work)
-    if as_json:
-        click.echo(manifest.to_bytes().decode(), nl=False)
-    return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
+    return manifest, rejected
 
 
 def _config(
@@ -214,27 +239,25 @@ def _config(
 
 
 def _work(
-    config: AnonymizeConfig,
+    work: Anonymize,
     named: Sequence[Path],
     known: Sequence[Path],
     output: Path | None,
     *,
     overwrite: bool,
     prune: bool,
-    preview: bool,
 ) -> tuple[Anonymize, Journal | None]:
-    """The work and its journal; neither a folder nor a journal without an output."""
-    # A worker reads the known people, as it reads everything else.
-    references = load_references(known, config, PoolEngine(1)) if known else None
-    work = Anonymize(config, references=references)
+    """The work with its folder and its journal; neither a folder nor a journal without an output."""
+    if known:  # a worker reads the known people, as it reads everything else
+        work = replace(work, references=load_references(known, work.config, PoolEngine(1)))
     work.check()  # before the output folder is made
     if output is None:
-        return work, None
+        return replace(work, previews=False), None
     # Where inputs are numbered, all outputs behind a withdrawn one are other ones.
-    may_replace = overwrite or (prune and config.names == "number")
+    may_replace = overwrite or (prune and work.config.names == "number")
     sink = FolderSink(output, overwrite=may_replace, inputs=named)
-    journal = Journal(sink.folder, config, references=references.digest if references else "")
-    return replace(work, sink=sink, previews=preview, secret=journal.secret), journal
+    journal = Journal(sink.folder, work.config, references=work.references.digest if work.references else "")
+    return replace(work, sink=sink, secret=journal.secret), journal
 
 
 def _is_kept(journal: Journal | None) -> bool:
