@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ..config import AnonymizeConfig, parameters
@@ -28,6 +27,7 @@ from ..runs.work import Anonymize
 from ..text import printable
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .path_list import paths_of
+from .progress import progress
 
 __all__ = ["command"]
 
@@ -130,7 +130,7 @@ def command(
         config, named, None if dry_run else output, overwrite=overwrite, prune=prune, preview=preview
     )
     rejected: list[tuple[str, str]] = []
-    with _progress(len(source)) as advance, journal or nullcontext():
+    with progress("anonymizing", len(source)) as advance, journal or nullcontext():
         kept = _is_kept(journal)
 
         def on_done(item: SourceItem, record: Record) -> None:
@@ -190,28 +190,6 @@ def _named(paths: tuple[Path, ...]) -> Iterator[Path]:
             yield from paths_of(sys.stdin.buffer.read())
         else:
             yield path
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """A bar on a terminal, nothing elsewhere; archives make the total grow."""
-    if not _err.is_terminal:
-        yield lambda: None
-        return
-    columns = (
-        TextColumn("anonymizing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=_err, transient=True) as progress:
-        task = progress.add_task("", total=total)
-
-        def advance() -> None:
-            done = progress.tasks[0].completed + 1
-            progress.update(task, completed=done, total=max(total, done))
-
-        yield advance
 
 
 def _summary(counts: Counts, rejected: list[tuple[str, str]], sink: FolderSink | None) -> None:
