@@ -12,6 +12,7 @@ import numpy.typing as npt
 from .metrics import (
     BANDS_PX,
     Band,
+    Floats,
     Interval,
     Matches,
     Predicted,
@@ -109,14 +110,23 @@ def _compared(seen: Sequence[Seen], name: str) -> Compared:
         lines: tuple[list[float], list[float]] = ([], [])
     else:
         false, found = curve(measured.match(measured.curves, None))
-        places = np.unique(np.linspace(0, len(false) - 1, _CURVE_POINTS).astype(int))[: len(false)]
-        lines = (false[places].tolist(), found[places].tolist())
+        lines = _thinned(false, found)
     return Compared(
         whole,
         {band: measured.figures(band) for band in BANDS_PX},
         lines,
         (whole.false_per_picture.value, whole.recall.value),
     )
+
+
+def _thinned(false: Floats, found: Floats) -> tuple[list[float], list[float]]:
+    """Points of a curve that are as far apart in either direction as a plot can show."""
+    if not len(false):
+        return [], []
+    across = np.searchsorted(false, np.linspace(0, false[-1], _CURVE_POINTS), side="right") - 1
+    up = np.searchsorted(found, np.linspace(0, found[-1], _CURVE_POINTS), side="left")
+    places = np.unique(np.concatenate([np.clip(across, 0, None), up]))
+    return false[places].tolist(), found[places].tolist()
 
 
 class _Measured:

@@ -141,7 +141,8 @@ def _found_blocks(compared: Mapping[str, Compared]) -> list[Block]:
     ]
     text = (
         "Each line goes from sure to unsure boxes; the dot is the default threshold. A box finds a face if "
-        "they overlap by at least half (IoU .5)."
+        "they overlap by at least half (IoU .5). All together means the united boxes, which may be too large "
+        "for that where detectors differ."
     )
     plot = LinePlot(
         "Share of faces found over false boxes per photo",

@@ -62,12 +62,14 @@ class Found:
         boxes: at its default threshold.
         curve: `(xyxy, score)` of all boxes down to a low score, for curves.
         covered: `(N,)` share of each labelled face under the covers; empty without truth.
+        threshold: the default; 0 for the union.
         seconds: time for finding them.
     """
 
     boxes: tuple[FloatArray, FloatArray]
     curve: tuple[FloatArray, FloatArray]
     covered: npt.NDArray[np.float64]
+    threshold: float
     seconds: float
 
 
@@ -149,14 +151,17 @@ class _Worker:
         parts: list[Detections] = []
         for name, (config, detector) in self._detectors.items():
             started = time.perf_counter()
-            curve, faces = _look(views, detector, config)
+            threshold = config.threshold or detector.card.threshold
+            curve, faces = _look(views, detector, threshold, config)
             seconds = time.perf_counter() - started
             parts.append(faces)
-            found[name] = _found(faces, curve, here, size_wh, config, seconds)
+            shares = _covered(faces, here, size_wh, config)
+            found[name] = Found(_pair(faces), _pair(curve), shares, threshold, seconds)
         if len(parts) > 1:
             united = unite_faces(parts)
             seconds = sum(one.seconds for one in found.values())
-            found[UNION] = _found(united, united, here, size_wh, config, seconds)
+            shares = _covered(united, here, size_wh, config)
+            found[UNION] = Found(_pair(united), _pair(united), shares, 0, seconds)
         return Seen(number, size_wh, here, found)
 
 
@@ -169,7 +174,7 @@ def _views(picture: Picture, number: int) -> Iterator[RgbImage]:
 
 
 def _look(
-    views: Sequence[RgbImage], detector: Detector, config: AnonymizeConfig
+    views: Sequence[RgbImage], detector: Detector, threshold: float, config: AnonymizeConfig
 ) -> tuple[Detections, Detections]:
     """Boxes down to a low score, and those at the default threshold: exactly what a run covers.
 
@@ -178,7 +183,6 @@ def _look(
     """
     from ..detect.tiles import find_faces
 
-    threshold = config.threshold or detector.card.threshold
     low = min(_LEAST_SCORE, threshold)
     recorded = _Recorded(detector, low)
     curve = [find_faces(view, recorded, low, config.detail) for view in views]
@@ -216,16 +220,15 @@ class _Recorded:
         return faces[faces.score >= threshold]
 
 
-def _found(
-    faces: Detections,
-    curve: Detections,
-    truth: PictureBoxes,
-    size_wh: tuple[int, int],
-    config: AnonymizeConfig,
-    seconds: float,
-) -> Found:
-    shares = coverage(truth.xyxy, cover_mask(faces.xyxy, size_wh, config)) if len(truth) else np.zeros(0)
-    return Found((faces.xyxy, faces.score), (curve.xyxy, curve.score), shares, seconds)
+def _pair(faces: Detections) -> tuple[FloatArray, FloatArray]:
+    return faces.xyxy, faces.score
+
+
+def _covered(
+    faces: Detections, truth: PictureBoxes, size_wh: tuple[int, int], config: AnonymizeConfig
+) -> npt.NDArray[np.float64]:
+    """Share of each labelled face under the covers of detections."""
+    return coverage(truth.xyxy, cover_mask(faces.xyxy, size_wh, config)) if len(truth) else np.zeros(0)
 
 
 def cover_mask(xyxy: FloatArray, size_wh: tuple[int, int], config: AnonymizeConfig) -> BoolArray:
