@@ -18,8 +18,8 @@ lock() {
     --generate-hashes --no-annotate --output-file "docker/requirements/$name.txt" "$source" "$@"
 }
 
-lock cpu pyproject.toml --excludes <(printf '%s\n' "${unused[@]}")
+lock cpu pyproject.toml --extra web --excludes <(printf '%s\n' "${unused[@]}")
 # ONNX Runtime for GPUs is another package with the same import name; its extras bring CUDA and cuDNN.
 echo 'onnxruntime-gpu[cuda,cudnn]>=1.21' |
-  lock gpu pyproject.toml - --excludes <(printf '%s\n' onnxruntime "${unused[@]}")
+  lock gpu pyproject.toml - --extra web --excludes <(printf '%s\n' onnxruntime "${unused[@]}")
 echo 'cyclonedx-bom>=7,<8' | lock sbom -

@@ -4,6 +4,7 @@
 # copies are gone at the end.
 #
 #   docker/run_local.sh INPUTS OUTPUTS [PARAMETERS.json]
+#   docker/run_local.sh --serve [OPTIONS]       the drop page, offline; OPTIONS as `unionveil serve` takes them
 #
 # OUTPUTS must be new or empty. It gets what is there when the job ends, whatever its end was, as from a node.
 # The exit code is the job's: 0 all done, 1 some inputs rejected, 2 wrong use or an error, 137 out of memory.
@@ -19,6 +20,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 fail() { echo "run_local: $1" >&2; exit 2; }
 
 case ${1:-} in -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0"; exit ;; esac
+[ "${1:-}" != --serve ] || exec "$here/serve_local.sh" "${@:2}"
 [ $# -eq 2 ] || [ $# -eq 3 ] || fail "say: docker/run_local.sh INPUTS OUTPUTS [PARAMETERS.json]"
 inputs=$1 outputs=$2 parameters=${3:-}
 seconds=${UNIONVEIL_TIMEOUT_SECONDS:-}

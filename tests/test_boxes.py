@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from unionveil import Detections
-from unionveil.boxes import area, cover_pixels, drop_fragments, expand, iou, nms, unite
+from unionveil.boxes import area, cover_pixels, drop_fragments, expand, iou, neighbours, nms, unite
 
 coordinates = st.floats(-50, 250, width=32, allow_nan=False)
 
@@ -52,6 +52,25 @@ def test_nms_keeps_a_set_without_overlap_that_covers_the_rest(given_boxes, thres
 def test_nms_breaks_ties_by_order():
     xyxy = np.float32([[0, 0, 10, 10], [1, 0, 11, 10], [40, 0, 50, 10]])
     assert nms(xyxy, np.float32([0.5, 0.5, 0.5]), 0.4).tolist() == [0, 2]
+
+
+@given(boxes(), boxes(), st.floats(0.05, 1))
+def test_neighbours_hold_every_box_that_overlaps_enough(a, b, least):
+    for i, near in enumerate(neighbours(a, b, least)):
+        overlapping = np.flatnonzero(iou(a[i : i + 1], b)[0] >= least)
+        assert set(overlapping) <= set(near)
+
+
+def test_neighbours_leave_out_boxes_that_are_far_away():
+    a, b = np.float32([[0, 0, 10, 10]]), np.float32([[9, 0, 19, 10], [4, 0, 14, 10], [0, 90, 10, 100]])
+    assert sorted(next(neighbours(a, b, 0.4))) == [1, 2]
+
+
+def test_nms_spares_boxes_of_the_same_group():
+    xyxy = np.float32([[0, 0, 10, 10], [1, 0, 11, 10], [2, 0, 12, 10]])
+    score = np.float32([0.9, 0.8, 0.7])
+    assert nms(xyxy, score, 0.4, group=np.array([0, 0, 1])).tolist() == [0, 1]
+    assert nms(xyxy, score, 0.4, group=np.array([0, 1, 2])).tolist() == [0]
 
 
 @given(scored(), st.floats(0.1, 0.9))

@@ -52,11 +52,11 @@ _IMAGE_ERRORS = (
 
 _STATUS_BY_REASON = {
     **{kind.reason: _CODES[kind].status for kind in _IMAGE_ERRORS},
-    "crashed": 422,
+    "failed": 500,
     "memory": 503,
     "timeout": 504,
 }
-"""Reasons of `Rejected`; others are defects of ours."""
+"""Reasons of `Rejected`; all others lie in what was sent."""
 
 
 def code_of(error: errors.UnionVeilError) -> Code:
@@ -66,4 +66,4 @@ def code_of(error: errors.UnionVeilError) -> Code:
 
 def status_of(rejected: Rejected) -> int:
     """HTTP status for a picture that was rejected."""
-    return _STATUS_BY_REASON.get(rejected.reason, 500)
+    return _STATUS_BY_REASON.get(rejected.reason, 422)

@@ -17,7 +17,7 @@ from unionveil.cli.group import cli
 
 _ALL = [shown for document in DOCUMENTS for shown in commands_in(document)]
 
-_OF_THE_MACHINE = ("sudo", "docker", "export", "brew", "git", "pipx", "uv", "printf")
+_OF_THE_MACHINE = ("sudo", "docker", "export", "brew", "git", "pipx", "uv", "printf", "curl", "ulimit")
 """Programs that are not ours."""
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from unionveil import ConfigError
 from unionveil.models.cards import ModelCard
+from unionveil.serve.pictures import Answer, Pictures, PictureTask
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,32 @@ class Deadly:
         if self.start_code is not None:
             os._exit(self.start_code)
         return _do
+
+
+@dataclass(frozen=True)
+class DeadlyPictures:
+    """The server's work, where some pictures kill their worker or never end."""
+
+    pictures: Pictures
+
+    @property
+    def cards(self) -> tuple[ModelCard, ...]:
+        return self.pictures.cards
+
+    def check(self) -> None:
+        self.pictures.check()
+
+    def start(self, threads: int) -> Callable[[PictureTask], Answer]:
+        do = self.pictures.start(threads)
+
+        def do_deadly(task: PictureTask) -> Answer:
+            if b"DEADLY" in task.content.data:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if b"ENDLESS" in task.content.data:
+                time.sleep(600)
+            return do(task)
+
+        return do_deadly
 
 
 def _do(task: Bytes) -> bytes:

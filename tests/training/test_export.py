@@ -40,7 +40,7 @@ def test_export_keeps_the_contract_and_can_be_trained_on(
         priors_px=tuple(tuple(sides) for sides in written["priors_px"]),
         mean_bgr=tuple(written["input"]["mean"]), threshold=written["threshold"],
     )  # fmt: skip
-    faces = RetinaFace(card, threads=1)(np.zeros((100, 70, 3), np.uint8), 0.0001)
+    faces = RetinaFace(card, threads=1).candidates(np.zeros((100, 70, 3), np.uint8), 0.0001)
     assert np.isfinite(faces.xyxy).all()
     again = FaceNet()
     assert load_onnx(again, path) == []

@@ -1,9 +1,10 @@
 """Compares detectors on the validation photos.
 
 `python -m training.evaluate --people FOLDER --models FOLDER --cache FOLDER --out results.json` runs each
-detector on the photos at one size, at 640 px, and at `standard` and `crowd` detail with UnionVeil's own tiles
-and merging. Boxes are cached under the digests of the weights and of the code that detects, so only what
-changed is computed again. Nothing is chosen here: the validation photos only choose between finished runs.
+detector on the photos at one size, at 640 px, and at `standard` (also with `mirror=no`) and `crowd` detail,
+with UnionVeil's own tiles and merging. Boxes are cached under the digests of the weights and of the code that
+detects, so only what changed is computed again. Nothing is chosen here: the validation photos only choose
+between finished runs.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def _arguments() -> argparse.Namespace:
 
 def _measure(candidate: Candidate, photos: Sequence[Photo], args: argparse.Namespace) -> dict[str, Any]:
     """Measures one detector in each protocol, and prints its figures."""
-    detector = candidate.load(candidate.card, args.threads)
+    detector = candidate.load(args.threads)
     result: dict[str, Any] = {"sha256": candidate.card.sha256}
     for protocol in args.ways:
         boxes = predict_all(detector, candidate.card.sha256, photos, args.cache, protocol)

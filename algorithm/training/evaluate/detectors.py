@@ -9,7 +9,9 @@ from pathlib import Path
 
 from unionveil.detect import Detector
 from unionveil.detect.centerface import CenterFace
+from unionveil.detect.detector import Network
 from unionveil.detect.retinaface import RetinaFace
+from unionveil.detect.support import Supported
 from unionveil.detect.yunet import YuNet
 from unionveil.models.cards import CARDS, DetectorCard
 from unionveil.models.store import sha256_of
@@ -29,12 +31,16 @@ class Candidate:
     Attributes:
         name: its name in the tables.
         card: its weights.
-        load: loads it, with a number of threads.
+        network: loads its network, with a number of threads.
     """
 
     name: str
     card: DetectorCard
-    load: Callable[[DetectorCard, int], Detector]
+    network: Callable[[DetectorCard, int], Network]
+
+    def load(self, threads: int) -> Detector:
+        """Loads it, its candidates ranked as the product ranks them."""
+        return Supported(self.network(self.card, threads))
 
 
 def candidates(weights: Path, models: Path, baseline: Path | None, only: list[str] | None) -> list[Candidate]:

@@ -26,6 +26,9 @@ __all__ = ["figures", "first_figures", "recall_by_trait"]
 _FALSE_BOXES = (0.5, 1.0, 2.0)
 """False boxes per image at which recall is reported."""
 
+_SCORES = (0.5, 0.6, 0.7, 0.8)
+"""Score thresholds at which recall is reported, beside each detector's own."""
+
 _HEIGHTS_PX = ((0, 10), (10, 20), (20, 50), (50, 10_000))
 """Ranges of face height that recall is reported for, half-open."""
 
@@ -65,6 +68,7 @@ def figures(photos: Sequence[Photo], predictions: Sequence[Predicted], threshold
             "ap": round(average_precision(matches, levels=None), 4),
             "at_false_boxes": _recall_at_false_boxes(matches),
             "at_threshold": _recall(matches, threshold),
+            "at_scores": [_recall(matches, score) for score in _SCORES],
             "curve": _curve(matches),
         }
     return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from ..engines.resources import default_jobs
 from ..errors import InputError
 from ..files.sinks import FolderSink
 from ..files.sources import PathSource, Patterns, SourceItem
+from ..parameters import Parameter
 from ..runs.batch import run_batch
 from ..runs.journal import Journal
 from ..runs.manifest import Counts, Record, RejectedRecord
@@ -29,16 +30,28 @@ from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .path_list import paths_of
 from .progress import progress
 
-__all__ = ["command"]
+__all__ = ["command", "setting_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _err = Console(stderr=True, highlight=False)
 
 
-def _setting_options(command: Command) -> Command:
-    """One option for every setting of `AnonymizeConfig`, in its order."""
-    for parameter in reversed(parameters()):
+def setting_options(without: Collection[str] = ()) -> Callable[[Command], Command]:
+    """One option for every setting of `AnonymizeConfig`, in its order.
+
+    Args:
+        without: names of settings that the command does not have.
+    """
+
+    def decorate(command: Command) -> Command:
+        return _with_options(command, [one for one in parameters() if one.name not in without])
+
+    return decorate
+
+
+def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
+    for parameter in reversed(chosen):
         text = parameter.description
         if parameter.belongs_to:
             text = f"[{', '.join(parameter.belongs_to)}] {text}"
@@ -63,7 +76,7 @@ def _setting_options(command: Command) -> Command:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the outputs."
 )
-@_setting_options
+@setting_options()
 @click.option(
     "--jobs", type=click.IntRange(min=1), help="Workers.  [default: one per core, as memory allows]"
 )

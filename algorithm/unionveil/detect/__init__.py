@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from ..boxes import unite_faces
 from ..config import AnonymizeConfig
 from ..detections import Detections, RgbImage
@@ -10,7 +12,8 @@ from .centerface import CenterFace
 from .detector import Detector
 from .haar import Haar
 from .retinaface import RetinaFace
-from .tiles import find_faces
+from .support import Supported
+from .tiles import Detail, find_faces
 from .yolo import Yolo
 from .yunet import YuNet
 
@@ -30,22 +33,22 @@ def load_detector(name: str, threads: int) -> Detector:
     card, *parts = cards_of(name)
     match card.kind:
         case "retinaface":
-            return RetinaFace(card, threads)
+            return Supported(RetinaFace(card, threads))
         case "yunet":
-            return YuNet(card, threads)
+            return Supported(YuNet(card, threads))
         case "centerface":
-            return CenterFace(card, threads)
+            return Supported(CenterFace(card, threads))
         case "haar":
             return Haar(card, *parts)
         case "yolo":
-            return Yolo(card, threads)
+            return Supported(Yolo(card, threads))
 
 
 class FaceFinder:
     """All detectors that a configuration names, loaded once; their faces are united.
 
     Args:
-        config: detectors, threshold and detail.
+        config: detectors, threshold, detail and mirror.
         threads: threads for one call, at least 1.
 
     Raises:
@@ -55,7 +58,14 @@ class FaceFinder:
     def __init__(self, config: AnonymizeConfig, threads: int) -> None:
         self._detectors = [load_detector(name, threads) for name in config.detector]
         self._threshold = config.threshold
-        self._detail = config.detail
+        self._detail: Detail = config.detail
+        self._mirror = config.mirror == "auto"
+
+    def tuned(self, *, threshold: float | None, detail: Detail) -> FaceFinder:
+        """The same loaded detectors with other settings, which mean the same as in `AnonymizeConfig`."""
+        other = copy(self)
+        other._threshold, other._detail = threshold, detail
+        return other
 
     def __call__(self, image: RgbImage) -> Detections:
         """Faces that any of the detectors finds.
@@ -71,7 +81,13 @@ class FaceFinder:
         """
         return unite_faces(
             [
-                find_faces(image, detector, self._threshold or detector.card.threshold, self._detail)
+                find_faces(
+                    image,
+                    detector,
+                    self._threshold or detector.card.threshold,
+                    self._detail,
+                    mirror=self._mirror,
+                )
                 for detector in self._detectors
             ]
         )

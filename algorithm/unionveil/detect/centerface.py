@@ -6,7 +6,6 @@ import importlib.util
 
 import numpy as np
 
-from ..boxes import nms
 from ..detections import Detections, RgbImage
 from ..errors import ModelError
 from ..models.cards import DetectorCard
@@ -38,19 +37,18 @@ class CenterFace:
         self.card = card
         self._session = Session(free_sizes(find(card).read_bytes()), threads)
 
-    def __call__(self, image: RgbImage, threshold: float) -> Detections:
-        """As `Detector.__call__`."""
+    def candidates(self, image: RgbImage, least: float) -> Detections:
+        """As `Network.candidates`."""
         card = self.card
         stride = card.strides[0]
         blob = to_blob(image, channels="rgb")
         heat, scale, offset, lms = (output[0] for output in self._session.run(blob, card.outputs))
-        rows, columns = np.nonzero(heat[0] >= threshold)
+        rows, columns = np.nonzero(heat[0] >= least)
         cell = np.stack([columns, rows], axis=1).astype(np.float32)
         size = np.exp(np.clip(scale[::-1, rows, columns].T, -20, 8)) * stride
         corner = (cell + offset[::-1, rows, columns].T + 0.5) * stride - size / 2
         points = lms[:, rows, columns].T.reshape(-1, 5, 2)[..., ::-1] * size[:, None] + corner[:, None]
-        faces = Detections.of(np.concatenate([corner, corner + size], axis=1), heat[0, rows, columns], points)
-        return faces[nms(faces.xyxy, faces.score, card.nms_iou)]
+        return Detections.of(np.concatenate([corner, corner + size], axis=1), heat[0, rows, columns], points)
 
 
 def free_sizes(model: bytes) -> bytes:

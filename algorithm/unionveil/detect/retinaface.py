@@ -6,7 +6,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..boxes import nms
 from ..detections import Detections, FloatArray, RgbImage
 from ..models.cards import DetectorCard
 from ..models.session import Session
@@ -81,14 +80,13 @@ class RetinaFace:
         self.fixed_wh = card.input_wh
         self._session = Session(find(card), threads)
 
-    def __call__(self, image: RgbImage, threshold: float) -> Detections:
-        """As `Detector.__call__`."""
+    def candidates(self, image: RgbImage, least: float) -> Detections:
+        """As `Network.candidates`."""
         card = self.card
         blob = to_blob(image, channels="bgr", mean=card.mean_bgr, fixed_wh=card.input_wh)
         loc, conf, landms = (output[0] for output in self._session.run(blob, card.outputs))
         score = conf[:, -1]
-        kept = np.flatnonzero(score >= threshold)
+        kept = np.flatnonzero(score >= least)
         priors = make_priors((blob.shape[3], blob.shape[2]), card.strides, card.priors_px)
         xyxy, points = decode(priors[kept], loc[kept], landms[kept], card.variances)
-        faces = Detections.of(xyxy, score[kept], points)
-        return faces[nms(faces.xyxy, faces.score, card.nms_iou)]
+        return Detections.of(xyxy, score[kept], points)

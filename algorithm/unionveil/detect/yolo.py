@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ..boxes import nms
 from ..detections import Detections, FloatArray, RgbImage
 from ..errors import ModelError
 from ..models.cards import DetectorCard
@@ -41,32 +40,30 @@ class Yolo:
             )
         self.fixed_wh = self._session.fixed_wh
 
-    def __call__(self, image: RgbImage, threshold: float) -> Detections:
-        """As `Detector.__call__`."""
+    def candidates(self, image: RgbImage, least: float) -> Detections:
+        """As `Network.candidates`."""
         blob = to_blob(image, channels="rgb", scale=1 / 255, border=(114, 114, 114), fixed_wh=self.fixed_wh)
         (output,) = self._session.run(blob, self._session.output_names)
         if output.ndim == 3 and output.shape[2] == 16:
-            faces = decode_v5(output[0], threshold)
-        elif output.ndim == 3 and output.shape[1] in (5, 15, 20):
-            faces = decode_v8(output[0], threshold)
-        else:
-            raise ModelError(
-                f"{self.card.file} gives an output of shape {output.shape}; YOLOv5-face gives (1, N, 16), "
-                "YOLOv8-face (1, 5, 15 or 20, N)"
-            )
-        return faces[nms(faces.xyxy, faces.score, self.card.nms_iou)]
+            return decode_v5(output[0], least)
+        if output.ndim == 3 and output.shape[1] in (5, 15, 20):
+            return decode_v8(output[0], least)
+        raise ModelError(
+            f"{self.card.file} gives an output of shape {output.shape}; YOLOv5-face gives (1, N, 16), "
+            "YOLOv8-face (1, 5, 15 or 20, N)"
+        )
 
 
-def decode_v5(rows: FloatArray, threshold: float) -> Detections:
+def decode_v5(rows: FloatArray, least: float) -> Detections:
     """`(N, 16)` rows into faces; the score is objectness times class score."""
     score = rows[:, 4] * rows[:, 15]
-    rows, score = rows[score >= threshold], score[score >= threshold]
+    rows, score = rows[score >= least], score[score >= least]
     return Detections.of(_corners(rows[:, :4]), score, rows[:, 5:15])
 
 
-def decode_v8(columns: FloatArray, threshold: float) -> Detections:
+def decode_v8(columns: FloatArray, least: float) -> Detections:
     """`(5, 15 or 20, N)` columns into faces."""
-    rows = columns.T[columns[4] >= threshold]
+    rows = columns.T[columns[4] >= least]
     points = rows[:, 5:].reshape(-1, 5, len(columns) // 5 - 1)[..., :2] if len(columns) > 5 else None
     return Detections.of(_corners(rows[:, :4]), rows[:, 4], points)
 

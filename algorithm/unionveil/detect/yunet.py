@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..boxes import nms
 from ..detections import Detections, RgbImage
 from ..models.cards import DetectorCard
 from ..models.session import Session
@@ -34,8 +33,8 @@ class YuNet:
         self.card = card
         self._session = Session(find(card), threads)
 
-    def __call__(self, image: RgbImage, threshold: float) -> Detections:
-        """As `Detector.__call__`."""
+    def candidates(self, image: RgbImage, least: float) -> Detections:
+        """As `Network.candidates`."""
         card = self.card
         blob = to_blob(image, channels="bgr")
         outputs = [output[0] for output in self._session.run(blob, card.outputs)]
@@ -43,7 +42,7 @@ class YuNet:
         for level, stride in enumerate(card.strides):
             cls, obj, bbox, kps = outputs[level :: len(card.strides)]
             score = np.sqrt(np.clip(cls[:, 0], 0, 1) * np.clip(obj[:, 0], 0, 1))
-            kept = np.flatnonzero(score >= threshold)
+            kept = np.flatnonzero(score >= least)
             columns = blob.shape[3] // stride
             cell = np.stack([kept % columns, kept // columns], axis=1).astype(np.float32)
             middle = (cell + bbox[kept, :2]) * stride
@@ -52,5 +51,4 @@ class YuNet:
             levels.append(
                 Detections.of(np.concatenate([middle - half, middle + half], axis=1), score[kept], points)
             )
-        faces = Detections.concat(levels)
-        return faces[nms(faces.xyxy, faces.score, card.nms_iou)]
+        return Detections.concat(levels)

@@ -88,7 +88,8 @@ class DetectorCard(ModelCard):
         priors_px: sides of the square priors at each cell, one tuple per level.
         variances: what the box regression was divided by in training, centre and size.
         mean_bgr: subtracted from blue, green and red in [0, 255].
-        threshold: least score, chosen for recall where it was measured.
+        threshold: least score, as `detect.support` ranks candidates; where it was measured, no face fewer was
+            found in any band of sizes than with the network's own scores and its publisher's threshold.
         nms_iou: overlap above which the weaker of two boxes is dropped.
     """
 
@@ -200,6 +201,11 @@ DETECTORS = (
 """Names of the detectors; `yolo` is followed by a colon and the path of the ONNX file."""
 
 
+_YOLO_THRESHOLD = 0.11
+"""What `detect.support` makes of a lone candidate of .3, the usual least score of these networks. Files that
+users bring cannot be measured beforehand; with this score no box of theirs is lost in a single look."""
+
+
 def card_of(name: str) -> ModelCard:
     """The card of a published or bundled model.
 
@@ -281,6 +287,6 @@ def _user_card(path: Path) -> DetectorCard:
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         licence="as its publisher states",
         source="a file given by the user",
-        threshold=0.3,
+        threshold=_YOLO_THRESHOLD,
         nms_iou=0.5,
     )

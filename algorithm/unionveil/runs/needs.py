@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from ..formats import ImageFormat
-from .headers import Header
+from contextlib import suppress
 
-__all__ = ["needed_bytes"]
+from ..content import Content
+from ..errors import ImageError
+from ..formats import HEAD_BYTES, ImageFormat, sniff
+from ..outcomes import Rejected
+from .headers import Header, read_header
+
+__all__ = ["look_at", "needed_bytes"]
 
 _COPIES = {
     ImageFormat.JPEG: 2.2,
@@ -48,3 +53,16 @@ def needed_bytes(image_format: ImageFormat, header: Header, file_bytes: int) -> 
     extra = _DEEP_BYTES * header.is_deep + _ALPHA_BYTES * (header.channels in _WITH_ALPHA)
     per_pixel = _COPIES[image_format] * pixel_bytes + extra
     return int(header.pixels * per_pixel) + _FILE_COPIES * file_bytes
+
+
+def look_at(content: Content | Rejected) -> tuple[ImageFormat | None, int]:
+    """The format of an input and the memory that it will need.
+
+    No format where it is not a picture, which the work then finds out and explains.
+    """
+    if not isinstance(content, Rejected):
+        with suppress(OSError, ImageError), content.open() as file:
+            image_format = sniff(file.read(HEAD_BYTES))
+            header = read_header(image_format, file)
+            return image_format, needed_bytes(image_format, header, content.size_bytes) if header else 0
+    return None, 0

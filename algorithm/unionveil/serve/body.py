@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from ..errors import BodyTooLarge, BodyTooSlow
 
-__all__ = ["read_body"]
+__all__ = ["drain", "read_body"]
 
 READ_SECONDS = 60.0
 """For a whole body: 64 MiB at 9 Mbit/s."""
@@ -20,6 +19,9 @@ IDLE_SECONDS = 10.0
 
 _LINGER_SECONDS = 2.0
 
+_IS_READ = "unionveil.is_read"
+"""Marks a scope whose body has been read to its end."""
+
 
 async def read_body(
     request: Request,
@@ -27,7 +29,6 @@ async def read_body(
     most_bytes: int,
     seconds: float = READ_SECONDS,
     idle_seconds: float = IDLE_SECONDS,
-    keep: bool = True,
 ) -> bytes:
     """The whole body of a request, in memory: `request.form()` writes large parts to a temporary file.
 
@@ -36,47 +37,42 @@ async def read_body(
         most_bytes: limit of its size.
         seconds: limit for all of it.
         idle_seconds: limit for each piece.
-        keep: whether the bytes are wanted; without it they are read and dropped.
 
     Raises:
-        BodyTooLarge: it is larger; no more of it is read.
+        BodyTooLarge: it is larger.
         BodyTooSlow: it did not come in time, or the client is gone.
     """
-    pieces: list[bytes] = []
-    size = 0
-    stream = aiter(request.stream())
-    if _announced(request) > most_bytes:
-        if "expect" not in request.headers:  # else the client waits for our word before it sends the body
-            await _linger(stream)
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > most_bytes:
         raise BodyTooLarge(most_bytes)
+    body = bytearray()
     clock = asyncio.get_running_loop().time
     end = clock() + seconds
     while True:
         try:
-            piece = await asyncio.wait_for(anext(stream), min(idle_seconds, end - clock()))
-        except StopAsyncIteration:
-            return b"".join(pieces)
-        except (TimeoutError, asyncio.TimeoutError, ClientDisconnect) as error:
+            message = await asyncio.wait_for(request.receive(), min(idle_seconds, end - clock()))
+        except (TimeoutError, asyncio.TimeoutError) as error:
             raise BodyTooSlow("the request did not arrive in time; send it again") from error
-        size += len(piece)
-        if size > most_bytes:
-            await _linger(stream)
+        if message["type"] == "http.disconnect":
+            raise BodyTooSlow("the client is gone")
+        body += message.get("body", b"")
+        if len(body) > most_bytes:
             raise BodyTooLarge(most_bytes)
-        if keep:
-            pieces.append(piece)
+        if not message.get("more_body", False):
+            request.scope[_IS_READ] = True
+            return bytes(body)
 
 
-async def _linger(stream: AsyncIterator[bytes]) -> None:
-    """Drops what still comes for a moment: a client that is cut off while it sends never reads the answer."""
-    with suppress(TimeoutError, asyncio.TimeoutError, ClientDisconnect):
-        await asyncio.wait_for(_drop(stream), _LINGER_SECONDS)
+async def drain(request: Request) -> None:
+    """Drops what still comes of a refused body for a moment: a client that is cut off never reads the answer.
+
+    One that waits for our word before it sends the body (RFC 9110, section 10.1.1) is answered at once.
+    """
+    if "expect" not in request.headers and _IS_READ not in request.scope:
+        with suppress(TimeoutError, asyncio.TimeoutError):
+            await asyncio.wait_for(_drop(request), _LINGER_SECONDS)
 
 
-async def _drop(stream: AsyncIterator[bytes]) -> None:
-    async for _ in stream:
+async def _drop(request: Request) -> None:
+    while (await request.receive()).get("more_body", False):
         pass
-
-
-def _announced(request: Request) -> int:
-    text = request.headers.get("content-length", "")
-    return int(text) if text.isdecimal() else 0

@@ -29,6 +29,9 @@ DEFAULT_PORT = 8000
 HEAD_SECONDS = 10.0
 """For a request's line and headers to arrive."""
 
+WRITE_SECONDS = 60.0
+"""For a client to take a response that does not fit into the system's buffers."""
+
 _KEEP_ALIVE_SECONDS = 5
 _BACKLOG = 256
 _END_SECONDS = 5
@@ -174,9 +177,10 @@ def _config(app: ASGIApp) -> uvicorn.Config:
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1 with a time limit for the head of a request: uvicorn itself waits for it without end."""
+    """HTTP/1.1 with time limits for the head of a request and for taking a response, which uvicorn lacks."""
 
     _head_timer: asyncio.TimerHandle | None = None
+    _write_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -192,13 +196,27 @@ class _Protocol(H11Protocol):
         if self.cycle is not earlier:
             self._forget_head()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._write_timer = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._forget_writing()
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_head()
+        self._forget_writing()
         super().connection_lost(exc)
 
     def _await_head(self) -> None:
         self._forget_head()
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _forget_writing(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
 
     def _forget_head(self) -> None:
         if self._head_timer is not None:

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import NotAllowed, NotAuthorized, RequestError
 from .access import Access
-from .body import read_body
+from .body import drain, read_body
 from .hosts import HostPort, Site, parse_host, parse_origin
 from .problems import problem_of
 
@@ -67,6 +67,8 @@ class Guard:
         try:
             self._check(scope["method"], scope["path"], Headers(scope=scope))
         except RequestError as error:
+            if scope["method"] not in _SAFE_METHODS:
+                await drain(Request(scope, receive))
             await problem_of(error)(scope, receive, send_safely)
         else:
             await self._app(scope, receive, send_safely)
