@@ -18,6 +18,7 @@ _COMMANDS = {
     "models": "Lists, fetches and verifies weights of detectors and embedders.",
     "serve": "Serves an HTTP API and a page that take a photo and give it back covered.",
     "state": "Shows or removes what is kept so that interrupted runs can go on.",
+    "verify": "Verifies outputs against what their manifest claims, without any original.",
     "watch": "Anonymizes photos as they arrive in a folder.",
 }
 """Names and short helps; the file of a command has its name and holds `command`."""

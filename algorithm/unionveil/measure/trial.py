@@ -185,9 +185,10 @@ def _look(
 
     low = min(_LEAST_SCORE, threshold)
     recorded = _Recorded(detector, low)
-    curve = [find_faces(view, recorded, low, config.detail) for view in views]
+    mirror = config.mirror == "auto"
+    curve = [find_faces(view, recorded, low, config.detail, mirror=mirror) for view in views]
     recorded.rewind()
-    faces = [find_faces(view, recorded, threshold, config.detail) for view in views]
+    faces = [find_faces(view, recorded, threshold, config.detail, mirror=mirror) for view in views]
     return _united(curve), _united(faces)
 
 
@@ -198,8 +199,8 @@ def _united(parts: list[Detections]) -> Detections:
 class _Recorded:
     """A detector that runs once per tile and can give its answers again, at another threshold.
 
-    Detectors suppress boxes by descending score, so their answer at a threshold is the part of their answer
-    at a lower one that reaches it.
+    Scores of a tile do not depend on the threshold, so the answer at a threshold is the part of the answer at
+    a lower one that reaches it.
     """
 
     def __init__(self, detector: Detector, low: float) -> None:
@@ -212,9 +213,9 @@ class _Recorded:
         """From now on the same tiles are asked for again, in the same order."""
         self._replay = iter(self._answers)
 
-    def __call__(self, image: RgbImage, threshold: float) -> Detections:
+    def __call__(self, image: RgbImage, threshold: float, *, mirror: bool = False) -> Detections:
         if self._replay is None:
-            self._answers.append(self._detector(image, self._low))
+            self._answers.append(self._detector(image, self._low, mirror=mirror))
             return self._answers[-1]
         faces = next(self._replay)
         return faces[faces.score >= threshold]
