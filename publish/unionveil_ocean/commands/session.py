@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +16,9 @@ import click
 from rich.console import Console
 
 from unionveil.cli.console import run_command
+from unionveil.engines.pool import DEFAULT_TIMEOUT_SECONDS, PoolEngine
+from unionveil.engines.resources import default_jobs
+from unionveil.measure.verify_run import verify_outputs
 
 from ..chain.accounts import KEY_VARIABLE, PASSWORD_VARIABLE, load_account, new_account
 from ..chain.connection import Chain, LocalAccount, connect
@@ -93,6 +96,11 @@ class SessionOptions:
         return FeePolicy(None if self.max_fee_gwei is None else int(self.max_fee_gwei * GWEI))
 
 
+def _examined(folder: Path) -> Sequence[str]:
+    verdict = verify_outputs(folder, PoolEngine(default_jobs(), DEFAULT_TIMEOUT_SECONDS))
+    return [issue.sentence for issue in verdict.sure]
+
+
 @dataclass(frozen=True)
 class Session:
     """Where a command works.
@@ -103,6 +111,8 @@ class Session:
         journal_dir: where journals lie.
         yes: do not ask.
         pause: waits so many seconds.
+        examine: looks at a folder of outputs as `unionveil verify` does, and gives a sentence for everything
+            that is not as its manifest claims.
     """
 
     chain: Chain
@@ -110,6 +120,7 @@ class Session:
     journal_dir: Path
     yes: bool
     pause: Callable[[float], None] = lambda seconds: time.sleep(seconds)  # looked up when it is called
+    examine: Callable[[Path], Sequence[str]] = lambda folder: _examined(folder)
 
     @property
     def is_embedded(self) -> bool:

@@ -28,6 +28,8 @@ from ocean_assets import introduce, skip_without_escrow
 from paths import REPOSITORY
 from rpc_server import RpcServer
 from unionveil.config import AnonymizeConfig
+from unionveil.engines.serial import SerialEngine
+from unionveil.measure.verify_run import verify_outputs
 from unionveil.runs.manifest import Manifest, ManifestBuilder, RedactedRecord
 from unionveil_ocean.assets.pricing import FixedRate, Free
 from unionveil_ocean.chain.accounts import load_account
@@ -118,6 +120,7 @@ def shop(world, tmp_path, monkeypatch):
     monkeypatch.setattr(node, "refused", 0)
     monkeypatch.setattr(node, "_window", (0.0, 0))
     waited = SimpleNamespace(seconds=0.0)
+    issues: list[str] = []
     monkeypatch.setenv("PRIVATE_KEY", BUYER_KEY)
     node.requests.clear()
     node.jobs.clear()
@@ -133,7 +136,7 @@ def shop(world, tmp_path, monkeypatch):
         with NodeClient(node.url, timeout_seconds=20, pause=pause) as client:
             clients.append(client)
             chain, journals = world.chain.as_account(account), options.journal_dir or tmp_path / "journal"
-            yield Session(chain, client, journals, options.yes, pause)
+            yield Session(chain, client, journals, options.yes, pause, lambda _: issues)
 
     monkeypatch.setattr(command, "open_session", open_session)
 
@@ -161,6 +164,7 @@ def shop(world, tmp_path, monkeypatch):
         folder=tmp_path,
         world=world,
         waited=waited,
+        issues=issues,
     )
 
 
@@ -209,6 +213,7 @@ def test_a_paid_job_on_real_pictures_costs_what_was_planned(shop, capfd, monkeyp
     assert manifest.counts.faces >= 5
     assert manifest.configuration["cells"] == "4"
     assert sorted(path.name for path in outputs.iterdir()) == ["000001.jpg", "000002.jpg", "manifest.json"]
+    assert not verify_outputs(outputs, SerialEngine()).sure
     log = (shop.folder / "results" / "logs" / "algorithm.log").read_text()
     assert "method=pixelate" in log
     assert log.startswith("UnionVeil") or log[0].isprintable()
@@ -219,6 +224,15 @@ def test_a_paid_job_on_real_pictures_costs_what_was_planned(shop, capfd, monkeyp
     assert orders(shop.chain, shop.world.sold.algorithm, block) == 1
     assert orders(shop.chain, shop.world.sold.dataset, block) == 1
     assert_no_secret(out.encode() + err.encode() + written(shop.folder))
+
+
+def test_what_is_wrong_with_outputs_is_named(shop, capfd):
+    shop.issues.append("'000001.jpg': two detectors find a face outside of all boxes")
+    assert shop.run("--free", market=shop.world.free) == 2
+    out, err = capfd.readouterr()
+    assert "verified" not in out
+    assert "two detectors find a face" in err
+    assert (shop.folder / "results" / "outputs" / "000001.jpg").exists()
 
 
 def test_the_gas_of_a_plan_is_what_the_job_takes_at_most(shop, capfd):
