@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import samples
 from unionveil import AnonymizeConfig, InputError, OutputError
@@ -131,7 +132,7 @@ def test_a_file_that_changes_is_done_again(watched):
     watched.put("a.png", PNG)
     watched.scan()
     first = (watched.out / "a.png").read_bytes()
-    watched.put("a.png", samples.png(samples.RGB.transpose(0)))
+    watched.put("a.png", samples.png(samples.RGB.transpose(Image.Transpose.FLIP_LEFT_RIGHT)))
     watched.scan()
     assert (watched.out / "a.png").read_bytes() != first
     assert watched.worked == ["a.png", "a.png"]
@@ -290,7 +291,7 @@ def test_ten_thousand_files_killed_at_three_thousand(tmp_path):
     inbox.mkdir()
     for number in range(10_000):
         pixels = samples.scene(32, 24, seed=number)
-        (inbox / f"{number:05d}.png").write_bytes(samples.save(samples.Image.fromarray(pixels), "PNG"))
+        (inbox / f"{number:05d}.png").write_bytes(samples.save(Image.fromarray(pixels), "PNG"))
     process = subprocess.Popen(command(inbox, out), stderr=subprocess.PIPE, text=True)
     wait_until(lambda: count(out) >= 3_000, process)
     process.kill()

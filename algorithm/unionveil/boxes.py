@@ -31,6 +31,9 @@ __all__ = [
 _SAME_FACE_IOU = 0.4
 """Boxes of two detectors, or of two views, that overlap by more are one face, covered by both boxes."""
 
+_HIGHER = 1 / 3
+"""How much of the lower margin is moved to the upper one. Any more uncovers chins."""
+
 
 def area(xyxy: FloatArray) -> FloatArray:
     """Areas of `(N, 4)` boxes, `(N,)`; a box turned inside out has area 0."""
@@ -159,9 +162,15 @@ def unite_faces(parts: Sequence[Detections]) -> Detections:
 
 
 def expand(xyxy: FloatArray, margin: float) -> FloatArray:
-    """Grows each box on every side by `margin` times its own width and height."""
+    """Grows each box by `margin` times its width and height, by a third more above and a third less below.
+
+    Detectors' boxes end at the eyebrows and hold the chin. With the same area as even margins, the cover so
+    holds more of foreheads and hair (.52 instead of .40 of foreheads, `training.evaluate.covers`).
+    """
     wh = xyxy[:, 2:] - xyxy[:, :2]
-    return np.concatenate([xyxy[:, :2] - wh * margin, xyxy[:, 2:] + wh * margin], axis=1)
+    least = xyxy[:, :2] - wh * margin * np.array([1, 1 + _HIGHER], np.float32)
+    most = xyxy[:, 2:] + wh * margin * np.array([1, 1 - _HIGHER], np.float32)
+    return np.concatenate([least, most], axis=1)
 
 
 def cover_pixels(xyxy: FloatArray, size_wh: tuple[int, int]) -> npt.NDArray[np.int64]:

@@ -128,7 +128,11 @@ class AnonymizeConfig(_Model):
         "box", description="Outline of what is covered; the ellipse encloses the whole box."
     )
     margin: float = Field(
-        0.15, ge=0, le=1, description="How far the cover reaches beyond the face, as a share of its size."
+        0.15,
+        ge=0,
+        le=1,
+        description="How far the cover reaches beyond the face, as a share of its size; a third more above, "
+        "a third less below.",
     )
     names: Literal["number", "keep"] = Field(
         "number", description="Names of the outputs: numbers, or the names of the inputs."

@@ -13,7 +13,8 @@ import pytest
 
 import samples
 from as_node import run_as_node
-from benchmarks.tools import report
+from benchmark_tools import report
+from checked import read_bgr
 from paths import REPOSITORY
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.engine, pytest.mark.timeout(1800)]
@@ -84,7 +85,7 @@ def test_as_fast_inside_as_outside(image, phone_photos, tmp_path):
 
 
 def test_one_megapixel_starts_and_finishes_in_two_seconds(image):
-    small = cv2.resize(cv2.imread(str(samples.SCENES / "market.jpg")), (1224, 816))
+    small = cv2.resize(read_bgr(samples.SCENES / "market.jpg"), (1224, 816))
     inputs = {"a.jpg": cv2.imencode(".jpg", small)[1].tobytes()}
     seconds = []
     for _ in range(8):

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ PYTHON = "/opt/unionveil/bin/python"
 MB = 1_000_000
 
 
-def inspect(image: str) -> dict:
+def inspect(image: str) -> dict[str, Any]:
     return json.loads(docker("image", "inspect", image).stdout)[0]
 
 

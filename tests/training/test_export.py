@@ -61,9 +61,9 @@ def test_missing_checkpoint_is_reported(tmp_path: Path) -> None:
         "-m",
         "training.export",
         "--work",
-        tmp_path,
+        str(tmp_path),
         "--out",
-        tmp_path,
+        str(tmp_path),
         "--threshold",
         "0.5",
     ]

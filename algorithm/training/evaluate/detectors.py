@@ -18,7 +18,7 @@ from unionveil.models.store import sha256_of
 
 from ..data.files import DataError
 
-__all__ = ["Candidate", "candidates"]
+__all__ = ["Candidate", "candidates", "own_weights"]
 
 _THREE_LEVELS = {"strides": (8, 16, 32), "priors_px": ((16, 32), (64, 128), (256, 512))}
 """Priors of the project's first weights."""
@@ -63,9 +63,22 @@ def candidates(weights: Path, models: Path, baseline: Path | None, only: list[st
     return [candidate for candidate in known if not only or candidate.name in only]
 
 
+def own_weights(weights: Path) -> Candidate:
+    """The project's own weights.
+
+    Args:
+        weights: their folder, with their card.
+
+    Raises:
+        DataError: the card is missing or invalid.
+    """
+    return Candidate("these weights", _own_card(weights), RetinaFace)
+
+
 def _all(weights: Path, models: Path, baseline: Path | None) -> Iterator[Candidate]:
-    own = _own_card(weights)
-    yield Candidate("these weights", own, RetinaFace)
+    ours = own_weights(weights)
+    own = ours.card
+    yield ours
     if baseline:
         if not baseline.is_file():
             raise DataError(f"--baseline: {baseline} is missing")

@@ -87,7 +87,7 @@ class Chain:
     policy: FeePolicy = field(default_factory=FeePolicy)
     timeout_seconds: float = 300
     confirmations: int = 1
-    pause: Callable[[float], None] = lambda seconds: time.sleep(seconds)  # looked up when it is called
+    pause: Callable[[float], None] = time.sleep
 
     @property
     def chain_id(self) -> int:
@@ -337,6 +337,7 @@ def connect(
     account: LocalAccount,
     policy: FeePolicy | None = None,
     confirmations: int = 1,
+    pause: Callable[[float], None] = time.sleep,
 ) -> Chain:
     """Connects and checks that it is the right chain, and that Ocean is there.
 
@@ -346,6 +347,7 @@ def connect(
         account: that signs.
         policy: what may be paid for gas.
         confirmations: see `Chain`.
+        pause: see `Chain`.
 
     Raises:
         ChainError: no answer, or no contract at the factory's address.
@@ -358,7 +360,9 @@ def connect(
         raise ChainError(f"the RPC address {shown_url(url)} must begin with http:// or https://")
     connection = Web3(_Provider(url, request_kwargs={"timeout": 30}))
     connection.middleware_onion.inject(_poa_middleware(), layer=0)
-    chain = Chain(connection, network, account, policy or FeePolicy(), confirmations=confirmations)
+    chain = Chain(
+        connection, network, account, policy or FeePolicy(), confirmations=confirmations, pause=pause
+    )
     chain.check_chain_id()
     factory = Web3.to_checksum_address(network.addresses.factory)
     if not ask(lambda: connection.eth.get_code(factory), chain):

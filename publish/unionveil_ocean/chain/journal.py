@@ -266,7 +266,7 @@ class Journal:
             receipt = self._settled(step)
             if receipt is not None or time.monotonic() >= until:
                 return receipt
-            time.sleep(1)
+            self.chain.pause(1)
 
     def _attempt(
         self, name: str, step: Step, make_call: Callable[[], Call], on_sent: Callable[[str], None]

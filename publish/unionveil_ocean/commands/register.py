@@ -12,7 +12,7 @@ from ..chain.networks import find_network
 from .options import CHECKOUT, option, takes
 from .publishing import AssetOptions, ImageOptions, algorithm_asset, publish, set_state
 from .report import show_cost_elsewhere
-from .session import SessionOptions, entry, open_session, say
+from .session import Opener, SessionOptions, entry, say
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,10 @@ class RegisterOptions:
 
 @click.command("register", context_settings={"help_option_names": ["-h", "--help"]})
 @takes(where=SessionOptions, own=RegisterOptions, image=ImageOptions, options=AssetOptions)
-def register(where: SessionOptions, own: RegisterOptions, image: ImageOptions, options: AssetOptions) -> None:
+@click.pass_obj
+def register(
+    opener: Opener, where: SessionOptions, own: RegisterOptions, image: ImageOptions, options: AssetOptions
+) -> None:
     """Registers the algorithm as a data NFT with a datatoken.
 
     With no argument it does so on a chain inside this process, with Ocean's real contracts: no account, no
@@ -44,7 +47,7 @@ def register(where: SessionOptions, own: RegisterOptions, image: ImageOptions, o
     """
     options.check(where)
     compared = find_network(own.cost_on)  # refused before any work
-    with open_session(where) as session:
+    with opener(where) as session:
         if options.state:
             name = read_metadata(own.metadata, AlgorithmFile).name
             set_state(session, "algorithm", name, options.state, options.did)

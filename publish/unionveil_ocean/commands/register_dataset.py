@@ -16,7 +16,7 @@ from ..assets.trust import closed_compute, read_trusted
 from ..errors import SettingError
 from .options import CHECKOUT, FILE, option, takes
 from .publishing import AssetOptions, embedded_algorithm, publish, published_ddo, set_state, with_options
-from .session import Session, SessionOptions, entry, open_session, say
+from .session import Opener, Session, SessionOptions, entry, say
 
 _STAND_IN_DATA = "http://127.0.0.1/photos.zip"
 
@@ -48,14 +48,17 @@ class DatasetOptions:
 
 @click.command("register_dataset", context_settings={"help_option_names": ["-h", "--help"]})
 @takes(where=SessionOptions, own=DatasetOptions, options=AssetOptions)
-def register_dataset(where: SessionOptions, own: DatasetOptions, options: AssetOptions) -> None:
+@click.pass_obj
+def register_dataset(
+    opener: Opener, where: SessionOptions, own: DatasetOptions, options: AssetOptions
+) -> None:
     """Registers a data set whose compute service trusts exactly the algorithms that you name.
 
     With no argument it does so on a chain inside this process, after registering UnionVeil there.
     """
     options.check(where)
     described = read_metadata(own.metadata, DatasetFile)
-    with open_session(where) as session:
+    with opener(where) as session:
         if options.state == "active":
             _check_exposure(session, own)
         if options.state:

@@ -30,7 +30,7 @@ from .environments import show_environments
 from .escrow import show_escrow, withdraw
 from .options import FOLDER, option, takes
 from .report import columns, gas_rows
-from .session import EMBEDDED, Session, SessionOptions, entry, err, open_session
+from .session import EMBEDDED, Opener, Session, SessionOptions, entry, err
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,8 @@ def _amounts(resources: Sequence[str], named: Mapping[str, int]) -> dict[str, fl
 
 @click.command("run_job", context_settings={"help_option_names": ["-h", "--help"]})
 @takes(where=SessionOptions, options=JobOptions)
-def run_job(where: SessionOptions, options: JobOptions) -> None:
+@click.pass_obj
+def run_job(opener: Opener, where: SessionOptions, options: JobOptions) -> None:
     """Runs the algorithm on a data set, and fetches and verifies the results.
 
     The same command again goes on where it was interrupted: nothing is ordered, paid or started twice.
@@ -139,7 +140,7 @@ def run_job(where: SessionOptions, options: JobOptions) -> None:
     request = options.request()
     if where.network == EMBEDDED:
         raise SettingError("compute needs a chain and a node: name them with --network and --node-url")
-    with open_session(where, signs=not options.list_environments) as session:
+    with opener(where, signs=not options.list_environments) as session:
         if options.list_environments:
             show_environments(session.node.environments(), session.chain)
             return

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import click
 from rich.console import Console
@@ -111,6 +111,7 @@ class Session:
         journal_dir: where journals lie.
         yes: do not ask.
         pause: waits so many seconds.
+        on_step: gets the name of each step of a journal; see `Journal`.
         examine: looks at a folder of outputs as `unionveil verify` does, and gives a sentence for everything
             that is not as its manifest claims.
     """
@@ -119,8 +120,9 @@ class Session:
     node: Node
     journal_dir: Path
     yes: bool
-    pause: Callable[[float], None] = lambda seconds: time.sleep(seconds)  # looked up when it is called
-    examine: Callable[[Path], Sequence[str]] = lambda folder: _examined(folder)
+    pause: Callable[[float], None] = time.sleep
+    on_step: Callable[[str], None] | None = None
+    examine: Callable[[Path], Sequence[str]] = _examined
 
     @property
     def is_embedded(self) -> bool:
@@ -134,7 +136,7 @@ class Session:
 
     def journal(self, kind: str, name: str, *, anew: bool = False) -> Journal:
         """The journal at `journal_path`, to be entered; `anew` sets that of an earlier run aside."""
-        return Journal(self.journal_path(kind, name), self.chain, anew=anew, report=say)
+        return Journal(self.journal_path(kind, name), self.chain, self.on_step, anew=anew, report=say)
 
     def confirm(self, question: str) -> None:
         """Asks before anything is signed; a script says --yes.
@@ -152,13 +154,24 @@ class Session:
         click.confirm(question, abort=True, err=True)
 
 
+class Opener(Protocol):
+    """Opens the session of a command: `open_session`, or a test's own."""
+
+    def __call__(self, options: SessionOptions, *, signs: bool = True) -> AbstractContextManager[Session]:
+        """See `open_session`."""
+        ...
+
+
 @contextmanager
-def open_session(options: SessionOptions, *, signs: bool = True) -> Iterator[Session]:
+def open_session(
+    options: SessionOptions, *, signs: bool = True, pause: Callable[[float], None] = time.sleep
+) -> Iterator[Session]:
     """Connects to what the options name; nothing is signed yet.
 
     Args:
         options: of the command.
-        signs: False for a command that only looks: it needs no key, and an account that nobody has stands in.
+        signs: False for a command that only reads: it needs no key, and a new account stands in.
+        pause: waits so many seconds.
     """
     if options.network == EMBEDDED:
         with _embedded_session(options) as session:
@@ -168,9 +181,9 @@ def open_session(options: SessionOptions, *, signs: bool = True) -> Iterator[Ses
     if options.node_url is None:
         raise SettingError("name the Ocean node that serves the asset with --node-url, or NODE_URL")
     account = _account(options) if signs else new_account()
-    chain = connect(network, options.rpc_url, account, options.policy, options.confirmations)
-    with NodeClient(options.node_url, report=say) as node:
-        yield Session(chain, node, options.journal_dir or default_folder(), options.yes)
+    chain = connect(network, options.rpc_url, account, options.policy, options.confirmations, pause)
+    with NodeClient(options.node_url, pause=pause, report=say) as node:
+        yield Session(chain, node, options.journal_dir or default_folder(), options.yes, pause)
 
 
 def _account(options: SessionOptions) -> LocalAccount:
@@ -211,6 +224,18 @@ def say(line: str) -> None:
     click.echo(line, err=True)
 
 
-def entry(command: click.Command) -> Callable[[], NoReturn]:
+class Main(Protocol):
+    """Runs a command with the arguments of this process, and ends the process."""
+
+    def __call__(self, opener: Opener = open_session) -> NoReturn:
+        """The opener reaches the command through click's context (`click.pass_obj`)."""
+        ...
+
+
+def entry(command: click.Command) -> Main:
     """The `main` of a command."""
-    return partial(run_command, partial(command.main, standalone_mode=False), str(command.name))
+
+    def main(opener: Opener = open_session) -> NoReturn:
+        run_command(partial(command.main, standalone_mode=False, obj=opener), str(command.name))
+
+    return main

@@ -17,7 +17,7 @@ from ..money import money, units_of
 from .options import FILE, option, takes
 from .publishing import embedded_algorithm
 from .report import DIGITS, columns, confirm_plan
-from .session import Session, SessionOptions, entry, open_session, say
+from .session import Opener, Session, SessionOptions, entry, say
 
 _file = click.argument("contributions", type=FILE)
 
@@ -63,20 +63,27 @@ def plan(contributions: Path, tokens: str) -> None:
 @shares.command()
 @_file
 @takes(give=GiveOptions, token=TokenOptions, where=SessionOptions)
-def mint(contributions: Path, give: GiveOptions, token: TokenOptions, where: SessionOptions) -> None:
+@click.pass_obj
+def mint(
+    opener: Opener, contributions: Path, give: GiveOptions, token: TokenOptions, where: SessionOptions
+) -> None:
     """Mints datatokens to the contributors; the same round never pays twice."""
-    _give("mint", contributions, give, token, where)
+    _give(opener, "mint", contributions, give, token, where)
 
 
 @shares.command()
 @_file
 @takes(give=GiveOptions, token=TokenOptions, where=SessionOptions)
-def transfer(contributions: Path, give: GiveOptions, token: TokenOptions, where: SessionOptions) -> None:
+@click.pass_obj
+def transfer(
+    opener: Opener, contributions: Path, give: GiveOptions, token: TokenOptions, where: SessionOptions
+) -> None:
     """Transfers the account's own datatokens to the contributors; the same round never pays twice."""
-    _give("transfer", contributions, give, token, where)
+    _give(opener, "transfer", contributions, give, token, where)
 
 
 def _give(
+    opener: Opener,
     how: Literal["mint", "transfer"],
     contributions: Path,
     give: GiveOptions,
@@ -85,7 +92,7 @@ def _give(
 ) -> None:
     found = read_contributions(contributions)
     parts = allot(found.photos, _wei(give.tokens))
-    with open_session(where) as session:
+    with opener(where) as session:
         datatoken = _datatoken(session, token)
         _show_parts(found, parts)
         with session.journal("shares", datatoken) as journal:
@@ -122,12 +129,13 @@ def _confirm_gift(
     "--payment-token", metavar="ADDRESS", help="What buyers pay with: divided before shares change."
 )
 @takes(where=SessionOptions)
+@click.pass_obj
 def splitter(
-    contributions: Path, token: TokenOptions, payment_token: str | None, where: SessionOptions
+    opener: Opener, contributions: Path, token: TokenOptions, payment_token: str | None, where: SessionOptions
 ) -> None:
     """Makes a splitter the payment collector, or brings its shares up to date."""
     found = read_contributions(contributions)
-    with open_session(where) as session:
+    with opener(where) as session:
         datatoken = _datatoken(session, token)
         _show_parts(found, None)
         with session.journal("shares", datatoken) as journal:
@@ -141,13 +149,14 @@ def splitter(
 @click.option("--splitter", "splitter_address", required=True, metavar="ADDRESS")
 @click.option("--payment-token", required=True, metavar="ADDRESS", help="What buyers paid with.")
 @takes(token=TokenOptions, where=SessionOptions)
+@click.pass_obj
 def release_command(
-    splitter_address: str, payment_token: str, token: TokenOptions, where: SessionOptions
+    opener: Opener, splitter_address: str, payment_token: str, token: TokenOptions, where: SessionOptions
 ) -> None:
     """Collects what was sold and divides it; anybody may do this."""
     if token.datatoken is None:
         raise SettingError("name the datatoken with --datatoken")
-    with open_session(where) as session:
+    with opener(where) as session:
         paid = amount_of(session.chain, _address(payment_token), 0)
         splitter, datatoken = _address(splitter_address), _address(token.datatoken)
         confirm_plan(

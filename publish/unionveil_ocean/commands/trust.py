@@ -17,7 +17,7 @@ from ..node.client import NodeClient
 from .options import FILE, takes
 from .publishing import hides, hiding_option
 from .report import confirm_plan, show_publication
-from .session import EMBEDDED, Session, SessionOptions, entry, open_session, say
+from .session import EMBEDDED, Opener, Session, SessionOptions, entry, say
 
 _did = click.argument("dataset", metavar="DATASET_DID")
 _algorithms = click.argument("algorithms", nargs=-1, required=True, metavar="ALGORITHM_DID...")
@@ -70,7 +70,9 @@ def check(dataset: str, node_url: str) -> int:
     help="The algorithm's file as you reviewed it; the node must see the very same bytes.",
 )
 @takes(change=ChangeOptions, where=SessionOptions)
+@click.pass_obj
 def add(
+    opener: Opener,
     where: SessionOptions,
     change: ChangeOptions,
     dataset: str,
@@ -79,7 +81,7 @@ def add(
 ) -> None:
     """Trusts algorithms as they are now; an earlier entry of the same DID is replaced."""
     _check_network(where)
-    with open_session(where) as session:
+    with opener(where) as session:
         _change(session, dataset, change, add=read_trusted(session.node, algorithms, algorithm_file))
 
 
@@ -87,10 +89,13 @@ def add(
 @_did
 @_algorithms
 @takes(change=ChangeOptions, where=SessionOptions)
-def remove(where: SessionOptions, change: ChangeOptions, dataset: str, algorithms: tuple[str, ...]) -> None:
+@click.pass_obj
+def remove(
+    opener: Opener, where: SessionOptions, change: ChangeOptions, dataset: str, algorithms: tuple[str, ...]
+) -> None:
     """Stops trusting algorithms."""
     _check_network(where)
-    with open_session(where) as session:
+    with opener(where) as session:
         _change(session, dataset, change, remove=algorithms)
 
 

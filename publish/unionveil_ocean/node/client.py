@@ -87,7 +87,7 @@ class NodeClient:
         *,
         timeout_seconds: float = 60,
         transport: httpx.BaseTransport | None = None,
-        pause: Callable[[float], None] = lambda seconds: time.sleep(seconds),  # looked up when it is called
+        pause: Callable[[float], None] = time.sleep,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
         try:

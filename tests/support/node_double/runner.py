@@ -37,7 +37,8 @@ class Runner(Protocol):
 
 def command_of(container: dict[str, Any]) -> list[str]:
     """As compute_engine_docker.ts: `$ALGO` becomes a relative path, split at spaces, no shell."""
-    return container["entrypoint"].replace("$ALGO", "data/transformations/algorithm").split(" ")
+    entrypoint: str = container["entrypoint"]
+    return entrypoint.replace("$ALGO", "data/transformations/algorithm").split(" ")
 
 
 def frame(stream: int, data: bytes) -> bytes:

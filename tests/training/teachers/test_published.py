@@ -71,7 +71,7 @@ def test_enlarged_teacher_equals_the_plain_one_on_the_enlarged_image(
 ) -> None:
     image = photo[:128, :128]
     teachers = load_teachers(yunet_file, torch.float32)
-    large = cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+    large = np.asarray(cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR), np.uint8)
     plain = teachers[name](to_input(large)[None])
     enlarged = teachers[f"{name}_enlarged"](to_input(image)[None])
     assert sorted(enlarged) == [0, 1, 2]
