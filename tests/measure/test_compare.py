@@ -22,6 +22,7 @@ from unionveil.measure.agreement import agree, agreement_data
 from unionveil.measure.compare import compare, data_of
 from unionveil.measure.gallery import Crop, crop_photo
 from unionveil.measure.trial import UNION, Found, Seen, Trial, TrialTask
+from unionveil.outcomes import Rejected
 
 DATA = REPOSITORY / "tests" / "data"
 
@@ -83,7 +84,9 @@ def test_who_finds_what_others_miss():
 def test_what_is_compared_is_what_a_run_covers(name):
     config = AnonymizeConfig(detector=(name,), detail="fast")
     task = TrialTask(FileContent(DATA / "portrait.jpg"), None)
-    (one,) = Trial(((name, config),)).start(1)(task)
+    looked = Trial(((name, config),)).start(1)(task)
+    assert not isinstance(looked, Rejected)
+    (one,) = looked
     picture = decode((DATA / "portrait.jpg").read_bytes(), 1e9)
     faces = FaceFinder(config, 1)(next(iter(rgb_views(picture.frames[0], picture.rendering))))
     np.testing.assert_array_equal(one.found[name].boxes[0], faces.xyxy)
@@ -99,6 +102,7 @@ def test_crops_show_no_face_unless_asked(tmp_path, shows_faces):
     covers = box[None] if not shows_faces else np.zeros((0, 4), np.float32)
     crop = Crop(FileContent(tmp_path / "a.png"), 0, box, "face", covers, "a", "a")
     photo = crop_photo(crop, AnonymizeConfig())
+    assert photo is not None
     shown = np.asarray(Image.open(io.BytesIO(photo.jpeg)))
     middle = shown[100:120, 100:120]
     assert (middle.std() < 3) is not shows_faces

@@ -74,6 +74,7 @@ def issues(folder, detectors=("retinaface",)):
 def test_honest_outputs_pass(honest):
     verdict = verify_outputs(honest, SerialEngine())
     assert not verdict.sure
+    assert verdict.manifest is not None
     assert verdict.manifest.counts.redacted == 2
     assert verdict.data()["passed"]
 
