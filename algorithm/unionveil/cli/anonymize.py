@@ -158,7 +158,7 @@ def command(
         )
         if kept:
             _is_kept(journal)
-    _summary(manifest.counts, rejected, work.sink)
+    _summary(config, manifest.counts, rejected, work.sink)
     if as_json:
         click.echo(manifest.to_bytes().decode(), nl=False)
     return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
@@ -205,7 +205,19 @@ def _named(paths: tuple[Path, ...]) -> Iterator[Path]:
             yield path
 
 
-def _summary(counts: Counts, rejected: list[tuple[str, str]], sink: FolderSink | None) -> None:
+def _warn_of_looks(config: AnonymizeConfig) -> None:
+    if config.redaction.looks_only:
+        method = config.redaction.method
+        _err.print(
+            f"note: {method} is for looks only: a trained attacker recognizes people behind it; fill leaves "
+            "nothing",
+            soft_wrap=True,
+        )
+
+
+def _summary(
+    config: AnonymizeConfig, counts: Counts, rejected: list[tuple[str, str]], sink: FolderSink | None
+) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("pictures", str(counts.inputs))
     table.add_row("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)")
@@ -220,3 +232,4 @@ def _summary(counts: Counts, rejected: list[tuple[str, str]], sink: FolderSink |
         _err.print("there is no picture in what you named: everything was skipped")
     for name, detail in rejected:
         _err.print(f"rejected: {name}: {detail}", markup=False, soft_wrap=True)
+    _warn_of_looks(config)

@@ -147,6 +147,11 @@ class Manifest(_Part):
     configuration: dict[str, str] = Field(
         description="Every setting, in the form of a parameter; the digest of a file in place of its path."
     )
+    looks_only: bool | None = Field(
+        None,
+        description="True where the method is for looks only: a trained attacker recognizes people behind "
+        "it. Since 1.1.",
+    )
     counts: Counts
     items: tuple[Annotated[Record, Field(discriminator="status")], ...] = Field(
         description="In the order of the inputs."
@@ -168,6 +173,7 @@ class ManifestBuilder:
 
     def __init__(self, config: AnonymizeConfig) -> None:
         self._configuration = configuration_of(config)
+        self._looks_only = config.redaction.looks_only
         self._models = tuple(
             ModelRecord(
                 name=card.name,
@@ -211,7 +217,11 @@ class ManifestBuilder:
     def parts(self) -> Iterator[bytes]:
         """The manifest as JSON, one item a line, in pieces to be written one after the other."""
         head = Manifest(
-            models=self._models, configuration=self._configuration, counts=self.counts, items=()
+            models=self._models,
+            configuration=self._configuration,
+            looks_only=self._looks_only or None,
+            counts=self.counts,
+            items=(),
         ).model_dump_json(indent=1, exclude={"items"}, exclude_none=True)
         yield f'{head[:-2]},\n "items": ['.encode()
         for number, line in enumerate(self._lines):
