@@ -13,6 +13,7 @@ __all__ = ["cli"]
 
 _COMMANDS = {
     "anonymize": "Anonymizes photos, folders and archives into a folder.",
+    "bot": "Answers photos in Matrix rooms with the same photos, faces covered.",
     "compare": "Compares detectors on your own photos, with or without labelled faces.",
     "job": "Runs as an Ocean compute-to-data algorithm.",
     "models": "Lists, fetches and verifies weights of detectors and embedders.",
