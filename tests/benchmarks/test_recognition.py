@@ -22,7 +22,7 @@ from paths import shared_folder
 from unionveil import AnonymizeConfig, Detections
 from unionveil.detect import load_detector
 from unionveil.images import Colour, Frame
-from unionveil.models.session import Session
+from unionveil.models.onnx_session import OnnxSession
 from unionveil.redact import load_redactor, redacted
 from unionveil.redact.mask import cover
 
@@ -139,7 +139,7 @@ def embedding_attacker(crops: Any, who: Any, train: Any) -> float:
     shared = shared_folder()
     if shared is None:
         return 0.0
-    network = Session(shared / "models" / "mobilefacenet_128d.onnx", 1)
+    network = OnnxSession(shared / "models" / "mobilefacenet_128d.onnx", 1)
     codes = []
     for crop in crops:
         blob = ((crop.astype(np.float32) - 127.5) / 127.5).transpose(2, 0, 1)[None]

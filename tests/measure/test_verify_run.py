@@ -167,6 +167,19 @@ def test_an_uncovered_face(outputs):
     assert all("outside of all boxes" in sentence for _, sentence in found)
 
 
+def test_where_people_are_kept_visible_a_face_speaks_against_nothing(outputs):
+    photo().save(outputs / "000002.png")
+
+    def keep(manifest):
+        manifest["items"][1]["faces"] = []
+        manifest["configuration"]["select"] = "all-but"
+
+    change(outputs, keep)
+    verdict = verify_outputs(outputs, SerialEngine(), detectors=("retinaface",))
+    assert not verdict.sure
+    assert {issue.finding.check for issue in verdict.unsure} == {"residual"}
+
+
 @pytest.mark.parametrize(
     ("edit", "sentence"),
     [
@@ -207,15 +220,14 @@ def test_one_uncovered_face_of_30_px_among_200_photos(tmp_path):
     rng = np.random.default_rng(0)
     for number in range(200):
         small = rng.integers(30, 200, (6, 8, 3), dtype=np.uint8)
-        Image.fromarray(small).resize((160, 120), Image.Resampling.BICUBIC).save(folder / f"{number:03}.png")
+        Image.fromarray(small).resize((120, 90), Image.Resampling.BICUBIC).save(folder / f"{number:03}.png")
     out = anonymized(folder, tmp_path / "out")
-    assert unionveil("verify", out).returncode == 0
     face = Image.open(MARKET).convert("RGB").crop(FACE_XYXY)
     height = 42  # of which the face itself has some 30 px
     face = face.resize((round(height * face.width / face.height), height), Image.Resampling.LANCZOS)
     with Image.open(out / "000117.png") as image:
         image.load()
-    image.paste(face, (60, 40))
+    image.paste(face, (40, 20))
     image.save(out / "000117.png")
     change(out, lambda manifest: None)
     done = unionveil("verify", out, "--json")

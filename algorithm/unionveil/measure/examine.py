@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from ..boxes import iou, unite_faces
-from ..config import AnonymizeConfig
+from ..config import AnonymizeConfig, Fill
 from ..content import Content
 from ..detections import BoolArray, Detections, FloatArray, RgbImage
 from ..errors import ImageError
@@ -33,6 +33,12 @@ _SURE_SCORE = 0.8
 
 _SAME_FACE_IOU = 0.3
 """Boxes of two detectors that overlap by more mean the same face."""
+
+_SURROGATE = "ksame"
+"""The method that replaces faces by one that several people share."""
+
+_FAINT = 0.5
+"""Share of a detector's default threshold at which a drawn face counts as one."""
 
 _UNDER_COVER = 0.5
 """A face of which so much lies under a cover is not a residual one."""
@@ -76,10 +82,13 @@ class Examine:
     Attributes:
         config: the settings that the manifest claims.
         detectors: names of two detectors that look for residual faces.
+        covers_everyone: whether the run covered every face; where it kept some visible, an uncovered face
+            speaks against nothing.
     """
 
     config: AnonymizeConfig
     detectors: tuple[str, ...]
+    covers_everyone: bool = True
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
@@ -98,14 +107,14 @@ class Examine:
         from ..detect import load_detector
 
         cv2.setNumThreads(threads)
-        return _Worker(self.config, [load_detector(name, threads) for name in self.detectors])
+        return _Worker(self, [load_detector(name, threads) for name in self.detectors])
 
 
 class _Worker:
     """The work with its models loaded."""
 
-    def __init__(self, config: AnonymizeConfig, detectors: Sequence[Detector]) -> None:
-        self._config, self._detectors = config, detectors
+    def __init__(self, work: Examine, detectors: Sequence[Detector]) -> None:
+        self._config, self._covers_everyone, self._detectors = work.config, work.covers_everyone, detectors
 
     def __call__(self, task: ExamineTask) -> tuple[Finding, ...]:
         from ..images import decode
@@ -135,15 +144,35 @@ class _Worker:
         from .covers import applied
 
         method: str = self._config.redaction.method
+        config = self._config
+        if method == _SURROGATE:
+            shared = np.array([face.method == _SURROGATE for face in faces], bool)
+            yield from self._shared_faces(picture, frame, boxes[shared])
+            # Faces that could not be compared with others are filled.
+            faces, boxes, method = (
+                [face for face in faces if face.method != _SURROGATE],
+                boxes[~shared],
+                "fill",
+            )
+            config = config.model_copy(update={"redaction": Fill()})
         for face in faces:
             if face.method != method:
                 yield Finding("method", f"a box says {face.method}, the settings say {method}")
-        for place, answer in enumerate(applied(frame, boxes, self._config, picture.format)):
+        for place, answer in enumerate(applied(frame, boxes, config, picture.format)):
             shown = _shown(boxes[place])
             if answer == "no":
                 yield Finding("method", f"the box {shown} is not covered by {method} as the manifest says")
             elif answer == "unknown":
                 yield Finding("method", f"the box {shown} has an overlay whose picture is not here", False)
+
+    def _shared_faces(self, picture: Picture, frame: Frame, boxes: FloatArray) -> Iterator[Finding]:
+        """Whether there is a face in each box that one shared by several people has replaced."""
+        from ..images import rgb_views
+
+        view = next(iter(rgb_views(frame, frame.rendering or picture.rendering)))
+        faces = [self._look(view, detector, _FAINT).xyxy for detector in self._detectors]
+        for box in boxes[~_overlap_any(boxes, np.concatenate(faces))]:
+            yield Finding("method", f"there is no face in the box {_shown(box)}, as {_SURROGATE} draws it")
 
     def _residual(self, picture: Picture, frame: Frame, boxes: FloatArray) -> Iterator[Finding]:
         from ..images import rgb_views
@@ -157,7 +186,8 @@ class _Worker:
             faces = unite_faces([self._look(view, detector) for view in views])
             shares = coverage(faces.xyxy, mask)
             left.append(faces[np.nan_to_num(shares, nan=1.0) < _UNDER_COVER])
-        yield from _faces_left(left)
+        for finding in _faces_left(left):
+            yield finding if self._covers_everyone else replace(finding, is_sure=False)
 
     def _look(self, view: RgbImage, detector: Detector, share: float = 1.0) -> Detections:
         """Faces at a share of the detector's default threshold."""

@@ -112,7 +112,8 @@ def verify_outputs(
         return Verdict(manifest, tuple(issues), ())
     detectors = detectors or _detectors()
     tasks = ((name, task) for name, task in _tasks(folder, manifest))
-    for name, found in engine.map(Examine(config, detectors), tasks):
+    covers_everyone = manifest.configuration.get("select", "every") == "every"
+    for name, found in engine.map(Examine(config, detectors, covers_everyone), tasks):
         if isinstance(found, Rejected):
             found = (Finding("picture", f"it cannot be looked at: {found.detail}"),)
         issues += [Issue(name, finding) for finding in found]
