@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -14,13 +15,17 @@ from PIL import Image
 
 from paths import REPOSITORY
 from unionveil import AnonymizeConfig
-from unionveil.annotations import PictureBoxes
+from unionveil.annotations import PictureBoxes, Pixels, Reading
+from unionveil.cli.compare import command
 from unionveil.content import FileContent
 from unionveil.detect import FaceFinder
+from unionveil.errors import InputError, UnionVeilError
 from unionveil.images import decode, rgb_views
 from unionveil.measure.agreement import agree, agreement_data
 from unionveil.measure.compare import compare, data_of
+from unionveil.measure.compare_run import read_truth
 from unionveil.measure.gallery import Crop, crop_photo
+from unionveil.measure.photos import photos_in
 from unionveil.measure.trial import UNION, Found, Seen, Trial, TrialTask
 from unionveil.outcomes import Rejected
 
@@ -110,8 +115,8 @@ def test_crops_show_no_face_unless_asked(tmp_path, shows_faces):
 
 
 def unionveil(*args):
-    command = [sys.executable, "-m", "unionveil", "compare", *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=200)
+    words = [sys.executable, "-m", "unionveil", "compare", *map(str, args)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=200)
 
 
 @pytest.fixture
@@ -158,6 +163,24 @@ def test_a_comparison_with_truth(tmp_path, photos):
     assert all(address.startswith("data:") for address in Addresses(page).found)
 
 
+@pytest.mark.parametrize(("stated", "pixels"), [((200, 160), "by-size"), (None, "stored")])
+def test_labels_on_stored_pixels_are_turned_with_the_photo(tmp_path, stated, pixels):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (200, 160)).save(tmp_path / "photos" / "a.jpg", exif=exif)
+    size = dict(zip(("width", "height"), stated, strict=True)) if stated else {}
+    labels = {
+        "images": [{"id": 1, "file_name": "a.jpg", **size}],
+        "annotations": [{"id": 1, "image_id": 1, "bbox": [10, 20, 30, 40]}],
+    }
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    photos = photos_in([tmp_path / "photos"])
+    found = read_truth(tmp_path / "labels.json", photos, None, Reading(Pixels(pixels)))
+    assert found["a.jpg"].size_wh == (160, 200)
+    assert found["a.jpg"].xyxy.tolist() == [[100, 10, 140, 40]]
+
+
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
@@ -175,7 +198,15 @@ def test_bad_input_gets_one_sentence(tmp_path, photos, args, sentence):
     if "{other}" in args:
         places["other"] = truth(tmp_path, [1, 1, 5, 5], name="b.jpg")
     named = [arg.format(**places) for arg in args]
-    done = unionveil(photos, *([] if "-o" in named else ["-o", tmp_path / "r"]), *named)
-    assert done.returncode == 2
-    assert sentence in done.stderr
-    assert done.stderr.count("\n") == 1
+    output = [] if "-o" in named else ["-o", str(tmp_path / "r")]
+    with pytest.raises(UnionVeilError) as caught:
+        command.main([str(photos), *output, *named], standalone_mode=False)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "r").exists()
+
+
+def test_an_archive_has_to_be_unpacked(tmp_path, photos):
+    shutil.make_archive(str(tmp_path / "photos" / "more"), "zip", DATA, "portrait.jpg")
+    with pytest.raises(InputError, match=r"'more\.zip' is an archive; unpack it"):
+        photos_in([photos])

@@ -14,11 +14,13 @@ import pytest
 from PIL import Image
 
 from paths import REPOSITORY
+from unionveil.cli.verify import command
 from unionveil.config import AnonymizeConfig
 from unionveil.engines.serial import SerialEngine
-from unionveil.errors import ResultsError
+from unionveil.errors import InputError, ResultsError
 from unionveil.files.sinks import FolderSink
 from unionveil.files.sources import PathSource
+from unionveil.measure.examine import faceless
 from unionveil.measure.verify_run import checked_manifest, verify_outputs
 from unionveil.runs.batch import run_batch
 from unionveil.runs.work import Anonymize
@@ -180,6 +182,12 @@ def test_where_people_are_kept_visible_a_face_speaks_against_nothing(outputs):
     assert {issue.finding.check for issue in verdict.unsure} == {"residual"}
 
 
+def test_a_shared_face_must_be_in_its_box():
+    boxes = np.array([[0, 0, 20, 20], [50, 50, 90, 90]], np.float32)
+    (finding,) = faceless(boxes, np.array([[1, 1, 21, 19]], np.float32))
+    assert "no face in the box (50, 50, 90, 90)" in finding.detail
+
+
 @pytest.mark.parametrize(
     ("edit", "sentence"),
     [
@@ -209,8 +217,8 @@ def test_a_buyer_gets_the_manifest_or_every_issue(outputs):
 
 
 def unionveil(*args):
-    command = [sys.executable, "-m", "unionveil", *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=280)
+    words = [sys.executable, "-m", "unionveil", *map(str, args)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=280)
 
 
 @pytest.mark.slow
@@ -240,17 +248,19 @@ def test_one_uncovered_face_of_30_px_among_200_photos(tmp_path):
 @pytest.mark.parametrize(
     ("files", "code", "sentence"),
     [
-        (None, 2, "is not a folder"),
         ({}, 1, "there is no manifest.json: the run did not finish"),
         ({"manifest.json": '{"schema_version": "2.0"}'}, 1, "is not a manifest of UnionVeil: schema_version"),
     ],
 )
-def test_bad_input_gets_one_sentence(tmp_path, files, code, sentence):
-    folder = tmp_path / "out"
-    if files is not None:
-        folder.mkdir()
-        for name, text in files.items():
-            (folder / name).write_text(text)
-    done = unionveil("verify", folder)
-    assert done.returncode == code
-    assert sentence in done.stderr
+def test_bad_input_gets_one_sentence(tmp_path, capsys, files, code, sentence):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert command.main([str(tmp_path), "--json"], standalone_mode=False) == code
+    out, err = capsys.readouterr()
+    assert sentence in " ".join(err.split())
+    assert not json.loads(out)["passed"]
+
+
+def test_a_file_is_not_a_folder_of_outputs(tmp_path):
+    with pytest.raises(InputError, match="is not a folder"):
+        command.main([str(tmp_path / "missing")], standalone_mode=False)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # codecs and models are loaded in workers alone
     from ..detect import Detector
     from ..images import Frame, Picture
 
-__all__ = ["Check", "Examine", "ExamineTask", "Finding"]
+__all__ = ["Check", "Examine", "ExamineTask", "Finding", "faceless"]
 
 Check = Literal["files", "claims", "picture", "metadata", "method", "residual"]
 """What was checked: files against the manifest, the manifest's claims, what a file shows, what else it holds,
@@ -141,13 +141,16 @@ class _Worker:
     def _method(
         self, picture: Picture, frame: Frame, faces: Sequence[FaceRecord], boxes: FloatArray
     ) -> Iterator[Finding]:
+        from ..images import rgb_views
         from .covers import applied
 
         method: str = self._config.redaction.method
         config = self._config
         if method == _SURROGATE:
             shared = np.array([face.method == _SURROGATE for face in faces], bool)
-            yield from self._shared_faces(picture, frame, boxes[shared])
+            view = next(iter(rgb_views(frame, frame.rendering or picture.rendering)))
+            found = [self._look(view, detector, _FAINT).xyxy for detector in self._detectors]
+            yield from faceless(boxes[shared], np.concatenate(found))
             # Faces that could not be compared with others are filled.
             faces, boxes, method = (
                 [face for face in faces if face.method != _SURROGATE],
@@ -164,15 +167,6 @@ class _Worker:
                 yield Finding("method", f"the box {shown} is not covered by {method} as the manifest says")
             elif answer == "unknown":
                 yield Finding("method", f"the box {shown} has an overlay whose picture is not here", False)
-
-    def _shared_faces(self, picture: Picture, frame: Frame, boxes: FloatArray) -> Iterator[Finding]:
-        """Whether there is a face in each box that one shared by several people has replaced."""
-        from ..images import rgb_views
-
-        view = next(iter(rgb_views(frame, frame.rendering or picture.rendering)))
-        faces = [self._look(view, detector, _FAINT).xyxy for detector in self._detectors]
-        for box in boxes[~_overlap_any(boxes, np.concatenate(faces))]:
-            yield Finding("method", f"there is no face in the box {_shown(box)}, as {_SURROGATE} draws it")
 
     def _residual(self, picture: Picture, frame: Frame, boxes: FloatArray) -> Iterator[Finding]:
         from ..images import rgb_views
@@ -195,6 +189,17 @@ class _Worker:
 
         mirror = self._config.mirror == "auto"
         return find_faces(view, detector, share * detector.card.threshold, self._config.detail, mirror=mirror)
+
+
+def faceless(boxes: FloatArray, faces: FloatArray) -> Iterator[Finding]:
+    """Boxes in which a face shared by several people should be, and none is found.
+
+    Args:
+        boxes: `(N, 4)` boxes whose faces were replaced.
+        faces: `(M, 4)` faces that are found.
+    """
+    for box in boxes[~_overlap_any(boxes, faces)]:
+        yield Finding("method", f"there is no face in the box {_shown(box)}, where {_SURROGATE} draws one")
 
 
 def _picture(picture: Picture, record: RedactedRecord) -> Iterator[Finding]:

@@ -112,8 +112,8 @@ class Session:
         yes: do not ask.
         pause: waits, in seconds.
         on_step: called with the name of each step of a journal; see `Journal`.
-        examine: examines a folder of outputs like `unionveil verify`; returns a sentence for each deviation from
-            the manifest's claims.
+        examine: examines a folder of outputs like `unionveil verify`; returns a sentence for each deviation
+            from the manifest's claims.
     """
 
     chain: Chain
