@@ -182,6 +182,25 @@ def test_where_people_are_kept_visible_a_face_speaks_against_nothing(outputs):
     assert {issue.finding.check for issue in verdict.unsure} == {"residual"}
 
 
+def test_previews_are_looked_at_too(tmp_path):
+    (tmp_path / "photos").mkdir()
+    photo().resize((1800, 1000)).save(tmp_path / "photos" / "a.png")
+    config = AnonymizeConfig(detail="fast", mirror="no")
+    out = tmp_path / "out"
+    work = Anonymize(config, FolderSink(out), previews=True)
+    run_batch(PathSource([tmp_path / "photos"]), work, SerialEngine())
+    assert not issues(out)
+    (preview,) = (out / "preview").iterdir()
+    photo().save(preview)
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest["items"][0]["preview_sha256"] = hashlib.sha256(preview.read_bytes()).hexdigest()
+    manifest["items"][0]["faces"].pop()
+    manifest["counts"]["faces"] -= 1
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    found = verify_outputs(out, SerialEngine(), detectors=("retinaface",)).sure
+    assert ("residual", f"preview/{preview.name}") in {(one.finding.check, one.file) for one in found}
+
+
 def test_a_shared_face_must_be_in_its_box():
     boxes = np.array([[0, 0, 20, 20], [50, 50, 90, 90]], np.float32)
     (finding,) = faceless(boxes, np.array([[1, 1, 21, 19]], np.float32))

@@ -137,7 +137,9 @@ def _tasks(folder: Path, manifest: Manifest) -> Iterator[tuple[str, ExamineTask]
     for item in manifest.items:
         if isinstance(item, RedactedRecord):
             content = FileContent(folder / item.output)
-            yield item.output, ExamineTask(content, item, memory_for(content))
+            yield item.output, ExamineTask(content, item, needed_bytes=memory_for(content))
+            if item.preview:
+                yield item.preview, ExamineTask(FileContent(folder / item.preview), item, is_preview=True)
 
 
 def _detectors() -> tuple[str, ...]:
