@@ -24,8 +24,8 @@ _MEDIAN_WINDOW = 3 / 4
 """Radii and windows at strength 1, as shares of the face's longer side; 4 is the least strength offered.
 
 There the best trained attacker names 8.1 % (Gaussian), 6.9 % (average) and 8.4 % (median) of 40 people
-rightly; behind a fill 7.8 %, by chance 2.5 %. The attackers are PCA and SVM or shrunk LDA on pixels, and logistic
-regression on embeddings, trained on 14 redacted photos of each person
+rightly; behind a fill 7.8 %, by chance 2.5 %. The attackers are PCA and SVM or shrunk LDA on pixels, and
+logistic regression on embeddings, trained on 14 redacted photos of each person
 (`tests/benchmarks/test_recognition.py`)."""
 
 _BILATERAL_SIDE_PX = 6

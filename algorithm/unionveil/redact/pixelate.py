@@ -1,4 +1,8 @@
-"""A mosaic: the mean of each cell in place of its pixels."""
+"""A mosaic: the mean of each cell in place of its pixels.
+
+For looks only: the best trained attacker names 44.4 % of 40 people rightly at 6 cells, and 17.8 % at 2
+(`tests/benchmarks/test_recognition.py`; 7.8 % behind a fill).
+"""
 
 from __future__ import annotations
 
