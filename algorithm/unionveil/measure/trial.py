@@ -80,7 +80,7 @@ class Seen:
     Attributes:
         frame: its number.
         size_wh: width and height, upright.
-        truth: labelled faces of this frame; without truth there are none.
+        truth: labelled faces of this frame; no boxes without truth.
         found: by detector, and by `UNION` if there are several.
     """
 
