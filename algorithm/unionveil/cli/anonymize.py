@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ..config import AnonymizeConfig, EveryFace, distance_of, parameters
@@ -33,6 +32,7 @@ from ..text import printable
 from .boxes import Boxes, box_options, box_plan_of
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .path_list import paths_of
+from .progress import progress
 
 __all__ = ["command", "setting_options"]
 
@@ -204,7 +204,7 @@ def _run(
 ) -> tuple[ManifestBuilder, list[tuple[str, str]]]:
     """The manifest, and the name of every rejected input with a sentence."""
     rejected: list[tuple[str, str]] = []
-    with _progress(len(source)) as advance, journal or nullcontext():
+    with progress("anonymizing", len(source)) as advance, journal or nullcontext():
         kept = _is_kept(journal)
 
         def on_done(item: SourceItem, record: Record) -> None:
@@ -280,26 +280,14 @@ def _named(paths: tuple[Path, ...]) -> Iterator[Path]:
             yield path
 
 
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """A bar on a terminal, nothing elsewhere; archives make the total grow."""
-    if not _err.is_terminal:
-        yield lambda: None
-        return
-    columns = (
-        TextColumn("anonymizing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=_err, transient=True) as progress:
-        task = progress.add_task("", total=total)
-
-        def advance() -> None:
-            done = progress.tasks[0].completed + 1
-            progress.update(task, completed=done, total=max(total, done))
-
-        yield advance
+def _warn_of_looks(config: AnonymizeConfig) -> None:
+    if config.redaction.looks_only:
+        method = config.redaction.method
+        _err.print(
+            f"note: {method} is for looks only: a trained attacker recognizes people behind it; fill leaves "
+            "nothing",
+            soft_wrap=True,
+        )
 
 
 def _threshold(config: AnonymizeConfig) -> str:
@@ -330,3 +318,4 @@ def _summary(counts: Counts, rejected: list[tuple[str, str]], inference: Inferen
         _err.print("there is no picture in what you named: everything was skipped")
     for name, detail in rejected:
         _err.print(f"rejected: {name}: {detail}", markup=False, soft_wrap=True)
+    _warn_of_looks(work.config)

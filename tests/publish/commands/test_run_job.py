@@ -36,6 +36,8 @@ from ocean_assets import introduce, skip_without_escrow
 from paths import REPOSITORY
 from rpc_server import RpcServer
 from unionveil.config import AnonymizeConfig
+from unionveil.engines.serial import SerialEngine
+from unionveil.measure.verify_run import verify_outputs
 from unionveil.runs.manifest import Manifest, ManifestBuilder, RedactedRecord
 from unionveil_ocean.assets.pricing import FixedRate, Free
 from unionveil_ocean.chain.accounts import load_account
@@ -115,6 +117,7 @@ def shop(marketplace, tmp_path, monkeypatch):
     node.reset()
     node.hooks.runner = runner
     waited, steps = SimpleNamespace(seconds=0.0), SimpleNamespace(on_step=None)
+    issues: list[str] = []
     monkeypatch.setenv("PRIVATE_KEY", BUYER_KEY)
     clients = []
 
@@ -128,7 +131,7 @@ def shop(marketplace, tmp_path, monkeypatch):
         with NodeClient(node.url, timeout_seconds=20, pause=pause) as client:
             clients.append(client)
             chain, folder = marketplace.chain.as_account(account), options.journal_dir or tmp_path / "journal"
-            yield Session(chain, client, folder, options.yes, pause, steps.on_step)
+            yield Session(chain, client, folder, options.yes, pause, steps.on_step, lambda _: issues)
 
     def run(*arguments: str, market=None, output: str = "results", yes: bool = True) -> int:
         market = market or marketplace.sold
@@ -155,6 +158,7 @@ def shop(marketplace, tmp_path, monkeypatch):
         marketplace=marketplace,
         waited=waited,
         steps=steps,
+        issues=issues,
     )
 
 
@@ -203,6 +207,7 @@ def test_a_paid_job_on_real_pictures_costs_what_was_planned(shop, capfd):
     assert manifest.counts.faces >= 5
     assert manifest.configuration["cells"] == "4"
     assert sorted(path.name for path in outputs.iterdir()) == ["000001.jpg", "000002.jpg", "manifest.json"]
+    assert not verify_outputs(outputs, SerialEngine()).sure
     log = (shop.folder / "results" / "logs" / "algorithm.log").read_text()
     assert "method=pixelate" in log
     assert log.startswith("UnionVeil") or log[0].isprintable()
@@ -213,6 +218,15 @@ def test_a_paid_job_on_real_pictures_costs_what_was_planned(shop, capfd):
     assert orders(shop.chain, shop.marketplace.sold.algorithm, block) == 1
     assert orders(shop.chain, shop.marketplace.sold.dataset, block) == 1
     assert_no_secret(out.encode() + err.encode() + written(shop.folder))
+
+
+def test_what_is_wrong_with_outputs_is_named(shop, capfd):
+    shop.issues.append("'000001.jpg': two detectors find a face outside of all boxes")
+    assert shop.run("--free", market=shop.marketplace.free) == 2
+    out, err = capfd.readouterr()
+    assert "verified" not in out
+    assert "two detectors find a face" in err
+    assert (shop.folder / "results" / "outputs" / "000001.jpg").exists()
 
 
 def test_the_gas_of_a_plan_is_what_the_job_takes_at_most(shop, capfd):
