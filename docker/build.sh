@@ -17,10 +17,10 @@ cd "$(dirname "$0")/.."
 
 fail() { echo "build: $1" >&2; exit 2; }
 
-image=unionveil tag='' variant=cpu provider=cpu push='' arguments=()
+image=unionveil tag='' variant=cpu engine=onnxruntime push='' arguments=()
 while [ $# -gt 0 ]; do
   case $1 in
-    --gpu) variant=gpu provider=cuda ;;
+    --gpu) variant=gpu engine=cuda ;;
     --image) image=${2:?build: --image needs a name}; shift ;;
     --tag) tag=${2:?build: --tag needs a name}; shift ;;
     --push) push=yes ;;
@@ -65,7 +65,7 @@ for variable in HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy;
 done
 
 DOCKER_BUILDKIT=1 docker build --file docker/Dockerfile --tag "$image:$tag" \
-  --build-arg "BASE_DIGEST=${BASE_DIGEST:-}" --build-arg "VARIANT=$variant" --build-arg "PROVIDER=$provider" \
+  --build-arg "BASE_DIGEST=${BASE_DIGEST:-}" --build-arg "VARIANT=$variant" --build-arg "ENGINE=$engine" \
   --build-arg "SOURCE_DATE_EPOCH=$epoch" \
   --label "org.opencontainers.image.version=$version" \
   --label "org.opencontainers.image.revision=$revision" \

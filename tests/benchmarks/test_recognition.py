@@ -17,7 +17,7 @@ from checked import float32, opencv_pixels, present
 from paths import shared_folder
 from unionveil import AnonymizeConfig, Detections
 from unionveil.images import Colour, Frame
-from unionveil.models.session import Session
+from unionveil.models.onnx_session import OnnxSession
 from unionveil.redact import load_redactor, redacted
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
@@ -61,7 +61,7 @@ def portraits():
 
 @pytest.fixture(scope="module")
 def network(portraits):
-    return Session(present(shared_folder()) / "models" / "mobilefacenet_128d.onnx", 1)
+    return OnnxSession(present(shared_folder()) / "models" / "mobilefacenet_128d.onnx", 1)
 
 
 def rank_1(portraits, network, config):

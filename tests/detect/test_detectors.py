@@ -1,6 +1,7 @@
 """Conformance: what every detector must do, and what the whole of them must do together."""
 
 import importlib.util
+from functools import partial
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from unionveil.detect import FaceFinder, load_detector
 from unionveil.detect.yolo import Yolo, decode_v5, decode_v8
 from unionveil.detect.yunet import YuNet
 from unionveil.models.cards import CARDS, cards_of
+from unionveil.models.onnx_session import OnnxSession
 
 BUNDLED = ["retinaface", "haar"]
 PUBLISHED = [
@@ -86,7 +88,7 @@ def test_yunet_agrees_with_opencvs_own_implementation(shared, tmp_path):
     image, _ = load("market.jpg", 960)
     image = image[:640]
     card = CARDS["yunet"]
-    ours = YuNet(card, 1).candidates(image, 0.6)
+    ours = YuNet(card, partial(OnnxSession, threads=1)).candidates(image, 0.6)
     ours = ours[nms(ours.xyxy, ours.score, card.nms_iou)]
     height, width = image.shape[:2]
     graph = onnx.load(shared / "models" / card.file)
@@ -141,7 +143,7 @@ def test_yolov5_layout(tmp_path):
     output[0, 3], output[0, 4] = V5_ROW, V5_ROW  # a duplicate, to be suppressed
     detector = yolo(yolo_graph(tmp_path / "v5.onnx", output))
     image = np.zeros((480, 640, 3), np.uint8)
-    network = Yolo(cards_of(f"yolo:{tmp_path / 'v5.onnx'}")[0], 1)
+    network = Yolo(cards_of(f"yolo:{tmp_path / 'v5.onnx'}")[0], partial(OnnxSession, threads=1))
     assert network.candidates(image, 0.5).score.tolist() == pytest.approx([0.72, 0.72])
     faces = detector(image, 0.5)
     assert faces.xyxy.tolist() == [[80, 50, 120, 110]]

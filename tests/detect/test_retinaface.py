@@ -1,3 +1,5 @@
+from functools import partial
+
 import cv2
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from unionveil.boxes import iou, nms
 from unionveil.detect import load_detector
 from unionveil.detect.retinaface import RetinaFace, decode, make_priors
 from unionveil.models.cards import CARDS, DetectorCard
+from unionveil.models.onnx_session import OnnxSession
 
 STRIDES, SIDES = (8, 16, 32), ((16, 32), (64, 128), (256, 512))
 
@@ -76,7 +79,8 @@ def test_padding_moves_nothing(market):
 @pytest.mark.shared
 def test_the_published_weights_give_the_same_faces_fixed_and_free(shared):
     """The free-size export of the same weights is the reference for our letterboxing of the fixed one."""
-    fixed = RetinaFace(CARDS["retinaface-mnet025"], 1)
+    opener = partial(OnnxSession, threads=1)
+    fixed = RetinaFace(CARDS["retinaface-mnet025"], opener)
     free = RetinaFace(
         DetectorCard(
             **CARDS["retinaface-mnet025"].model_dump(
@@ -87,7 +91,7 @@ def test_the_published_weights_give_the_same_faces_fixed_and_free(shared):
             sha256="db72786c87d387ac1808abe13f2b0a1d1ce368737ee9e05a6bef7dbd09e3bcfe",
             outputs=("loc", "conf", "landms"),
         ),
-        1,
+        opener,
     )
     seen = 0
     for path in sorted((shared / "people" / "validation" / "wider").iterdir())[:12]:
