@@ -250,7 +250,7 @@ def test_it_speaks_the_readers_language(opened, axe, locale, title):
 
 
 def test_in_the_dark_and_zoomed(opened, axe):
-    page = opened(color_scheme="dark")
+    page = opened(color_scheme="dark", reduced_motion="reduce")
     give(page, MARKET)
     wait_for(page, "faces covered")
     screenshot(page, "drop-dark")
