@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def launch(command: str) -> None:
-    """Runs `unionveil_ocean.commands.<command>`; a missing package ends in one sentence."""
+    """Runs `unionveil_ocean.commands.<command>`; a missing package ends with one sentence."""
     sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "algorithm"))
     try:
         module = importlib.import_module(f"unionveil_ocean.commands.{command}")

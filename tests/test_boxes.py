@@ -129,7 +129,7 @@ def test_fragments_are_dropped_only_for_what_covers_them():
     whole, piece, other = [0, 0, 100, 100], [0, 0, 50, 100], [60, 60, 140, 140]
     faces = Detections.of([whole, piece, other], [0.6, 0.9, 0.5])
     uncut = np.array([False, False, False])
-    # The piece scores better, so only a cut tells that it is one.
+    # The piece scores better, so only its cut edge shows that it is one.
     assert drop_fragments(faces, uncut, 0.85).tolist() == [0, 1, 2]
     assert drop_fragments(faces, np.array([False, True, True]), 0.85).tolist() == [0, 2]
     weaker = Detections.of([whole, piece, other], [0.9, 0.6, 0.5])

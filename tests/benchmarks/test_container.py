@@ -61,7 +61,7 @@ def test_as_fast_inside_as_outside(image, phone_photos, tmp_path):
     wall: dict[str, list[float]] = {"inside": [], "outside": []}
     cpu: dict[str, list[float]] = {"inside": [], "outside": []}
     peak = 0.0
-    # In turns, so that whatever else the machine does falls on both; the shortest of each counts.
+    # In turns, so that the machine's other load falls on both; the shortest of each counts.
     for turn in range(4):
         ended = run_as_node(image, photos, algorithm=MEASURED.encode(), entrypoint=f"{PYTHON} $ALGO")
         assert ended.code == 0, ended.log

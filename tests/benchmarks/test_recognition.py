@@ -95,7 +95,7 @@ def test_hardly_anyone_is_recognized_behind_any_redaction(portraits, network):
     strongest = AnonymizeConfig.from_parameters({"method": "pixelate", "cells": "10"})
     shares["pixelate/box, 10 cells"] = rank_1(portraits, network, strongest)[0]
     report(
-        f"{persons} people told apart in {photos} photos",
+        f"{persons} people distinguished in {photos} photos",
         open=f"{open_share:.1%}",
         **{name: f"{share:.1%}" for name, share in shares.items()},
     )

@@ -152,7 +152,7 @@ def test_altered_weights_end_the_build(image, tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
-    [(["--imag", "x"], "--imag is no option"), (["--tag"], "--tag needs a name")],
+    [(["--imag", "x"], "--imag is not an option"), (["--tag"], "--tag needs a name")],
 )
 def test_wrong_use_of_the_build_is_one_sentence(arguments, sentence):
     done = subprocess.run([REPOSITORY / "docker" / "build.sh", *arguments], capture_output=True, check=False)

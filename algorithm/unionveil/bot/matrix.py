@@ -295,7 +295,7 @@ async def _sure(call: Any, kind: type[_Response]) -> _Response:
     """The response of a call.
 
     Raises:
-        RoomError: it is another one, or there is none.
+        RoomError: another response, or none at all.
     """
     try:
         response = await call

@@ -93,7 +93,7 @@ class Room(Protocol):
     """Messages of one account on one network. A call may raise `RoomError`, and may then be tried again."""
 
     def batches(self, position: str | None) -> AsyncIterator[Batch]:
-        """What happens after a position, for ever; after now where there is none."""
+        """Yields events after a position, forever; without a position, those from now on."""
         ...
 
     async def fetch(self, photo: Photo, most_bytes: int) -> bytes:

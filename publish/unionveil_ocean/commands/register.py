@@ -17,7 +17,7 @@ from .session import Opener, SessionOptions, entry, say
 
 @dataclass(frozen=True)
 class RegisterOptions:
-    """Of this command alone."""
+    """Options of this command alone."""
 
     metadata: Path = option(
         "--metadata",
@@ -30,7 +30,7 @@ class RegisterOptions:
         default="polygon",
         show_default=True,
         metavar="NAME",
-        help="Network to compare cost with.",
+        help="Network to compare the cost with.",
     )
 
 
@@ -42,8 +42,8 @@ def register(
 ) -> None:
     """Registers the algorithm as a data NFT with a datatoken.
 
-    With no argument it does so on a chain inside this process, with Ocean's real contracts: no account, no
-    node, no cost.
+    Without arguments it uses a chain inside this process, with Ocean's real contracts: no account, no node,
+    no cost.
     """
     options.check(where)
     compared = find_network(own.cost_on)  # refused before any work
@@ -56,7 +56,7 @@ def register(
         if options.update:
             say(
                 "note: data sets that trust this algorithm refuse it once its file or image has changed; "
-                f"their owners then trust it again: publish/trust.py add DATASET_DID {done.did}"
+                f"their owners must trust it again: publish/trust.py add DATASET_DID {done.did}"
             )
         if session.is_embedded and not options.as_json:
             show_cost_elsewhere(sum(done.gas_used.values()), compared)

@@ -23,7 +23,7 @@ _STAND_IN_DATA = "http://127.0.0.1/photos.zip"
 
 @dataclass(frozen=True)
 class DatasetOptions:
-    """Of this command alone."""
+    """Options of this command alone."""
 
     metadata: Path = option(
         "--metadata",
@@ -37,12 +37,12 @@ class DatasetOptions:
     algorithm_file: Path | None = option(
         "--algorithm-file",
         type=FILE,
-        help="The algorithm's file as you reviewed it; the node must see the very same bytes.",
+        help="The algorithm's file as you reviewed it; the node must see exactly the same bytes.",
     )
     accepts_open_free: bool = option(
         "--anybody-may-read-originals",
         is_flag=True,
-        help="Register although the node runs any code on the photos for everybody, in free jobs.",
+        help="Register even if the node runs anybody's code on the photos, in free jobs.",
     )
 
 
@@ -54,7 +54,7 @@ def register_dataset(
 ) -> None:
     """Registers a data set whose compute service trusts exactly the algorithms that you name.
 
-    With no argument it does so on a chain inside this process, after registering UnionVeil there.
+    Without arguments it uses a chain inside this process, after registering UnionVeil there.
     """
     options.check(where)
     described = read_metadata(own.metadata, DatasetFile)
@@ -76,7 +76,7 @@ def register_dataset(
 
 
 def _check_exposure(session: Session, own: DatasetOptions) -> None:
-    """Asks the node that will hold the key to the files how it lets code at them."""
+    """Checks who may run code on the files on the node that will hold their key."""
     exposure = exposure_of(session.node.environments())
     if not own.accepts_open_free:
         exposure.refuse_open(session.node.url)

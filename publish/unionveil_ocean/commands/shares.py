@@ -1,4 +1,4 @@
-"""`python publish/shares.py`: contributors own the data set together."""
+"""`python publish/shares.py`: shares a data set's income among its contributors."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .session import Opener, Session, SessionOptions, entry, say
 _file = click.argument("contributions", type=FILE)
 
 
-_TOKENS_HELP = "Datatokens to give away in all."
+_TOKENS_HELP = "Datatokens to give away in total."
 
 
 @dataclass(frozen=True)
 class TokenOptions:
-    """Whose income is shared."""
+    """The datatoken whose income is shared."""
 
     datatoken: str | None = option(
         "--datatoken", metavar="ADDRESS", help="Datatoken of the data set; see register_dataset."
@@ -36,7 +36,7 @@ class TokenOptions:
 
 @dataclass(frozen=True)
 class GiveOptions:
-    """How much is given, and in which distribution."""
+    """Amount and round of a distribution."""
 
     tokens: str = option("--tokens", required=True, metavar="NUMBER", help=_TOKENS_HELP)
     number: int = option("--round", type=click.IntRange(min=1), default=1, show_default=True)
@@ -55,7 +55,7 @@ def shares() -> None:
 @_file
 @click.option("--tokens", required=True, metavar="NUMBER", help=_TOKENS_HELP)
 def plan(contributions: Path, tokens: str) -> None:
-    """Shows who would get how much; asks no chain and signs nothing."""
+    """Shows each wallet's part; needs no chain and signs nothing."""
     found = read_contributions(contributions)
     _show_parts(found, allot(found.photos, _wei(tokens)))
 
@@ -125,9 +125,7 @@ def _confirm_gift(
 @shares.command()
 @_file
 @takes(token=TokenOptions)
-@click.option(
-    "--payment-token", metavar="ADDRESS", help="What buyers pay with: divided before shares change."
-)
+@click.option("--payment-token", metavar="ADDRESS", help="The buyers' token: divided before shares change.")
 @takes(where=SessionOptions)
 @click.pass_obj
 def splitter(
@@ -147,13 +145,13 @@ def splitter(
 
 @shares.command("release")
 @click.option("--splitter", "splitter_address", required=True, metavar="ADDRESS")
-@click.option("--payment-token", required=True, metavar="ADDRESS", help="What buyers paid with.")
+@click.option("--payment-token", required=True, metavar="ADDRESS", help="The token that buyers paid with.")
 @takes(token=TokenOptions, where=SessionOptions)
 @click.pass_obj
 def release_command(
     opener: Opener, splitter_address: str, payment_token: str, token: TokenOptions, where: SessionOptions
 ) -> None:
-    """Collects what was sold and divides it; anybody may do this."""
+    """Collects the proceeds and divides them; anybody may do this."""
     if token.datatoken is None:
         raise SettingError("name the datatoken with --datatoken")
     with opener(where) as session:
@@ -184,7 +182,7 @@ def _address(text: str) -> str:
     except ValueError as error:
         raise SettingError(str(error)) from error
     if address == ZERO_ADDRESS:
-        raise SettingError(f"{text} is nobody's address")
+        raise SettingError(f"{text} is the zero address, which belongs to nobody")
     return address
 
 
@@ -207,7 +205,7 @@ def _show_parts(found: Contributions, parts: Mapping[str, int] | None) -> None:
     rows.append(("total", f"{count} photos{given(sum(parts.values())) if parts else ''}"))
     click.echo(columns(rows))
     for wallet in found.without:
-        say(f"left out, no accepted photo: {wallet}")
+        say(f"left out, without an accepted photo: {wallet}")
 
 
 main = entry(shares)

@@ -134,7 +134,7 @@ def test_the_job_accepts_exactly_what_a_consumer_parameter_says(parameter):
     options = [choice for option in json.loads(parameter.options or "[]") for choice in option]
     assert bool(options) == (parameter.type == "select")
     for method in methods_of(parameter):
-        # A market sends the defaults of all the others along, whatever the method is.
+        # A market also sends the defaults of all other methods.
         others = {one.name: one.default for one in consumer_parameters()} | {"method": method}
         for value in [parameter.default, *options]:
             chosen = config_of({**others, parameter.name: value})

@@ -69,7 +69,7 @@ def test_without_free_compute_and_network_there_is_nothing_to_warn_of(node, clie
     assert exposure.warnings() == []
     node.settings.enables_network = True
     (warning,) = exposure_of(client.environments()).warnings()
-    assert "can reach the network, whatever the data set says" in warning
+    assert "can reach the network, regardless of the data set's settings" in warning
 
 
 def test_why_free_compute_of_a_stranger_needs_no_trust_and_is_ended_by_an_access_list(

@@ -129,12 +129,12 @@ def test_a_transaction_that_waits_is_found_by_the_next_run(anvil, tmp_path):
     rpc("evm_setAutomine", [False])
     try:
         with (
-            pytest.raises(ChainError, match="goes on waiting"),
+            pytest.raises(ChainError, match="continues to wait"),
             Journal(tmp_path / "j.json", impatient) as journal,
         ):
             publish(journal, node)
         with (
-            pytest.raises(ChainError, match="goes on waiting"),
+            pytest.raises(ChainError, match="continues to wait"),
             Journal(tmp_path / "j.json", impatient) as journal,
         ):
             publish(journal, node)
@@ -146,7 +146,7 @@ def test_a_transaction_that_waits_is_found_by_the_next_run(anvil, tmp_path):
     assert factory.getCurrentNFTCount().call() == before + 1
 
 
-def test_what_is_wrong_is_told(anvil):
+def test_errors_are_reported(anvil):
     chain, url, fork = anvil
     token = chain.contract("OceanToken", chain.addresses.ocean)
     with pytest.raises(TransactionFailed, match="exceeds") as caught:

@@ -59,7 +59,7 @@ def test_ocean_is_on_the_embedded_chain(chain):
     assert nft.functions.ownerOf(1).call() == chain.address
 
 
-def test_a_call_that_would_revert_is_never_signed_and_tells_the_contracts_reason(chain):
+def test_a_call_that_would_revert_is_never_signed_and_carries_the_contracts_reason(chain):
     nft = create_nft(chain)
     stranger = chain.as_account(chain.accounts[3])
     before = stranger.next_nonce()
@@ -198,7 +198,7 @@ def test_a_receipt_is_waited_for_whatever_the_rpc_answers(remote, rpc, answer):
     assert remote.send(approve(remote))["status"] == 1
     rpc.fault = failing("eth_getTransactionReceipt", 1000, answer)
     remote.timeout_seconds = 0.2
-    with pytest.raises(ChainError, match="is in no block after 0 s and may still come") as caught:
+    with pytest.raises(ChainError, match="is not in a block after 0 s and may still come") as caught:
         remote.send(approve(remote))
     assert "the RPC" in str(caught.value)
     rpc.fault = lambda _: None

@@ -210,7 +210,7 @@ def test_a_data_set_is_not_put_where_everybody_may_compute_for_free(world, files
     code, _, shown = world.run("register_dataset", *arguments, "--new")
     assert code == 0
     assert "warning: the accounts on the access list" in shown
-    assert "can reach the network, whatever the data set says" in shown
+    assert "can reach the network, regardless of the data set's settings" in shown
 
 
 def flags_of(world, tx_hash):
@@ -253,7 +253,7 @@ def test_a_hidden_ddo_stays_hidden_in_every_later_version(world, files):
     world.node.hooks.change = forget
     code, _, shown = world.run(*update, "180")
     assert code == 2
-    assert "say --encrypt-ddo or --plain-ddo" in shown.splitlines()[-1]
+    assert "add --encrypt-ddo or --plain-ddo" in shown.splitlines()[-1]
 
 
 def test_a_keystore_signs_and_a_wrong_password_does_not(world, monkeypatch):
@@ -285,7 +285,7 @@ REFUSALS = [
     (("--max-fee-gwei", "0.000001"), "the cap is"),
     (("--file-url", "file:///etc/passwd"), "--file-url must begin with http"),
     (("--metadata", "nothing.json"), "nothing.json cannot be read"),
-    (("--update", "--did", "did:op:" + "0" * 64), "serves no did:op:"),
+    (("--update", "--did", "did:op:" + "0" * 64), "does not serve did:op:"),
 ]
 
 
@@ -306,7 +306,7 @@ def test_what_is_wrong_is_said_in_one_sentence_and_nothing_is_signed(world, argu
         assert "eth_sendRawTransaction" not in world.rpc.requests
 
 
-def test_no_key_and_a_wrong_key_are_told(world, monkeypatch):
+def test_a_missing_and_a_wrong_key_are_reported(world, monkeypatch):
     monkeypatch.setenv("PRIVATE_KEY", "0xnot-a-key")
     code, _, shown = world.register()
     assert code == 2

@@ -383,7 +383,7 @@ def test_a_folder_with_results_of_an_unknown_job_is_refused(shop, capfd):
 def test_another_job_that_is_not_begun_leaves_the_journal_of_the_first(shop, capfd):
     assert shop.run("--free") == 0
     assert shop.run("--free", "--new", output="again", yes=False) == 2
-    assert "nobody is there to confirm" in capfd.readouterr().err
+    assert "there is no terminal to confirm on" in capfd.readouterr().err
     assert shop.run("--free") == 0
     assert "was started already" in capfd.readouterr().err
     assert len(shop.node.jobs) == 1
@@ -405,7 +405,7 @@ def test_orders_are_used_again_as_long_as_they_hold(shop, capfd):
     block, before = shop.chain.web3.eth.block_number, ocean(shop.chain)
     capfd.readouterr()
     assert shop.run(*arguments, "--new", output="b", market=market) == 0
-    assert "still holds" in capfd.readouterr().err
+    assert "is still valid" in capfd.readouterr().err
     assert before - ocean(shop.chain) == WHOLE // 2
     # The node's fee has run out, the order has not.
     shop.node.hooks.forgets_fees = True
@@ -530,7 +530,7 @@ def test_the_node_refuses_what_the_client_let_through(shop, capfd):
 def test_nothing_is_signed_where_nobody_confirms(shop, capfd):
     count = shop.chain.web3.eth.get_transaction_count(BUYER.address)
     assert shop.run("--paid", yes=False) == 2
-    assert "nobody is there to confirm" in capfd.readouterr().err
+    assert "there is no terminal to confirm on" in capfd.readouterr().err
     assert shop.chain.web3.eth.get_transaction_count(BUYER.address) == count
     assert shop.node.jobs == {}
 

@@ -63,7 +63,7 @@ def test_register_trust_order_run_fetch_verify_and_share(union, files):
     check = ("check", dataset, "--node-url", union.node.url)
     assert union.run("trust", *check)[:2] == (0, f"{algorithm}: fits\n")
 
-    # The algorithm's file changes: the data set lets it in no more, until its owner trusts the new one.
+    # The algorithm's file changes: the data set no longer trusts it, until its owner trusts the new one.
     files.content[f"main.py?token={FILE_SECRET}"] = MAIN + b"# a new version\n"
     code, _, error = run_job(union, algorithm, dataset, "--paid")
     assert code == 2

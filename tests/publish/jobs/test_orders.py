@@ -226,7 +226,7 @@ def test_the_escrow_gets_what_is_missing_and_no_more(chain, buyer, ocean, tmp_pa
 
 
 def test_a_permission_shrinks_to_the_price_of_the_job(chain, publisher, ocean, tmp_path):
-    """The node may lock no more than this job costs, whatever earlier jobs allowed it."""
+    """The node may lock at most the cost of this job, even if earlier jobs allowed it more."""
     buyer = chain.as_account(chain.accounts[4])
     chain.mint_ocean(buyer.address, 100 * TOKEN_WEI)
     node = chain.as_account(chain.accounts[5])

@@ -70,7 +70,7 @@ class ProcessRunner:
     ) -> tuple[int, bytes]:
         program, *arguments = command_of(container)
         if not program.endswith("python"):
-            raise ValueError(f"the entrypoint {program!r} is none that a process can stand in for")
+            raise ValueError(f"the entrypoint {program!r} cannot be run as a process")
         # What the image has at its own path is here in the checkout.
         arguments = [one.replace("/opt/unionveil/main.py", str(_MAIN)) for one in arguments]
         done = subprocess.run(
