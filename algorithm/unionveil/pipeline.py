@@ -176,6 +176,7 @@ def load(
     threads: int = 0,
     selector: Selector = every_face,
     redactor: Redactor | None = None,
+    finder: Finder | None = None,
 ) -> Anonymizer:
     """Builds an anonymizer; every file that it needs is read now, before the first picture.
 
@@ -186,6 +187,7 @@ def load(
             `(N,)` bool.
         redactor: gives the new pixels, in place of the configured redaction: a `Frame` and its `Detections`
             to `Patch`es. Pixels outside of the patches stay as they are.
+        finder: finds the faces, in place of the configured detectors, none of which is loaded then.
 
     Raises:
         ModelError: weights are missing, altered or cannot be loaded.
@@ -193,7 +195,7 @@ def load(
     """
     config = config or AnonymizeConfig()
     return Anonymizer(
-        FaceFinder(config, threads or usable_cores()),
+        finder or FaceFinder(config, threads or usable_cores()),
         selector,
         redactor or load_redactor(config),
         max_pixels=config.max_megapixels * 1e6,

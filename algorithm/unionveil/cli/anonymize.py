@@ -21,13 +21,15 @@ from ..engines.resources import default_jobs
 from ..errors import InputError
 from ..files.sinks import FolderSink
 from ..files.sources import PathSource, Patterns, SourceItem
+from ..given import BoxPlan
 from ..models.inference import Inference
 from ..parameters import Parameter
 from ..runs.batch import run_batch
 from ..runs.journal import Journal
-from ..runs.manifest import Counts, Record, RejectedRecord
+from ..runs.manifest import Counts, ManifestBuilder, Record, RejectedRecord
 from ..runs.work import Anonymize
 from ..text import printable
+from .boxes import Boxes, box_options, box_plan_of
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .path_list import paths_of
 
@@ -111,6 +113,7 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
     "--preview", is_flag=True, help="Also write small pictures with the found boxes, into preview/."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest on standard output.")
+@box_options
 def command(
     paths: tuple[Path, ...],
     output: Path | None,
@@ -124,6 +127,7 @@ def command(
     dry_run: bool,
     preview: bool,
     as_json: bool,
+    boxes: Boxes,
     **settings: str | None,
 ) -> int:
     """Anonymizes photos, folders and archives into a folder.
@@ -138,15 +142,39 @@ def command(
         raise click.UsageError("say where the outputs go: -o FOLDER")
     source = PathSource(
         named,
-        leave_out=[output.resolve()] if output else [],
+        leave_out=[path.resolve() for path in (output, boxes.path) if path],
         follow_links=follow_links,
         patterns=Patterns(include, exclude),
     )
     if not len(source):
         raise InputError("there is no file in what you named; name photos, folders or archives")
+    plan = box_plan_of(boxes, source)
     work, journal = _work(
-        config, named, None if dry_run else output, overwrite=overwrite, prune=prune, preview=preview
+        Anonymize(config, previews=preview, boxes=boxes.mode),
+        named,
+        None if dry_run else output,
+        overwrite=overwrite,
+        prune=prune,
     )
+    # Workers even for a single picture: one that kills its decoder must not kill the program.
+    pool = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
+    manifest, rejected = _run(source, work, pool, journal, plan, prune=prune and not overwrite)
+    _summary(manifest.counts, rejected, inference, work.sink)
+    if as_json:
+        click.echo(manifest.to_bytes().decode(), nl=False)
+    return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
+
+
+def _run(
+    source: PathSource,
+    work: Anonymize,
+    engine: PoolEngine,
+    journal: Journal | None,
+    plan: BoxPlan,
+    *,
+    prune: bool,
+) -> tuple[ManifestBuilder, list[tuple[str, str]]]:
+    """The manifest, and the name of every rejected input with a sentence."""
     rejected: list[tuple[str, str]] = []
     with _progress(len(source)) as advance, journal or nullcontext():
         kept = _is_kept(journal)
@@ -156,37 +184,29 @@ def command(
             if isinstance(record, RejectedRecord):
                 rejected.append((printable(item.name, quoted=False, most=None), record.detail))
 
-        # Workers even for a single picture: one that kills its decoder must not kill the program.
-        pool = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
-        may_prune = prune and not overwrite
-        manifest = run_batch(source, work, pool, journal=journal, prune=may_prune, on_done=on_done)
+        manifest = run_batch(source, work, engine, journal=journal, prune=prune, boxes=plan, on_done=on_done)
         if kept:
             _is_kept(journal)
-    _summary(manifest.counts, rejected, inference, work.sink)
-    if as_json:
-        click.echo(manifest.to_bytes().decode(), nl=False)
-    return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
+    return manifest, rejected
 
 
 def _work(
-    config: AnonymizeConfig,
+    work: Anonymize,
     named: Sequence[Path],
     output: Path | None,
     *,
     overwrite: bool,
     prune: bool,
-    preview: bool,
 ) -> tuple[Anonymize, Journal | None]:
-    """The work and its journal; neither a folder nor a journal without an output."""
-    work = Anonymize(config)
+    """The work with its folder and its journal; neither a folder nor a journal without an output."""
     work.check()  # before the output folder is made
     if output is None:
-        return work, None
+        return replace(work, previews=False), None
     # Where inputs are numbered, all outputs behind a withdrawn one are other ones.
-    may_replace = overwrite or (prune and config.names == "number")
+    may_replace = overwrite or (prune and work.config.names == "number")
     sink = FolderSink(output, overwrite=may_replace, inputs=named)
-    journal = Journal(sink.folder, config)
-    return replace(work, sink=sink, previews=preview, secret=journal.secret), journal
+    journal = Journal(sink.folder, work.config)
+    return replace(work, sink=sink, secret=journal.secret), journal
 
 
 def _is_kept(journal: Journal | None) -> bool:

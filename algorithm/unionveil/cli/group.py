@@ -16,6 +16,7 @@ _COMMANDS = {
     "bot": "Answers photos in Matrix rooms with the same photos, faces covered.",
     "job": "Runs as an Ocean compute-to-data algorithm.",
     "models": "Lists, fetches and verifies weights of detectors and embedders.",
+    "review": "Opens a page on which boxes are added, moved and removed before anything leaves.",
     "serve": "Serves an HTTP API and a page that take a photo and give it back covered.",
     "state": "Shows or removes what is kept so that interrupted runs can go on.",
     "watch": "Anonymizes photos as they arrive in a folder.",

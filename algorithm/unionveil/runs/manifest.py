@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from .. import __version__
 from ..config import EMOJI, AnonymizeConfig, Overlay
 from ..errors import ConfigError
+from ..given import BoxesMode
 from ..models.inference import choose
 from ..outcomes import Anonymized, Rejected
 from ..text import printable
@@ -170,14 +171,15 @@ class ManifestBuilder:
 
     Args:
         config: settings of the run.
+        boxes: whether boxes were given, and whether they took the detector's place.
 
     Raises:
         ConfigError: the overlay's picture cannot be read.
         ModelError: the file of a `yolo:FILE.onnx` is not there, or the engine is not installed.
     """
 
-    def __init__(self, config: AnonymizeConfig) -> None:
-        self._configuration = configuration_of(config)
+    def __init__(self, config: AnonymizeConfig, boxes: BoxesMode | None = None) -> None:
+        self._configuration = configuration_of(config) | ({"boxes": boxes} if boxes else {})
         self._models = tuple(
             ModelRecord(
                 name=card.name,
@@ -185,7 +187,7 @@ class ManifestBuilder:
                 licence=card.licence,
                 threshold=config.threshold or card.threshold,
             )
-            for card in config.cards
+            for card in (() if boxes == "instead" else config.cards)
         )
         chosen = choose(config.engine)
         self._inference = InferenceRecord(
