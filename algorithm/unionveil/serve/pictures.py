@@ -164,18 +164,10 @@ class _Worker:
         return laid if isinstance(laid, Rejected) else anonymizer.redact(laid)
 
     def _anonymizer(self, config: AnonymizeConfig, *, looks: bool = True) -> Anonymizer:
-        from ..pipeline import Anonymizer
-        from ..redact import load_redactor
-        from ..select import every_face
+        from ..pipeline import load
 
         finder = self._finder.tuned(threshold=config.threshold, detail=config.detail)
-        return Anonymizer(
-            finder if looks else find_nothing,
-            every_face,
-            load_redactor(config),
-            max_pixels=config.max_megapixels * 1e6,
-            check_outputs=config.check_outputs == "yes",
-        )
+        return load(config, finder=finder if looks else find_nothing)
 
 
 def _detections(xyxy: list[tuple[float, float, float, float]]) -> Detections:
