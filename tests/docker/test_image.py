@@ -83,7 +83,8 @@ def test_everything_that_is_left_can_be_imported(image):
     code = (
         "import importlib, pkgutil, unionveil\n"
         "names = [m.name for m in pkgutil.walk_packages(unionveil.__path__, 'unionveil.')]\n"
-        "print(len([importlib.import_module(n) for n in names if not n.endswith('__main__')]))"
+        "apart = ('unionveil.__main__', 'unionveil.bot.matrix')  # the image does not carry the extra bot\n"
+        "print(len([importlib.import_module(n) for n in names if n not in apart]))"
     )
     assert int(in_image(image, code)) > 30
 
