@@ -115,6 +115,8 @@ def _check_python(given: list[str]) -> None:
             assert (REPOSITORY / script).is_file(), f"there is no {script}"
             if script.startswith("publish/"):
                 _check_publishing(Path(script).stem, rest)
+        case _:
+            raise AssertionError("python without arguments")
 
 
 def _check_publishing(name: str, given: list[str]) -> None:
