@@ -10,6 +10,7 @@ from ..config import AnonymizeConfig, Overlay
 from ..content import BytesContent, Content
 from ..files.sinks import FolderSink
 from ..formats import ImageFormat
+from ..identity.references import References
 from ..models.cards import ModelCard
 from ..models.store import find
 from ..outcomes import Anonymized, Rejected
@@ -70,12 +71,14 @@ class Anonymize:
         sink: where outputs go; None writes nothing.
         previews: whether previews are written beside the outputs.
         secret: the journal's key; None without a journal.
+        references: the known people of `keep` and `only`; None without such.
     """
 
     config: AnonymizeConfig
     sink: FolderSink | None = None
     previews: bool = False
     secret: bytes | None = None
+    references: References | None = None
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
@@ -85,7 +88,7 @@ class Anonymize:
     def check(self) -> None:
         """As `Work.check`."""
         for card in self.cards:
-            if card.kind != "yolo":  # a user's own file has no digest to be compared with
+            if card.kind not in ("yolo", "onnx"):  # a user's own file has no digest to be compared with
                 find(card)
         if isinstance(self.config.redaction, Overlay):
             from ..redact.overlay import load_picture  # the only file of a redaction; loads the codecs
@@ -99,7 +102,7 @@ class Anonymize:
         from ..pipeline import load
 
         cv2.setNumThreads(threads)
-        return _Worker(self, load(self.config, threads=threads))
+        return _Worker(self, load(self.config, threads=threads, references=self.references))
 
 
 class _Worker:
