@@ -1,4 +1,4 @@
-"""What must never be, and how long a function may get."""
+"""Limits of the architecture, and of the length of functions."""
 
 from __future__ import annotations
 

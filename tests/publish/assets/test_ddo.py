@@ -147,7 +147,7 @@ def test_the_job_accepts_exactly_what_a_consumer_parameter_says(parameter):
 
 
 def portal_form(parameters):
-    """What a portal sends for an untouched form: numbers are computed with `Number(default)`, so "" is 0."""
+    """A portal's parameters for an untouched form: numbers are `Number(default)`, so "" is 0."""
     return {
         one.name: (float(one.default or 0) if one.type == "number" else one.default) for one in parameters
     }
