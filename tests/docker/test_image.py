@@ -1,4 +1,4 @@
-"""What the image is made of."""
+"""Contents of the image."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def inspect(image: str) -> dict[str, Any]:
 
 
 def in_image(image: str, code: str) -> str:
-    """What a program prints that runs in the image's Python, within the sandbox."""
+    """The output of a program that runs in the image's Python, within the sandbox."""
     ended = run_as_node(image, {}, algorithm=code.encode(), entrypoint=f"{PYTHON} $ALGO")
     assert ended.code == 0, ended.log
     return ended.log
