@@ -174,7 +174,7 @@ def test_where_people_are_kept_visible_a_face_speaks_against_nothing(outputs):
 
     def keep(manifest):
         manifest["items"][1]["faces"] = []
-        manifest["configuration"]["select"] = "all-but"
+        manifest["configuration"]["select"] = "keep"
 
     change(outputs, keep)
     verdict = verify_outputs(outputs, SerialEngine(), detectors=("retinaface",))

@@ -155,7 +155,7 @@ def _costs(seen: Sequence[Seen], asked: Asked) -> dict[str, Costs]:
             1000 * seconds / megapixels,
             sum(find(card).stat().st_size for card in cards),
             ", ".join(dict.fromkeys(card.licence for card in cards)),
-            config.threshold or cards[0].threshold,
+            seen[0].found[name].threshold,
         )
     return result
 
