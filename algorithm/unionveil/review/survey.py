@@ -108,7 +108,7 @@ class Survey:
 
         cv2.setNumThreads(threads)
         finder = FaceFinder(self.config, threads)
-        least = self.config.threshold or min(card.threshold for card in self.config.cards)
+        least = self.config.threshold or min(card.threshold for card in self.config.detector_cards)
         lower = finder.tuned(threshold=CANDIDATE_SHARE * least, detail=self.config.detail)
         return _Surveyor(self, load(self.config, threads=threads, finder=finder), lower)
 
