@@ -162,6 +162,10 @@ def command(
     does only what is missing. Texts, sidecars and the files that systems leave beside photos are skipped.
     """
     config, inference, known = _config(**settings)
+    if boxes.only and known:
+        raise click.UsageError(
+            "--boxes-only covers every box of the file; it has no use for --keep and --only"
+        )
     named = list(_named(paths))
     if output is None and (preview or not dry_run):
         raise click.UsageError("say where the outputs go: -o FOLDER")
@@ -248,15 +252,16 @@ def _work(
     prune: bool,
 ) -> tuple[Anonymize, Journal | None]:
     """The work with its folder and its journal; neither a folder nor a journal without an output."""
-    if known:  # a worker reads the known people, as it reads everything else
-        work = replace(work, references=load_references(known, work.config, PoolEngine(1)))
+    # A worker reads the known people, as it reads everything else.
+    references = load_references(known, work.config, PoolEngine(1)) if known else None
+    work = replace(work, references=references)
     work.check()  # before the output folder is made
     if output is None:
         return replace(work, previews=False), None
     # Where inputs are numbered, all outputs behind a withdrawn one are other ones.
     may_replace = overwrite or (prune and work.config.names == "number")
     sink = FolderSink(output, overwrite=may_replace, inputs=named)
-    journal = Journal(sink.folder, work.config, references=work.references.digest if work.references else "")
+    journal = Journal(sink.folder, work.config, references=references.digest if references else "")
     return replace(work, sink=sink, secret=journal.secret), journal
 
 

@@ -79,18 +79,18 @@ class Anonymize:
         sink: where outputs go; None writes nothing.
         previews: whether previews are written beside the outputs.
         secret: the journal's key; None without a journal.
-        references: the known people of `keep` and `only`; None without such.
         boxes: how the boxes that tasks carry stand to the detector's; with "instead" no detector is loaded.
         photo_secret: key of `GivenBoxes.photo`.
+        references: the known people of `keep` and `only`; None without such.
     """
 
     config: AnonymizeConfig
     sink: FolderSink | None = None
     previews: bool = False
     secret: bytes | None = None
-    references: References | None = None
     boxes: BoxesMode | None = None
     photo_secret: bytes = b""
+    references: References | None = None
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
@@ -115,8 +115,7 @@ class Anonymize:
 
         cv2.setNumThreads(threads)
         finder = find_nothing if self.boxes == "instead" else None
-        anonymizer = load(self.config, threads=threads, references=self.references, finder=finder)
-        return _Worker(self, anonymizer)
+        return _Worker(self, load(self.config, threads=threads, references=self.references, finder=finder))
 
 
 class _Worker:
