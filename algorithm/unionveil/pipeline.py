@@ -214,6 +214,7 @@ def load(
     references: References | None = None,
     selector: Selector | None = None,
     redactor: Redactor | None = None,
+    finder: Finder | None = None,
 ) -> Anonymizer:
     """Builds an anonymizer; every file that it needs is read now, before the first picture.
 
@@ -225,6 +226,7 @@ def load(
             `Detections` to `(N,)` bool.
         redactor: gives the new pixels, in place of the configured redaction: a `Frame` and its `Detections`
             to `Patch`es. Pixels outside of the patches stay as they are.
+        finder: finds the faces, in place of the configured detectors, none of which is loaded then.
 
     Raises:
         ModelError: weights are missing, altered or cannot be loaded.
@@ -236,7 +238,7 @@ def load(
         check_one_by_one(config, "an anonymizer")
     threads = threads or usable_cores()
     return Anonymizer(
-        FaceFinder(config, threads),
+        finder or FaceFinder(config, threads),
         selector or _selector(config, references, threads),
         redactor or load_redactor(config),
         max_pixels=config.max_megapixels * 1e6,

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ..config import AnonymizeConfig, EveryFace, distance_of, parameters
@@ -21,6 +20,7 @@ from ..engines.resources import default_jobs
 from ..errors import InputError
 from ..files.sinks import FolderSink
 from ..files.sources import PathSource, Patterns, SourceItem
+from ..given import BoxPlan
 from ..models.inference import Inference
 from ..parameters import Parameter
 from ..runs.batch import run_batch
@@ -31,8 +31,10 @@ from ..runs.plan import Plan
 from ..runs.references import load_references
 from ..runs.work import Anonymize
 from ..text import printable
+from .boxes import Boxes, box_options, box_plan_of
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .path_list import paths_of
+from .progress import progress
 
 __all__ = ["command", "setting_options"]
 
@@ -139,6 +141,7 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
     "--preview", is_flag=True, help="Also write small pictures with the found boxes, into preview/."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest on standard output.")
+@box_options
 def command(
     paths: tuple[Path, ...],
     output: Path | None,
@@ -152,6 +155,7 @@ def command(
     dry_run: bool,
     preview: bool,
     as_json: bool,
+    boxes: Boxes,
     **settings: Any,
 ) -> int:
     """Anonymizes photos, folders and archives into a folder.
@@ -160,32 +164,39 @@ def command(
     does only what is missing. Texts, sidecars and the files that systems leave beside photos are skipped.
     """
     config, inference, known = _config(**settings)
+    if boxes.only and known:
+        raise click.UsageError(
+            "--boxes-only covers every box of the file; it has no use for --keep and --only"
+        )
     named = list(_named(paths))
     if output is None and (preview or not dry_run):
         raise click.UsageError("say where the outputs go: -o FOLDER")
     source = PathSource(
         named,
-        leave_out=[output.resolve()] if output else [],
+        leave_out=[path.resolve() for path in (output, boxes.path) if path],
         follow_links=follow_links,
         patterns=Patterns(include, exclude),
     )
     if not len(source):
         raise InputError("there is no file in what you named; name photos, folders or archives")
+    if known and boxes.mode == "instead":
+        raise click.UsageError("--keep and --only choose among found faces, and --boxes-only looks for none")
+    if boxes.mode and config.redaction.needs_whole_set:
+        raise click.UsageError(
+            "method ksame compares faces by their landmarks, which boxes from elsewhere lack"
+        )
+    box_plan = box_plan_of(boxes, source)
     # A worker reads the known people, as it reads everything else.
     references = load_references(known, config, PoolEngine(1)) if known else None
     # Workers even for a single picture: one that kills its decoder must not kill the program.
-    engine = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
-    work = Anonymize(config, references=references, previews=preview)
-    with _planned(source, work, engine) as plan:
+    pool = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
+    work = Anonymize(config, references=references, previews=preview, boxes=boxes.mode)
+    with _planned(source, work, pool) as plan:
         work, journal = _into_folder(
-            work,
-            None if dry_run else output,
-            named,
-            plan.digest if plan else "",
-            overwrite=overwrite,
-            prune=prune,
+            work, None if dry_run else output, named, plan, overwrite=overwrite, prune=prune
         )
-        manifest, rejected = _run(source, work, engine, journal, plan, prune=prune and not overwrite)
+        may_prune = prune and not overwrite
+        manifest, rejected = _run(source, work, pool, journal, (plan, box_plan), prune=may_prune)
     _summary(manifest.counts, rejected, inference, work)
     if as_json:
         click.echo(manifest.to_bytes().decode(), nl=False)
@@ -197,13 +208,14 @@ def _run(
     work: Anonymize,
     engine: PoolEngine,
     journal: Journal | None,
-    plan: Plan | None,
+    plans: tuple[Plan | None, BoxPlan],
     *,
     prune: bool,
 ) -> tuple[ManifestBuilder, list[tuple[str, str]]]:
-    """The manifest, and name and reason of every rejected input."""
+    """The manifest, and the name of every rejected input with a sentence."""
     rejected: list[tuple[str, str]] = []
-    with _progress("anonymizing", len(source)) as advance, journal or nullcontext():
+    plan, boxes = plans
+    with progress("anonymizing", len(source)) as advance, journal or nullcontext():
         kept = _is_kept(journal)
 
         def on_done(item: SourceItem, record: Record) -> None:
@@ -211,7 +223,9 @@ def _run(
             if isinstance(record, RejectedRecord):
                 rejected.append((printable(item.name, quoted=False, most=None), record.detail))
 
-        manifest = run_batch(source, work, engine, journal=journal, prune=prune, plan=plan, on_done=on_done)
+        manifest = run_batch(
+            source, work, engine, journal=journal, prune=prune, plan=plan, boxes=boxes, on_done=on_done
+        )
         if kept:
             _is_kept(journal)
     return manifest, rejected
@@ -242,14 +256,20 @@ def _planned(source: PathSource, work: Anonymize, engine: PoolEngine) -> Iterato
     """The plan of a method that needs the whole data set; None for all others."""
     work.check()  # before anything is read
     with ExitStack() as stack:
-        with _progress("comparing", len(source)) as advance:
+        with progress("comparing", len(source)) as advance:
             looked = planned(source, work.config, engine, work.references, on_done=advance)
             plan = stack.enter_context(looked)
         yield plan
 
 
 def _into_folder(
-    work: Anonymize, output: Path | None, named: Sequence[Path], plan: str, *, overwrite: bool, prune: bool
+    work: Anonymize,
+    output: Path | None,
+    named: Sequence[Path],
+    plan: Plan | None,
+    *,
+    overwrite: bool,
+    prune: bool,
 ) -> tuple[Anonymize, Journal | None]:
     """The work with its folder, and its journal; neither without an output."""
     if output is None:
@@ -258,7 +278,7 @@ def _into_folder(
     may_replace = overwrite or (prune and work.config.names == "number")
     sink = FolderSink(output, overwrite=may_replace, inputs=named)
     known = work.references.digest if work.references else ""
-    journal = Journal(sink.folder, work.config, references=known, plan=plan)
+    journal = Journal(sink.folder, work.config, references=known, plan=plan.digest if plan else "")
     return replace(work, sink=sink, secret=journal.secret), journal
 
 
@@ -282,26 +302,14 @@ def _named(paths: tuple[Path, ...]) -> Iterator[Path]:
             yield path
 
 
-@contextmanager
-def _progress(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar on a terminal, nothing elsewhere; archives make the total grow."""
-    if not _err.is_terminal:
-        yield lambda: None
-        return
-    columns = (
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=_err, transient=True) as progress:
-        task = progress.add_task("", total=total)
-
-        def advance() -> None:
-            done = progress.tasks[0].completed + 1
-            progress.update(task, completed=done, total=max(total, done))
-
-        yield advance
+def _warn_of_looks(config: AnonymizeConfig) -> None:
+    if config.redaction.looks_only:
+        method = config.redaction.method
+        _err.print(
+            f"note: {method} is for looks only: a trained attacker recognizes people behind it; fill leaves "
+            "nothing",
+            soft_wrap=True,
+        )
 
 
 def _threshold(config: AnonymizeConfig) -> str:
@@ -334,3 +342,4 @@ def _summary(counts: Counts, rejected: list[tuple[str, str]], inference: Inferen
         _err.print("there is no picture in what you named: everything was skipped")
     for name, detail in rejected:
         _err.print(f"rejected: {name}: {detail}", markup=False, soft_wrap=True)
+    _warn_of_looks(work.config)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..config import AnonymizeConfig, Overlay
 from ..content import BytesContent, Content
 from ..files.sinks import FolderSink
 from ..formats import ImageFormat
+from ..given import BoxesMode, GivenBoxes, find_nothing, lay
 from ..identity.references import References
 from ..models.cards import ModelCard
 from ..models.store import find
@@ -19,6 +21,9 @@ from .journal import Known, keyed_digest
 from .manifest import Record, RedactedRecord, redacted_record, rejected_record, salted_digest
 from .names import preview_name
 from .plan import PlannedPicture
+
+if TYPE_CHECKING:
+    from ..pipeline import Anonymizer
 
 __all__ = ["Anonymize", "Done", "Task"]
 
@@ -33,6 +38,7 @@ class Task:
         content: its bytes, or why they cannot be read.
         output: format and reserved name of the output; None if the input is not a picture.
         known: what an earlier run recorded of this input, if it did.
+        given: boxes from elsewhere; None leaves the picture to the detector.
         needed_bytes: as `engines.base.Task.needed_bytes`.
         planned: what a k-same run does to it; None for all other methods.
     """
@@ -43,6 +49,7 @@ class Task:
     output: tuple[ImageFormat, str] | None
     known: Known | None
     needed_bytes: int = 0
+    given: GivenBoxes | None = None
     planned: PlannedPicture | Rejected | None = None
 
     @property
@@ -76,6 +83,8 @@ class Anonymize:
         sink: where outputs go; None writes nothing.
         previews: whether previews are written beside the outputs.
         secret: the journal's key; None without a journal.
+        boxes: how the boxes that tasks carry stand to the detector's; with "instead" no detector is loaded.
+        photo_secret: key of `GivenBoxes.photo`.
         references: the known people of `keep` and `only`; None without such.
     """
 
@@ -83,12 +92,14 @@ class Anonymize:
     sink: FolderSink | None = None
     previews: bool = False
     secret: bytes | None = None
+    boxes: BoxesMode | None = None
+    photo_secret: bytes = b""
     references: References | None = None
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
         """As `Work.cards`."""
-        return self.config.cards
+        return () if self.boxes == "instead" else self.config.cards
 
     def check(self) -> None:
         """As `Work.check`."""
@@ -120,12 +131,32 @@ class Anonymize:
             return lambda task, data: redact(task.planned or unplanned, data)
         from ..pipeline import load
 
-        anonymizer = load(self.config, threads=threads, references=self.references)
-        return lambda _, data: anonymizer(BytesContent(data))
+        finder = find_nothing if self.boxes == "instead" else None
+        return _Detect(self, load(self.config, threads=threads, references=self.references, finder=finder))
 
 
 _Act: TypeAlias = Callable[[Task, bytes], Outcome]
 """A task and the bytes of its input to the outcome."""
+
+
+class _Detect:
+    """Covers what the detector finds, or boxes from elsewhere."""
+
+    def __init__(self, work: Anonymize, anonymizer: Anonymizer) -> None:
+        self._work = work
+        self._anonymizer = anonymizer
+
+    def __call__(self, task: Task, data: bytes) -> Outcome:
+        given = task.given
+        if given is None:
+            if self._work.boxes == "instead" and task.output:  # a file that is not a picture says so itself
+                return Rejected("boxes", "there are no boxes for this picture")
+            return self._anonymizer(BytesContent(data))
+        if given.photo is not None and given.photo != keyed_digest(self._work.photo_secret, "", data):
+            return Rejected("changed", "the file changed since its boxes were reviewed; review it again")
+        inspection = self._anonymizer.inspect(BytesContent(data))
+        laid = inspection if isinstance(inspection, Rejected) else lay(given, inspection)
+        return laid if isinstance(laid, Rejected) else self._anonymizer.redact(laid)
 
 
 class _Worker:
@@ -146,15 +177,19 @@ class _Worker:
         digest = self._digest(task, data)
         done = self._known(task, digest)
         if done is None:
-            outcome = self._act(task, data)
-            done = Done(self._record(task, data, outcome), digest)
+            done = Done(self._record(task, data, self._act(task, data)), digest)
         return done
 
     def _digest(self, task: Task, data: bytes) -> str | None:
         if self._work.secret is None:
             return None
         # Where names are kept a renamed input is another input.
-        return keyed_digest(self._work.secret, task.name if self._work.config.names == "keep" else "", data)
+        name = task.name if self._work.config.names == "keep" else ""
+        digest = keyed_digest(self._work.secret, name, data)
+        if task.given is None:
+            return digest
+        # The same picture with other boxes is another input.
+        return hmac.new(self._work.secret, digest.encode() + task.given.digest(), hashlib.sha256).hexdigest()
 
     def _known(self, task: Task, digest: str | None) -> Done | None:
         """What an earlier run made of the same input, if its output is still in place."""
