@@ -164,10 +164,7 @@ def command(
     does only what is missing. Texts, sidecars and the files that systems leave beside photos are skipped.
     """
     config, inference, known = _config(**settings)
-    if boxes.only and known:
-        raise click.UsageError(
-            "--boxes-only covers every box of the file; it has no use for --keep and --only"
-        )
+    _check_boxes(boxes, config, known)
     named = list(_named(paths))
     if output is None and (preview or not dry_run):
         raise click.UsageError("say where the outputs go: -o FOLDER")
@@ -179,12 +176,6 @@ def command(
     )
     if not len(source):
         raise InputError("there is no file in what you named; name photos, folders or archives")
-    if known and boxes.mode == "instead":
-        raise click.UsageError("--keep and --only choose among found faces, and --boxes-only looks for none")
-    if boxes.mode and config.redaction.needs_whole_set:
-        raise click.UsageError(
-            "method ksame compares faces by their landmarks, which boxes from elsewhere lack"
-        )
     box_plan = box_plan_of(boxes, source)
     # A worker reads the known people, as it reads everything else.
     references = load_references(known, config, PoolEngine(1)) if known else None
@@ -201,6 +192,17 @@ def command(
     if as_json:
         click.echo(manifest.to_bytes().decode(), nl=False)
     return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
+
+
+def _check_boxes(boxes: Boxes, config: AnonymizeConfig, known: Sequence[Path]) -> None:
+    if boxes.only and known:
+        raise click.UsageError(
+            "--boxes-only covers every box of the file; it has no use for --keep and --only"
+        )
+    if boxes.mode and config.redaction.needs_whole_set:
+        raise click.UsageError(
+            "method ksame compares faces by their landmarks, which boxes from elsewhere lack"
+        )
 
 
 def _run(
