@@ -118,6 +118,7 @@ class Anonymizer:
             why = error.strerror or type(error).__name__
             return Rejected("unreadable", f"the file cannot be read: {why}")
         picture = decode(data, self._max_pixels)
+        del data  # before views and outputs need the memory
         return Inspection(
             picture,
             tuple(self._faces_of(frame, frame.rendering or picture.rendering) for frame in picture.frames),
@@ -137,6 +138,7 @@ class Anonymizer:
         for view in rgb_views(frame, rendering):
             faces = self._find(view)
             parts.append(faces[_checked(self._select(view, faces), len(faces))])
+            del view  # before the next is made: they are as large as the frame
         return parts[0] if len(parts) == 1 else unite_faces(parts)
 
 
