@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 __all__ = [
+    "IDLE_WORKER_BYTES",
     "default_jobs",
     "jobs_within",
     "memory_limit_bytes",
@@ -22,7 +23,7 @@ _WORKER_BYTES = 600 << 20
 """A worker with its models and its part of the memory for pictures: a JPEG of 40 megapixels, or a larger one
 while the other workers have small ones."""
 
-_IDLE_WORKER_BYTES = 256 << 20
+IDLE_WORKER_BYTES = 256 << 20
 """A worker with its models and no picture; measured in tests/benchmarks."""
 
 _LEAST_PICTURE_BYTES = 192 << 20
@@ -97,7 +98,7 @@ def picture_bytes(jobs: int, memory_bytes: int | None = None) -> float:
     memory = memory_bytes if memory_bytes is not None else memory_limit_bytes()
     if memory is None:
         return math.inf
-    free = _USABLE_SHARE * memory - _FIRST_PROCESS_BYTES - jobs * _IDLE_WORKER_BYTES
+    free = _USABLE_SHARE * memory - _FIRST_PROCESS_BYTES - jobs * IDLE_WORKER_BYTES
     return max(float(_LEAST_PICTURE_BYTES), free)
 
 

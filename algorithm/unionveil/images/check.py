@@ -24,7 +24,7 @@ from ..formats import ImageFormat
 from . import avif
 from .colour import row_bands
 from .picture import Colour, Frame, Patch, Patches, Picture, Pixels, paint, painted
-from .pillow import opened, read_frames
+from .pillow import opened, read_frames, to_frame
 from .readers import decode
 from .stripes import png_stripes, tiff_stripes
 
@@ -105,10 +105,7 @@ def _decode(written: bytes, picture: Picture, grey_scale: int | None = None) -> 
     if picture.format is ImageFormat.AVIF:
         return _decode_by_dav1d(written)
     looks = []
-    if picture.format in (ImageFormat.BMP, ImageFormat.TIFF):
-        with suppress(OSError, UnsupportedImage):
-            looks = _decode_by_pillow(written, picture) if _is_shallow(picture) else []
-    elif _is_for_opencv(picture):
+    if _is_for_opencv(picture):
         with suppress(cv2.error):
             looks = _decode_by_opencv(np.frombuffer(written, np.uint8), picture, grey_scale)
     if looks:
@@ -125,7 +122,8 @@ def _is_shallow(picture: Picture) -> bool:
 
 
 def _is_for_opencv(picture: Picture) -> bool:
-    return picture.format is not ImageFormat.HEIC and picture.frames[0].colour is not Colour.CMYK
+    others = (ImageFormat.BMP, ImageFormat.TIFF, ImageFormat.HEIC)
+    return picture.format not in others and picture.frames[0].colour is not Colour.CMYK
 
 
 def _decode_by_pillow(written: bytes, picture: Picture) -> list[_Look]:
@@ -196,7 +194,23 @@ def _pages(written: bytes, picture: Picture) -> Sequence[Iterator[_Look]]:
             return [_looks(page) for page in tiff_stripes(written)]
     except ImageError as error:
         raise OutputDiffers(_DIFFERS) from error
+    if picture.format in (ImageFormat.BMP, ImageFormat.TIFF) and _is_shallow(picture):
+        with suppress(OSError, UnsupportedImage):
+            return _pages_by_pillow(written, picture)
     return [_sliced(look) for look in _decode(written, picture)]
+
+
+def _pages_by_pillow(written: bytes, picture: Picture) -> Sequence[Iterator[_Look]]:
+    """Rows of a single page as they are asked for: Pillow needs four bytes for every pixel already."""
+    if len(picture.frames) > 1:
+        return [_sliced(look) for look in _decode_by_pillow(written, picture)]
+    with opened(written, picture.format.name) as image:
+        _require(getattr(image, "n_frames", 1) == 1)
+        image.load()
+    width, height = image.size
+    to_frame(image.crop((0, 0, 1, 1)))  # its kind of pixels is known
+    parts = (image.crop((0, rows.start, width, rows.stop)) for rows in row_bands((height, width)))
+    return [(_Look(frame.pixels, frame.colour) for frame in map(to_frame, parts))]
 
 
 def _is_deep_colour_tiff(picture: Picture) -> bool:
