@@ -1,8 +1,10 @@
 import pytest
 
 from unionveil.engines.resources import (
+    archive_bytes,
     default_jobs,
     jobs_within,
+    member_bytes,
     memory_limit_bytes,
     picture_bytes,
     thread_limit,
@@ -59,3 +61,10 @@ def test_a_containers_memory_counts(tmp_path):
 
 def test_there_is_always_a_worker():
     assert default_jobs() >= 1
+
+
+def test_archives_and_one_large_picture_fit_into_the_smallest_machine():
+    memory = 2 << 30
+    assert member_bytes(memory) == 64 << 20
+    assert member_bytes(1 << 40) == 1 << 30
+    assert archive_bytes(memory) < picture_bytes(2, memory) / 2

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from ..config import AnonymizeConfig, parameters
 from ..engines.pool import DEFAULT_TIMEOUT_SECONDS, PoolEngine
-from ..engines.resources import default_jobs
+from ..engines.resources import default_jobs, member_bytes
 from ..errors import InputError
 from ..files.sinks import FolderSink
 from ..files.sources import PathSource, Patterns, SourceItem
@@ -118,14 +118,7 @@ def command(
     named = list(_named(paths))
     if output is None and (preview or not dry_run):
         raise click.UsageError("say where the outputs go: -o FOLDER")
-    source = PathSource(
-        named,
-        leave_out=[output.resolve()] if output else [],
-        follow_links=follow_links,
-        patterns=Patterns(include, exclude),
-    )
-    if not len(source):
-        raise InputError("there is no file in what you named; name photos, folders or archives")
+    source = _source(named, output, Patterns(include, exclude), follow_links=follow_links)
     work, journal = _work(
         config, named, None if dry_run else output, overwrite=overwrite, prune=prune, preview=preview
     )
@@ -149,6 +142,21 @@ def command(
     if as_json:
         click.echo(manifest.to_bytes().decode(), nl=False)
     return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
+
+
+def _source(
+    named: Sequence[Path], output: Path | None, patterns: Patterns, *, follow_links: bool
+) -> PathSource:
+    source = PathSource(
+        named,
+        leave_out=[output.resolve()] if output else [],
+        follow_links=follow_links,
+        patterns=patterns,
+        member_bytes=member_bytes(),
+    )
+    if not len(source):
+        raise InputError("there is no file in what you named; name photos, folders or archives")
+    return source
 
 
 def _work(

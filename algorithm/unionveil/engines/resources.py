@@ -8,8 +8,10 @@ from pathlib import Path
 
 __all__ = [
     "IDLE_WORKER_BYTES",
+    "archive_bytes",
     "default_jobs",
     "jobs_within",
+    "member_bytes",
     "memory_limit_bytes",
     "picture_bytes",
     "thread_limit",
@@ -31,6 +33,15 @@ _LEAST_PICTURE_BYTES = 192 << 20
 
 _FIRST_PROCESS_BYTES = 160 << 20
 """The process that hands out the work, with its list of 50,000 files."""
+
+_MOST_MEMBER_BYTES, _LEAST_MEMBER_BYTES = 1 << 30, 16 << 20
+_MEMBERS_SHARE = 32
+"""A member of an archive is held by the process that hands out the work: a 32nd of the memory at most, 64 MiB
+on a machine with 2 GiB."""
+
+_HELD_MEMBERS = 6
+"""So many of them at the same time: two that wait for their turn, each once more while it is sent, one that
+is being read, and the archive around it."""
 
 _USABLE_SHARE = 0.85
 """The rest is for the system, its caches and what an estimate misses."""
@@ -100,6 +111,27 @@ def picture_bytes(jobs: int, memory_bytes: int | None = None) -> float:
         return math.inf
     free = _USABLE_SHARE * memory - _FIRST_PROCESS_BYTES - jobs * IDLE_WORKER_BYTES
     return max(float(_LEAST_PICTURE_BYTES), free)
+
+
+def member_bytes(memory_bytes: int | None = None) -> int:
+    """The largest member of an archive that is read, and the most that all those hold that wait for a worker.
+
+    Args:
+        memory_bytes: that may be used; by default `memory_limit_bytes()`.
+    """
+    memory = memory_bytes if memory_bytes is not None else memory_limit_bytes()
+    if memory is None:
+        return _MOST_MEMBER_BYTES
+    return min(_MOST_MEMBER_BYTES, max(_LEAST_MEMBER_BYTES, memory // _MEMBERS_SHARE))
+
+
+def archive_bytes(memory_bytes: int | None = None) -> int:
+    """Memory that the members of archives take before a worker has them, at the most.
+
+    Args:
+        memory_bytes: that may be used; by default `memory_limit_bytes()`.
+    """
+    return _HELD_MEMBERS * member_bytes(memory_bytes)
 
 
 def jobs_within(*, cores: int, visible: int, memory_bytes: int | None, threads: int | None) -> int:

@@ -96,6 +96,7 @@ class PathSource:
         leave_out: files and folders that are not inputs.
         follow_links: whether links in folders are followed; a folder is read once however many lead to it.
         patterns: which files are inputs.
+        member_bytes: the largest member of an archive that is read; it is held in memory.
 
     Raises:
         InputError: a path is not there or a folder cannot be listed.
@@ -108,14 +109,19 @@ class PathSource:
         leave_out: Iterable[Path] = (),
         follow_links: bool = False,
         patterns: Patterns = Patterns(),
+        member_bytes: int = MOST_BYTES,
     ) -> None:
         self._patterns = patterns
+        self._member_bytes = member_bytes
         walk = _Walk(patterns, frozenset(leave_out), follow_links)
         self._entries = _entries(paths, walk)
 
     def __iter__(self) -> Iterator[SourceItem]:
         """As `Source.__iter__`."""
-        return (item for entry in self._entries for item in _read(entry, self._patterns))
+        return (item for entry in self._entries for item in self._read(entry))
+
+    def _read(self, entry: _Entry) -> Iterator[SourceItem]:
+        return _read(entry, self._patterns, self._member_bytes)
 
     def __len__(self) -> int:
         """As `Source.__len__`."""
@@ -197,7 +203,7 @@ def _identity(folder: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _read(entry: _Entry, patterns: Patterns) -> Iterator[SourceItem]:
+def _read(entry: _Entry, patterns: Patterns, member_bytes: int) -> Iterator[SourceItem]:
     if entry.kind is _Kind.SKIPPED:
         yield SourceItem(entry.name, Skipped())
         return
@@ -209,7 +215,7 @@ def _read(entry: _Entry, patterns: Patterns) -> Iterator[SourceItem]:
         elif not stat.S_ISREG(status.st_mode):
             yield SourceItem(entry.name, Rejected("special", "devices and pipes are not read"))
         else:
-            yield from _read_file(entry, status.st_size, patterns)
+            yield from _read_file(entry, status.st_size, patterns, member_bytes)
     except OSError as error:
         yield SourceItem(entry.name, _unreadable(entry, error))
 
@@ -225,12 +231,12 @@ def _unreadable(entry: _Entry, error: OSError) -> Rejected:
     return Rejected("unreadable", f"the file cannot be read: {error.strerror or type(error).__name__}")
 
 
-def _read_file(entry: _Entry, size: int, patterns: Patterns) -> Iterator[SourceItem]:
+def _read_file(entry: _Entry, size: int, patterns: Patterns, member_bytes: int) -> Iterator[SourceItem]:
     with Path(entry.path).open("rb") as file:
         head = file.read(HEAD_BYTES)
         if is_archive(head):
             file.seek(0)
-            for name, content in members(file, size):
+            for name, content in members(file, size, most_bytes=member_bytes):
                 yield _of_archive(entry, name, content, patterns)
         elif not patterns.take(entry.name) or (is_note(entry.name, head) and entry.kind is not _Kind.NAMED):
             yield SourceItem(entry.name, Skipped())

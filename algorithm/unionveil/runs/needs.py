@@ -13,8 +13,8 @@ _VIEW_BYTES = 4.5
 _SPARE_BYTES = 1.0
 """For every pixel: masks, tables, and what the allocator does not give back."""
 
-_CONSTANT_BYTES = 8 << 20
-"""Bands of rows that are worked on together, and the buffers of codecs."""
+_CONSTANT_BYTES = 24 << 20
+"""Sizes and tiles that the detector sees, bands of rows that are worked on together, buffers of codecs."""
 
 _HEIC = {(False, False): 28, (False, True): 48, (True, False): 44, (True, True): 72}
 _AVIF = {(False, False): 34, (False, True): 38, (True, False): 46, (True, True): 60}
