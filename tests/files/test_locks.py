@@ -1,7 +1,6 @@
 """One run per folder at a time, on systems that lock folders and on those that lock bytes of a file."""
 
 import errno
-
 import signal
 import subprocess
 import sys

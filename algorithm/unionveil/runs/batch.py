@@ -90,7 +90,7 @@ class _Run:
 
     def expected(self) -> set[str]:
         """Names of all files that the run may write."""
-        outputs = [task.output[1] for _, task in self._tasks(lambda: None) if task.output]
+        outputs = [task.output[1] for _, task in self._tasks(lambda: None, reckon=False) if task.output]
         return {*outputs, *map(preview_name, outputs)}
 
     def finish(self) -> ManifestBuilder:
@@ -113,14 +113,19 @@ class _Run:
 
     def _reserved(self, skip: Callable[[], None]) -> Iterator[tuple[_Key, Task]]:
         """The tasks, the names of their outputs written into the journal before any is worked on."""
-        for key, task in self._tasks(skip):
+        for key, task in self._tasks(skip, reckon=True):
             if self.journal and task.output:
                 name = task.output[1]
                 self.journal.reserve(*([name, preview_name(name)] if self.work.previews else [name]))
             yield key, task
 
-    def _tasks(self, skip: Callable[[], None]) -> Iterator[tuple[_Key, Task]]:
-        """Numbers the inputs and reserves the names of their outputs."""
+    def _tasks(self, skip: Callable[[], None], *, reckon: bool) -> Iterator[tuple[_Key, Task]]:
+        """Numbers the inputs and reserves the names of their outputs.
+
+        Args:
+            skip: called for what is not an input.
+            reckon: whether the memory that each needs is reckoned, which reads more of it.
+        """
         namer = Namer(self.work.config, flat=self.flat)
         number = 0
         for item in self.items:
@@ -128,22 +133,22 @@ class _Run:
                 skip()
                 continue
             number += 1
-            image_format, needed = _looked_at(item.content)
+            image_format, needed = _looked_at(item.content, reckon=reckon)
             output = (image_format, namer.name(number, item.name, image_format)) if image_format else None
             known = self.journal.find(output[1]) if self.journal and output else None
             task = Task(number, item.name, item.content, output, known, needed)
             yield (item, task), task
 
 
-def _looked_at(content: Content | Rejected) -> tuple[ImageFormat | None, int]:
-    """The format of an input and the memory that it will need.
+def _looked_at(content: Content | Rejected, *, reckon: bool) -> tuple[ImageFormat | None, int]:
+    """The format of an input and the memory that it will need, 0 where that is not reckoned.
 
     No format where it is not a picture, which the work then finds out and explains.
     """
     if not isinstance(content, Rejected):
         with suppress(OSError, ImageError), content.open() as file:
             image_format = sniff(file.read(HEAD_BYTES))
-            header = read_header(image_format, file)
+            header = read_header(image_format, file) if reckon else None
             return image_format, needed_bytes(image_format, header, content.size_bytes) if header else 0
     return None, 0
 

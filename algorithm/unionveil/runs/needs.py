@@ -83,6 +83,6 @@ def _png(header: Header, stored: int, file: float) -> float:
         written = stored + (2 * filled if header.channels == 2 else 0) + 2.5 * file
     else:
         written = stored + filled + 2.2 * file
-    shown = 4 if header.channels in (2, 4) else 3
-    shown *= (2 if header.is_deep else 1) * (2 if header.frames == 1 else 1)
+    shown = 4.0 if header.channels in (2, 4) else 3.0
+    shown *= (2 if header.is_deep else 1) * (2.4 if header.frames == 1 else 1)
     return max(written, stored + file + (0 if header.is_plain else shown))
