@@ -98,10 +98,14 @@ class Anonymize:
         """As `Work.start`."""
         import cv2
 
+        cv2.setNumThreads(threads)
+        return _Worker(self, self.anonymizer(threads))
+
+    def anonymizer(self, threads: int) -> Callable[[Content], Anonymized | Rejected]:
+        """What does the work, with its models loaded."""
         from ..pipeline import load
 
-        cv2.setNumThreads(threads)
-        return _Worker(self, load(self.config, threads=threads))
+        return load(self.config, threads=threads)
 
 
 class _Worker:
