@@ -16,6 +16,7 @@ from paths import REPOSITORY
 CORE = REPOSITORY / "algorithm" / "unionveil"
 
 NETWORK = {"urllib", "http", "socket", "ssl", "requests", "httpx", "aiohttp"}
+ADDRESSES = {"urllib.parse"}  # takes addresses apart and opens none
 FILES = {"pathlib", "os", "tempfile", "shutil", "glob"}
 
 
@@ -49,7 +50,7 @@ def imports(name: str, *, lazy: bool) -> frozenset[str]:
 
 def _nodes(tree: ast.AST, *, lazy: bool) -> Iterator[ast.AST]:
     for child in ast.iter_child_nodes(tree):
-        if isinstance(child, ast.FunctionDef) and not lazy:
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) and not lazy:
             continue
         if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
             continue
@@ -74,7 +75,7 @@ def tops(names: frozenset[str]) -> set[str]:
 
 
 def importers(packages: set[str]) -> list[str]:
-    return sorted(name for name in modules() if tops(imports(name, lazy=True)) & packages)
+    return sorted(name for name in modules() if tops(imports(name, lazy=True) - ADDRESSES) & packages)
 
 
 def test_there_is_no_import_circle():
@@ -87,7 +88,8 @@ def test_the_pipeline_reaches_no_file():
         f"unionveil.{name}"
         for name in (
             *("content", "engines.resources", "redact.overlay", "images.coefficients"),
-            *("models.cards", "models.session", "models.store"),
+            *("models.cards", "models.inference", "models.onnx_session"),
+            *("models.openvino_session", "models.session", "models.store"),
         )
     }
     middle = reached("unionveil.pipeline") - apart
@@ -100,16 +102,25 @@ def test_pixels_know_no_network(folder):
     assert not [name for name in importers(NETWORK) if name.startswith(f"unionveil.{folder}")]
 
 
-def test_only_the_store_of_models_knows_a_network():
-    assert importers(NETWORK) == ["unionveil.models.store"]
+def test_only_the_store_of_models_and_the_bot_reach_out_and_only_the_servers_listen():
+    at_a_network = [name for name in importers(NETWORK) if not name.startswith("unionveil.serve.")]
+    assert at_a_network == ["unionveil.bot.matrix", "unionveil.models.store"]
+    for name in (name for name in modules() if name.startswith("unionveil.serve.")):
+        assert not tops(imports(name, lazy=True)) & {"urllib", "ssl", "requests", "httpx", "aiohttp"}
+
+
+def test_only_servers_need_the_extra_web():
+    for name in importers({"starlette", "uvicorn", "python_multipart"}):
+        assert name.startswith("unionveil.serve.")
 
 
 def test_the_core_knows_no_chain_and_the_product_no_torch():
     assert not importers({"web3", "eth_account", "unionveil_ocean", "torch"})
 
 
-def test_only_the_session_imports_onnx_runtime():
-    assert importers({"onnxruntime"}) == ["unionveil.models.session"]
+def test_only_the_sessions_import_what_runs_networks():
+    assert importers({"onnxruntime"}) == ["unionveil.models.onnx_session"]
+    assert importers({"openvino"}) == ["unionveil.models.openvino_session"]
 
 
 @pytest.mark.parametrize(
@@ -121,6 +132,7 @@ def test_only_the_session_imports_onnx_runtime():
         "unionveil.files.sources",
         "unionveil.runs.manifest",
         "unionveil.engines.pool",
+        "unionveil.annotations",
         "unionveil.cli.anonymize",
         "unionveil.job",
     ],
@@ -137,13 +149,13 @@ def test_functions_stay_short():
         _body_lines(node)
         for path in modules().values()
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     )
     assert lengths[-1] <= 50
     assert lengths[int(0.9 * len(lengths))] <= 20
 
 
-def _body_lines(node: ast.FunctionDef) -> int:
+def _body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     """Lines of a function without its docstring."""
     total = (node.end_lineno or node.lineno) - node.lineno + 1
     first = node.body[0]

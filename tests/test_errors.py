@@ -15,6 +15,11 @@ _FACTS = {
     errors.ModelMissing: ("yunet", "yunet.onnx", ["fetch it"]),
     errors.ModelAltered: ("yunet", "/models/yunet.onnx", "0" * 64, "1" * 64),
     errors.WorkerError: (-9,),
+    errors.MissingExtra: ("unionveil serve", "uvicorn", "web"),
+    errors.BodyTooLarge: (64 << 20,),
+    errors.RateLimited: (3,),
+    errors.Busy: (2,),
+    errors.RetryLater: (2,),
     errors.ResultsError: (["one is missing", "two was altered"],),
 }
 """What the errors that carry more than a sentence are made of."""

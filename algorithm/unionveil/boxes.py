@@ -20,6 +20,7 @@ __all__ = [
     "drop_fragments",
     "expand",
     "iou",
+    "neighbours",
     "nms",
     "shorter_sides",
     "unite",
@@ -29,6 +30,9 @@ __all__ = [
 
 _SAME_FACE_IOU = 0.4
 """Boxes of two detectors, or of two views, that overlap by more are one face, covered by both boxes."""
+
+_HIGHER = 1 / 3
+"""How much of the lower margin is moved to the upper one. Any more uncovers chins."""
 
 
 def area(xyxy: FloatArray) -> FloatArray:
@@ -61,13 +65,20 @@ def covered(a: FloatArray, b: FloatArray, share: float) -> BoolArray:
     return _intersection(a, b) >= share * np.maximum(area(a), 1e-9)[:, None]
 
 
-def nms(xyxy: FloatArray, score: FloatArray, iou_threshold: float) -> npt.NDArray[np.intp]:
+def nms(
+    xyxy: FloatArray,
+    score: FloatArray,
+    iou_threshold: float,
+    *,
+    group: npt.NDArray[np.intp] | None = None,
+) -> npt.NDArray[np.intp]:
     """Greedy non-maximum suppression.
 
     Args:
         xyxy: `(N, 4)` boxes.
         score: `(N,)` scores; equal scores keep their order, so the result is the same on every machine.
         iou_threshold: a box that overlaps a better one by more than this is dropped.
+        group: `(N,)` labels; boxes of equal labels never drop each other.
 
     Returns:
         Indices of the kept boxes, best first.
@@ -77,15 +88,40 @@ def nms(xyxy: FloatArray, score: FloatArray, iou_threshold: float) -> npt.NDArra
     areas = area(boxes)
     alive = np.ones(len(boxes), bool)
     kept = []
-    for i in range(len(boxes)):
+    for i, near in enumerate(neighbours(boxes, boxes, iou_threshold)):
         if not alive[i]:
             continue
         kept.append(order[i])
-        rest = np.flatnonzero(alive[i + 1 :]) + i + 1
+        rest = near[alive[near] & (near > i)]
         inter = _intersection(boxes[i : i + 1], boxes[rest])[0]
         union = areas[i] + areas[rest] - inter
-        alive[rest[inter > iou_threshold * union]] = False
+        dropped = inter > iou_threshold * union
+        if group is not None:
+            dropped &= group[order[rest]] != group[order[i]]
+        alive[rest[dropped]] = False
     return np.asarray(kept, np.intp)
+
+
+def neighbours(a: FloatArray, b: FloatArray, least_iou: float) -> Iterator[npt.NDArray[np.intp]]:
+    """For each of `(N, 4)` boxes the indices of those of `(M, 4)` that can overlap it by `least_iou` or more.
+
+    Boxes of widths `v` and `w` with IoU `t` share a width of at least `t * max(v, w)`, so their centres are
+    at most `(v + w) / 2 - t * max(v, w)` apart, and `w` is at most `v / t`. Looking at those alone, by binary
+    search, keeps thousands of boxes from costing the square of their number.
+
+    Args:
+        a: `(N, 4)` boxes.
+        b: `(M, 4)` boxes.
+        least_iou: least overlap, in (0, 1].
+    """
+    width, centre = a[:, 2] - a[:, 0], a[:, 0] / 2 + a[:, 2] / 2
+    # A hundredth more than the bound: it is computed in float32, too.
+    reach = width * (1.01 * max(1 - least_iou, 0.5 + (0.5 - least_iou) / least_iou)) + 1e-3
+    there = b[:, 0] / 2 + b[:, 2] / 2
+    order = np.argsort(there, kind="stable")
+    first = np.searchsorted(there, centre - reach, "left", order)
+    last = np.searchsorted(there, centre + reach, "right", order)
+    return (order[low:high] for low, high in zip(first, last, strict=True))
 
 
 def unite(
@@ -103,7 +139,7 @@ def unite(
     """
     kept = nms(xyxy, score, iou_threshold)
     grown = xyxy[kept].copy()
-    for rows in _blocks(len(xyxy)):
+    for rows in _blocks(len(xyxy), len(kept)):
         overlap = iou(xyxy[rows], xyxy[kept])
         for box, owner in zip(xyxy[rows], overlap.argmax(axis=1), strict=True):
             grown[owner, :2] = np.minimum(grown[owner, :2], box[:2])
@@ -126,9 +162,15 @@ def unite_faces(parts: Sequence[Detections]) -> Detections:
 
 
 def expand(xyxy: FloatArray, margin: float) -> FloatArray:
-    """Grows each box on every side by `margin` times its own width and height."""
+    """Grows each box by `margin` times its width and height, by a third more above and a third less below.
+
+    Detectors' boxes end at the eyebrows and hold the chin. With the same area as even margins, the cover so
+    holds more of foreheads and hair (.52 instead of .40 of foreheads, `training.evaluate.covers`).
+    """
     wh = xyxy[:, 2:] - xyxy[:, :2]
-    return np.concatenate([xyxy[:, :2] - wh * margin, xyxy[:, 2:] + wh * margin], axis=1)
+    least = xyxy[:, :2] - wh * margin * np.array([1, 1 + _HIGHER], np.float32)
+    most = xyxy[:, 2:] + wh * margin * np.array([1, 1 - _HIGHER], np.float32)
+    return np.concatenate([least, most], axis=1)
 
 
 def cover_pixels(xyxy: FloatArray, size_wh: tuple[int, int]) -> npt.NDArray[np.int64]:
@@ -170,7 +212,7 @@ def drop_fragments(faces: Detections, cut: BoolArray, inside: float) -> npt.NDAr
     """
     areas = area(faces.xyxy)
     dropped = np.zeros(len(faces), bool)
-    for rows in _blocks(len(faces)):
+    for rows in _blocks(len(faces), len(faces)):
         within = covered(faces.xyxy[rows], faces.xyxy, inside)
         larger = areas[None, :] > areas[rows, None]
         better = faces.score[None, :] >= faces.score[rows, None]
@@ -178,6 +220,7 @@ def drop_fragments(faces: Detections, cut: BoolArray, inside: float) -> npt.NDAr
     return np.flatnonzero(~dropped)
 
 
-def _blocks(count: int) -> Iterator[slice]:
-    """Rows to compare with all others at a time, so that thousands of boxes cost megabytes, not gigabytes."""
-    return (slice(start, start + 256) for start in range(0, count, 256))
+def _blocks(count: int, others: int) -> Iterator[slice]:
+    """Rows of boxes to compare with all others at a time, so that any number costs some 100 MB at most."""
+    rows = max(1, min(256, 2_000_000 // max(1, others)))
+    return (slice(start, start + rows) for start in range(0, count, rows))

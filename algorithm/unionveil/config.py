@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from .models.cards import DETECTORS, ModelCard, cards_of
+from .models.cards import DETECTORS, DetectorCard, cards_of
+from .models.inference import EngineSetting, Inference, choose
 from .parameters import Parameter, flatten, near, to_parameters, unflatten
 
 __all__ = [
@@ -111,19 +112,33 @@ class AnonymizeConfig(_Model):
     detail: Literal["fast", "standard", "crowd"] = Field(
         "standard", description="fast: one look at 640 px. crowd: hundreds of small faces, slower."
     )
+    engine: EngineSetting = Field(
+        "auto",
+        description="What runs the networks. auto: the quickest that this machine has. What is asked for and "
+        "not there is an error.",
+    )
+    mirror: Literal["auto", "no"] = Field(
+        "auto",
+        description="auto: also looks at the mirrored picture, in twice the time, with detail crowd and, for "
+        "pictures of up to some 2300 px, standard; finds more faces. no: never.",
+    )
     threshold: float | None = Field(
         None,
         gt=0,
         lt=1,
-        description="Least score of a face; lower values find more faces and more false positives. "
-        "Default: the value each detector was measured with.",
+        description="Least score of a face; lower values find more faces and more false positives. Scores "
+        "count how many boxes of a network agree. Default: the value each detector was measured with.",
     )
     redaction: Redaction = Field(Fill(), description="What covers a face.")
     shape: Literal["box", "ellipse"] = Field(
         "box", description="Outline of what is covered; the ellipse encloses the whole box."
     )
     margin: float = Field(
-        0.15, ge=0, le=1, description="How far the cover reaches beyond the face, as a share of its size."
+        0.15,
+        ge=0,
+        le=1,
+        description="How far the cover reaches beyond the face, as a share of its size; a third more above, "
+        "a third less below.",
     )
     names: Literal["number", "keep"] = Field(
         "number", description="Names of the outputs: numbers, or the names of the inputs."
@@ -171,13 +186,22 @@ class AnonymizeConfig(_Model):
         return None if value == "" else value
 
     @property
-    def cards(self) -> tuple[ModelCard, ...]:
+    def cards(self) -> tuple[DetectorCard, ...]:
         """The cards of all weights that these settings use; nothing is loaded.
 
         Raises:
             ModelError: the file of a `yolo:FILE.onnx` is not there.
         """
         return tuple(card for name in self.detector for card in cards_of(name))
+
+    def resolved(self) -> tuple[AnonymizeConfig, Inference]:
+        """These settings with the engine that `auto` stands for on this machine, and why it was taken.
+
+        Raises:
+            ModelError: the engine that was asked for is not installed.
+        """
+        inference = choose(self.engine)
+        return self.model_copy(update={"engine": inference.engine}), inference
 
     @classmethod
     def from_parameters(cls, given: Mapping[str, Any]) -> AnonymizeConfig:

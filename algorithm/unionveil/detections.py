@@ -117,3 +117,20 @@ class Detections:
             xyxy=self.xyxy * np.tile(scale, 2) + np.tile(offset, 2),
             landmarks=self.landmarks * scale + offset,
         )
+
+    def mirror(self, width_px: int) -> Detections:
+        """Maps a mirrored picture's detections to the picture: left and right landmarks change places.
+
+        Args:
+            width_px: width of the picture.
+        """
+        flipped = self.landmarks[
+            :,
+            [Landmark.RIGHT_EYE, Landmark.LEFT_EYE, Landmark.NOSE, Landmark.RIGHT_MOUTH, Landmark.LEFT_MOUTH],
+        ]
+        x0, y0, x1, y1 = self.xyxy.T
+        return replace(
+            self,
+            xyxy=np.stack([width_px - x1, y0, width_px - x0, y1], axis=1),
+            landmarks=np.stack([width_px - flipped[..., 0], flipped[..., 1]], axis=-1),
+        )

@@ -13,7 +13,20 @@
     ├── WorkerError              a worker process cannot start              (stops the job)
     ├── InputError               a folder, file or archive cannot be read
     ├── ResultsError             outputs do not fit their manifest
-    └── OutputError              an output cannot be written               (stops the job)
+    ├── OutputError              an output cannot be written               (stops the job)
+    ├── MissingExtra             a command needs a package that is not installed
+    ├── RoomError                a chat room cannot be reached or refuses
+    └── RequestError             a request that a server of ours does not answer
+        ├── NotAuthorized        it brings no token, or a wrong one
+        ├── NotAllowed           it comes from another site, or for another host
+        ├── BodyTooLarge         it brings more bytes than the limit
+        ├── BodyTooSlow          its bytes did not come in time
+        ├── WrongMedia           its body is not of a kind that is read
+        └── RetryLater           the same request may be answered later
+            ├── RateLimited      one client asks too often
+            └── Busy             all places are taken
+
+`error_codes.py` gives each an exit code and an HTTP status.
 
 They carry their facts as attributes, survive pickling (workers send them across processes) and read as
 one sentence that says what is wrong and what to do.
@@ -24,20 +37,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "BodyTooLarge",
+    "BodyTooSlow",
+    "Busy",
     "ConfigError",
     "ImageError",
     "ImageTooLarge",
     "InputError",
+    "MissingExtra",
     "ModelAltered",
     "ModelError",
     "ModelMissing",
+    "NotAllowed",
+    "NotAuthorized",
     "OutputDiffers",
     "OutputError",
+    "RateLimited",
+    "RequestError",
     "ResultsError",
+    "RetryLater",
+    "RoomError",
     "UnionVeilError",
     "UnreadableImage",
     "UnsupportedImage",
     "WorkerError",
+    "WrongMedia",
 ]
 
 
@@ -194,3 +218,90 @@ class ResultsError(UnionVeilError):
 
     def __str__(self) -> str:
         return "the results are not to be trusted: " + "; ".join(self.issues)
+
+
+class MissingExtra(UnionVeilError):
+    """A command needs packages that are not installed.
+
+    Attributes:
+        command: what needs them, as the user wrote it.
+        package: the module that could not be imported.
+        extra: name of the extra that brings them.
+    """
+
+    def __init__(self, command: str, package: str, extra: str) -> None:
+        super().__init__(command, package, extra)
+        self.command = command
+        self.package = package
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return (
+            f"{self.command} needs the package {self.package!r}, which is not installed: "
+            f"pip install 'unionveil[{self.extra}]'"
+        )
+
+
+class RoomError(UnionVeilError):
+    """A network of rooms cannot be reached, or refuses what a bot asks for; it may be tried again."""
+
+
+class RequestError(UnionVeilError):
+    """A request that a server of ours does not answer; its text goes to the client."""
+
+
+class NotAuthorized(RequestError):
+    """The request brings neither the token nor the session that the server asks for."""
+
+
+class NotAllowed(RequestError):
+    """The request is made by another site, or for a host that the server is not."""
+
+
+class BodyTooLarge(RequestError):
+    """The body has more bytes than the server takes.
+
+    Attributes:
+        limit_bytes: bytes allowed.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(limit_bytes)
+        self.limit_bytes = limit_bytes
+
+    def __str__(self) -> str:
+        return f"the request has more than {self.limit_bytes / (1 << 20):g} MiB; send a smaller file"
+
+
+class BodyTooSlow(RequestError):
+    """The body did not arrive in time."""
+
+
+class WrongMedia(RequestError):
+    """The body is not of a kind that the server reads."""
+
+
+class RetryLater(RequestError):
+    """The same request may be answered later.
+
+    Attributes:
+        seconds: after which to try again.
+    """
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+class RateLimited(RetryLater):
+    """One client sends more requests than the server answers."""
+
+    def __str__(self) -> str:
+        return f"too many requests from your address; try again in {self.seconds} s"
+
+
+class Busy(RetryLater):
+    """All places for pictures are taken."""
+
+    def __str__(self) -> str:
+        return f"the server is busy with other pictures; try again in {self.seconds} s"

@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from benchmarks.large_pictures import KINDS, large_picture
-from benchmarks.tools import report
+from benchmark_tools import report
+from checked import present
+from large_pictures import KINDS, large_picture
 from unionveil.engines.resources import IDLE_WORKER_BYTES
 from unionveil.formats import sniff
 from unionveil.runs.headers import read_header
@@ -57,7 +58,7 @@ def test_a_picture_needs_what_was_reckoned(kind, tmp_path):
     command = [sys.executable, "-c", WORKER, tmp_path / "out", tmp_path / "first", tmp_path / "picture"]
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=True)
     idle, measured = map(int, done.stdout.splitlines()[1].split())
-    header = read_header(sniff(data), io.BytesIO(data))
+    header = present(read_header(sniff(data), io.BytesIO(data)))
     reckoned = needed_bytes(sniff(data), header, len(data))
     report(
         f"{kind}, {MEGAPIXELS} megapixels",

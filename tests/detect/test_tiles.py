@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unionveil import Detections
-from unionveil.detect.tiles import _resize, find_faces, plan_pieces, plan_sizes, plan_tiles
+from unionveil.detect.tiles import (
+    _resize,
+    find_faces,
+    mirror_is_cheap,
+    plan_pieces,
+    plan_sizes,
+    plan_tiles,
+)
 from unionveil.models.cards import CARDS
 
 sides = st.integers(1, 20000)
@@ -80,7 +87,7 @@ class Painted:
     card = CARDS["retinaface"]
     fixed_wh = None
 
-    def __call__(self, image, threshold):
+    def __call__(self, image, threshold, *, mirror=False):
         y, x = np.nonzero(image[..., 0] > 128)
         if not len(x) or np.ptp(x) < 9 or np.ptp(y) < 9:
             return Detections.empty()
@@ -136,3 +143,44 @@ def test_a_face_across_a_seam_is_one_whole_face(place, side):
     assert len(faces) == 1
     expected = np.clip([place[0], place[1], place[0] + side, place[1] + side], 0, [4000, 3000] * 2)
     assert np.abs(faces.xyxy[0] - expected).max() <= 7  # a pixel of the coarsest view
+
+
+@pytest.mark.parametrize(
+    ("size_wh", "detail", "expected"),
+    [
+        ((150, 200), "fast", False),
+        ((400, 300), "standard", True),
+        ((1600, 1200), "standard", True),
+        ((2500, 2500), "standard", False),
+        ((4000, 3000), "standard", False),
+        ((200, 20000), "standard", False),  # many pieces
+        ((12000, 9000), "crowd", True),
+    ],
+)
+def test_small_pictures_and_crowds_are_seen_mirrored_too(size_wh, detail, expected):
+    assert mirror_is_cheap(size_wh, detail) == expected
+
+
+@settings(max_examples=100)
+@given(st.tuples(sides, sides))
+def test_no_mirrored_picture_costs_more_than_a_photo_of_12_megapixels(size_wh):
+    pixels = [
+        sum(width * height for width, height in plan_sizes(size, "standard"))
+        for size in (size_wh, (4000, 3000))
+    ]
+    if mirror_is_cheap(size_wh, "standard"):
+        assert 2 * pixels[0] <= pixels[1]
+
+
+def test_the_mirrored_look_can_be_switched_off():
+    looks = []
+
+    class Noting(Painted):
+        def __call__(self, image, threshold, *, mirror=False):
+            looks.append(mirror)
+            return super().__call__(image, threshold)
+
+    image = np.zeros((300, 400, 3), np.uint8)
+    find_faces(image, Noting(), 0.5, "standard")
+    find_faces(image, Noting(), 0.5, "standard", mirror=False)
+    assert looks == [True, True, False, False]

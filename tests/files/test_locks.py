@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from checked import present
 from unionveil import OutputError
 from unionveil.files.locks import LOCK_NAME, hold, hold_by_file
 from unionveil.files.sinks import FolderSink
@@ -77,7 +78,7 @@ with (by_file if sys.argv[3] == "file" else hold)(Path(sys.argv[1])):
 def test_the_lock_ends_with_a_process_that_is_killed(how, tmp_path):
     command = [sys.executable, "-c", HOLDER, tmp_path, Path(__file__).parent, how]
     other = subprocess.Popen([*map(str, command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert other.stdout.readline() == b"held\n"
+    assert present(other.stdout).readline() == b"held\n"
     lock = by_file if how == "file" else hold
     with pytest.raises(OutputError, match="another run"), lock(tmp_path):
         raise AssertionError

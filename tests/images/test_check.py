@@ -1,5 +1,6 @@
 import dataclasses
 import io
+from typing import Any
 
 import cv2
 import numpy as np
@@ -8,6 +9,7 @@ import tifffile
 from PIL import Image
 
 import samples
+from checked import kept
 from unionveil import AnonymizeConfig, Anonymized, Anonymizer, Detections, OutputDiffers, Rejected, load
 from unionveil.content import BytesContent
 from unionveil.images import Patch, Picture, Rendering, check_output, decode
@@ -165,7 +167,7 @@ def test_the_pipeline_rejects_an_output_that_differs(check_outputs, kind):
     anonymizer = Anonymizer(
         lambda image: FACE, every_face, redact, max_pixels=1e7, check_outputs=check_outputs
     )
-    inspection = anonymizer.inspect(BytesContent(SHOWN["png"]))
+    inspection = kept(anonymizer.inspect(BytesContent(SHOWN["png"])))
     bare = inspection.picture.write([()])
     forgetful = dataclasses.replace(inspection.picture, write=lambda patches: bare)
     outcome = anonymizer.redact(dataclasses.replace(inspection, picture=forgetful))
@@ -207,7 +209,7 @@ def png_of(pixels: np.ndarray) -> bytes:
     return cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
 
 
-def tiff_of(pixels: np.ndarray, **options: object) -> bytes:
+def tiff_of(pixels: np.ndarray, **options: Any) -> bytes:
     out = io.BytesIO()
     extra = ["unassalpha"] if pixels.shape[2] == 4 else None
     tifffile.imwrite(out, pixels, photometric="rgb", extrasamples=extra, metadata=None, **options)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.large_pictures import large_picture
+from large_pictures import large_picture
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(3600)]
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from unionveil.detect.retinaface import RetinaFace
-from unionveil.models.cards import ModelCard
+from unionveil.models.cards import DetectorCard
+from unionveil.models.onnx_session import OnnxSession
 from unionveil.models.store import sha256_of
 
 torch = pytest.importorskip("torch", reason="torch is not installed; `make test-training` installs it")
@@ -33,14 +35,16 @@ def test_export_keeps_the_contract_and_can_be_trained_on(
     assert "Cast" not in {node.op_type for node in read_onnx(path).graph.node}  # all of it is float32
     assert max_difference(model, path) < 1e-3
     written = make_card(model, path, threshold=0.4)
-    card = ModelCard(
+    card = DetectorCard(
         name="retinaface", kind="retinaface", file=str(path), sha256=sha256_of(path),
         licence="MIT", source="a test",
         outputs=tuple(written["outputs"]), strides=tuple(written["strides"]),
         priors_px=tuple(tuple(sides) for sides in written["priors_px"]),
         mean_bgr=tuple(written["input"]["mean"]), threshold=written["threshold"],
     )  # fmt: skip
-    faces = RetinaFace(card, threads=1)(np.zeros((100, 70, 3), np.uint8), 0.0001)
+    faces = RetinaFace(card, partial(OnnxSession, threads=1)).candidates(
+        np.zeros((100, 70, 3), np.uint8), 0.0001
+    )
     assert np.isfinite(faces.xyxy).all()
     again = FaceNet()
     assert load_onnx(again, path) == []
@@ -61,9 +65,9 @@ def test_missing_checkpoint_is_reported(tmp_path: Path) -> None:
         "-m",
         "training.export",
         "--work",
-        tmp_path,
+        str(tmp_path),
         "--out",
-        tmp_path,
+        str(tmp_path),
         "--threshold",
         "0.5",
     ]

@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from unionveil.detect import Detector
 from unionveil.detect.centerface import CenterFace
+from unionveil.detect.detector import Network
 from unionveil.detect.retinaface import RetinaFace
+from unionveil.detect.support import Supported
 from unionveil.detect.yunet import YuNet
-from unionveil.models.cards import CARDS, ModelCard
+from unionveil.models.cards import CARDS, DetectorCard
+from unionveil.models.inference import Inference
+from unionveil.models.session import Opener, open_session
 from unionveil.models.store import sha256_of
 
 from ..data.files import DataError
 
-__all__ = ["Candidate", "candidates"]
+__all__ = ["Candidate", "candidates", "own_weights"]
 
 _THREE_LEVELS = {"strides": (8, 16, 32), "priors_px": ((16, 32), (64, 128), (256, 512))}
 """Priors of the project's first weights."""
@@ -29,12 +34,16 @@ class Candidate:
     Attributes:
         name: its name in the tables.
         card: its weights.
-        load: loads it, with a number of threads.
+        network: loads its network.
     """
 
     name: str
-    card: ModelCard
-    load: Callable[[ModelCard, int], Detector]
+    card: DetectorCard
+    network: Callable[[DetectorCard, Opener], Network]
+
+    def load(self, threads: int, inference: Inference) -> Detector:
+        """Loads it, its candidates ranked as the product ranks them."""
+        return Supported(self.network(self.card, partial(open_session, threads=threads, inference=inference)))
 
 
 def candidates(weights: Path, models: Path, baseline: Path | None, only: list[str] | None) -> list[Candidate]:
@@ -57,9 +66,22 @@ def candidates(weights: Path, models: Path, baseline: Path | None, only: list[st
     return [candidate for candidate in known if not only or candidate.name in only]
 
 
+def own_weights(weights: Path) -> Candidate:
+    """The project's own weights.
+
+    Args:
+        weights: their folder, with their card.
+
+    Raises:
+        DataError: the card is missing or invalid.
+    """
+    return Candidate("these weights", _own_card(weights), RetinaFace)
+
+
 def _all(weights: Path, models: Path, baseline: Path | None) -> Iterator[Candidate]:
-    own = _own_card(weights)
-    yield Candidate("these weights", own, RetinaFace)
+    ours = own_weights(weights)
+    own = ours.card
+    yield ours
     if baseline:
         if not baseline.is_file():
             raise DataError(f"--baseline: {baseline} is missing")
@@ -85,7 +107,7 @@ def _present(path: Path) -> bool:
     return False
 
 
-def _own_card(weights: Path) -> ModelCard:
+def _own_card(weights: Path) -> DetectorCard:
     """The card of exported weights, as the detector reads it."""
     path = weights / "retinaface.json"
     try:

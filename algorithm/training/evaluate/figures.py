@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 
 from unionveil.boxes import shorter_sides
-
-from .metric import (
-    HEIGHTS_PX,
+from unionveil.measure.metrics import (
     Matches,
     Predicted,
     Truth,
@@ -19,6 +17,7 @@ from .metric import (
     recall_by_height,
     threshold_at,
 )
+
 from .protocols import FIRST_SIDES_PX
 from .validation import GROUPS, Photo
 
@@ -26,6 +25,12 @@ __all__ = ["figures", "first_figures", "recall_by_trait"]
 
 _FALSE_BOXES = (0.5, 1.0, 2.0)
 """False boxes per image at which recall is reported."""
+
+_SCORES = (0.5, 0.6, 0.7, 0.8)
+"""Score thresholds at which recall is reported, beside each detector's own."""
+
+_HEIGHTS_PX = ((0, 10), (10, 20), (20, 50), (50, 10_000))
+"""Ranges of face height that recall is reported for, half-open."""
 
 _MIN_IOU, _FIRST_MIN_IOU = 0.5, 0.4
 _FIRST_MIN_PX = 10
@@ -40,10 +45,10 @@ def first_figures(photos: Sequence[Photo], predictions: Sequence[Predicted]) -> 
             if photo.group != group:
                 continue
             scale = FIRST_SIDES_PX[group] / max(photo.image.shape[:2])
-            small = shorter_sides(photo.truth.xyxy) * scale < _FIRST_MIN_PX
+            small = shorter_sides(photo.truth.xyxy.astype(np.float32)) * scale < _FIRST_MIN_PX
             truths.append(Truth(photo.truth.xyxy, photo.truth.ignore | small))
             boxes.append(predicted)
-        result[group] = round(average_precision(match(truths, boxes, _FIRST_MIN_IOU)), 4)
+        result[group] = round(average_precision(match(truths, boxes, _FIRST_MIN_IOU), levels=None), 4)
     return result
 
 
@@ -60,9 +65,10 @@ def figures(photos: Sequence[Photo], predictions: Sequence[Predicted], threshold
         pairs = [pair for pair in zip(photos, predictions, strict=True) if group in ("both", pair[0].group)]
         matches = match([photo.truth for photo, _ in pairs], [boxes for _, boxes in pairs], _MIN_IOU)
         result[group] = {
-            "ap": round(average_precision(matches), 4),
+            "ap": round(average_precision(matches, levels=None), 4),
             "at_false_boxes": _recall_at_false_boxes(matches),
             "at_threshold": _recall(matches, threshold),
+            "at_scores": [_recall(matches, score) for score in _SCORES],
             "curve": _curve(matches),
         }
     return result
@@ -76,11 +82,13 @@ def _recall(matches: Matches, threshold: float) -> dict[str, Any]:
     false = int((~matches.true & (matches.score >= threshold)).sum())
     return {
         "score": round(threshold, 4),
-        "false_boxes": round(false / matches.images, 3),
+        "false_boxes": round(false / matches.pictures, 3),
         "recall": round(float((matches.face_score >= threshold).mean()), 4),
         "by_height": [
             {"px": list(bounds), "faces": count, "recall": round(recall, 4)}
-            for bounds, (recall, count) in zip(HEIGHTS_PX, recall_by_height(matches, threshold), strict=True)
+            for bounds, (recall, count) in zip(
+                _HEIGHTS_PX, recall_by_height(matches, threshold, _HEIGHTS_PX), strict=True
+            )
         ],
     }
 
@@ -106,7 +114,7 @@ def recall_by_trait(
 
 def _curve(matches: Matches) -> list[list[float]]:
     """False boxes per image and recall, thinned to about sixty points."""
-    false = np.cumsum(~matches.true) / matches.images
+    false = np.cumsum(~matches.true) / matches.pictures
     recall = np.cumsum(matches.true) / len(matches.face_score)
     steps = np.unique(np.searchsorted(false, np.geomspace(0.02, 5, 60)).clip(max=len(false) - 1))
     return [[round(float(false[step]), 4), round(float(recall[step]), 4)] for step in steps]

@@ -10,6 +10,14 @@ from collections.abc import Iterable, Mapping
 import torch
 
 from unionveil.boxes import nms, shorter_sides
+from unionveil.measure.metrics import (
+    Predicted,
+    Truth,
+    average_precision,
+    match,
+    recall_by_height,
+    threshold_at,
+)
 
 from ..data.batches import Images, to_input
 from ..data.labels import Labels
@@ -17,11 +25,11 @@ from ..data.photos import Image
 from ..net.model import FaceNet
 from ..net.priors import decode_boxes, priors_of
 from ..spec import SIZE_MULTIPLE_PX
-from .metric import Predicted, Truth, average_precision, match, recall_by_height, threshold_at
 
 __all__ = ["evaluate_holdout", "has_faces", "predict"]
 
 _MIN_FACE_PX = 8.0
+_HEIGHTS_PX = ((10, 20), (20, 50), (50, float("inf")))
 _MIN_SCORE = 0.02
 _NMS_IOU = 0.4
 _MAX_BOXES = 500
@@ -67,9 +75,9 @@ def evaluate_holdout(model: FaceNet, images: Images, holdout: Mapping[int, Label
     truths = [_truth(labels) for labels in holdout.values()]
     matches = match(truths, [predict(model, images[index]) for index in holdout], 0.5)
     threshold = threshold_at(matches, 1.0)
-    rows = recall_by_height(matches, threshold)
+    rows = recall_by_height(matches, threshold, _HEIGHTS_PX)
     return {
-        "ap": round(average_precision(matches), 4),
+        "ap": round(average_precision(matches, levels=None), 4),
         "recall": round(float((matches.face_score >= threshold).mean()), 4),
-        **{f"recall{low}": round(recall, 4) for low, (recall, _) in zip((10, 20, 50), rows[1:], strict=True)},
+        **{f"recall{low}": round(recall, 4) for low, (recall, _) in zip(_HEIGHTS_PX, rows, strict=True)},
     }

@@ -15,22 +15,23 @@ from unionveil import detect
 from unionveil.detect import Detector
 from unionveil.detect.tiles import find_faces
 from unionveil.detections import Detections
+from unionveil.measure.metrics import Predicted
 
 from ..data.files import DataError
 from ..data.photos import Image
-from .metric import Predicted
 from .validation import Photo
 
 __all__ = ["FIRST_SIDES_PX", "PROTOCOLS", "predict_all"]
 
-PROTOCOLS = ("first", "640", "standard", "crowd")
+PROTOCOLS = ("first", "640", "unmirrored", "standard", "crowd")
 """`first`: one size per set, in which the goals were set. `640`: a longest side of 640 px. `standard` and
-`crowd`: the product's own tiles and merging at that detail."""
+`crowd`: the product's own tiles and merging at that detail; `unmirrored`: standard with `mirror=no`."""
 
 FIRST_SIDES_PX = {"wider": 640, "natural": 1024}
 """Longest side of the photos of each set in the protocol `first`."""
 
-_MIN_SCORE = 0.05
+_MIN_SCORE = 0.002
+"""No less than what a lone candidate gets that is too weak to be one."""
 
 Run: TypeAlias = Callable[[Image, Detector], Detections]
 
@@ -80,6 +81,8 @@ def _runner(protocol: str, group: str) -> Run:
             return _at_longest_side(FIRST_SIDES_PX[group])
         case "640":
             return _at_longest_side(640)
+        case "unmirrored":
+            return lambda image, detector: find_faces(image, detector, _MIN_SCORE, "standard", mirror=False)
         case "standard":
             return lambda image, detector: find_faces(image, detector, _MIN_SCORE, "standard")
         case "crowd":

@@ -13,9 +13,9 @@ from ..data.files import DataError
 from .results import read_results
 from .validation import GROUPS
 
-__all__ = ["first_table", "protocol_table", "small_table", "threshold_table", "trait_table"]
+__all__ = ["first_table", "protocol_table", "score_table", "small_table", "threshold_table", "trait_table"]
 
-_DETAILED = ("640", "standard", "crowd")
+_DETAILED = ("640", "unmirrored", "standard", "crowd")
 _SMALL_PX = 20
 
 
@@ -71,6 +71,19 @@ def threshold_table(results: dict[str, Any], protocol: str) -> str:
     return _table(["", "threshold", *(f"{group}: recall, false boxes per photo" for group in GROUPS)], rows)
 
 
+def score_table(measured: dict[str, Any]) -> str:
+    """Recall and false boxes of one detector in one protocol, at its default threshold and at others."""
+    at = [(row["score"], i) for i, row in enumerate(measured[GROUPS[0]]["at_scores"])]
+    own = measured[GROUPS[0]]["at_threshold"]["score"]
+    rows = []
+    for score, i in sorted([*at, (own, -1)]):
+        cells = [measured[group]["at_threshold" if i < 0 else "at_scores"] for group in GROUPS]
+        cells = cells if i < 0 else [cell[i] for cell in cells]
+        shown = f"**{score:g}**" if i < 0 else f"{score:g}"
+        rows.append([shown, *(f"{_short(cell['recall'])}, {cell['false_boxes']:.2f}" for cell in cells)])
+    return _table(["threshold", *(f"{group}: recall, false boxes per photo" for group in GROUPS)], rows)
+
+
 def trait_table(results: dict[str, Any], protocol: str) -> str:
     """Recall by occlusion, blur and pose at one false box per photo; WIDER's grades start at 0."""
     named = {
@@ -108,6 +121,11 @@ def _all_tables(results: dict[str, Any]) -> Iterator[str]:
             for group in GROUPS:
                 yield f"{protocol}, {group}\n\n{protocol_table(results, protocol, group)}"
             yield threshold_table(results, protocol)
+            yield from (
+                f"{name}, {protocol}\n\n{score_table(measured[protocol])}"
+                for name, measured in results.items()
+                if protocol in measured
+            )
             yield trait_table(results, protocol)
     if any(all(name in measured for measured in results.values()) for name in _DETAILED):
         yield small_table(results)

@@ -17,8 +17,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from unionveil.detect import load_detector
+from unionveil.boxes import nms
+from unionveil.detect.centerface import CenterFace
 from unionveil.errors import UnionVeilError
+from unionveil.models.cards import CARDS
 
 from ..data.files import DataError, read_jsonl
 from ..data.photos import Image, Pixels
@@ -86,10 +88,12 @@ def _part(text: str) -> tuple[int, int]:
 
 
 def _centerface() -> Callable[[Image], TeacherBoxes]:
-    detector = load_detector("centerface", threads=1)
+    card = CARDS["centerface"]
+    network = CenterFace(card, threads=1)
 
     def detect(image: Image) -> TeacherBoxes:
-        faces = detector(image, _MIN_SCORE)
+        candidates = network.candidates(image, _MIN_SCORE)
+        faces = candidates[nms(candidates.xyxy, candidates.score, card.nms_iou)]
         return TeacherBoxes(faces.xyxy, faces.score)
 
     return detect

@@ -1,4 +1,4 @@
-"""The command line: `unionveil anonymize`, `job`, `models`, `state`; one file per command.
+"""The command line: `unionveil anonymize`, `job`, `models`, `serve`, `state`; one file per command.
 
 Nothing is imported here that takes time: Ctrl-C has its sentence from the first moment on.
 """

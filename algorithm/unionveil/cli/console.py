@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import click
 
+from ..error_codes import EXIT_WRONG_USE, code_of
 from ..errors import UnionVeilError
 from ..text import printable
 from .interrupts import EXIT_INTERRUPTED, INTERRUPTED
@@ -22,7 +23,7 @@ __all__ = [
     "run_command",
 ]
 
-EXIT_DONE, EXIT_SOME_REJECTED, EXIT_WRONG_USE, EXIT_STOPPED = 0, 1, 2, 143
+EXIT_DONE, EXIT_SOME_REJECTED, EXIT_STOPPED = 0, 1, 143
 
 DECLINED = "stopped; nothing more was done"
 
@@ -51,5 +52,5 @@ def run_command(command: Callable[[], object], name: str = "unionveil") -> NoRet
     except UnionVeilError as error:
         # One line, whatever a file, a node or a chain has put into it.
         click.echo(f"{name}: {printable(str(error), quoted=False, most=None)}", err=True)
-        code = EXIT_WRONG_USE
+        code = code_of(error).exit_code
     sys.exit(code)

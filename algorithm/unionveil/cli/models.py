@@ -1,4 +1,4 @@
-"""`unionveil models`: the detectors' weights."""
+"""`unionveil models`: the weights of detectors and embedders."""
 
 from __future__ import annotations
 
@@ -6,25 +6,29 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ..models.cards import CARDS, card_of
+from ..models.cards import CARDS, EMBEDDERS, ModelCard, card_of
 from ..models.store import fetch, state
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 
 __all__ = ["command"]
 
 
+_ALL: tuple[ModelCard, ...] = (*CARDS.values(), *EMBEDDERS.values())
+
+
 @click.group("models")
 def command() -> None:
-    """Lists, fetches and verifies the detectors' weights."""
+    """Lists, fetches and verifies weights of detectors and embedders."""
 
 
 @command.command("list")
 def list_models() -> None:
-    """Lists all detectors and whether their weights are on this machine."""
-    table = Table("detector", "weights", "licence", "source")
-    for card in CARDS.values():
-        table.add_row(card.name, state(card), card.licence, card.source)
-    table.add_row("yolo:FILE.onnx", "yours", "yours", "any YOLOv5-face or YOLOv8-face ONNX file")
+    """Lists all models and whether their weights are on this machine."""
+    table = Table("model", "task", "weights", "licence", "source")
+    for card in _ALL:
+        table.add_row(card.name, card.task, state(card), card.licence, card.source)
+    table.add_row("yolo:FILE.onnx", "face", "yours", "yours", "any YOLOv5-face or YOLOv8-face ONNX file")
+    table.add_row("onnx:FILE.onnx", "embedding", "yours", "yours", "any embedder, its card in FILE.json")
     Console().print(table)
 
 
@@ -44,7 +48,7 @@ def fetch_models(names: tuple[str, ...]) -> None:
 def verify_models() -> int:
     """Checks every file of weights that is here against its card."""
     bad = False
-    for card in CARDS.values():
+    for card in _ALL:
         found = state(card)
         bad |= found == "altered"
         click.echo(f"{card.name}: {found}")

@@ -6,11 +6,10 @@ import importlib.util
 
 import numpy as np
 
-from ..boxes import nms
 from ..detections import Detections, RgbImage
 from ..errors import ModelError
-from ..models.cards import ModelCard
-from ..models.session import Session
+from ..models.cards import DetectorCard
+from ..models.session import Opener
 from ..models.store import find
 from .blob import to_blob
 
@@ -26,7 +25,7 @@ class CenterFace:
 
     Args:
         card: model card with outputs heat map, scale, offset and landmarks.
-        threads: threads for one call, at least 1.
+        open_session: loads the graph on the engine that was chosen.
 
     Raises:
         ModelError: the weights or the package that frees their input size are missing, or cannot be loaded.
@@ -34,23 +33,22 @@ class CenterFace:
 
     fixed_wh = None
 
-    def __init__(self, card: ModelCard, threads: int) -> None:
+    def __init__(self, card: DetectorCard, open_session: Opener) -> None:
         self.card = card
-        self._session = Session(free_sizes(find(card).read_bytes()), threads)
+        self._session = open_session(free_sizes(find(card).read_bytes()))
 
-    def __call__(self, image: RgbImage, threshold: float) -> Detections:
-        """As `Detector.__call__`."""
+    def candidates(self, image: RgbImage, least: float) -> Detections:
+        """As `Network.candidates`."""
         card = self.card
         stride = card.strides[0]
-        blob = to_blob(image, channels="rgb")
+        blob = to_blob(image, channels="rgb", multiple_px=self._session.multiple_px)
         heat, scale, offset, lms = (output[0] for output in self._session.run(blob, card.outputs))
-        rows, columns = np.nonzero(heat[0] >= threshold)
+        rows, columns = np.nonzero(heat[0] >= least)
         cell = np.stack([columns, rows], axis=1).astype(np.float32)
         size = np.exp(np.clip(scale[::-1, rows, columns].T, -20, 8)) * stride
         corner = (cell + offset[::-1, rows, columns].T + 0.5) * stride - size / 2
         points = lms[:, rows, columns].T.reshape(-1, 5, 2)[..., ::-1] * size[:, None] + corner[:, None]
-        faces = Detections.of(np.concatenate([corner, corner + size], axis=1), heat[0, rows, columns], points)
-        return faces[nms(faces.xyxy, faces.score, card.nms_iou)]
+        return Detections.of(np.concatenate([corner, corner + size], axis=1), heat[0, rows, columns], points)
 
 
 def free_sizes(model: bytes) -> bytes:

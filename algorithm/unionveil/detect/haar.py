@@ -10,7 +10,7 @@ import numpy as np
 from ..boxes import nms
 from ..detections import Detections, RgbImage
 from ..errors import ModelError
-from ..models.cards import ModelCard
+from ..models.cards import DetectorCard
 from ..models.store import find
 
 __all__ = ["Haar"]
@@ -32,7 +32,7 @@ class Haar:
 
     fixed_wh = None
 
-    def __init__(self, frontal: ModelCard, profile: ModelCard) -> None:
+    def __init__(self, frontal: DetectorCard, profile: DetectorCard) -> None:
         self.card = frontal
         self._cascades = []
         for card in (frontal, profile):
@@ -43,8 +43,8 @@ class Haar:
                 )
             self._cascades.append(cascade)
 
-    def __call__(self, image: RgbImage, threshold: float) -> Detections:
-        """As `Detector.__call__`."""
+    def __call__(self, image: RgbImage, threshold: float, *, mirror: bool = False) -> Detections:  # noqa: ARG002
+        """As `Detector.__call__`; `mirror` changes nothing, the picture is always seen mirrored too."""
         grey = cv2.equalizeHist(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
         frontal, profile = (
             # 1.1 is the cascades' usual scale step; 1 keeps every group so that the threshold decides.
@@ -53,24 +53,8 @@ class Haar:
         )
         mirrored_xywh, mirrored_hits = profile(cv2.flip(grey, 1))
         mirrored = _faces(mirrored_xywh, mirrored_hits)
-        width = image.shape[1]
         faces = Detections.concat(
-            [
-                _faces(*frontal(grey)),
-                _faces(*profile(grey)),
-                Detections.of(
-                    np.stack(
-                        [
-                            width - mirrored.xyxy[:, 2],
-                            mirrored.xyxy[:, 1],
-                            width - mirrored.xyxy[:, 0],
-                            mirrored.xyxy[:, 3],
-                        ],
-                        axis=1,
-                    ),
-                    mirrored.score,
-                ),
-            ]
+            [_faces(*frontal(grey)), _faces(*profile(grey)), mirrored.mirror(image.shape[1])]
         )
         faces = faces[faces.score >= threshold]
         return faces[nms(faces.xyxy, faces.score, self.card.nms_iou)]

@@ -7,8 +7,9 @@ pictures are cut into pieces first, because resizing the whole would leave nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Literal, TypeAlias
 
@@ -19,9 +20,11 @@ from ..boxes import drop_fragments, nms
 from ..detections import BoolArray, Detections, RgbImage
 from .detector import Detector
 
-__all__ = ["Detail", "Tile", "find_faces", "plan_pieces", "plan_sizes", "plan_tiles"]
+__all__ = ["Detail", "Tile", "find_faces", "mirror_is_cheap", "plan_pieces", "plan_sizes", "plan_tiles"]
 
 Detail: TypeAlias = Literal["fast", "standard", "crowd"]
+
+_Look: TypeAlias = Callable[[RgbImage], Detections]
 
 _TILE_PX = 1280
 """Longest side of a tile for a network that takes any size: about 100 MB of activations."""
@@ -41,6 +44,10 @@ _LEAST_FACE_PX = 8
 
 _MOST_ENLARGED = 3.0
 """Beyond this an enlarged picture shows nothing new: a 4 px face becomes 12 px, the least that is found."""
+
+_CHEAP_PX = 1_600_000
+"""Pixels of all sizes at standard detail up to which a picture is seen mirrored too. Twice as many are what a
+photo of 12 megapixels takes without, so no picture of ordinary size takes longer than that."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,21 @@ def plan_sizes(size_wh: tuple[int, int], detail: Detail) -> list[tuple[int, int]
     return [(max(1, round(size_wh[0] * t / longest)), max(1, round(size_wh[1] * t / longest))) for t in kept]
 
 
+def mirror_is_cheap(size_wh: tuple[int, int], detail: Detail) -> bool:
+    """Whether a picture is seen mirrored too: always at crowd, at standard if it is small, never at fast.
+
+    Args:
+        size_wh: width and height of the picture.
+        detail: see `AnonymizeConfig.detail`.
+    """
+    looked = sum(
+        width * height
+        for x0, y0, x1, y1 in (piece.xyxy for piece in plan_pieces(size_wh))
+        for width, height in plan_sizes((x1 - x0, y1 - y0), detail)
+    )
+    return detail == "crowd" or (detail == "standard" and looked <= _CHEAP_PX)
+
+
 def plan_tiles(size_wh: tuple[int, int], tile_wh: tuple[int, int]) -> list[Tile]:
     """Equal overlapping tiles, none larger than `tile_wh`, that together cover a picture."""
     return _cut(size_wh, tile_wh, _OVERLAP_PX)
@@ -118,7 +140,9 @@ def _spans(length: int, tile_px: int, overlap_px: int) -> list[tuple[int, int]]:
     return [(int(start), int(start) + side) for start in starts]
 
 
-def find_faces(image: RgbImage, detector: Detector, threshold: float, detail: Detail) -> Detections:
+def find_faces(
+    image: RgbImage, detector: Detector, threshold: float, detail: Detail, *, mirror: bool = True
+) -> Detections:
     """Faces of a picture of any size, found in all tiles at all sizes and merged.
 
     Args:
@@ -126,6 +150,7 @@ def find_faces(image: RgbImage, detector: Detector, threshold: float, detail: De
         detector: runs on each tile.
         threshold: least score.
         detail: see `AnonymizeConfig.detail`.
+        mirror: whether the mirrored picture may be looked at too; see `mirror_is_cheap`.
 
     Returns:
         Faces in pixels of `image`, best first.
@@ -133,18 +158,24 @@ def find_faces(image: RgbImage, detector: Detector, threshold: float, detail: De
     Raises:
         ModelError: the model failed.
     """
-    pieces = plan_pieces((image.shape[1], image.shape[0]))
-    found = [part for piece in pieces for part in _detect_piece(image, piece, detector, threshold, detail)]
+    size_wh = (image.shape[1], image.shape[0])
+    look = partial(detector, threshold=threshold, mirror=mirror and mirror_is_cheap(size_wh, detail))
+    tile_wh = detector.fixed_wh or (_TILE_PX, _TILE_PX)
+    found = [
+        part for piece in plan_pieces(size_wh) for part in _detect_piece(image, piece, look, tile_wh, detail)
+    ]
     faces = Detections.concat([faces for faces, _ in found])
     cut = np.concatenate([cut for _, cut in found])
-    # Whole boxes before cut ones, whatever their scores: a piece must never stand for its face.
-    kept = nms(faces.xyxy, faces.score - 2 * cut, detector.card.nms_iou)
+    tile = np.repeat(np.arange(len(found)), [len(cut) for _, cut in found])
+    # Whole boxes before cut ones, whatever their scores: a piece must never stand for its face. What one look
+    # took for two faces stays two.
+    kept = nms(faces.xyxy, faces.score - 2 * cut, detector.card.nms_iou, group=tile)
     kept = kept[drop_fragments(faces[kept], cut[kept], inside=0.85)]
     return faces[kept[np.argsort(-faces.score[kept], kind="stable")]]
 
 
 def _detect_piece(
-    image: RgbImage, piece: Tile, detector: Detector, threshold: float, detail: Detail
+    image: RgbImage, piece: Tile, look: _Look, tile_wh: tuple[int, int], detail: Detail
 ) -> Iterator[tuple[Detections, BoolArray]]:
     """Faces of one piece in pixels of the image, tile by tile, and which of them an inner edge cuts."""
     left, top, right, bottom = piece.xyxy
@@ -154,8 +185,8 @@ def _detect_piece(
         # Each size is made from the one before it, which is nearer than the picture itself.
         layer = _resize(layer if size_wh[0] <= layer.shape[1] else part, size_wh)
         scale_xy = (width / size_wh[0], height / size_wh[1])
-        for tile in plan_tiles(size_wh, detector.fixed_wh or (_TILE_PX, _TILE_PX)):
-            faces, cut = _detect_tile(layer, _inside(tile, size_wh, piece), detector, threshold)
+        for tile in plan_tiles(size_wh, tile_wh):
+            faces, cut = _detect_tile(layer, _inside(tile, size_wh, piece), look)
             yield faces.transform(scale_xy=scale_xy).transform(scale_xy=(1, 1), offset_xy=(left, top)), cut
 
 
@@ -185,12 +216,10 @@ def _resize(image: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
     return np.asarray(cv2.resize(shrunk, size_wh, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def _detect_tile(
-    layer: RgbImage, tile: Tile, detector: Detector, threshold: float
-) -> tuple[Detections, BoolArray]:
+def _detect_tile(layer: RgbImage, tile: Tile, look: _Look) -> tuple[Detections, BoolArray]:
     """Faces of one tile in pixels of the layer, and which of them an inner edge cuts."""
     x0, y0, x1, y1 = tile.xyxy
-    faces = detector(np.ascontiguousarray(layer[y0:y1, x0:x1]), threshold)
+    faces = look(np.ascontiguousarray(layer[y0:y1, x0:x1]))
     # A box that ends within 2 px of an inner edge, or beyond it, is taken as cut.
     near = 2.0
     beyond = np.concatenate(

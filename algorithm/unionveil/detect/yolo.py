@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..boxes import nms
 from ..detections import Detections, FloatArray, RgbImage
 from ..errors import ModelError
-from ..models.cards import ModelCard
-from ..models.session import Session
+from ..models.cards import DetectorCard
+from ..models.session import Opener
 from .blob import to_blob
 
 __all__ = ["Yolo", "decode_v5", "decode_v8"]
@@ -25,15 +24,15 @@ class Yolo:
 
     Args:
         card: names the ONNX file.
-        threads: threads for one call, at least 1.
+        open_session: loads the graph on the engine that was chosen.
 
     Raises:
         ModelError: the file cannot be loaded or has another layout.
     """
 
-    def __init__(self, card: ModelCard, threads: int) -> None:
+    def __init__(self, card: DetectorCard, open_session: Opener) -> None:
         self.card = card
-        self._session = Session(Path(card.file), threads)
+        self._session = open_session(Path(card.file))
         if len(self._session.output_names) != 1:
             raise ModelError(
                 f"{card.file} has {len(self._session.output_names)} outputs: export it with the detection "
@@ -41,32 +40,37 @@ class Yolo:
             )
         self.fixed_wh = self._session.fixed_wh
 
-    def __call__(self, image: RgbImage, threshold: float) -> Detections:
-        """As `Detector.__call__`."""
-        blob = to_blob(image, channels="rgb", scale=1 / 255, border=(114, 114, 114), fixed_wh=self.fixed_wh)
+    def candidates(self, image: RgbImage, least: float) -> Detections:
+        """As `Network.candidates`."""
+        blob = to_blob(
+            image,
+            channels="rgb",
+            multiple_px=self._session.multiple_px,
+            scale=1 / 255,
+            border=(114, 114, 114),
+            fixed_wh=self.fixed_wh,
+        )
         (output,) = self._session.run(blob, self._session.output_names)
         if output.ndim == 3 and output.shape[2] == 16:
-            faces = decode_v5(output[0], threshold)
-        elif output.ndim == 3 and output.shape[1] in (5, 15, 20):
-            faces = decode_v8(output[0], threshold)
-        else:
-            raise ModelError(
-                f"{self.card.file} gives an output of shape {output.shape}; YOLOv5-face gives (1, N, 16), "
-                "YOLOv8-face (1, 5, 15 or 20, N)"
-            )
-        return faces[nms(faces.xyxy, faces.score, self.card.nms_iou)]
+            return decode_v5(output[0], least)
+        if output.ndim == 3 and output.shape[1] in (5, 15, 20):
+            return decode_v8(output[0], least)
+        raise ModelError(
+            f"{self.card.file} gives an output of shape {output.shape}; YOLOv5-face gives (1, N, 16), "
+            "YOLOv8-face (1, 5, 15 or 20, N)"
+        )
 
 
-def decode_v5(rows: FloatArray, threshold: float) -> Detections:
+def decode_v5(rows: FloatArray, least: float) -> Detections:
     """`(N, 16)` rows into faces; the score is objectness times class score."""
     score = rows[:, 4] * rows[:, 15]
-    rows, score = rows[score >= threshold], score[score >= threshold]
+    rows, score = rows[score >= least], score[score >= least]
     return Detections.of(_corners(rows[:, :4]), score, rows[:, 5:15])
 
 
-def decode_v8(columns: FloatArray, threshold: float) -> Detections:
+def decode_v8(columns: FloatArray, least: float) -> Detections:
     """`(5, 15 or 20, N)` columns into faces."""
-    rows = columns.T[columns[4] >= threshold]
+    rows = columns.T[columns[4] >= least]
     points = rows[:, 5:].reshape(-1, 5, len(columns) // 5 - 1)[..., :2] if len(columns) > 5 else None
     return Detections.of(_corners(rows[:, :4]), rows[:, 4], points)
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..boxes import nms
 from ..detections import Detections, RgbImage
-from ..models.cards import ModelCard
-from ..models.session import Session
+from ..models.cards import DetectorCard
+from ..models.session import Opener
 from ..models.store import find
 from .blob import to_blob
 
@@ -22,7 +21,7 @@ class YuNet:
 
     Args:
         card: model card with outputs cls, obj, bbox and kps, each for every stride.
-        threads: threads for one call, at least 1.
+        open_session: loads the graph on the engine that was chosen.
 
     Raises:
         ModelError: the weights are missing, altered or cannot be loaded.
@@ -30,20 +29,20 @@ class YuNet:
 
     fixed_wh = None
 
-    def __init__(self, card: ModelCard, threads: int) -> None:
+    def __init__(self, card: DetectorCard, open_session: Opener) -> None:
         self.card = card
-        self._session = Session(find(card), threads)
+        self._session = open_session(find(card))
 
-    def __call__(self, image: RgbImage, threshold: float) -> Detections:
-        """As `Detector.__call__`."""
+    def candidates(self, image: RgbImage, least: float) -> Detections:
+        """As `Network.candidates`."""
         card = self.card
-        blob = to_blob(image, channels="bgr")
+        blob = to_blob(image, channels="bgr", multiple_px=self._session.multiple_px)
         outputs = [output[0] for output in self._session.run(blob, card.outputs)]
         levels = []
         for level, stride in enumerate(card.strides):
             cls, obj, bbox, kps = outputs[level :: len(card.strides)]
             score = np.sqrt(np.clip(cls[:, 0], 0, 1) * np.clip(obj[:, 0], 0, 1))
-            kept = np.flatnonzero(score >= threshold)
+            kept = np.flatnonzero(score >= least)
             columns = blob.shape[3] // stride
             cell = np.stack([kept % columns, kept // columns], axis=1).astype(np.float32)
             middle = (cell + bbox[kept, :2]) * stride
@@ -52,5 +51,4 @@ class YuNet:
             levels.append(
                 Detections.of(np.concatenate([middle - half, middle + half], axis=1), score[kept], points)
             )
-        faces = Detections.concat(levels)
-        return faces[nms(faces.xyxy, faces.score, card.nms_iou)]
+        return Detections.concat(levels)

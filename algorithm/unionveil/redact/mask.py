@@ -27,7 +27,7 @@ def cover(
         xyxy: `(N, 4)` boxes in pixels of the picture.
         size_wh: width and height of the picture.
         shape: outline.
-        margin: growth on every side, as a share of the box's width and height.
+        margin: growth, as a share of the box's width and height; see `boxes.expand`.
     """
     boxes = expand(xyxy.astype(np.float32), margin)
     outer = boxes

@@ -8,21 +8,17 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ..config import AnonymizeConfig
-from ..content import Content
 from ..engines.base import Engine
-from ..errors import ImageError
 from ..files.sources import Skipped, SourceItem
-from ..formats import HEAD_BYTES, ImageFormat, sniff
 from ..outcomes import Rejected
 from .folder import OutputFolder
-from .headers import read_header
 from .journal import Journal
 from .manifest import MANIFEST, ManifestBuilder, Record, RedactedRecord, rejected_record, salted_digest
 from .names import Namer, preview_name
-from .needs import needed_bytes
+from .needs import look_at
 from .work import Anonymize, Done, Task
 
-__all__ = ["run_batch"]
+__all__ = ["run_batch", "stopped"]
 
 _Key: TypeAlias = tuple[SourceItem, Task]
 
@@ -98,7 +94,7 @@ class _Run:
         manifest = ManifestBuilder(self.work.config)
         for (item, task), done in self.engine.map(self.work, self._reserved(manifest.skip)):
             if isinstance(done, Rejected):
-                done = Done(_stopped(task, done, self.work.config))
+                done = Done(stopped(task, done, self.work.config))
             if isinstance(done.record, RedactedRecord):
                 self._keep(done, done.record)
             manifest.add(done.record)
@@ -133,27 +129,14 @@ class _Run:
                 skip()
                 continue
             number += 1
-            image_format, needed = _looked_at(item.content, reckon=reckon)
+            image_format, needed = look_at(item.content, reckon=reckon)
             output = (image_format, namer.name(number, item.name, image_format)) if image_format else None
             known = self.journal.find(output[1]) if self.journal and output else None
             task = Task(number, item.name, item.content, output, known, needed)
             yield (item, task), task
 
 
-def _looked_at(content: Content | Rejected, *, reckon: bool) -> tuple[ImageFormat | None, int]:
-    """The format of an input and the memory that it will need, 0 where that is not reckoned.
-
-    No format where it is not a picture, which the work then finds out and explains.
-    """
-    if not isinstance(content, Rejected):
-        with suppress(OSError, ImageError), content.open() as file:
-            image_format = sniff(file.read(HEAD_BYTES))
-            header = read_header(image_format, file) if reckon else None
-            return image_format, needed_bytes(image_format, header, content.size_bytes) if header else 0
-    return None, 0
-
-
-def _stopped(task: Task, outcome: Rejected, config: AnonymizeConfig) -> Record:
+def stopped(task: Task, outcome: Rejected, config: AnonymizeConfig) -> Record:
     """The record of an input that stopped its worker, or took too long."""
     digest = None
     if config.digest_salt and not isinstance(task.content, Rejected):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from ..formats import ImageFormat
-from .headers import Header
+from contextlib import suppress
 
-__all__ = ["needed_bytes"]
+from ..content import Content
+from ..errors import ImageError
+from ..formats import HEAD_BYTES, ImageFormat, sniff
+from ..outcomes import Rejected
+from .headers import Header, read_header
+
+__all__ = ["look_at", "needed_bytes"]
 
 _VIEW_BYTES = 4.5
 """For every pixel: 8-bit RGB as the detector sees it, and its first two halves."""
@@ -86,3 +91,20 @@ def _png(header: Header, stored: int, file: float) -> float:
     shown = 4.0 if header.channels in (2, 4) else 3.0
     shown *= (2 if header.is_deep else 1) * (2.4 if header.frames == 1 else 1)
     return max(written, stored + file + (0 if header.is_plain else shown))
+
+
+def look_at(content: Content | Rejected, *, reckon: bool = True) -> tuple[ImageFormat | None, int]:
+    """The format of an input and the memory that it will need.
+
+    No format where it is not a picture, which the work then finds out and explains.
+
+    Args:
+        content: of the input.
+        reckon: whether the memory is reckoned, which reads more of it; otherwise it is 0.
+    """
+    if not isinstance(content, Rejected):
+        with suppress(OSError, ImageError), content.open() as file:
+            image_format = sniff(file.read(HEAD_BYTES))
+            header = read_header(image_format, file) if reckon else None
+            return image_format, needed_bytes(image_format, header, content.size_bytes) if header else 0
+    return None, 0

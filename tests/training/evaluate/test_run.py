@@ -54,6 +54,7 @@ def test_weights_are_measured_and_shown_in_tables(validation_set: Path, tmp_path
     assert list(results) == ["these weights"]
     assert results["these weights"]["640"]["both"]["at_threshold"]["by_height"][2]["faces"] == 2
     assert results["these weights"]["640"]["by_trait"]["frontal"]["faces"] == 2
+    assert results["these weights"]["640"]["by_trait"]["light dark"]["faces"] == 2  # noise below 90
     tables = run("training.evaluate.tables", "--results", tmp_path / "out" / "r.json")
     assert tables.returncode == 0, tables.stderr
     assert "640, natural" in tables.stdout

@@ -10,9 +10,16 @@ import pytest
 
 from training.data.files import DataError
 from training.evaluate.figures import figures, recall_by_trait
-from training.evaluate.metric import Predicted, Truth
-from training.evaluate.tables import first_table, protocol_table, small_table, threshold_table, trait_table
+from training.evaluate.tables import (
+    first_table,
+    protocol_table,
+    score_table,
+    small_table,
+    threshold_table,
+    trait_table,
+)
 from training.evaluate.validation import Photo
+from unionveil.measure.metrics import Predicted, Truth
 
 IMAGE = np.zeros((100, 100, 3), np.uint8)
 
@@ -33,6 +40,9 @@ def test_tables_hold_the_measured_figures() -> None:
     assert "10 to 20 (1)" in table
     thresholds = threshold_table(results(), "standard")
     assert thresholds.splitlines()[-1] == "| mine | 0.5 | .500, 1.00 | .500, 1.00 |"
+    scores = score_table(results()["mine"]["standard"]).splitlines()
+    assert scores[2:4] == ["| **0.5** | .500, 1.00 | .500, 1.00 |", "| 0.5 | .500, 1.00 | .500, 1.00 |"]
+    assert scores[5] == "| 0.7 | .500, 0.00 | .500, 0.00 |"
     assert first_table(results()).splitlines()[-1] == "| mine | .500 | 1.000 |"
 
 

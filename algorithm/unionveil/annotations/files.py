@@ -1,0 +1,219 @@
+"""Files and folders of annotations: which format they have, and reading and writing them whole."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+
+from ..content import Content
+from ..errors import InputError, OutputError
+from ..runs.manifest import MANIFEST
+from ..text import printable
+from . import coco, labelstudio, record, table, voc, wider, yolo
+from .boxes import Annotations
+from .entries import Entry, Reading, assemble
+from .geometry import Geometry
+
+__all__ = ["Format", "encode", "read", "sniff", "write"]
+
+
+class Format(Enum):
+    """A format of annotations; the value is its name on the command line."""
+
+    COCO = "coco"
+    YOLO = "yolo"
+    VOC = "voc"
+    WIDER = "wider"
+    LABEL_STUDIO = "labelstudio"
+    CSV = "csv"
+    MANIFEST = "manifest"
+
+
+def read(
+    path: Path,
+    pictures: Mapping[str, Geometry],
+    form: Format | None = None,
+    reading: Reading | None = None,
+) -> Annotations:
+    """Reads boxes.
+
+    Args:
+        path: a file, or for YOLO and VOC a folder of files.
+        pictures: geometries of all pictures by name, as `Pictures` reads them.
+        form: of the file; None finds it out.
+        reading: how the boxes are to be understood; None takes the defaults.
+
+    Returns:
+        Boxes by picture, upright.
+
+    Raises:
+        InputError: the file cannot be read, does not follow its format or does not fit the pictures.
+    """
+    form = form or sniff(path)
+    entries = _parse(_files(path, form), form, path)
+    return assemble(entries, pictures, reading or Reading(), _name(path))
+
+
+def sniff(path: Path) -> Format:
+    """The format of a file or folder of annotations, by what it holds.
+
+    Raises:
+        InputError: it is in none of the formats.
+    """
+    if path.is_dir():
+        if (path / MANIFEST).is_file():
+            return Format.MANIFEST
+        for form, suffix in ((Format.VOC, "*.xml"), (Format.YOLO, "*.txt")):
+            if next(path.rglob(suffix), None) is not None:
+                return form
+        raise InputError(f"{_name(path)} holds no annotations: neither .xml nor .txt files nor {MANIFEST}")
+    data = _bytes(path).removeprefix(codecs.BOM_UTF8).lstrip()
+    found = _of_json(data) if data[:1] in (b"{", b"[") else _of_text(data)
+    if found is None:
+        known = ", ".join(form.value for form in Format)
+        raise InputError(f"{_name(path)} is not in a format that is known; known are {known}")
+    return found
+
+
+def _of_json(data: bytes) -> Format | None:
+    if data[:1] == b"[":
+        return Format.LABEL_STUDIO
+    if b'"annotations"' in data and b'"images"' in data:
+        return Format.COCO
+    return Format.MANIFEST if b'"schema_version"' in data else None
+
+
+def _of_text(data: bytes) -> Format | None:
+    if data.startswith(b"<"):
+        return Format.VOC
+    lines = data.splitlines()[:2]
+    if lines and b"picture" in lines[0].split(b","):
+        return Format.CSV
+    return Format.WIDER if len(lines) == 2 and lines[1].strip().isdigit() else None
+
+
+def _files(path: Path, form: Format) -> dict[str, bytes]:
+    """Contents by the path in a folder; of a single file, by its name.
+
+    Raises:
+        InputError: it cannot be read, or is a folder where a file is meant.
+    """
+    if not path.is_dir():
+        return {path.name: _bytes(path)}
+    match form:
+        case Format.VOC:
+            patterns: tuple[str, ...] = ("*.xml",)
+        case Format.YOLO:
+            patterns = ("*.txt", "*.names")
+        case Format.MANIFEST:
+            return {MANIFEST: _bytes(path / MANIFEST)}
+        case _:
+            raise InputError(f"{_name(path)} is a folder; {form.value} is a single file")
+    found = sorted(file for pattern in patterns for file in path.rglob(pattern))
+    return {file.relative_to(path).as_posix(): _bytes(file) for file in found}
+
+
+def _parse(files: dict[str, bytes], form: Format, path: Path) -> list[Entry]:
+    name = _name(path)
+    single = next(iter(files.values()), b"")
+    match form:
+        case Format.COCO:
+            return coco.parse(single, name)
+        case Format.YOLO:
+            return yolo.parse(files, name)
+        case Format.VOC:
+            return voc.parse(files, name)
+        case Format.WIDER:
+            return wider.parse(single, name)
+        case Format.LABEL_STUDIO:
+            return labelstudio.parse(single, name)
+        case Format.CSV:
+            return table.parse(single, name)
+        case Format.MANIFEST:
+            return record.parse(single, name)
+
+
+def encode(
+    annotations: Annotations, form: Format, contents: Mapping[str, Content] | None = None
+) -> dict[str, bytes]:
+    """Boxes in a format.
+
+    Args:
+        annotations: boxes by picture.
+        form: the format.
+        contents: the pictures; a manifest needs them.
+
+    Returns:
+        Files by their paths in a folder; the only file of a format without a folder is named "".
+
+    Raises:
+        InputError: the format has no place for what the boxes say.
+    """
+    _check_frames(annotations, form)
+    match form:
+        case Format.COCO:
+            return {"": coco.encode(annotations)}
+        case Format.YOLO:
+            return yolo.encode(annotations)
+        case Format.VOC:
+            return voc.encode(annotations)
+        case Format.WIDER:
+            return {"": wider.encode(annotations)}
+        case Format.LABEL_STUDIO:
+            return {"": labelstudio.encode(annotations)}
+        case Format.CSV:
+            return {"": table.encode(annotations)}
+        case Format.MANIFEST:
+            return {"": record.encode(annotations, contents or {})}
+
+
+def _check_frames(annotations: Annotations, form: Format) -> None:
+    if form in (Format.CSV, Format.MANIFEST):
+        return
+    for name, picture in annotations.items():
+        if (picture.frame != 0).any():
+            raise InputError(
+                f"{printable(name)} has boxes on several frames, for which {form.value} has no place; choose "
+                f"{Format.CSV.value}"
+            )
+
+
+def write(
+    path: Path, annotations: Annotations, form: Format, contents: Mapping[str, Content] | None = None
+) -> None:
+    """Writes boxes to a new file, or for YOLO and VOC into a new folder.
+
+    Args:
+        path: must not be there yet; nothing is overwritten.
+        annotations: boxes by picture.
+        form: the format.
+        contents: the pictures; a manifest needs them.
+
+    Raises:
+        InputError: the format has no place for what the boxes say.
+        OutputError: the path is there already or cannot be written.
+    """
+    files = encode(annotations, form, contents)
+    try:
+        for name, data in files.items():
+            file = path / name if name else path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("xb") as out:
+                out.write(data)
+    except FileExistsError as error:
+        raise OutputError(f"{path} is there already; name another place for the boxes") from error
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or type(error).__name__}") from error
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from error
+
+
+def _name(path: Path) -> str:
+    return printable(path.name or str(path), quoted=False)

@@ -1,0 +1,104 @@
+"""Our own manifest: boxes as they were detected, beside the outputs that they are covered in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+from pydantic import ValidationError
+
+from ..content import Content
+from ..detections import Kind
+from ..errors import InputError
+from ..formats import sniff
+from ..runs.manifest import Counts, FaceRecord, Manifest, RedactedRecord
+from ..text import printable
+from .boxes import Annotations, PictureBoxes
+from .entries import Entry, Row
+
+__all__ = ["UNREDACTED", "encode", "parse"]
+
+UNREDACTED = "none"
+"""Method of a box in a manifest that was written from annotations: nothing was covered."""
+
+
+def parse(data: bytes, source: str) -> list[Entry]:
+    """Outputs with their boxes; pictures are outputs, so they are upright.
+
+    Raises:
+        InputError: the file is not a manifest of this version.
+    """
+    try:
+        manifest = Manifest.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "JSON"
+        raise InputError(
+            f"{source} is not a manifest that this version reads: {where}: {first['msg']}"
+        ) from error
+    return [
+        Entry(
+            item.output,
+            tuple(
+                Row(face.xyxy, f"input {item.input}, face {place}", face.score, "face", frame=face.frame)
+                for place, face in enumerate(item.faces, 1)
+            ),
+            item.size_wh,
+            upright=True,
+        )
+        for item in manifest.items
+        if isinstance(item, RedactedRecord)
+    ]
+
+
+def encode(annotations: Annotations, contents: Mapping[str, Content]) -> bytes:
+    """A manifest of pictures that nothing was done to: every box has the method "none".
+
+    Coordinates are rounded to a tenth of a pixel, scores to a thousandth; a box without a score gets 1.
+
+    Args:
+        annotations: boxes of upright pictures.
+        contents: the pictures, which the manifest describes with digests.
+
+    Raises:
+        InputError: a picture is missing, or a box is not a face or an ignored one.
+    """
+    items = tuple(
+        _record(number, name, picture, contents)
+        for number, (name, picture) in enumerate(annotations.items(), 1)
+    )
+    with_faces = sum(1 for item in items if item.faces)
+    counts = Counts(
+        inputs=len(items),
+        redacted=with_faces,
+        without_face=len(items) - with_faces,
+        rejected={},
+        faces=sum(len(item.faces) for item in items),
+    )
+    manifest = Manifest(models=(), configuration={}, counts=counts, items=items)
+    return manifest.model_dump_json(indent=1, exclude_none=True).encode() + b"\n"
+
+
+def _record(number: int, name: str, picture: PictureBoxes, contents: Mapping[str, Content]) -> RedactedRecord:
+    if name not in contents:
+        raise InputError(f"{printable(name)} is not there; a manifest describes the pictures themselves")
+    if picture.ignore.any() or (picture.kind != Kind.FACE).any():
+        raise InputError("a manifest holds faces that count and nothing else; choose another format")
+    data = contents[name].read()
+    scores = np.where(np.isnan(picture.score), 1, picture.score).tolist()
+    return RedactedRecord(
+        input=number,
+        output=name,
+        sha256=hashlib.sha256(data).hexdigest(),
+        size_bytes=len(data),
+        format=sniff(data).name.lower(),
+        size_wh=picture.size_wh,
+        frames=int(picture.frame.max(initial=0)) + 1,
+        faces=tuple(
+            FaceRecord(
+                frame=frame, xyxy=tuple(round(v, 1) for v in box), score=round(score, 3), method=UNREDACTED
+            )
+            for frame, box, score in zip(picture.frame.tolist(), picture.xyxy.tolist(), scores, strict=True)
+        ),
+    )

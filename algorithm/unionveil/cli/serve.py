@@ -1,0 +1,110 @@
+"""`unionveil serve`: the HTTP API and the drop page."""
+
+from __future__ import annotations
+
+import math
+
+import click
+
+from ..config import AnonymizeConfig
+from ..engines.resources import default_jobs
+from ..errors import MissingExtra
+from .anonymize import setting_options
+from .console import EXIT_DONE
+
+__all__ = ["command"]
+
+_NEVER = {"names", "digest_salt"}
+"""Settings of runs over many files."""
+
+_PACKAGES = {"python_multipart", "starlette", "uvicorn"}
+"""What the extra `web` brings."""
+
+
+@click.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one."
+)
+@click.option(
+    "--token",
+    envvar="UNIONVEIL_TOKEN",
+    show_envvar=True,
+    help="Secret that requests must bring; needed with a --host that others can reach.",
+)
+@click.option(
+    "--name", "names", multiple=True, metavar="NAME", help="A name by which others reach it; may be repeated."
+)
+@click.option("--open", "opens_browser", is_flag=True, help="Show the page in the browser.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), help="Workers.  [default: one per core, as memory allows]"
+)
+@click.option(
+    "--queue", type=click.IntRange(min=0), default=16, show_default=True, help="Pictures that may wait."
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Seconds after which a picture is given up.",
+)
+@click.option(
+    "--max-body-mb",
+    type=click.FloatRange(min=0, min_open=True, max=2048),
+    default=64.0,
+    show_default=True,
+    help="Largest request, in MiB.",
+)
+@click.option(
+    "--body-seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Seconds for a request to arrive.",
+)
+@click.option(
+    "--per-minute", type=click.IntRange(min=1), help="Requests of one client per minute.  [default: no limit]"
+)
+@setting_options(without=_NEVER)
+def command(
+    host: str,
+    port: int,
+    token: str | None,
+    names: tuple[str, ...],
+    opens_browser: bool,
+    jobs: int | None,
+    queue: int,
+    timeout: float,
+    max_body_mb: float,
+    body_seconds: float,
+    per_minute: int | None,
+    **settings: str | None,
+) -> int:
+    """Serves an HTTP API and a page that take a photo and give it back with its faces covered.
+
+    Nothing is stored: photos are in memory while they are worked on. The settings below hold where a request
+    has none of its own. GET /openapi.json describes the API.
+    """
+    config = AnonymizeConfig.from_parameters({k: v for k, v in settings.items() if v is not None})
+    try:
+        from ..serve.run import ServeOptions, serve
+    except ModuleNotFoundError as error:
+        if error.name not in _PACKAGES:
+            raise
+        raise MissingExtra("unionveil serve", str(error.name), "web") from error
+    options = ServeOptions(
+        host=host,
+        port=port,
+        token=token,
+        names=names,
+        jobs=jobs or default_jobs(),
+        queue=queue,
+        timeout_seconds=timeout,
+        body_bytes=int(max_body_mb * (1 << 20)),
+        read_seconds=body_seconds,
+        per_minute=per_minute or math.inf,
+        opens_browser=opens_browser,
+    )
+    serve(config, options, lambda line: click.echo(line, err=True))
+    return EXIT_DONE

@@ -1,0 +1,1 @@
+"""Who a face belongs to: alignment, embedders, known people."""

@@ -1,0 +1,1 @@
+"""Measuring what is promised: metrics, comparing detectors, and reports."""

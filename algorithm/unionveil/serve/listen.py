@@ -1,0 +1,224 @@
+"""A socket, a server on it, and a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import signal
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ..errors import ConfigError
+from .access import Access
+from .hosts import Site, is_loopback
+
+__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "Server", "bind", "doors", "open_browser", "url_of"]
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8000
+
+HEAD_SECONDS = 10.0
+"""For a request's line and headers to arrive."""
+
+WRITE_SECONDS = 60.0
+"""For a client to take a response that does not fit into the system's buffers."""
+
+_KEEP_ALIVE_SECONDS = 5
+_BACKLOG = 256
+_END_SECONDS = 5
+"""For the requests under way, once the server is asked to end."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that listens to nothing yet.
+
+    Args:
+        host: an address or a name of this machine.
+        port: 0 takes any free one.
+
+    Raises:
+        ConfigError: the port is taken, or the host is not of this machine.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            DEFAULT_HOST if host == "localhost" else host,
+            port,
+            type=socket.SOCK_STREAM,
+            flags=socket.AI_PASSIVE,
+        )[0]
+    except OSError as error:
+        raise ConfigError(f"host: {host!r} is not an address or a name that this machine knows") from error
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port or --host"
+        ) from error
+    return listener
+
+
+def doors(
+    listener: socket.socket, *, token: str | None, names: tuple[str, ...], default: Access
+) -> tuple[Site, Access]:
+    """Hosts that a server answers for and who may use it, by the address on which it listens.
+
+    Args:
+        listener: as `bind` gives it.
+        token: shared secret, if one was given.
+        names: names by which others reach the server.
+        default: access without a token, on this machine alone.
+
+    Raises:
+        ConfigError: others can reach the server and there is no token, or it is too short.
+    """
+    host = str(listener.getsockname()[0])
+    only_loopback = is_loopback(host)
+    if token is None and not only_loopback:
+        raise ConfigError(
+            f"host: others can reach {host}, so a token is needed: --token TOKEN, or UNIONVEIL_TOKEN in the "
+            "environment"
+        )
+    site = Site(only_loopback, frozenset(name.lower() for name in names))
+    return site, default if token is None else Access.shared(token)
+
+
+def url_of(listener: socket.socket, access: Access) -> str:
+    """The page's address, its token in the fragment."""
+    host, port = listener.getsockname()[:2]
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified:
+        host = "127.0.0.1"
+    shown = f"[{host}]" if ":" in str(host) else host
+    return f"http://{shown}:{port}/{access.fragment}"
+
+
+def open_browser(url: str) -> None:
+    """Shows a page in the user's browser, if there is one; never waits for it."""
+    threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+
+class Server(uvicorn.Server):
+    """Serves until Ctrl-C or SIGTERM; requests under way then get some seconds, and none at a second signal.
+
+    Args:
+        app: what answers.
+        listener: as `bind` gives it; closed at the end.
+        on_ready: called once the server answers.
+    """
+
+    def __init__(self, app: ASGIApp, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+        # Its lines would name paths and addresses; what must be known is reported by ourselves.
+        logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)
+        super().__init__(_config(app))
+        self._listener = listener
+        self._on_ready = on_ready
+
+    def serve_until_stopped(self) -> None:
+        """Serves, and returns when all is over."""
+        with contextlib.closing(self._listener):
+            asyncio.run(self.serve(sockets=[self._listener]))
+
+    def stop(self) -> None:
+        """Ends the server, from another thread too."""
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, and reports that the server answers."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's, but a signal that ended the server is not raised again."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        both = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self._end) for number in both}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _end(self, _number: int, _frame: FrameType | None) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=_Protocol,
+        ws="none",
+        loop="asyncio",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="on",
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_END_SECONDS,
+    )
+
+
+class _Protocol(H11Protocol):
+    """HTTP/1.1 with time limits for the head of a request and for taking a response, which uvicorn lacks."""
+
+    _head_timer: asyncio.TimerHandle | None = None
+    _write_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
+
+    def on_response_complete(self) -> None:
+        self._await_head()  # before the next request, which may have come already, is taken up
+        super().on_response_complete()
+
+    def handle_events(self) -> None:
+        earlier = self.cycle
+        super().handle_events()
+        if self.cycle is not earlier:
+            self._forget_head()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._write_timer = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._forget_writing()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_head()
+        self._forget_writing()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        self._forget_head()
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _forget_writing(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+    def _forget_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None

@@ -1,0 +1,189 @@
+"""What workers do for the server: one picture with the settings of its request, from bytes to bytes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from ..config import AnonymizeConfig
+from ..content import BytesContent
+from ..detections import Detections
+from ..formats import ImageFormat
+from ..models.cards import ModelCard
+from ..outcomes import Anonymized, Rejected
+from ..runs.work import Anonymize
+
+if TYPE_CHECKING:
+    from ..detect import FaceFinder
+
+__all__ = ["Answer", "Boxes", "Found", "PictureTask", "Pictures"]
+
+_CANDIDATES_FROM = 0.4
+"""Least score of a candidate, as a share of the least score of a face."""
+
+_SAME_IOU = 0.4
+"""A candidate that overlaps a face by more is that face (as `boxes._SAME_FACE_IOU`)."""
+
+_WORKER_NICENESS = 5
+"""Workers compute all the time; the process that answers must get its turn at once."""
+
+Boxes: TypeAlias = tuple[tuple[int, tuple[float, float, float, float]], ...]
+"""Frame from 0, and left, top, right, bottom in its upright pixels."""
+
+
+@dataclass(frozen=True)
+class PictureTask:
+    """One request.
+
+    Attributes:
+        content: the picture's bytes.
+        format: of the picture.
+        config: settings of the request.
+        act: what is asked for.
+        boxes: covered in place of what the detector would find; None lets it look.
+        needed_bytes: as `engines.base.Task.needed_bytes`.
+    """
+
+    content: BytesContent
+    format: ImageFormat
+    config: AnonymizeConfig
+    act: Literal["redact", "find"]
+    boxes: Boxes | None = None
+    needed_bytes: int = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """As `engines.base.Task.held_bytes`."""
+        return self.content.held_bytes
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is in a picture.
+
+    Attributes:
+        sizes_wh: width and height of each frame, upright.
+        faces: of each frame; they would be covered.
+        candidates: of each frame, with a score just below that of a face; they would not be covered.
+    """
+
+    sizes_wh: tuple[tuple[int, int], ...]
+    faces: tuple[Detections, ...]
+    candidates: tuple[Detections, ...]
+
+
+Answer: TypeAlias = Anonymized | Found | Rejected
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The work of the server.
+
+    Attributes:
+        config: settings of whoever runs it: which detectors are loaded, the largest picture.
+    """
+
+    config: AnonymizeConfig
+
+    @property
+    def cards(self) -> tuple[ModelCard, ...]:
+        """As `Work.cards`."""
+        return self.config.cards
+
+    def check(self) -> None:
+        """As `Work.check`."""
+        Anonymize(self.config).check()
+
+    def start(self, threads: int) -> Callable[[PictureTask], Answer]:
+        """As `Work.start`."""
+        import cv2
+
+        from ..detect import FaceFinder
+
+        with suppress(OSError, AttributeError):
+            os.nice(_WORKER_NICENESS)
+        cv2.setNumThreads(threads)
+        return _Worker(FaceFinder(self.config, threads), min(card.threshold for card in self.config.cards))
+
+
+class _Worker:
+    """The work with its models loaded.
+
+    Args:
+        finder: holds the models.
+        threshold: least score of a face where a request names none.
+    """
+
+    def __init__(self, finder: FaceFinder, threshold: float) -> None:
+        self._finder = finder
+        self._threshold = threshold
+
+    def __call__(self, task: PictureTask) -> Answer:
+        if task.act == "find":
+            return self._find(task)
+        if task.boxes is None:
+            return self._anonymizer(task.config)(task.content)
+        return self._cover(task, task.boxes)
+
+    def _find(self, task: PictureTask) -> Found | Rejected:
+        config = task.config
+        lower = _CANDIDATES_FROM * (config.threshold or self._threshold)
+        sure = self._anonymizer(config).inspect(task.content)
+        if isinstance(sure, Rejected):
+            return sure
+        unsure = self._anonymizer(config.model_copy(update={"threshold": lower})).inspect(task.content)
+        if isinstance(unsure, Rejected):
+            return unsure
+        return Found(
+            tuple(frame.size_wh for frame in sure.picture.frames),
+            sure.faces,
+            tuple(map(_others, unsure.faces, sure.faces)),
+        )
+
+    def _cover(self, task: PictureTask, boxes: Boxes) -> Anonymized | Rejected:
+        anonymizer = self._anonymizer(task.config, looks=False)
+        inspection = anonymizer.inspect(task.content)
+        if isinstance(inspection, Rejected):
+            return inspection
+        frames = len(inspection.picture.frames)
+        sizes_wh = [frame.size_wh for frame in inspection.picture.frames]
+        for frame, (x0, y0, x1, y1) in boxes:
+            if frame >= frames:
+                return Rejected("boxes", f"there is a box for frame {frame}, and the picture has {frames}")
+            width, height = sizes_wh[frame]
+            if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
+                return Rejected("boxes", "a box lies outside of the picture, so it was drawn on another one")
+        faces = tuple(_detections([xyxy for at, xyxy in boxes if at == frame]) for frame in range(frames))
+        return anonymizer.redact(replace(inspection, faces=faces))
+
+    def _anonymizer(self, config: AnonymizeConfig, *, looks: bool = True):  # type: ignore[no-untyped-def]
+        from ..pipeline import Anonymizer
+        from ..redact import load_redactor
+        from ..select import every_face
+
+        finder = self._finder.tuned(threshold=config.threshold, detail=config.detail)
+        return Anonymizer(
+            finder if looks else lambda _: Detections.empty(),
+            every_face,
+            load_redactor(config),
+            max_pixels=config.max_megapixels * 1e6,
+            check_outputs=config.check_outputs == "yes",
+        )
+
+
+def _detections(xyxy: list[tuple[float, float, float, float]]) -> Detections:
+    return Detections.of(np.reshape(np.asarray(xyxy, np.float32), (-1, 4)), np.ones(len(xyxy)))
+
+
+def _others(found: Detections, known: Detections) -> Detections:
+    """Detections that are not among the known ones."""
+    from ..boxes import iou
+
+    if not len(found) or not len(known):
+        return found
+    return found[iou(found.xyxy, known.xyxy).max(axis=1) <= _SAME_IOU]

@@ -1,0 +1,88 @@
+"""Average precision and recall against figures calculated by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from unionveil.measure.metrics import (
+    Predicted,
+    Truth,
+    average_precision,
+    match,
+    recall_by_height,
+    threshold_at,
+)
+
+
+def boxes(*rows: tuple[float, ...]) -> np.ndarray:
+    return np.array(rows, np.float32).reshape(-1, 4)
+
+
+def predicted(xyxy: np.ndarray, *scores: float) -> Predicted:
+    return Predicted(xyxy, np.array(scores, np.float32))
+
+
+def truth(xyxy: np.ndarray, *ignore: bool) -> Truth:
+    return Truth(xyxy, np.array(ignore or [False] * len(xyxy), bool))
+
+
+def test_average_precision_of_a_hit_a_miss_and_a_late_hit() -> None:
+    faces = boxes((0, 0, 10, 10), (20, 0, 30, 10))
+    predictions = predicted(boxes((0, 0, 10, 10), (50, 50, 60, 60), (20, 0, 30, 10)), 0.9, 0.8, 0.7)
+    # Recall .5 at precision 1, then recall 1 at precision 2/3.
+    assert average_precision(match([truth(faces)], [predictions], 0.5), levels=None) == pytest.approx(
+        0.5 * 1 + 0.5 * 2 / 3
+    )
+
+
+def test_average_precision_ranks_over_all_images() -> None:
+    face = boxes((0, 0, 10, 10))
+    matches = match(
+        [truth(face), truth(face)], [predicted(face, 0.6), predicted(boxes((40, 40, 50, 50)), 0.9)], 0.5
+    )
+    # The false box comes first: precision 1/2 at recall 1/2, and nothing after it.
+    assert average_precision(matches, levels=None) == pytest.approx(0.25)
+
+
+def test_second_box_on_a_face_is_false() -> None:
+    face = boxes((0, 0, 10, 10))
+    matches = match([truth(face)], [predicted(boxes((0, 0, 10, 10), (0, 0, 10, 9)), 0.9, 0.8)], 0.5)
+    assert matches.true.tolist() == [True, False]
+
+
+def test_boxes_on_ignored_faces_count_neither_way() -> None:
+    faces = boxes((0, 0, 10, 10), (20, 0, 60, 40))
+    predictions = predicted(boxes((0, 0, 10, 10), (20, 0, 60, 40), (30, 10, 40, 20)), 0.5, 0.9, 0.8)
+    matches = match([truth(faces, False, True)], [predictions], 0.5)
+    assert matches.true.tolist() == [True]
+    assert average_precision(matches) == 1.0
+
+
+def test_iou_below_the_minimum_is_a_miss() -> None:
+    matches = match([truth(boxes((0, 0, 10, 10)))], [predicted(boxes((0, 0, 10, 4)), 0.9)], 0.5)
+    assert matches.true.tolist() == [False]
+    assert np.isneginf(matches.face_score).all()
+
+
+def test_threshold_keeps_to_the_false_boxes_allowed() -> None:
+    faces = boxes((0, 0, 10, 10))
+    predictions = predicted(boxes((0, 0, 10, 10), (50, 0, 60, 10), (70, 0, 80, 10)), 0.5, 0.7, 0.6)
+    matches = match([truth(faces)], [predictions], 0.5)
+    for allowed in (0, 1, 2):
+        kept = matches.score[~matches.true] >= threshold_at(matches, allowed)
+        assert kept.sum() <= allowed
+    assert threshold_at(matches, 1) <= 0.6 + 1e-6 < threshold_at(matches, 0)
+
+
+def test_recall_by_height() -> None:
+    faces = boxes((0, 0, 8, 8), (20, 0, 32, 12), (40, 0, 70, 30), (100, 0, 200, 100), (300, 0, 390, 90))
+    predictions = predicted(faces[[1, 3]], 0.9, 0.2)
+    heights = ((0, 10), (10, 20), (20, 50), (50, 10_000))
+    rows = recall_by_height(match([truth(faces)], [predictions], 0.5), 0.5, heights)
+    assert rows == [(0.0, 1), (1.0, 1), (0.0, 1), (0.0, 2)]
+
+
+def test_no_face_to_find_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no face"):
+        average_precision(match([truth(boxes())], [predicted(boxes((0, 0, 1, 1)), 0.9)], 0.5))

@@ -1,0 +1,77 @@
+"""Work for engines that a worker process can import: some tasks kill it, hang or fail."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from unionveil import ConfigError
+from unionveil.models.cards import ModelCard
+from unionveil.serve.pictures import Answer, Pictures, PictureTask
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """A task; what it begins with says what becomes of it."""
+
+    data: bytes
+    needed_bytes: int = 0
+
+    @property
+    def held_bytes(self) -> int:
+        return len(self.data)
+
+
+@dataclass(frozen=True)
+class Deadly:
+    """Gives a task's bytes back, unless they say otherwise."""
+
+    start_code: int | None = None
+    cards: tuple[ModelCard, ...] = ()
+
+    def check(self) -> None:
+        pass
+
+    def start(self, threads: int) -> Callable[[Bytes], bytes]:
+        if self.start_code is not None:
+            os._exit(self.start_code)
+        return _do
+
+
+@dataclass(frozen=True)
+class DeadlyPictures:
+    """The server's work, where some pictures kill their worker or never end."""
+
+    pictures: Pictures
+
+    @property
+    def cards(self) -> tuple[ModelCard, ...]:
+        return self.pictures.cards
+
+    def check(self) -> None:
+        self.pictures.check()
+
+    def start(self, threads: int) -> Callable[[PictureTask], Answer]:
+        do = self.pictures.start(threads)
+
+        def do_deadly(task: PictureTask) -> Answer:
+            if b"DEADLY" in task.content.data:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if b"ENDLESS" in task.content.data:
+                time.sleep(600)
+            return do(task)
+
+        return do_deadly
+
+
+def _do(task: Bytes) -> bytes:
+    if task.data.startswith(b"deadly"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if task.data.startswith(b"endless"):
+        time.sleep(600)
+    if task.data.startswith(b"wrong"):
+        raise ConfigError("this cannot work")
+    return task.data
