@@ -29,7 +29,7 @@ from ..models.cards import ModelCard, embedder_card
 from ..models.store import find
 from ..outcomes import Outcome, Rejected
 from .needs import look_at
-from .plan import Plan, PlannedPicture, Rows, Surveyed, Table, row_type
+from .plan import Plan, PlannedPicture, Rows, Surveyed, Table, misfit, row_type
 from .work import Task
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ..surrogate.generators import Generator
     from ..surrogate.linear import LinearGenerator
 
-Planned: TypeAlias = PlannedPicture | Rejected
+Planned: TypeAlias = PlannedPicture | Rejected | None
 
 __all__ = ["Survey", "anonymize_set", "codes_of_groups", "face_rows", "planned", "redact_planned"]
 
@@ -232,8 +232,8 @@ def _tasks(items: Iterable[SourceItem]) -> Iterator[tuple[None, Task]]:
             yield None, Task(number, item.name, item.content, None, None, look_at(item.content)[1])
 
 
-def redact_planned(config: AnonymizeConfig, threads: int) -> Callable[[Planned, bytes], Outcome]:
-    """The second pass with its generator loaded: a picture's bytes and its plan to its outcome.
+def redact_planned(config: AnonymizeConfig, threads: int) -> Callable[[Planned, Content], Outcome]:
+    """The second pass with its generator loaded: a plan and the picture that it fits to an outcome.
 
     Args:
         config: settings of the run.
@@ -249,11 +249,9 @@ def redact_planned(config: AnonymizeConfig, threads: int) -> Callable[[Planned, 
 
     generator = _generator(config, threads)
 
-    def redact(plan: Planned, data: bytes) -> Outcome:
-        if isinstance(plan, Rejected):
-            return plan
-        if hashlib.sha256(data).digest() != plan.digest:
-            return Rejected("changed", "the file changed after the faces of all files were compared")
+    def redact(plan: Planned, content: Content) -> Outcome:
+        if not isinstance(plan, PlannedPicture):
+            return plan or Rejected("failed", "the run has no plan for this picture")
         anonymizer = Anonymizer(
             lambda _: Detections.empty(),
             every_face,
@@ -261,7 +259,7 @@ def redact_planned(config: AnonymizeConfig, threads: int) -> Callable[[Planned, 
             max_pixels=config.max_megapixels * 1e6,
             check_outputs=config.check_outputs == "yes",
         )
-        return anonymizer.redact_faces(BytesContent(data), plan.faces, plan.kept)
+        return anonymizer.redact_faces(content, plan.faces, plan.kept)
 
     return redact
 
@@ -301,4 +299,8 @@ def anonymize_set(
         redact = redact_planned(config, usable_cores())
         for number, content in enumerate(contents, 1):
             data = _read(content)
-            yield data if isinstance(data, Rejected) else redact(plan.of(number), data)
+            if isinstance(data, Rejected):
+                yield data
+            else:
+                mine = plan.of(number)
+                yield misfit(mine, data) or redact(mine, BytesContent(data))

@@ -18,7 +18,7 @@ from ..errors import OutputError, TooFewPeople
 from ..identity.people import Groups, group_people, rows_by_bytes
 from ..outcomes import Rejected
 
-__all__ = ["Plan", "PlannedPicture", "Surveyed", "Table", "row_type"]
+__all__ = ["Plan", "PlannedPicture", "Surveyed", "Table", "misfit", "row_type"]
 
 Rows: TypeAlias = npt.NDArray[np.void]
 """`(N,)` of `row_type`."""
@@ -226,6 +226,22 @@ class Plan:
         faces = tuple(_detections(rows[at], group[at]) for at in _frames(rows, found.frames))
         codes = {int(each): self.codes[each].astype(np.float32) for each in np.unique(group[group >= 0])}
         return PlannedPicture(found.digest, faces, codes, found.kept)
+
+
+def misfit(planned: PlannedPicture | Rejected | None, data: bytes) -> Rejected | None:
+    """Why a plan does not allow a picture to be written; None if it does.
+
+    Args:
+        planned: what is to be done to the picture; None without a plan.
+        data: the picture's bytes.
+    """
+    if planned is None:
+        return Rejected("failed", "the run has no plan for this picture")
+    if isinstance(planned, Rejected):
+        return planned
+    if hashlib.sha256(data).digest() != planned.digest:
+        return Rejected("changed", "the file changed after the faces of all files were compared")
+    return None
 
 
 _CHANGED = Rejected(
