@@ -22,6 +22,7 @@ from unionveil.engines.pool import PoolEngine
 from unionveil.engines.serial import SerialEngine
 from unionveil.files.sinks import FolderSink
 from unionveil.files.sources import PathSource
+from unionveil.job import config_of
 from unionveil.runs.batch import run_batch
 from unionveil.runs.journal import Journal
 from unionveil.runs.ksame import codes_of_groups
@@ -247,3 +248,11 @@ def test_a_killed_run_is_finished_by_the_next_to_the_same_bytes(tmp_path):
     subprocess.run([*command, "--jobs", "2", "-o", str(out)], check=True, capture_output=True)
     subprocess.run([*command, "--jobs", "1", "-o", str(tmp_path / "whole")], check=True, capture_output=True)
     assert contents(out) == contents(tmp_path / "whole")
+
+
+def test_a_buyer_gets_at_least_three_people_and_names_no_file():
+    assert config_of({"method": "ksame", "k": "3", "surrogate": "synthetic"}).redaction.method == "ksame"
+    with pytest.raises(ConfigError, match="at least 3, got 2"):
+        config_of({"method": "ksame", "k": "2"})
+    with pytest.raises(ConfigError, match="surrogate: 'faces.onnx' is not one of mean, synthetic"):
+        config_of({"method": "ksame", "surrogate": "faces.onnx"})
