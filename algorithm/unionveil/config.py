@@ -7,12 +7,14 @@ cases, so every model accepts strings.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from .models.cards import DETECTORS, DetectorCard, cards_of
+from .errors import ConfigError
+from .models.cards import DETECTORS, EMBEDDERS, DetectorCard, EmbedderCard, ModelCard, cards_of, embedder_card
 from .models.inference import EngineSetting, Inference, choose
 from .parameters import Parameter, flatten, near, to_parameters, unflatten
 
@@ -21,12 +23,18 @@ __all__ = [
     "AnonymizeConfig",
     "Average",
     "Bilateral",
+    "EveryFace",
     "Fill",
     "Gaussian",
+    "Keep",
     "Median",
+    "Only",
     "Overlay",
     "Pixelate",
     "Redaction",
+    "Selection",
+    "cosine_of",
+    "distance_of",
     "parameters",
 ]
 
@@ -36,6 +44,13 @@ EMOJI = ("fist", "smile", "mask", "heart")
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    looks_only: ClassVar[bool] = False
+    """Of a redaction: whether its worst trained attacker names more than one in ten of 40 people rightly at
+    the default strength (`tests/benchmarks/test_recognition.py`)."""
+
+
+_LEAST_STRENGTH = 4.0
 
 
 _Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
@@ -49,16 +64,38 @@ class Fill(_Model):
 
 
 class Pixelate(_Model):
-    """A mosaic of mean colours."""
+    """A mosaic of mean colours, for looks only."""
 
+    looks_only: ClassVar[bool] = True
     method: Literal["pixelate"] = "pixelate"
-    cells: int = Field(6, ge=2, le=10, description="Mosaic cells along the face's longer side.")
+    cells: int = Field(
+        6,
+        ge=2,
+        le=10,
+        description="Mosaic cells along the face's longer side. For looks only: even 2 leave enough for a "
+        "trained attacker.",
+    )
 
 
 class _Blur(_Model):
     strength: float = Field(
-        1.0, ge=1.0, le=4.0, description="Blur radius; 1 is the least that is offered, 4 the most."
+        4.0, ge=4.0, le=8.0, description="Blur radius; 4 is the least that is offered, 8 the most."
     )
+
+    @field_validator("strength", mode="before")
+    @classmethod
+    def _strong_enough(cls, value: Any) -> Any:
+        """Explains why settings of earlier versions, from 1 on, are refused."""
+        try:
+            is_weak = 0 < float(value) < _LEAST_STRENGTH
+        except (TypeError, ValueError):
+            return value
+        if is_weak:
+            raise ValueError(
+                f"{value} is below the range from 4 to 8, since a trained attacker recognizes people behind "
+                "weaker blurs; leave it out for 4"
+            )
+        return value
 
 
 class Gaussian(_Blur):
@@ -74,8 +111,9 @@ class Median(_Blur):
 
 
 class Bilateral(_Blur):
-    """Bilateral filter over a strong blur: keeps large outlines, no features."""
+    """Bilateral filter over a strong blur, for looks only: keeps large outlines, no features."""
 
+    looks_only: ClassVar[bool] = True
     method: Literal["bilateral"] = "bilateral"
 
 
@@ -98,6 +136,87 @@ class Overlay(_Model):
 Redaction = Annotated[
     Fill | Pixelate | Gaussian | Median | Bilateral | Average | Overlay, Field(discriminator="method")
 ]
+
+
+def cosine_of(distance: float) -> float:
+    """Cosine similarity of two vectors of length 1 at a Euclidean distance: 1 - d ** 2 / 2."""
+    return 1 - distance**2 / 2
+
+
+def distance_of(cosine: float) -> float:
+    """Euclidean distance of two vectors of length 1 with a cosine similarity: sqrt(2 - 2 cos)."""
+    return math.sqrt(max(0.0, 2 - 2 * cosine))
+
+
+class EveryFace(_Model):
+    """Every face is covered."""
+
+    select: Literal["every"] = "every"
+
+
+class _KnownPeople(_Model):
+    match: Literal["cosine", "euclidean"] = Field(
+        "cosine", description="How faces are compared with known people: by similarity or by distance."
+    )
+    match_threshold: float | None = Field(
+        None,
+        gt=0,
+        lt=math.sqrt(2),
+        description="Least cosine similarity (0 to 1), or largest Euclidean distance (0 to 1.41), of a face "
+        "that counts as a known person's. Default: the value that was measured for the embedder.",
+    )
+
+    @field_validator("match_threshold", mode="before")
+    @classmethod
+    def _default_threshold(cls, value: Any) -> Any:
+        return None if value in ("", "default") else value
+
+    @model_validator(mode="after")
+    def _in_range(self) -> _KnownPeople:
+        if self.match == "cosine" and self.match_threshold is not None and self.match_threshold >= 1:
+            raise ValueError(f"match_threshold: a cosine lies between 0 and 1, got {self.match_threshold:g}")
+        return self
+
+    def _least_cosine(self, card: EmbedderCard, measured: float | None) -> float:
+        if self.match_threshold is not None:
+            is_cosine = self.match == "cosine"
+            return self.match_threshold if is_cosine else cosine_of(self.match_threshold)
+        if measured is None:
+            raise ConfigError(
+                f"match_threshold: none was measured for embedder {card.name!r}; give one, or put it on the "
+                "card"
+            )
+        return measured
+
+
+class Keep(_KnownPeople):
+    """Known people stay visible, everybody else is covered."""
+
+    select: Literal["keep"] = "keep"
+
+    def least_cosine(self, card: EmbedderCard) -> float:
+        """Cosine similarity from which a face is a known person's.
+
+        Raises:
+            ConfigError: no threshold is set, and none was measured for the embedder.
+        """
+        return self._least_cosine(card, card.keep_cosine)
+
+
+class Only(_KnownPeople):
+    """Known people are covered, and nobody else."""
+
+    select: Literal["only"] = "only"
+    only_strict: Literal["no", "yes"] = Field(
+        "no", description="yes: faces that are too small to judge are covered too."
+    )
+
+    def least_cosine(self, card: EmbedderCard) -> float:
+        """As `Keep.least_cosine`."""
+        return self._least_cosine(card, card.only_cosine)
+
+
+Selection = Annotated[EveryFace | Keep | Only, Field(discriminator="select")]
 
 
 class AnonymizeConfig(_Model):
@@ -129,7 +248,17 @@ class AnonymizeConfig(_Model):
         description="Least score of a face; lower values find more faces and more false positives. Scores "
         "count how many boxes of a network agree. Default: the value each detector was measured with.",
     )
-    redaction: Redaction = Field(Fill(), description="What covers a face.")
+    selection: Selection = Field(EveryFace(), description="Whose faces are covered.")
+    embedder: str = Field(
+        "sface",
+        description=f"Network that recognizes people: {', '.join(EMBEDDERS)}, or onnx:FILE.onnx with a card "
+        "in FILE.json.",
+    )
+    redaction: Redaction = Field(
+        Fill(),
+        description="What covers a face. fill and overlay leave nothing; gaussian, median and average hardly "
+        "more; pixelate and bilateral are for looks only: a trained attacker recognizes people behind them.",
+    )
     shape: Literal["box", "ellipse"] = Field(
         "box", description="Outline of what is covered; the ellipse encloses the whole box."
     )
@@ -175,6 +304,14 @@ class AnonymizeConfig(_Model):
             raise ValueError("a detector is named twice")
         return value
 
+    @field_validator("embedder")
+    @classmethod
+    def _known_embedder(cls, value: str) -> str:
+        kind, colon, path = value.partition(":")
+        if value not in EMBEDDERS and not (kind == "onnx" and colon and path):
+            raise ValueError(f"unknown embedder {value!r}{near(value, (*EMBEDDERS, 'onnx:FILE.onnx'))}")
+        return value
+
     @field_validator("threshold", mode="before")
     @classmethod
     def _default_threshold(cls, value: Any) -> Any:
@@ -186,13 +323,33 @@ class AnonymizeConfig(_Model):
         return None if value == "" else value
 
     @property
-    def cards(self) -> tuple[DetectorCard, ...]:
+    def cards(self) -> tuple[ModelCard, ...]:
         """The cards of all weights that these settings use; nothing is loaded.
+
+        Raises:
+            ModelError: the file of a `yolo:FILE.onnx` or an `onnx:FILE.onnx` is not there.
+            ConfigError: the card of an `onnx:FILE.onnx` is missing or wrong.
+        """
+        return (*self.detector_cards, self.embedder_card) if self.embedder_card else self.detector_cards
+
+    @property
+    def detector_cards(self) -> tuple[DetectorCard, ...]:
+        """The cards of the detectors; nothing is loaded.
 
         Raises:
             ModelError: the file of a `yolo:FILE.onnx` is not there.
         """
         return tuple(card for name in self.detector for card in cards_of(name))
+
+    @property
+    def embedder_card(self) -> EmbedderCard | None:
+        """The card of the embedder; None if these settings recognize nobody.
+
+        Raises:
+            ModelError: the file of an `onnx:FILE.onnx` is not there.
+            ConfigError: its card is missing or wrong.
+        """
+        return None if isinstance(self.selection, EveryFace) else embedder_card(self.embedder)
 
     def resolved(self) -> tuple[AnonymizeConfig, Inference]:
         """These settings with the engine that `auto` stands for on this machine, and why it was taken.

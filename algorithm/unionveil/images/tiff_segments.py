@@ -95,7 +95,8 @@ def _decompress(segments: Sequence[Segment], layout: Layout) -> npt.NDArray[np.u
             return _joined(segments, layout)
         case Compression.DEFLATE:
             return _joined(map(_inflate, segments, _sizes(layout)), layout)
-    return _decompress_by_libtiff(segments, layout)
+        case _:
+            return _decompress_by_libtiff(segments, layout)
 
 
 def _sizes(layout: Layout) -> list[int]:

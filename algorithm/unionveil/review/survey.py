@@ -71,7 +71,7 @@ def survey_run(config: AnonymizeConfig) -> str:
         ModelError: the file of a `yolo:FILE.onnx` is not there.
     """
     flat = config.to_parameters()
-    seen = [__version__, CANDIDATE_SHARE, [card.sha256 for card in config.cards]]
+    seen = [__version__, CANDIDATE_SHARE, [card.sha256 for card in config.detector_cards]]
     seen += [[name, flat[name]] for name in _DECIDES if name in flat]
     return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:16]
 
@@ -108,7 +108,7 @@ class Survey:
 
         cv2.setNumThreads(threads)
         finder = FaceFinder(self.config, threads)
-        least = self.config.threshold or min(card.threshold for card in self.config.cards)
+        least = self.config.threshold or min(card.threshold for card in self.config.detector_cards)
         lower = finder.tuned(threshold=CANDIDATE_SHARE * least, detail=self.config.detail)
         return _Surveyor(self, load(self.config, threads=threads, finder=finder), lower)
 

@@ -7,7 +7,7 @@ finds out.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -43,25 +43,28 @@ def read_header(image_format: ImageFormat, file: BinaryIO) -> Header | None:
         image_format: by the file's content.
         file: at its start and seekable.
     """
-    match image_format:
-        case ImageFormat.JPEG:
-            read = _jpeg
-        case ImageFormat.PNG:
-            read = _png
-        case ImageFormat.WEBP:
-            read = _webp
-        case ImageFormat.TIFF:
-            read = _tiff
-        case ImageFormat.BMP:
-            read = _bmp
-        case ImageFormat.GIF:
-            read = _gif
-        case ImageFormat.HEIC | ImageFormat.AVIF:
-            read = _iso
     try:
-        return read(file)
+        return _reader(image_format)(file)
     except (struct.error, ValueError, IndexError, OverflowError):
         return None
+
+
+def _reader(image_format: ImageFormat) -> Callable[[BinaryIO], Header | None]:
+    match image_format:
+        case ImageFormat.JPEG:
+            return _jpeg
+        case ImageFormat.PNG:
+            return _png
+        case ImageFormat.WEBP:
+            return _webp
+        case ImageFormat.TIFF:
+            return _tiff
+        case ImageFormat.BMP:
+            return _bmp
+        case ImageFormat.GIF:
+            return _gif
+        case ImageFormat.HEIC | ImageFormat.AVIF:
+            return _iso
 
 
 def _unpack(form: str, file: BinaryIO) -> tuple[Any, ...]:

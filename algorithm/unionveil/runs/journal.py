@@ -93,13 +93,14 @@ class Journal:
 
     `written` names every file that a run on this machine began to write into the folder.
 
-    A record counts again only for the same tool, models, settings, output, name of the input (where names are
-    kept) and input bytes.
+    A record counts again only for the same tool, models, settings, known people, output, name of the input
+    (where names are kept) and input bytes.
 
     Args:
         output: the output folder.
         config: settings of the run.
         folder: where journals lie; by default `state_folder()`.
+        references: digest of the known people; empty without such.
 
     Raises:
         ConfigError: the overlay's picture cannot be read.
@@ -111,13 +112,15 @@ class Journal:
         output: Path,
         config: AnonymizeConfig,
         folder: Path | None = None,
+        references: str = "",
     ) -> None:
         self._folder = folder or state_folder()
         where = os.fsencode(output.resolve())
         self._path = self._folder / (hashlib.sha256(where).hexdigest()[:32] + ".jsonl")
         self.secret = secret_of(self._folder)
         salt = config.digest_salt.get_secret_value() if config.digest_salt else ""
-        run = [__version__, configuration_of(config), salt, [card.sha256 for card in config.cards]]
+        weights = [card.sha256 for card in config.cards]
+        run = [__version__, configuration_of(config), salt, weights, references]
         digest = hmac.new(self.secret, json.dumps(run, sort_keys=True).encode(), hashlib.sha256)
         self._run = digest.hexdigest()[:32]
         self._known: dict[str, tuple[str, str]] = {}

@@ -12,7 +12,7 @@ from .headers import Header, read_header
 
 __all__ = ["look_at", "needed_bytes"]
 
-_COPIES = {
+COPIES = {
     ImageFormat.JPEG: 2.2,
     ImageFormat.PNG: 4.0,
     ImageFormat.WEBP: 10.0,
@@ -51,7 +51,7 @@ def needed_bytes(image_format: ImageFormat, header: Header, file_bytes: int) -> 
     # Grey is seen as colour; palettes and one bit per sample become a byte each.
     pixel_bytes = max(3, header.channels) * sample_bytes
     extra = _DEEP_BYTES * header.is_deep + _ALPHA_BYTES * (header.channels in _WITH_ALPHA)
-    per_pixel = _COPIES[image_format] * pixel_bytes + extra
+    per_pixel = COPIES[image_format] * pixel_bytes + extra
     return int(header.pixels * per_pixel) + _FILE_COPIES * file_bytes
 
 

@@ -13,6 +13,7 @@ from ..content import BytesContent, Content
 from ..files.sinks import FolderSink
 from ..formats import ImageFormat
 from ..given import BoxesMode, GivenBoxes, find_nothing, lay
+from ..identity.references import References
 from ..models.cards import ModelCard
 from ..models.store import find
 from ..outcomes import Anonymized, Rejected
@@ -80,6 +81,7 @@ class Anonymize:
         secret: the journal's key; None without a journal.
         boxes: how the boxes that tasks carry stand to the detector's; with "instead" no detector is loaded.
         photo_secret: key of `GivenBoxes.photo`.
+        references: the known people of `keep` and `only`; None without such.
     """
 
     config: AnonymizeConfig
@@ -88,6 +90,7 @@ class Anonymize:
     secret: bytes | None = None
     boxes: BoxesMode | None = None
     photo_secret: bytes = b""
+    references: References | None = None
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
@@ -97,7 +100,7 @@ class Anonymize:
     def check(self) -> None:
         """As `Work.check`."""
         for card in self.cards:
-            if card.kind != "yolo":  # a user's own file has no digest to be compared with
+            if card.kind not in ("yolo", "onnx"):  # a user's own file has no digest to be compared with
                 find(card)
         if isinstance(self.config.redaction, Overlay):
             from ..redact.overlay import load_picture  # the only file of a redaction; loads the codecs
@@ -112,7 +115,7 @@ class Anonymize:
 
         cv2.setNumThreads(threads)
         finder = find_nothing if self.boxes == "instead" else None
-        return _Worker(self, load(self.config, threads=threads, finder=finder))
+        return _Worker(self, load(self.config, threads=threads, references=self.references, finder=finder))
 
 
 class _Worker:
