@@ -277,6 +277,7 @@ def count(out):
         (["{inbox}", "-o", "{inbox}/out"], "lies in the input folder"),
         (["{inbox}", "-o", "{out}", "--names", "number"], "No such option"),
         (["{inbox}", "-o", "{out}", "--detector", "yunet"], "unionveil models fetch yunet"),
+        (["{inbox}", "-o", "{out}", "--select", "keep"], "No such option"),
         (["{inbox}"], "Missing option '-o'"),
     ],
 )
