@@ -8,13 +8,11 @@ import samples
 from unionveil.formats import ImageFormat, sniff
 from unionveil.images.readers import READERS
 from unionveil.runs.names import SUFFIXES
-from unionveil.runs.needs import COPIES
 from unionveil.serve.media import MEDIA_TYPES
 
 TABLES: dict[str, Collection[ImageFormat]] = {
     "readers": READERS,
     "suffixes": SUFFIXES,
-    "copies in memory": COPIES,
     "media types": MEDIA_TYPES,
 }
 

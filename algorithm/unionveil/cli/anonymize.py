@@ -16,7 +16,7 @@ from rich.table import Table
 
 from ..config import AnonymizeConfig, EveryFace, distance_of, parameters
 from ..engines.pool import DEFAULT_TIMEOUT_SECONDS, PoolEngine
-from ..engines.resources import default_jobs
+from ..engines.resources import default_jobs, member_bytes
 from ..errors import InputError
 from ..files.sinks import FolderSink
 from ..files.sources import PathSource, Patterns, SourceItem
@@ -169,14 +169,7 @@ def command(
     named = list(_named(paths))
     if output is None and (preview or not dry_run):
         raise click.UsageError("say where the outputs go: -o FOLDER")
-    source = PathSource(
-        named,
-        leave_out=[path.resolve() for path in (output, boxes.path) if path],
-        follow_links=follow_links,
-        patterns=Patterns(include, exclude),
-    )
-    if not len(source):
-        raise InputError("there is no file in what you named; name photos, folders or archives")
+    source = _source(named, (output, boxes.path), Patterns(include, exclude), follow_links=follow_links)
     if known and boxes.mode == "instead":
         raise click.UsageError("--keep and --only choose among found faces, and --boxes-only looks for none")
     plan = box_plan_of(boxes, source)
@@ -240,6 +233,21 @@ def _config(
         given["only_strict"] = "yes"
     select = "keep" if keep else "only" if only else "every"
     return *AnonymizeConfig.from_parameters({**given, "select": select}).resolved(), keep or only
+
+
+def _source(
+    named: Sequence[Path], apart: Sequence[Path | None], patterns: Patterns, *, follow_links: bool
+) -> PathSource:
+    source = PathSource(
+        named,
+        leave_out=[path.resolve() for path in apart if path],
+        follow_links=follow_links,
+        patterns=patterns,
+        member_bytes=member_bytes(),
+    )
+    if not len(source):
+        raise InputError("there is no file in what you named; name photos, folders or archives")
+    return source
 
 
 def _work(
