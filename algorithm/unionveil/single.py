@@ -9,8 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .config import AnonymizeConfig, Average, Bilateral, Fill, Gaussian, Median, Overlay, Pixelate, parameters
-from .errors import ConfigError
+from .config import (
+    AnonymizeConfig,
+    Average,
+    Bilateral,
+    Fill,
+    Gaussian,
+    Median,
+    Overlay,
+    Pixelate,
+    check_one_by_one,
+    parameters,
+)
 
 __all__ = ["METHODS", "not_single", "single_config"]
 
@@ -38,16 +48,16 @@ def not_single() -> frozenset[str]:
     )
 
 
-def single_config(given: Mapping[str, Any]) -> AnonymizeConfig:
+def single_config(given: Mapping[str, Any], door: str) -> AnonymizeConfig:
     """As `AnonymizeConfig.from_parameters`.
+
+    Args:
+        given: values by name.
+        door: what takes the photos, as `config.check_one_by_one` names it.
 
     Raises:
         ConfigError: a value is not allowed, or the redaction needs all photos at once.
     """
     config = AnonymizeConfig.from_parameters(given)
-    if config.redaction.method not in METHODS:
-        raise ConfigError(
-            f"method: {config.redaction.method} needs all photos at once, and here they come one by one; use "
-            f"unionveil anonymize, or one of {', '.join(METHODS)}"
-        )
+    check_one_by_one(config, door)
     return config

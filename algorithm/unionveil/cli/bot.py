@@ -85,7 +85,7 @@ def command(
     reaction ❌ or the reply "delete". No photo is ever on disk; only the last message's position is kept.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    config = single_config({k: v for k, v in settings.items() if v is not None})
+    config = single_config({k: v for k, v in settings.items() if v is not None}, "a bot")
     try:
         from ..bot.matrix import MatrixRooms
     except ModuleNotFoundError as error:

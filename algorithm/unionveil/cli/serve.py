@@ -83,7 +83,7 @@ def command(
     Nothing is stored: photos are in memory while they are worked on. The settings below hold where a request
     has none of its own. GET /openapi.json describes the API.
     """
-    config = single_config({k: v for k, v in settings.items() if v is not None})
+    config = single_config({k: v for k, v in settings.items() if v is not None}, "a server")
     try:
         from ..serve.run import ServeOptions, serve
     except ModuleNotFoundError as error:

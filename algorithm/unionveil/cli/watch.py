@@ -66,7 +66,7 @@ def command(
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     given = {name: value for name, value in settings.items() if value is not None}
-    config = single_config(given | {"names": "keep"})
+    config = single_config(given | {"names": "keep"}, "a watched folder")
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; name the folder that is to be watched")
     Anonymize(config).check()  # before the output folder is made
