@@ -1,3 +1,5 @@
+from typing import get_args
+
 import cv2
 import numpy as np
 import pytest
@@ -7,12 +9,13 @@ from hypothesis import strategies as st
 from checked import float32, read_bgr
 from samples import SCENES
 from unionveil import AnonymizeConfig, ConfigError, Detections
+from unionveil.config import Redaction
 from unionveil.images import Colour, Frame
 from unionveil.redact import load_redactor, redacted
 from unionveil.redact.mask import cover
 from unionveil.redact.overlay import load_picture
 
-METHODS = ("fill", "pixelate", "gaussian", "median", "bilateral", "average", "overlay")
+METHODS = tuple(kind.model_fields["method"].default for kind in get_args(get_args(Redaction)[0]))
 COLOURS = tuple(Colour)
 
 

@@ -149,7 +149,7 @@ def _costs(seen: Sequence[Seen], asked: Asked) -> dict[str, Costs]:
     result = {}
     for name, config in asked.configs:
         seconds = sum(one.found[name].seconds for one in seen)
-        cards = config.cards
+        cards = config.detector_cards
         result[name] = Costs(
             1000 * seconds / len(seen),
             1000 * seconds / megapixels,

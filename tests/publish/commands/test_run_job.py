@@ -1,4 +1,4 @@
-"""The whole story, from publishing to verified results, and everything that may go wrong on the way."""
+"""The whole story, from publishing to verified results, and everything that may fail on the way."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ BUYER = Account.from_key(BUYER_KEY)
 
 
 def pictures() -> bytes:
-    """Bundled pictures, in the archive that a data union would put up."""
+    """Bundled pictures, in the archive that a data union would publish."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in ("market.jpg", "street.jpg"):
@@ -66,7 +66,7 @@ def pictures() -> bytes:
 
 
 class InstantRunner:
-    """Stands in for the algorithm: leaves one output, or what a test asks for."""
+    """Stands in for the algorithm: writes one output, or the one that a test sets."""
 
     def __init__(self) -> None:
         self.code, self.log, self.altered = 0, b"done: 1 pictures\n", False
@@ -112,7 +112,7 @@ def marketplace(shared_chain, tmp_path_factory):
 
 @pytest.fixture
 def shop(marketplace, tmp_path, monkeypatch):
-    """Runs the command as a person would, with the key in the environment; a stub stands in for the job."""
+    """Runs the command with the key in the environment; a stub stands in for the job."""
     runner, node = InstantRunner(), marketplace.node
     node.reset()
     node.hooks.runner = runner
@@ -184,7 +184,7 @@ def written(folder: Path) -> bytes:
 
 
 def assert_no_secret(data: bytes) -> None:
-    """No form in which a program might write down the key."""
+    """The key appears in no form that a program might write."""
     number = int(BUYER_KEY, 16)
     raw = number.to_bytes(32, "big")
     for form in (BUYER_KEY[2:].encode(), str(number).encode(), raw, repr(raw).encode()):
@@ -241,7 +241,7 @@ def test_the_gas_of_a_plan_is_what_the_job_takes_at_most(shop, capfd):
 
 
 @pytest.mark.slow
-def test_as_a_person_runs_it(shop, marketplace):
+def test_the_command_as_a_process(shop, marketplace):
     """A process of its own, an RPC over HTTP, an encrypted keystore; and no secret in anything it leaves."""
     folder, password, addresses = shop.folder, "open-sesame-password", marketplace.chain.addresses
     keystore = Account.encrypt(BUYER.key, password, kdf="pbkdf2", iterations=1000)
