@@ -71,7 +71,7 @@ def survey_run(config: AnonymizeConfig) -> str:
         ModelError: the file of a `yolo:FILE.onnx` is not there.
     """
     flat = config.to_parameters()
-    seen = [__version__, CANDIDATE_SHARE, [card.sha256 for card in config.cards]]
+    seen = [__version__, CANDIDATE_SHARE, [card.sha256 for card in config.detector_cards]]
     seen += [[name, flat[name]] for name in _DECIDES if name in flat]
     return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:16]
 
