@@ -19,10 +19,11 @@ _FACTS = {
     errors.BodyTooLarge: (64 << 20,),
     errors.RateLimited: (3,),
     errors.Busy: (2,),
+    errors.ReviewConflict: (3, 5),
     errors.RetryLater: (2,),
     errors.ResultsError: (["one is missing", "two was altered"],),
 }
-"""What the errors that carry more than a sentence are made of."""
+"""Arguments of the errors that carry more than a sentence."""
 
 
 @pytest.mark.parametrize("kind", all_errors())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -122,6 +122,7 @@ class Anonymizer:
             why = error.strerror or type(error).__name__
             return Rejected("unreadable", f"the file cannot be read: {why}")
         picture = decode(data, self._max_pixels)
+        del data  # before views and outputs need the memory
         found = [self._faces_of(frame, frame.rendering or picture.rendering) for frame in picture.frames]
         return Inspection(
             picture, tuple(covered for covered, _ in found), sum(len(kept) for _, kept in found)
@@ -139,21 +140,22 @@ class Anonymizer:
     def _faces_of(self, frame: Frame, rendering: Rendering) -> tuple[Detections, Detections]:
         """Faces of one frame, those of all its views united: the ones to cover, and the ones to keep."""
         covered, kept = [], []
-        views = list(rgb_views(frame, rendering))
-        for view in views:
+        for view in rgb_views(frame, rendering):
             faces = self._find(view)
             chosen = _checked(self._select(view, faces), len(faces))
             covered.append(faces[chosen])
             kept.append(faces[~chosen])
-        if len(views) == 1:
+            del view  # before the next is made: they are as large as the frame
+        if len(covered) == 1:
             return covered[0], kept[0]
-        return self._agreed(views, covered, unite_faces(kept))
+        left = unite_faces(kept)
+        return self._agreed(rgb_views(frame, rendering) if len(left) else (), covered, left)
 
     def _agreed(
-        self, views: Sequence[RgbImage], covered: list[Detections], kept: Detections
+        self, views: Iterable[RgbImage], covered: list[Detections], kept: Detections
     ) -> tuple[Detections, Detections]:
         """A face stays visible only if it would in every view, beside all others that would stay."""
-        for view in views if len(kept) else ():
+        for view in views:
             chosen = _checked(self._select(view, kept), len(kept))
             covered.append(kept[chosen])
             kept = kept[~chosen]
@@ -198,6 +200,7 @@ def load(
     references: References | None = None,
     selector: Selector | None = None,
     redactor: Redactor | None = None,
+    finder: Finder | None = None,
 ) -> Anonymizer:
     """Builds an anonymizer; every file that it needs is read now, before the first picture.
 
@@ -209,6 +212,7 @@ def load(
             `Detections` to `(N,)` bool.
         redactor: gives the new pixels, in place of the configured redaction: a `Frame` and its `Detections`
             to `Patch`es. Pixels outside of the patches stay as they are.
+        finder: finds the faces, in place of the configured detectors, none of which is loaded then.
 
     Raises:
         ModelError: weights are missing, altered or cannot be loaded.
@@ -217,7 +221,7 @@ def load(
     config = config or AnonymizeConfig()
     threads = threads or usable_cores()
     return Anonymizer(
-        FaceFinder(config, threads),
+        finder or FaceFinder(config, threads),
         selector or _selector(config, references, threads),
         redactor or load_redactor(config),
         max_pixels=config.max_megapixels * 1e6,

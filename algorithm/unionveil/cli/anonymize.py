@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,25 +12,27 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ..config import AnonymizeConfig, EveryFace, distance_of, parameters
 from ..engines.pool import DEFAULT_TIMEOUT_SECONDS, PoolEngine
-from ..engines.resources import default_jobs
+from ..engines.resources import default_jobs, member_bytes
 from ..errors import InputError
 from ..files.sinks import FolderSink
 from ..files.sources import PathSource, Patterns, SourceItem
+from ..given import BoxPlan
 from ..models.inference import Inference
 from ..parameters import Parameter
 from ..runs.batch import run_batch
 from ..runs.journal import Journal
-from ..runs.manifest import Counts, Record, RejectedRecord
+from ..runs.manifest import Counts, ManifestBuilder, Record, RejectedRecord
 from ..runs.references import load_references
 from ..runs.work import Anonymize
 from ..text import printable
+from .boxes import Boxes, box_options, box_plan_of
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .path_list import paths_of
+from .progress import progress
 
 __all__ = ["command", "setting_options"]
 
@@ -137,6 +139,7 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
     "--preview", is_flag=True, help="Also write small pictures with the found boxes, into preview/."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest on standard output.")
+@box_options
 def command(
     paths: tuple[Path, ...],
     output: Path | None,
@@ -150,6 +153,7 @@ def command(
     dry_run: bool,
     preview: bool,
     as_json: bool,
+    boxes: Boxes,
     **settings: Any,
 ) -> int:
     """Anonymizes photos, folders and archives into a folder.
@@ -158,22 +162,46 @@ def command(
     does only what is missing. Texts, sidecars and the files that systems leave beside photos are skipped.
     """
     config, inference, known = _config(**settings)
+    if boxes.only and known:
+        raise click.UsageError(
+            "--boxes-only covers every box of the file; it has no use for --keep and --only"
+        )
     named = list(_named(paths))
     if output is None and (preview or not dry_run):
         raise click.UsageError("say where the outputs go: -o FOLDER")
-    source = PathSource(
-        named,
-        leave_out=[output.resolve()] if output else [],
-        follow_links=follow_links,
-        patterns=Patterns(include, exclude),
-    )
-    if not len(source):
-        raise InputError("there is no file in what you named; name photos, folders or archives")
+    source = _source(named, (output, boxes.path), Patterns(include, exclude), follow_links=follow_links)
+    if known and boxes.mode == "instead":
+        raise click.UsageError("--keep and --only choose among found faces, and --boxes-only looks for none")
+    plan = box_plan_of(boxes, source)
     work, journal = _work(
-        config, named, known, None if dry_run else output, overwrite=overwrite, prune=prune, preview=preview
+        Anonymize(config, previews=preview, boxes=boxes.mode),
+        named,
+        known,
+        None if dry_run else output,
+        overwrite=overwrite,
+        prune=prune,
     )
+    # Workers even for a single picture: one that kills its decoder must not kill the program.
+    pool = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
+    manifest, rejected = _run(source, work, pool, journal, plan, prune=prune and not overwrite)
+    _summary(manifest.counts, rejected, inference, work)
+    if as_json:
+        click.echo(manifest.to_bytes().decode(), nl=False)
+    return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
+
+
+def _run(
+    source: PathSource,
+    work: Anonymize,
+    engine: PoolEngine,
+    journal: Journal | None,
+    plan: BoxPlan,
+    *,
+    prune: bool,
+) -> tuple[ManifestBuilder, list[tuple[str, str]]]:
+    """The manifest, and the name of every rejected input with a sentence."""
     rejected: list[tuple[str, str]] = []
-    with _progress(len(source)) as advance, journal or nullcontext():
+    with progress("anonymizing", len(source)) as advance, journal or nullcontext():
         kept = _is_kept(journal)
 
         def on_done(item: SourceItem, record: Record) -> None:
@@ -181,16 +209,10 @@ def command(
             if isinstance(record, RejectedRecord):
                 rejected.append((printable(item.name, quoted=False, most=None), record.detail))
 
-        # Workers even for a single picture: one that kills its decoder must not kill the program.
-        pool = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
-        may_prune = prune and not overwrite
-        manifest = run_batch(source, work, pool, journal=journal, prune=may_prune, on_done=on_done)
+        manifest = run_batch(source, work, engine, journal=journal, prune=prune, boxes=plan, on_done=on_done)
         if kept:
             _is_kept(journal)
-    _summary(manifest.counts, rejected, inference, work)
-    if as_json:
-        click.echo(manifest.to_bytes().decode(), nl=False)
-    return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
+    return manifest, rejected
 
 
 def _config(
@@ -213,28 +235,42 @@ def _config(
     return *AnonymizeConfig.from_parameters({**given, "select": select}).resolved(), keep or only
 
 
+def _source(
+    named: Sequence[Path], apart: Sequence[Path | None], patterns: Patterns, *, follow_links: bool
+) -> PathSource:
+    source = PathSource(
+        named,
+        leave_out=[path.resolve() for path in apart if path],
+        follow_links=follow_links,
+        patterns=patterns,
+        member_bytes=member_bytes(),
+    )
+    if not len(source):
+        raise InputError("there is no file in what you named; name photos, folders or archives")
+    return source
+
+
 def _work(
-    config: AnonymizeConfig,
+    work: Anonymize,
     named: Sequence[Path],
     known: Sequence[Path],
     output: Path | None,
     *,
     overwrite: bool,
     prune: bool,
-    preview: bool,
 ) -> tuple[Anonymize, Journal | None]:
-    """The work and its journal; neither a folder nor a journal without an output."""
+    """The work with its folder and its journal; neither a folder nor a journal without an output."""
     # A worker reads the known people, as it reads everything else.
-    references = load_references(known, config, PoolEngine(1)) if known else None
-    work = Anonymize(config, references=references)
+    references = load_references(known, work.config, PoolEngine(1)) if known else None
+    work = replace(work, references=references)
     work.check()  # before the output folder is made
     if output is None:
-        return work, None
+        return replace(work, previews=False), None
     # Where inputs are numbered, all outputs behind a withdrawn one are other ones.
-    may_replace = overwrite or (prune and config.names == "number")
+    may_replace = overwrite or (prune and work.config.names == "number")
     sink = FolderSink(output, overwrite=may_replace, inputs=named)
-    journal = Journal(sink.folder, config, references=references.digest if references else "")
-    return replace(work, sink=sink, previews=preview, secret=journal.secret), journal
+    journal = Journal(sink.folder, work.config, references=references.digest if references else "")
+    return replace(work, sink=sink, secret=journal.secret), journal
 
 
 def _is_kept(journal: Journal | None) -> bool:
@@ -257,26 +293,14 @@ def _named(paths: tuple[Path, ...]) -> Iterator[Path]:
             yield path
 
 
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """A bar on a terminal, nothing elsewhere; archives make the total grow."""
-    if not _err.is_terminal:
-        yield lambda: None
-        return
-    columns = (
-        TextColumn("anonymizing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=_err, transient=True) as progress:
-        task = progress.add_task("", total=total)
-
-        def advance() -> None:
-            done = progress.tasks[0].completed + 1
-            progress.update(task, completed=done, total=max(total, done))
-
-        yield advance
+def _warn_of_looks(config: AnonymizeConfig) -> None:
+    if config.redaction.looks_only:
+        method = config.redaction.method
+        _err.print(
+            f"note: {method} is for looks only: a trained attacker recognizes people behind it; fill leaves "
+            "nothing",
+            soft_wrap=True,
+        )
 
 
 def _threshold(config: AnonymizeConfig) -> str:
@@ -307,3 +331,4 @@ def _summary(counts: Counts, rejected: list[tuple[str, str]], inference: Inferen
         _err.print("there is no picture in what you named: everything was skipped")
     for name, detail in rejected:
         _err.print(f"rejected: {name}: {detail}", markup=False, soft_wrap=True)
+    _warn_of_looks(work.config)

@@ -92,4 +92,5 @@ def _number(tiff: bytes, order: str, kind: int, place: int) -> float | None:
                 return None
             over, under = struct.unpack_from(order + "II", tiff, place)
             return over / under if under else None
-    return None
+        case _:
+            return None

@@ -9,7 +9,7 @@ from .picture import Picture
 
 __all__ = ["decode"]
 
-_READERS = {
+READERS = {
     ImageFormat.JPEG: jpeg.read,
     ImageFormat.PNG: png.read,
     ImageFormat.WEBP: webp.read,
@@ -36,7 +36,7 @@ def decode(data: bytes, max_pixels: float) -> Picture:
         UnsupportedImage: a format or variant that is not handled.
         ImageTooLarge: more pixels than the limit; nothing was decoded.
     """
-    read = _READERS[sniff(data)]
+    read = READERS[sniff(data)]
     try:
         return read(data, max_pixels)
     except ImageError:

@@ -26,7 +26,17 @@ from .. import __version__
 from ..config import AnonymizeConfig
 from .manifest import RedactedRecord, configuration_of
 
-__all__ = ["KEPT_DAYS", "Journal", "Kept", "Known", "clear", "kept", "keyed_digest", "state_folder"]
+__all__ = [
+    "KEPT_DAYS",
+    "Journal",
+    "Kept",
+    "Known",
+    "clear",
+    "kept",
+    "keyed_digest",
+    "secret_of",
+    "state_folder",
+]
 
 KEPT_DAYS = 90
 """Journals that were not used for so long are removed when another is opened."""
@@ -107,7 +117,7 @@ class Journal:
         self._folder = folder or state_folder()
         where = os.fsencode(output.resolve())
         self._path = self._folder / (hashlib.sha256(where).hexdigest()[:32] + ".jsonl")
-        self.secret = _secret(self._folder)
+        self.secret = secret_of(self._folder)
         salt = config.digest_salt.get_secret_value() if config.digest_salt else ""
         weights = [card.sha256 for card in config.cards]
         run = [__version__, configuration_of(config), salt, weights, references]
@@ -199,7 +209,7 @@ class Kept:
 
     Attributes:
         folder: the folder.
-        journals: number of journals, one for each output folder.
+        journals: number of journals, one for each output folder, or of reviews.
         size_bytes: of all of them.
         oldest_days: since the journal was used that was not used for longest.
     """
@@ -250,7 +260,7 @@ def _prune(folder: Path, now: float) -> None:
             path.unlink()
 
 
-def _secret(folder: Path) -> bytes:
+def secret_of(folder: Path) -> bytes:
     """The key of all journals in a folder, made once; one for this run alone if it cannot be kept."""
     path = folder / "key"
     with suppress(OSError):

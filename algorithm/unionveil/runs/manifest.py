@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from .. import __version__
 from ..config import EMOJI, AnonymizeConfig, EveryFace, Overlay
 from ..errors import ConfigError
+from ..given import BoxesMode
 from ..models.cards import DetectorCard, EmbedderCard, ModelCard
 from ..models.inference import choose
 from ..outcomes import Anonymized, Rejected
@@ -171,6 +172,11 @@ class Manifest(_Part):
     configuration: dict[str, str] = Field(
         description="Every setting, in the form of a parameter; the digest of a file in place of its path."
     )
+    looks_only: bool | None = Field(
+        None,
+        description="True where the method is for looks only: a trained attacker recognizes people behind "
+        "it. Since 1.1.",
+    )
     counts: Counts
     items: tuple[Annotated[Record, Field(discriminator="status")], ...] = Field(
         description="In the order of the inputs."
@@ -184,14 +190,16 @@ class ManifestBuilder:
 
     Args:
         config: settings of the run.
+        boxes: whether boxes were given, and whether they took the detector's place.
 
     Raises:
         ConfigError: the overlay's picture cannot be read.
         ModelError: the file of a `yolo:FILE.onnx` is not there, or the engine is not installed.
     """
 
-    def __init__(self, config: AnonymizeConfig) -> None:
-        self._configuration = configuration_of(config)
+    def __init__(self, config: AnonymizeConfig, boxes: BoxesMode | None = None) -> None:
+        self._configuration = configuration_of(config) | ({"boxes": boxes} if boxes else {})
+        self._looks_only = config.redaction.looks_only
         self._models = tuple(
             ModelRecord(
                 name=card.name,
@@ -199,7 +207,7 @@ class ManifestBuilder:
                 licence=card.licence,
                 threshold=_threshold(card, config),
             )
-            for card in config.cards
+            for card in (() if boxes == "instead" else config.cards)
         )
         self._keeps = not isinstance(config.selection, EveryFace)
         self._kept = 0
@@ -247,6 +255,7 @@ class ManifestBuilder:
             models=self._models,
             inference=self._inference,
             configuration=self._configuration,
+            looks_only=self._looks_only or None,
             counts=self.counts,
             items=(),
         ).model_dump_json(indent=1, exclude={"items"}, exclude_none=True)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
 
 from ..config import AnonymizeConfig, Overlay
-from ..content import BytesContent, Content
+from ..content import Content
 from ..files.sinks import FolderSink
 from ..formats import ImageFormat
+from ..given import BoxesMode, GivenBoxes, find_nothing, lay
 from ..identity.references import References
 from ..models.cards import ModelCard
 from ..models.store import find
@@ -17,6 +21,9 @@ from ..outcomes import Anonymized, Rejected
 from .journal import Known, keyed_digest
 from .manifest import Record, RedactedRecord, redacted_record, rejected_record, salted_digest
 from .names import preview_name
+
+if TYPE_CHECKING:
+    from ..pipeline import Anonymizer
 
 __all__ = ["Anonymize", "Done", "Task"]
 
@@ -31,6 +38,7 @@ class Task:
         content: its bytes, or why they cannot be read.
         output: format and reserved name of the output; None if the input is not a picture.
         known: what an earlier run recorded of this input, if it did.
+        given: boxes from elsewhere; None leaves the picture to the detector.
         needed_bytes: as `engines.base.Task.needed_bytes`.
     """
 
@@ -40,6 +48,7 @@ class Task:
     output: tuple[ImageFormat, str] | None
     known: Known | None
     needed_bytes: int = 0
+    given: GivenBoxes | None = None
 
     @property
     def held_bytes(self) -> int:
@@ -71,6 +80,8 @@ class Anonymize:
         sink: where outputs go; None writes nothing.
         previews: whether previews are written beside the outputs.
         secret: the journal's key; None without a journal.
+        boxes: how the boxes that tasks carry stand to the detector's; with "instead" no detector is loaded.
+        photo_secret: key of `GivenBoxes.photo`.
         references: the known people of `keep` and `only`; None without such.
     """
 
@@ -78,12 +89,14 @@ class Anonymize:
     sink: FolderSink | None = None
     previews: bool = False
     secret: bytes | None = None
+    boxes: BoxesMode | None = None
+    photo_secret: bytes = b""
     references: References | None = None
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
         """As `Work.cards`."""
-        return self.config.cards
+        return () if self.boxes == "instead" else self.config.cards
 
     def check(self) -> None:
         """As `Work.check`."""
@@ -99,18 +112,23 @@ class Anonymize:
         """As `Work.start`."""
         import cv2
 
+        cv2.setNumThreads(threads)
+        return _Worker(self, self.anonymizer(threads))
+
+    def anonymizer(self, threads: int) -> Anonymizer:
+        """What does the work, with its models loaded."""
         from ..pipeline import load
 
-        cv2.setNumThreads(threads)
-        return _Worker(self, load(self.config, threads=threads, references=self.references))
+        finder = find_nothing if self.boxes == "instead" else None
+        return load(self.config, threads=threads, references=self.references, finder=finder)
 
 
 class _Worker:
     """The work with its models loaded."""
 
-    def __init__(self, work: Anonymize, anonymize: Callable[[Content], Anonymized | Rejected]) -> None:
+    def __init__(self, work: Anonymize, anonymizer: Anonymizer) -> None:
         self._work = work
-        self._anonymize = anonymize
+        self._anonymizer = anonymizer
 
     def __call__(self, task: Task) -> Done:
         if isinstance(task.content, Rejected):
@@ -123,15 +141,41 @@ class _Worker:
         digest = self._digest(task, data)
         done = self._known(task, digest)
         if done is None:
-            outcome = self._anonymize(BytesContent(data))
-            done = Done(self._record(task, data, outcome), digest)
+            salted = self._salted(data)
+            refused = self._refused(task, data)
+            content = _Once(data)
+            del data
+            done = Done(self._record(task, salted, refused or self._outcome(task, content)), digest)
         return done
+
+    def _refused(self, task: Task, data: bytes) -> Rejected | None:
+        """Why the boxes of a task are not for its picture, or are missing."""
+        given = task.given
+        if given is None:
+            if self._work.boxes == "instead" and task.output:  # a file that is not a picture says so itself
+                return Rejected("boxes", "there are no boxes for this picture")
+            return None
+        if given.photo is not None and given.photo != keyed_digest(self._work.photo_secret, "", data):
+            return Rejected("changed", "the file changed since its boxes were reviewed; review it again")
+        return None
+
+    def _outcome(self, task: Task, content: Content) -> Anonymized | Rejected:
+        if task.given is None:
+            return self._anonymizer(content)
+        inspection = self._anonymizer.inspect(content)
+        laid = inspection if isinstance(inspection, Rejected) else lay(task.given, inspection)
+        return laid if isinstance(laid, Rejected) else self._anonymizer.redact(laid)
 
     def _digest(self, task: Task, data: bytes) -> str | None:
         if self._work.secret is None:
             return None
         # Where names are kept a renamed input is another input.
-        return keyed_digest(self._work.secret, task.name if self._work.config.names == "keep" else "", data)
+        name = task.name if self._work.config.names == "keep" else ""
+        digest = keyed_digest(self._work.secret, name, data)
+        if task.given is None:
+            return digest
+        # The same picture with other boxes is another input.
+        return hmac.new(self._work.secret, digest.encode() + task.given.digest(), hashlib.sha256).hexdigest()
 
     def _known(self, task: Task, digest: str | None) -> Done | None:
         """What an earlier run made of the same input, if its output is still in place."""
@@ -146,22 +190,22 @@ class _Worker:
         previewed = self._previewed(record, None)
         return Done(previewed, digest, is_known=previewed == record)
 
-    def _record(self, task: Task, data: bytes, outcome: Anonymized | Rejected) -> Record:
+    def _record(self, task: Task, salted: str | None, outcome: Anonymized | Rejected) -> Record:
         if isinstance(outcome, Rejected):
-            return self._rejected(task, outcome, data)
+            return self._rejected(task, outcome, salted)
         if task.output is None or task.output[0] is not outcome.format:
-            return self._rejected(task, Rejected("changed", "the file changed while it was read"), data)
-        record = redacted_record(task.number, task.output[1], outcome, self._work.config, self._salted(data))
+            return self._rejected(task, Rejected("changed", "the file changed while it was read"), salted)
+        record = redacted_record(task.number, task.output[1], outcome, self._work.config, salted)
         if self._work.sink:
             self._work.sink.write(record.output, outcome.data)
         return self._previewed(record, outcome.data)
 
-    def _rejected(self, task: Task, outcome: Rejected, data: bytes | None) -> Record:
-        return rejected_record(task.number, task.name, outcome, self._work.config, self._salted(data))
+    def _rejected(self, task: Task, outcome: Rejected, salted: str | None) -> Record:
+        return rejected_record(task.number, task.name, outcome, self._work.config, salted)
 
-    def _salted(self, data: bytes | None) -> str | None:
+    def _salted(self, data: bytes) -> str | None:
         salt = self._work.config.digest_salt
-        return salted_digest(data, salt.get_secret_value()) if salt and data is not None else None
+        return salted_digest(data, salt.get_secret_value()) if salt else None
 
     def _previewed(self, record: RedactedRecord, data: bytes | None) -> RedactedRecord:
         """The record with its preview, if there is to be one or an earlier run's is still in place.
@@ -184,3 +228,26 @@ class _Worker:
         sink.replace(name, [preview])
         sha256 = hashlib.sha256(preview).hexdigest()
         return record.model_copy(update={"preview": name, "preview_sha256": sha256})
+
+
+class _Once:
+    """Bytes that are given away when they are read: most pictures need their file no more once decoded."""
+
+    held_bytes = 0
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    @property
+    def size_bytes(self) -> int:
+        """As `Content.size_bytes`."""
+        return len(self._data)
+
+    def read(self) -> bytes:
+        """As `Content.read`, once."""
+        data, self._data = self._data, b""
+        return data
+
+    def open(self) -> BinaryIO:
+        """As `Content.open`, before it is read."""
+        return io.BytesIO(self._data)
