@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,16 @@ Finder: TypeAlias = Callable[[RgbImage], Detections]
 """Finds faces in `(H, W, 3)` uint8 RGB, in its pixels, best first."""
 
 _Result = TypeVar("_Result")
+
+
+class ScalingFinder(Protocol):
+    """Finds faces in pictures that were decoded at a part of their size."""
+
+    def reduction(self, size_wh: tuple[int, int]) -> int:
+        """By how much, 1, 2, 4 or 8 times, a picture of this width and height may be reduced."""
+
+    def __call__(self, image: RgbImage, size_wh: tuple[int, int]) -> Detections:
+        """Finds faces in the reduced picture `(H, W, 3)`, in pixels of the whole, `size_wh`; best first."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,8 @@ class Anonymizer:
         redact: gives the new pixels of a frame.
         max_pixels: a picture with more, all frames together, is refused.
         check_outputs: whether every output is decoded and compared before it counts as done.
+        scaling: `find`, if pictures may be decoded at a part of their size for it. A selector must then ask
+            for no pixels.
     """
 
     def __init__(
@@ -61,12 +73,14 @@ class Anonymizer:
         *,
         max_pixels: float,
         check_outputs: bool = True,
+        scaling: ScalingFinder | None = None,
     ) -> None:
         self._find = find
         self._select = select
         self._redact = redact
         self._max_pixels = max_pixels
         self._check_outputs = check_outputs
+        self._scaling = scaling
 
     def __call__(self, source: PictureSource) -> Outcome:
         """Anonymizes one picture: `inspect`, then `redact`.
@@ -117,7 +131,7 @@ class Anonymizer:
         except OSError as error:
             why = error.strerror or type(error).__name__
             return Rejected("unreadable", f"the file cannot be read: {why}")
-        picture = decode(data, self._max_pixels)
+        picture = decode(data, self._max_pixels, self._scaling.reduction if self._scaling else None)
         return Inspection(
             picture,
             tuple(self._faces_of(frame, frame.rendering or picture.rendering) for frame in picture.frames),
@@ -134,8 +148,8 @@ class Anonymizer:
     def _faces_of(self, frame: Frame, rendering: Rendering) -> Detections:
         """Faces of one frame that are to be covered, those of all its views united."""
         parts = []
-        for view in rgb_views(frame, rendering):
-            faces = self._find(view)
+        for view in rgb_views(frame.look, rendering):
+            faces = self._scaling(view, frame.size_wh) if self._scaling else self._find(view)
             parts.append(faces[_checked(self._select(view, faces), len(faces))])
         return parts[0] if len(parts) == 1 else unite_faces(parts)
 
@@ -192,12 +206,15 @@ def load(
         ConfigError: the overlay's picture cannot be read.
     """
     config = config or AnonymizeConfig()
+    finder = FaceFinder(config, threads or usable_cores())
     return Anonymizer(
-        FaceFinder(config, threads or usable_cores()),
+        finder,
         selector,
         redactor or load_redactor(config),
         max_pixels=config.max_megapixels * 1e6,
         check_outputs=config.check_outputs == "yes",
+        # Other selectors may look at pixels, and are to see all of them.
+        scaling=finder if selector is every_face else None,
     )
 
 
