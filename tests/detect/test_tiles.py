@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from unionveil import Detections
 from unionveil.detect.tiles import (
     _resize,
+    closer,
     find_faces,
     mirror_is_cheap,
     plan_pieces,
     plan_sizes,
     plan_tiles,
     reduction,
-    touched,
 )
 from unionveil.models.cards import CARDS
 
@@ -240,14 +240,25 @@ def test_small_pictures_are_looked_at_in_full_whatever_they_show(longest):
 
 
 @given(st.lists(st.tuples(st.floats(-50, 4050), st.floats(-50, 3050), st.floats(1, 900)), max_size=5))
-def test_the_tiles_that_boxes_touch(places):
+def test_tiles_are_cut_down_to_the_boxes_that_touch_them(places):
     tiles = plan_tiles((4000, 3000), (1280, 1280))
     xyxy = np.float32([[x, y, x + side, y + side] for x, y, side in places]).reshape(-1, 4)
-    chosen = touched(tiles, xyxy)
+    chosen = closer(tiles, xyxy)
+    touched = 0
     for tile in tiles:
         x0, y0, x1, y1 = tile.xyxy
-        touches = [box for box in xyxy if box[0] < x1 and box[2] > x0 and box[1] < y1 and box[3] > y0]
-        assert (tile in chosen) == bool(touches)
+        boxes = [box for box in xyxy if box[0] < x1 and box[2] > x0 and box[1] < y1 and box[3] > y0]
+        if not boxes:
+            continue
+        part = chosen[touched]
+        touched += 1
+        for low in (0, 1):
+            least, most = min(box[low] for box in boxes), max(box[low + 2] for box in boxes)
+            assert part.xyxy[low] == max(tile.xyxy[low], int(least) - 160)
+            assert part.xyxy[low + 2] == min(tile.xyxy[low + 2], int(most) + 160)
+        for part_edge, edge, own, cut in zip(part.xyxy, tile.xyxy, tile.cut, part.cut, strict=True):
+            assert cut == (own or part_edge != edge)
+    assert len(chosen) == touched
 
 
 @settings(max_examples=200)

@@ -23,13 +23,13 @@ from .detector import Detector
 __all__ = [
     "Detail",
     "Tile",
+    "closer",
     "find_faces",
     "mirror_is_cheap",
     "plan_pieces",
     "plan_sizes",
     "plan_tiles",
     "reduction",
-    "touched",
 ]
 
 Detail: TypeAlias = Literal["fast", "standard", "crowd"]
@@ -228,7 +228,7 @@ def _detect_piece(
 ) -> Iterator[tuple[Detections, BoolArray]]:
     """Boxes of one piece in pixels of the image, tile by tile, and which of them an inner edge cuts.
 
-    At the own size of a large picture only those tiles are looked at where its half showed anything. Boxes of
+    At the own size of a large picture only those parts are looked at where its half showed anything. Boxes of
     the half may so score less than the threshold.
     """
     left, top, right, bottom = piece.xyxy
@@ -250,18 +250,28 @@ def _detect_piece(
             glimpses += [boxes.xyxy] if halved else []
             yield boxes.transform(scale_xy=(1, 1), offset_xy=(left, top)), cut
     if glimpses:
-        for tile in touched(plan_tiles(own, search.tile_wh), np.concatenate(glimpses)):
+        for tile in closer(plan_tiles(own, search.tile_wh), np.concatenate(glimpses)):
             boxes, cut = _detect_tile(part, _inside(tile, own, piece), search.look, search.threshold)
             yield boxes.transform(scale_xy=(1, 1), offset_xy=(left, top)), cut
 
 
-def touched(tiles: list[Tile], xyxy: FloatArray) -> list[Tile]:
-    """The tiles that any of `(N, 4)` boxes touches."""
-    corners = np.array([tile.xyxy for tile in tiles], np.float32)
-    low = np.maximum(xyxy[None, :, :2], corners[:, None, :2])
-    high = np.minimum(xyxy[None, :, 2:], corners[:, None, 2:])
-    touching: BoolArray = np.all(low < high, axis=2)
-    return [tile for tile, boxes in zip(tiles, touching, strict=True) if boxes.any()]
+def closer(tiles: list[Tile], xyxy: FloatArray) -> list[Tile]:
+    """The tiles that `(N, 4)` boxes touch, cut down to those boxes and what lies around them."""
+    found = []
+    for tile in tiles:
+        x0, y0, x1, y1 = tile.xyxy
+        inside = (xyxy[:, :2] < [x1, y1]).all(axis=1) & (xyxy[:, 2:] > [x0, y0]).all(axis=1)
+        if not inside.any():
+            continue
+        low, high = xyxy[inside, :2].min(axis=0), xyxy[inside, 2:].max(axis=0)
+        left, top = (max(edge, int(side) - _OVERLAP_PX) for edge, side in zip((x0, y0), low, strict=True))
+        right, bottom = (
+            min(edge, int(side) + _OVERLAP_PX) for edge, side in zip((x1, y1), high, strict=True)
+        )
+        moved = (left > x0, top > y0, right < x1, bottom < y1)
+        edges = tuple(own or new for own, new in zip(tile.cut, moved, strict=True))
+        found.append(Tile((left, top, right, bottom), (edges[0], edges[1], edges[2], edges[3])))
+    return found
 
 
 def _inside(tile: Tile, size_wh: tuple[int, int], piece: Tile) -> Tile:
