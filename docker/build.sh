@@ -1,32 +1,32 @@
 #!/usr/bin/env bash
-# Builds the image and prints, as one JSON object on standard output, what metadata/algorithm.json needs of it.
+# Builds the image and prints its container section for metadata/algorithm.json, as JSON on standard output.
 #
 #   docker/build.sh                        the image unionveil:VERSION
 #   docker/build.sh --gpu                  unionveil:VERSION-gpu, which computes on an NVIDIA GPU
 #   docker/build.sh --image ghcr.io/NAME/unionveil [--tag TAG]    another name
 #   docker/build.sh --push                 pushes it too; only then is there a checksum that a node can pull
-#   docker/build.sh -- ARGUMENT...         the rest goes to `docker build` as it is
+#   docker/build.sh -- ARGUMENT...         passes the rest to `docker build`
 #
 # BASE_DIGEST=sha256:... pins the base image; releases set it (docker/README.md says how to find it).
-# SOURCE_DATE_EPOCH is when the image says that it was made, by default the time of the commit.
-# Where pip is configured by PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, PIP_TRUSTED_HOST, PIP_CONFIG_FILE, PIP_CERT or
-# SSL_CERT_FILE, the build gets at packages the same way; none of it stays in the image. Proxies: docker's own
-# settings, or HTTPS_PROXY and its like.
+# SOURCE_DATE_EPOCH sets the image's creation time, by default the time of the commit.
+# The build uses pip's configuration in PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, PIP_TRUSTED_HOST, PIP_CONFIG_FILE,
+# PIP_CERT and SSL_CERT_FILE, and keeps none of it in the image. Proxies come from docker's settings, or from
+# HTTPS_PROXY and similar variables.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 fail() { echo "build: $1" >&2; exit 2; }
 
-image=unionveil tag='' variant=cpu provider=cpu push='' arguments=()
+image=unionveil tag='' variant=cpu engine=onnxruntime push='' arguments=()
 while [ $# -gt 0 ]; do
   case $1 in
-    --gpu) variant=gpu provider=cuda ;;
+    --gpu) variant=gpu engine=cuda ;;
     --image) image=${2:?build: --image needs a name}; shift ;;
     --tag) tag=${2:?build: --tag needs a name}; shift ;;
     --push) push=yes ;;
     --) shift; arguments=("$@"); break ;;
     -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit ;;
-    *) fail "$1 is no option; docker/build.sh --help lists them" ;;
+    *) fail "$1 is not an option; docker/build.sh --help lists them" ;;
   esac
   shift
 done
@@ -42,7 +42,7 @@ revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 created=$(date --utc --date "@$epoch" +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || date -u -r "$epoch" +%Y-%m-%dT%H:%M:%SZ)
 
-# Secrets are files for the time of one step: addresses may hold passwords, and arguments stay in the history.
+# Secrets are files for one build step: addresses may contain passwords, and arguments stay in the history.
 private=$(mktemp -d)
 trap 'rm -r "$private"' EXIT
 {
@@ -57,7 +57,7 @@ trap 'rm -r "$private"' EXIT
 arguments+=(--secret "id=pip.conf,src=$private/pip.conf")
 certificates=${PIP_CERT:-${SSL_CERT_FILE:-}}
 [ -z "$certificates" ] || arguments+=(--secret "id=ca.crt,src=$certificates")
-# Newer engines would wrap the image together with a record of the build; nodes are to pull the image itself.
+# Newer engines would wrap the image together with a build record, but nodes must pull the image itself.
 ! docker build --help 2>/dev/null | grep -q -e --provenance || arguments+=(--provenance=false)
 [ -z "${BASE_DIGEST:-}" ] || arguments+=(--label "org.opencontainers.image.base.digest=$BASE_DIGEST")
 for variable in HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy; do
@@ -65,7 +65,7 @@ for variable in HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy;
 done
 
 DOCKER_BUILDKIT=1 docker build --file docker/Dockerfile --tag "$image:$tag" \
-  --build-arg "BASE_DIGEST=${BASE_DIGEST:-}" --build-arg "VARIANT=$variant" --build-arg "PROVIDER=$provider" \
+  --build-arg "BASE_DIGEST=${BASE_DIGEST:-}" --build-arg "VARIANT=$variant" --build-arg "ENGINE=$engine" \
   --build-arg "SOURCE_DATE_EPOCH=$epoch" \
   --label "org.opencontainers.image.version=$version" \
   --label "org.opencontainers.image.revision=$revision" \
@@ -73,7 +73,7 @@ DOCKER_BUILDKIT=1 docker build --file docker/Dockerfile --tag "$image:$tag" \
   "${arguments[@]}" . >&2
 [ -z "$push" ] || docker push "$image:$tag" >&2
 
-# The digest that a registry gave the image; there is none before it was pushed.
+# The image's digest in the registry, which exists only after a push.
 checksum=''
 for known in $(docker image inspect --format '{{join .RepoDigests " "}}' "$image:$tag"); do
   [ "${known%@*}" != "$image" ] || checksum=${known#*@}

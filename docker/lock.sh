@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Writes the locked dependencies of the image anew: docker/lock.sh (needs uv: pip install uv).
+# Regenerates the image's locked dependencies: docker/lock.sh (needs uv: pip install uv).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export UV_CUSTOM_COMPILE_COMMAND=docker/lock.sh
 
-command -v uv >/dev/null || { echo "lock: uv is not here; install it with: pip install uv" >&2; exit 1; }
+command -v uv >/dev/null || { echo "lock: uv is not installed; install it with: pip install uv" >&2; exit 1; }
 
-# What the packages ask for and the job never loads: rich's colouring of code and Markdown, what ONNX Runtime's
-# tools need to convert models, and the parser of cffi's compiler. 15 MB; tests/docker imports all that is left.
+# Dependencies that the job never loads: rich's colouring of code and Markdown, the libraries that ONNX Runtime's
+# tools need to convert models, and the parser of cffi's compiler. 15 MB; tests/docker imports all the others.
 unused=(pygments markdown-it-py mdurl protobuf flatbuffers pycparser)
 
-# The hashes are those of all platforms' wheels, so that the same file also locks an arm64 image.
+# The hashes cover all platforms' wheels, so the same file also locks an arm64 image.
 lock() {
   local name=$1 source=$2
   shift 2

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Runs the image on a folder exactly as an Ocean node does: without a network, as a user without a name, with
-# nothing to write to but its own /data. The photos are copied into that and the results out of it again; both
-# copies are gone at the end.
+# Runs the image on a folder exactly as an Ocean node does: without a network, as a user without a name, and only
+# its own /data writable. The photos are copied into that and the results out of it; both copies are removed at
+# the end.
 #
 #   docker/run_local.sh INPUTS OUTPUTS [PARAMETERS.json]
 #   docker/run_local.sh --serve [OPTIONS]       the drop page, offline; OPTIONS as `unionveil serve` takes them
 #
-# OUTPUTS must be new or empty. It gets what is there when the job ends, whatever its end was, as from a node.
+# OUTPUTS must be new or empty. It receives the job's outputs, even if the job failed, as from a node.
 # The exit code is the job's: 0 all done, 1 some inputs rejected, 2 wrong use or an error, 137 out of memory.
 #
 #   UNIONVEIL_IMAGE            the image; unionveil:VERSION, as `make image` builds it
 #   UNIONVEIL_MEMORY           memory, as `docker run --memory` takes it; 2g
 #   UNIONVEIL_CPUS             processors; all
-#   UNIONVEIL_TIMEOUT_SECONDS  after which the job is stopped and what is there is published; never
+#   UNIONVEIL_TIMEOUT_SECONDS  stops the job after this time and keeps its outputs; never
 #   UNIONVEIL_GPUS             for the GPU image: all, or as `docker run --gpus` takes it; none
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -21,14 +21,14 @@ fail() { echo "run_local: $1" >&2; exit 2; }
 
 case ${1:-} in -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0"; exit ;; esac
 [ "${1:-}" != --serve ] || exec "$here/serve_local.sh" "${@:2}"
-[ $# -eq 2 ] || [ $# -eq 3 ] || fail "say: docker/run_local.sh INPUTS OUTPUTS [PARAMETERS.json]"
+[ $# -eq 2 ] || [ $# -eq 3 ] || fail "usage: docker/run_local.sh INPUTS OUTPUTS [PARAMETERS.json]"
 inputs=$1 outputs=$2 parameters=${3:-}
 seconds=${UNIONVEIL_TIMEOUT_SECONDS:-}
 
-[ -d "$inputs" ] || fail "$inputs is no folder; name the folder that holds the photos"
+[ -d "$inputs" ] || fail "$inputs is not a folder; name the folder that holds the photos"
 [ -r "$inputs" ] && [ -x "$inputs" ] || fail "$inputs cannot be read; give yourself the right to read it"
 [ -n "$(ls -A "$inputs")" ] || fail "$inputs is empty; put photos or archives into it"
-[ -z "$parameters" ] || [ -f "$parameters" ] || fail "$parameters is no file; name a JSON file of parameters"
+[ -z "$parameters" ] || [ -f "$parameters" ] || fail "$parameters is not a file; name a JSON file of parameters"
 [ ! -e "$outputs" ] || [ -d "$outputs" ] || fail "$outputs is a file; name a new or empty folder"
 [ ! -d "$outputs" ] || [ -z "$(ls -A "$outputs")" ] || fail "$outputs is not empty; name a new or empty folder"
 [[ -z $seconds || $seconds =~ ^[0-9]+$ ]] || fail "UNIONVEIL_TIMEOUT_SECONDS is $seconds; it must be whole seconds"
@@ -40,7 +40,7 @@ mkdir -p "$outputs" 2>/dev/null && [ -w "$outputs" ] || fail "$outputs cannot be
 docker version >/dev/null 2>&1 || fail "no Docker engine answers; start one, or point DOCKER_HOST at it"
 version=$(cat "$here/../algorithm/unionveil/VERSION")
 image=${UNIONVEIL_IMAGE:-unionveil:$version}
-docker image inspect "$image" >/dev/null 2>&1 || fail "there is no image $image here; make image builds it"
+docker image inspect "$image" >/dev/null 2>&1 || fail "the image $image is not here; make image builds it"
 
 options=(--network none --user 1000:1000 --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges)
 options+=(--pids-limit 512 --memory "${UNIONVEIL_MEMORY:-2g}" --memory-swap "${UNIONVEIL_MEMORY:-2g}")
@@ -58,7 +58,7 @@ container=$(docker create --pull never --mount type=volume,destination=/data "${
   fail "the container cannot be made: $(tail -n 1 "$folders/why")"
 rm "$folders/why"
 
-# Everything belongs to the job's user inside, whoever it belongs to outside.
+# Inside, everything belongs to the job's user, regardless of the owner outside.
 if tar --version 2>/dev/null | grep -q GNU; then owner=(--owner=1000 --group=1000 --mode=u+rwX); else owner=(--uid 1000 --gid 1000); fi
 copy_in() { COPYFILE_DISABLE=1 tar "${owner[@]}" -cf - -C "$1" . | docker cp - "$container:$2"; }
 mkdir "$folders"/{ddos,inputs,logs,outputs,transformations}
@@ -70,8 +70,8 @@ fi
 echo "run_local: copying the photos to the engine" >&2
 chmod 755 "$folders"
 copy_in "$folders" /data || fail "the job's folders could not be copied to the engine"
-# The parameters that were given win over a file of their name among the photos.
-copy_in "$inputs" /data/inputs || fail "the photos could not be copied; nothing was begun"
+# The given parameters take precedence over a file of that name among the photos.
+copy_in "$inputs" /data/inputs || fail "the photos could not be copied; the job was not started"
 [ -z "$parameters" ] || copy_in "$folders/inputs" /data/inputs || fail "the parameters could not be copied"
 
 stop() { docker stop --time 10 "$container" >/dev/null 2>&1 || true; }
@@ -94,7 +94,7 @@ while kill -0 $following 2>/dev/null; do wait $following || true; done
 trap - INT TERM
 code=$(docker wait "$container")
 docker cp "$container:/data/outputs/." "$outputs" || fail "the results could not be copied to $outputs"
-# One worker's end is the job's to handle; 137 is the end of the job itself.
+# The job handles the end of a worker; 137 is the end of the job itself.
 if [ "$code" = 137 ] && [ "$(docker inspect --format '{{.State.OOMKilled}}' "$container")" = true ]; then
   echo "run_local: the job ran out of memory; set UNIONVEIL_MEMORY to more than ${UNIONVEIL_MEMORY:-2g}" >&2
 fi

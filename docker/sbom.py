@@ -3,8 +3,8 @@
     python sbom.py PYTHON PACKAGE OUTPUT
 
 PYTHON is the interpreter of the environment to describe, PACKAGE the folder of `unionveil` with its
-`VERSION` and the cards in `weights/`. Runs where `cyclonedx-bom` is installed. No clock and no random
-number: the same environment gives the same bytes. The base image's Debian packages are not in it.
+`VERSION` and the cards in `weights/`. Runs where `cyclonedx-bom` is installed. It uses neither a clock nor
+random numbers: the same environment gives the same bytes. It leaves out the base image's Debian packages.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ fail() { echo "run_local: $1" >&2; exit 2; }
 docker version >/dev/null 2>&1 || fail "no Docker engine answers; start one, or point DOCKER_HOST at it"
 version=$(cat "$here/../algorithm/unionveil/VERSION")
 image=${UNIONVEIL_IMAGE:-unionveil:$version}
-docker image inspect "$image" >/dev/null 2>&1 || fail "there is no image $image here; make image builds it"
+docker image inspect "$image" >/dev/null 2>&1 || fail "the image $image is not here; make image builds it"
 
 # Others on this machine can reach the container too.
 UNIONVEIL_TOKEN=$(head -c 24 /dev/urandom | base64 | tr '+/' '-_')

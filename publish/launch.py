@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def launch(command: str) -> None:
-    """Runs `unionveil_ocean.commands.<command>`; a missing package ends in one sentence."""
+    """Runs `unionveil_ocean.commands.<command>`; a missing package ends with one sentence."""
     sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "algorithm"))
     try:
         module = importlib.import_module(f"unionveil_ocean.commands.{command}")
@@ -16,11 +16,11 @@ def launch(command: str) -> None:
         sys.stderr.write(f"{command}: interrupted before it began\n")
         sys.exit(130)
     except ImportError as error:
-        missing = error.name or error
-    except Exception as error:
-        if type(error).__name__ != "MissingExtra":
+        missing = error.name or str(error)
+    except Exception as failure:
+        if type(failure).__name__ != "MissingExtra":
             raise
-        missing = getattr(error, "package", error)
+        missing = str(getattr(failure, "package", failure))
     else:
         module.main()
         return

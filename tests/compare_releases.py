@@ -19,12 +19,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image
 
 import samples
-from demo import lay_out
+from checked import read_rgb
+from demo_inputs import lay_out
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -78,13 +78,12 @@ def make_inputs(folder: Path) -> None:
 def generated(number: int) -> tuple[str, bytes]:
     """A part of a scene, with or without faces, in one of the formats and qualities."""
     rng = np.random.default_rng(number)
-    scene = cv2.imread(
-        str(samples.SCENES / ("market.jpg", "portrait.jpg", "crowd.jpg", "street.jpg")[number % 4])
-    )
+    name = ("market.jpg", "portrait.jpg", "crowd.jpg", "street.jpg")[number % 4]
+    scene = read_rgb(samples.SCENES / name)
     height, width = scene.shape[:2]
     w, h = int(rng.integers(120, min(500, width))), int(rng.integers(120, min(400, height)))
     x, y = int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1))
-    image = Image.fromarray(np.ascontiguousarray(scene[y : y + h, x : x + w, ::-1]))
+    image = Image.fromarray(np.ascontiguousarray(scene[y : y + h, x : x + w]))
     quality = int(rng.integers(60, 98))
     match number % 8:
         case 0:
@@ -121,7 +120,7 @@ def anonymized(tree: Path, inputs: Path, output: Path, settings: tuple[str, ...]
         "PYTHONPATH": str(tree / "algorithm"),
         "XDG_STATE_HOME": str(output) + "-state",
     }
-    command = [sys.executable, "-m", "unionveil", "anonymize", inputs, "-o", output, *settings]
+    command = [sys.executable, "-m", "unionveil", "anonymize", str(inputs), "-o", str(output), *settings]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):
         raise SystemExit(f"{tree}: {done.stderr}")

@@ -19,12 +19,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 from rich.console import Console
 from rich.table import Table
-from skimage import data
 
+from demo_inputs import lay_out
+from paths import REPOSITORY
 from unionveil.runs.manifest import Manifest, RedactedRecord
-
-HERE = Path(__file__).parent
-SCENES = HERE / "data"
 
 
 def main(folder: Path) -> None:
@@ -32,7 +30,7 @@ def main(folder: Path) -> None:
     inputs = folder / "data" / "inputs"
     inputs.mkdir(parents=True)
     lay_out(inputs)
-    job = [sys.executable, str(HERE.parent / "algorithm" / "main.py"), "--data-dir", str(folder / "data")]
+    job = [sys.executable, str(REPOSITORY / "algorithm" / "main.py"), "--data-dir", str(folder / "data")]
     code = subprocess.run(job, check=False).returncode
     if code != 1:
         raise SystemExit(f"the demo's job should end with 1, one input being corrupt; it ended with {code}")
@@ -41,22 +39,6 @@ def main(folder: Path) -> None:
     show(manifest)
     contact_sheet(inputs, outputs, manifest).save(folder / "before-after.jpg", quality=88)
     print(f"outputs and manifest: {outputs}\nbefore and after:     {folder / 'before-after.jpg'}")
-
-
-def lay_out(inputs: Path) -> None:
-    """Seven inputs in the order of their names; the zip holds two pictures."""
-    astronaut = Image.fromarray(data.astronaut())
-    astronaut.save(inputs / "1-astronaut.jpg", quality=92)
-    with zipfile.ZipFile(inputs / "2-two-scenes.zip", "w") as archive:
-        archive.write(SCENES / "crowd.jpg", "crowd.jpg")
-        archive.write(SCENES / "portrait.jpg", "portrait.jpg")
-    shutil.copy(SCENES / "market.jpg", inputs / "3-without-extension")
-    (inputs / "4-corrupt.jpg").write_bytes((SCENES / "market.jpg").read_bytes()[:20_000])
-    exif = Image.Exif()
-    exif[0x0112] = 3  # stored upside down
-    exif[0x010F] = "a camera that must not be in the output"
-    astronaut.rotate(180).save(inputs / "5-upside-down.jpg", quality=92, exif=exif)
-    Image.fromarray(data.brick()).save(inputs / "6-no-face.png")
 
 
 def show(manifest: Manifest) -> None:

@@ -88,7 +88,8 @@ def test_the_pipeline_reaches_no_file():
         f"unionveil.{name}"
         for name in (
             *("content", "engines.resources", "redact.overlay", "images.coefficients"),
-            *("models.cards", "models.session", "models.store"),
+            *("models.cards", "models.inference", "models.onnx_session"),
+            *("models.openvino_session", "models.session", "models.store"),
         )
     }
     middle = reached("unionveil.pipeline") - apart
@@ -101,9 +102,9 @@ def test_pixels_know_no_network(folder):
     assert not [name for name in importers(NETWORK) if name.startswith(f"unionveil.{folder}")]
 
 
-def test_only_the_store_of_models_reaches_out_and_only_the_servers_listen():
+def test_only_the_store_of_models_and_the_bot_reach_out_and_only_the_servers_listen():
     at_a_network = [name for name in importers(NETWORK) if not name.startswith("unionveil.serve.")]
-    assert at_a_network == ["unionveil.models.store"]
+    assert at_a_network == ["unionveil.bot.matrix", "unionveil.models.store"]
     for name in (name for name in modules() if name.startswith("unionveil.serve.")):
         assert not tops(imports(name, lazy=True)) & {"urllib", "ssl", "requests", "httpx", "aiohttp"}
 
@@ -117,8 +118,9 @@ def test_the_core_knows_no_chain_and_the_product_no_torch():
     assert not importers({"web3", "eth_account", "unionveil_ocean", "torch"})
 
 
-def test_only_the_session_imports_onnx_runtime():
-    assert importers({"onnxruntime"}) == ["unionveil.models.session"]
+def test_only_the_sessions_import_what_runs_networks():
+    assert importers({"onnxruntime"}) == ["unionveil.models.onnx_session"]
+    assert importers({"openvino"}) == ["unionveil.models.openvino_session"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from checked import float32
 from unionveil import Detections
 from unionveil.boxes import area, cover_pixels, drop_fragments, expand, iou, neighbours, nms, unite
 
@@ -32,8 +33,8 @@ def test_iou_is_symmetric_and_one_with_itself(a, b):
 
 
 def test_iou_of_known_boxes():
-    a = np.float32([[0, 0, 10, 10]])
-    b = np.float32([[5, 0, 15, 10], [20, 20, 30, 30], [3, 3, 3, 9]])
+    a = float32([[0, 0, 10, 10]])
+    b = float32([[5, 0, 15, 10], [20, 20, 30, 30], [3, 3, 3, 9]])
     assert np.allclose(iou(a, b), [[1 / 3, 0, 0]])
 
 
@@ -50,8 +51,8 @@ def test_nms_keeps_a_set_without_overlap_that_covers_the_rest(given_boxes, thres
 
 
 def test_nms_breaks_ties_by_order():
-    xyxy = np.float32([[0, 0, 10, 10], [1, 0, 11, 10], [40, 0, 50, 10]])
-    assert nms(xyxy, np.float32([0.5, 0.5, 0.5]), 0.4).tolist() == [0, 2]
+    xyxy = float32([[0, 0, 10, 10], [1, 0, 11, 10], [40, 0, 50, 10]])
+    assert nms(xyxy, float32([0.5, 0.5, 0.5]), 0.4).tolist() == [0, 2]
 
 
 @given(boxes(), boxes(), st.floats(0.05, 1))
@@ -62,13 +63,13 @@ def test_neighbours_hold_every_box_that_overlaps_enough(a, b, least):
 
 
 def test_neighbours_leave_out_boxes_that_are_far_away():
-    a, b = np.float32([[0, 0, 10, 10]]), np.float32([[9, 0, 19, 10], [4, 0, 14, 10], [0, 90, 10, 100]])
+    a, b = float32([[0, 0, 10, 10]]), float32([[9, 0, 19, 10], [4, 0, 14, 10], [0, 90, 10, 100]])
     assert sorted(next(neighbours(a, b, 0.4))) == [1, 2]
 
 
 def test_nms_spares_boxes_of_the_same_group():
-    xyxy = np.float32([[0, 0, 10, 10], [1, 0, 11, 10], [2, 0, 12, 10]])
-    score = np.float32([0.9, 0.8, 0.7])
+    xyxy = float32([[0, 0, 10, 10], [1, 0, 11, 10], [2, 0, 12, 10]])
+    score = float32([0.9, 0.8, 0.7])
     assert nms(xyxy, score, 0.4, group=np.array([0, 0, 1])).tolist() == [0, 1]
     assert nms(xyxy, score, 0.4, group=np.array([0, 1, 2])).tolist() == [0]
 
@@ -100,13 +101,13 @@ def test_cover_pixels_holds_every_touched_pixel_and_stays_inside(xyxy, width, he
 
 
 def test_cover_pixels_takes_the_last_row_and_column():
-    assert cover_pixels(np.float32([[-3.2, -1, 99.5, 49.01]]), (100, 50)).tolist() == [[0, 0, 100, 50]]
-    assert cover_pixels(np.float32([[10.9, 10.1, 11.1, 10.2]]), (100, 50)).tolist() == [[10, 10, 12, 11]]
+    assert cover_pixels(float32([[-3.2, -1, 99.5, 49.01]]), (100, 50)).tolist() == [[0, 0, 100, 50]]
+    assert cover_pixels(float32([[10.9, 10.1, 11.1, 10.2]]), (100, 50)).tolist() == [[10, 10, 12, 11]]
 
 
 def test_cover_pixels_refuses_what_is_no_box():
     with pytest.raises(ValueError, match="finite"):
-        cover_pixels(np.float32([[0, 0, np.nan, 1]]), (10, 10))
+        cover_pixels(float32([[0, 0, np.nan, 1]]), (10, 10))
 
 
 @given(boxes(), st.floats(0, 1))
@@ -121,14 +122,14 @@ def test_expand_grows_on_every_side_and_higher_than_low(xyxy, margin):
 
 
 def test_area_of_an_inverted_box_is_zero():
-    assert area(np.float32([[5, 5, 1, 9], [0, 0, 2, 3]])).tolist() == [0, 6]
+    assert area(float32([[5, 5, 1, 9], [0, 0, 2, 3]])).tolist() == [0, 6]
 
 
 def test_fragments_are_dropped_only_for_what_covers_them():
     whole, piece, other = [0, 0, 100, 100], [0, 0, 50, 100], [60, 60, 140, 140]
     faces = Detections.of([whole, piece, other], [0.6, 0.9, 0.5])
     uncut = np.array([False, False, False])
-    # The piece scores better, so only a cut tells that it is one.
+    # The piece scores better, so only its cut edge shows that it is one.
     assert drop_fragments(faces, uncut, 0.85).tolist() == [0, 1, 2]
     assert drop_fragments(faces, np.array([False, True, True]), 0.85).tolist() == [0, 2]
     weaker = Detections.of([whole, piece, other], [0.9, 0.6, 0.5])

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unionveil import AnonymizeConfig, ConfigError
-from unionveil.config import EMOJI, parameters
+from unionveil.config import EMOJI, Pixelate, parameters
 from unionveil.redact import emoji
 
 
@@ -18,7 +18,7 @@ def test_strings_are_converted():
     config = AnonymizeConfig.from_parameters(
         {"method": "pixelate", "cells": "4", "margin": "0.3", "threshold": "0.25", "detector": "haar, yunet"}
     )
-    assert config.redaction.cells == 4
+    assert config.redaction == Pixelate(cells=4)
     assert config.margin == 0.3
     assert config.threshold == 0.25
     assert config.detector == ("haar", "yunet")

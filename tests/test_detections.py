@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,10 +9,11 @@ from unionveil.detections import Detections, Kind
 
 def test_shapes_and_dtypes_are_checked():
     two = Detections.of([[0, 0, 1, 1], [2, 2, 3, 3]], [0.5, 0.5])
+    wide: Any = np.zeros((2, 4))
     with pytest.raises(ValueError, match=r"score must be float32 \(2,\), got float32 \(3,\)"):
         replace(two, score=np.zeros(3, np.float32))
     with pytest.raises(ValueError, match=r"xyxy must be float32 \(2, 4\), got float64"):
-        replace(two, xyxy=np.zeros((2, 4)))
+        replace(two, xyxy=wide)
     with pytest.raises(ValueError, match=r"identity must be int32 \(2,\), got int64"):
         replace(two, identity=np.zeros(2, np.int64))
 

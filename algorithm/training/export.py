@@ -20,7 +20,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from unionveil.models.session import Session
+from unionveil.models.onnx_session import OnnxSession
 
 from .data.files import DataError
 from .net.checkpoint import read_checkpoint
@@ -88,7 +88,7 @@ def _strip_names(graph: onnx.GraphProto) -> None:
 
 def max_difference(model: FaceNet, path: Path) -> float:
     """Largest absolute difference between the outputs of torch and ONNX Runtime, on noise of two sizes."""
-    session = Session(path, threads=1)
+    session = OnnxSession(path, threads=1)
     rng = np.random.default_rng(0)
     reference = _Probabilities(folded(model)).eval()
     largest = 0.0

@@ -1,7 +1,7 @@
 """Trains the detector for a given time: `python -m training.train --people FOLDER --work FOLDER --hours 1.5`.
 
-Progress is wall-clock time: the learning rate follows a cosine over `--hours`, so a run ends on time whatever
-else the machine does. SIGTERM and SIGINT end it after the current step, with a checkpoint. `--resume`
+Progress is wall-clock time: the learning rate follows a cosine over `--hours`, so a run ends on time
+under any load. SIGTERM and SIGINT end it after the current step, with a checkpoint. `--resume`
 continues from there with the rest of the schedule, stretched over the new `--hours`; a run that had reached
 its end starts a new schedule.
 """

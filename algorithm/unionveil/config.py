@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from .models.cards import DETECTORS, DetectorCard, cards_of
+from .models.inference import EngineSetting, Inference, choose
 from .parameters import Parameter, flatten, near, to_parameters, unflatten
 
 __all__ = [
@@ -111,6 +112,11 @@ class AnonymizeConfig(_Model):
     detail: Literal["fast", "standard", "crowd"] = Field(
         "standard", description="fast: one look at 640 px. crowd: hundreds of small faces, slower."
     )
+    engine: EngineSetting = Field(
+        "auto",
+        description="What runs the networks. auto: the quickest that this machine has. What is asked for and "
+        "not there is an error.",
+    )
     mirror: Literal["auto", "no"] = Field(
         "auto",
         description="auto: also looks at the mirrored picture, in twice the time, with detail crowd and, for "
@@ -187,6 +193,15 @@ class AnonymizeConfig(_Model):
             ModelError: the file of a `yolo:FILE.onnx` is not there.
         """
         return tuple(card for name in self.detector for card in cards_of(name))
+
+    def resolved(self) -> tuple[AnonymizeConfig, Inference]:
+        """These settings with the engine that `auto` stands for on this machine, and why it was taken.
+
+        Raises:
+            ModelError: the engine that was asked for is not installed.
+        """
+        inference = choose(self.engine)
+        return self.model_copy(update={"engine": inference.engine}), inference
 
     @classmethod
     def from_parameters(cls, given: Mapping[str, Any]) -> AnonymizeConfig:

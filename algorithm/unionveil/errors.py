@@ -15,6 +15,7 @@
     ├── ResultsError             outputs do not fit their manifest
     ├── OutputError              an output cannot be written               (stops the job)
     ├── MissingExtra             a command needs a package that is not installed
+    ├── RoomError                a chat room cannot be reached or refuses
     └── RequestError             a request that a server of ours does not answer
         ├── NotAuthorized        it brings no token, or a wrong one
         ├── NotAllowed           it comes from another site, or for another host
@@ -55,6 +56,7 @@ __all__ = [
     "RequestError",
     "ResultsError",
     "RetryLater",
+    "RoomError",
     "UnionVeilError",
     "UnreadableImage",
     "UnsupportedImage",
@@ -238,6 +240,10 @@ class MissingExtra(UnionVeilError):
             f"{self.command} needs the package {self.package!r}, which is not installed: "
             f"pip install 'unionveil[{self.extra}]'"
         )
+
+
+class RoomError(UnionVeilError):
+    """A network of rooms cannot be reached, or refuses what a bot asks for; it may be tried again."""
 
 
 class RequestError(UnionVeilError):

@@ -20,6 +20,7 @@ from .errors import ConfigError, InputError
 from .files.sinks import FolderSink
 from .files.sources import PathSource, SourceItem
 from .models.cards import DETECTORS
+from .models.inference import EngineSetting
 from .parameters import Parameter
 from .runs.batch import run_batch
 from .runs.manifest import Counts, Record, RejectedRecord
@@ -31,12 +32,14 @@ PARAMETERS_FILE = "algoCustomData.json"
 
 _REPORT_EVERY = 25
 
+_NOT_OFFERED = ("digest_salt", "engine")
+
 
 def job_parameters() -> tuple[Parameter, ...]:
     """The settings that a buyer of the job may choose, in flat form.
 
-    The salt is left out: a buyer who chooses it can test whether a photo is in the data set. So is everything
-    that names a file.
+    The salt is left out: a buyer who chooses it can test whether a photo is in the data set. So are the
+    engine, which is the operator's, and everything that names a file.
     """
     offered = []
     for parameter in parameters():
@@ -45,7 +48,7 @@ def job_parameters() -> tuple[Parameter, ...]:
         elif parameter.name == "detector":
             names = ", ".join(name for name in DETECTORS if name != "yolo")
             parameter = replace(parameter, description=f"Detectors, separated by commas: {names}.")
-        if parameter.name != "digest_salt":
+        if parameter.name not in _NOT_OFFERED:
             offered.append(parameter)
     return tuple(offered)
 
@@ -81,8 +84,8 @@ def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
     for name, value in given.items():
         if not isinstance(value, str | int | float) or isinstance(value, bool):
             raise ConfigError(f"parameter {name!r} must be a text or a number")
-        if name == "digest_salt":
-            raise ConfigError("parameter 'digest_salt' is not offered by the compute job")
+        if name in _NOT_OFFERED:
+            raise ConfigError(f"parameter {name!r} is not offered by the compute job")
         parameter = offered.get(name)
         if parameter:
             is_unused = _is_unused(parameter, given, offered)
@@ -121,11 +124,12 @@ def _is_default(value: str | float, parameter: Parameter) -> bool:
         return value == parameter.default
 
 
-def run_job(data_dir: Path, report: Callable[[str], None]) -> Counts:
+def run_job(data_dir: Path, report: Callable[[str], None], *, engine: EngineSetting = "auto") -> Counts:
     """Anonymizes everything below `data_dir/inputs` into `data_dir/outputs`, the manifest last.
 
     Args:
         data_dir: the node's `/data`.
+        engine: what runs the networks.
         report: takes the log's lines; they name inputs by number only.
 
     Returns:
@@ -138,9 +142,11 @@ def run_job(data_dir: Path, report: Callable[[str], None]) -> Counts:
         ModelError: weights are missing, altered or cannot be run.
     """
     inputs, outputs = data_dir / "inputs", data_dir / "outputs"
-    config = read_parameters(inputs / PARAMETERS_FILE)
+    wanted = read_parameters(inputs / PARAMETERS_FILE)
+    config, inference = wanted.model_copy(update={"engine": engine}).resolved()
     chosen = ", ".join(f"{name}={value}" for name, value in config.to_parameters().items() if value)
     report(f"unionveil {__version__}: {chosen}")
+    report(f"engine: {inference}")
     if not inputs.is_dir():
         raise InputError(f"{inputs} is not there; the job reads its photos from it")
     source = PathSource([inputs], leave_out=[inputs / PARAMETERS_FILE])
@@ -160,8 +166,8 @@ def run_job(data_dir: Path, report: Callable[[str], None]) -> Counts:
             report(f"{finished} pictures done")
 
     # Workers even for a single picture: one that kills its decoder must not kill the job.
-    engine = PoolEngine(min(default_jobs(), len(source)))
-    counts = run_batch(source, work, engine, flat=True, on_done=on_done).counts
+    pool = PoolEngine(min(default_jobs(), len(source)))
+    counts = run_batch(source, work, pool, flat=True, on_done=on_done).counts
     report(
         f"done: {counts.inputs} pictures, {counts.faces} faces in {counts.redacted} of them redacted, "
         f"{counts.without_face} without a face, {sum(counts.rejected.values())} rejected"

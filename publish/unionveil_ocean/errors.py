@@ -16,8 +16,8 @@
         ├── UntrustedAlgorithm   the data set does not let this algorithm in
         └── JobFailed            a compute job ended without results
 
-They carry their facts as attributes (give these by position: so they survive pickling), never hold a key, and
-read as one sentence that says what is wrong and what to do.
+They carry their facts as attributes (passed by position, so that they survive pickling), never hold a key,
+and read as one sentence that says what is wrong and what to do.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class NetworkMismatch(PublishError):
 
     Attributes:
         expected: chain id of the network that was asked for.
-        actual: chain id that the RPC answered.
+        actual: chain id that the RPC reports.
     """
 
     expected: int
@@ -106,7 +106,7 @@ class NetworkMismatch(PublishError):
 
 
 class ChainError(PublishError):
-    """The RPC cannot be reached, or refuses what it was asked."""
+    """The RPC cannot be reached, or refuses a request."""
 
 
 @dataclass(eq=False, repr=False)
@@ -142,9 +142,9 @@ class NodeError(PublishError):
 
     Attributes:
         url: of the request, without its query.
-        status: HTTP status, None where there was no answer.
-        detail: what the node said, or what went wrong on the way.
-        retry_seconds: how long the node asks to wait; None if it does not say.
+        status: HTTP status; None without an answer.
+        detail: the node's message, or what failed on the way.
+        retry_seconds: how long the node asks the client to wait; None if it does not say.
     """
 
     url: str
@@ -155,7 +155,7 @@ class NodeError(PublishError):
     def __str__(self) -> str:
         said = f": {self.detail}" if self.detail else ""
         if self.status == 200:
-            return f"the node at {self.url} gives an answer that cannot be used{said}"
+            return f"the node at {self.url} sent an answer that cannot be used{said}"
         if self.status is None:
             return f"the node at {self.url} gives no answer{said}; check --node-url and that the node runs"
         return f"the node at {self.url} refuses (HTTP {self.status}){said}"
@@ -166,9 +166,9 @@ class TransactionFailed(PublishError):
     """The chain refused or reverted a transaction.
 
     Attributes:
-        tx_hash: "0x..." of the transaction; None where it was refused before it was signed.
-        reason: what the contract or the RPC said.
-        action: what the transaction was to do.
+        tx_hash: "0x..." of the transaction; None if it was refused before it was signed.
+        reason: the message of the contract or the RPC.
+        action: purpose of the transaction, in a few words.
     """
 
     tx_hash: str | None
@@ -189,7 +189,7 @@ class IndexingTimeout(PublishError):
 
     Attributes:
         did: of the asset.
-        seconds: how long was waited.
+        seconds: waited.
     """
 
     did: str
@@ -197,17 +197,17 @@ class IndexingTimeout(PublishError):
 
     def __str__(self) -> str:
         return (
-            f"the node has not indexed {self.did} after {self.seconds:.0f} s; it is on the chain, and the "
-            "same command again goes on waiting; check that the node indexes this chain"
+            f"the node has not indexed {self.did} after {self.seconds:.0f} s; it is on the chain, and "
+            "running the same command again continues to wait; check that the node indexes this chain"
         )
 
 
 class JournalError(PublishError):
-    """The journal of an earlier run cannot be read, or belongs to another publication."""
+    """An earlier run's journal cannot be read, or belongs to another publication."""
 
 
 class OrderError(PublishError):
-    """An asset cannot be ordered: nobody sells it, the price is above the limit, or the DDO is in the way."""
+    """An asset cannot be ordered: nobody sells it, its price is above the limit, or its DDO forbids it."""
 
 
 @dataclass(eq=False, repr=False)
@@ -217,7 +217,7 @@ class UntrustedAlgorithm(PublishError):
     Attributes:
         algorithm: its DID.
         dataset: its DID.
-        reason: what does not fit.
+        reason: the mismatch.
     """
 
     algorithm: str
@@ -236,8 +236,8 @@ class JobFailed(PublishError):
     """A compute job ended without results.
 
     Attributes:
-        job_id: of the node.
-        reason: what the node or the algorithm said.
+        job_id: the node's id of the job.
+        reason: the message of the node or the algorithm.
     """
 
     job_id: str

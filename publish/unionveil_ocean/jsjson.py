@@ -1,7 +1,7 @@
 """JSON exactly as JavaScript's `JSON.stringify(value)` writes it after a `JSON.parse`.
 
-Ocean nodes hash the text that they get when they parse a DDO and write it again, so one differing byte
-makes a DDO that is on the chain but never served. Source: ECMA-262, SerializeJSONProperty, QuoteJSONString,
+Ocean nodes parse a DDO, write it again and hash that text, so a single differing byte yields a DDO that is on
+the chain but never served. Source: ECMA-262, SerializeJSONProperty, QuoteJSONString,
 Number::toString and OrdinaryOwnPropertyKeys (keys that are array indices come first, in ascending order).
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 JsonObject: TypeAlias = dict[str, Any]
-"""An object as `json.loads` gives it; its values are checked where they are read."""
+"""An object as `json.loads` returns it; its values are checked where they are read."""
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -23,17 +23,17 @@ _SAFE = 2**53  # whole numbers up to here are exact in JavaScript
 
 
 MOST_DEPTH = 64
-"""Levels of a JSON text from outside that are read; a DDO has about ten."""
+"""Deepest nesting accepted in JSON from outside; a DDO has about ten levels."""
 
 _BRACKET = re.compile(r'["\[\]{}]')
 _REST_OF_STRING = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 def parse_json(text: str) -> Any:
-    """The value of a JSON text from outside.
+    """Parses JSON from outside.
 
-    Depth is counted before anything is built: parsers call themselves for each level, and a text of brackets
-    ends the process where the limit of recursion was raised, as py-evm does.
+    Depth is counted before anything is built: parsers recurse for each level, and a text full of brackets
+    crashes the process where the recursion limit was raised, as py-evm does.
 
     Raises:
         ValueError: not JSON, or nested deeper than `MOST_DEPTH`; says which.
@@ -82,7 +82,7 @@ def stringify(value: object) -> str:
 
 def _quote(text: object) -> str:
     if not isinstance(text, str):
-        raise TypeError(f"the key {text!r} is no string")
+        raise TypeError(f"the key {text!r} is not a string")
     quoted = json.dumps(text, ensure_ascii=False)
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)
 

@@ -1,4 +1,4 @@
-"""Money as text and back: the only place where smallest units become decimals."""
+"""Converts money to text and back: the only place where smallest units become decimals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
 TOKEN_DECIMALS = 18
-"""Of datatokens, OCEAN and every coin that pays for gas."""
+"""Decimals of datatokens, OCEAN and every coin that pays for gas."""
 
 TOKEN_WEI = 10**TOKEN_DECIMALS
 """One datatoken in its smallest unit; one datatoken is one order."""
@@ -66,7 +66,7 @@ def gwei(wei: int) -> str:
 
 
 def units_of(text: str, decimals: int = TOKEN_DECIMALS) -> int:
-    """The amount in the smallest unit that a decimal number names.
+    """Parses a decimal number into smallest units.
 
     Raises:
         ValueError: not a number, not larger than 0, or too many decimals.

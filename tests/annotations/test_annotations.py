@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from unionveil.errors import InputError, OutputError
 
 PICTURES = {"a.jpg": Geometry((200, 100)), "sub/b.jpg": Geometry((200, 100), 6)}
 
-COCO = {
+COCO: dict[str, Any] = {
     "images": [{"id": 7, "file_name": "a.jpg", "width": 200, "height": 100}],
     "annotations": [{"id": 1, "image_id": 7, "category_id": 1, "bbox": [10, 20, 30, 40]}],
     "categories": [{"id": 1, "name": "face"}],
@@ -35,7 +36,7 @@ VOC = """<annotation><filename>a.jpg</filename><size><width>200</width><height>1
 <object><name>face</name><difficult>1</difficult>
 <bndbox><xmin>11</xmin><ymin>21</ymin><xmax>40</xmax><ymax>60</ymax></bndbox></object></annotation>"""
 
-TASK = {
+TASK: dict[str, Any] = {
     "data": {"image": "/data/upload/3/0a1b2c3d-a.jpg"},
     "annotations": [
         {

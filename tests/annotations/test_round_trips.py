@@ -56,7 +56,7 @@ def boxes(draw, form: Format) -> PictureBoxes:
 
 
 @st.composite
-def annotations(draw, form: Format) -> Annotations:
+def all_boxes(draw, form: Format) -> Annotations:
     names = draw(st.lists(st.tuples(name, name), min_size=1, max_size=3, unique_by=lambda pair: pair[1]))
     found = {f"{folder}/{stem}.jpg": draw(boxes(form)) for folder, stem in names}
     if (
@@ -77,7 +77,7 @@ def written_and_read(there: Annotations, form: Format, folder: Path) -> Annotati
 @pytest.mark.parametrize("form", Format)
 def test_boxes_come_back(form, tmp_path_factory):
     @settings(max_examples=40)
-    @given(annotations(form))
+    @given(all_boxes(form))
     def check(there):
         back = written_and_read(there, form, tmp_path_factory.mktemp(form.value))
         assert sorted(back) == sorted(there)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from checked import read_bgr
 from paths import REPOSITORY, shared_folder
 from samples import SCENES
 
@@ -24,7 +25,7 @@ def environment(name: str, *packages: str) -> Path:
     if not (folder / "ready").exists():
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        install = [programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        install = [str(programs / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         done = subprocess.run([*install, *packages], check=False, capture_output=True, text=True)
         if done.returncode:
             shutil.rmtree(folder)
@@ -54,11 +55,11 @@ def phone_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scenes = [SCENES / name for name in ("crowd.jpg", "market.jpg", "portrait.jpg", "street.jpg")]
     sources += (scenes * 10)[: 40 - len(sources)]
     for number, path in enumerate(sources):
-        image = cv2.imread(str(path))
+        image = read_bgr(path)
         pixels = (2e6, 2e6, 3e6, 8e6)[number % 4]
         scale = (pixels / (image.shape[0] * image.shape[1])) ** 0.5
-        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        larger = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
         # The same scene twice is not the same file twice: nothing may profit from a cache.
-        image = np.roll(image, number * 8, axis=1)
-        cv2.imwrite(str(folder / f"{number:02d}.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, 90])
+        moved = np.roll(larger, number * 8, axis=1)
+        cv2.imwrite(str(folder / f"{number:02d}.jpg"), moved, [cv2.IMWRITE_JPEG_QUALITY, 90])
     return folder

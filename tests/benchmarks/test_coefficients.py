@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.phone_mix import make
-from benchmarks.tools import cpu_seconds, report
+from benchmark_tools import cpu_seconds, report
 from paths import shared_folder
+from phone_mix import make
 from unionveil.images import Encoding, Patch, decode
 from unionveil.images.coefficients import load
 

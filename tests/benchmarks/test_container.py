@@ -13,7 +13,8 @@ import pytest
 
 import samples
 from as_node import run_as_node
-from benchmarks.tools import report
+from benchmark_tools import report
+from checked import read_bgr
 from paths import REPOSITORY
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.engine, pytest.mark.timeout(1800)]
@@ -60,7 +61,7 @@ def test_as_fast_inside_as_outside(image, phone_photos, tmp_path):
     wall: dict[str, list[float]] = {"inside": [], "outside": []}
     cpu: dict[str, list[float]] = {"inside": [], "outside": []}
     peak = 0.0
-    # In turns, so that whatever else the machine does falls on both; the shortest of each counts.
+    # In turns, so that the machine's other load falls on both; the shortest of each counts.
     for turn in range(4):
         ended = run_as_node(image, photos, algorithm=MEASURED.encode(), entrypoint=f"{PYTHON} $ALGO")
         assert ended.code == 0, ended.log
@@ -84,7 +85,7 @@ def test_as_fast_inside_as_outside(image, phone_photos, tmp_path):
 
 
 def test_one_megapixel_starts_and_finishes_in_two_seconds(image):
-    small = cv2.resize(cv2.imread(str(samples.SCENES / "market.jpg")), (1224, 816))
+    small = cv2.resize(read_bgr(samples.SCENES / "market.jpg"), (1224, 816))
     inputs = {"a.jpg": cv2.imencode(".jpg", small)[1].tobytes()}
     seconds = []
     for _ in range(8):

@@ -10,7 +10,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from benchmarks.tools import measure, report, unionveil
+from benchmark_tools import measure, report, unionveil
+from checked import read_bgr
 from samples import SCENES
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(7200)]
@@ -21,7 +22,7 @@ MOST_BYTES = 512 << 20
 
 def photos_in_folders(root: Path) -> Path:
     """Links to one small photo: 50,000 names in 50 folders."""
-    small = cv2.resize(cv2.imread(str(SCENES / "market.jpg")), (120, 80), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(read_bgr(SCENES / "market.jpg"), (120, 80), interpolation=cv2.INTER_AREA)
     root.mkdir()
     photo = root.with_suffix(".jpg")
     photo.write_bytes(cv2.imencode(".jpg", small)[1].tobytes())

@@ -6,16 +6,18 @@ mouth were, and names the person whose photo is nearest.
 
 import json
 import zipfile
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from benchmarks.tools import report
+from benchmark_tools import report
+from checked import float32, opencv_pixels, present
 from paths import shared_folder
 from unionveil import AnonymizeConfig, Detections
 from unionveil.images import Colour, Frame
-from unionveil.models.session import Session
+from unionveil.models.onnx_session import OnnxSession
 from unionveil.redact import load_redactor, redacted
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
@@ -23,7 +25,7 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 MOST_PHOTOS = 20
 """Of one person, so that a few much photographed ones do not decide."""
 
-ALIGNED = np.float32(
+ALIGNED = float32(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
 """Eyes, nose and corners of the mouth in a crop of 112 px (ArcFace, arXiv:1801.07698)."""
@@ -42,7 +44,7 @@ def portraits():
         pytest.skip("no shared photos here: set UNIONVEIL_SHARED to their folder")
     lines = (shared / "people" / "labels.jsonl").read_text().splitlines()
     entries = [entry for entry in map(json.loads, lines) if entry["source"] == "lfw" and entry["people"]]
-    by_person = {}
+    by_person: dict[str, list[dict[str, Any]]] = {}
     for entry in sorted(entries, key=lambda entry: entry["name"]):
         by_person.setdefault(entry["people"], []).append(entry)
     result = []
@@ -51,15 +53,15 @@ def portraits():
             # The person is the face in the middle of the portrait.
             face = min(entry["faces"], key=lambda face: from_middle(face["box"], entry["width"]))
             with zipfile.ZipFile(shared / "people" / entry["shard"]) as archive:
-                data = np.frombuffer(archive.read(entry["name"]), np.uint8)
-            image = cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-            result.append((person, image, np.float32(face["box"]), np.float32(face["landmarks"])))
+                data = archive.read(entry["name"])
+            image = cv2.cvtColor(opencv_pixels(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+            result.append((person, image, float32(face["box"]), float32(face["landmarks"])))
     return result
 
 
 @pytest.fixture(scope="module")
 def network(portraits):
-    return Session(shared_folder() / "models" / "mobilefacenet_128d.onnx", 1)
+    return OnnxSession(present(shared_folder()) / "models" / "mobilefacenet_128d.onnx", 1)
 
 
 def rank_1(portraits, network, config):
@@ -93,7 +95,7 @@ def test_hardly_anyone_is_recognized_behind_any_redaction(portraits, network):
     strongest = AnonymizeConfig.from_parameters({"method": "pixelate", "cells": "10"})
     shares["pixelate/box, 10 cells"] = rank_1(portraits, network, strongest)[0]
     report(
-        f"{persons} people told apart in {photos} photos",
+        f"{persons} people distinguished in {photos} photos",
         open=f"{open_share:.1%}",
         **{name: f"{share:.1%}" for name, share in shares.items()},
     )

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.tools import DEFACE_BOXES, measure, report, unionveil
+from benchmark_tools import DEFACE_BOXES, measure, report, unionveil
+from checked import float32, kept, read_bgr
 from paths import shared_folder
 from unionveil import load
 from unionveil.boxes import iou
@@ -53,11 +54,11 @@ def test_no_fewer_true_faces_than_deface(deface, part):
     extra = {"unionveil": 0, "deface": 0}
     faces = 0
     for entry, path in zip(truth, paths, strict=True):
-        all_boxes = np.float32([face["box"] for face in entry["faces"]]).reshape(-1, 4)
+        all_boxes = float32([face["box"] for face in entry["faces"]]).reshape(-1, 4)
         real = np.array([not (face.get("ignore") or face.get("invalid")) for face in entry["faces"]], bool)
         faces += int(real.sum())
-        ours = anonymizer.inspect(FileContent(path)).faces[0].xyxy
-        for name, boxes in (("unionveil", ours), ("deface", np.float32(theirs[str(path)]).reshape(-1, 4))):
+        ours = kept(anonymizer.inspect(FileContent(path))).faces[0].xyxy
+        for name, boxes in (("unionveil", ours), ("deface", float32(theirs[str(path)]).reshape(-1, 4))):
             overlap = iou(all_boxes, boxes)
             found[name] += int((overlap.max(axis=1, initial=0) > 0.4)[real].sum()) if real.any() else 0
             extra[name] += int((overlap.max(axis=0, initial=0) <= 0.4).sum())
@@ -71,7 +72,7 @@ def test_no_fewer_true_faces_than_deface(deface, part):
 
 @pytest.mark.parametrize("detail", ["standard", "crowd"])
 def test_a_picture_of_108_megapixels_below_one_gibibyte(tmp_path, detail):
-    scene = cv2.imread(str(Path(__file__).parent.parent / "data" / "crowd.jpg"))
+    scene = read_bgr(Path(__file__).parent.parent / "data" / "crowd.jpg")
     cv2.imwrite(str(tmp_path / "huge.jpg"), cv2.resize(scene, (12000, 9000), interpolation=cv2.INTER_CUBIC))
     done = unionveil(tmp_path / "huge.jpg", "-o", tmp_path / "out", "--detail", detail)
     report(f"12000x9000 at `{detail}`", peak=f"{done.peak_bytes / GIB:.2f} GiB")
@@ -81,7 +82,7 @@ def test_a_picture_of_108_megapixels_below_one_gibibyte(tmp_path, detail):
 
 def small_photos(folder: Path, count: int) -> Path:
     folder.mkdir()
-    scene = cv2.imread(str(Path(__file__).parent.parent / "data" / "market.jpg"))
+    scene = read_bgr(Path(__file__).parent.parent / "data" / "market.jpg")
     small = cv2.resize(scene, (120, 80), interpolation=cv2.INTER_AREA)
     data = cv2.imencode(".jpg", small)[1].tobytes()
     (folder / "00000.jpg").write_bytes(data)

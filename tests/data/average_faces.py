@@ -1,6 +1,6 @@
 """Makes faces of people who do not exist: averages of many aligned portraits, light to dark.
 
-    python tests/data/average_faces.py PORTRAITS LABELS.jsonl OUT.png
+    PYTHONPATH=tests/support python tests/data/average_faces.py PORTRAITS LABELS.jsonl OUT.png
 
 PORTRAITS is a folder or a zip of photos, LABELS has one JSON object a line with `name`, `people` and `faces`
 (`box` and five `landmarks` as x, y). Every average is made of at least 24 different people, so nothing of any
@@ -17,12 +17,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from checked import float32, opencv_pixels
+
 SIZE_WH = (128, 160)
 FACES = 12
 PEOPLE_EACH = 24
 
 # Where the five landmarks go in an average, as shares of its width and height.
-TEMPLATE = np.float32([[0.31, 0.44], [0.69, 0.44], [0.50, 0.60], [0.35, 0.75], [0.65, 0.75]]) * SIZE_WH
+TEMPLATE = float32([[0.31, 0.44], [0.69, 0.44], [0.50, 0.60], [0.35, 0.75], [0.65, 0.75]]) * SIZE_WH
 
 
 def main(portraits: Path, labels: Path, out: Path) -> None:
@@ -61,7 +63,7 @@ def read(portraits: Path, labels: Path):
             continue
         seen.add(person)
         largest = max(faces, key=lambda face: face["box"][3] - face["box"][1])
-        yield cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), np.float32(largest["landmarks"])
+        yield opencv_pixels(data, cv2.IMREAD_COLOR), float32(largest["landmarks"])
 
 
 def align(image, landmarks):

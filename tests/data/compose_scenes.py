@@ -1,6 +1,6 @@
 """Composes the bundled scenes: painted streets with people whose faces are averages (see average_faces.py).
 
-    python tests/data/compose_scenes.py [OUT_FOLDER]
+    PYTHONPATH=tests/support python tests/data/compose_scenes.py [OUT_FOLDER]
 
 Writes the JPEGs and `scenes.json` with the box of every face, in pixels. The same script gives the same
 scenes.
@@ -15,6 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from checked import read_bgr
+
 HERE = Path(__file__).parent
 FACE_WH = (128, 160)
 # The face proper inside an average, forehead to chin, as shares of its width and height.
@@ -22,7 +24,7 @@ FACE_XYXY = np.array([0.12, 0.16, 0.88, 0.95])
 
 
 def main(out: Path) -> None:
-    sheet = cv2.imread(str(HERE / "faces.png"))
+    sheet = read_bgr(HERE / "faces.png")
     faces = np.split(sheet, sheet.shape[1] // FACE_WH[0], axis=1)
     boxes = {}
     for name, size_wh, rows in (

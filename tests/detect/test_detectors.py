@@ -1,6 +1,7 @@
 """Conformance: what every detector must do, and what the whole of them must do together."""
 
 import importlib.util
+from functools import partial
 
 import cv2
 import numpy as np
@@ -8,6 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from checked import float32, read_rgb
 from samples import SCENES
 from unionveil import AnonymizeConfig, ModelError
 from unionveil.boxes import iou, nms
@@ -15,6 +17,7 @@ from unionveil.detect import FaceFinder, load_detector
 from unionveil.detect.yolo import Yolo, decode_v5, decode_v8
 from unionveil.detect.yunet import YuNet
 from unionveil.models.cards import CARDS, cards_of
+from unionveil.models.onnx_session import OnnxSession
 
 BUNDLED = ["retinaface", "haar"]
 PUBLISHED = [
@@ -29,7 +32,7 @@ PUBLISHED = [
 ]
 
 
-@pytest.fixture(params=BUNDLED + PUBLISHED)
+@pytest.fixture(params=[*BUNDLED, *PUBLISHED])
 def detector(request):
     if request.node.get_closest_marker("shared"):
         request.getfixturevalue("shared")
@@ -37,7 +40,7 @@ def detector(request):
 
 
 def load(name, long_side=640):
-    image = cv2.cvtColor(cv2.imread(str(SCENES / name)), cv2.COLOR_BGR2RGB)
+    image = read_rgb(SCENES / name)
     scale = long_side / max(image.shape[:2])
     return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), scale
 
@@ -85,7 +88,7 @@ def test_yunet_agrees_with_opencvs_own_implementation(shared, tmp_path):
     image, _ = load("market.jpg", 960)
     image = image[:640]
     card = CARDS["yunet"]
-    ours = YuNet(card, 1).candidates(image, 0.6)
+    ours = YuNet(card, partial(OnnxSession, threads=1)).candidates(image, 0.6)
     ours = ours[nms(ours.xyxy, ours.score, card.nms_iou)]
     height, width = image.shape[:2]
     graph = onnx.load(shared / "models" / card.file)
@@ -140,7 +143,7 @@ def test_yolov5_layout(tmp_path):
     output[0, 3], output[0, 4] = V5_ROW, V5_ROW  # a duplicate, to be suppressed
     detector = yolo(yolo_graph(tmp_path / "v5.onnx", output))
     image = np.zeros((480, 640, 3), np.uint8)
-    network = Yolo(*cards_of(f"yolo:{tmp_path / 'v5.onnx'}"), 1)
+    network = Yolo(cards_of(f"yolo:{tmp_path / 'v5.onnx'}")[0], partial(OnnxSession, threads=1))
     assert network.candidates(image, 0.5).score.tolist() == pytest.approx([0.72, 0.72])
     faces = detector(image, 0.5)
     assert faces.xyxy.tolist() == [[80, 50, 120, 110]]
@@ -178,9 +181,9 @@ def test_yolo_through_tiles_on_a_large_picture(tmp_path):
 
 
 def test_decoders_keep_what_reaches_the_threshold():
-    rows = np.float32([V5_ROW, [*V5_ROW[:4], 0.5, *V5_ROW[5:]]])
+    rows = float32([V5_ROW, [*V5_ROW[:4], 0.5, *V5_ROW[5:]]])
     assert len(decode_v5(rows, 0.41)) == 1
-    assert len(decode_v8(np.float32([V8_COLUMN]).T, 0.71)) == 0
+    assert len(decode_v8(float32([V8_COLUMN]).T, 0.71)) == 0
 
 
 @pytest.mark.parametrize(
@@ -201,7 +204,7 @@ def test_a_file_that_is_no_model_is_a_clear_error(tmp_path):
 
 
 def test_several_detectors_unite_their_faces(scene_boxes):
-    image = cv2.cvtColor(cv2.imread(str(SCENES / "market.jpg")), cv2.COLOR_BGR2RGB)
+    image = read_rgb(SCENES / "market.jpg")
     alone = {name: FaceFinder(AnonymizeConfig(detector=name), 1)(image) for name in BUNDLED}
     both = FaceFinder(AnonymizeConfig(detector=",".join(BUNDLED)), 1)(image)
     assert len(both) >= max(len(faces) for faces in alone.values())
@@ -213,7 +216,7 @@ def test_several_detectors_unite_their_faces(scene_boxes):
 
 
 def test_the_result_does_not_depend_on_the_number_of_threads():
-    image = cv2.cvtColor(cv2.imread(str(SCENES / "crowd.jpg")), cv2.COLOR_BGR2RGB)
+    image = read_rgb(SCENES / "crowd.jpg")
     one, two = (FaceFinder(AnonymizeConfig(), threads)(image) for threads in (1, 2))
     assert np.array_equal(one.xyxy, two.xyxy)
     assert np.array_equal(one.score, two.score)

@@ -1,14 +1,18 @@
+from functools import partial
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from checked import float32, read_rgb
 from samples import SCENES
 from unionveil.boxes import iou, nms
 from unionveil.detect import load_detector
 from unionveil.detect.retinaface import RetinaFace, decode, make_priors
 from unionveil.models.cards import CARDS, DetectorCard
+from unionveil.models.onnx_session import OnnxSession
 
 STRIDES, SIDES = (8, 16, 32), ((16, 32), (64, 128), (256, 512))
 
@@ -29,7 +33,7 @@ def test_decode_is_the_inverse_of_ssds_encoding(index, dx, dy, w, h):
     loc += [np.log(w / side) / 0.2, np.log(h / side) / 0.2]
     points = np.array([[cx + 3, cy - 2]] * 5)
     landms = ((points - [cx, cy]) / side / 0.1).reshape(1, 10)
-    xyxy, landmarks = decode(prior, np.float32([loc]), np.float32(landms), (0.1, 0.2))
+    xyxy, landmarks = decode(prior, float32([loc]), float32(landms), (0.1, 0.2))
     expected = [centre[0] - w / 2, centre[1] - h / 2, centre[0] + w / 2, centre[1] + h / 2]
     limit = side * np.exp(3) / 2
     if max(w, h) / 2 < limit:
@@ -50,7 +54,7 @@ def test_wild_regressions_stay_finite():
 
 @pytest.fixture(scope="module")
 def market():
-    return cv2.cvtColor(cv2.imread(str(SCENES / "market.jpg")), cv2.COLOR_BGR2RGB)
+    return read_rgb(SCENES / "market.jpg")
 
 
 def test_landmarks_lie_in_their_faces_in_the_order_of_the_card(market):
@@ -75,7 +79,8 @@ def test_padding_moves_nothing(market):
 @pytest.mark.shared
 def test_the_published_weights_give_the_same_faces_fixed_and_free(shared):
     """The free-size export of the same weights is the reference for our letterboxing of the fixed one."""
-    fixed = RetinaFace(CARDS["retinaface-mnet025"], 1)
+    opener = partial(OnnxSession, threads=1)
+    fixed = RetinaFace(CARDS["retinaface-mnet025"], opener)
     free = RetinaFace(
         DetectorCard(
             **CARDS["retinaface-mnet025"].model_dump(
@@ -86,11 +91,11 @@ def test_the_published_weights_give_the_same_faces_fixed_and_free(shared):
             sha256="db72786c87d387ac1808abe13f2b0a1d1ce368737ee9e05a6bef7dbd09e3bcfe",
             outputs=("loc", "conf", "landms"),
         ),
-        1,
+        opener,
     )
     seen = 0
     for path in sorted((shared / "people" / "validation" / "wider").iterdir())[:12]:
-        image = cv2.resize(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB), (640, 640))
+        image = np.asarray(cv2.resize(read_rgb(path), (640, 640)), np.uint8)
         a, b = (
             every[nms(every.xyxy, every.score, 0.4)]
             for every in (fixed.candidates(image, 0.5), free.candidates(image, 0.5))

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from checked import float32
 from unionveil import Detections
 from unionveil.boxes import nms
 from unionveil.detect.support import LEAST_CANDIDATE, Supported, by_support
@@ -76,7 +77,7 @@ def test_a_box_without_area_keeps_its_place():
 )
 def test_every_candidate_stays_near_a_face(places, random):
     """Ranking moves boxes within those that support them, and never loses what suppression keeps."""
-    score = np.float32([random.uniform(0.05, 1) for _ in places])
+    score = float32([random.uniform(0.05, 1) for _ in places])
     candidates = Detections.of([[x, y, x + side, y + side] for x, y, side in places], score)
     faces = by_support([candidates], 0.4)
     assert len(faces) == len(nms(candidates.xyxy, candidates.score, 0.4))
@@ -97,7 +98,7 @@ def test_a_mirrored_picture_that_agrees_changes_nothing():
 
 
 def test_a_face_that_only_the_mirrored_picture_shows_is_found_with_its_landmarks_in_order():
-    points = np.float32([[72, 15], [80, 16], [76, 20], [73, 25], [79, 26]])
+    points = float32([[72, 15], [80, 16], [76, 20], [73, 25], [79, 26]])
     mirrored = Detections.of([a_box(66)], [0.95], [points])
     faces = Supported(Fixed(Detections.empty(), mirrored))(IMAGE, 0.01, mirror=True)
     assert faces.xyxy[0] == pytest.approx(a_box(14))
@@ -108,8 +109,9 @@ def test_a_face_that_only_the_mirrored_picture_shows_is_found_with_its_landmarks
 
 def test_scores_do_not_depend_on_the_threshold():
     candidates = Detections.of([a_box(10 + i) for i in range(5)], [0.9, 0.5, 0.3, 0.1, 0.06])
-    detector = Supported(Fixed(candidates))
+    network = Fixed(candidates)
+    detector = Supported(network)
     low, high = detector(IMAGE, 0.001), detector(IMAGE, 0.9)
     assert high.score.tolist() == low.score[:1].tolist()
     assert detector(IMAGE, 0.999999).score.tolist() == []
-    assert set(detector._network.least) == {LEAST_CANDIDATE}
+    assert set(network.least) == {LEAST_CANDIDATE}

@@ -242,7 +242,8 @@ def test_small_pictures_are_looked_at_in_full_whatever_they_show(longest):
 @given(st.lists(st.tuples(st.floats(-50, 4050), st.floats(-50, 3050), st.floats(1, 900)), max_size=5))
 def test_tiles_are_cut_down_to_the_boxes_that_touch_them(places):
     tiles = plan_tiles((4000, 3000), (1280, 1280))
-    xyxy = np.float32([[x, y, x + side, y + side] for x, y, side in places]).reshape(-1, 4)
+    corners = [[x, y, x + side, y + side] for x, y, side in places]
+    xyxy = np.array(corners, np.float32).reshape(-1, 4)
     chosen = closer(tiles, xyxy)
     touched = 0
     for tile in tiles:

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ PYTHON = "/opt/unionveil/bin/python"
 MB = 1_000_000
 
 
-def inspect(image: str) -> dict:
+def inspect(image: str) -> dict[str, Any]:
     return json.loads(docker("image", "inspect", image).stdout)[0]
 
 
@@ -150,7 +151,7 @@ def test_altered_weights_end_the_build(image, tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
-    [(["--imag", "x"], "--imag is no option"), (["--tag"], "--tag needs a name")],
+    [(["--imag", "x"], "--imag is not an option"), (["--tag"], "--tag needs a name")],
 )
 def test_wrong_use_of_the_build_is_one_sentence(arguments, sentence):
     done = subprocess.run([REPOSITORY / "docker" / "build.sh", *arguments], capture_output=True, check=False)

@@ -15,8 +15,10 @@ import pytest
 
 import samples
 from as_node import Ended, Job, run_as_node
+from checked import read_bgr
 from paths import REPOSITORY
-from unionveil.config import DETECTORS, parameters
+from unionveil.config import parameters
+from unionveil.models.cards import DETECTORS
 from unionveil.runs.manifest import Manifest, RedactedRecord, RejectedRecord
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -32,7 +34,7 @@ def manifest_of(ended: Ended) -> Manifest:
 
 def photos(count: int, scene: str = "market.jpg") -> dict[str, bytes]:
     """Photos of two megapixels, each another one."""
-    image = cv2.imread(str(samples.SCENES / scene))
+    image = read_bgr(samples.SCENES / scene)
     return {
         f"{number:03d}.jpg": cv2.imencode(".jpg", np.roll(image, 8 * number, axis=1))[1].tobytes()
         for number in range(count)

@@ -127,14 +127,14 @@ def test_every_wrong_use_is_one_sentence(image, photos, tmp_path):
     (tmp_path / "full" / "x").touch()
     (tmp_path / "empty").mkdir()
     cases = [
-        ([photos], {}, "say: docker/run_local.sh INPUTS OUTPUTS"),
-        ([tmp_path / "none", tmp_path / "out"], {}, "is no folder; name the folder"),
+        ([photos], {}, "usage: docker/run_local.sh INPUTS OUTPUTS"),
+        ([tmp_path / "none", tmp_path / "out"], {}, "is not a folder; name the folder"),
         ([tmp_path / "empty", tmp_path / "out"], {}, "is empty; put photos"),
         ([photos, tmp_path / "full"], {}, "is not empty; name a new"),
         ([photos, tmp_path / "full" / "x"], {}, "is a file; name a new"),
         ([photos, photos / "out"], {}, "lies in the folder of the photos"),
         ([photos, "/proc/out"], {}, "cannot be written to; choose another"),
-        ([photos, tmp_path / "out", tmp_path / "none.json"], {}, "is no file; name a JSON file"),
+        ([photos, tmp_path / "out", tmp_path / "none.json"], {}, "is not a file; name a JSON file"),
         ([photos, tmp_path / "out"], {"UNIONVEIL_IMAGE": "unionveil:none"}, "make image builds it"),
         ([photos, tmp_path / "out"], {"UNIONVEIL_MEMORY": "much"}, "the container cannot be made: "),
         ([photos, tmp_path / "out"], {"UNIONVEIL_TIMEOUT_SECONDS": "1h"}, "it must be whole seconds"),

@@ -1,6 +1,7 @@
 """Conformance of the engines, and what happens to a worker that dies, hangs or cannot start."""
 
 import multiprocessing
+from collections.abc import Generator
 
 import pytest
 
@@ -67,6 +68,7 @@ def test_tasks_are_taken_only_as_they_are_needed():
     for _ in range(3):
         next(run)
     assert len(taken) < 12
+    assert isinstance(run, Generator)
     run.close()
 
 
@@ -82,6 +84,7 @@ def test_large_tasks_wait_one_at_a_time():
     run = PoolEngine(4).map(Deadly(), large())
     next(run)
     assert len(taken) == 3
+    assert isinstance(run, Generator)
     run.close()
 
 
@@ -110,7 +113,8 @@ def test_a_task_that_kills_its_worker_is_rejected_and_no_other(jobs):
     assert list(done) == list(range(9))
     for number, task in items:
         if task.data.startswith(b"deadly"):
-            assert done[number].reason == "crashed"
+            assert isinstance(outcome := done[number], Rejected)
+            assert outcome.reason == "crashed"
         else:
             assert done[number] == task.data
 
@@ -139,7 +143,8 @@ def test_a_server_submits_to_the_same_pool():
     with Pool(Deadly(), 2, 60) as pool:
         futures = [pool.submit(Bytes(b"%d" % n)) for n in range(20)] + [pool.submit(Bytes(b"deadly"))]
         assert [future.result() for future in futures[:-1]] == [b"%d" % n for n in range(20)]
-        assert futures[-1].result().reason == "crashed"
+        assert isinstance(outcome := futures[-1].result(), Rejected)
+        assert outcome.reason == "crashed"
         assert pool.submit(Bytes(b"next")).result() == b"next"
 
 
@@ -147,5 +152,6 @@ def test_no_worker_outlives_a_run_that_is_left():
     run = PoolEngine(2).map(Deadly(), ((n, Bytes(b"photo")) for n in range(50)))
     next(run)
     assert multiprocessing.active_children()
+    assert isinstance(run, Generator)
     run.close()
     assert not multiprocessing.active_children()

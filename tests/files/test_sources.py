@@ -10,6 +10,7 @@ import zipfile
 import pytest
 
 from unionveil import InputError, Rejected
+from unionveil.content import FileContent
 from unionveil.files.archives import is_archive, members
 from unionveil.files.sources import PathSource, Patterns, Skipped
 
@@ -63,8 +64,10 @@ def test_a_source_can_be_read_again_and_reads_no_file_itself(tmp_path):
     source = PathSource([tmp_path])
     first, again = list(source), list(source)
     assert first == again
-    assert first[0].content.held_bytes == 0
-    assert first[0].content.size_bytes == 1
+    content = first[0].content
+    assert isinstance(content, FileContent)
+    assert content.held_bytes == 0
+    assert content.size_bytes == 1
 
 
 def test_several_paths_keep_apart(tmp_path):
@@ -159,9 +162,9 @@ def test_links_devices_and_encryption_in_archives_are_refused():
 
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
-        info = zipfile.ZipInfo("soft")
-        info.external_attr = (stat.S_IFLNK | 0o777) << 16
-        archive.writestr(info, "/etc/passwd")
+        link = zipfile.ZipInfo("soft")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "/etc/passwd")
     ((_, content),) = unpack(out.getvalue())
     assert content.reason == "link"
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+import fuzz.judge as judge
 import samples
-from fuzz import judge
 from fuzz.mutate import mutation, split
 from fuzz.run import Report, Result, run
 from fuzz.seeds import all_seeds

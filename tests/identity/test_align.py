@@ -52,7 +52,8 @@ def test_missing_and_degenerate_landmarks_have_no_similarity():
 @pytest.mark.parametrize("scale", [0.7, 1.0, 1.9])
 def test_crops_equal_a_warp_of_the_whole_picture(scale):
     rng = np.random.default_rng(1)
-    image = cv2.GaussianBlur(rng.integers(0, 256, (300, 400, 3), np.uint8), (0, 0), 2)
+    noise = rng.integers(0, 256, (300, 400, 3), np.uint8)
+    image = np.asarray(cv2.GaussianBlur(noise, (0, 0), 2), np.uint8)
     landmarks = (ARCFACE_112 - 56) * scale + [[210, 140]]
     (matrix,) = similarity(landmarks[None], ARCFACE_112)
     expected = cv2.warpAffine(image, matrix, (112, 112))
@@ -80,8 +81,9 @@ def test_large_faces_are_averaged_not_skipped_through():
 def test_a_large_face_lands_where_a_small_one_does():
     """Both shrunk in one step and averaged first, the same picture gives the same crop."""
     rng = np.random.default_rng(2)
-    small = cv2.GaussianBlur(rng.integers(0, 256, (150, 150, 3), np.uint8), (0, 0), 4)
-    large = cv2.resize(small, None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC)
+    noise = rng.integers(0, 256, (150, 150, 3), np.uint8)
+    small = np.asarray(cv2.GaussianBlur(noise, (0, 0), 4), np.uint8)
+    large = np.asarray(cv2.resize(small, None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC), np.uint8)
     at = ARCFACE_112 + 15
     (one,) = aligned(small, similarity(at[None], ARCFACE_112), 112)
     (other,) = aligned(large, similarity((at[None] + 0.5) * 6 - 0.5, ARCFACE_112), 112)

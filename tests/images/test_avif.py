@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import samples
+from checked import present
 from containers import AVIF, changed, clap, encoded_anew, grid, only_item, save, untouched, with_property
 from unionveil import UnreadableImage
 from unionveil.errors import OutputDiffers
@@ -119,7 +120,7 @@ def test_several_tiles_are_kept_while_their_decoder_reads_all_of_each():
 
 def test_a_gain_map_is_dropped_and_the_base_picture_kept():
     base, gains = only_item(PLAIN), only_item(save(Image.fromarray(SCENE[..., 0]), "AVIF"))
-    size = Property(b"ispe", base.body(b"ispe"))
+    size = Property(b"ispe", present(base.body(b"ispe")))
     items = {1: base, 2: replace(gains, hidden=True), 3: Item(b"tmap", (size,), bytes(40))}
     container = isobmff.Container(1, items, (Reference(b"dimg", 3, (1, 2)),))
     data = isobmff.write(container, (b"avif", b"avif", b"mif1", b"miaf", b"tmap"))
@@ -171,7 +172,7 @@ def test_ten_and_twelve_bits_keep_their_depth_and_colours(depth, factor):
     for written in (untouched(picture), encoded_anew(picture)):
         again = decode(written.data, LIMIT)
         assert again.frames[0].pixels.dtype == np.uint16
-        assert only_item(written.data).body(b"av1C")[2] >> 5 & 3 == {10: 2, 12: 3}[depth]
+        assert present(only_item(written.data).body(b"av1C"))[2] >> 5 & 3 == {10: 2, 12: 3}[depth]
         assert again.rendering.cicp == (9, 16, 6, True)
         assert luma_psnr_db(picture.frames[0], again.frames[0]) >= 40
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 import samples
+from checked import opencv_pixels
 from covers import check_covers
 from unionveil import ImageTooLarge, UnreadableImage, UnsupportedImage
 from unionveil.images import Colour, Patch, decode
@@ -98,7 +99,7 @@ def test_other_decoders_see_the_same_before_and_after(name):
         assert np.abs(rgb(data).astype(int) - shown(data)).max() <= 1
     assert np.array_equal(rgb(written), rgb(data))
     assert np.array_equal(shown(written), shown(data))
-    theirs = cv2.imdecode(np.frombuffer(written, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    theirs = opencv_pixels(written, cv2.IMREAD_COLOR)[..., ::-1]
     if name not in ("16", "565"):
         assert np.array_equal(theirs, rgb(data))
     assert MARKER not in written
@@ -136,7 +137,7 @@ def test_opacity_stays():
     assert picture.frames[0].colour is Colour.RGBA
     assert np.array_equal(picture.frames[0].pixels, pixels[..., [2, 1, 0, 3]])
     written = write(data)
-    assert np.array_equal(cv2.imdecode(np.frombuffer(written, np.uint8), cv2.IMREAD_UNCHANGED), pixels)
+    assert np.array_equal(opencv_pixels(written, cv2.IMREAD_UNCHANGED), pixels)
     with Image.open(io.BytesIO(written)) as image:
         assert np.array_equal(np.asarray(image), pixels[..., [2, 1, 0, 3]])
 

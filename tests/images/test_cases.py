@@ -8,7 +8,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from fuzz import judge
+import fuzz.judge as judge
 from unionveil import AnonymizeConfig, Anonymized, Rejected, load
 from unionveil.detect import FaceFinder
 from unionveil.images import Rendering, decode, rgb_views

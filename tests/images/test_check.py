@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 import samples
+from checked import kept
 from unionveil import AnonymizeConfig, Anonymized, Anonymizer, Detections, OutputDiffers, Rejected, load
 from unionveil.content import BytesContent
 from unionveil.images import Patch, Picture, Rendering, check_output, decode
@@ -162,7 +163,7 @@ def test_the_pipeline_rejects_an_output_that_differs(check_outputs, kind):
     anonymizer = Anonymizer(
         lambda image: FACE, every_face, redact, max_pixels=1e7, check_outputs=check_outputs
     )
-    inspection = anonymizer.inspect(BytesContent(SHOWN["png"]))
+    inspection = kept(anonymizer.inspect(BytesContent(SHOWN["png"])))
     bare = inspection.picture.write([()])
     forgetful = dataclasses.replace(inspection.picture, write=lambda patches: bare)
     outcome = anonymizer.redact(dataclasses.replace(inspection, picture=forgetful))

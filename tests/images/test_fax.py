@@ -26,7 +26,8 @@ def strip(pixels: np.ndarray, compression: str, options: int | None) -> bytes:
         Image.fromarray(pixels), "TIFF", compression=compression, strip_size=10**8, tiffinfo=info
     )
     (tags,) = read_structure(data, {273, 279}, ()).pages
-    return data[tags[273][0] : tags[273][0] + tags[279][0]]
+    start, length = int(tags[273][0]), int(tags[279][0])
+    return data[start : start + length]
 
 
 def page(seed: int) -> np.ndarray:
@@ -77,7 +78,8 @@ def tiff(change, compression="group4") -> bytes:
     data = samples.save(samples.RGB.convert("1"), "TIFF", compression=compression, strip_size=10**8)
     names = (256, 257, 258, 259, 262, 278)
     (tags,) = read_structure(data, {*names, 273, 279}, ()).pages
-    body = data[tags[273][0] : tags[273][0] + tags[279][0]]
+    start = int(tags[273][0])
+    body = data[start : start + int(tags[279][0])]
     return write_structure([({name: (4, tags[name]) for name in names}, [change(body)])], big=False)
 
 

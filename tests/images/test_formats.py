@@ -3,7 +3,7 @@ import struct
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 import samples
 from unionveil import ImageTooLarge, UnreadableImage, UnsupportedImage
@@ -154,14 +154,17 @@ def test_broken_exif_means_upright(broken):
     assert read_orientation(broken) == 1
 
 
+def quantization(image: Image.Image) -> dict[int, list[int]]:
+    assert isinstance(image, JpegImagePlugin.JpegImageFile)
+    return image.quantization
+
+
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
 def test_jpeg_keeps_its_tables_and_subsampling(subsampling):
-    from PIL import JpegImagePlugin
-
     data = samples.save(samples.RGB, "JPEG", quality=77, subsampling=subsampling, progressive=True)
     written = encode(decode(data, LIMIT))
     with Image.open(io.BytesIO(data)) as before, Image.open(io.BytesIO(written)) as after:
-        assert after.quantization == before.quantization
+        assert quantization(after) == quantization(before)
         assert JpegImagePlugin.get_sampling(after) == JpegImagePlugin.get_sampling(before)
         assert after.info.get("progressive") == before.info.get("progressive")
 
@@ -170,9 +173,9 @@ def test_a_turned_jpeg_has_turned_tables():
     tables = [list(range(1, 65)), list(range(2, 66))]
     data = samples.save(samples.RGB, "JPEG", qtables=tables, exif=samples.exif(6))
     with Image.open(io.BytesIO(encode(decode(data, LIMIT)))) as after:
-        turned = np.reshape(after.quantization[0], (8, 8))
+        turned = np.reshape(quantization(after)[0], (8, 8))
     with Image.open(io.BytesIO(data)) as before:
-        assert np.array_equal(turned, np.reshape(before.quantization[0], (8, 8)).T)
+        assert np.array_equal(turned, np.reshape(quantization(before)[0], (8, 8)).T)
 
 
 def test_jpeg_thumbnails_second_pictures_and_videos_are_gone():

@@ -55,7 +55,7 @@ def frames(data: bytes) -> list[np.ndarray]:
 def pillow_frames(data: bytes) -> list[np.ndarray]:
     with Image.open(io.BytesIO(data)) as image:
         found = []
-        for index in range(image.n_frames):
+        for index in range(getattr(image, "n_frames", 1)):
             image.seek(index)
             found.append(np.array(image.convert("RGBA")))
     for pixels in found:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import samples
+from checked import present
 from containers import heic, only_item
 from unionveil.images import hevc
 from unionveil.images.bits import BitReader, BitWriter
@@ -16,12 +17,13 @@ from unionveil.images.nal import escape, kind_of, nal_units, trimmed, unescape
 from unionveil.images.parameter_sets import named_colours
 
 ITEM = only_item(heic(samples.scene(128, 64), quality=80))
-HVCC = ITEM.body(b"hvcC")
+HVCC = present(ITEM.body(b"hvcC"))
 
 
 def units_of(hvcc):
     """NAL units of a configuration by kind."""
-    units, position = {}, 23
+    units: dict[int, list[bytes]] = {}
+    position = 23
     for _ in range(hvcc[22]):
         (count,) = struct.unpack_from(">H", hvcc, position + 1)
         position += 3
@@ -108,10 +110,10 @@ def test_variants_are_named(pixels):
         case "deep":
             data = heic(scene.astype(np.uint16) * 256)
     item = only_item(data)
-    coded = hevc.account(item.body(b"hvcC"), item.data, None)
+    coded = hevc.account(present(item.body(b"hvcC")), item.data, None)
     assert coded.chroma == {"grey": 400, "444": 444, "422": 422, "deep": 420}[pixels]
     assert coded.depth == (10 if pixels == "deep" else 8)
-    assert coded.configuration[1:13] == item.body(b"hvcC")[1:13]  # profile and level
+    assert coded.configuration[1:13] == present(item.body(b"hvcC"))[1:13]  # profile and level
 
 
 @pytest.mark.parametrize("change", ["two-slices", "sps-between", "predicted", "layer"])

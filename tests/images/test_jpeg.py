@@ -136,10 +136,10 @@ def test_blocks_outside_the_declared_size_are_flattened(codec):
         part[2][..., 5] = 9
     data = jpeg_coding.write(parts, (24, 24))
     (written, _) = outputs(data, codec)
-    for part in jpeg_coding.read(written.data, whole_units=True):
-        hidden = np.ones(part.blocks.shape[:2], bool)
-        hidden[: part.shape[0], : part.shape[1]] = False
-        assert not part.blocks[hidden, 1:].any()
+    for found in jpeg_coding.read(written.data, whole_units=True):
+        hidden = np.ones(found.blocks.shape[:2], bool)
+        hidden[: found.shape[0], : found.shape[1]] = False
+        assert not found.blocks[hidden, 1:].any()
 
 
 DAMAGED = {

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from checked import present
 from unionveil.images.palette import (
     colours_of,
     indices_of,
@@ -27,7 +28,7 @@ def noise(colours: int, channels: int, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("colours", [1, 2, 17, 256])
 def test_indices_give_the_same_colours_back(channels, colours):
     pixels = noise(colours, channels)
-    table = colours_of([pixels])
+    table = present(colours_of([pixels]))
     assert len(table) == colours
     assert (np.diff(table.astype(np.int64)) > 0).all()
     assert np.array_equal(unpack(table, channels)[indices_of(pixels, table)], pixels)
@@ -41,11 +42,11 @@ def test_more_colours_than_asked_for_are_not_a_palette():
 
 def test_a_colour_outside_of_the_table_is_an_error():
     with pytest.raises(ValueError, match="not in the table"):
-        indices_of(noise(9, 3), colours_of([noise(9, 3)])[1:])
+        indices_of(noise(9, 3), present(colours_of([noise(9, 3)]))[1:])
 
 
 def test_transparent_colours_come_first():
-    table = colours_of([np.array([[[255, 255, 255, 0], [0, 0, 0, 255], [9, 9, 9, 128]]], np.uint8)])
+    table = present(colours_of([np.array([[[255, 255, 255, 0], [0, 0, 0, 255], [9, 9, 9, 128]]], np.uint8)]))
     assert unpack(table, 4)[:, 3].tolist() == [0, 128, 255]
 
 

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import samples
+from checked import opencv_pixels
 from covers import check_covers
 from png_files import (
     CHANNELS,
@@ -55,7 +56,7 @@ def test_every_layout_stays_and_other_decoders_agree(colour_type, depth):
     assert layout(written) == (colour_type, depth)
     assert unchanged(data, written)
     for flag in (cv2.IMREAD_COLOR, cv2.IMREAD_UNCHANGED):
-        ours, theirs = (cv2.imdecode(np.frombuffer(part, np.uint8), flag) for part in (written, data))
+        ours, theirs = (opencv_pixels(part, flag) for part in (written, data))
         assert np.array_equal(ours, theirs)
 
 
@@ -63,7 +64,7 @@ def test_every_layout_stays_and_other_decoders_agree(colour_type, depth):
 def test_samples_are_read_as_opencv_reads_them(colour_type, depth):
     data = of_layout(colour_type, depth)
     pixels = decode(data, LIMIT).frames[0].pixels
-    theirs = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    theirs = opencv_pixels(data, cv2.IMREAD_UNCHANGED)
     theirs = theirs.reshape(*theirs.shape[:2], -1)
     if colour_type == 4:  # OpenCV repeats the grey three times
         theirs = theirs[..., [0, 3]] if theirs.shape[2] == 4 else theirs
@@ -95,7 +96,7 @@ def test_interlaced_files_are_read_and_written_without_passes(colour_type, depth
     written = write(data)
     assert written[28] == 0
     assert unchanged(data, written)
-    ours, theirs = (cv2.imdecode(np.frombuffer(part, np.uint8), -1) for part in (written, data))
+    ours, theirs = (opencv_pixels(part, -1) for part in (written, data))
     assert np.array_equal(ours, theirs)
 
 

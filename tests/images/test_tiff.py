@@ -1,5 +1,7 @@
 import io
 import struct
+from collections.abc import Mapping
+from typing import Any
 
 import cv2
 import numpy as np
@@ -8,11 +10,12 @@ import tifffile
 from PIL import Image
 
 import samples
+from checked import opencv_pixels, present
 from covers import check_covers
 from unionveil import ImageTooLarge, UnreadableImage, UnsupportedImage
 from unionveil.images import Colour, Patch, decode
 from unionveil.images.tiff_layout import Compression
-from unionveil.images.tiff_structure import read_structure, write_structure
+from unionveil.images.tiff_structure import Entry, read_structure, write_structure
 
 LIMIT = 1e6
 MARKER = b"MARKER-of-24-bytes------"
@@ -32,9 +35,9 @@ def rgb(deep: bool, **options) -> bytes:
     return build((DEEP if deep else EIGHT)[..., :3], photometric="rgb", **options)
 
 
-def raw(tags: dict[int, tuple[int, object]], *strips: bytes, drop=()) -> bytes:
+def raw(tags: Mapping[int, Entry], *strips: bytes, drop=()) -> bytes:
     """A page of 8 x 4 pixels of 8-bit grey, with other tags."""
-    plain = {
+    plain: dict[int, Entry] = {
         256: (4, (8,)),
         257: (4, (4,)),
         258: (3, (8,)),
@@ -43,13 +46,13 @@ def raw(tags: dict[int, tuple[int, object]], *strips: bytes, drop=()) -> bytes:
         277: (3, (1,)),
         278: (4, (4,)),
     }
-    merged = {tag: value for tag, value in (plain | tags).items() if tag not in drop}
+    merged = {tag: value for tag, value in {**plain, **tags}.items() if tag not in drop}
     return write_structure([(merged, strips or [bytes(range(32))])], big=False)
 
 
-def tags(data: bytes) -> list[dict]:
+def tags(data: bytes) -> list[dict[int, Any]]:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        return [{tag.code: tag.value for tag in page.tags.values()} for page in file.pages]
+        return [{tag.code: tag.value for tag in page.aspage().tags.values()} for page in file.pages]
 
 
 def write(data: bytes, *patches: Patch) -> bytes:
@@ -91,7 +94,7 @@ def test_every_order_of_bytes_rows_and_planes(deep, byteorder, bigtiff, options)
     written = write(data)
     assert np.array_equal(pixels(written), expected)
     assert np.array_equal(tifffile.imread(io.BytesIO(written)), expected)
-    theirs = cv2.imdecode(np.frombuffer(written, np.uint8), cv2.IMREAD_UNCHANGED)
+    theirs = opencv_pixels(written, cv2.IMREAD_UNCHANGED)
     assert np.array_equal(theirs[..., ::-1], expected)
     (before,), (after,) = tags(data), tags(written)
     assert after[259] == before[259]
@@ -268,7 +271,7 @@ def test_pages_keep_their_own_layout_profile_and_density():
         file.write(DEEP[..., :3], photometric="rgb", metadata=None, iccprofile=MARKER)
     picture = decode(out.getvalue(), LIMIT)
     assert picture.rendering.icc is not None
-    assert np.allclose(picture.rendering.density_xy, 300 / 0.0254)
+    assert np.allclose(present(picture.rendering.density_xy), 300 / 0.0254)
     written = picture.write([()] * 3).data
     assert MARKER not in written
     first, second, third = tags(written)
@@ -284,7 +287,7 @@ def test_density_turns_with_the_page():
     data = samples.save(samples.RGB, "TIFF", tiffinfo={274: 6, 282: 100, 283: 200, 296: 2})
     picture = decode(data, LIMIT)
     assert picture.frames[0].size_wh == (64, 96)
-    x, y = picture.rendering.density_xy
+    x, y = present(picture.rendering.density_xy)
     assert x == 2 * y
     assert 274 not in tags(write(data))[0]
 

@@ -1,9 +1,12 @@
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
 import samples
+from checked import present
 from profiles import P3_D50, gamma, matrix_profile, modern, parametric, profile, sampled, texts
 from unionveil.images import Colour, Frame, Rendering, rgb_views
 
@@ -130,11 +133,13 @@ def step_table():
 
 
 FLAT_TABLE = modern(b"mAB ", 3, 3, [32768] * 3 * 8, 2)
-LAB = {"connection": b"Lab "}
-STEPS = {
+LAB = b"Lab "
+STEPS: dict[str, dict[str, Any]] = {
     "curve": {"icc": matrix_profile(curve=step_curve())},
-    "table": {"icc": profile(texts() | {b"A2B0": step_table()}, **LAB)},
-    "table-for-one-intent": {"icc": profile(texts() | {b"A2B0": FLAT_TABLE, b"A2B1": step_table()}, **LAB)},
+    "table": {"icc": profile(texts() | {b"A2B0": step_table()}, connection=LAB)},
+    "table-for-one-intent": {
+        "icc": profile(texts() | {b"A2B0": FLAT_TABLE, b"A2B1": step_table()}, connection=LAB)
+    },
     "curve-beside-a-table": {"icc": matrix_profile(curve=step_curve(), more={b"A2B0": FLAT_TABLE})},
     "cicp": {"cicp": (1, 8, 0, True)},
     "cicp-in-a-profile": {"icc": matrix_profile(more={b"cicp": b"cicp\0\0\0\0\x01\x08\0\1"})},
@@ -186,7 +191,7 @@ def test_transfers_by_their_standards(transfer, signal, light):
     """PQ has 203 cd/m2 at 58 % and 100 at 51 % (ITU-R BT.2408); other values by their formulas."""
     from unionveil.images.colour import _transfer
 
-    assert _transfer(transfer)(np.array(signal)) == pytest.approx(light, rel=2e-3)
+    assert present(_transfer(transfer))(np.array(signal)) == pytest.approx(light, rel=2e-3)
 
 
 def test_primaries_by_their_standards():
@@ -194,9 +199,9 @@ def test_primaries_by_their_standards():
     from unionveil.images.colour import _PRIMARIES, _to_srgb, _to_xyz
 
     expected = [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]
-    assert np.allclose(_to_srgb(_PRIMARIES[9]), expected, atol=2e-3)
-    assert np.allclose(_to_xyz(_PRIMARIES[12]).sum(axis=1), [0.9505, 1, 1.0891], atol=1e-3)
-    assert np.allclose(_to_srgb(_PRIMARIES[10]) @ [1, 1, 1], 1, atol=1e-5)
+    assert np.allclose(present(_to_srgb(_PRIMARIES[9])), expected, atol=2e-3)
+    assert np.allclose(present(_to_xyz(_PRIMARIES[12])).sum(axis=1), [0.9505, 1, 1.0891], atol=1e-3)
+    assert np.allclose(present(_to_srgb(_PRIMARIES[10])) @ [1, 1, 1], 1, atol=1e-5)
     assert np.allclose(np.array(P3_D50).sum(axis=0), [0.9642, 1, 0.8249], atol=1e-3)
 
 
@@ -258,7 +263,9 @@ def test_inks_are_seen_through_their_profile():
     """A profile whose black ink alone makes the picture darker, while the naive sum is black all over."""
     grid = [65535, 32768, 32768, 0, 32768, 32768]
     table = [value for index in range(16) for value in grid[3 * (index & 1) :][:3]]
-    icc = profile(texts() | {b"A2B0": modern(b"mAB ", 4, 3, table, 2)}, space=b"CMYK", kind=b"prtr", **LAB)
+    icc = profile(
+        texts() | {b"A2B0": modern(b"mAB ", 4, 3, table, 2)}, space=b"CMYK", kind=b"prtr", connection=LAB
+    )
     black = 255 - cv2.cvtColor(FACE, cv2.COLOR_RGB2GRAY)[..., None]
     pixels = np.concatenate([np.full((*FACE.shape[:2], 3), 255, np.uint8), black], axis=2)
     assert not shown(views(pixels, Colour.CMYK)[:1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,7 +56,8 @@ def theirs(found, min_iou, band):
     )
     from pycocotools.cocoeval import COCOeval
 
-    annotations, results = [], []
+    annotations: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for number, (faces, ignore, boxes, score) in enumerate(found, 1):
         for face, is_ignored in zip(faces.tolist(), ignore.tolist(), strict=True):
             marks = {"iscrowd": int(is_ignored), "area": face[3], "category_id": 1, "image_id": number}
@@ -123,10 +125,10 @@ def test_intervals_hold_the_value_and_shrink_with_more_pictures():
 
 def test_weights_count_pictures_so_often():
     face = np.array([[0, 0, 9.0, 9]])
-    seen = (Truth(face, np.zeros(1, bool)), Predicted(face, np.ones(1, np.float32)))
-    missed = (Truth(face, np.zeros(1, bool)), Predicted(face + 50, np.ones(1, np.float32)))
-    one = match(*zip(seen, missed, strict=True))
-    three = match(*zip(seen, seen, missed, strict=True))
+    truth, score = Truth(face, np.zeros(1, bool)), np.ones(1, np.float32)
+    seen, missed = Predicted(face, score), Predicted(face + 50, score)
+    one = match([truth] * 2, [seen, missed])
+    three = match([truth] * 3, [seen, seen, missed])
     weights = np.array([2.0, 1.0])
     assert average_precision(one, weights=weights) == average_precision(three)
     assert recall(one, 0.5, weights) == recall(three, 0.5)

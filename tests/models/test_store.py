@@ -8,6 +8,7 @@ import pytest
 from unionveil import ConfigError, ModelError
 from unionveil.detect import load_detector
 from unionveil.models.cards import CARDS, card_of
+from unionveil.models.inference import choose
 from unionveil.models.store import fetch, find, model_folder, sha256_of
 
 
@@ -116,12 +117,7 @@ def test_telemetry_is_off_before_onnxruntime_loads():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_gpu_that_cannot_be_used_is_an_error_never_the_processor(monkeypatch):
-    monkeypatch.setenv("UNIONVEIL_PROVIDER", "cuda")
-    with pytest.raises(ModelError, match="UNIONVEIL_PROVIDER=cpu"):
-        load_detector("retinaface", 1)
-    monkeypatch.setenv("UNIONVEIL_PROVIDER", "gpu")
-    with pytest.raises(ConfigError, match="it must be cpu or cuda"):
-        load_detector("retinaface", 1)
-    monkeypatch.setenv("UNIONVEIL_PROVIDER", "cpu")
-    load_detector("retinaface", 1)
+@pytest.mark.parametrize("engine", ["cuda", "tensorrt", "coreml", "directml"])
+def test_a_device_that_cannot_be_used_is_an_error_never_the_processor(engine):
+    with pytest.raises(ModelError, match="--engine onnxruntime"):
+        load_detector("retinaface", 1, choose(engine))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -37,13 +36,11 @@ def files() -> Iterator[FileServer]:
 @pytest.fixture
 def world(shared_chain, files, tmp_path, monkeypatch, capsys) -> Iterator[World]:
     """For commands against a network; at the end, no secret may be in anything that was written."""
-    sleep = time.sleep
-    monkeypatch.setattr(time, "sleep", lambda seconds: sleep(min(seconds, 0.01)))
     double = NodeDouble(shared_chain.as_account(shared_chain.accounts[9]))
     with RpcServer(shared_chain) as rpc, double as node:
-        made = World(shared_chain, rpc, node, tmp_path, monkeypatch, capsys)
+        file_url = files.add(f"main.py?token={FILE_SECRET}", b"print('hello')")
+        made = World(shared_chain, rpc, node, file_url, tmp_path, monkeypatch, capsys)
         # As a union demands of its node: free jobs for nobody but itself.
-        node.free_access = {"addresses": [made.account.address], "accessLists": []}
-        made.file_url = files.add(f"main.py?token={FILE_SECRET}", b"print('hello')")
+        node.settings.free_access = {"addresses": [made.account.address], "accessLists": []}
         yield made
         made.check_no_secret()

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from checked import float32, read_bgr
 from samples import SCENES
 from unionveil import AnonymizeConfig, ConfigError, Detections
 from unionveil.images import Colour, Frame
@@ -79,7 +80,7 @@ def test_covered_pixels_change_and_all_others_stay(method, colour, dtype, shape,
 
 
 def test_median_changes_a_face():
-    face = cv2.imread(str(SCENES / "faces.png"))[:, :128]
+    face = read_bgr(SCENES / "faces.png")[:, :128]
     after = redact(
         Frame(face, Colour.RGB), Detections.of([[0, 0, 128, 160]], [1]), config("median", margin="0")
     )
@@ -89,8 +90,8 @@ def test_median_changes_a_face():
 
 @given(face_in(90, 70), st.sampled_from([0.0, 0.15, 1.0]))
 def test_the_ellipse_covers_the_whole_box(box, margin):
-    box_regions = cover(np.float32([box]), (90, 70), "box", margin)
-    ellipse_regions = cover(np.float32([box]), (90, 70), "ellipse", margin)
+    box_regions = cover(float32([box]), (90, 70), "box", margin)
+    ellipse_regions = cover(float32([box]), (90, 70), "ellipse", margin)
     in_box, in_ellipse = np.zeros((2, 70, 90), bool)
     for canvas, regions in ((in_box, box_regions), (in_ellipse, ellipse_regions)):
         for rows, columns, mask in regions:
@@ -127,7 +128,8 @@ def test_the_weakest_setting_leaves_as_little_of_a_large_face_as_of_a_small_one(
     """Noise at a tenth of the face's size, where eyes and mouths are, must be gone at every size."""
     rng = np.random.default_rng(size)
     cells = rng.integers(0, 2, (20, 20)).astype(np.uint8) * 200 + 20
-    pixels = cv2.resize(cells, (size, size), interpolation=cv2.INTER_NEAREST)[..., None].repeat(3, axis=2)
+    grey = cv2.resize(cells, (size, size), interpolation=cv2.INTER_NEAREST)
+    pixels = np.asarray(grey, np.uint8)[..., None].repeat(3, axis=2)
     after = redact(
         Frame(pixels, Colour.RGB),
         Detections.of([[0, 0, size, size]], [1]),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import samples
+from checked import present
 from unionveil import AnonymizeConfig, Rejected
 from unionveil.content import BytesContent
 from unionveil.engines.pool import PoolEngine
@@ -21,7 +22,7 @@ ALL = samples.all_samples()
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_headers_say_what_the_decoder_finds(name):
     data = ALL[name]
-    header = read_header(sniff(data), io.BytesIO(data))
+    header = present(read_header(sniff(data), io.BytesIO(data)))
     frames = decode(data, 1e9).frames
     pixels = sum(frame.size_wh[0] * frame.size_wh[1] for frame in frames)
     assert pixels <= header.pixels <= 2 * pixels + 4096  # thumbnails, alpha planes, edges that are cropped
@@ -40,7 +41,7 @@ def test_headers_say_what_the_decoder_finds(name):
     ],
 )
 def test_headers_say_how_many_channels(name, channels):
-    assert read_header(sniff(ALL[name]), io.BytesIO(ALL[name])).channels == channels
+    assert present(read_header(sniff(ALL[name]), io.BytesIO(ALL[name]))).channels == channels
 
 
 def test_damaged_headers_are_none_or_a_guess_and_never_an_error():

@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from checked import present
 from unionveil import AnonymizeConfig
 from unionveil.runs.journal import Journal, clear, kept, keyed_digest
 from unionveil.runs.manifest import RedactedRecord
@@ -31,10 +32,10 @@ def test_a_record_counts_for_the_same_settings_and_output_only(tmp_path):
         journal.add("digest", RECORD)
     with journal_of(tmp_path) as again:
         assert again.knows_run
-        assert again.find("000001.jpg").confirmed(1, again.secret, RECORD.sha256) == RECORD
-        assert again.find("000001.jpg").confirmed(1, again.secret, "1" * 64) is None
-        assert again.find("000001.jpg").confirmed(1, again.secret, None) is None
-        assert again.find("000001.jpg").digest == "digest"
+        assert present(again.find("000001.jpg")).confirmed(1, again.secret, RECORD.sha256) == RECORD
+        assert present(again.find("000001.jpg")).confirmed(1, again.secret, "1" * 64) is None
+        assert present(again.find("000001.jpg")).confirmed(1, again.secret, None) is None
+        assert present(again.find("000001.jpg")).digest == "digest"
         assert again.find("000002.jpg") is None
     for other in (
         journal_of(tmp_path, margin="0.3"),
@@ -62,8 +63,8 @@ def test_a_half_written_line_loses_only_itself(tmp_path):
     with journal_of(tmp_path) as journal:
         journal.add("second", RECORD.model_copy(update={"output": "000002.jpg"}))
     with journal_of(tmp_path) as again:
-        assert again.find("000001.jpg").digest == "first"
-        assert again.find("000002.jpg").digest == "second"
+        assert present(again.find("000001.jpg")).digest == "first"
+        assert present(again.find("000002.jpg")).digest == "second"
     path.write_text(path.read_text().replace('\\"status\\"', '\\"stat\\"') + json.dumps({"run": 1}) + "\n")
     with journal_of(tmp_path) as damaged:
         assert damaged.find("000003.jpg") is None

@@ -13,6 +13,7 @@ import cv2
 import pytest
 
 import samples
+from checked import read_bgr
 from unionveil.verify import verify
 
 SERIAL = """
@@ -52,7 +53,7 @@ def photos(tmp_path: Path) -> Path:
     pictures = samples.all_samples()
     for number, name in enumerate(("gif-animated", "png-rgb", "bmp-rgb", "jpeg-420") * 6):
         (folder / f"{number:02d}").write_bytes(pictures[name])
-    market = cv2.imread(str(samples.SCENES / "market.jpg"))
+    market = read_bgr(samples.SCENES / "market.jpg")
     cv2.imwrite(str(folder / "12.jpg"), cv2.resize(market, (480, 320), interpolation=cv2.INTER_AREA))
     return folder
 

@@ -8,7 +8,14 @@ from paths import REPOSITORY
 from unionveil import AnonymizeConfig, Anonymized, Detections
 from unionveil.formats import ImageFormat
 from unionveil.models.cards import CARDS
-from unionveil.runs.manifest import Manifest, ManifestBuilder, RejectedRecord, redacted_record, salted_digest
+from unionveil.runs.manifest import (
+    Manifest,
+    ManifestBuilder,
+    RedactedRecord,
+    RejectedRecord,
+    redacted_record,
+    salted_digest,
+)
 
 
 def build(count=2):
@@ -30,8 +37,10 @@ def test_what_is_written_can_be_read_as_the_model():
     assert (manifest.counts.redacted, manifest.counts.without_face, manifest.counts.faces) == (1, 1, 1)
     assert manifest.counts.rejected == {"unreadable": 1}
     assert manifest.models[0].sha256 == CARDS["retinaface"].sha256
-    assert manifest.items[0].faces[0].xyxy == (1.3, 2.0, 30.0, 40.0)
-    assert manifest.items[0].faces[0].score == 0.988
+    first = manifest.items[0]
+    assert isinstance(first, RedactedRecord)
+    assert first.faces[0].xyxy == (1.3, 2.0, 30.0, 40.0)
+    assert first.faces[0].score == 0.988
     assert AnonymizeConfig.from_parameters(manifest.configuration) == AnonymizeConfig()
 
 

@@ -1,4 +1,4 @@
-"""Names of outputs: safe on every system, each its own, whatever the input is called."""
+"""Names of outputs: safe on every system and unique, for every name of an input."""
 
 import pytest
 from hypothesis import given

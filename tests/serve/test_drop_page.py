@@ -11,6 +11,7 @@ import samples
 import unionveil
 from api_app import make_app
 from browser import DESKTOP, PHONE, axe_source, chromium, screenshot, violations
+from checked import written
 from unionveil import AnonymizeConfig
 from unionveil.serve.access import Access
 from web_server import running
@@ -84,7 +85,7 @@ def test_a_photo_comes_back_as_anonymize_writes_it(opened, axe):
     assert violations(page, axe) == []
     name, path = downloaded(page, "#download")
     assert name == "market-covered.jpg"
-    assert path.read_bytes() == unionveil.load(AnonymizeConfig(), threads=1)(MARKET).data
+    assert path.read_bytes() == written(unionveil.load(AnonymizeConfig(), threads=1)(MARKET))
 
 
 def test_choices_say_what_they_cost_and_hold(opened, axe):
@@ -97,7 +98,7 @@ def test_choices_say_what_they_cost_and_hold(opened, axe):
     page.wait_for_selector("#download:not([hidden])")
     _, path = downloaded(page, "#download")
     pixelated = AnonymizeConfig.from_parameters({"method": "pixelate"})
-    assert path.read_bytes() == unionveil.load(pixelated, threads=1)(MARKET).data
+    assert path.read_bytes() == written(unionveil.load(pixelated, threads=1)(MARKET))
     page.select_option("#sensitivity", "highest")
     page.wait_for_function("() => document.querySelector('#download').hidden")
     page.wait_for_selector("#download:not([hidden])")
@@ -160,7 +161,7 @@ def test_several_photos_become_a_strip_and_a_zip(opened, axe, tmp_path):
         ]
         anonymizer = unionveil.load(AnonymizeConfig(), threads=1)
         for member, given in zip(archive.namelist(), (MARKET, same_name, png), strict=True):
-            assert archive.read(member) == anonymizer(given).data
+            assert archive.read(member) == written(anonymizer(given))
 
 
 def test_what_cannot_be_covered_says_why_and_what_to_do(opened, axe, tmp_path):

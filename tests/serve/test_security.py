@@ -6,6 +6,7 @@ import pytest
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from checked import present
 from unionveil import ConfigError
 from unionveil.serve.access import Access
 from unionveil.serve.hosts import Site, parse_host, parse_origin
@@ -153,9 +154,9 @@ def test_a_server_for_others_needs_a_token():
             doors(listener, token="short", names=(), default=Access.open())
         site, access = doors(listener, token="x" * 16, names=("Photos.example",), default=Access.open())
         assert not access.is_open
-    assert site.is_ours(parse_host("10.0.0.1:8000"))
-    assert site.is_ours(parse_host("photos.example"))
-    assert not site.is_ours(parse_host("evil.example"))
+    assert site.is_ours(present(parse_host("10.0.0.1:8000")))
+    assert site.is_ours(present(parse_host("photos.example")))
+    assert not site.is_ours(present(parse_host("evil.example")))
     with bind("localhost", 0) as listener:
         site, access = doors(listener, token=None, names=(), default=Access.open())
         assert access.is_open

@@ -2,7 +2,7 @@
 
 What it does is read from ocean-node 3.2.0: the entrypoint is split at spaces and no shell sees it, `$ALGO` is
 a relative path, the user has no name, there is no network and no capability, and the outputs are collected
-whatever the exit code. The read-only root is stricter than a node.
+for every exit code. The read-only root is stricter than a node.
 """
 
 from __future__ import annotations

@@ -5,25 +5,64 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from eth_account import Account
+from web3.types import Wei
 
+from node_double import NodeDouble
 from ocean_assets import CHECKOUT, CONTAINER, introduce
+from rpc_server import RpcServer
+from unionveil_ocean.commands.session import Session, SessionOptions, open_session
+from unionveil_ocean.sandbox.chain import EmbeddedChain
 
 PASSWORD = "open-sesame-password"
 FILE_SECRET = "file-url-secret"
 
 
-class World:
-    """A network, a node, an account with a key, and the folder that everything is written to."""
+def _brief(seconds: float) -> None:
+    """Waits, but not as long as a network would need."""
+    time.sleep(min(seconds, 0.01))
 
-    def __init__(self, chain, rpc, node, folder, patch, capture):
+
+class World:
+    """A network, a node, an account with a key, and the folder that everything is written to.
+
+    Args:
+        chain: the network.
+        rpc: serves it.
+        node: of the network.
+        file_url: of the algorithm's file.
+        folder: for files.
+        patch: sets arguments and environment variables.
+        capture: of standard output and error.
+
+    Attributes:
+        change_session: changes the session of the commands to come, to interrupt them.
+    """
+
+    def __init__(
+        self,
+        chain: EmbeddedChain,
+        rpc: RpcServer,
+        node: NodeDouble,
+        file_url: str,
+        folder: Path,
+        patch: pytest.MonkeyPatch,
+        capture: pytest.CaptureFixture[str],
+    ) -> None:
         self.chain, self.rpc, self.node, self.folder = chain, rpc, node, folder
+        self.file_url = file_url
         self._patch, self._capture = patch, capture
         self.account = Account.create()
         introduce(chain, self.account)
-        chain.web3.eth.send_transaction({"from": chain.address, "to": self.account.address, "value": 10**20})
+        chain.web3.eth.send_transaction(
+            {"from": chain.address, "to": self.account.address, "value": Wei(10**20)}
+        )
         found = chain.addresses
         entry = {
             "chainId": chain.chain_id,
@@ -39,37 +78,43 @@ class World:
         patch.setenv("PRIVATE_KEY", self.account.key.hex())
         for name in ("RPC", "NODE_URL", "ADDRESS_FILE", "KEYSTORE_PASSWORD"):
             patch.delenv(name, raising=False)
-        self.written = []
+        self.written: list[str] = []
+        self.change_session: Callable[[Session], Session] = lambda session: session
 
     @property
-    def options(self):
+    def options(self) -> tuple[str, ...]:
         return (
-            *("--network", "development", "--address-file", self.folder / "address.json"),
+            *("--network", "development", "--address-file", str(self.folder / "address.json")),
             *("--rpc-url", self.rpc.url, "--node-url", self.node.url),
-            *("--journal-dir", self.folder / "journals"),
+            *("--journal-dir", str(self.folder / "journals")),
         )
 
-    def run(self, command, *arguments):
+    @contextmanager
+    def _open(self, options: SessionOptions, *, signs: bool = True) -> Iterator[Session]:
+        with open_session(options, signs=signs, pause=_brief) as session:
+            yield self.change_session(session)
+
+    def run(self, command: str, *arguments: object) -> tuple[int, str, str]:
         """Runs a command in this process; returns exit code, standard output and standard error."""
         module = importlib.import_module(f"unionveil_ocean.commands.{command}")
         self._patch.setattr(sys, "argv", [f"{command}.py", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
-            module.main()
+            module.main(self._open)
         printed = self._capture.readouterr()
         self.written += [printed.out, printed.err]
         assert "Traceback" not in printed.err
-        return ended.value.code or 0, printed.out, printed.err
+        return int(ended.value.code or 0), printed.out, printed.err
 
-    def register(self, *arguments):
+    def register(self, *arguments: object) -> tuple[int, str, str]:
         metadata = ("--metadata", self.folder / "algorithm.json", "--file-url", self.file_url)
         return self.run("register", *self.options, *metadata, *arguments)
 
-    def nfts(self):
+    def nfts(self) -> int:
         factory = self.chain.contract("ERC721Factory", self.chain.addresses.factory)
-        return factory.functions.getCurrentNFTCount().call()
+        return int(factory.functions.getCurrentNFTCount().call())
 
-    def check_no_secret(self):
-        """Looks through all that was printed and all files, whatever they are."""
+    def check_no_secret(self) -> None:
+        """Looks for secrets in everything that was printed and in every file."""
         paths = [path for path in self.folder.rglob("*") if path.is_file()]
         written = [*(text.encode() for text in self.written), *(path.read_bytes() for path in paths)]
         raw = bytes(self.account.key)

@@ -6,6 +6,7 @@ import io
 import struct
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -13,13 +14,14 @@ from PIL import Image
 
 from unionveil.images import Patch, isobmff
 from unionveil.images.isobmff import Container, Item, Property, Reference
+from unionveil.images.picture import Picture, Written
 
 HEIC = (b"heic", b"mif1", b"heic")
 AVIF = (b"avif", b"avif", b"mif1", b"miaf")
 ONE_STREAM = {"x265:wpp": "0", "x265:pools": "none"}
 
 
-def heic(pixels: np.ndarray, *, bit_depth: int = 10, **options) -> bytes:
+def heic(pixels: np.ndarray, *, bit_depth: int = 10, **options: Any) -> bytes:
     """A HEIC of `(H, W)` or `(H, W, C)` pixels as other encoders write it, in one entropy coded stream."""
     channels = pixels.shape[2] if pixels.ndim == 3 else 1
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels] + (";16" if pixels.dtype == np.uint16 else "")
@@ -40,12 +42,12 @@ def only_item(data: bytes) -> Item:
     return container.items[container.primary]
 
 
-def single(item: Item, brands=HEIC) -> bytes:
+def single(item: Item, brands: tuple[bytes, ...] = HEIC) -> bytes:
     """A file of one item."""
     return isobmff.write(Container(1, {1: item}), brands)
 
 
-def changed(data: bytes, change: Callable[[Item], Item], brands=HEIC) -> bytes:
+def changed(data: bytes, change: Callable[[Item], Item], brands: tuple[bytes, ...] = HEIC) -> bytes:
     """A file with its primary item changed."""
     container = isobmff.read(data)
     items = {**container.items, container.primary: change(container.items[container.primary])}
@@ -72,7 +74,7 @@ def grid(
     columns: int,
     rows: int,
     canvas_wh: tuple[int, int],
-    brands=HEIC,
+    brands: tuple[bytes, ...] = HEIC,
     hidden: bool = True,
     numbers: list[int] | None = None,
 ) -> bytes:
@@ -84,7 +86,7 @@ def grid(
     return isobmff.write(Container(1, items, references), brands)
 
 
-def save(image: Image.Image, format_name: str, **options) -> bytes:
+def save(image: Image.Image, format_name: str, **options: Any) -> bytes:
     out = io.BytesIO()
     image.save(out, format_name, **options)
     return out.getvalue()
@@ -109,12 +111,12 @@ def chunks(data: bytes, start: int = 12) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def untouched(picture):
+def untouched(picture: Picture) -> Written:
     """What is written where nothing is covered."""
     return picture.write([()] * len(picture.frames))
 
 
-def encoded_anew(picture):
+def encoded_anew(picture: Picture) -> Written:
     """What is written where something is covered: by patches without a pixel, so that all can be compared."""
     nowhere = Patch(slice(0, 1), slice(0, 1), np.zeros((1, 1, 1), np.uint8), np.zeros((1, 1), bool))
     return picture.write([(nowhere,)] * len(picture.frames))

@@ -6,12 +6,16 @@ import hashlib
 import io
 import tarfile
 import zipfile
+from pathlib import Path
+from typing import Literal, TypeAlias
 
 from unionveil.config import AnonymizeConfig
 from unionveil.runs.manifest import ManifestBuilder, RedactedRecord, RejectedRecord
 
+Mode: TypeAlias = Literal["w", "w:gz", "w:bz2", "w:xz"]
 
-def tar_of(*members: tuple[str, bytes] | tarfile.TarInfo, mode: str = "w") -> bytes:
+
+def tar_of(*members: tuple[str, bytes] | tarfile.TarInfo, mode: Mode = "w") -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode=mode) as tar:
         for member in members:
@@ -66,12 +70,12 @@ def outputs(**files: bytes) -> dict[str, bytes]:
 GOOD = outputs(a=b"one", b=b"two")
 
 
-def archive(tmp_path, *members, **options):
+def archive(tmp_path: Path, *members: tuple[str, bytes] | tarfile.TarInfo, mode: Mode = "w") -> Path:
     path = tmp_path / "outputs.tar"
-    path.write_bytes(tar_of(*members, **options))
+    path.write_bytes(tar_of(*members, mode=mode))
     return path
 
 
-def good_members(**changed: bytes | None):
+def good_members(**changed: bytes | None) -> list[tuple[str, bytes]]:
     files = {**GOOD, **changed}
     return [(f"outputs/{name}", data) for name, data in files.items() if data is not None]

@@ -7,8 +7,9 @@ and asserts that every byte of them belongs to a block. Writes baseline files, o
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 
@@ -21,6 +22,12 @@ def zigzag() -> list[int]:
 
 
 ZIGZAG = zigzag()
+
+Codes: TypeAlias = dict[tuple[int, int], int]
+"""Symbol by length and bits of its code."""
+
+Part: TypeAlias = tuple[int, int, np.ndarray]
+"""Sampling factors and blocks of a component."""
 
 
 @dataclass
@@ -56,7 +63,7 @@ class Bits:
         value = self.bits(count)
         return value if not count or value >> (count - 1) else value - (1 << count) + 1
 
-    def symbol(self, table: dict[tuple[int, int], int]) -> int:
+    def symbol(self, table: Codes) -> int:
         code = 0
         for length in range(1, 17):
             code = code << 1 | self.bit()
@@ -146,9 +153,16 @@ def frame(body: bytes) -> dict[int, Component]:
 
 
 class Scan:
-    def __init__(self, body, components, codes, interval, progressive) -> None:
+    def __init__(
+        self,
+        body: bytes,
+        components: dict[int, Component],
+        codes: dict[int, Codes],
+        interval: int,
+        progressive: bool,
+    ) -> None:
         self.parts = [
-            (components[name], codes.get(pair >> 4), codes.get(16 | pair & 15))
+            (components[name], codes.get(pair >> 4, {}), codes.get(16 | pair & 15, {}))
             for name, pair in zip(body[1:-3:2], body[2:-3:2], strict=True)
         ]
         self.first, self.last, bits = body[-3:]
@@ -204,7 +218,7 @@ class Scan:
         elif self.first:
             self.begin(block, ac)
 
-    def sequential(self, block: np.ndarray, ac) -> None:
+    def sequential(self, block: np.ndarray, ac: Codes) -> None:
         place = 1
         while place < 64:
             run, size = divmod(self.bits.symbol(ac), 16)
@@ -215,7 +229,7 @@ class Scan:
                 block[ZIGZAG[place]] = self.bits.signed(size)
             place += 1
 
-    def begin(self, block: np.ndarray, ac) -> None:
+    def begin(self, block: np.ndarray, ac: Codes) -> None:
         """G.1.2.2."""
         if self.run:
             self.run -= 1
@@ -231,7 +245,7 @@ class Scan:
                 block[ZIGZAG[place]] = self.bits.signed(size) * (1 << self.low)
             place += 1
 
-    def refine(self, block: np.ndarray, ac) -> None:
+    def refine(self, block: np.ndarray, ac: Codes) -> None:
         """G.1.2.3."""
         place = self.first
         while place <= self.last and not self.run:
@@ -264,7 +278,7 @@ class Scan:
 
 
 def write(
-    parts: list[tuple[int, int, np.ndarray]],
+    parts: list[Part],
     size_wh: tuple[int, int],
     *,
     ids: bytes = b"\x01\x02\x03\x04",
@@ -307,7 +321,9 @@ def segment(marker: int, body: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
 
 
-def coded(chosen, size_wh, parts) -> Iterator[tuple[int, int, int, int]]:
+def coded(
+    chosen: Sequence[Part], size_wh: tuple[int, int], parts: Sequence[Part]
+) -> Iterator[tuple[int, int, int, int]]:
     """Symbols of a scan: 0 for a mean and 1 for the rest, the symbol, and the bits that follow it."""
     across, down = max(h for h, _, _ in parts), max(v for _, v, _ in parts)
     means = [0] * len(chosen)

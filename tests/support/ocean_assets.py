@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_account.signers.local import LocalAccount
+from web3.providers.eth_tester import EthereumTesterProvider
 
 from unionveil_ocean.assets.asset import Asset
 from unionveil_ocean.assets.ddo import DDO, Compute, Place
@@ -64,7 +66,9 @@ def build_ddo(asset: Asset, nft: str, datatoken: str, chain_id: int, files: str,
 
 def introduce(chain: EmbeddedChain, account: LocalAccount) -> None:
     """Older releases of eth-tester run no call of an account that they do not know."""
-    chain.web3.provider.ethereum_tester.add_account("0x" + bytes(account.key).hex())
+    assert isinstance(chain.web3.provider, EthereumTesterProvider)
+    tester: Any = chain.web3.provider.ethereum_tester
+    tester.add_account("0x" + bytes(account.key).hex())
 
 
 def skip_without_escrow(chain: EmbeddedChain) -> None:

@@ -21,11 +21,13 @@ def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def header(width=9, height=7, depth=8, colour_type=2, interlace=0) -> bytes:
+def header(
+    width: int = 9, height: int = 7, depth: int = 8, colour_type: int = 2, interlace: int = 0
+) -> bytes:
     return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, interlace))
 
 
-def rows(width=9, height=7, bits=24, filters=0) -> bytes:
+def rows(width: int = 9, height: int = 7, bits: int = 24, filters: int = 0) -> bytes:
     return b"".join(bytes([filters]) + RNG.bytes(-(-width * bits // 8)) for _ in range(height))
 
 

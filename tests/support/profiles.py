@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
+from typing import Any
 
 MARKER = b"MARKERINAPROFILE"
 CURVE_TAGS = (b"rTRC", b"gTRC", b"bTRC")
@@ -103,7 +105,9 @@ def texts() -> dict[bytes, bytes]:
     return {b"desc": localized, b"cprt": localized, b"dmnd": localized, b"mmod": MARKER, b"vcgt": MARKER * 9}
 
 
-def matrix_profile(primaries=P3_D50, curve: bytes = SRGB_CURVE, **options) -> bytes:
+def matrix_profile(
+    primaries: Sequence[Sequence[float]] = P3_D50, curve: bytes = SRGB_CURVE, **options: Any
+) -> bytes:
     tags = {b"wtpt": xyz(0.9642, 1, 0.8249)}
     tags |= {name: xyz(*column) for name, column in zip(MATRIX_TAGS, primaries, strict=True)}
     tags |= dict.fromkeys(CURVE_TAGS, curve)

@@ -58,7 +58,7 @@ class RpcServer:
         if body["method"] in _ACCOUNTS:
             return {"error": {"code": -32601, "message": "no accounts here"}}
         if body["method"] == "eth_estimateGas":
-            # py-evm would run the call some twenty times to find out; once tells whether it is refused.
+            # py-evm would run the call some twenty times to find out; one call shows whether it is refused.
             refused = self.answer(
                 ask, {**body, "method": "eth_call", "params": [body["params"][0], "latest"]}
             )

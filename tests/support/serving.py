@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from checked import present
 from web_server import Running
 
 
@@ -17,13 +18,14 @@ def serving(*arguments: object, **options: Any) -> Iterator[tuple[subprocess.Pop
     """Starts it on a free port; gives the process, the server and the lines that it has printed."""
     command = [sys.executable, "-m", "unionveil", "serve", "--port", "0", *map(str, arguments)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)
+    errors = present(process.stderr)
     lines: list[str] = []
     try:
         while not (lines and lines[-1].startswith("unionveil: nothing is stored")):
-            line = process.stderr.readline()
+            line = errors.readline()
             assert line, lines
             lines.append(line)
-        port = int(re.search(r":(\d+)/", "".join(lines)).group(1))
+        port = int(present(re.search(r":(\d+)/", "".join(lines)))[1])
         yield process, Running(port), lines
     finally:
         process.kill()

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
+from checked import present
+
 
 def _named_folder(variable: str, member: str) -> Path:
     """The folder that an environment variable names; skips the test where it is not set."""
@@ -76,8 +78,10 @@ def trained_like() -> Callable[..., Any]:
             for parameter in model.parameters():
                 parameter.add_(torch.randn_like(parameter) * 0.02)
             for _, unit in units(model):
-                unit.norm.running_mean.add_(torch.randn_like(unit.norm.running_mean) * 0.1)
-                unit.norm.running_var.mul_(1.3)
+                norm = present(unit.norm)
+                mean = present(norm.running_mean)
+                mean.add_(torch.randn_like(mean) * 0.1)
+                present(norm.running_var).mul_(1.3)
         return model.eval()
 
     return make

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from unionveil.detect.retinaface import RetinaFace
 from unionveil.models.cards import DetectorCard
+from unionveil.models.onnx_session import OnnxSession
 from unionveil.models.store import sha256_of
 
 torch = pytest.importorskip("torch", reason="torch is not installed; `make test-training` installs it")
@@ -40,7 +42,9 @@ def test_export_keeps_the_contract_and_can_be_trained_on(
         priors_px=tuple(tuple(sides) for sides in written["priors_px"]),
         mean_bgr=tuple(written["input"]["mean"]), threshold=written["threshold"],
     )  # fmt: skip
-    faces = RetinaFace(card, threads=1).candidates(np.zeros((100, 70, 3), np.uint8), 0.0001)
+    faces = RetinaFace(card, partial(OnnxSession, threads=1)).candidates(
+        np.zeros((100, 70, 3), np.uint8), 0.0001
+    )
     assert np.isfinite(faces.xyxy).all()
     again = FaceNet()
     assert load_onnx(again, path) == []
@@ -61,9 +65,9 @@ def test_missing_checkpoint_is_reported(tmp_path: Path) -> None:
         "-m",
         "training.export",
         "--work",
-        tmp_path,
+        str(tmp_path),
         "--out",
-        tmp_path,
+        str(tmp_path),
         "--threshold",
         "0.5",
     ]

@@ -15,6 +15,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed; `make test-training` installs it")
 
+from torch import Tensor  # noqa: E402
+
 from training.net.checkpoint import Checkpoint, Progress, write_checkpoint  # noqa: E402
 from training.net.model import FaceNet  # noqa: E402
 from training.teachers.published import load_teachers  # noqa: E402
@@ -85,7 +87,7 @@ def test_missing_and_invalid_settings_are_reported_before_anything_starts(
     assert "Traceback" not in done.stderr
 
 
-def write_state(work: Path, adapters: dict[str, torch.Tensor], model: dict[str, torch.Tensor]) -> None:
+def write_state(work: Path, adapters: dict[str, Tensor], model: dict[str, Tensor]) -> None:
     work.mkdir()
     write_checkpoint(work / "checkpoint.pt", Checkpoint(model, model, adapters, [], Progress(), "random"))
 

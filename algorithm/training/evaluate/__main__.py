@@ -19,6 +19,7 @@ from typing import Any
 from unionveil.errors import UnionVeilError
 from unionveil.measure.metrics import Predicted
 from unionveil.models.cards import WEIGHTS
+from unionveil.models.inference import choose
 
 from ..data.files import DataError
 from .detectors import Candidate, candidates
@@ -61,15 +62,18 @@ def _arguments() -> argparse.Namespace:
     add("--only", action="append", help="name of a detector in the tables, repeatable; default: all")
     add("--ways", nargs="+", choices=PROTOCOLS, default=list(PROTOCOLS), help="protocols; default: all")
     add("--threads", type=int, default=1)
+    add("--engine", default="onnxruntime", choices=("onnxruntime", "openvino"), help="what runs the networks")
     return parser.parse_args()
 
 
 def _measure(candidate: Candidate, photos: Sequence[Photo], args: argparse.Namespace) -> dict[str, Any]:
     """Measures one detector in each protocol, and prints its figures."""
-    detector = candidate.load(args.threads)
+    inference = choose(args.engine)
+    detector = candidate.load(args.threads, inference)
+    key = f"{candidate.card.sha256}-{inference.engine}-{inference.precision}"
     result: dict[str, Any] = {"sha256": candidate.card.sha256}
     for protocol in args.ways:
-        boxes = predict_all(detector, candidate.card.sha256, photos, args.cache, protocol)
+        boxes = predict_all(detector, key, photos, args.cache, protocol)
         if protocol == "first":
             result[protocol] = first_figures(photos, boxes)
             print(f"{candidate.name:20} {protocol:9} AP {result[protocol]}", flush=True)

@@ -3,7 +3,8 @@
 `python -m training.evaluate.covers --people FOLDER --cache FOLDER` prints a table. The natural validation
 photos have boxes of heads, which people marked, and of faces. For each face that our weights find, shares of
 its head, of itself and of its forehead (the head above the face, as wide as the face) are compared under
-several covers: ours, one with even margins, and deface's ellipse, in its own size and in the area of ours.
+several covers: ours, one with even margins, and the ellipse that deface draws, in its own size and in the
+area of ours.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from unionveil.detect import Detector
@@ -14,6 +15,8 @@ from unionveil.detect.retinaface import RetinaFace
 from unionveil.detect.support import Supported
 from unionveil.detect.yunet import YuNet
 from unionveil.models.cards import CARDS, DetectorCard
+from unionveil.models.inference import Inference
+from unionveil.models.session import Opener, open_session
 from unionveil.models.store import sha256_of
 
 from ..data.files import DataError
@@ -31,16 +34,16 @@ class Candidate:
     Attributes:
         name: its name in the tables.
         card: its weights.
-        network: loads its network, with a number of threads.
+        network: loads its network.
     """
 
     name: str
     card: DetectorCard
-    network: Callable[[DetectorCard, int], Network]
+    network: Callable[[DetectorCard, Opener], Network]
 
-    def load(self, threads: int) -> Detector:
+    def load(self, threads: int, inference: Inference) -> Detector:
         """Loads it, its candidates ranked as the product ranks them."""
-        return Supported(self.network(self.card, threads))
+        return Supported(self.network(self.card, partial(open_session, threads=threads, inference=inference)))
 
 
 def candidates(weights: Path, models: Path, baseline: Path | None, only: list[str] | None) -> list[Candidate]:

@@ -77,7 +77,7 @@ def _bounds(low: int, high: int) -> str:
 
 
 def choose_protocol(results: dict[str, Any]) -> str | None:
-    """The first measured protocol that can be plotted; None if there is none."""
+    """The first measured protocol that can be plotted; None without one."""
     measured = {protocol for by_protocol in results.values() for protocol in by_protocol}
     return next((protocol for protocol in _PROTOCOLS if protocol in measured), None)
 

@@ -21,6 +21,7 @@ from ..engines.resources import default_jobs
 from ..errors import InputError
 from ..files.sinks import FolderSink
 from ..files.sources import PathSource, Patterns, SourceItem
+from ..models.inference import Inference
 from ..parameters import Parameter
 from ..runs.batch import run_batch
 from ..runs.journal import Journal
@@ -33,6 +34,9 @@ from .path_list import paths_of
 __all__ = ["command", "setting_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+_VARIABLES = {"digest_salt": "UNIONVEIL_DIGEST_SALT", "engine": "UNIONVEIL_ENGINE"}
+"""Settings that belong to a machine, or that a shell's history should not keep, by environment variable."""
 
 _err = Console(stderr=True, highlight=False)
 
@@ -62,7 +66,7 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
             parameter.name,
             type=click.Choice(parameter.choices) if parameter.choices else str,
             default=None,
-            envvar="UNIONVEIL_DIGEST_SALT" if parameter.name == "digest_salt" else None,
+            envvar=_VARIABLES.get(parameter.name),
             show_envvar=True,
             metavar=None if parameter.choices else parameter.kind.upper(),
             help=text,
@@ -127,7 +131,8 @@ def command(
     A single dash reads paths from standard input, one per line or separated by NUL. The same command again
     does only what is missing. Texts, sidecars and the files that systems leave beside photos are skipped.
     """
-    config = AnonymizeConfig.from_parameters({k: v for k, v in settings.items() if v is not None})
+    given = {name: value for name, value in settings.items() if value is not None}
+    config, inference = AnonymizeConfig.from_parameters(given).resolved()
     named = list(_named(paths))
     if output is None and (preview or not dry_run):
         raise click.UsageError("say where the outputs go: -o FOLDER")
@@ -152,13 +157,12 @@ def command(
                 rejected.append((printable(item.name, quoted=False, most=None), record.detail))
 
         # Workers even for a single picture: one that kills its decoder must not kill the program.
-        engine = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
-        manifest = run_batch(
-            source, work, engine, journal=journal, prune=prune and not overwrite, on_done=on_done
-        )
+        pool = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
+        may_prune = prune and not overwrite
+        manifest = run_batch(source, work, pool, journal=journal, prune=may_prune, on_done=on_done)
         if kept:
             _is_kept(journal)
-    _summary(manifest.counts, rejected, work.sink)
+    _summary(manifest.counts, rejected, inference, work.sink)
     if as_json:
         click.echo(manifest.to_bytes().decode(), nl=False)
     return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
@@ -227,7 +231,9 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
         yield advance
 
 
-def _summary(counts: Counts, rejected: list[tuple[str, str]], sink: FolderSink | None) -> None:
+def _summary(
+    counts: Counts, rejected: list[tuple[str, str]], inference: Inference, sink: FolderSink | None
+) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("pictures", str(counts.inputs))
     table.add_row("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)")
@@ -235,6 +241,7 @@ def _summary(counts: Counts, rejected: list[tuple[str, str]], sink: FolderSink |
     table.add_row("rejected", str(sum(counts.rejected.values())))
     if counts.skipped:
         table.add_row("skipped", f"{counts.skipped}  (sidecars, texts, files of systems, left out)")
+    table.add_row("engine", str(inference))
     if sink:
         table.add_row("outputs in", escape(printable(str(sink.folder), quoted=False, most=None)))
     _err.print(table)

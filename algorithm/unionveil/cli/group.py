@@ -13,10 +13,12 @@ __all__ = ["cli"]
 
 _COMMANDS = {
     "anonymize": "Anonymizes photos, folders and archives into a folder.",
+    "bot": "Answers photos in Matrix rooms with the same photos, faces covered.",
     "job": "Runs as an Ocean compute-to-data algorithm.",
     "models": "Lists, fetches and verifies weights of detectors and embedders.",
     "serve": "Serves an HTTP API and a page that take a photo and give it back covered.",
     "state": "Shows or removes what is kept so that interrupted runs can go on.",
+    "watch": "Anonymizes photos as they arrive in a folder.",
 }
 """Names and short helps; the file of a command has its name and holds `command`."""
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from ..job import run_job
+from ..models.inference import EngineSetting
 from .console import EXIT_DONE, EXIT_SOME_REJECTED, EXIT_STOPPED
 
 __all__ = ["command"]
@@ -21,12 +23,21 @@ __all__ = ["command"]
     show_default=True,
     help="Folder with inputs/ and outputs/, as an Ocean node lays it out.",
 )
-def command(data_dir: Path) -> int:
+@click.option(
+    "--engine",
+    type=click.Choice(get_args(EngineSetting)),
+    default="auto",
+    show_default=True,
+    envvar="UNIONVEIL_ENGINE",
+    show_envvar=True,
+    help="What runs the networks; the operator's choice, not the buyer's.",
+)
+def command(data_dir: Path, engine: EngineSetting) -> int:
     """Runs as an Ocean compute-to-data algorithm."""
     # A node ends a job that takes too long with SIGTERM, which a container's first process would not notice.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        counts = run_job(data_dir, lambda line: click.echo(line))
+        counts = run_job(data_dir, lambda line: click.echo(line), engine=engine)
     except KeyboardInterrupt:
         click.echo(
             "unionveil: stopped before all was done; the outputs so far are whole, and there is no manifest",

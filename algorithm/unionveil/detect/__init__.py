@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from copy import copy
+from functools import partial
 
 from ..boxes import unite_faces
 from ..config import AnonymizeConfig
 from ..detections import Detections, RgbImage
 from ..models.cards import cards_of
+from ..models.inference import PROCESSOR, Inference, choose
+from ..models.session import open_session
 from .centerface import CenterFace
 from .detector import Detector
 from .haar import Haar
@@ -20,35 +23,37 @@ from .yunet import YuNet
 __all__ = ["Detector", "FaceFinder", "load_detector"]
 
 
-def load_detector(name: str, threads: int) -> Detector:
+def load_detector(name: str, threads: int, inference: Inference = PROCESSOR) -> Detector:
     """Loads one detector by its name in the configuration.
 
     Args:
         name: one of `models.cards.DETECTORS`; `yolo` as `yolo:FILE.onnx`.
         threads: threads for one call, at least 1.
+        inference: what runs its network.
 
     Raises:
         ModelError: its weights are missing, altered or cannot be loaded.
     """
     card, *parts = cards_of(name)
+    opener = partial(open_session, threads=threads, inference=inference)
     match card.kind:
         case "retinaface":
-            return Supported(RetinaFace(card, threads))
+            return Supported(RetinaFace(card, opener))
         case "yunet":
-            return Supported(YuNet(card, threads))
+            return Supported(YuNet(card, opener))
         case "centerface":
-            return Supported(CenterFace(card, threads))
+            return Supported(CenterFace(card, opener))
         case "haar":
             return Haar(card, *parts)
         case "yolo":
-            return Supported(Yolo(card, threads))
+            return Supported(Yolo(card, opener))
 
 
 class FaceFinder:
     """All detectors that a configuration names, loaded once; their faces are united.
 
     Args:
-        config: detectors, threshold, detail and mirror.
+        config: detectors, threshold, detail, mirror and engine.
         threads: threads for one call, at least 1.
 
     Raises:
@@ -56,7 +61,8 @@ class FaceFinder:
     """
 
     def __init__(self, config: AnonymizeConfig, threads: int) -> None:
-        self._detectors = [load_detector(name, threads) for name in config.detector]
+        inference = choose(config.engine)
+        self._detectors = [load_detector(name, threads, inference) for name in config.detector]
         self._threshold = config.threshold
         self._detail: Detail = config.detail
         self._mirror = config.mirror == "auto"

@@ -9,7 +9,7 @@ import numpy as np
 from ..detections import Detections, RgbImage
 from ..errors import ModelError
 from ..models.cards import DetectorCard
-from ..models.session import Session
+from ..models.session import Opener
 from ..models.store import find
 from .blob import to_blob
 
@@ -25,7 +25,7 @@ class CenterFace:
 
     Args:
         card: model card with outputs heat map, scale, offset and landmarks.
-        threads: threads for one call, at least 1.
+        open_session: loads the graph on the engine that was chosen.
 
     Raises:
         ModelError: the weights or the package that frees their input size are missing, or cannot be loaded.
@@ -33,15 +33,15 @@ class CenterFace:
 
     fixed_wh = None
 
-    def __init__(self, card: DetectorCard, threads: int) -> None:
+    def __init__(self, card: DetectorCard, open_session: Opener) -> None:
         self.card = card
-        self._session = Session(free_sizes(find(card).read_bytes()), threads)
+        self._session = open_session(free_sizes(find(card).read_bytes()))
 
     def candidates(self, image: RgbImage, least: float) -> Detections:
         """As `Network.candidates`."""
         card = self.card
         stride = card.strides[0]
-        blob = to_blob(image, channels="rgb")
+        blob = to_blob(image, channels="rgb", multiple_px=self._session.multiple_px)
         heat, scale, offset, lms = (output[0] for output in self._session.run(blob, card.outputs))
         rows, columns = np.nonzero(heat[0] >= least)
         cell = np.stack([columns, rows], axis=1).astype(np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..detections import Detections, FloatArray, RgbImage
 from ..models.cards import DetectorCard
-from ..models.session import Session
+from ..models.session import Opener
 from ..models.store import find
 from .blob import to_blob
 
@@ -69,21 +69,27 @@ class RetinaFace:
 
     Args:
         card: model card with outputs loc, conf (probability of face in the last column) and landms.
-        threads: threads for one call, at least 1.
+        open_session: loads the graph on the engine that was chosen.
 
     Raises:
         ModelError: the weights are missing, altered or cannot be loaded.
     """
 
-    def __init__(self, card: DetectorCard, threads: int) -> None:
+    def __init__(self, card: DetectorCard, open_session: Opener) -> None:
         self.card = card
         self.fixed_wh = card.input_wh
-        self._session = Session(find(card), threads)
+        self._session = open_session(find(card))
 
     def candidates(self, image: RgbImage, least: float) -> Detections:
         """As `Network.candidates`."""
         card = self.card
-        blob = to_blob(image, channels="bgr", mean=card.mean_bgr, fixed_wh=card.input_wh)
+        blob = to_blob(
+            image,
+            channels="bgr",
+            multiple_px=self._session.multiple_px,
+            mean=card.mean_bgr,
+            fixed_wh=card.input_wh,
+        )
         loc, conf, landms = (output[0] for output in self._session.run(blob, card.outputs))
         score = conf[:, -1]
         kept = np.flatnonzero(score >= least)

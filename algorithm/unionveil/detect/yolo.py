@@ -9,7 +9,7 @@ import numpy as np
 from ..detections import Detections, FloatArray, RgbImage
 from ..errors import ModelError
 from ..models.cards import DetectorCard
-from ..models.session import Session
+from ..models.session import Opener
 from .blob import to_blob
 
 __all__ = ["Yolo", "decode_v5", "decode_v8"]
@@ -24,15 +24,15 @@ class Yolo:
 
     Args:
         card: names the ONNX file.
-        threads: threads for one call, at least 1.
+        open_session: loads the graph on the engine that was chosen.
 
     Raises:
         ModelError: the file cannot be loaded or has another layout.
     """
 
-    def __init__(self, card: DetectorCard, threads: int) -> None:
+    def __init__(self, card: DetectorCard, open_session: Opener) -> None:
         self.card = card
-        self._session = Session(Path(card.file), threads)
+        self._session = open_session(Path(card.file))
         if len(self._session.output_names) != 1:
             raise ModelError(
                 f"{card.file} has {len(self._session.output_names)} outputs: export it with the detection "
@@ -42,7 +42,14 @@ class Yolo:
 
     def candidates(self, image: RgbImage, least: float) -> Detections:
         """As `Network.candidates`."""
-        blob = to_blob(image, channels="rgb", scale=1 / 255, border=(114, 114, 114), fixed_wh=self.fixed_wh)
+        blob = to_blob(
+            image,
+            channels="rgb",
+            multiple_px=self._session.multiple_px,
+            scale=1 / 255,
+            border=(114, 114, 114),
+            fixed_wh=self.fixed_wh,
+        )
         (output,) = self._session.run(blob, self._session.output_names)
         if output.ndim == 3 and output.shape[2] == 16:
             return decode_v5(output[0], least)

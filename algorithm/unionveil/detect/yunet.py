@@ -6,7 +6,7 @@ import numpy as np
 
 from ..detections import Detections, RgbImage
 from ..models.cards import DetectorCard
-from ..models.session import Session
+from ..models.session import Opener
 from ..models.store import find
 from .blob import to_blob
 
@@ -21,7 +21,7 @@ class YuNet:
 
     Args:
         card: model card with outputs cls, obj, bbox and kps, each for every stride.
-        threads: threads for one call, at least 1.
+        open_session: loads the graph on the engine that was chosen.
 
     Raises:
         ModelError: the weights are missing, altered or cannot be loaded.
@@ -29,14 +29,14 @@ class YuNet:
 
     fixed_wh = None
 
-    def __init__(self, card: DetectorCard, threads: int) -> None:
+    def __init__(self, card: DetectorCard, open_session: Opener) -> None:
         self.card = card
-        self._session = Session(find(card), threads)
+        self._session = open_session(find(card))
 
     def candidates(self, image: RgbImage, least: float) -> Detections:
         """As `Network.candidates`."""
         card = self.card
-        blob = to_blob(image, channels="bgr")
+        blob = to_blob(image, channels="bgr", multiple_px=self._session.multiple_px)
         outputs = [output[0] for output in self._session.run(blob, card.outputs)]
         levels = []
         for level, stride in enumerate(card.strides):

@@ -20,7 +20,7 @@ from .archives import is_archive, members, single_name
 from .bombs import MOST_BYTES
 from .litter import Skipped, is_companion, is_litter, is_note
 
-__all__ = ["PathSource", "Patterns", "Skipped", "Source", "SourceItem"]
+__all__ = ["Entry", "PathSource", "Patterns", "Skipped", "Source", "SourceItem"]
 
 
 @dataclass(frozen=True)
@@ -82,10 +82,27 @@ class _Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Entry:
+    """A file that was listed and not yet opened.
+
+    Attributes:
+        name: as `SourceItem.name`; of an archive, the name of the archive.
+        path: where it lies.
+    """
+
     name: str
     path: str
-    kind: _Kind
+    _kind: _Kind
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether it is not an input, by its name alone."""
+        return self._kind is _Kind.SKIPPED
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether a link is read as what it leads to."""
+        return self._kind is not _Kind.FOUND
 
 
 class PathSource:
@@ -115,15 +132,24 @@ class PathSource:
 
     def __iter__(self) -> Iterator[SourceItem]:
         """As `Source.__iter__`."""
-        return (item for entry in self._entries for item in _read(entry, self._patterns))
+        return (item for entry in self._entries for item in self.read(entry))
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """All files in their order, those that are skipped among them; nothing is opened."""
+        return self._entries
+
+    def read(self, entry: Entry) -> Iterator[SourceItem]:
+        """The inputs in one file: itself, or the members of an archive."""
+        return _read(entry, self._patterns)
 
     def __len__(self) -> int:
         """As `Source.__len__`."""
-        return sum(entry.kind is not _Kind.SKIPPED for entry in self._entries)
+        return sum(not entry.is_skipped for entry in self._entries)
 
 
-def _entries(paths: Sequence[Path], walk: _Walk) -> list[_Entry]:
-    entries: list[_Entry] = []
+def _entries(paths: Sequence[Path], walk: _Walk) -> list[Entry]:
+    entries: list[Entry] = []
     named = {str(path).casefold() for path in paths}
     for path in paths:
         if path.is_dir():
@@ -132,7 +158,7 @@ def _entries(paths: Sequence[Path], walk: _Walk) -> list[_Entry]:
         elif os.path.lexists(path):
             skipped = is_companion(str(path), named) or walk.patterns.leave_out(path.name)
             kind = _Kind.NAMED if len(paths) == 1 else _Kind.FOLLOWED
-            entries.append(_Entry(path.name, str(path), _Kind.SKIPPED if skipped else kind))
+            entries.append(Entry(path.name, str(path), _Kind.SKIPPED if skipped else kind))
         else:
             raise InputError(f"{path} is not there; name a photo, a folder or an archive")
     return entries
@@ -146,7 +172,7 @@ class _Walk:
     left_out: frozenset[Path]
     follow: bool
 
-    def entries(self, folder: Path, prefix: str) -> Iterator[_Entry]:
+    def entries(self, folder: Path, prefix: str) -> Iterator[Entry]:
         """Everything below a folder: of each folder the files first, then its folders, by name."""
 
         def fail(error: OSError) -> None:
@@ -163,7 +189,7 @@ class _Walk:
                 path = Path(root) / name
                 if path not in self.left_out:
                     kind = self._kind(f"{place}{name}", path, neighbours, is_leaf=name in leaves)
-                    yield _Entry(f"{place}{name}", str(path), kind)
+                    yield Entry(f"{place}{name}", str(path), kind)
 
     def _folders(
         self, root: str, place: str, folders: list[str], seen: set[tuple[int, int]]
@@ -197,13 +223,13 @@ def _identity(folder: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _read(entry: _Entry, patterns: Patterns) -> Iterator[SourceItem]:
-    if entry.kind is _Kind.SKIPPED:
+def _read(entry: Entry, patterns: Patterns) -> Iterator[SourceItem]:
+    if entry.is_skipped:
         yield SourceItem(entry.name, Skipped())
         return
     try:
         # Links and pipes inside folders are refused without opening them: a pipe would wait for ever.
-        status = Path(entry.path).stat(follow_symlinks=entry.kind is not _Kind.FOUND)
+        status = Path(entry.path).stat(follow_symlinks=entry.is_followed)
         if stat.S_ISLNK(status.st_mode):
             yield SourceItem(entry.name, Rejected("link", "links in folders need --follow-links to be read"))
         elif not stat.S_ISREG(status.st_mode):
@@ -214,7 +240,7 @@ def _read(entry: _Entry, patterns: Patterns) -> Iterator[SourceItem]:
         yield SourceItem(entry.name, _unreadable(entry, error))
 
 
-def _unreadable(entry: _Entry, error: OSError) -> Rejected:
+def _unreadable(entry: Entry, error: OSError) -> Rejected:
     if error.errno == errno.ELOOP:
         return Rejected("link", "the link leads in a circle")
     if error.errno == errno.ENOENT and Path(entry.path).is_symlink():
@@ -225,14 +251,14 @@ def _unreadable(entry: _Entry, error: OSError) -> Rejected:
     return Rejected("unreadable", f"the file cannot be read: {error.strerror or type(error).__name__}")
 
 
-def _read_file(entry: _Entry, size: int, patterns: Patterns) -> Iterator[SourceItem]:
+def _read_file(entry: Entry, size: int, patterns: Patterns) -> Iterator[SourceItem]:
     with Path(entry.path).open("rb") as file:
         head = file.read(HEAD_BYTES)
         if is_archive(head):
             file.seek(0)
             for name, content in members(file, size):
                 yield _of_archive(entry, name, content, patterns)
-        elif not patterns.take(entry.name) or (is_note(entry.name, head) and entry.kind is not _Kind.NAMED):
+        elif not patterns.take(entry.name) or (is_note(entry.name, head) and entry._kind is not _Kind.NAMED):
             yield SourceItem(entry.name, Skipped())
         elif size > MOST_BYTES:
             reason = f"the file is larger than {MOST_BYTES >> 20} MiB"
@@ -242,7 +268,7 @@ def _read_file(entry: _Entry, size: int, patterns: Patterns) -> Iterator[SourceI
 
 
 def _of_archive(
-    entry: _Entry, member: str, content: bytes | Rejected | Skipped, patterns: Patterns
+    entry: Entry, member: str, content: bytes | Rejected | Skipped, patterns: Patterns
 ) -> SourceItem:
     if not isinstance(content, bytes):
         return SourceItem(f"{entry.name}/{member}" if member else entry.name, content)

@@ -10,7 +10,7 @@ from ..boxes import shorter_sides
 from ..detections import BoolArray, Detections, FloatArray, RgbImage
 from ..errors import ModelError
 from ..models.cards import EmbedderCard, embedder_card
-from ..models.session import Session
+from ..models.onnx_session import OnnxSession
 from ..models.store import find
 from .align import aligned, similarity
 from .embeddings import Embedder, Embeddings
@@ -62,7 +62,7 @@ class OnnxEmbedder:
 
     def __init__(self, card: EmbedderCard, graph: Path | bytes, threads: int) -> None:
         self.card = card
-        self._session = Session(graph, threads)
+        self._session = OnnxSession(graph, threads)
         self._template = np.asarray(card.template, np.float64)
         self._output = card.output or self._session.output_names[0]
         self._check_shape()

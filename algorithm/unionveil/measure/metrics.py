@@ -34,7 +34,7 @@ Band: TypeAlias = tuple[float, float]
 """Least and most height of a face in pixels, half-open."""
 
 BANDS_PX: tuple[Band, ...] = ((0, 20), (20, 40), (40, 80), (80, float("inf")))
-"""Heights of faces that reports tell apart."""
+"""Heights of faces that reports distinguish."""
 
 MIN_IOU = 0.5
 """Overlap from which a box has found a face, as in PASCAL VOC and COCO's AP50."""

@@ -18,7 +18,7 @@ from .names import Namer, preview_name
 from .needs import look_at
 from .work import Anonymize, Done, Task
 
-__all__ = ["run_batch"]
+__all__ = ["run_batch", "stopped"]
 
 _Key: TypeAlias = tuple[SourceItem, Task]
 
@@ -94,7 +94,7 @@ class _Run:
         manifest = ManifestBuilder(self.work.config)
         for (item, task), done in self.engine.map(self.work, self._reserved(manifest.skip)):
             if isinstance(done, Rejected):
-                done = Done(_stopped(task, done, self.work.config))
+                done = Done(stopped(task, done, self.work.config))
             if isinstance(done.record, RedactedRecord):
                 self._keep(done, done.record)
             manifest.add(done.record)
@@ -131,7 +131,7 @@ class _Run:
             yield (item, task), task
 
 
-def _stopped(task: Task, outcome: Rejected, config: AnonymizeConfig) -> Record:
+def stopped(task: Task, outcome: Rejected, config: AnonymizeConfig) -> Record:
     """The record of an input that stopped its worker, or took too long."""
     digest = None
     if config.digest_salt and not isinstance(task.content, Rejected):

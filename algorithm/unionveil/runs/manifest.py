@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from .. import __version__
 from ..config import EMOJI, AnonymizeConfig, Overlay
 from ..errors import ConfigError
+from ..models.inference import choose
 from ..outcomes import Anonymized, Rejected
 from ..text import printable
 
@@ -136,6 +137,14 @@ class ToolRecord(_Part):
     version: str = __version__
 
 
+class InferenceRecord(_Part):
+    """What ran the networks."""
+
+    engine: str
+    version: str = Field(description="Of the package that brings it.")
+    precision: str = Field(description="float32, or bfloat16, whose boxes differ by tenths of a pixel.")
+
+
 class Manifest(_Part):
     """What became of every input of a run."""
 
@@ -144,6 +153,7 @@ class Manifest(_Part):
     )
     tool: ToolRecord = ToolRecord()
     models: tuple[ModelRecord, ...]
+    inference: InferenceRecord | None = None
     configuration: dict[str, str] = Field(
         description="Every setting, in the form of a parameter; the digest of a file in place of its path."
     )
@@ -163,7 +173,7 @@ class ManifestBuilder:
 
     Raises:
         ConfigError: the overlay's picture cannot be read.
-        ModelError: the file of a `yolo:FILE.onnx` is not there.
+        ModelError: the file of a `yolo:FILE.onnx` is not there, or the engine is not installed.
     """
 
     def __init__(self, config: AnonymizeConfig) -> None:
@@ -176,6 +186,10 @@ class ManifestBuilder:
                 threshold=config.threshold or card.threshold,
             )
             for card in config.cards
+        )
+        chosen = choose(config.engine)
+        self._inference = InferenceRecord(
+            engine=chosen.engine, version=chosen.version, precision=chosen.precision
         )
         self._lines: list[bytes] = []
         self._rejected: Counter[str] = Counter()
@@ -211,7 +225,11 @@ class ManifestBuilder:
     def parts(self) -> Iterator[bytes]:
         """The manifest as JSON, one item a line, in pieces to be written one after the other."""
         head = Manifest(
-            models=self._models, configuration=self._configuration, counts=self.counts, items=()
+            models=self._models,
+            inference=self._inference,
+            configuration=self._configuration,
+            counts=self.counts,
+            items=(),
         ).model_dump_json(indent=1, exclude={"items"}, exclude_none=True)
         yield f'{head[:-2]},\n "items": ['.encode()
         for number, line in enumerate(self._lines):

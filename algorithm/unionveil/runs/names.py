@@ -85,7 +85,7 @@ class Namer:
         return place
 
     def _claim(self, place: str, last: str) -> str:
-        # Two inputs may share a name, or differ only in case, which some systems do not tell apart.
+        # Two inputs may share a name, or differ only in case, which some systems do not distinguish.
         path = self._first_free(place, last, lambda key: key not in self._files and key not in self._folders)
         self._files.add(same_file_key(path))
         return path

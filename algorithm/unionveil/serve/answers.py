@@ -11,24 +11,12 @@ from starlette.responses import JSONResponse, Response
 from .. import __version__
 from ..config import AnonymizeConfig
 from ..detections import Detections
-from ..formats import ImageFormat
 from ..outcomes import Anonymized
 from ..runs.manifest import configuration_of, redacted_record
+from .media import MEDIA_TYPES
 from .pictures import Found
 
-__all__ = ["MEDIA_TYPES", "RECORD_HEADER", "as_json", "found", "picture", "record_of", "wants_json"]
-
-MEDIA_TYPES = {
-    ImageFormat.JPEG: "image/jpeg",
-    ImageFormat.PNG: "image/png",
-    ImageFormat.WEBP: "image/webp",
-    ImageFormat.TIFF: "image/tiff",
-    ImageFormat.BMP: "image/bmp",
-    ImageFormat.GIF: "image/gif",
-    ImageFormat.HEIC: "image/heic",
-    ImageFormat.AVIF: "image/avif",
-}
-"""As IANA lists them (RFC 2083 and its like; HEIC in ISO/IEC 23008-12, annex)."""
+__all__ = ["RECORD_HEADER", "as_json", "found", "picture", "record_of", "wants_json"]
 
 RECORD_HEADER = "X-UnionVeil-Record"
 

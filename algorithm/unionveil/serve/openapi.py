@@ -9,7 +9,8 @@ from .. import __version__
 from ..config import AnonymizeConfig
 from ..parameters import Parameter
 from ..runs.manifest import RedactedRecord
-from .answers import MEDIA_TYPES, RECORD_HEADER
+from .answers import RECORD_HEADER
+from .media import MEDIA_TYPES
 from .problems import PROBLEM_TYPE
 from .settings import offered
 

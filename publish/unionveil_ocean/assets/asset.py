@@ -1,4 +1,4 @@
-"""What is published of an asset, and the DDO that is made of it."""
+"""The published parts of an asset, and the DDO made from them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _STAND_IN = "0x" + "00" * 19 + "01"
 
 @dataclass(frozen=True)
 class Asset:
-    """Everything that is published of an asset, except addresses and encrypted files.
+    """Everything published about an asset, except addresses and encrypted files.
 
     Attributes:
         metadata: human-readable.
-        files: fetched by the node, in the form that it takes; secret.
+        files: fetched by the node, in the form that it expects; secret.
         service_type: "access" hands the files out, "compute" only lets algorithms see them.
         pricing: cost of one order.
-        credentials: who may order.
-        compute: which algorithms may run, for a data set.
-        timeout_seconds: how long an order is valid; 0 is for ever.
+        credentials: wallets that may order.
+        compute: algorithms that may run, for a data set.
+        timeout_seconds: validity of an order; 0 is forever.
         symbol: of the datatoken.
     """
 
@@ -42,15 +42,15 @@ class Asset:
 
     @property
     def token_name(self) -> str:
-        """Name of data NFT and datatoken: the part of the name before a colon, in 31 bytes.
+        """Name of data NFT and datatoken: the part of the name before a colon, in at most 31 bytes.
 
-        A longer text takes two slots more in each of both contracts, 7 % of the gas of a publication.
+        A longer text takes two more storage slots in both contracts, 7 % of the gas of a publication.
         """
         name = self.metadata.name.partition(":")[0].strip()
         return name.encode()[:31].decode("utf-8", "ignore").strip()
 
     def digest(self) -> str:
-        """Hexadecimal SHA-256 of all of it but its times and price."""
+        """Hexadecimal SHA-256 of everything but its times and price."""
         timeless = self.metadata.model_dump(by_alias=True, exclude_none=True, exclude={"created", "updated"})
         parts = [
             timeless,
@@ -63,18 +63,18 @@ class Asset:
         return hashlib.sha256(stringify(parts).encode()).hexdigest()
 
     def service_id(self, datatoken: str) -> str:
-        """An id that stays the same over all versions of an asset: trusting data sets name it."""
+        """An id that all versions of an asset share: trusting data sets refer to it."""
         return hashlib.sha256(f"{checksum_address(datatoken)}/{self.service_type}".encode()).hexdigest()
 
     def draft(self, chain_id: int, endpoint: str, place: Place | None = None) -> DDO:
         """The DDO, with stand-ins for encrypted files and, without a place, for addresses.
 
-        Checks everything that can be known before anything is signed.
+        Checks everything that can be checked before anything is signed.
 
         Args:
             chain_id: of the chain.
             endpoint: URL of the node.
-            place: of an asset that exists.
+            place: of an existing asset.
 
         Raises:
             InvalidDDO: names every broken rule.
@@ -106,7 +106,7 @@ class Asset:
 
 
 def credentials_of(allow: Sequence[str], deny: Sequence[str]) -> Credentials | None:
-    """Lists of wallets that may, or may not, use the asset; None if there is neither.
+    """Lists of wallets that may, or may not, use the asset; None without any.
 
     Raises:
         SettingError: one is not an address, or is in both lists.

@@ -1,8 +1,8 @@
-"""The DDO, version 4.1.0: what Ocean's nodes and markets know about an asset.
+"""The DDO, version 4.1.0: an asset's description for Ocean's nodes and markets.
 
-Models that check everything that a node, a market or a contract would choke on later, before anything is
-signed. Sources: the SHACL shapes of npm `@oceanprotocol/ddo-js` (4.1.0), ocean-node's compute code, and the
-facts that were tried against a running node. A DDO of somebody else's may have more fields; they are kept.
+The models check everything that a node, a market or a contract would reject later, before anything is signed.
+Sources: the SHACL shapes of npm `@oceanprotocol/ddo-js` (4.1.0), ocean-node's compute code, and experiments
+with a running node. Another publisher's DDO may have more fields; they are kept.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ MAX_FILES_CHARACTERS = 8192
 """The node's index refuses longer encrypted file lists."""
 
 MAX_OPTIONS_CHARACTERS = 256
-"""The node's index keeps no more of a parameter's options."""
+"""The node's index keeps at most this much of a parameter's options."""
 
 _MOST_ISSUES = 50
 
-# What a node adds when it serves a DDO; never part of what is published.
+# Fields that a node adds when it serves a DDO; they are never published.
 _ADDED_BY_NODE = (
     "indexedMetadata",
     "nft",
@@ -60,7 +60,7 @@ def did_of(nft_address: str, chain_id: int) -> str:
 
 
 def now() -> str:
-    """The time in the form of a DDO."""
+    """The current time in the DDO's format."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -84,7 +84,7 @@ def _image_digest(text: str) -> str:
 
 
 def _sha256s(text: str) -> str:
-    # One digest a file, one after the other; "*" trusts any file.
+    # One digest per file, concatenated; "*" trusts any file.
     if text != "*" and not re.fullmatch(r"([0-9a-f]{64})*", text):
         raise ValueError("must be SHA-256 digests, 64 hexadecimal digits each")
     return text
@@ -123,7 +123,7 @@ class Container(_Part):
 
 
 class ConsumerParameter(_Part):
-    """One setting that a buyer may choose."""
+    """A setting that the buyer chooses."""
 
     name: Line
     type: Literal["text", "number", "boolean", "select"]
@@ -137,7 +137,7 @@ class ConsumerParameter(_Part):
 
 
 class Algorithm(_Part):
-    """What a compute job runs."""
+    """The program of a compute job."""
 
     container: Container
     language: Line | None = None
@@ -146,7 +146,7 @@ class Algorithm(_Part):
 
 
 class Metadata(_Part):
-    """What a person reads about the asset."""
+    """The human-readable part of the DDO."""
 
     created: Time
     updated: Time
@@ -189,7 +189,7 @@ class Service(_Part):
     files: Hex = Field(description="File list, encrypted by the node.")
     datatoken_address: Address
     service_endpoint: Url
-    timeout: int = Field(ge=0, description="Seconds that an order is valid; 0 is for ever.")
+    timeout: int = Field(ge=0, description="Seconds that an order is valid; 0 is forever.")
     name: Line | None = None
     description: str | None = None
     compute: Compute | None = None
@@ -205,7 +205,7 @@ class CredentialItem(_Part):
 
 
 class Credentials(_Part):
-    """Who may use the asset; nobody listed in `allow` means everybody but those in `deny`."""
+    """Wallets that may use the asset; an empty `allow` means everybody except those in `deny`."""
 
     allow: list[CredentialItem] | None = None
     deny: list[CredentialItem] | None = None
@@ -213,12 +213,12 @@ class Credentials(_Part):
 
 @dataclass(frozen=True)
 class Place:
-    """Where an asset is on the chain; every version of it stays there.
+    """An asset's place on the chain, which all of its versions share.
 
     Attributes:
         nft: checksum address of the data NFT.
         datatoken: checksum address of the datatoken.
-        service_id: of the service; trusting data sets name it.
+        service_id: of the service; trusting data sets refer to it.
         exchange_id: of the fixed-rate exchange, "0x..."; None for a free asset.
     """
 
@@ -244,7 +244,7 @@ class Payload:
 
     @property
     def event(self) -> JsonObject:
-        """What the chain's event must say."""
+        """The content that the chain's event must have."""
         return {"data": "0x" + self.content.hex(), "hash": "0x" + self.digest.hex()}
 
 
@@ -269,10 +269,10 @@ class DDO(_Part):
         return stringify(self.as_dict())
 
     def payload(self, encrypted: str | None = None) -> Payload:
-        """What goes on the chain; nodes compute the hash from it as it is done here.
+        """The content for the chain, with its hash computed as nodes do.
 
         Args:
-            encrypted: "0x..." as the node encrypted this DDO; None publishes it plain.
+            encrypted: "0x...", this DDO as encrypted by the node; None publishes it in plain form.
         """
         text = self.to_json().encode()
         if encrypted is not None:
@@ -282,7 +282,7 @@ class DDO(_Part):
         return Payload(content, hashlib.sha256(hashed).digest(), flags)
 
     def completed(self, place: Place, encrypted_files: str) -> DDO:
-        """The same with other addresses and encrypted files.
+        """The same DDO with other addresses and encrypted files.
 
         Raises:
             InvalidDDO: names every broken rule.
@@ -297,7 +297,7 @@ class DDO(_Part):
         return self.revised(id=did, nft_address=place.nft, services=[service])
 
     def revised(self, **changes: object) -> DDO:
-        """The same with other fields.
+        """The same DDO with other fields.
 
         Raises:
             InvalidDDO: names every broken rule.
@@ -305,10 +305,10 @@ class DDO(_Part):
         return parse_ddo(self.model_copy(update=changes).as_dict())
 
     def service(self, service_id: str | None = None) -> Service:
-        """The service of an id; None is the first one.
+        """The service with an id; None is the first one.
 
         Raises:
-            InvalidDDO: there is none.
+            InvalidDDO: the DDO has no such service.
         """
         for service in self.services:
             if service_id in (None, service.id):
@@ -326,7 +326,7 @@ def parse_ddo(value: Mapping[str, object]) -> DDO:
     """Checks a DDO against every rule.
 
     Args:
-        value: the JSON object; what a node added to it is left out.
+        value: the JSON object; fields that a node added are ignored.
 
     Raises:
         InvalidDDO: names every broken rule at once.
@@ -354,7 +354,7 @@ def _explain(item: ErrorDetails) -> str:
 
 
 def _rules(ddo: Mapping[str, object]) -> Iterator[str]:
-    """Rules that tie fields together; they read raw JSON, so they speak even if others fail."""
+    """Rules across fields; they read raw JSON, so they are checked even if other rules fail."""
     yield from _did_rule(ddo)
     metadata = _dict(ddo.get("metadata"))
     yield from _metadata_rules(metadata)

@@ -1,9 +1,9 @@
 """How a node's environments expose the data sets that it serves.
 
-A compute service's rules hold for paid jobs alone. `freeStartCompute` of ocean-node checks neither orders
-nor trusted algorithms nor `allowRawAlgorithm`; only the access list of the free offer, and the asset's own
-list of wallets, keep somebody out. Network access is a property of the environment (`enableNetwork`): no node
-reads the data set's `allowNetworkAccess`.
+A compute service's rules apply to paid jobs only. `freeStartCompute` of ocean-node checks neither orders nor
+trusted algorithms nor `allowRawAlgorithm`; only the access list of the free offer, and the asset's own list
+of wallets, keep anyone out. Network access is a property of the environment (`enableNetwork`): nodes do not
+read the data set's `allowNetworkAccess`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from ..node.answers import Environment
 
 @dataclass(frozen=True)
 class Exposure:
-    """Environments, by id, that do more with a data set than its trusted algorithms.
+    """Environments, by id, that expose a data set to more than its trusted algorithms.
 
     Attributes:
-        open_free: run any code for everybody.
-        listed_free: run any code for the accounts on their access lists.
-        networked: let containers reach the network.
+        open_free: those that run any code for everybody.
+        listed_free: those that run any code for the accounts on their access lists.
+        networked: those whose containers reach the network.
     """
 
     open_free: tuple[str, ...]
@@ -44,7 +44,7 @@ class Exposure:
             )
 
     def warnings(self) -> list[str]:
-        """One sentence for each kind of exposure; empty if there is none."""
+        """One sentence for each kind of exposure; empty without exposure."""
         found = []
         if self.open_free:
             found.append(
@@ -58,14 +58,14 @@ class Exposure:
             )
         if self.networked:
             found.append(
-                f"algorithms in environment {', '.join(self.networked)} can reach the network, whatever the "
-                "data set says: trust only code that sends nothing away"
+                f"algorithms in environment {', '.join(self.networked)} can reach the network, regardless of "
+                "the data set's settings: trust only code that sends nothing away"
             )
         return found
 
 
 def exposure_of(environments: Sequence[Environment]) -> Exposure:
-    """The exposure of data sets that a node with these environments serves."""
+    """The exposure of the data sets on a node with these environments."""
     free = [(one.id, one.free) for one in environments if one.free is not None]
     return Exposure(
         open_free=tuple(name for name, offer in free if offer.is_open),

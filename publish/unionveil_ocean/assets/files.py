@@ -1,4 +1,4 @@
-"""What a publisher writes down: metadata/algorithm.json and metadata/dataset.json."""
+"""The publisher's files: metadata/algorithm.json and metadata/dataset.json."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _File(BaseModel):
 
 class _Stored(_File):
     def as_dict(self) -> JsonObject:
-        """The form that a node takes (ocean-node, docs/Storage.md)."""
+        """The form that a node expects (ocean-node, docs/Storage.md)."""
         return self.model_dump(exclude_none=True, by_alias=True)
 
 
@@ -50,7 +50,7 @@ class ArweaveFile(_Stored):
 
 
 class StorageFile(_Stored):
-    """A file in the node's own persistent storage; jobs of accounts that its bucket admits see it."""
+    """A file in the node's own persistent storage, visible to jobs of accounts that its bucket admits."""
 
     type: Literal["nodePersistentStorage"]
     bucket_id: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,64}$", alias="bucketId")]
@@ -78,7 +78,7 @@ def file_at(address: str) -> AssetFile:
     """The file at an address: http(s), `ipfs://CID`, `ar://TRANSACTION` or `storage://BUCKET/FILE`.
 
     Raises:
-        SettingError: not such an address. The sentence does not show it, because it may be secret.
+        SettingError: another kind of address. The message does not show it, because it may be secret.
     """
     scheme, _, rest = address.partition("://")
     bucket, _, name = rest.partition("/")
@@ -190,7 +190,7 @@ def read_metadata(file: Path, model: type[_AnyFile]) -> _AnyFile:
     """Reads metadata/algorithm.json or metadata/dataset.json.
 
     Raises:
-        SettingError: no such file, not JSON, or wrong fields, all of them named.
+        SettingError: no such file, not JSON, or wrong fields; the message lists all of them.
     """
     try:
         return model.model_validate_json(file.read_bytes())
@@ -202,9 +202,9 @@ def read_metadata(file: Path, model: type[_AnyFile]) -> _AnyFile:
 
 
 def consumer_parameters() -> list[ConsumerParameter]:
-    """The settings of the compute job, in the form in which markets offer them.
+    """The settings of the compute job, in the form that markets offer.
 
-    Derived from the very list that the job checks its parameters against, so the two never differ.
+    Derived from the list that the job itself checks its parameters against, so the two never differ.
     """
     return [_consumer_parameter(parameter) for parameter in job_parameters()]
 
@@ -228,8 +228,8 @@ def _consumer_parameter(parameter: Parameter) -> ConsumerParameter:
 def _form_type(parameter: Parameter) -> Literal["text", "number", "select"]:
     """The type of a form's field.
 
-    A number without a default is a text: portals fill a number's field with `Number("")`, which is 0, while
-    a text stays empty.
+    A number without a default becomes text: portals fill a number field with `Number("")`, which is 0, while
+    a text field stays empty.
     """
     match parameter.kind:
         case "select" | "text":

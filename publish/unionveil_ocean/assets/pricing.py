@@ -1,4 +1,4 @@
-"""The cost of an order: nothing (a dispenser gives datatokens away), or a fixed rate of an ERC-20."""
+"""The cost of an order: nothing (a dispenser gives datatokens away), or a fixed price in an ERC-20 token."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FixedRate:
     """An exchange sells datatokens.
 
     Attributes:
-        rate_wei: price of one datatoken in base tokens, with 18 decimals whatever the base token has.
+        rate_wei: price of one datatoken in base tokens, always with 18 decimals.
         token: checksum address of the base token.
         symbol: of the base token.
         decimals: of the base token.
@@ -45,7 +45,7 @@ Pricing = Free | FixedRate
 
 
 def pricing_of(price: str, token: str | None, chain: Chain) -> Pricing:
-    """The pricing that was asked for.
+    """The pricing described by a price and a token.
 
     Args:
         price: "free", or a decimal number of base tokens.
@@ -77,10 +77,10 @@ def pricing_of(price: str, token: str | None, chain: Chain) -> Pricing:
 
 
 def creation_call(chain: Chain, name: str, symbol: str, pricing: Pricing) -> Call:
-    """The one transaction that makes data NFT, datatoken and its dispenser or exchange.
+    """The one transaction that creates data NFT, datatoken and its dispenser or exchange.
 
     Args:
-        chain: where.
+        chain: to create them on.
         name: of the NFT and the datatoken.
         symbol: of both.
         pricing: of the datatoken.
@@ -96,7 +96,7 @@ def creation_call(chain: Chain, name: str, symbol: str, pricing: Pricing) -> Cal
         return factory.functions.createNftWithErc20WithDispenser(nft, token, one_at_a_time)
     rate = (
         chain.addresses.fixed_rate,
-        # Base token, owner, who gets market fees, who may buy (zero: anybody).
+        # Base token, owner, receiver of market fees, buyer (zero: anybody).
         [pricing.token, owner, owner, ZERO_ADDRESS],
         # Decimals of both tokens, rate, market fee, exchange mints what it sells.
         [pricing.decimals, 18, pricing.rate_wei, 0, 1],

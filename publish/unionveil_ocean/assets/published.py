@@ -1,4 +1,4 @@
-"""Versions of assets that journals remember."""
+"""Versions of assets recorded in journals."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..errors import InvalidDDO
 from .ddo import DDO, parse_ddo
 
 _WRITE, _COMPOSE, _ENCRYPT = "set metadata", "compose", "encrypt ddo"
-"""Ends of names of `Publisher`'s steps: a version was written onto the chain, was composed, and is hidden."""
+"""Suffixes of `Publisher`'s steps: a version was written to the chain, was composed, and is hidden."""
 
 
 @dataclass(frozen=True)
 class Version:
-    """A version of an asset that was written onto the chain.
+    """A version of an asset that was written to the chain.
 
     Attributes:
         ddo: as published.
@@ -28,7 +28,7 @@ class Version:
 
 
 def versions_of(steps: Mapping[str, Step]) -> Iterator[Version]:
-    """All versions in the steps of a journal, oldest first."""
+    """All versions in a journal's steps, oldest first."""
     for name, step in steps.items():
         prefix = name.removesuffix(_WRITE)
         composed = steps.get(f"{prefix}{_COMPOSE}")
@@ -41,12 +41,12 @@ def versions_of(steps: Mapping[str, Step]) -> Iterator[Version]:
 
 
 def versions_in(folder: Path) -> list[Version]:
-    """All versions in the journals of a folder, whatever they are named."""
+    """All versions in the journals of a folder."""
     return [version for path in sorted(folder.glob("*.json")) for version in versions_of(read_steps(path))]
 
 
 def newest(versions: Iterable[Version], nft: str) -> Version | None:
-    """The last version of the asset of a data NFT; hidden if any of them was."""
+    """The last version of a data NFT's asset; hidden if any version was."""
     own = [one for one in versions if one.ddo.nft_address == nft]
     if not own:
         return None

@@ -1,14 +1,14 @@
-"""Publishing an asset: a straight line of steps, each written into the journal when it is done.
+"""Publishes an asset: a straight line of steps, each recorded in the journal when it is done.
 
     create          one transaction: data NFT, datatoken, dispenser or exchange
     encrypt files   the node encrypts the addresses of the files
-    compose         the planned DDO gets its addresses and files, checked here and by the node
-    encrypt ddo     only if asked for
+    compose         the planned DDO gets its addresses and files; checked here and by the node
+    encrypt ddo     only on request
     set metadata    one transaction
     read back       the chain holds what was composed
     index           the node serves it
 
-A new version does all but the first. Nothing is signed before everything that can be known was checked.
+A new version repeats all but the first. Nothing is signed before everything that can be checked was checked.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _ENCRYPTED = 2
 """Flag of `setMetaData` for an encrypted DDO (ocean-node, MetadataEventProcessor)."""
 
 _ECIES_BYTES = 65 + 16 + 16
-"""An encrypted DDO is longer by an ephemeral public key, nonce and tag (npm eciesjs, which nodes use)."""
+"""Encryption adds an ephemeral public key, a nonce and a tag to a DDO (npm eciesjs, which nodes use)."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ class Plan:
 
     Attributes:
         asset: what is published.
-        draft: its DDO, with stand-ins for what the steps will make.
-        place: where the asset is; None before it is created.
+        draft: its DDO, with placeholders for values that the steps will produce.
+        place: of the asset; None before it is created.
         prefix: of the names of the steps.
-        is_done: whether the journal has all steps: it would change nothing.
+        is_done: whether the journal already has all steps, so that nothing would change.
     """
 
     asset: Asset
@@ -108,13 +108,13 @@ class Publication:
 
 @dataclass(frozen=True)
 class Publisher:
-    """Publishes the asset of one journal. Every method can be called again after a failure and goes on.
+    """Publishes the asset of one journal. After a failure, every method can be called again and continues.
 
     Attributes:
         journal: of the asset, entered; its chain's account signs.
         node: encrypts and indexes.
         encrypt: hide the DDO on the chain; only the node can then index it.
-        report: gets a line for each thing that happens.
+        report: called with a line for each event.
         index_seconds: how long the node may take to index.
     """
 
@@ -169,7 +169,7 @@ class Publisher:
         return Plan(asset, draft, place, update_prefix(number - is_done), is_done)
 
     def publish(self, plan: Plan) -> Publication:
-        """Carries out a plan, as far as it is not done."""
+        """Carries out the remaining steps of a plan."""
         place = plan.place or self._create(plan.asset)
         files = self._encrypt_files(plan, place)
         name, inputs = f"{plan.prefix}compose", compose_inputs(plan.asset, files, self.node.url)
@@ -185,14 +185,14 @@ class Publisher:
         return self.publish(self.plan(asset, published))
 
     def revise(self, published: DDO, revised: DDO) -> Publication:
-        """Publishes a changed DDO whose files stay as they are encrypted, e.g. with other trusted algorithms.
+        """Publishes a changed DDO with the same encrypted files, e.g. with other trusted algorithms.
 
         Args:
             published: the version before.
             revised: the new one; its time of update is set here.
 
         Raises:
-            JournalError: another revision is signed and in no block yet.
+            JournalError: another revision is signed and not in a block yet.
         """
         inputs = {"published": published.as_dict(), "revised": revised.as_dict()}
         prefix = f"revision {self._versions.open_revision(inputs)}: "
@@ -220,7 +220,7 @@ class Publisher:
         """Checks that the account may change an asset.
 
         Raises:
-            SettingError: it may not; names the owner.
+            SettingError: it may not; the message names the owner.
         """
         functions = self.chain.contract("ERC721Template", nft).functions
         if self.chain.read(functions.getPermissions(self.chain.address))[2]:
@@ -232,15 +232,15 @@ class Publisher:
         )
 
     def plan_state(self, nft: str, state: State, known: Iterable[Version] = ()) -> StatePlan:
-        """What has to be done to deprecate, revoke or activate an asset; signs nothing.
+        """Plans to deprecate, revoke or activate an asset; signs nothing.
 
-        A node forgets the metadata of an asset that is not active. To activate it again its last version is
-        published once more, which is one transaction, too.
+        A node forgets the metadata of an asset that is not active. To activate it, the last version is
+        published again, which also takes one transaction.
 
         Args:
             nft: address of the data NFT.
             state: the new one.
-            known: versions of other journals; those of this one are known.
+            known: versions in other journals; those in this one are known.
 
         Raises:
             SettingError: the account may not change it, or no journal knows the metadata.
@@ -272,7 +272,7 @@ class Publisher:
         """Carries out a plan of `plan_state`.
 
         Returns:
-            The transaction; None if the asset is in that state already.
+            The transaction; None if the asset is already in that state.
         """
         if plan.is_done:
             return None
@@ -296,7 +296,7 @@ class Publisher:
         return template.functions.setMetaDataState(STATES[plan.state])
 
     def _check_files(self, asset: Asset, *, is_done: bool) -> None:
-        """Lets the node read the files. Their addresses are secret, and named by number only."""
+        """Checks that the node can read the files. Their addresses are secret: messages give a number."""
         for number, file in enumerate(() if is_done else asset.files, 1):
             # A node opens its own storage for accounts that the bucket admits.
             if not self.node.can_read({**file, "consumerAddress": self.chain.address}):
@@ -364,7 +364,7 @@ class Publisher:
         )
 
     def _set_metadata(self, ddo: DDO, prefix: str) -> str | None:
-        """Writes, and compares what the chain then holds; returns the transaction."""
+        """Writes to the chain, reads it back and compares; returns the transaction."""
         chain, name = self.chain, f"{prefix}set metadata"
         payload = ddo.payload(self._encrypted(ddo, prefix) if self.encrypt else None)
         template = chain.contract("ERC721Template", ddo.nft_address)
@@ -463,7 +463,7 @@ def _metadata_event(template: Contract, receipt: TxReceipt) -> JsonObject:
 
 
 def _metadata_arguments(template: Contract, receipt: TxReceipt) -> Mapping[str, bytes]:
-    """Arguments of whichever of the two events the transaction emitted."""
+    """Arguments of the one of the two events that the transaction emitted."""
     for name in ("MetadataCreated", "MetadataUpdated"):
         for event in template.events[name]().process_receipt(receipt, errors=DISCARD):
             if event["address"] == template.address:
@@ -473,7 +473,7 @@ def _metadata_arguments(template: Contract, receipt: TxReceipt) -> Mapping[str, 
 
 
 def _compare(chain: Chain, template: Contract, event: JsonObject, payload: Payload, node_url: str) -> None:
-    """Compares what the chain holds with what was meant."""
+    """Compares the chain's content with the intended content."""
     stored_url, _, _, has_metadata = chain.read(template.functions.getMetaData())
     wrong = []
     if event["data"] != payload.event["data"]:

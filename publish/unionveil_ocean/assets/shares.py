@@ -1,8 +1,8 @@
-"""Contributors own the data set together: shares by the number of their accepted photos.
+"""Contributors own the data set together, in proportion to their accepted photos.
 
-Two ways, both with integer arithmetic whose parts sum up exactly:
+There are two ways, both in integer arithmetic whose parts add up exactly:
 
-* datatokens: each contributor gets some, minted or from the account's own; one datatoken is one use.
+* datatokens: each contributor gets some, minted or from the account's own; one datatoken pays for one use.
 * a splitter: Ocean's Splitter contract becomes the payment collector, and divides what buyers pay.
 """
 
@@ -31,7 +31,7 @@ Half of a block, so that it also goes through on a busy chain.
 """
 
 _RELEASE_GAS, _PAYEE_GAS = 100_000, 75_000
-"""Of dividing, and of each payee. It cannot be estimated before what was earned is collected."""
+"""Gas of dividing, and per payee. It cannot be estimated before the earnings are collected."""
 
 _PAYEES_AT_FIRST = 100
 """Named in the constructor, about 75,000 gas each; the others are added one by one."""
@@ -43,7 +43,7 @@ class Contributions:
 
     Attributes:
         photos: by checksum address of the wallet, more than 0 each, in the order of the addresses.
-        without: wallets in the file that have none.
+        without: wallets in the file without an accepted photo.
     """
 
     photos: dict[str, int]
@@ -57,7 +57,7 @@ def read_contributions(file: Path) -> Contributions:
     photos: every output counts, rejected photos do not. A wallet may have several rows.
 
     Raises:
-        SettingError: names every row that is wrong.
+        SettingError: the message lists every wrong row.
     """
     try:
         text = file.read_text("utf-8-sig")
@@ -101,14 +101,14 @@ def _count(row: Mapping[str, str | None], folder: Path) -> int:
 
 
 def allot(photos: Mapping[str, int], total: int) -> dict[str, int]:
-    """Divides a whole into whole parts by the method of the largest remainder.
+    """Divides an integer into integer parts by the largest-remainder method.
 
     Args:
-        photos: by wallet, more than 0 each.
+        photos: by wallet, each more than 0.
         total: to divide, e.g. wei.
 
     Returns:
-        Parts by wallet whose sum is `total`; equal contributions differ by 1 at most.
+        Parts by wallet, which add up to `total`; those of equal contributions differ by at most 1.
     """
     count = sum(photos.values())
     parts = {wallet: total * number // count for wallet, number in photos.items()}
@@ -121,12 +121,12 @@ def allot(photos: Mapping[str, int], total: int) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Sharing:
-    """Divides the income of one datatoken. Every method can be called again after a failure and goes on.
+    """Divides the income of one datatoken. After a failure, every method can be called again and continues.
 
     Attributes:
         journal: of the shares, entered; its chain's account signs.
         datatoken: its address.
-        report: gets a line for each thing that happens.
+        report: called with a line for each event.
     """
 
     journal: Journal
@@ -138,7 +138,7 @@ class Sharing:
         return self.journal.chain
 
     def left(self, amounts: Mapping[str, int], round_number: int) -> dict[str, int]:
-        """The part of a distribution that was not signed yet, by wallet; see `distribute`."""
+        """The part of a distribution that is not signed yet, by wallet; see `distribute`."""
         return {
             wallet: amount
             for wallet, amount in amounts.items()
@@ -175,7 +175,7 @@ class Sharing:
 
         Args:
             photos: shares by wallet.
-            payment_token: what buyers pay with: divided by the old shares before they change.
+            payment_token: of the buyers; its balance is divided by the old shares before they change.
 
         Returns:
             Address of the splitter.
@@ -200,7 +200,7 @@ class Sharing:
         return address
 
     def splitter_gas(self, photos: Mapping[str, int]) -> dict[str, int]:
-        """Gas of the transactions of `set_splitter`, by step; those that depend on others at most.
+        """Gas of the transactions of `set_splitter`, by step; an upper bound for those that depend on others.
 
         Raises:
             SettingError: see `set_splitter`.
@@ -244,7 +244,7 @@ class Sharing:
         return str(made["address"])
 
     def _adjust(self, splitter: Contract, current: Mapping[str, int], photos: Mapping[str, int]) -> None:
-        """Needs no journal: the contract shows what is left to do, and refuses to add anybody twice."""
+        """Needs no journal: the contract shows which payees are missing, and refuses to add one twice."""
         functions, chain = splitter.functions, self._chain
         for wallet, share in photos.items():
             if wallet not in current:
@@ -269,7 +269,7 @@ def _check_payees(photos: Mapping[str, int]) -> None:
 def release(
     chain: Chain, splitter: str, datatoken: str, token: str, report: Callable[[str], None] = lambda _: None
 ) -> int:
-    """Collects what the exchanges of the datatoken earned and divides all that the splitter holds.
+    """Collects the earnings of the datatoken's exchanges and divides the splitter's balance.
 
     Anybody may do this; the receivers are fixed.
 
@@ -277,11 +277,11 @@ def release(
         chain: where; its account pays the gas.
         splitter: address of the splitter.
         datatoken: whose exchanges are emptied.
-        token: address of what buyers paid with.
-        report: gets a line for each thing that happens.
+        token: address of the token that buyers paid with.
+        report: called with a line for each event.
 
     Returns:
-        Smallest units that were divided; the contract keeps one.
+        The amount divided, in smallest units; the contract keeps one unit.
     """
     for call in _collections(chain, datatoken, token):
         report("collecting what the exchange earned")

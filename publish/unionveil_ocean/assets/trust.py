@@ -1,8 +1,8 @@
-"""Which algorithms may run on a data set: this very image with this very command, and no other.
+"""The algorithms that may run on a data set: one exact image with one exact command each.
 
-A compute service names each algorithm with the digests of its files and of its container; a node runs it only
-while they fit (ocean-node, `validateAlgoForDataset`). A trusted algorithm can therefore not be changed
-silently, and one that was changed on purpose has to be trusted again.
+A compute service lists each algorithm with the digests of its files and its container; a node runs it only
+while they match (ocean-node, `validateAlgoForDataset`). A trusted algorithm therefore cannot change silently,
+and one that was changed on purpose must be trusted again.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ def served_ddo(node: Node, did: str) -> DDO:
     """The DDO that the node serves.
 
     Raises:
-        SettingError: it serves none.
+        SettingError: the node does not serve the asset.
         InvalidDDO: it serves something else.
     """
     served = node.ddo(did)
     if served is None:
-        raise SettingError(f"the node serves no {did}; check the DID and --node-url")
+        raise SettingError(f"the node does not serve {did}; check the DID and --node-url")
     return parse_ddo(served)
 
 
@@ -34,7 +34,7 @@ def trusted_algorithm(algorithm: DDO, node: Node) -> TrustedAlgorithm:
 
     Args:
         algorithm: its DDO.
-        node: opens the files that it encrypted; it is the one that compares later.
+        node: opens the files that it encrypted, and compares them later.
 
     Raises:
         InvalidDDO: this is not an algorithm.
@@ -63,10 +63,10 @@ def read_trusted(node: Node, dids: Sequence[str], file: Path | None = None) -> l
     Args:
         node: serves the DDOs and reads the files.
         dids: of the algorithms.
-        file: the one algorithm's file as it must be.
+        file: expected content of the algorithm's file, if there is one algorithm.
 
     Raises:
-        SettingError: unknown, or the node sees another file.
+        SettingError: an algorithm is unknown, or the node sees another file.
     """
     found = []
     for did in dids:
@@ -83,10 +83,10 @@ def read_trusted(node: Node, dids: Sequence[str], file: Path | None = None) -> l
 
 
 def closed_compute(trusted: Sequence[TrustedAlgorithm]) -> Compute:
-    """A compute service that runs exactly these algorithms in paid jobs; see `exposure` for the others.
+    """A compute service that runs exactly these algorithms in paid jobs; see `exposure` for free jobs.
 
     Raises:
-        SettingError: there is none; a node would then refuse every job, and older providers allow any.
+        SettingError: the list is empty; a node would refuse every job, and older providers allow any.
     """
     if not trusted:
         raise SettingError("a data set must trust at least one algorithm; name it with --algorithm DID")
@@ -99,7 +99,7 @@ def closed_compute(trusted: Sequence[TrustedAlgorithm]) -> Compute:
 
 
 def differences(before: TrustedAlgorithm, after: TrustedAlgorithm) -> list[str]:
-    """One sentence for each thing that no longer fits; empty if nothing changed.
+    """One sentence for each mismatch; empty if nothing changed.
 
     Args:
         before: as the data set trusts it.
@@ -119,7 +119,7 @@ def differences(before: TrustedAlgorithm, after: TrustedAlgorithm) -> list[str]:
 
 
 def misfits(entry: TrustedAlgorithm, node: Node) -> list[str]:
-    """One sentence for each thing that no longer fits a trusted algorithm; empty if it fits."""
+    """One sentence for each mismatch between a trusted entry and the algorithm; empty if it fits."""
     if entry.did == "*":
         return ["every algorithm is trusted"]
     served = node.ddo(entry.did)
@@ -135,7 +135,7 @@ def check_trust(node: Node, algorithm: DDO, datasets: Sequence[DDO]) -> None:
     """Checks that every data set lets the algorithm in as it is now, as the node does for paid jobs.
 
     Raises:
-        UntrustedAlgorithm: names what does not fit.
+        UntrustedAlgorithm: names the mismatch.
         NodeError: the node cannot read the algorithm's files.
     """
     now = trusted_algorithm(algorithm, node)
@@ -154,10 +154,10 @@ def check_trust(node: Node, algorithm: DDO, datasets: Sequence[DDO]) -> None:
 
 
 def compute_service(dataset: DDO) -> tuple[Service, Compute]:
-    """The service of a data set that names trusted algorithms.
+    """The service of a data set that lists trusted algorithms.
 
     Raises:
-        SettingError: there is none.
+        SettingError: the data set has no such service.
     """
     for service in dataset.services:
         if service.compute is not None:
@@ -172,11 +172,11 @@ def with_trust(
 
     Args:
         dataset: as published.
-        add: to trust; an entry of the same DID is replaced.
+        add: entries to trust; they replace entries with the same DID.
         remove: DIDs to stop trusting.
 
     Returns:
-        The data set, and one sentence for each change; none if nothing changes.
+        The data set, and one sentence for each change; no sentence if nothing changes.
 
     Raises:
         SettingError: no compute service, a DID to remove is not trusted, or nothing would be left.
@@ -189,7 +189,7 @@ def with_trust(
             known = ", ".join(trusted) or "none"
             raise SettingError(f"{did} is not trusted by {dataset.id}; it trusts {known}")
         del trusted[did]
-        changes.append(f"{did} is not trusted any more")
+        changes.append(f"{did} is no longer trusted")
     for item in add:
         changes += _change(trusted.get(item.did), item)
         trusted[item.did] = item

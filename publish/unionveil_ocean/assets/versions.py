@@ -1,7 +1,7 @@
-"""The versions of an asset in its journal: names and inputs of their steps, and what may still change.
+"""The versions of an asset in its journal: names and inputs of their steps, and which may still change.
 
-Once a version's metadata are signed, its steps are never overwritten: the chain may hold them. They are
-compared with what is wanted before any step is taken, so that a mistaken command leaves the journal as it is.
+Once a version's metadata are signed, its steps are never overwritten, because the chain may hold them. They
+are compared with the command before any step is taken, so a mistaken command leaves the journal untouched.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .pricing import FixedRate
 
 
 def create_inputs(asset: Asset) -> JsonObject:
-    """What the step "create" depends on."""
+    """Inputs of the step "create"."""
     terms = {"name": asset.token_name, "symbol": asset.symbol}
     pricing = asset.pricing
     if isinstance(pricing, FixedRate):
@@ -26,23 +26,23 @@ def create_inputs(asset: Asset) -> JsonObject:
 
 
 def file_inputs(asset: Asset, nft: str, node_url: str) -> JsonObject:
-    """What the step "encrypt files" depends on."""
+    """Inputs of the step "encrypt files"."""
     return {"files": [dict(file) for file in asset.files], "nft": nft, "node": node_url}
 
 
 def compose_inputs(asset: Asset, files: str, node_url: str) -> JsonObject:
-    """What the step "compose" depends on, besides the files as they are encrypted."""
+    """Inputs of the step "compose", besides the encrypted files."""
     return {"asset": asset.digest(), "files": files, "node": node_url}
 
 
 def update_prefix(number: int) -> str:
-    """Of the names of an update's steps; empty for those of the publication itself."""
+    """Prefix of the names of an update's steps; empty for the publication itself."""
     return f"update {number}: " if number else ""
 
 
 @dataclass(frozen=True)
 class Versions:
-    """The versions that a journal holds.
+    """The versions in a journal.
 
     Attributes:
         journal: of the asset.
@@ -58,7 +58,7 @@ class Versions:
         """Checks that a first version can go on, or is done, with these settings.
 
         Raises:
-            JournalError: it was published, or signed, with others.
+            JournalError: it was published, or signed, with other settings.
         """
         is_other = self.journal.begun("create") and not self.journal.is_of("create", create_inputs(asset))
         other = ["name or price"] if is_other else []
@@ -75,11 +75,11 @@ class Versions:
             )
         raise JournalError(
             f"the unfinished publication in {self.journal.path} was begun {what}; nothing was changed: "
-            "finish it with the same settings as before, or begin another publication with --new"
+            "finish it with the same settings as before, or start another publication with --new"
         )
 
     def is_fixed(self, prefix: str) -> bool:
-        """Whether a version's metadata were signed: the chain may hold them."""
+        """Whether a version's metadata were signed, so that the chain may hold them."""
         return self.journal.begun(f"{prefix}set metadata")
 
     def is_hidden(self, prefix: str) -> bool:
@@ -87,7 +87,7 @@ class Versions:
         return f"{prefix}encrypt ddo" in self.journal.steps
 
     def differences(self, asset: Asset, prefix: str, nft: str) -> list[str]:
-        """What differs between an asset and a version whose metadata were composed; empty if nothing does."""
+        """Differences between an asset and a version whose metadata were composed; empty without any."""
         found = []
         if not self.journal.is_of(f"{prefix}encrypt files", file_inputs(asset, nft, self.node_url)):
             found.append("file address or node")
@@ -99,10 +99,10 @@ class Versions:
         return found
 
     def open_update(self, asset: Asset, nft: str) -> int:
-        """The number of the update that is unfinished with this asset, or of a new one.
+        """The number of the unfinished update with this asset, or of a new one.
 
         Raises:
-            JournalError: one of another asset is signed and in no block yet.
+            JournalError: an update with another asset is signed and not in a block yet.
         """
         return self._open("update", lambda prefix: not self.differences(asset, prefix, nft))
 
@@ -116,7 +116,7 @@ class Versions:
         )
 
     def open_state(self) -> int:
-        """The number of the change of state that is unfinished, or of a new one."""
+        """The number of the unfinished change of state, or of a new one."""
         return self._unfinished("state", "set")
 
     def open_activation(self) -> int:
@@ -138,8 +138,8 @@ class Versions:
                 return number
             if not is_indexed and self.journal.result(f"{prefix}set metadata") is None:
                 raise JournalError(
-                    f"{kind} {number} in {self.journal.path} was signed with other settings and is in no "
+                    f"{kind} {number} in {self.journal.path} was signed with other settings and is not in a "
                     "block yet; nothing was changed: run that command again until it is done, then this one"
                 )
-            # It is on the chain; whether the node was seen to index it does not matter for the next one.
+            # It is on the chain; whether the node has indexed it does not matter for the next one.
             number += 1

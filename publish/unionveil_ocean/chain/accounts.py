@@ -1,6 +1,6 @@
-"""Where the key comes from: an encrypted keystore file or an environment variable, nothing else.
+"""The key comes from an encrypted keystore file or an environment variable, nowhere else.
 
-Never an argument (the shell's history and the process list would keep it), never a line of output.
+It is never an argument, which the shell's history and the process list would keep, and never printed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def load_account(
         environment: variables.
 
     Raises:
-        SettingError: no key, a damaged file or key, a wrong password. Shows none of them.
+        SettingError: no key, a damaged file or key, or a wrong password. The message contains none of them.
     """
     if keystore is None:
         key = environment.get(KEY_VARIABLE, "").strip()
@@ -67,7 +67,7 @@ def load_account(
 
 
 def new_account() -> LocalAccount:
-    """An account that was not there before; its key is kept nowhere."""
+    """A new account whose key is stored nowhere."""
     account: LocalAccount = Account.create()
     return account
 

@@ -20,7 +20,7 @@ def checksum_address(text: str) -> str:
     """An address in checksum form (EIP-55).
 
     Raises:
-        ValueError: not an address, or mixed case with a wrong checksum: most likely a typing error.
+        ValueError: not an address, or mixed case with a wrong checksum, which is most likely a typo.
     """
     if not re.fullmatch(r"0x[0-9a-fA-F]{40}", text):
         raise ValueError(f"{printable(text)} is not an address: 0x and 40 hexadecimal digits are needed")

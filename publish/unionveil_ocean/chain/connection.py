@@ -1,6 +1,6 @@
-"""One chain and one account: contracts, fees, transactions whose receipts are checked.
+"""One chain and one account: contracts, fees, and transactions whose receipts are checked.
 
-Works with web3 6.11.4 to 8. What differs between them is in the small functions at the end.
+Works with web3 6.11.4 to 8. Their differences are handled in the small functions at the end.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _T = TypeVar("_T")
 Call = ContractFunction | ContractConstructor
 
 GAS_MARGIN = 1.1
-"""Gas limit over estimate. Unused gas is not paid; state may change between estimate and block."""
+"""Gas limit relative to the estimate. Unused gas is not paid; state may change between estimate and block."""
 
 _MOST_GAS = 2**24
 
@@ -54,12 +54,12 @@ _LEAST_GAS = 21_000  # of any transaction (Ethereum Yellow Paper, appendix G)
 
 @dataclass(frozen=True)
 class SignedTransaction:
-    """A transaction ready to be sent, and to be sent again: the same bytes are mined once at most.
+    """A transaction ready to be sent, even repeatedly: the same bytes are mined at most once.
 
     Attributes:
         tx_hash: "0x...", 32 bytes.
-        raw: "0x..." the signed bytes; public as soon as they are sent, and not secret.
-        nonce: number of the account's transaction.
+        raw: "0x...", the signed bytes; not secret.
+        nonce: the account's number for the transaction.
     """
 
     tx_hash: str
@@ -69,16 +69,16 @@ class SignedTransaction:
 
 @dataclass
 class Chain:
-    """A connection whose chain id was checked, and the account that signs.
+    """A connection with a checked chain id, and the account that signs.
 
     Attributes:
         web3: the library's connection.
         network: names and addresses.
         account: signs; its key never leaves it.
-        policy: what may be paid for gas.
-        timeout_seconds: how long a receipt is waited for.
-        confirmations: blocks, its own included, that a transaction is in before it counts.
-        pause: waits so many seconds.
+        policy: limits on the price of gas.
+        timeout_seconds: how long to wait for a receipt.
+        confirmations: blocks, its own included, before a transaction counts.
+        pause: waits, in seconds.
     """
 
     web3: Web3
@@ -87,7 +87,7 @@ class Chain:
     policy: FeePolicy = field(default_factory=FeePolicy)
     timeout_seconds: float = 300
     confirmations: int = 1
-    pause: Callable[[float], None] = lambda seconds: time.sleep(seconds)  # looked up when it is called
+    pause: Callable[[float], None] = time.sleep
 
     @property
     def chain_id(self) -> int:
@@ -123,10 +123,10 @@ class Chain:
         return ask(lambda: int(self.web3.eth.get_balance(self.account.address)), self)
 
     def fees(self) -> Fees:
-        """The price of gas now, within the policy.
+        """The current price of gas, within the policy.
 
         Raises:
-            ChainError: the chain asks for more than the policy allows, or gives no answer.
+            ChainError: the chain asks for more than the policy allows, or does not answer.
         """
         base, policy = ask(self._base_fee, self), self.policy.within(self.network)
         if base is not None:
@@ -144,10 +144,10 @@ class Chain:
         return None if base is None else int(base)
 
     def estimate_gas(self, call: Call, value: int = 0, action: str = "") -> int:
-        """Gas that the call needs now.
+        """Gas that the call needs in the current state.
 
         Raises:
-            TransactionFailed: it would revert; with the contract's reason.
+            TransactionFailed: it would revert; carries the contract's reason.
         """
         transaction: Any = {"from": self.account.address, "value": value}
         return ask(lambda: int(call.estimate_gas(transaction)), self, action)
@@ -155,22 +155,22 @@ class Chain:
     def sign(
         self, call: Call, value: int = 0, action: str = "", nonce: int | None = None
     ) -> SignedTransaction:
-        """Signs without sending, so that the hash can be written down first.
+        """Signs without sending, so that the hash can be recorded first.
 
         Args:
-            call: function of a contract with its arguments, or a constructor.
-            value: wei that go along.
+            call: a contract function with its arguments, or a constructor.
+            value: wei to send along.
             action: a few words for errors.
-            nonce: replaces an earlier transaction of that number; None takes the next one.
+            nonce: replaces an earlier transaction with that number; None takes the next one.
 
         Raises:
             TransactionFailed: it would revert.
             InsufficientFunds: the account cannot pay for gas and value.
-            ChainError: the RPC gives no answer, or the chain id changed.
+            ChainError: the RPC does not answer, or the chain id changed.
         """
         self.check_chain_id()
         fees = self.fees()
-        # Estimating already fails for an account that cannot pay, in other words on every client.
+        # Estimating already fails for an account that cannot pay, with a different message on every client.
         self._check_funds(_LEAST_GAS * fees.likely + value)
         gas = int(self.estimate_gas(call, value, action) * GAS_MARGIN)
         if gas > _MOST_GAS:
@@ -201,7 +201,7 @@ class Chain:
             raise InsufficientFunds(self.address, needed, available, self.network.currency)
 
     def broadcast(self, signed: SignedTransaction, action: str = "") -> None:
-        """Sends; sending again what the chain already knows is no error.
+        """Sends; it is not an error if the chain already knows the transaction.
 
         Raises:
             TransactionFailed: the RPC refuses it.
@@ -216,19 +216,19 @@ class Chain:
             raise TransactionFailed(signed.tx_hash, _reason(error), action) from error
 
     def read(self, function: ContractFunction) -> Any:
-        """What a contract's view answers.
+        """Calls a contract's view function.
 
         Raises:
-            ChainError: the RPC gives no answer.
+            ChainError: the RPC does not answer.
             TransactionFailed: the contract refuses to answer.
         """
         return ask(function.call, self)
 
     def receipt(self, tx_hash: str) -> TxReceipt | None:
-        """The receipt if the transaction is in a block.
+        """The receipt; None if the transaction is not in a block.
 
         Raises:
-            ChainError: the RPC gives no answer.
+            ChainError: the RPC does not answer.
         """
         return ask(lambda: self._receipt(tx_hash), self)
 
@@ -242,13 +242,13 @@ class Chain:
         return receipt
 
     def wait(self, tx_hash: str, action: str = "") -> TxReceipt:
-        """Waits until the transaction is in a block, and checks that it did what it should.
+        """Waits until the transaction is in a block, and checks that it succeeded.
 
-        An RPC that gives no answer is asked again: the transaction is sent and must not be forgotten.
+        An RPC that does not answer is asked again: the transaction is sent and must not be forgotten.
 
         Raises:
             TransactionFailed: it was reverted.
-            ChainError: it is still waiting after `timeout_seconds`; it may still be mined.
+            ChainError: it is still pending after `timeout_seconds`; it may still be mined.
         """
         until, trouble = time.monotonic() + self.timeout_seconds, ""
         while True:
@@ -261,8 +261,8 @@ class Chain:
                 break
             if time.monotonic() >= until:
                 raise ChainError(
-                    f"transaction {tx_hash} is in no block after {self.timeout_seconds:.0f} s and may still "
-                    f"come{trouble}; the same command again goes on waiting"
+                    f"transaction {tx_hash} is not in a block after {self.timeout_seconds:.0f} s and may "
+                    f"still come{trouble}; running the same command again continues to wait"
                 )
             self.pause(self._poll_seconds)
         if receipt["status"] != 1:
@@ -274,10 +274,10 @@ class Chain:
         return 1 if self.network.is_live else 0.02
 
     def confirmed(self, receipt: TxReceipt) -> TxReceipt:
-        """Waits until as many blocks as wanted hold the transaction; returns its receipt of then.
+        """Waits for the wanted number of confirmations; returns the receipt as it is then.
 
         Raises:
-            ChainError: the chain took the transaction back, or makes no blocks.
+            ChainError: the chain dropped the transaction, or produces no blocks.
         """
         if self.confirmations <= 1:
             return receipt
@@ -288,15 +288,16 @@ class Chain:
                 last, until = block, time.monotonic() + self.timeout_seconds
             if time.monotonic() >= until:
                 raise ChainError(
-                    f"no new block since {self.timeout_seconds:.0f} s; the same command again goes on waiting"
+                    f"no new block for {self.timeout_seconds:.0f} s; running the same command again "
+                    "continues to wait"
                 )
             self.pause(self._poll_seconds)
         tx_hash = Web3.to_hex(receipt["transactionHash"])
         found = self.receipt(tx_hash)
         if found is None:
             raise ChainError(
-                f"the chain took transaction {tx_hash} back (a reorganization); "
-                "the same command again looks for it"
+                f"the chain dropped transaction {tx_hash} (a reorganization); "
+                "running the same command again looks for it"
             )
         return found
 
@@ -311,7 +312,7 @@ class Chain:
         return self.confirmed(self.wait(signed.tx_hash, action))
 
     def next_nonce(self) -> int:
-        """Number of the account's next transaction, counting what is in blocks alone."""
+        """Number of the account's next transaction, counting only those in blocks."""
         return ask(lambda: int(self.web3.eth.get_transaction_count(self.account.address, "latest")), self)
 
     def check_chain_id(self) -> None:
@@ -322,7 +323,7 @@ class Chain:
 
 
 class _Provider(HTTPProvider):
-    """Reads no answer that is nested so deep that parsing it ends the process."""
+    """Refuses answers that are nested so deeply that parsing them would crash the process."""
 
     # A method in web3 6, a static one later; it is called on an object in both.
     def decode_rpc_response(self, raw_response: bytes) -> RPCResponse:  # type: ignore[override]
@@ -337,18 +338,20 @@ def connect(
     account: LocalAccount,
     policy: FeePolicy | None = None,
     confirmations: int = 1,
+    pause: Callable[[float], None] = time.sleep,
 ) -> Chain:
-    """Connects and checks that it is the right chain, and that Ocean is there.
+    """Connects, and checks that it is the right chain and that Ocean is there.
 
     Args:
-        network: that is wanted.
+        network: to connect to.
         rpc_url: None takes the network's public one.
-        account: that signs.
-        policy: what may be paid for gas.
+        account: signs.
+        policy: limits on the price of gas.
         confirmations: see `Chain`.
+        pause: see `Chain`.
 
     Raises:
-        ChainError: no answer, or no contract at the factory's address.
+        ChainError: the RPC does not answer, or there is no contract at the factory's address.
         NetworkMismatch: the RPC serves another chain.
     """
     url = rpc_url or network.rpc_url
@@ -358,7 +361,9 @@ def connect(
         raise ChainError(f"the RPC address {shown_url(url)} must begin with http:// or https://")
     connection = Web3(_Provider(url, request_kwargs={"timeout": 30}))
     connection.middleware_onion.inject(_poa_middleware(), layer=0)
-    chain = Chain(connection, network, account, policy or FeePolicy(), confirmations=confirmations)
+    chain = Chain(
+        connection, network, account, policy or FeePolicy(), confirmations=confirmations, pause=pause
+    )
     chain.check_chain_id()
     factory = Web3.to_checksum_address(network.addresses.factory)
     if not ask(lambda: connection.eth.get_code(factory), chain):
@@ -370,10 +375,10 @@ def connect(
 
 
 def event_of(contract: Contract, name: str, receipt: TxReceipt) -> dict[str, Any]:
-    """Arguments of the first event of a name that a contract emitted in a transaction.
+    """Arguments of the first event with a name that a contract emitted in a transaction.
 
     Raises:
-        ChainError: there is none.
+        ChainError: the contract emitted no such event.
     """
     for event in contract.events[name]().process_receipt(receipt, errors=DISCARD):
         if event["address"] == contract.address:
@@ -382,14 +387,14 @@ def event_of(contract: Contract, name: str, receipt: TxReceipt) -> dict[str, Any
 
 
 def shown_url(url: str) -> str:
-    """An address without what may be secret in it: user, password, path and query (RPCs put keys there)."""
+    """A URL without its user, password, path and query, which may be secret (RPCs put keys there)."""
     parts = urlsplit(url)
     host = parts.hostname or "?"
     return f"{parts.scheme}://{host}:{parts.port}" if parts.port else f"{parts.scheme}://{host}"
 
 
 def ask(question: Callable[[], _T], chain: Chain, action: str = "") -> _T:
-    """Calls, patiently, and turns whatever the libraries raise into our errors."""
+    """Calls, patiently, and turns the libraries' exceptions into our errors."""
     try:
         return patiently(question, chain)
     except PublishError:
@@ -399,7 +404,7 @@ def ask(question: Callable[[], _T], chain: Chain, action: str = "") -> _T:
 
 
 def patiently(question: Callable[[], _T], chain: Chain) -> _T:
-    """Calls again while the RPC says that it is asked too often; it has done nothing then."""
+    """Repeats a call while the RPC reports too many requests; it has done nothing in that case."""
     for pause in _BUSY_PAUSES:
         try:
             return question()
@@ -411,7 +416,7 @@ def patiently(question: Callable[[], _T], chain: Chain) -> _T:
 
 
 def translated(error: Exception, chain: Chain, action: str = "") -> PublishError:
-    """The error of ours for what the libraries raise about an RPC's answer, or about none."""
+    """Our error for an exception of the libraries about an RPC's answer, or its absence."""
     if isinstance(error, requests.RequestException):
         return _unreachable(chain, error)
     # eth-tester's own `TransactionFailed`, before web3 7.
@@ -420,11 +425,11 @@ def translated(error: Exception, chain: Chain, action: str = "") -> PublishError
     what = f" ({action})" if action else ""
     if _is_rpc_error(error):
         return ChainError(f"the RPC refuses{what}: {_reason(error)}")
-    return ChainError(f"the RPC gives an answer that cannot be used{what}: {type(error).__name__}")
+    return ChainError(f"the RPC sent an answer that cannot be used{what}: {type(error).__name__}")
 
 
 def has_no_answer(error: PublishError) -> bool:
-    """Whether the chain answered that a contract does not: there is none, or it has no such function."""
+    """Whether the chain reports that a contract did not answer: it does not exist, or lacks the function."""
     return isinstance(error, TransactionFailed) or isinstance(
         error.__cause__, web3.exceptions.BadFunctionCallOutput
     )
@@ -435,7 +440,7 @@ _BUSY_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
 _BUSY_STATUS = frozenset({429, 502, 503, 504})
 
 _BUSY_CODES = frozenset({429, -32005, -32016, -32029})
-"""JSON-RPC codes for too many requests: of EIP-1474, and of RPC services that have their own."""
+"""JSON-RPC codes for too many requests: those of EIP-1474, and those of some RPC services."""
 
 
 def _is_busy(error: Exception) -> bool:
@@ -457,7 +462,7 @@ def _unreachable(chain: Chain, error: Exception) -> ChainError:
 
 
 def _poa_middleware() -> Any:
-    """Lets blocks of proof-of-authority chains through, whose extra data is longer."""
+    """Accepts blocks of proof-of-authority chains, whose extra data is longer."""
     names = ("ExtraDataToPOAMiddleware", "geth_poa_middleware")  # web3 7 and later, web3 6
     return next(getattr(web3.middleware, name) for name in names if hasattr(web3.middleware, name))
 
@@ -475,13 +480,13 @@ def _is_rpc_error(error: Exception) -> bool:
 
 
 def _is_known(error: Exception) -> bool:
-    """Whether an RPC refuses a transaction because it has it already; clients differ in words."""
+    """Whether an RPC refuses a transaction because it already has it; clients word this differently."""
     reason = _reason(error).lower()
     return "already known" in reason or "already imported" in reason or "known transaction" in reason
 
 
 def _reason(error: Exception) -> str:
-    """What the chain said, in one line, from the various shapes that the libraries give it."""
+    """The chain's message in one line, from the various shapes that the libraries give it."""
     answer = error.args[0] if error.args else ""
     if isinstance(answer, dict):
         answer = answer.get("message", "")

@@ -28,7 +28,7 @@ class Artifact:
 
 @cache
 def artifact(name: str) -> Artifact:
-    """The contract of a name.
+    """The contract with a name.
 
     Raises:
         MissingExtra: `ocean-contracts` is not installed.

@@ -1,4 +1,4 @@
-"""Ocean's escrows: every release of the contracts brought another one, and nodes use that of their release.
+"""Ocean's escrows: every release of the contracts deployed a new one, and nodes use that of their release.
 
 Source: `address.json` in the packages `ocean-contracts` of PyPI. `deposit`, `authorize`, `getUserFunds`,
 `getAuthorizations` and `withdraw` have the same ABI in all of them (`artifacts/Escrow.json`).

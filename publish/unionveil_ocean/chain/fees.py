@@ -1,4 +1,4 @@
-"""The price of gas, and how much of it may be paid."""
+"""The price of gas, and limits on it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .networks import Network
 
 @dataclass(frozen=True)
 class FeePolicy:
-    """Limits on what is paid for gas.
+    """Limits on the price of gas.
 
     Attributes:
-        max_fee_wei: most for one unit of gas, base fee and tip together; None is the network's own cap.
-        max_tip_wei: most of it for the validator; RPCs have been seen to propose hundreds of gwei.
-        base_fee_factor: how far the base fee may rise while a transaction waits. It rises by 1/8 per block at
-            most (EIP-1559), so 2 lasts for six full blocks.
-        min_tip_wei: least tip that the chain's validators take.
+        max_fee_wei: cap on one unit of gas, base fee and tip together; None is the network's own cap.
+        max_tip_wei: cap on the tip; RPCs have been seen to propose hundreds of gwei.
+        base_fee_factor: how far the base fee may rise while a transaction waits. It rises by at most 1/8 per
+            block (EIP-1559), so a factor of 2 lasts six full blocks.
+        min_tip_wei: smallest tip that the chain's validators accept.
     """
 
     max_fee_wei: int | None = None
@@ -29,7 +29,7 @@ class FeePolicy:
     min_tip_wei: int = 0
 
     def within(self, network: Network) -> FeePolicy:
-        """The same with the network's cap, unless it has one."""
+        """The same policy, with the network's limits where it has none of its own."""
         return self if self.max_fee_wei is not None else replace(self, max_fee_wei=network.max_fee_wei)
 
     def legacy(self, price: int) -> Fees:
@@ -65,7 +65,7 @@ class Fees:
     Attributes:
         fields: of the transaction: maxFeePerGas and maxPriorityFeePerGas, or gasPrice on a legacy chain.
         likely: paid if the next block is like the last.
-        highest: paid at most.
+        highest: the most that can be paid.
     """
 
     fields: dict[str, int]

@@ -1,8 +1,8 @@
-"""What a publication has done so far, so that a second run goes on instead of minting twice.
+"""Records what a publication has done so far, so that a second run continues instead of minting twice.
 
-A transaction is written down, signed, before it is sent. A run that finds it looks for its receipt, sends the
-same bytes again if there is none, and signs anew only with the same number (nonce), or after that number was
-used by another transaction: so the chain takes one of them at most. No key, password or file address is ever
+A transaction is recorded, signed, before it is sent. A run that finds it looks for its receipt, sends the
+same bytes again if there is no receipt, and signs anew only with the same number (nonce), or after another
+transaction used that number: the chain takes at most one of them. No key, password or file address is ever
 written; signed transactions are public by nature.
 """
 
@@ -44,9 +44,9 @@ class Step(BaseModel):
     """One step of a publication.
 
     Attributes:
-        inputs: digest of what the step works on; another digest means another publication.
-        attempts: signed transactions, oldest first; the chain takes one of them at most.
-        result: what the step found or made; None while it is not done.
+        inputs: digest of the step's inputs; another digest means another publication.
+        attempts: signed transactions, oldest first; the chain takes at most one of them.
+        result: of the step; None until it is done.
         gas_used: by its transaction.
         tx_hash: of the transaction that is in a block.
     """
@@ -68,7 +68,7 @@ class _Content(BaseModel):
 
 
 def default_folder() -> Path:
-    """Where journals lie: the user's state folder."""
+    """The default folder of journals: the user's state folder."""
     return Path(platformdirs.user_state_dir("unionveil", appauthor=False)) / "publish"
 
 
@@ -78,17 +78,17 @@ def digest_of(value: object) -> str:
 
 
 class Journal:
-    """The steps of one publication, in a file of their own; to be entered with `with`.
+    """The steps of one publication, in a file of their own; a context manager.
 
     Args:
-        path: of the file; it is made when the first step is written.
+        path: of the file, which is created when the first step is written.
         chain: the chain and account of the publication.
-        on_step: gets the name of each step that is signed, sent or done; tests interrupt here.
-        anew: begin with no steps; the file of the earlier run is renamed when the first step is written.
-        report: gets a line when a file is renamed.
+        on_step: called with the name of each step that is signed, sent or done; tests interrupt here.
+        anew: start without steps; the earlier run's file is renamed when the first step is written.
+        report: called with a line when a file is renamed.
 
     Raises:
-        JournalError: on entering: another run holds it, it cannot be read, or it belongs to another account.
+        JournalError: on entering, if another run holds it, it cannot be read, or it is another account's.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Journal:
             self._lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
             if not _take(self._lock):
                 self._unlock()
-                raise JournalError(f"another run is at work with {self.path}; wait until it ends")
+                raise JournalError(f"another run is using {self.path}; wait until it ends")
         except OSError as error:
             raise JournalError(
                 f"the journal {self.path} cannot be written ({error.strerror}), and without it a failure "
@@ -163,26 +163,26 @@ class Journal:
         return self._content.steps
 
     def result(self, name: str) -> JsonObject | None:
-        """What a step made, None if it is not done."""
+        """The result of a step; None if it is not done."""
         step = self._content.steps.get(name)
         return step.result if step else None
 
     def done(self, name: str, inputs: object) -> JsonObject | None:
-        """What a step made of these inputs, None if it is not done with them."""
+        """The result of a step with these inputs; None if it is not done with them."""
         step = self._content.steps.get(name)
         return step.result if step is not None and step.inputs == digest_of(inputs) else None
 
     def is_of(self, name: str, inputs: object) -> bool:
-        """Whether a step was not begun, or with these inputs."""
+        """Whether a step was not begun, or was begun with these inputs."""
         step = self._content.steps.get(name)
         return step is None or step.inputs == digest_of(inputs)
 
     def record(self, name: str, inputs: object, result: JsonObject) -> JsonObject:
-        """Writes down a step that signed no transaction.
+        """Records a step that signed no transaction.
 
         Args:
             name: of the step.
-            inputs: JSON value that the result depends on; only its digest is kept.
+            inputs: JSON value that determines the result; only its digest is kept.
             result: JSON.
 
         Returns:
@@ -211,19 +211,19 @@ class Journal:
         read: Callable[[TxReceipt], JsonObject] = lambda _: {},
         on_sent: Callable[[str], None] = lambda _: None,
     ) -> JsonObject:
-        """Does a step that is one transaction, once.
+        """Does a step that consists of one transaction, once.
 
         Args:
             name: of the step.
-            inputs: JSON value that the transaction depends on.
+            inputs: JSON value that determines the transaction.
             make_call: makes the contract's call.
-            read: the result, from the receipt.
-            on_sent: gets the hash.
+            read: reads the result from the receipt.
+            on_sent: called with the hash.
 
         Raises:
             JournalError: the step was begun with other inputs, and its transaction may be in a block.
             TransactionFailed: refused or reverted; the next run signs anew.
-            ChainError: in no block yet; the next run goes on waiting.
+            ChainError: not in a block yet; the next run continues to wait.
         """
         step = self._begun_step(name, digest_of(inputs))
         if step.result is not None:
@@ -246,7 +246,7 @@ class Journal:
         if step.inputs != digest:
             raise JournalError(
                 f"the step {name!r} was begun with other settings (journal {self.path}); run it again "
-                "with those, or begin another publication with --new"
+                "with those, or start another publication with --new"
             )
         return step
 
@@ -260,13 +260,13 @@ class Journal:
         return None
 
     def _late_receipt(self, step: Step) -> TxReceipt | None:
-        """Asks for a while: behind one address there may be several RPCs, some a few blocks late."""
+        """Keeps asking for a while: one address may stand for several RPCs, some a few blocks behind."""
         until = time.monotonic() + (_LATE_SECONDS if self.chain.network.is_live else 0)
         while True:
             receipt = self._settled(step)
             if receipt is not None or time.monotonic() >= until:
                 return receipt
-            time.sleep(1)
+            self.chain.pause(1)
 
     def _attempt(
         self, name: str, step: Step, make_call: Callable[[], Call], on_sent: Callable[[str], None]
@@ -274,7 +274,7 @@ class Journal:
         """Sends the last attempt again, or signs anew, and waits; see the top of this file."""
         last = step.attempts[-1] if step.attempts else None
         if last is not None and self.chain.next_nonce() > last.nonce:
-            # Its number is used: by one of ours whose receipt comes later, or by another transaction.
+            # Its number is used, by one of ours whose receipt comes later or by another transaction.
             receipt = self._late_receipt(step)
             if receipt is not None:
                 return receipt
@@ -300,7 +300,7 @@ class Journal:
         try:
             self.chain.broadcast(SignedTransaction(last.tx_hash, last.raw, last.nonce), name)
         except TransactionFailed:
-            # E.g. gas became dearer. The same number again: one of the two at most gets into a block.
+            # E.g. gas became more expensive. With the same number, at most one of the two gets into a block.
             return self._sign(name, step, make_call, last.nonce)
         return last.tx_hash
 
@@ -334,7 +334,7 @@ class Journal:
 
 
 def _take(descriptor: int) -> bool:
-    """Locks an open file for this process alone; False if another one has it. Closing it unlocks."""
+    """Locks an open file for this process; False if another process holds it. Closing the file unlocks it."""
     try:
         if sys.platform == "win32":
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -346,7 +346,7 @@ def _take(descriptor: int) -> bool:
 
 
 def move_away(path: Path) -> Path:
-    """Renames a journal, so that the next run begins another publication; returns its new name."""
+    """Renames a journal, so that the next run starts another publication; returns its new name."""
     number = 1
     while (target := path.with_name(f"{path.stem}.{number}.json")).exists():
         number += 1
@@ -355,7 +355,7 @@ def move_away(path: Path) -> Path:
 
 
 def read_result(path: Path, name: str) -> JsonObject | None:
-    """What a step of a journal made, without locking it; None if there is no such journal or step."""
+    """The result of a journal's step, read without locking; None if there is no such journal or step."""
     try:
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
@@ -366,7 +366,7 @@ def read_result(path: Path, name: str) -> JsonObject | None:
 
 
 def read_steps(path: Path) -> dict[str, Step]:
-    """The steps of a journal by name, without locking it; none if it cannot be read."""
+    """The steps of a journal by name, read without locking; empty if it cannot be read."""
     try:
         return _Content.model_validate_json(path.read_bytes()).steps
     except (OSError, ValidationError):

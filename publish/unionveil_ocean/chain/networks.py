@@ -1,7 +1,7 @@
-"""The networks that Ocean's contracts are on: chain id, addresses, default addresses of services.
+"""The networks with Ocean's contracts: chain ids, contract addresses, default URLs of services.
 
 Contract addresses come from `ocean-contracts`; a file of the same form (`--address-file`, or the environment
-variable ADDRESS_FILE that Ocean's own tools read) adds or replaces networks, for chains of one's own.
+variable ADDRESS_FILE that Ocean's own tools read) adds or replaces networks, for example private chains.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .escrows import RELEASED_ESCROWS
 
 @dataclass(frozen=True)
 class Addresses:
-    """Checksum addresses of Ocean's contracts on one chain; None where a contract is not deployed there.
+    """Checksum addresses of Ocean's contracts on one chain; None if a contract is not deployed there.
 
     Attributes:
         factory: ERC721Factory, which makes data NFTs and datatokens.
@@ -51,13 +51,13 @@ class Network:
         chain_id: EIP-155 id.
         addresses: of the contracts.
         currency: symbol of the coin that pays for gas.
-        rpc_url: a public RPC that asks for no key, None where there is none that we know.
-        explorer_url: block explorer, without a slash at the end.
-        min_tip_wei: smallest priority fee that the network's validators take.
-        max_fee_wei: most that is paid for one unit of gas unless the user says otherwise.
+        rpc_url: a public RPC that needs no key; None if we know of none.
+        explorer_url: block explorer, without a trailing slash.
+        min_tip_wei: smallest priority fee that the network's validators accept.
+        max_fee_wei: default cap on the price of one unit of gas.
         has_base_fee: whether every block is known to have one (EIP-1559).
-        market_url: Ocean Market where it shows the network's assets, without a slash at the end.
-        is_live: False for an embedded chain, whose assets are gone when the program ends.
+        market_url: Ocean Market, if it lists the network's assets, without a trailing slash.
+        is_live: False for an embedded chain, whose assets vanish when the program ends.
         released_escrows: checksum addresses of Ocean's escrows, of all releases that had one on this chain.
     """
 
@@ -76,16 +76,16 @@ class Network:
 
     @property
     def escrows(self) -> tuple[str, ...]:
-        """All escrows through which a node may be paid, the one of the installed contracts first."""
+        """All escrows through which a node may be paid, that of the installed contracts first."""
         own = (self.addresses.escrow,) if self.addresses.escrow else ()
         return (*own, *(one for one in self.released_escrows if one not in own))
 
     def transaction_link(self, tx_hash: str) -> str | None:
-        """Where to look at a transaction."""
+        """The block explorer's page of a transaction; None without an explorer."""
         return f"{self.explorer_url}/tx/{tx_hash}" if self.explorer_url else None
 
     def market_link(self, did: str) -> str | None:
-        """Where a market shows the asset; None where no market does."""
+        """The market's page of an asset; None if no market lists it."""
         return f"{self.market_url}/asset/{did}" if self.market_url else None
 
 
@@ -93,8 +93,8 @@ class Network:
 class _Services:
     """Facts that `ocean-contracts` does not carry.
 
-    Currency and explorer: ethereum-lists/chains and ocean.js' ConfigHelper. RPC: public ones that ask for no
-    key, of PublicNode or of the chain's own operators. Anybody with traffic brings an RPC of their own.
+    Currency and explorer come from ethereum-lists/chains and ocean.js' ConfigHelper. The RPCs are public ones
+    that need no key, run by PublicNode or the chain's own operators; heavy users bring their own.
     """
 
     currency: str
@@ -166,10 +166,10 @@ def known_networks(address_file: Path | None = None) -> dict[str, Network]:
 
 
 def find_network(name: str, address_file: Path | None = None) -> Network:
-    """The network of a name, or of a chain id written as a number.
+    """The network with a name, or with a chain id written as a number.
 
     Raises:
-        SettingError: there is none; near matches are named.
+        SettingError: unknown; the message lists near matches.
     """
     networks = known_networks(address_file)
     if name.isdecimal():
@@ -192,7 +192,7 @@ def network_of_chain(chain_id: int, address_file: Path | None = None) -> Network
         if network.chain_id == chain_id:
             return network
     raise SettingError(
-        f"no Ocean contracts are known on chain {chain_id}; for a chain of your own give --address-file"
+        f"no Ocean contracts are known on chain {chain_id}; for your own chain give --address-file"
     )
 
 

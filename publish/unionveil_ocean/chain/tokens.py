@@ -1,4 +1,4 @@
-"""ERC-20 tokens: what an account has, what a contract may take of it."""
+"""ERC-20 tokens: balances, and allowances of contracts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..money import Amount, total
 from .connection import Call, Chain, Contract, has_no_answer
 
 _MOST_SYMBOL = 20
-"""Characters of a symbol that are shown; a contract may answer anything."""
+"""Longest symbol shown; a contract may answer anything."""
 
 
 def _token(chain: Chain, address: str) -> Contract:
@@ -39,12 +39,12 @@ def amount_of(chain: Chain, token: str, units: int) -> Amount:
 
 
 def balance_of(chain: Chain, token: str, owner: str | None = None) -> int:
-    """What an account has, in the token's smallest unit; by default the one that signs."""
+    """An account's balance in the token's smallest unit; by default that of the signing account."""
     return int(chain.read(_token(chain, token).functions.balanceOf(owner or chain.address)))
 
 
 def allowance(chain: Chain, token: str, spender: str) -> int:
-    """What a contract may take from the account, in the token's smallest unit."""
+    """The amount that a contract may take from the account, in the token's smallest unit."""
     return int(chain.read(_token(chain, token).functions.allowance(chain.address, spender)))
 
 
@@ -54,7 +54,7 @@ def approve(chain: Chain, amount: Amount, spender: str) -> Call:
 
 
 def check_funds(chain: Chain, amounts: Iterable[Amount]) -> None:
-    """Checks that the account can pay all of it together.
+    """Checks that the account can pay all amounts together.
 
     Raises:
         InsufficientFunds: it lacks a token.

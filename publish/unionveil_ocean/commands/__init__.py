@@ -1,1 +1,1 @@
-"""The commands below publish/: what they ask, show and write."""
+"""The commands in publish/: their options, questions and output."""

@@ -1,4 +1,4 @@
-"""`run_job.py --list-environments`: where a node runs jobs, what that costs, and for whom."""
+"""`run_job.py --list-environments`: a node's environments, their prices, and their users."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..node.answers import Access, Environment, Price, Resource
 from .report import plain
 
 _UNITS = {"cpu": "core", "ram": "GiB of memory", "disk": "GiB of disk"}
-"""Of ocean-node's resources (docs/env.md); everything else is a device and is counted."""
+"""Units of ocean-node's resources (docs/env.md); all others are devices, which are counted."""
 
 
 def show_environments(environments: Sequence[Environment], chain: Chain) -> None:
@@ -21,10 +21,10 @@ def show_environments(environments: Sequence[Environment], chain: Chain) -> None
 
     Args:
         environments: of the node.
-        chain: knows the symbols of tokens; its account signs nothing.
+        chain: reads the symbols of tokens; its account signs nothing.
 
     Raises:
-        SettingError: there is none.
+        SettingError: no environment runs jobs.
     """
     shown = [one for one in environments if one.features is None or one.features.compute_jobs]
     if not shown:
@@ -36,12 +36,12 @@ def show_environments(environments: Sequence[Environment], chain: Chain) -> None
 
 
 def describe(environment: Environment, symbols: Mapping[str, str], chain_id: int) -> Iterator[str]:
-    """Lines about an environment.
+    """Describes an environment in lines.
 
     Args:
         environment: of a node.
         symbols: of its tokens, by address.
-        chain_id: on which it is paid.
+        chain_id: of the payments.
     """
     yield plain(environment.id)
     if environment.description:

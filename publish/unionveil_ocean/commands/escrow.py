@@ -1,4 +1,4 @@
-"""What the account has in the escrow: shown after a job, and taken back."""
+"""The account's balance in the escrow: shown after a job, and withdrawn."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .session import Session, say
 
 
 def show_escrow(session: Session) -> None:
-    """Says what is left; a failure to find out is no failure of the job, which is over."""
+    """Shows the balance; if it cannot be read, that is not an error, because the job is over."""
     try:
         left = _funds(session)
     except PublishError as error:
-        say(f"note: what is left in the escrow cannot be read: {error}")
+        say(f"note: the balance in the escrow cannot be read: {error}")
         return
     for one in (one for funds in left.values() for one in funds):
         say(f"left in the escrow: {_described(one)}")
@@ -33,7 +33,7 @@ def _described(funds: EscrowFunds) -> str:
 
 
 def withdraw(session: Session) -> None:
-    """Takes back all that no job has locked, after a confirmation."""
+    """Withdraws everything that no job has locked, after a confirmation."""
     left = _funds(session)
     free = {
         escrow: [one for one in funds if one.free.units]
@@ -60,7 +60,7 @@ def _total(funds: Sequence[EscrowFunds]) -> str:
 
 
 def _funds(session: Session) -> dict[str, tuple[EscrowFunds, ...]]:
-    """What the account has, by the address of the escrow."""
+    """The account's balances, by address of the escrow."""
     chain = session.chain
     if not chain.network.escrows:
         raise OrderError(f"Ocean's escrow is not known on {chain.network.name}")

@@ -1,4 +1,4 @@
-"""The options of an asset, and publishing as they say: shared by algorithms and data sets."""
+"""The options of an asset, and publishing by them: shared by algorithms and data sets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STAND_IN_CHECKSUM = "sha256:" + "0" * 64
 
 
 def hiding_option() -> Any:
-    """A field for whether the DDO is hidden on the chain; None is as it was published before."""
+    """A field for whether the DDO is hidden on the chain; None keeps the last version's choice."""
     return option(
         "--encrypt-ddo/--plain-ddo",
         help="Hide the DDO on the chain: only the node reads it.  [default: as before; a new one is plain]",
@@ -34,10 +34,10 @@ def hiding_option() -> Any:
 
 
 def hides(session: Session, did: str, wanted: bool | None) -> bool:
-    """Whether another version of an asset is hidden: as the option says, or else as the last version.
+    """Whether a new version of an asset is hidden: by the option, or else like the last version.
 
     Raises:
-        SettingError: it cannot be found out.
+        SettingError: it cannot be determined.
     """
     if wanted is not None:
         return wanted
@@ -45,14 +45,13 @@ def hides(session: Session, did: str, wanted: bool | None) -> bool:
         return is_hidden(session.chain, session.node.ddo(did) or {})
     except ChainError as error:
         raise SettingError(
-            f"whether {did} was published hidden cannot be found out ({error}); "
-            "say --encrypt-ddo or --plain-ddo"
+            f"cannot determine whether {did} was published hidden ({error}); add --encrypt-ddo or --plain-ddo"
         ) from error
 
 
 @dataclass(frozen=True)
 class AssetOptions:
-    """What is published, and how."""
+    """Options of a publication."""
 
     file_urls: tuple[str, ...] = option(
         "--file-url",
@@ -83,14 +82,14 @@ class AssetOptions:
         "--timeout",
         type=click.IntRange(min=0),
         default=0,
-        help="Seconds that an order is valid; 0: for ever.",
+        help="Seconds that an order is valid; 0: forever.",
     )
     encrypt_ddo: bool | None = hiding_option()
     update: bool = option("--update", is_flag=True, help="Publish a new version of the same asset.")
     state: State | None = option(
         "--state", type=click.Choice(list(STATES)), help="Only change the state of the asset."
     )
-    did: str | None = option("--did", help="The asset to update; needed where no journal knows it.")
+    did: str | None = option("--did", help="The asset to update; needed if no journal has it.")
     new: bool = option(
         "--new", is_flag=True, help="Publish another one although one of this name is published."
     )
@@ -104,10 +103,10 @@ class AssetOptions:
     as_json: bool = option("--json", is_flag=True, help="Print the result as JSON.")
 
     def check(self, session: SessionOptions) -> None:
-        """Checks, before any work, that the network of an earlier asset is named.
+        """Checks, before any work, that changes of an earlier asset name its network.
 
         Raises:
-            SettingError: it is not.
+            SettingError: they do not.
         """
         given = {"state": self.state, "did": self.did, "update": self.update}
         named = [name for name, value in given.items() if value]
@@ -117,7 +116,7 @@ class AssetOptions:
 
 @dataclass(frozen=True)
 class ImageOptions:
-    """The image, where it is not the one in the metadata."""
+    """Overrides of the image in the metadata."""
 
     checksum: str | None = option(
         "--checksum", help="Digest of the image, sha256:..., instead of the one in the metadata."
@@ -127,7 +126,7 @@ class ImageOptions:
 
 
 def algorithm_asset(session: Session, metadata: Path, image: ImageOptions, options: AssetOptions) -> Asset:
-    """The algorithm that metadata file and options describe.
+    """The algorithm described by metadata file and options.
 
     Raises:
         PublishError: an option or the file is wrong.
@@ -149,11 +148,11 @@ def with_options(
     """An asset with files, price and credentials.
 
     Args:
-        session: where.
-        asset: without them.
+        session: of the command.
+        asset: to complete.
         files: of the metadata.
-        stand_in: address on an embedded chain, if none is given.
-        options: replace the files of the metadata.
+        stand_in: address for an embedded chain, if none is given.
+        options: take precedence over the metadata.
 
     Raises:
         SettingError: an option is wrong.
@@ -172,10 +171,10 @@ def with_options(
 
 
 def publish(session: Session, kind: str, asset: Asset, options: AssetOptions) -> Publication:
-    """Publishes or updates, as the options say, and shows the result.
+    """Publishes or updates, by the options, and shows the result.
 
     Args:
-        session: where.
+        session: of the command.
         kind: "algorithm" or "dataset"; names the journal.
         asset: to publish.
         options: of the command.
@@ -228,25 +227,25 @@ def published_ddo(session: Session, journal: Path, did: str | None) -> DDO:
     """The published version, from the node.
 
     Args:
-        session: where.
-        journal: knows the DID if none is given.
+        session: of the command.
+        journal: holds the DID if none is given.
         did: of the asset.
 
     Raises:
-        SettingError: neither the journal nor the node knows it.
+        SettingError: neither the journal nor the node has it.
     """
     indexed = read_result(journal, "index")
     if did is None and indexed is None:
-        raise SettingError("no journal knows this asset here; name it with --did")
+        raise SettingError("no journal here has this asset; name it with --did")
     wanted = did or str(indexed["ddo"]["id"] if indexed else "")
     served = session.node.ddo(wanted)
     if served is None:
-        raise SettingError(f"the node serves no {wanted}; check --did and --node-url")
+        raise SettingError(f"the node does not serve {wanted}; check --did and --node-url")
     return parse_ddo(served)
 
 
 def set_state(session: Session, kind: str, name: str, state: State, did: str | None) -> None:
-    """Changes the state of an asset, and nothing else of it; see `publish` for the arguments."""
+    """Changes only the state of an asset; see `publish` for the arguments."""
     path = session.journal_path(kind, did or name)
     known = versions_in(path.parent)
     nft = _nft(session, path, did, known)
@@ -262,7 +261,7 @@ def set_state(session: Session, kind: str, name: str, state: State, did: str | N
 
 
 def _nft(session: Session, journal: Path, did: str | None, known: Sequence[Version]) -> str:
-    """The data NFT of an asset, which a node does not serve while it is not active."""
+    """The data NFT of an asset, which may be inactive and therefore not served by the node."""
     created = read_result(journal, "create")
     if created:
         return str(created["nft"])

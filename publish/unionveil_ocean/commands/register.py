@@ -12,12 +12,12 @@ from ..chain.networks import find_network
 from .options import CHECKOUT, option, takes
 from .publishing import AssetOptions, ImageOptions, algorithm_asset, publish, set_state
 from .report import show_cost_elsewhere
-from .session import SessionOptions, entry, open_session, say
+from .session import Opener, SessionOptions, entry, say
 
 
 @dataclass(frozen=True)
 class RegisterOptions:
-    """Of this command alone."""
+    """Options of this command alone."""
 
     metadata: Path = option(
         "--metadata",
@@ -30,21 +30,24 @@ class RegisterOptions:
         default="polygon",
         show_default=True,
         metavar="NAME",
-        help="Network to compare cost with.",
+        help="Network to compare the cost with.",
     )
 
 
 @click.command("register", context_settings={"help_option_names": ["-h", "--help"]})
 @takes(where=SessionOptions, own=RegisterOptions, image=ImageOptions, options=AssetOptions)
-def register(where: SessionOptions, own: RegisterOptions, image: ImageOptions, options: AssetOptions) -> None:
+@click.pass_obj
+def register(
+    opener: Opener, where: SessionOptions, own: RegisterOptions, image: ImageOptions, options: AssetOptions
+) -> None:
     """Registers the algorithm as a data NFT with a datatoken.
 
-    With no argument it does so on a chain inside this process, with Ocean's real contracts: no account, no
-    node, no cost.
+    Without arguments it uses a chain inside this process, with Ocean's real contracts: no account, no node,
+    no cost.
     """
     options.check(where)
     compared = find_network(own.cost_on)  # refused before any work
-    with open_session(where) as session:
+    with opener(where) as session:
         if options.state:
             name = read_metadata(own.metadata, AlgorithmFile).name
             set_state(session, "algorithm", name, options.state, options.did)
@@ -53,7 +56,7 @@ def register(where: SessionOptions, own: RegisterOptions, image: ImageOptions, o
         if options.update:
             say(
                 "note: data sets that trust this algorithm refuse it once its file or image has changed; "
-                f"their owners then trust it again: publish/trust.py add DATASET_DID {done.did}"
+                f"their owners must trust it again: publish/trust.py add DATASET_DID {done.did}"
             )
         if session.is_embedded and not options.as_json:
             show_cost_elsewhere(sum(done.gas_used.values()), compared)

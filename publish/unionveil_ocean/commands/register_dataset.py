@@ -16,14 +16,14 @@ from ..assets.trust import closed_compute, read_trusted
 from ..errors import SettingError
 from .options import CHECKOUT, FILE, option, takes
 from .publishing import AssetOptions, embedded_algorithm, publish, published_ddo, set_state, with_options
-from .session import Session, SessionOptions, entry, open_session, say
+from .session import Opener, Session, SessionOptions, entry, say
 
 _STAND_IN_DATA = "http://127.0.0.1/photos.zip"
 
 
 @dataclass(frozen=True)
 class DatasetOptions:
-    """Of this command alone."""
+    """Options of this command alone."""
 
     metadata: Path = option(
         "--metadata",
@@ -37,25 +37,28 @@ class DatasetOptions:
     algorithm_file: Path | None = option(
         "--algorithm-file",
         type=FILE,
-        help="The algorithm's file as you reviewed it; the node must see the very same bytes.",
+        help="The algorithm's file as you reviewed it; the node must see exactly the same bytes.",
     )
     accepts_open_free: bool = option(
         "--anybody-may-read-originals",
         is_flag=True,
-        help="Register although the node runs any code on the photos for everybody, in free jobs.",
+        help="Register even if the node runs anybody's code on the photos, in free jobs.",
     )
 
 
 @click.command("register_dataset", context_settings={"help_option_names": ["-h", "--help"]})
 @takes(where=SessionOptions, own=DatasetOptions, options=AssetOptions)
-def register_dataset(where: SessionOptions, own: DatasetOptions, options: AssetOptions) -> None:
+@click.pass_obj
+def register_dataset(
+    opener: Opener, where: SessionOptions, own: DatasetOptions, options: AssetOptions
+) -> None:
     """Registers a data set whose compute service trusts exactly the algorithms that you name.
 
-    With no argument it does so on a chain inside this process, after registering UnionVeil there.
+    Without arguments it uses a chain inside this process, after registering UnionVeil there.
     """
     options.check(where)
     described = read_metadata(own.metadata, DatasetFile)
-    with open_session(where) as session:
+    with opener(where) as session:
         if options.state == "active":
             _check_exposure(session, own)
         if options.state:
@@ -73,7 +76,7 @@ def register_dataset(where: SessionOptions, own: DatasetOptions, options: AssetO
 
 
 def _check_exposure(session: Session, own: DatasetOptions) -> None:
-    """Asks the node that will hold the key to the files how it lets code at them."""
+    """Checks who may run code on the files on the node that will hold their key."""
     exposure = exposure_of(session.node.environments())
     if not own.accepts_open_free:
         exposure.refuse_open(session.node.url)

@@ -1,4 +1,4 @@
-"""What the commands show: plans, DDOs, costs and results."""
+"""The commands' output: plans, DDOs, costs and results."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def confirm_plan(
     price: str | None = None,
     made: Mapping[str, str] = {},
 ) -> None:
-    """Shows all that is about to be signed, checks that the account can pay for it, and asks.
+    """Shows everything that is about to be signed, checks that the account can pay for it, and asks.
 
-    On an embedded chain nothing costs anything, and nothing is shown.
+    On an embedded chain everything is free, and nothing is shown.
 
     Args:
-        session: where.
+        session: of the command.
         action: a few words.
         gas: by step, estimated or from a rehearsal.
-        draft: the DDO, with stand-ins for addresses and encrypted files that are not known yet.
+        draft: the DDO, with placeholders for addresses and encrypted files that are not known yet.
         price: of an order.
-        made: by path in the DDO, words for what is not known yet.
+        made: by path in the DDO, words for values that are not known yet.
 
     Raises:
         InsufficientFunds: the account cannot pay for all steps.
@@ -76,7 +76,7 @@ def confirm_plan(
 
 
 def gas_rows(chain: Chain, gas: int) -> list[tuple[str, str]]:
-    """Rows of a plan with the cost of so much gas.
+    """Rows of a plan with the cost of an amount of gas.
 
     Raises:
         InsufficientFunds: the account cannot pay for it.
@@ -88,7 +88,7 @@ def gas_rows(chain: Chain, gas: int) -> list[tuple[str, str]]:
         raise InsufficientFunds(chain.address, gas * fees.highest, balance, currency)
     return [
         ("gas at most", f"{gas:,} at {gwei(fees.likely)}, {gwei(fees.highest)} at most"),
-        ("", f"{money(gas * fees.likely, currency, digits=DIGITS)} at the price of now"),
+        ("", f"{money(gas * fees.likely, currency, digits=DIGITS)} at the current price"),
         ("", f"{money(gas * fees.highest, currency, digits=DIGITS)} at most"),
     ]
 
@@ -102,10 +102,10 @@ def _contracts(addresses: Addresses) -> list[tuple[str, str]]:
 
 
 def columns(rows: Iterable[tuple[str, str]]) -> str:
-    """Names and values below each other, each in one line of printable text.
+    """Formats names and values as two columns, each pair in one line of printable text.
 
-    Values are never cut, so that they can be copied. Text from a node, a chain or a DDO cannot break out of
-    its line and write over another one.
+    Values are never truncated, so that they can be copied. Text from a node, a chain or a DDO cannot leave
+    its line and overwrite another one.
     """
     listed = [(plain(name), plain(value)) for name, value in rows]
     width = max(len(name) for name, _ in listed) + 2
@@ -113,7 +113,7 @@ def columns(rows: Iterable[tuple[str, str]]) -> str:
 
 
 def plain(text: str) -> str:
-    """A text from outside as one printable line, whole and without quotes."""
+    """Text from outside as one printable line, complete and without quotes."""
     return printable(text, quoted=False, most=None)
 
 
@@ -126,7 +126,7 @@ def _fields(value: object, path: str = "") -> list[tuple[str, str]]:
 
 
 def show_publication(publication: Publication, network: Network) -> None:
-    """Shows what is on the chain now, on standard output."""
+    """Prints a publication on standard output."""
     lines = [
         ("DID", publication.did),
         ("data NFT", publication.nft),
@@ -141,7 +141,7 @@ def show_publication(publication: Publication, network: Network) -> None:
 
 
 def print_json(publication: Publication) -> None:
-    """The same for programs."""
+    """Prints a publication as JSON."""
     shown = {
         "did": publication.did,
         "nft": publication.nft,
@@ -155,7 +155,7 @@ def print_json(publication: Publication) -> None:
 
 
 def show_cost_elsewhere(gas: int, network: Network) -> None:
-    """Shows what so much gas costs on another network now, or per gwei if its RPC gives no answer."""
+    """Shows the cost of an amount of gas on another network, or per gwei if its RPC does not answer."""
     per_gwei = money(gas * GWEI, network.currency, digits=DIGITS)
     try:
         price = gas_price_of(network)

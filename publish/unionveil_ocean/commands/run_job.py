@@ -29,16 +29,16 @@ from .environments import show_environments
 from .escrow import show_escrow, withdraw
 from .options import FOLDER, option, takes
 from .report import columns, gas_rows
-from .session import EMBEDDED, Session, SessionOptions, entry, err, open_session
+from .session import EMBEDDED, Opener, Session, SessionOptions, entry, err
 
 
 @dataclass(frozen=True)
 class JobOptions:
-    """What runs, on what, and where."""
+    """Options of a job."""
 
-    algorithm: str | None = option("--algorithm", metavar="DID", help="What runs.")
+    algorithm: str | None = option("--algorithm", metavar="DID", help="Algorithm to run.")
     datasets: tuple[str, ...] = option(
-        "--dataset", multiple=True, metavar="DID", help="What it runs on; may be repeated."
+        "--dataset", multiple=True, metavar="DID", help="Data set to run it on; may be repeated."
     )
     output: Path | None = option(
         "-o", "--output", type=FOLDER, help="Folder for the results of this one job."
@@ -50,21 +50,19 @@ class JobOptions:
         help="A parameter of the algorithm, e.g. method=pixelate; may be repeated.",
     )
     environment: str | None = option(
-        "--environment", metavar="ID", help="Where it runs.  [default: free before paid]"
+        "--environment", metavar="ID", help="Environment to use.  [default: free before paid]"
     )
-    is_free: bool | None = option(
-        "--free/--paid", help="Only where it costs nothing, or only where it is paid for."
-    )
+    is_free: bool | None = option("--free/--paid", help="Use only free, or only paid environments.")
     token: str | None = option(
         "--token", metavar="ADDRESS", help="ERC-20 to pay with.  [default: the environment's first]"
     )
     seconds: int | None = option(
         "--seconds",
         type=click.IntRange(min=1),
-        help=f"Most that the job may take.  [default: {PAID_SECONDS} if paid, all if free]",
+        help=f"Time limit of the job.  [default: {PAID_SECONDS} if paid, the most if free]",
     )
     cpu: int | None = option(
-        "--cpu", type=click.IntRange(min=1), help="Cores.  [default: the least that is offered]"
+        "--cpu", type=click.IntRange(min=1), help="Cores.  [default: the fewest offered]"
     )
     ram: int | None = option("--ram", type=click.IntRange(min=1), help="GiB of memory.  [default: the least]")
     disk: int | None = option("--disk", type=click.IntRange(min=1), help="GiB of disk.  [default: the least]")
@@ -72,7 +70,7 @@ class JobOptions:
         "--resource",
         multiple=True,
         metavar="NAME=AMOUNT",
-        help="Of anything that the environment offers, e.g. a GPU by its id; may be repeated.",
+        help="Amount of any resource that the environment offers, e.g. a GPU by its id; may be repeated.",
     )
     job_id: str | None = option(
         "--job-id", metavar="ID", help="Only follow a job that was started, and fetch its results."
@@ -81,16 +79,16 @@ class JobOptions:
         "--list-environments", is_flag=True, help="Only list where jobs can run, and prices."
     )
     withdraw: bool = option(
-        "--withdraw", is_flag=True, help="Only take back what the escrow holds and no job has locked."
+        "--withdraw", is_flag=True, help="Only withdraw what no job has locked in the escrow."
     )
     new: bool = option("--new", is_flag=True, help="Start another job although this one was run already.")
     as_json: bool = option("--json", is_flag=True, help="Print the result as JSON.")
 
     def request(self) -> JobRequest:
-        """What is asked for.
+        """The buyer's request.
 
         Raises:
-            SettingError: a setting or resource is not written NAME=VALUE, or twice.
+            SettingError: a setting or resource is not written as NAME=VALUE, or given twice.
             ConfigError: the job would refuse a parameter.
         """
         named = {"cpu": self.cpu, "ram": self.ram, "disk": self.disk}
@@ -130,15 +128,16 @@ def _amounts(resources: Sequence[str], named: Mapping[str, int]) -> dict[str, fl
 
 @click.command("run_job", context_settings={"help_option_names": ["-h", "--help"]})
 @takes(where=SessionOptions, options=JobOptions)
-def run_job(where: SessionOptions, options: JobOptions) -> None:
+@click.pass_obj
+def run_job(opener: Opener, where: SessionOptions, options: JobOptions) -> None:
     """Runs the algorithm on a data set, and fetches and verifies the results.
 
-    The same command again goes on where it was interrupted: nothing is ordered, paid or started twice.
+    The same command again continues after an interruption: nothing is ordered, paid or started twice.
     """
     request = options.request()
     if where.network == EMBEDDED:
         raise SettingError("compute needs a chain and a node: name them with --network and --node-url")
-    with open_session(where, signs=not options.list_environments) as session:
+    with opener(where, signs=not options.list_environments) as session:
         if options.list_environments:
             show_environments(session.node.environments(), session.chain)
             return
@@ -146,7 +145,7 @@ def run_job(where: SessionOptions, options: JobOptions) -> None:
             withdraw(session)
             return
         if options.output is None:
-            raise SettingError("say where the results go: -o FOLDER")
+            raise SettingError("name the folder for the results: -o FOLDER")
         output = ResultsFolder(options.output)
         if options.job_id:
             _finish(session, options.job_id, output, as_json=options.as_json)
@@ -158,7 +157,7 @@ def run_job(where: SessionOptions, options: JobOptions) -> None:
 
 def _run(session: Session, request: JobRequest, output: ResultsFolder, options: JobOptions) -> None:
     if options.algorithm is None or not options.datasets:
-        raise SettingError("name what runs and on what: --algorithm DID --dataset DID")
+        raise SettingError("name an algorithm and a data set: --algorithm DID --dataset DID")
     what = [session.node.url, options.algorithm, list(options.datasets), dict(request.parameters)]
     how = [request.environment, request.mode, request.token, request.seconds, dict(request.resources)]
     name = digest_of([what, how])[:16]
@@ -190,7 +189,7 @@ def _say(line: str) -> None:
 
 
 def _check_known(assets: Assets, request: JobRequest) -> None:
-    """Checks that the published algorithm, which may be of another version, offers every parameter."""
+    """Checks that the published algorithm, which may be another version, offers every parameter."""
     described = assets.algorithm.metadata.algorithm
     offered = {one.name for one in (described.consumer_parameters if described else None) or ()}
     unknown = [name for name in request.parameters if name not in offered]
@@ -210,11 +209,11 @@ def _finish(session: Session, job_id: str, output: ResultsFolder, *, as_json: bo
 
 @contextmanager
 def _progress(console: Console) -> Iterator[Callable[[Job], None]]:
-    """A line that lives on a terminal, and a line for every new state elsewhere."""
+    """Shows a live line on a terminal, and a line for every new state elsewhere."""
     begun = time.monotonic()
     if console.is_terminal:
         with console.status("waiting") as status:
-            # A text, because rich would take a status such as "[/x]" for markup.
+            # As `Text`, because rich would parse a status such as "[/x]" as markup.
             yield lambda job: status.update(Text(f"{_state(job)} ({time.monotonic() - begun:.0f} s)"))
         return
     last: list[str] = []
@@ -282,7 +281,7 @@ def _report(job_id: str, done: Collected, *, as_json: bool) -> None:
         ("outputs in", str(done.outputs)),
     ]
     _say(columns(rows))
-    click.echo(f"verified: {counts.redacted + counts.without_face} outputs are what the manifest says")
+    click.echo(f"verified: {counts.redacted + counts.without_face} outputs match the manifest")
 
 
 main = entry(run_job)

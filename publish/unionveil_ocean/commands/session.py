@@ -1,16 +1,16 @@
-"""What all commands share: the options for chain, node and key, and how they end."""
+"""Shared by all commands: the options for chain, node and key, and the end of a command."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import click
 from rich.console import Console
@@ -33,14 +33,14 @@ from .options import CHECKOUT, FILE, FOLDER, option
 EMBEDDED = "embedded"
 
 STAND_IN_URL = "http://127.0.0.1/main.py"
-"""Stands in for the address of the algorithm's file on an embedded chain."""
+"""Placeholder for the address of the algorithm's file on an embedded chain."""
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """Where a command works, and who signs."""
+    """Options for network, node and account."""
 
     network: str = option(
         "--network",
@@ -71,83 +71,96 @@ class SessionOptions:
     max_fee_gwei: float | None = option(
         "--max-fee-gwei",
         type=click.FloatRange(min=0, min_open=True),
-        help="Most for one unit of gas.  [default: 500; 5000 on Polygon]",
+        help="Highest price of one unit of gas.  [default: 500; 5000 on Polygon]",
     )
     confirmations: int = option(
         "--confirmations",
         type=click.IntRange(min=1),
         default=1,
         show_default=True,
-        help="Blocks, its own included, that a transaction is in before it counts.",
+        help="Blocks, its own included, before a transaction counts.",
     )
     journal_dir: Path | None = option(
         "--journal-dir",
         type=FOLDER,
-        help="Where the steps are written down.  [default: the user's state folder]",
+        help="Folder for the record of steps.  [default: the user's state folder]",
     )
     yes: bool = option("--yes", is_flag=True, help="Do not ask before signing, for scripts.")
 
     @property
     def policy(self) -> FeePolicy:
-        """What may be paid for gas."""
+        """Limits on the price of gas."""
         return FeePolicy(None if self.max_fee_gwei is None else int(self.max_fee_gwei * GWEI))
 
 
 @dataclass(frozen=True)
 class Session:
-    """Where a command works.
+    """Chain, node and journals of a command.
 
     Attributes:
-        chain: checked, with the account that signs.
-        node: encrypts, checks, indexes and computes.
-        journal_dir: where journals lie.
+        chain: checked, with the signing account.
+        node: encrypts, validates, indexes and computes.
+        journal_dir: folder of journals.
         yes: do not ask.
-        pause: waits so many seconds.
+        pause: waits, in seconds.
+        on_step: called with the name of each step of a journal; see `Journal`.
     """
 
     chain: Chain
     node: Node
     journal_dir: Path
     yes: bool
-    pause: Callable[[float], None] = lambda seconds: time.sleep(seconds)  # looked up when it is called
+    pause: Callable[[float], None] = time.sleep
+    on_step: Callable[[str], None] | None = None
 
     @property
     def is_embedded(self) -> bool:
-        """Whether the chain is gone when the program ends."""
+        """Whether the chain vanishes when the program ends."""
         return not self.chain.network.is_live
 
     def journal_path(self, kind: str, name: str) -> Path:
-        """The journal of an asset: one file for each chain, account, kind and name."""
+        """Path of an asset's journal: one file per chain, account, kind and name."""
         slug = "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")[:60]
         return self.journal_dir / str(self.chain.chain_id) / self.chain.address / f"{kind}-{slug}.json"
 
     def journal(self, kind: str, name: str, *, anew: bool = False) -> Journal:
-        """The journal at `journal_path`, to be entered; `anew` sets that of an earlier run aside."""
-        return Journal(self.journal_path(kind, name), self.chain, anew=anew, report=say)
+        """The journal at `journal_path`, to be entered; `anew` renames that of an earlier run."""
+        return Journal(self.journal_path(kind, name), self.chain, self.on_step, anew=anew, report=say)
 
     def confirm(self, question: str) -> None:
-        """Asks before anything is signed; a script says --yes.
+        """Asks before anything is signed, unless --yes was given.
 
         Raises:
-            SettingError: nobody is there to be asked.
+            SettingError: there is no terminal to ask on.
             click.Abort: the answer is no.
         """
         if self.yes:
             return
         if not sys.stdin.isatty():
             raise SettingError(
-                "nothing was signed: nobody is there to confirm; add --yes if the plan is right"
+                "nothing was signed: there is no terminal to confirm on; add --yes if the plan is right"
             )
         click.confirm(question, abort=True, err=True)
 
 
+class Opener(Protocol):
+    """Opens the session of a command: `open_session`, or a test's own."""
+
+    def __call__(self, options: SessionOptions, *, signs: bool = True) -> AbstractContextManager[Session]:
+        """See `open_session`."""
+        ...
+
+
 @contextmanager
-def open_session(options: SessionOptions, *, signs: bool = True) -> Iterator[Session]:
-    """Connects to what the options name; nothing is signed yet.
+def open_session(
+    options: SessionOptions, *, signs: bool = True, pause: Callable[[float], None] = time.sleep
+) -> Iterator[Session]:
+    """Connects to network and node; nothing is signed yet.
 
     Args:
         options: of the command.
-        signs: False for a command that only looks: it needs no key, and an account that nobody has stands in.
+        signs: False for a command that only reads: it needs no key, and a new account stands in.
+        pause: waits, in seconds.
     """
     if options.network == EMBEDDED:
         with _embedded_session(options) as session:
@@ -157,9 +170,9 @@ def open_session(options: SessionOptions, *, signs: bool = True) -> Iterator[Ses
     if options.node_url is None:
         raise SettingError("name the Ocean node that serves the asset with --node-url, or NODE_URL")
     account = _account(options) if signs else new_account()
-    chain = connect(network, options.rpc_url, account, options.policy, options.confirmations)
-    with NodeClient(options.node_url, report=say) as node:
-        yield Session(chain, node, options.journal_dir or default_folder(), options.yes)
+    chain = connect(network, options.rpc_url, account, options.policy, options.confirmations, pause)
+    with NodeClient(options.node_url, pause=pause, report=say) as node:
+        yield Session(chain, node, options.journal_dir or default_folder(), options.yes, pause)
 
 
 def _account(options: SessionOptions) -> LocalAccount:
@@ -196,10 +209,22 @@ def _from_environment(flag: str) -> bool:
 
 
 def say(line: str) -> None:
-    """Shows what happens on standard error; results go to standard output."""
+    """Reports progress on standard error; results go to standard output."""
     click.echo(line, err=True)
 
 
-def entry(command: click.Command) -> Callable[[], NoReturn]:
+class Main(Protocol):
+    """Runs a command with the arguments of this process, and ends the process."""
+
+    def __call__(self, opener: Opener = open_session) -> NoReturn:
+        """The opener reaches the command through click's context (`click.pass_obj`)."""
+        ...
+
+
+def entry(command: click.Command) -> Main:
     """The `main` of a command."""
-    return partial(run_command, partial(command.main, standalone_mode=False), str(command.name))
+
+    def main(opener: Opener = open_session) -> NoReturn:
+        run_command(partial(command.main, standalone_mode=False, obj=opener), str(command.name))
+
+    return main

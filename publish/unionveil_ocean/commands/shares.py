@@ -1,4 +1,4 @@
-"""`python publish/shares.py`: contributors own the data set together."""
+"""`python publish/shares.py`: shares a data set's income among its contributors."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from ..money import money, units_of
 from .options import FILE, option, takes
 from .publishing import embedded_algorithm
 from .report import DIGITS, columns, confirm_plan
-from .session import Session, SessionOptions, entry, open_session, say
+from .session import Opener, Session, SessionOptions, entry, say
 
 _file = click.argument("contributions", type=FILE)
 
 
-_TOKENS_HELP = "Datatokens to give away in all."
+_TOKENS_HELP = "Datatokens to give away in total."
 
 
 @dataclass(frozen=True)
 class TokenOptions:
-    """Whose income is shared."""
+    """The datatoken whose income is shared."""
 
     datatoken: str | None = option(
         "--datatoken", metavar="ADDRESS", help="Datatoken of the data set; see register_dataset."
@@ -36,7 +36,7 @@ class TokenOptions:
 
 @dataclass(frozen=True)
 class GiveOptions:
-    """How much is given, and in which distribution."""
+    """Amount and round of a distribution."""
 
     tokens: str = option("--tokens", required=True, metavar="NUMBER", help=_TOKENS_HELP)
     number: int = option("--round", type=click.IntRange(min=1), default=1, show_default=True)
@@ -55,7 +55,7 @@ def shares() -> None:
 @_file
 @click.option("--tokens", required=True, metavar="NUMBER", help=_TOKENS_HELP)
 def plan(contributions: Path, tokens: str) -> None:
-    """Shows who would get how much; asks no chain and signs nothing."""
+    """Shows each wallet's part; needs no chain and signs nothing."""
     found = read_contributions(contributions)
     _show_parts(found, allot(found.photos, _wei(tokens)))
 
@@ -63,20 +63,27 @@ def plan(contributions: Path, tokens: str) -> None:
 @shares.command()
 @_file
 @takes(give=GiveOptions, token=TokenOptions, where=SessionOptions)
-def mint(contributions: Path, give: GiveOptions, token: TokenOptions, where: SessionOptions) -> None:
+@click.pass_obj
+def mint(
+    opener: Opener, contributions: Path, give: GiveOptions, token: TokenOptions, where: SessionOptions
+) -> None:
     """Mints datatokens to the contributors; the same round never pays twice."""
-    _give("mint", contributions, give, token, where)
+    _give(opener, "mint", contributions, give, token, where)
 
 
 @shares.command()
 @_file
 @takes(give=GiveOptions, token=TokenOptions, where=SessionOptions)
-def transfer(contributions: Path, give: GiveOptions, token: TokenOptions, where: SessionOptions) -> None:
+@click.pass_obj
+def transfer(
+    opener: Opener, contributions: Path, give: GiveOptions, token: TokenOptions, where: SessionOptions
+) -> None:
     """Transfers the account's own datatokens to the contributors; the same round never pays twice."""
-    _give("transfer", contributions, give, token, where)
+    _give(opener, "transfer", contributions, give, token, where)
 
 
 def _give(
+    opener: Opener,
     how: Literal["mint", "transfer"],
     contributions: Path,
     give: GiveOptions,
@@ -85,7 +92,7 @@ def _give(
 ) -> None:
     found = read_contributions(contributions)
     parts = allot(found.photos, _wei(give.tokens))
-    with open_session(where) as session:
+    with opener(where) as session:
         datatoken = _datatoken(session, token)
         _show_parts(found, parts)
         with session.journal("shares", datatoken) as journal:
@@ -118,16 +125,15 @@ def _confirm_gift(
 @shares.command()
 @_file
 @takes(token=TokenOptions)
-@click.option(
-    "--payment-token", metavar="ADDRESS", help="What buyers pay with: divided before shares change."
-)
+@click.option("--payment-token", metavar="ADDRESS", help="The buyers' token: divided before shares change.")
 @takes(where=SessionOptions)
+@click.pass_obj
 def splitter(
-    contributions: Path, token: TokenOptions, payment_token: str | None, where: SessionOptions
+    opener: Opener, contributions: Path, token: TokenOptions, payment_token: str | None, where: SessionOptions
 ) -> None:
     """Makes a splitter the payment collector, or brings its shares up to date."""
     found = read_contributions(contributions)
-    with open_session(where) as session:
+    with opener(where) as session:
         datatoken = _datatoken(session, token)
         _show_parts(found, None)
         with session.journal("shares", datatoken) as journal:
@@ -139,15 +145,16 @@ def splitter(
 
 @shares.command("release")
 @click.option("--splitter", "splitter_address", required=True, metavar="ADDRESS")
-@click.option("--payment-token", required=True, metavar="ADDRESS", help="What buyers paid with.")
+@click.option("--payment-token", required=True, metavar="ADDRESS", help="The token that buyers paid with.")
 @takes(token=TokenOptions, where=SessionOptions)
+@click.pass_obj
 def release_command(
-    splitter_address: str, payment_token: str, token: TokenOptions, where: SessionOptions
+    opener: Opener, splitter_address: str, payment_token: str, token: TokenOptions, where: SessionOptions
 ) -> None:
-    """Collects what was sold and divides it; anybody may do this."""
+    """Collects the proceeds and divides them; anybody may do this."""
     if token.datatoken is None:
         raise SettingError("name the datatoken with --datatoken")
-    with open_session(where) as session:
+    with opener(where) as session:
         paid = amount_of(session.chain, _address(payment_token), 0)
         splitter, datatoken = _address(splitter_address), _address(token.datatoken)
         confirm_plan(
@@ -175,7 +182,7 @@ def _address(text: str) -> str:
     except ValueError as error:
         raise SettingError(str(error)) from error
     if address == ZERO_ADDRESS:
-        raise SettingError(f"{text} is nobody's address")
+        raise SettingError(f"{text} is the zero address, which belongs to nobody")
     return address
 
 
@@ -198,7 +205,7 @@ def _show_parts(found: Contributions, parts: Mapping[str, int] | None) -> None:
     rows.append(("total", f"{count} photos{given(sum(parts.values())) if parts else ''}"))
     click.echo(columns(rows))
     for wallet in found.without:
-        say(f"left out, no accepted photo: {wallet}")
+        say(f"left out, without an accepted photo: {wallet}")
 
 
 main = entry(shares)

@@ -1,4 +1,4 @@
-"""`python publish/trust.py`: which algorithms may compute on a data set, and whether they still fit."""
+"""`python publish/trust.py`: the algorithms that a data set trusts, and whether they still fit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..node.client import NodeClient
 from .options import FILE, takes
 from .publishing import hides, hiding_option
 from .report import confirm_plan, show_publication
-from .session import EMBEDDED, Session, SessionOptions, entry, open_session, say
+from .session import EMBEDDED, Opener, Session, SessionOptions, entry, say
 
 _did = click.argument("dataset", metavar="DATASET_DID")
 _algorithms = click.argument("algorithms", nargs=-1, required=True, metavar="ALGORITHM_DID...")
@@ -25,7 +25,7 @@ _algorithms = click.argument("algorithms", nargs=-1, required=True, metavar="ALG
 
 @dataclass(frozen=True)
 class ChangeOptions:
-    """How a data set is published again."""
+    """Options of a data set's new version."""
 
     encrypt_ddo: bool | None = hiding_option()
 
@@ -41,9 +41,9 @@ def trust() -> None:
     "--node-url", envvar="NODE_URL", show_envvar=True, required=True, metavar="URL", help="Ocean node."
 )
 def check(dataset: str, node_url: str) -> int:
-    """Compares every trusted algorithm with what it is now; exit code 1 if one no longer fits.
+    """Compares every trusted algorithm with its current version; exit code 1 if one no longer fits.
 
-    Warns where the node lets other code at the data set.
+    Warns if the node lets other code read the data set.
     """
     with NodeClient(node_url, report=say) as node:
         _, compute = compute_service(served_ddo(node, dataset))
@@ -53,11 +53,11 @@ def check(dataset: str, node_url: str) -> int:
             bad |= bool(problems)
             click.echo(f"{entry.did}: {'; '.join(problems) or 'fits'}")
         for publisher in compute.publisher_trusted_algorithm_publishers:
-            click.echo(f"every algorithm of data NFT {publisher}: trusted whatever it is")
+            click.echo(f"every algorithm of data NFT {publisher}: trusted without a check")
         for warning in exposure_of(node.environments()).warnings():
             say(f"warning: {warning}")
     if bad:
-        say("trust it again as it is now: python publish/trust.py add DATASET_DID ALGORITHM_DID")
+        say("trust its current version with: python publish/trust.py add DATASET_DID ALGORITHM_DID")
     return 1 if bad else 0
 
 
@@ -67,19 +67,21 @@ def check(dataset: str, node_url: str) -> int:
 @click.option(
     "--algorithm-file",
     type=FILE,
-    help="The algorithm's file as you reviewed it; the node must see the very same bytes.",
+    help="The algorithm's file as you reviewed it; the node must see exactly the same bytes.",
 )
 @takes(change=ChangeOptions, where=SessionOptions)
+@click.pass_obj
 def add(
+    opener: Opener,
     where: SessionOptions,
     change: ChangeOptions,
     dataset: str,
     algorithms: tuple[str, ...],
     algorithm_file: Path | None,
 ) -> None:
-    """Trusts algorithms as they are now; an earlier entry of the same DID is replaced."""
+    """Trusts the current versions of algorithms; earlier entries with the same DIDs are replaced."""
     _check_network(where)
-    with open_session(where) as session:
+    with opener(where) as session:
         _change(session, dataset, change, add=read_trusted(session.node, algorithms, algorithm_file))
 
 
@@ -87,10 +89,13 @@ def add(
 @_did
 @_algorithms
 @takes(change=ChangeOptions, where=SessionOptions)
-def remove(where: SessionOptions, change: ChangeOptions, dataset: str, algorithms: tuple[str, ...]) -> None:
+@click.pass_obj
+def remove(
+    opener: Opener, where: SessionOptions, change: ChangeOptions, dataset: str, algorithms: tuple[str, ...]
+) -> None:
     """Stops trusting algorithms."""
     _check_network(where)
-    with open_session(where) as session:
+    with opener(where) as session:
         _change(session, dataset, change, remove=algorithms)
 
 

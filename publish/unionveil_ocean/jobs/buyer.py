@@ -5,7 +5,7 @@
     start       once; a job that an interrupted run started is found again by its mark
     follow      until it is over
 
-Free compute asks for no order and no payment; the node checks no trust there, so it is checked here.
+Free compute needs neither order nor payment; the node does not check trust there, so it is checked here.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _LOOK_AGAIN = 3
 
 @dataclass(frozen=True)
 class Assets:
-    """What is computed with and on.
+    """The assets of a job.
 
     Attributes:
         algorithm: its DDO.
@@ -61,13 +61,13 @@ class Assets:
 
 @dataclass(frozen=True)
 class ComputePlan:
-    """All that will happen, before anything is signed.
+    """Everything that will happen, before anything is signed.
 
     Attributes:
         assets: algorithm and data sets.
-        placement: where.
-        request: what was asked for.
-        orders: algorithm first; none for free compute.
+        placement: environment and terms.
+        request: of the buyer.
+        orders: algorithm first; empty for free compute.
         escrow: None for free compute.
     """
 
@@ -79,13 +79,13 @@ class ComputePlan:
 
     @property
     def costs(self) -> tuple[Amount, ...]:
-        """All that leaves the account, by token, without gas."""
+        """Total that leaves the account, by token, without gas."""
         amounts = [amount for order in self.orders for amount in order.costs]
         return total([*amounts, *([self.escrow.deposit] if self.escrow else [])])
 
     @property
     def gas(self) -> int:
-        """Gas that all transactions together take at most; 0 if there are none."""
+        """Upper bound on the gas of all transactions together; 0 without transactions."""
         return sum(order.gas for order in self.orders) + (self.escrow.gas if self.escrow else 0)
 
     @property
@@ -94,7 +94,7 @@ class ComputePlan:
         return [{"id": name, "amount": amount} for name, amount in self.request.resources.items()]
 
     def job(self, orders: Mapping[str, str]) -> JsonObject:
-        """The body that a node takes; `algorithm.meta` must be sent, it is not looked up.
+        """The request's body; `algorithm.meta` must be sent, because the node does not look it up.
 
         Args:
             orders: transactions by DID.
@@ -129,7 +129,7 @@ def find_assets(node: Node, algorithm: str, datasets: Sequence[str], chain_id: i
     """The assets by their DIDs, checked.
 
     Raises:
-        SettingError: the node has no such asset, it is on another chain, or of the wrong kind.
+        SettingError: an asset is unknown to the node, on another chain, or of the wrong kind.
         InvalidDDO: a DDO breaks rules.
     """
     found = [_asset(node, did, chain_id) for did in (algorithm, *datasets)]
@@ -151,7 +151,7 @@ def _asset(node: Node, did: str, chain_id: int) -> DDO:
     # ocean-node's isOrderingAllowedForAsset lets 0 (active) and 1 (end of life) through.
     if state not in (0, 1):
         raise SettingError(
-            f"{did} is not offered any more (state {printable(str(state), quoted=False)} on the chain)"
+            f"{did} is no longer offered (state {printable(str(state), quoted=False)} on the chain)"
         )
     if value.get("chainId") != chain_id:
         found = printable(str(value.get("chainId")), quoted=False)
@@ -161,14 +161,14 @@ def _asset(node: Node, did: str, chain_id: int) -> DDO:
 
 @dataclass(frozen=True)
 class Buyer:
-    """Runs one job. Every method can be called again after a failure and goes on.
+    """Runs one job. After a failure, every method can be called again and continues.
 
     Attributes:
         journal: of the job, entered; its chain's account pays and signs.
         node: runs the job.
         book: orders of earlier jobs.
-        report: gets a line for each thing that happens.
-        pause: waits so many seconds.
+        report: called with a line for each event.
+        pause: waits, in seconds.
     """
 
     journal: Journal
@@ -178,16 +178,16 @@ class Buyer:
     pause: Callable[[float], None] = time.sleep
 
     def plan(self, assets: Assets, request: JobRequest) -> ComputePlan:
-        """Everything that has to be done, and what it costs. Signs nothing.
+        """Plans every step and its cost. Signs nothing.
 
         Args:
-            assets: of `find_assets`.
-            request: what is asked for.
+            assets: from `find_assets`.
+            request: of the buyer.
 
         Raises:
-            UntrustedAlgorithm: a data set does not let the algorithm in.
+            UntrustedAlgorithm: a data set does not trust the algorithm.
             SettingError: no environment fits.
-            OrderError: an asset cannot be ordered or read, or the node asks for something odd.
+            OrderError: an asset cannot be ordered or read, or the node's terms are inconsistent.
             InsufficientFunds: the account lacks a token.
             NodeError: the node refuses.
         """
@@ -219,7 +219,7 @@ class Buyer:
         return plan
 
     def _check_files(self, assets: Assets) -> None:
-        """Lets the node read the files of the data sets; `check_trust` has read the algorithm's."""
+        """Checks that the node can read the data sets' files; `check_trust` has read the algorithm's."""
         for role, ddo, service in assets.used[1:]:
             asked = {"did": ddo.id, "serviceId": service.id, "consumerAddress": self.journal.chain.address}
             if not self.node.can_read(asked):
@@ -229,7 +229,7 @@ class Buyer:
                 )
 
     def _earlier_orders(self, assets: Assets, consumer: str) -> dict[str, str]:
-        """Transactions by DID: of this job, or of earlier ones."""
+        """Order transactions by DID, of this job or earlier ones."""
         known = {}
         for role, ddo, service in assets.used:
             done = self.journal.result(order_step(role)) or {}
@@ -241,13 +241,13 @@ class Buyer:
         return known
 
     def pay(self, plan: ComputePlan) -> dict[str, str]:
-        """Orders and pays, as far as it is not done.
+        """Makes the remaining orders and payments.
 
         Returns:
             Transactions of the orders by DID.
 
         Raises:
-            TransactionFailed: refused or reverted; what was done stands.
+            TransactionFailed: refused or reverted; earlier steps stand.
         """
         orders = {}
         for order in plan.orders:
@@ -262,17 +262,17 @@ class Buyer:
         return orders
 
     def start(self, plan: ComputePlan, orders: Mapping[str, str]) -> str:
-        """Starts the job, unless it runs already.
+        """Starts the job, unless it is already running.
 
         Args:
-            plan: of `plan`.
-            orders: of `pay`.
+            plan: from `plan`.
+            orders: from `pay`.
 
         Returns:
             The job's id.
 
         Raises:
-            NodeError: the node refuses, or gave no answer and runs no job of this run. The same call again
+            NodeError: the node refuses, or did not answer and has no job of this run. The same call again
                 looks for the job before it starts one.
         """
         marked = self.journal.result("mark") or self.journal.record(
@@ -285,10 +285,10 @@ class Buyer:
         return started
 
     def find_started(self) -> str | None:
-        """The id of the job that an earlier run started, even if it was stopped before it got the answer.
+        """The id of the job that an earlier run started, even if that run was stopped before the answer.
 
         Raises:
-            NodeError: no answer.
+            NodeError: the node does not answer.
         """
         started = self.journal.result("start")
         if started is not None:
@@ -312,7 +312,7 @@ class Buyer:
         except NodeError as error:
             if error.status not in (None, 502, 504):
                 raise
-            # The answer is lost, the job may run.
+            # The answer is lost; the job may be running.
             for _ in range(_LOOK_AGAIN):
                 self.pause(EAGER_SECONDS)
                 found = self._marked(mark)
@@ -323,8 +323,8 @@ class Buyer:
     def _marked(self, mark: str) -> str | None:
         """The id of the job that carries the mark.
 
-        Nodes list jobs without the engine's hash in front of the id, and take it only with that: the part of
-        the environment's id before the first dash.
+        Nodes list jobs without the engine's hash in front of the id, but expect it in requests: it is the
+        part of the environment's id before the first dash.
         """
         for job in self.node.jobs(self.journal.chain.address):
             if job.metadata.get(MARK) == mark:
@@ -341,21 +341,21 @@ def follow(
     show: Callable[[Job], None],
     pause: Callable[[float], None] = time.sleep,
 ) -> Job:
-    """Asks for the job's state until it is over, as often as `poll_pauses` says.
+    """Polls the job's state until it is over, at the intervals of `poll_pauses`.
 
     Args:
         node: runs it.
         consumer: address of its owner.
-        job_id: of `Buyer.start`.
-        show: gets every state.
-        pause: waits so many seconds.
+        job_id: from `Buyer.start`.
+        show: called with every state.
+        pause: waits, in seconds.
 
     Returns:
         The last state, with its results.
 
     Raises:
         JobFailed: the node does not know the job.
-        NodeError: no answer.
+        NodeError: the node does not answer.
     """
     late = 0
     for pause_seconds in poll_pauses():
@@ -365,7 +365,7 @@ def follow(
         job = jobs[0]
         show(job)
         if job.is_over:
-            # The node writes the algorithm's log a moment after it says that the job is over.
+            # The node writes the algorithm's log a moment after it reports that the job is over.
             late += 1
             if job.has_failed or late > _LOOK_AGAIN or any(one.type == "algorithmLog" for one in job.results):
                 return job

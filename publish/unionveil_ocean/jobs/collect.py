@@ -1,4 +1,4 @@
-"""Fetching what a job left: outputs unpacked and verified, logs as text."""
+"""Fetches a job's results: outputs unpacked and verified, logs as text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SPARE_BYTES = 64 << 20
 _SHOWN_CHARACTERS = 300
 
 _EXIT_CODES = (0, 1)
-"""Of UnionVeil's job when it ran to its end; 1 says that some inputs were rejected."""
+"""Exit codes of a job of UnionVeil that ran to its end; 1 means that some inputs were rejected."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Collector:
         node: ran the job.
         account: its owner.
         job_id: of the job.
-        folder: gets `outputs/` and `logs/`; claimed for this job.
-        report: gets a line for each thing that happens.
+        folder: for `outputs/` and `logs/`; claimed for this job.
+        report: called with a line for each event.
     """
 
     node: Node
@@ -64,16 +64,16 @@ class Collector:
     report: Callable[[str], None] = lambda _: None
 
     def collect(self, job: Job) -> Collected:
-        """Gets everything; outputs that are there whole are not downloaded again.
+        """Fetches everything; outputs that are already complete are not downloaded again.
 
         Args:
             job: its last state.
 
         Raises:
-            JobFailed: there are no outputs; with the last line of the log.
-            ResultsError: the outputs are not what the manifest says; they are not kept.
+            JobFailed: there are no outputs; the message quotes the last line of the log.
+            ResultsError: the outputs differ from the manifest; they are not kept.
             OutputError: the folder cannot be written, is another job's, or the disk is too small.
-            NodeError: the node refuses, or breaks off.
+            NodeError: the node refuses, or the download breaks off.
         """
         try:
             self.folder.claim(self.job_id)
@@ -103,7 +103,7 @@ class Collector:
         return Collected(manifest, outputs, logs)
 
     def _fetch_logs(self, job: Job, place: Path) -> tuple[tuple[Path, ...], dict[str, str]]:
-        """Files of the logs, and the last line of each by its name."""
+        """Log files, and the last line of each by name."""
         logs, last_lines = [], {}
         for result in job.results:
             if result.type.lower().endswith("log"):
@@ -138,7 +138,7 @@ def _failure(job: Job, last_lines: Mapping[str, str]) -> str:
     last_line = last_lines.get("algorithm")
     said = f"; it said: {last_line}" if last_line else ""
     if job.has_failed:
-        # The last log that there is; a node writes image, configuration and algorithm in this order.
+        # The last available log; a node writes image, configuration and algorithm logs in this order.
         log = next((name for name in ("configuration", "image") if last_lines.get(name)), None)
         if not said and log is not None:
             said = f"; the node's {log} log ends with: {last_lines[log]}"
@@ -153,6 +153,6 @@ def _failure(job: Job, last_lines: Mapping[str, str]) -> str:
 
 
 def _log_name(result: JobResult) -> str:
-    """A name of our own: the node's is not trusted."""
+    """Our own name for a log: the node's is not trusted."""
     known = {"imagelog": "image", "algorithmlog": "algorithm", "configurationlog": "configuration"}
     return known.get(result.type.lower(), f"other-{result.index}") + ".log"

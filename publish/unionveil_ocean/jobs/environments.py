@@ -11,21 +11,21 @@ from ..errors import PublishError, SettingError
 from ..node.answers import Access, Environment, Resource
 
 PAID_SECONDS = 3600
-"""How long a paid job may take unless the buyer says otherwise; the price of all of it is held back."""
+"""Default time limit of a paid job; the price of the whole time is locked."""
 
 
 @dataclass(frozen=True)
 class JobRequest:
-    """What the buyer asks for.
+    """A buyer's request.
 
     Attributes:
-        parameters: of the algorithm, checked already.
+        parameters: of the algorithm, already checked.
         environment: id; None takes the best.
-        mode: "free", "paid", or "any": free where it is offered.
+        mode: "free", "paid", or "any", which prefers free.
         token: to pay with; None takes the environment's first.
-        seconds: how long the job may take; None is `PAID_SECONDS` where it is paid, or else as long as the
-            environment allows.
-        resources: amounts by name: cpu, ram, disk, or a device; the others are the least that is offered.
+        seconds: time limit of the job; None is `PAID_SECONDS` for a paid job, and the environment's maximum
+            for a free one.
+        resources: amounts by name: cpu, ram, disk, or a device; all others default to the minimum offered.
     """
 
     parameters: Mapping[str, str]
@@ -38,12 +38,12 @@ class JobRequest:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the job will run.
+    """Environment and terms of a job.
 
     Attributes:
         environment: of the node.
-        token: that pays; None is free.
-        seconds: how long the job may take.
+        token: to pay with; None is free.
+        seconds: time limit of the job.
     """
 
     environment: Environment
@@ -52,9 +52,9 @@ class Placement:
 
 
 def usable_environments(environments: Sequence[Environment], chain: Chain) -> list[Environment]:
-    """The environments that run jobs of the account, each without the offers that are closed to it.
+    """The environments that run the account's jobs, each without the offers that are closed to it.
 
-    A node checks this when a job starts, which is after it was paid.
+    A node checks this only when a job starts, which is after the payment.
 
     Args:
         environments: of the node.
@@ -71,9 +71,9 @@ def usable_environments(environments: Sequence[Environment], chain: Chain) -> li
 
 
 def _admits(access: Access | None, chain: Chain) -> bool:
-    """By the rule of ocean-node (`validateAccess`, `checkAddressOnAccessList`).
+    """Applies the rule of ocean-node (`validateAccess`, `checkAddressOnAccessList`).
 
-    A node compares addresses letter by letter. Lists on other chains cannot be read here and admit nobody.
+    A node compares addresses case-sensitively. Lists on other chains cannot be read here and admit nobody.
     """
     if access is None or access.is_open or chain.address in access.addresses:
         return True
@@ -81,7 +81,7 @@ def _admits(access: Access | None, chain: Chain) -> bool:
 
 
 def _is_on(access_list: str, chain: Chain) -> bool:
-    """Whether the account holds a token of the list; a contract that gives no answer admits nobody."""
+    """Whether the account holds a token of the list; a contract that does not answer admits nobody."""
     contract = chain.contract("ERC721Template", access_list)
     try:
         return int(chain.read(contract.functions.balanceOf(chain.address))) > 0
@@ -90,10 +90,10 @@ def _is_on(access_list: str, chain: Chain) -> bool:
 
 
 def choose_environment(environments: Sequence[Environment], request: JobRequest, chain: Chain) -> Placement:
-    """Where the job runs: the environment that was named, or else free before paid, in the node's order.
+    """Chooses the requested environment, or else free before paid, in the node's order.
 
     Raises:
-        SettingError: the node offers none that fits; names those that it offers.
+        SettingError: no environment fits; the message lists those that the node offers.
     """
     if not environments:
         raise SettingError("the node runs no compute jobs; name another one with --node-url")
@@ -137,7 +137,7 @@ def _nothing_fits(request: JobRequest, chain_id: int) -> SettingError:
 
 
 def _offers(resources: Sequence[Resource], request: JobRequest) -> bool:
-    """Whether a job may have as much as is asked for."""
+    """Whether a job may have the requested amounts."""
     most = {one.id: one.max for one in resources}
     return all(amount <= most.get(name, 0) for name, amount in request.resources.items())
 

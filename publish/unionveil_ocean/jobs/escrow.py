@@ -1,4 +1,4 @@
-"""Paying for compute: the escrow holds the most that a job can cost, the node takes what it did cost."""
+"""Pays for compute: the escrow holds the maximum cost of a job, the node claims the actual cost."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ GAS = {"approve": 60_000, "deposit": 200_000, "authorize": 250_000}
 
 @dataclass(frozen=True)
 class EscrowPlan:
-    """What will be paid in and allowed.
+    """Planned deposit and authorization.
 
     Attributes:
         escrow: the contract that the node uses, one of Ocean's.
         payee: the node.
-        price: most that the job costs.
-        deposit: missing in the contract.
-        lock_seconds: how long the node may hold it back.
-        allowed: what the node may lock in all, once this is done; units of the token.
-        locks: how many locks it may have at once.
-        is_allowed: whether it may exactly that already.
+        price: maximum cost of the job.
+        deposit: amount missing in the contract.
+        lock_seconds: longest time that the node may lock it.
+        allowed: total that the node may lock afterwards, in units of the token.
+        locks: number of locks that it may hold at once.
+        is_allowed: whether it is already authorized for exactly that.
     """
 
     escrow: str
@@ -42,26 +42,26 @@ class EscrowPlan:
 
     @property
     def gas(self) -> int:
-        """Gas that all its transactions take at most; see `GAS`."""
+        """Upper bound on the gas of its transactions; see `GAS`."""
         paying = GAS["approve"] + GAS["deposit"] if self.deposit.units else 0
         return paying + (0 if self.is_allowed else GAS["authorize"])
 
     @property
     def reused(self) -> Amount:
-        """The part of the price that the account has in the contract already."""
+        """The part of the price that the account already has in the contract."""
         return replace(self.price, units=self.price.units - self.deposit.units)
 
 
 def plan_escrow(chain: Chain, payment: Payment, payee: str) -> EscrowPlan:
-    """What has to be done so that the node can lock the price of a job.
+    """Plans the steps that let the node lock the price of a job.
 
     Args:
         chain: with the account that pays.
-        payment: what the node asks for.
-        payee: address of the environment that was chosen.
+        payment: terms of the node.
+        payee: address of the chosen environment.
 
     Raises:
-        OrderError: the chain has no escrow, or the node names another contract, chain or payee.
+        OrderError: the chain has no escrow, or the node's terms name another contract, chain or payee.
     """
     known = _checked_escrow(chain, payment, payee)
     contract = chain.contract("Escrow", known).functions
@@ -71,7 +71,7 @@ def plan_escrow(chain: Chain, payment: Payment, payee: str) -> EscrowPlan:
     price = amount_of(chain, token, payment.amount)
     found = chain.read(contract.getAuthorizations(token, chain.address, payee))
     _, most, locked, seconds, most_locks, locks = found[0] if found else (payee, 0, 0, 0, 0, 0)
-    # Jobs that run keep what they have locked; nothing of an earlier job's permission is left.
+    # Running jobs keep what they have locked; unused permissions of earlier jobs end.
     terms = (locked + price.units, payment.min_lock_seconds, locks + 1)
     return EscrowPlan(
         escrow=to_checksum(known),
@@ -111,7 +111,7 @@ def _checked_escrow(chain: Chain, payment: Payment, payee: str) -> str:
 
 
 def pay_in(plan: EscrowPlan, journal: Journal) -> None:
-    """Deposits and authorizes, as far as it is not done.
+    """Makes the remaining deposit and authorization.
 
     Raises:
         TransactionFailed: refused or reverted.
@@ -127,18 +127,18 @@ def pay_in(plan: EscrowPlan, journal: Journal) -> None:
         journal.transact("deposit in the escrow", job, lambda: contract.deposit(deposit.token, deposit.units))
     if not plan.is_allowed:
         terms = (price.token, plan.payee, plan.allowed, plan.lock_seconds, plan.locks)
-        # Other jobs change the permission, too: other terms are another step.
+        # Other jobs change the permission too: other terms make another step.
         name = f"authorize the node: {plan.allowed} in {plan.locks} for {plan.lock_seconds} s"
         journal.transact(name, job, lambda: contract.authorize(*terms))
 
 
 @dataclass(frozen=True)
 class EscrowFunds:
-    """What an account has in the escrow, of one token.
+    """An account's balance of one token in the escrow.
 
     Attributes:
-        free: can be taken back.
-        locked: held for jobs; what a node does not claim becomes free again.
+        free: can be withdrawn.
+        locked: held for jobs; the part that a node does not claim becomes free again.
     """
 
     free: Amount
@@ -146,12 +146,12 @@ class EscrowFunds:
 
 
 def escrow_funds(chain: Chain, escrow: str, tokens: Iterable[str] = ()) -> tuple[EscrowFunds, ...]:
-    """What the account has in an escrow; tokens of which nothing is there are left out.
+    """The account's balances in an escrow, without empty ones.
 
     Args:
         chain: with the account.
         escrow: address of the contract.
-        tokens: to look for; the contract's own list forgets a token once all that is free was withdrawn.
+        tokens: to look for; the contract's own list drops a token once its free balance was withdrawn.
     """
     contract = chain.contract("Escrow", escrow).functions
     listed = [*chain.read(contract.getUserTokens(chain.address)), *tokens]
@@ -165,12 +165,12 @@ def escrow_funds(chain: Chain, escrow: str, tokens: Iterable[str] = ()) -> tuple
 
 
 def withdrawal(chain: Chain, escrow: str, funds: Sequence[EscrowFunds]) -> Call:
-    """The transaction that takes back all that is free.
+    """The transaction that withdraws everything that is free.
 
     Args:
         chain: with the account.
         escrow: address of the contract.
-        funds: of `escrow_funds`.
+        funds: from `escrow_funds`.
     """
     free = [one.free for one in funds if one.free.units]
     contract = chain.contract("Escrow", escrow).functions

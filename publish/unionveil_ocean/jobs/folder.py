@@ -1,4 +1,4 @@
-"""The folder that one job's results go into; it remembers the job."""
+"""The folder for the results of one job, which records the job's id."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class ResultsFolder:
         """Checks that no other job's results are in the folder.
 
         Args:
-            job_id: of the job whose results are to go there; None is one that is not started yet.
+            job_id: of the job whose results are to go there; None if it is not started yet.
 
         Raises:
-            OutputError: the folder holds results of another job, or of one that it does not name.
+            OutputError: the folder holds results of another or an unknown job.
         """
         owner = self._owner()
         if owner is not None and owner != job_id:
@@ -55,7 +55,7 @@ class ResultsFolder:
             )
 
     def claim(self, job_id: str) -> None:
-        """Writes down the job, before anything else is written.
+        """Records the job before anything else is written.
 
         Raises:
             OutputError: see `check`; or the folder cannot be written.

@@ -1,4 +1,4 @@
-"""A job's log as a node serves it: frames of a Docker stream."""
+"""A job's log as served by a node: frames of a Docker stream."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def log_text(data: bytes) -> str:
     """A job's log as text, without the headers of Docker's frames, safe to print on a terminal.
 
     Args:
-        data: the log as the node serves it; one without frames is taken as it is, and so is the rest after a
-            frame that was cut off.
+        data: the log as served by the node; a log without frames is returned unchanged, and so is the rest
+            after a truncated frame.
     """
     parts, place = [], 0
     while place + _FRAME.size <= len(data):

@@ -1,7 +1,7 @@
-"""Ordering an asset: one datatoken from its dispenser or exchange, paid into the asset's contract.
+"""Orders an asset: one datatoken from its dispenser or exchange, paid into the asset's contract.
 
-The chain is asked what is still to be done, and the journal holds every transaction before it is sent, so
-nothing is bought or ordered twice. Contracts: Dispenser, FixedRateExchange, ERC20Template (template 1) and
+The chain shows which steps are missing, and the journal holds every transaction before it is sent, so nothing
+is bought or ordered twice. Contracts: Dispenser, FixedRateExchange, ERC20Template (template 1) and
 ERC20TemplateEnterprise (templates 2 and 4, which buy and order in one transaction) of ocean-contracts.
 """
 
@@ -33,23 +33,23 @@ GAS = {
     "order in one": 500_000,
     "reuse": 150_000,
 }
-"""Gas that a step takes at most, above what it took on the embedded chain with ocean-contracts 3.1.
+"""Upper bounds on the gas of each step, above measurements on the embedded chain with ocean-contracts 3.1.
 
-It cannot be estimated for steps that need the ones before them."""
+Steps that depend on earlier ones cannot be estimated."""
 
 _NO_FEE = (ZERO_ADDRESS, ZERO_ADDRESS, 0)
-"""No fee of a market of ours: who gets it, token, amount."""
+"""Market fee (receiver, token, amount): we charge none."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where one datatoken comes from.
+    """The source of one datatoken.
 
     Attributes:
         kind: "owned" (the account has one), "dispenser" or "exchange".
         contract: of the dispenser or exchange.
         exchange_id: of the exchange, 32 bytes.
-        price: most that the exchange takes; None where it costs nothing.
+        price: the exchange's maximum price; None if it is free.
         in_one: whether the datatoken's contract buys and orders in one transaction.
     """
 
@@ -102,13 +102,13 @@ class OrderPlan:
 
     @property
     def costs(self) -> tuple[Amount, ...]:
-        """All that the account pays, by token."""
+        """Total that the account pays, by token."""
         price = (self.source.price,) if self.source and self.source.price else ()
         return total((*price, *self.fees))
 
     @property
     def gas(self) -> int:
-        """Gas that all its transactions take at most; see `GAS`."""
+        """Upper bound on the gas of its transactions; see `GAS`."""
         if self.valid:
             return 0
         source = self.source
@@ -122,7 +122,7 @@ class OrderPlan:
     def describe(self) -> str:
         """In a few words."""
         if self.valid:
-            return f"the order {self.valid} still holds"
+            return f"the order {self.valid} is still valid"
         if self.is_begun:
             return "the order that an earlier run has sent"
         if self.reused:
@@ -131,14 +131,14 @@ class OrderPlan:
 
 
 def find_source(chain: Chain, datatoken: str) -> Source:
-    """The cheapest way to one datatoken.
+    """The cheapest source of one datatoken.
 
     Args:
         chain: with the account that buys.
         datatoken: address of its contract.
 
     Raises:
-        OrderError: nobody gives or sells it to this account.
+        OrderError: it is neither sold nor given to this account.
     """
     token = chain.contract("ERC20Template", datatoken)
     if balance_of(chain, datatoken) >= TOKEN_WEI:
@@ -177,17 +177,17 @@ def order_step(role: str) -> str:
 
 
 def plan_order(journal: Journal, role: str, ddo: DDO, service: Service, answer: Order) -> OrderPlan:
-    """What has to be done to order an asset.
+    """Plans the order of an asset.
 
     Args:
-        journal: of the job; what it has begun is not planned again. Its chain's account pays.
+        journal: of the job; steps that it has begun are not planned again. Its chain's account pays.
         role: "algorithm" or "data set".
         ddo: of the asset.
-        service: that is used.
-        answer: what the node says about it.
+        service: to use.
+        answer: of the node about the asset.
 
     Raises:
-        OrderError: nobody sells it, or the node speaks of another asset.
+        OrderError: it is not sold, or the node's answer is about another asset.
     """
     base = _checked(journal.chain, role, ddo, service, answer)
     fee = answer.provider_fee
@@ -233,17 +233,17 @@ def _fees(chain: Chain, fee: ProviderFee, datatoken: str | None = None) -> tuple
 
 
 def carry_out(plan: OrderPlan, journal: Journal) -> str:
-    """Buys and orders, as far as it is not done.
+    """Makes the remaining purchase and order.
 
     Args:
-        plan: of `plan_order`.
+        plan: from `plan_order`.
         journal: of this job; its chain's account pays.
 
     Returns:
         The transaction of the order, "0x...".
 
     Raises:
-        TransactionFailed: refused or reverted; what was done before it stands, and is not done again.
+        TransactionFailed: refused or reverted; earlier steps stand and are not repeated.
     """
     if plan.valid:
         return plan.valid
@@ -308,7 +308,7 @@ def _order_call(plan: OrderPlan, chain: Chain) -> Call:
 class OrderBook:
     """Orders of earlier jobs, which the next job may use while they are valid. It holds no secrets.
 
-    Losing the file costs new orders, nothing else; the node says whether an order still holds.
+    Losing the file only costs new orders; the node decides whether an order is still valid.
 
     Args:
         path: of the file, one order per line.
@@ -318,18 +318,18 @@ class OrderBook:
         self._path = path
 
     def find(self, chain: Chain, datatoken: str, service_id: str, consumer: str) -> str | None:
-        """The last order of this account, None if there is none."""
+        """The last order of this account; None without one."""
         key = _order_key(chain, datatoken, service_id, consumer)
         found = None
         with suppress(OSError, UnicodeDecodeError):
             for line in self._path.read_text("utf-8").splitlines():
-                with suppress(ValueError, KeyError, TypeError):  # the last line may be half written
+                with suppress(ValueError, KeyError, TypeError):  # the last line may be incomplete
                     entry = json.loads(line)
                     found = str(entry["order"]) if entry["key"] == key else found
         return found
 
     def add(self, chain: Chain, datatoken: str, service_id: str, consumer: str, order: str) -> None:
-        """Keeps an order, if the file can be written."""
+        """Records an order, if the file can be written."""
         if self.find(chain, datatoken, service_id, consumer) == order:
             return
         entry = {"key": _order_key(chain, datatoken, service_id, consumer), "order": order}

@@ -1,4 +1,4 @@
-"""What a node answers, checked at the border: the fields that are used; everything else is let through."""
+"""A node's answers, validated at the border: the fields in use are checked, all others are ignored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _printable(text: str) -> str:
 _Address: TypeAlias = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 _Bytes32: TypeAlias = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{64}$")]
 _Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_printable)]
-"""Sent back to the node as it is, and shown as it is."""
+"""Sent back to the node and shown unchanged."""
 _Hash: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -32,10 +32,10 @@ def _empty_if_none(value: Any) -> Any:
 
 
 class FileSize(_Answer):
-    """A file as far as the node reads it.
+    """The part of a file that the node reads.
 
     Attributes:
-        size_bytes: as many as the node read; it stops after its own limit. 0 if it cannot read the file.
+        size_bytes: bytes that the node read, up to its own limit; 0 if it cannot read the file.
         valid: whether the node may read it.
     """
 
@@ -44,7 +44,7 @@ class FileSize(_Answer):
 
     @property
     def is_readable(self) -> bool:
-        """Whether the node read anything: it answers alike for an empty file and one out of its reach."""
+        """Whether the node read anything: its answer is the same for an empty and an unreachable file."""
         return self.valid and self.size_bytes > 0
 
 
@@ -52,8 +52,8 @@ class FileInfo(FileSize):
     """A file as the node sees it.
 
     Attributes:
-        checksum: SHA-256 of what it read, hexadecimal.
-        name: under which a job finds it.
+        checksum: SHA-256 of the bytes read, hexadecimal.
+        name: the file's name in a job.
     """
 
     checksum: _Hash
@@ -61,13 +61,13 @@ class FileInfo(FileSize):
 
 
 class Resource(_Answer):
-    """Something that a job takes a share of: cpu in cores, ram and disk in gibibytes, or a device.
+    """Something that a job gets a share of: cpu in cores, ram and disk in gibibytes, or a device.
 
     Attributes:
-        id: names it in a request.
+        id: its name in a request.
         description: of a device, e.g. the model of a GPU.
-        min, max: for one job.
-        total: in the environment.
+        min, max: per job.
+        total: of the environment.
     """
 
     id: str
@@ -78,7 +78,7 @@ class Resource(_Answer):
 
 
 class Price(_Answer):
-    """Of one unit of a resource for one minute, in whole tokens."""
+    """Price of one unit of a resource per minute, in whole tokens."""
 
     id: str
     price: float = Field(ge=0)
@@ -96,7 +96,7 @@ class Access(_Answer):
 
     Attributes:
         addresses: of accounts.
-        access_lists: contracts by chain, whose token holders are served; None where the node names none.
+        access_lists: contracts by chain, whose token holders are served; None if the node lists none.
     """
 
     addresses: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ class Access(_Answer):
     def is_open(self) -> bool:
         """Whether everybody is served, by the rule of ocean-node (`validateAccess` in startCompute.ts).
 
-        Addresses alone close nothing: a node without access lists, even an empty one, ignores them.
+        Addresses alone restrict nothing: a node ignores them unless it has access lists, even empty ones.
         """
         return self.access_lists is None or not (self.access_lists or self.addresses)
 
@@ -118,17 +118,17 @@ class Access(_Answer):
 
 
 class Features(_Answer):
-    """What an environment is for; ocean-node from version 4 on also runs services."""
+    """Kinds of work that an environment accepts; from version 4 on, ocean-node also runs services."""
 
     compute_jobs: bool = True
 
 
 class FreeOffer(_Answer):
-    """What an environment gives away.
+    """Free jobs of an environment.
 
     Attributes:
         max_job_duration: in seconds.
-        access: who gets it; None is everybody.
+        access: accounts that may run them; None is everybody.
     """
 
     max_job_duration: int = Field(0, ge=0)
@@ -137,7 +137,7 @@ class FreeOffer(_Answer):
 
     @property
     def is_open(self) -> bool:
-        """Whether everybody gets it."""
+        """Whether everybody may run them."""
         return self.access is None or self.access.is_open
 
 
@@ -145,14 +145,14 @@ class Environment(_Answer):
     """A place where a node runs jobs.
 
     Attributes:
-        id: hash of the engine, a dash, name.
-        consumer_address: who consumes the orders of its jobs, and is paid.
+        id: hash of the engine, a dash, and a name.
+        consumer_address: account that consumes the orders of its jobs and is paid.
         fees: prices by chain id.
-        free: None where nothing is given away.
+        free: None if it runs no free jobs.
         max_job_duration, min_job_duration: of paid jobs, in seconds.
-        enable_network: whether containers reach the network, whatever a data set says.
-        access: who may run paid jobs; None is everybody.
-        features: what it is for.
+        enable_network: whether containers reach the network, regardless of the data set's settings.
+        access: accounts that may run paid jobs; None is everybody.
+        features: kinds of work that it accepts.
     """
 
     id: _Name
@@ -168,12 +168,12 @@ class Environment(_Answer):
     features: Features | None = None
 
     def tokens(self, chain_id: int) -> tuple[str, ...]:
-        """Tokens that it takes on a chain, written exactly as the node compares them."""
+        """Tokens that it accepts on a chain, in the exact form that the node compares."""
         return tuple(offer.fee_token for offer in self.fees.get(str(chain_id), ()))
 
 
 class ProviderFee(_Answer):
-    """What a node wants for serving an asset, signed by it; part of the order."""
+    """A node's fee for serving an asset, signed by the node; part of the order."""
 
     provider_fee_address: _Address
     provider_fee_token: _Address
@@ -185,7 +185,7 @@ class ProviderFee(_Answer):
     provider_data: str = Field(pattern=r"^0x([0-9a-fA-F]{2})*$")
 
     def as_tuple(self) -> tuple[str, str, int, int, str, str, int, str]:
-        """In the order of the contract's structure."""
+        """The fields in the order of the contract's structure."""
         return (
             self.provider_fee_address,
             self.provider_fee_token,
@@ -199,12 +199,12 @@ class ProviderFee(_Answer):
 
 
 class Order(_Answer):
-    """What a node says about one asset of a job that is to be paid.
+    """A node's answer about one asset of a paid job.
 
     Attributes:
-        valid_order: the transaction of an order that still holds; None where a new one is needed.
-        provider_fee: None where the earlier one still holds.
-        consumer_address: for whom the order is to be made out.
+        valid_order: the transaction of an order that is still valid; None if a new one is needed.
+        provider_fee: None if the earlier one is still valid.
+        consumer_address: beneficiary of the order.
     """
 
     did: str | None = None
@@ -218,7 +218,7 @@ class Order(_Answer):
 
 
 class Payment(_Answer):
-    """What a paid job costs at most, and through which contract."""
+    """The most that a paid job can cost, and the contract that takes the payment."""
 
     escrow_address: _Address
     payee: _Address
@@ -229,7 +229,7 @@ class Payment(_Answer):
 
 
 class Initialized(_Answer):
-    """What has to be ordered and paid before a job may start."""
+    """Orders and payment that a job needs before it may start."""
 
     algorithm: Order
     datasets: tuple[Order, ...]
@@ -237,7 +237,7 @@ class Initialized(_Answer):
 
 
 class JobResult(_Answer):
-    """Something that a job left."""
+    """A file that a job produced."""
 
     index: int = Field(ge=0)
     filename: str
@@ -256,7 +256,7 @@ class Job(_Answer):
     """A job's state.
 
     Attributes:
-        job_id: as `start` answers it, with the engine's hash in front; the status is answered without.
+        job_id: as returned by `start`, with the engine's hash in front; answers about the status omit it.
         status: C2DStatusNumber of ocean-node.
         date_finished: seconds since 1970; None while it runs.
     """

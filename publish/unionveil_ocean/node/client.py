@@ -1,9 +1,9 @@
 """An Ocean node over HTTP: provider, index and compute in one.
 
-Endpoints, commands and signatures as ocean-node's `src/components/httpRoutes` and ocean.js' `HttpProvider`
-have them. A call that the node's rate limit refused is sent again when the node says; it was not looked at.
-Other calls are tried again when the node is busy or away, but only if they change nothing: never one that may
-have started or spent something.
+Endpoints, commands and signatures follow ocean-node's `src/components/httpRoutes` and ocean.js'
+`HttpProvider`. A call that the node's rate limit refused was not processed, and is sent again when the node
+allows it. Other calls are repeated when the node is busy or away, but only if they change nothing: never one
+that may have started or spent something.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ class NodeClient:
     Args:
         url: of the node, without a path.
         timeout_seconds: for every answer, from the first byte sent to the last byte read; results of jobs may
-            take longer as long as bytes keep coming.
+            take longer as long as bytes keep arriving.
         transport: replaces the network, for tests.
-        pause: waits so many seconds.
-        report: gets a line for each wait that the node's rate limit asks for.
+        pause: waits, in seconds.
+        report: called with a line for each wait that the node's rate limit requires.
 
     Raises:
         SettingError: not a valid URL.
@@ -87,7 +87,7 @@ class NodeClient:
         *,
         timeout_seconds: float = 60,
         transport: httpx.BaseTransport | None = None,
-        pause: Callable[[float], None] = lambda seconds: time.sleep(seconds),  # looked up when it is called
+        pause: Callable[[float], None] = time.sleep,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
         try:
@@ -129,7 +129,7 @@ class NodeClient:
     # -- publishing ------------------------------------------------------------------------------------
 
     def nonce(self, address: str) -> int:
-        """The last nonce that the node saw of an address; 0 if none."""
+        """The last nonce that the node has seen from an address; 0 if it has seen none."""
         return self._patiently(lambda: self._nonce(address))
 
     def _nonce(self, address: str) -> int:
@@ -170,7 +170,7 @@ class NodeClient:
         return text
 
     def file_info(self, file: Mapping[str, object]) -> FileInfo:
-        """Refuses an empty file (a node answers so if it cannot read one) and one read only in part."""
+        """Refuses an empty file (a node's answer if it cannot read one) and one read only in part."""
         path = _FILE_INFO
         found = self._asked(tuple[FileInfo, ...], "POST", path, json={**file, "checksum": True})
         if len(found) != 1:
@@ -185,7 +185,7 @@ class NodeClient:
         return found[0]
 
     def can_read(self, file: Mapping[str, object]) -> bool:
-        """Whether the node read anything of it; a node reads no further than `_CHECKSUM_BYTES`."""
+        """Whether the node read any of it; a node reads at most `_CHECKSUM_BYTES`."""
         found = self._asked(tuple[FileSize, ...], "POST", _FILE_INFO, json=dict(file))
         return bool(found) and all(one.is_readable for one in found)
 
@@ -202,7 +202,7 @@ class NodeClient:
             raise self._wrong(path, "it is not an object")
 
     def ddo(self, did: str) -> JsonObject | None:
-        """The DDO that the node has indexed, None if it has none."""
+        """The DDO that the node has indexed; None if it has not indexed the asset."""
         path = f"/api/aquarius/assets/ddo/{did}"
         try:
             answer = self._patiently(lambda: self._json("GET", path))
@@ -215,7 +215,7 @@ class NodeClient:
         return answer
 
     def wait_until_indexed(self, did: str, tx_hash: str | None = None, seconds: float = 120) -> JsonObject:
-        """Asks as often as `poll_pauses` says."""
+        """Polls at the intervals of `poll_pauses`."""
         until = time.monotonic() + seconds
         for pause_seconds in poll_pauses():
             found = self.ddo(did)
@@ -230,11 +230,11 @@ class NodeClient:
     # -- compute ---------------------------------------------------------------------------------------
 
     def environments(self) -> tuple[Environment, ...]:
-        """Where the node runs jobs; none if it runs none."""
+        """Environments that run jobs; may be empty."""
         return self._asked(tuple[Environment, ...], "GET", "/api/services/computeEnvironments")
 
     def initialize_compute(self, job: Mapping[str, object], consumer: str) -> Initialized:
-        """Refused e.g. if the data set does not trust the algorithm."""
+        """Refused, for example, if the data set does not trust the algorithm."""
         path = "/api/services/initializeCompute"
         body = {**job, "consumerAddress": consumer}
         return self._asked(Initialized, "POST", path, json=body)
@@ -260,7 +260,7 @@ class NodeClient:
         return jobs[0]
 
     def jobs(self, consumer: str, job_id: str | None = None) -> tuple[Job, ...]:
-        """Jobs of an account, or the one of an id."""
+        """Jobs of an account, or the one with an id."""
         params = {"consumerAddress": consumer, **({"jobId": job_id} if job_id else {})}
         return self._asked(tuple[Job, ...], "GET", "/api/services/compute", params=params)
 
@@ -300,9 +300,9 @@ class NodeClient:
     def _signed(
         self, account: LocalAccount, command: str, send: Callable[[dict[str, str]], _T], *, is_safe: bool
     ) -> _T:
-        """Sends with the next nonce; once more if another client of the same account used it in between.
+        """Sends with the next nonce, and once more if another client of the same account used it meanwhile.
 
-        The node is asked for its last nonce once for a series of calls; a call that failed ends the series.
+        A series of calls asks the node for its last nonce once; a failed call ends the series.
         """
         nonce_of = self._nonce if is_safe else self.nonce
 
@@ -323,7 +323,7 @@ class NodeClient:
             try:
                 return attempt()
             except NodeError as error:
-                # Checked before anything else is done, so the refused call has changed nothing.
+                # The node checks it before anything else, so the refused call has changed nothing.
                 if error.status == 401 and "not a valid nonce" in error.detail:
                     return attempt()
                 raise
@@ -372,7 +372,7 @@ class NodeClient:
         raise NodeError(self._shown(response.url.path), response.status_code, detail, wait)
 
     def _patiently(self, call: Callable[[], _T]) -> _T:
-        """Tries again what changes nothing, when the node is busy or away, but not when it is slow."""
+        """Repeats a call that changes nothing when the node is busy or away, but not when it is slow."""
         for turn in range(_TRIES):
             try:
                 return self._in_turn(call)
@@ -387,13 +387,13 @@ class NodeClient:
         raise AssertionError("the last turn returns or raises")
 
     def _in_turn(self, call: Callable[[], _T]) -> _T:
-        """Waits as long as the node's rate limit asks for; what it refuses, it has not looked at."""
+        """Waits as long as the node's rate limit requires; a refused call was not processed."""
         waited, stand_in = 0.0, _FIRST_PAUSE_SECONDS
         while True:
             try:
                 return self._translated(call)
             except NodeError as error:
-                # A second more: the node rounds up, but its clock and ours start at different moments.
+                # One second more: the node rounds up, but its clock and ours start at different moments.
                 wait = stand_in if error.retry_seconds is None else error.retry_seconds + 1
                 waited += wait
                 if error.status != _RATE_LIMITED or waited > MOST_WAIT_SECONDS:
@@ -410,11 +410,11 @@ class NodeClient:
         except httpx.ConnectError as error:
             raise NodeError(self.url, None, "no connection") from error
         except httpx.HTTPError as error:
-            # Only the kind of error: its text may quote the request with its signature.
+            # Only the type of the error: its text may quote the request with its signature.
             raise NodeError(self.url, None, f"the connection broke ({type(error).__name__})") from error
 
     def _asked(self, kind: type[_T], method: str, path: str, **request: Any) -> _T:
-        """The answer to a question that changes nothing."""
+        """The answer to a request that changes nothing."""
         return self._model(kind, path, self._patiently(lambda: self._json(method, path, **request)))
 
     def _model(self, kind: type[_T], path: str, answer: object) -> _T:
@@ -444,7 +444,7 @@ def _is_hex(text: str) -> bool:
 
 
 def _said(text: str) -> str:
-    """The node's own words from an answer that is a JSON string, an object with an error, or plain text."""
+    """The node's message from an answer that is a JSON string, an object with an error, or plain text."""
     try:
         value = parse_json(text)
     except ValueError:

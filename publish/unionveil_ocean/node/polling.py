@@ -1,7 +1,7 @@
-"""How often a node is asked for news.
+"""How often a node is polled.
 
-Nodes allow 30 requests per minute and address unless their operator sets RATE_LIMIT (ocean-node,
-`checkRequestsRateLimit` in utils/validators.ts), and count all of them together.
+Nodes allow 30 requests per minute and client address unless their operator sets RATE_LIMIT (ocean-node,
+`checkRequestsRateLimit` in utils/validators.ts), and count all requests together.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from itertools import chain, repeat
 EAGER_SECONDS = 2.0
 
 MOST_WAIT_SECONDS = 90.0
-"""How long all waits for a node's rate limit may take together before a call fails; its window is 60 s."""
+"""Longest total wait for a node's rate limit before a call fails; the node's window is 60 s."""
 
 
 def poll_pauses() -> Iterator[float]:

@@ -1,4 +1,4 @@
-"""What the flows need of an Ocean node: provider, index and compute in one."""
+"""The interface to an Ocean node: provider, index and compute in one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Node(Protocol):
 
     @property
     def url(self) -> str:
-        """Goes into the DDO."""
+        """URL of the node, which goes into the DDO."""
         ...
 
     def encrypt(
@@ -38,27 +38,27 @@ class Node(Protocol):
         ...
 
     def file_info(self, file: Mapping[str, object]) -> FileInfo:
-        """Size and SHA-256 of a file, named by its address or by `did` and `serviceId` of an asset."""
+        """Size and SHA-256 of a file, given by its address or by an asset's `did` and `serviceId`."""
         ...
 
     def can_read(self, file: Mapping[str, object]) -> bool:
-        """Whether the node can fetch the file that an address names, or every file of an asset.
+        """Whether the node can fetch the file at an address, or every file of an asset.
 
         Args:
-            file: as of `file_info`; of any size.
+            file: as in `file_info`; of any size.
         """
         ...
 
     def validate(self, ddo: Mapping[str, object], account: LocalAccount) -> None:
-        """Lets the node check a DDO. A node does not say what is wrong: check the DDO before."""
+        """Lets the node validate a DDO. Its answer does not explain failures, so check the DDO first."""
         ...
 
     def ddo(self, did: str) -> JsonObject | None:
-        """The DDO that the node serves, None if it serves none."""
+        """The DDO that the node serves; None if it does not serve the asset."""
         ...
 
     def wait_until_indexed(self, did: str, tx_hash: str | None = None, seconds: float = 120) -> JsonObject:
-        """Waits until the node serves the DDO, of a certain transaction if one is named.
+        """Waits until the node serves the DDO, from a given transaction if there is one.
 
         Raises:
             IndexingTimeout: it does not within `seconds`.
@@ -66,11 +66,11 @@ class Node(Protocol):
         ...
 
     def environments(self) -> tuple[Environment, ...]:
-        """Where the node runs jobs; none if it runs none."""
+        """Environments that run jobs; may be empty."""
         ...
 
     def initialize_compute(self, job: Mapping[str, object], consumer: str) -> Initialized:
-        """Cost of a paid job, and what has to be ordered before.
+        """Cost of a paid job, and the orders that it needs.
 
         Args:
             job: datasets, algorithm, environment, payment, maxJobDuration.
@@ -83,11 +83,11 @@ class Node(Protocol):
         ...
 
     def start_paid(self, job: Mapping[str, object], account: LocalAccount) -> Job:
-        """Starts a job that was ordered and paid for. Sent once: no answer may mean that it runs."""
+        """Starts a job that was ordered and paid for. Sent once: without an answer, it may be running."""
         ...
 
     def jobs(self, consumer: str, job_id: str | None = None) -> tuple[Job, ...]:
-        """Jobs of an account, or the one of an id."""
+        """Jobs of an account, or the one with an id."""
         ...
 
     def fetch_result(
@@ -96,10 +96,10 @@ class Node(Protocol):
         """Downloads one result of a job into a file, whole or not at all; returns its size in bytes.
 
         Args:
-            job_id: as `start_free` and `start_paid` answer it.
+            job_id: as returned by `start_free` and `start_paid`.
             index: of the result.
             account: owns the job.
-            file: written; replaced if it exists.
-            most_bytes: more is refused.
+            file: destination; replaced if it exists.
+            most_bytes: larger results are refused.
         """
         ...

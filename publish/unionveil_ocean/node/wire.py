@@ -1,4 +1,4 @@
-"""Answers of a machine that is not ours, read within bounds of time and memory."""
+"""Reads answers of an untrusted machine within bounds of time and memory."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ except ModuleNotFoundError as error:
     raise MissingExtra(str(error.name)) from error
 
 IDENTITY = {"Accept-Encoding": "identity"}
-"""No compression: a few kilobytes of gzip within gzip unpack to gigabytes in one step."""
+"""No compression: a few kilobytes of nested gzip unpack to gigabytes in one step."""
 
 
 def compression_of(response: httpx.Response) -> str | None:
-    """How an answer is compressed although nobody asked for it; None if it is not."""
+    """The compression of an answer, which the client did not request; None if it is not compressed."""
     encoding = response.headers.get("content-encoding", "").strip().lower()
     return None if encoding in ("", "identity") else encoding
 
 
 class Watchdog:
-    """Cuts connections when time is over.
+    """Cuts connections when the time limit is reached.
 
-    httpx's timeouts hold for each read alone, so that a server which sends its headers byte by byte keeps a
-    client for ever.
+    httpx's timeouts apply to each read alone, so a server that sends its headers byte by byte could hold a
+    client forever.
 
     Args:
-        seconds: that a guarded block may take.
+        seconds: time limit of a guarded block.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -41,7 +41,7 @@ class Watchdog:
         self._is_over = threading.Event()
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Notes new connections; for the extension `trace` of httpx."""
+        """Records new connections; for httpx's `trace` extension."""
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
             found = info["return_value"].get_extra_info("socket")
             self._sockets = [one for one in self._sockets if one.fileno() >= 0] + [found]
@@ -53,7 +53,7 @@ class Watchdog:
         """Guards a block.
 
         Raises:
-            httpx.ReadTimeout: time was over before the block ended.
+            httpx.ReadTimeout: the time limit was reached before the block ended.
         """
         self._is_over.clear()
         timer = threading.Timer(self._seconds, self._bite)
@@ -75,5 +75,5 @@ class Watchdog:
     def _cut(self) -> None:
         for one in self._sockets:
             with suppress(OSError):
-                # Of the class below: a TLS socket's own would throw its state away under a running read.
+                # The base class's method: a TLS socket's own would drop its state under a running read.
                 socket.socket.shutdown(one, socket.SHUT_RDWR)

@@ -1,7 +1,7 @@
 """A chain inside this process, with Ocean's real contracts on it.
 
-eth-tester with py-evm runs the very bytecode that is on the public networks, so a publication can be tried,
-and its gas counted, with no account, no node and no network. It is gone when the program ends.
+eth-tester with py-evm runs the same bytecode as the public networks, so a publication can be tried, and its
+gas measured, without an account, a node or a network. The chain vanishes when the program ends.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class EmbeddedChain(Chain):
     """A chain in this process.
 
     Attributes:
-        accounts: ten with a million coins each; the first one is `account` and owns Ocean's contracts.
+        accounts: ten accounts with a million coins each; the first is `account` and owns Ocean's contracts.
     """
 
     accounts: tuple[LocalAccount, ...] = ()
@@ -53,7 +53,7 @@ class EmbeddedChain(Chain):
         return other
 
     def estimate_gas(self, call: Call, value: int = 0, action: str = "") -> int:
-        """Far more than enough; py-evm would run the call some twenty times to find out.
+        """Returns far more than enough: an estimate of py-evm would run the call about twenty times.
 
         Raises:
             TransactionFailed: it would revert.
@@ -70,7 +70,7 @@ class EmbeddedChain(Chain):
 
 
 class _OneAtATime(EthereumTesterProvider):
-    """py-evm is not made for threads; a node double in a thread of its own asks the same chain."""
+    """Serializes requests: py-evm is not thread-safe, and a node double asks from a thread of its own."""
 
     def __init__(self, tester: EthereumTester) -> None:
         super().__init__(tester)
@@ -99,10 +99,10 @@ def embedded_chain() -> EmbeddedChain:
 
 
 def deploy_ocean(chain: Chain) -> Addresses:
-    """Deploys Ocean's contracts on a chain of one's own, in the order of ocean-contracts' script.
+    """Deploys Ocean's contracts on a private chain, in the order of ocean-contracts' script.
 
     Args:
-        chain: whose account will own them, and gets a million OCEAN.
+        chain: its account will own them and gets a million OCEAN.
     """
     owner = chain.address
 
@@ -130,7 +130,7 @@ def deploy_ocean(chain: Chain) -> Addresses:
         router=router,
         fee_collector=collector,
     )
-    # The first asset of a chain costs 4 % more gas, because counters leave zero; on a public one it never is.
+    # A chain's first asset costs 4 % more gas, because counters leave zero; public chains are past that.
     deployed = replace(chain, network=replace(chain.network, addresses=addresses))
     for pricing in (Free(), FixedRate(TOKEN_WEI, ocean, "OCEAN", 18)):
         deployed.send(creation_call(deployed, "First", "FIRST", pricing))

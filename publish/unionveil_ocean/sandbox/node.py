@@ -1,7 +1,7 @@
-"""A stand-in for the Ocean node of an embedded chain: no node could reach a chain inside this process.
+"""Stands in for the Ocean node of an embedded chain: a real node cannot reach a chain in this process.
 
-It keeps no secret and promises none: files are encrypted with a key that is thrown away, and a DDO is served
-as soon as it was checked. It runs no jobs.
+It keeps no secrets: files are encrypted with a key that is thrown away, and a DDO is served as soon as it was
+checked. It runs no jobs.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class OfflineNode:
     def encrypt(
         self, files: Sequence[Mapping[str, object]], nft: str, datatoken: str, account: LocalAccount
     ) -> str:
-        """As long as a node's answer, but nobody can open it."""
+        """Returns as many bytes as a node, but nobody can decrypt them."""
         self._files[nft] = [dict(file) for file in files]
         body = {"datatokenAddress": datatoken, "nftAddress": nft, "files": [dict(file) for file in files]}
         return self.encrypt_ddo(body, account)
@@ -51,7 +51,7 @@ class OfflineNode:
         return "0x" + (b"\x04" + secrets.token_bytes(64) + cipher.nonce + tag + text).hex()
 
     def file_info(self, file: Mapping[str, object]) -> FileInfo:
-        """From the contents that were given; NodeError if there are none."""
+        """Reads the contents given to the constructor; raises NodeError for other files."""
         if "did" in file:
             nft = self._ddos.get(str(file["did"]), {}).get("nftAddress", "")
             file = next(iter(self._files.get(nft, ())), {})
@@ -61,7 +61,7 @@ class OfflineNode:
         return FileInfo(size_bytes=len(data), checksum=hashlib.sha256(data).hexdigest())
 
     def can_read(self, file: Mapping[str, object]) -> bool:  # noqa: ARG002
-        """True: nothing is ever fetched here."""
+        """Returns True: nothing is ever fetched here."""
         return True
 
     def validate(self, ddo: Mapping[str, object], account: LocalAccount) -> None:  # noqa: ARG002
@@ -78,7 +78,7 @@ class OfflineNode:
         tx_hash: str | None = None,  # noqa: ARG002
         seconds: float = 120,  # noqa: ARG002
     ) -> JsonObject:
-        """As `ddo`; there is nothing to wait for."""
+        """Returns `ddo` at once."""
         found = self._ddos.get(did)
         if found is None:
             raise self._unable(f"{did} was not published here")

@@ -1,4 +1,4 @@
-"""The gas of a publication, counted beforehand on a chain inside this process."""
+"""Measures the gas of a publication beforehand, on a chain inside this process."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def _stage() -> EmbeddedChain:
 
 
 def rehearse(plan: Plan, node_url: str, *, encrypt: bool = False) -> dict[str, int]:
-    """Sends what a plan would send to an embedded chain: the very contracts, the very metadata.
+    """Sends a plan's transactions to an embedded chain, with the same contracts and the same metadata.
 
     Args:
-        plan: of `Publisher.plan`.
+        plan: from `Publisher.plan`.
         node_url: of the node, because its length counts.
-        encrypt: hide the DDO; it costs more then.
+        encrypt: hide the DDO, which costs more.
 
     Returns:
         Gas by step.

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocean_assets import algorithm, build_ddo
+from checked import present
+from ocean_assets import CONTAINER, algorithm, build_ddo
 from unionveil.config import AnonymizeConfig, Redaction
 from unionveil.errors import ConfigError
 from unionveil.job import config_of, job_parameters, read_parameters
@@ -105,7 +106,7 @@ def test_an_algorithm_without_files_or_checksum_is_refused_before_anything_is_si
     with pytest.raises(InvalidDDO, match="--file-url"):
         empty.draft(1, "http://127.0.0.1:8001")
     with pytest.raises(InvalidDDO, match="push it"):
-        algorithm(container={**algorithm().metadata.algorithm.container.model_dump(), "checksum": ""})
+        algorithm(container={**CONTAINER, "checksum": ""})
 
 
 def methods_of(parameter):
@@ -133,7 +134,7 @@ def test_the_job_accepts_exactly_what_a_consumer_parameter_says(parameter):
     options = [choice for option in json.loads(parameter.options or "[]") for choice in option]
     assert bool(options) == (parameter.type == "select")
     for method in methods_of(parameter):
-        # A market sends the defaults of all the others along, whatever the method is.
+        # A market also sends the defaults of all other methods.
         others = {one.name: one.default for one in consumer_parameters()} | {"method": method}
         for value in [parameter.default, *options]:
             chosen = config_of({**others, parameter.name: value})
@@ -172,8 +173,8 @@ def test_the_untouched_form_of_a_portal_is_accepted(tmp_path, published):
 
 
 def test_credentials_are_checked():
-    found = credentials_of((NFT,), (TOKEN,))
-    assert found.allow[0].values == [NFT.lower()]
+    found = present(credentials_of((NFT,), (TOKEN,)))
+    assert present(found.allow)[0].values == [NFT.lower()]
     assert credentials_of((), ()) is None
     with pytest.raises(SettingError, match="in both"):
         credentials_of((NFT,), (NFT.lower(),))

@@ -1,5 +1,7 @@
 """Whom a node lets at the photos of a data set besides its trusted algorithms."""
 
+from typing import Any
+
 import pytest
 from eth_account import Account
 
@@ -23,7 +25,7 @@ def client(node):
         yield ready
 
 
-OPEN = [
+OPEN: list[dict[str, Any] | None] = [
     None,
     {},
     {"addresses": [], "accessLists": []},
@@ -41,7 +43,7 @@ CLOSED = [
 
 @pytest.mark.parametrize("access", OPEN)
 def test_an_open_offer_is_refused_in_one_sentence(node, client, access):
-    node.free_access = access
+    node.settings.free_access = access
     exposure = exposure_of(client.environments())
     assert exposure.open_free == (ENVIRONMENT,)
     with pytest.raises(SettingError, match="anybody could read the original photos; take a node") as caught:
@@ -53,7 +55,7 @@ def test_an_open_offer_is_refused_in_one_sentence(node, client, access):
 
 @pytest.mark.parametrize("access", CLOSED)
 def test_a_closed_offer_is_a_warning(node, client, access):
-    node.free_access = access
+    node.settings.free_access = access
     exposure = exposure_of(client.environments())
     exposure.refuse_open(node.url)
     (warning,) = exposure.warnings()
@@ -61,13 +63,13 @@ def test_a_closed_offer_is_a_warning(node, client, access):
 
 
 def test_without_free_compute_and_network_there_is_nothing_to_warn_of(node, client):
-    node.offers_free = False
+    node.settings.offers_free = False
     exposure = exposure_of(client.environments())
     exposure.refuse_open(node.url)
     assert exposure.warnings() == []
-    node.enables_network = True
+    node.settings.enables_network = True
     (warning,) = exposure_of(client.environments()).warnings()
-    assert "can reach the network, whatever the data set says" in warning
+    assert "can reach the network, regardless of the data set's settings" in warning
 
 
 def test_why_free_compute_of_a_stranger_needs_no_trust_and_is_ended_by_an_access_list(
@@ -88,12 +90,12 @@ def test_why_free_compute_of_a_stranger_needs_no_trust_and_is_ended_by_an_access
                 "meta": {"container": {"image": "unionveil", "entrypoint": "python $ALGO"}},
             },
         }
-        node.runner = lambda data, *_: (0, (data / "inputs" / "photos.zip").read_bytes())
+        node.hooks.runner = lambda data, *_: (0, (data / "inputs" / "photos.zip").read_bytes())
         assert client.start_free(job, stranger).job_id
         (done,) = node.wait_for_jobs()
         assert ("algorithm.log", "algorithmLog", b"PK") in done.files
-        node.free_access = CLOSED[0]
+        node.settings.free_access = CLOSED[0]
         with pytest.raises(NodeError, match="Access denied"):
             client.start_free(job, stranger)
-        node.free_access = {"addresses": [stranger.address], "accessLists": []}
+        node.settings.free_access = {"addresses": [stranger.address], "accessLists": []}
         assert client.start_free(job, stranger).job_id

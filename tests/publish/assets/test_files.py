@@ -66,7 +66,7 @@ def test_a_node_opens_it_through_its_gateway(chain, files, tmp_path, address, pl
         form = file_at(address).as_dict()
         with pytest.raises(NodeError, match="gateway is not configured"):
             client.file_info(form)
-        node.gateway = files.url
+        node.settings.gateway = files.url
         asset = algorithm(name="Stored elsewhere", description="A file that no web server has.")
         asset = type(asset)(asset.metadata, (form,), "access", asset.pricing)
         done = publish(asset, chain, client, tmp_path / "j.json")

@@ -1,9 +1,10 @@
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from eth_account import Account
 
+from checked import present
 from node_double import NodeDouble
 from ocean_assets import URL, algorithm, introduce
 from unionveil_ocean.assets.ddo import did_of, parse_ddo
@@ -67,7 +68,8 @@ def test_gas_is_what_the_contracts_need(chain, node, tmp_path, encrypt):
     factory = chain.contract("ERC721Factory", chain.addresses.factory).functions
     nft = ("UnionVeil", "UVEIL", 1, "", True, chain.address)
     zero = ZERO_ADDRESS
-    token = (1, ["UnionVeil", "UVEIL"], [chain.address, chain.address, zero, zero], [1, 0], [])
+    people, caps = [chain.address, chain.address, zero, zero], [1, 0]
+    token: tuple[object, ...] = (1, ["UnionVeil", "UVEIL"], people, caps, [])
     dispenser = (chain.addresses.dispenser, 10**18, 10**18, True, zero)
     by_hand = chain.web3.eth.wait_for_transaction_receipt(
         factory.createNftWithErc20WithDispenser(nft, token, dispenser).transact({"from": chain.address})
@@ -120,7 +122,7 @@ def test_interrupted_after_any_step_it_goes_on_and_never_mints_twice(chain, node
     with pytest.raises(Interrupted):
         run(asset, chain, node, path, interrupt, encrypt=True)
     nonce = chain.next_nonce()
-    seen = []
+    seen: list[str] = []
     done = run(asset, chain, node, path, seen.append, encrypt=True)
     assert nfts(chain) == before + 1
     done_before = STEPS[: STEPS.index(last) + 1]
@@ -149,28 +151,30 @@ def test_a_transaction_that_another_one_overtook_is_signed_anew(chain, node, tmp
     assert done.gas_used["create"]
 
 
-def test_a_reverted_transaction_is_told_and_the_next_run_tries_again(chain, node, tmp_path, monkeypatch):
+def test_a_reverted_transaction_is_reported_and_the_next_run_tries_again(chain, node, tmp_path):
     path, before = tmp_path / "j.json", nfts(chain)
-    # A gas limit that is too low: it runs out in its block.
-    monkeypatch.setattr(type(chain), "estimate_gas", lambda *_: 300_000)
+
+    class FrugalChain(EmbeddedChain):
+        def estimate_gas(self, call, value=0, action=""):
+            return 300_000  # too low: the transaction runs out of gas in its block
+
+    frugal = FrugalChain(**{one.name: getattr(chain, one.name) for one in fields(chain)})
     with pytest.raises(TransactionFailed) as caught:
-        run(algorithm(), chain, node, path)
+        run(algorithm(), frugal, node, path)
     assert caught.value.tx_hash
-    monkeypatch.undo()
     run(algorithm(), chain, node, path)
     assert nfts(chain) == before + 1
 
 
-def test_a_node_that_is_down_costs_no_second_mint(chain, node, tmp_path, monkeypatch):
+def test_a_node_that_is_down_costs_no_second_mint(chain, node, tmp_path):
     path, before = tmp_path / "j.json", nfts(chain)
 
-    def down(*_):
-        raise NodeError("http://node", None, "refused")
+    class NodeThatIsDown(OfflineNode):
+        def encrypt(self, *_):
+            raise NodeError("http://node", None, "refused")
 
-    monkeypatch.setattr(node, "encrypt", down)
     with pytest.raises(NodeError):
-        run(algorithm(), chain, node, path)
-    monkeypatch.undo()
+        run(algorithm(), chain, NodeThatIsDown(), path)
     run(algorithm(), chain, node, path)
     assert nfts(chain) == before + 1
 
@@ -363,6 +367,8 @@ def test_an_update_that_changes_nothing_sends_nothing(chain, node, tmp_path):
 class Measuring(EmbeddedChain):
     """Keeps the length of each call whose gas is estimated: signing does that too."""
 
+    lengths: list[int]
+
     def estimate_gas(self, call, value=0, action=""):
         self.lengths.append(len(call.build_transaction({"gas": 0, "gasPrice": 0, "nonce": 0})["data"]))
         return super().estimate_gas(call, value, action)
@@ -437,7 +443,7 @@ def test_an_asset_that_is_activated_again_is_served_again(chain, files, tmp_path
             tx_hash = change_state(Publisher(journal, client), first.nft, "active")
             assert change_state(Publisher(journal, client), first.nft, "active") is None
         assert chain.next_nonce() == nonce
-        served = client.ddo(first.did)
+        served = present(client.ddo(first.did))
         assert parse_ddo(served) == later.ddo
         assert served["indexedMetadata"]["event"]["txid"] == tx_hash
         # What was hidden stays hidden.
@@ -454,7 +460,7 @@ def test_metadata_that_no_journal_knows_cannot_be_published_again(chain, node, t
         with pytest.raises(SettingError, match="no journal here has them"):
             publisher.plan_state(done.nft, "active")
         plan = publisher.plan_state(done.nft, "active", versions_in(tmp_path))
-        assert plan.version.ddo == done.ddo
+        assert present(plan.version).ddo == done.ddo
 
 
 def test_a_wrong_ddo_is_refused_before_anything_is_signed(chain, node, tmp_path):
@@ -488,13 +494,13 @@ def test_over_http_the_node_encrypts_checks_and_indexes(chain, tmp_path, files):
     url = files.add("main.py", b"print()")
     with NodeDouble(chain.as_account(chain.accounts[9])) as double, NodeClient(double.url) as client:
         done = run(algorithm(url=url), chain, client, tmp_path / "j.json", index_seconds=20)
-        assert client.ddo(done.did)["services"][0]["serviceEndpoint"] == double.url
+        assert present(client.ddo(done.did))["services"][0]["serviceEndpoint"] == double.url
         hidden = run(algorithm(name="Another one", url=url), chain, client, tmp_path / "k.json", encrypt=True)
         with Journal(tmp_path / "k.json", chain) as journal:
             publisher = Publisher(journal, client, encrypt=True, index_seconds=20)
             described = algorithm(name="Another one", url=url, description="A second version of it.")
             later = publisher.update(described, hidden.ddo)
-        assert client.ddo(hidden.did)["metadata"]["description"] == "A second version of it."
+        assert present(client.ddo(hidden.did))["metadata"]["description"] == "A second version of it."
         assert later.did == hidden.did
 
 

@@ -11,7 +11,9 @@ from dataclasses import replace
 import pytest
 from eth_account import Account
 from web3 import Web3
+from web3.types import Wei
 
+from checked import present
 from npm import npm_folder
 from ocean_assets import algorithm
 from unionveil_ocean.assets.pricing import pricing_of
@@ -37,7 +39,8 @@ def anvil(request):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [shutil.which("node"), folder / "node_modules" / "@foundry-rs" / "anvil" / "bin.mjs"]
+    program = folder / "node_modules" / "@foundry-rs" / "anvil" / "bin.mjs"
+    command = [present(shutil.which("node")), str(program)]
     options = ["--port", str(port), "--chain-id", "8996", "--silent", *FORKS[request.param]]
     with subprocess.Popen(
         [*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -54,8 +57,8 @@ def anvil(request):
                 {
                     "from": web3.eth.accounts[0],
                     "to": account.address,
-                    "value": 100 * 10**18,
-                    "gasPrice": 10**10,
+                    "value": Wei(100 * 10**18),
+                    "gasPrice": Wei(10**10),
                 }
             )
             web3.eth.wait_for_transaction_receipt(sent)
@@ -126,12 +129,12 @@ def test_a_transaction_that_waits_is_found_by_the_next_run(anvil, tmp_path):
     rpc("evm_setAutomine", [False])
     try:
         with (
-            pytest.raises(ChainError, match="goes on waiting"),
+            pytest.raises(ChainError, match="continues to wait"),
             Journal(tmp_path / "j.json", impatient) as journal,
         ):
             publish(journal, node)
         with (
-            pytest.raises(ChainError, match="goes on waiting"),
+            pytest.raises(ChainError, match="continues to wait"),
             Journal(tmp_path / "j.json", impatient) as journal,
         ):
             publish(journal, node)
@@ -143,7 +146,7 @@ def test_a_transaction_that_waits_is_found_by_the_next_run(anvil, tmp_path):
     assert factory.getCurrentNFTCount().call() == before + 1
 
 
-def test_what_is_wrong_is_told(anvil):
+def test_errors_are_reported(anvil):
     chain, url, fork = anvil
     token = chain.contract("OceanToken", chain.addresses.ocean)
     with pytest.raises(TransactionFailed, match="exceeds") as caught:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from eth_account import Account
@@ -187,7 +188,8 @@ def test_a_data_set_is_not_put_where_everybody_may_compute_for_free(world, files
         *(*world.options, "--algorithm", json.loads(result)["did"], "--yes", "--json"),
         *("--file-url", files.add(f"photos.zip?token={FILE_SECRET}", b"PK")),
     )
-    closed, world.node.free_access = world.node.free_access, {"addresses": [], "accessLists": []}
+    node = world.node.settings
+    closed, node.free_access = node.free_access, {"addresses": [], "accessLists": []}
     before = world.nfts()
     for hidden in ((), ("--encrypt-ddo", "--price", "2")):
         code, _, shown = world.run("register_dataset", *arguments, *hidden)
@@ -204,11 +206,11 @@ def test_a_data_set_is_not_put_where_everybody_may_compute_for_free(world, files
     assert (code, result.endswith(": fits\n")) == (0, True)
     assert "warning: anybody can read the original photos" in shown
 
-    world.node.free_access, world.node.enables_network = closed, True
+    world.node.settings.free_access, world.node.settings.enables_network = closed, True
     code, _, shown = world.run("register_dataset", *arguments, "--new")
     assert code == 0
     assert "warning: the accounts on the access list" in shown
-    assert "can reach the network, whatever the data set says" in shown
+    assert "can reach the network, regardless of the data set's settings" in shown
 
 
 def flags_of(world, tx_hash):
@@ -248,10 +250,10 @@ def test_a_hidden_ddo_stays_hidden_in_every_later_version(world, files):
             return {**value, "indexedMetadata": {"nft": value["indexedMetadata"]["nft"]}}
         return value
 
-    world.node.change = forget
+    world.node.hooks.change = forget
     code, _, shown = world.run(*update, "180")
     assert code == 2
-    assert "say --encrypt-ddo or --plain-ddo" in shown.splitlines()[-1]
+    assert "add --encrypt-ddo or --plain-ddo" in shown.splitlines()[-1]
 
 
 def test_a_keystore_signs_and_a_wrong_password_does_not(world, monkeypatch):
@@ -283,7 +285,7 @@ REFUSALS = [
     (("--max-fee-gwei", "0.000001"), "the cap is"),
     (("--file-url", "file:///etc/passwd"), "--file-url must begin with http"),
     (("--metadata", "nothing.json"), "nothing.json cannot be read"),
-    (("--update", "--did", "did:op:" + "0" * 64), "serves no did:op:"),
+    (("--update", "--did", "did:op:" + "0" * 64), "does not serve did:op:"),
 ]
 
 
@@ -304,7 +306,7 @@ def test_what_is_wrong_is_said_in_one_sentence_and_nothing_is_signed(world, argu
         assert "eth_sendRawTransaction" not in world.rpc.requests
 
 
-def test_no_key_and_a_wrong_key_are_told(world, monkeypatch):
+def test_a_missing_and_a_wrong_key_are_reported(world, monkeypatch):
     monkeypatch.setenv("PRIVATE_KEY", "0xnot-a-key")
     code, _, shown = world.register()
     assert code == 2
@@ -354,10 +356,10 @@ def test_what_cannot_be_on_the_embedded_chain_is_said_before_any_work(world, arg
     assert len(shown.splitlines()) == 1
 
 
-@pytest.mark.parametrize("moment", ["web3", "unionveil_ocean.commands.register"])
+@pytest.mark.parametrize("moment", ["load", "work"])
 def test_ctrl_c_ends_in_one_sentence(world, tmp_path, monkeypatch, moment):
     """While the libraries are loaded, which takes a second or two, and while it works."""
-    if moment == "web3":
+    if moment == "load":
         (tmp_path / "web3.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
         done = run("register", environment={"PYTHONPATH": str(tmp_path)})
         code, shown = done.returncode, done.stderr
@@ -367,7 +369,7 @@ def test_ctrl_c_ends_in_one_sentence(world, tmp_path, monkeypatch, moment):
         def interrupt(*_, **__):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(f"{moment}.publish", interrupt)
+        world.change_session = lambda session: replace(session, on_step=interrupt)
         code, _, shown = world.register("--yes")
         assert "the same command goes on where this one stopped" in shown
     assert code == 130

@@ -27,7 +27,7 @@ def story(world, files):
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.write(samples.SCENES / "street.jpg", "street.jpg")
     world.chain.mint_ocean(world.account.address, 100 * 10**18)
-    world.node.runner = ProcessRunner()
+    world.node.hooks.runner = ProcessRunner()
     keystore = world.folder / "key.json"
     keystore.write_text(json.dumps(world.account.encrypt(PASSWORD, kdf="pbkdf2", iterations=1000)))
     main = (CHECKOUT / "algorithm" / "main.py").read_bytes()
@@ -72,14 +72,14 @@ def test_every_step_passes_against_the_double(world, story):
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="the script is for bash")
 def test_it_fails_where_a_node_fails(world, story):
-    world.node.free_access = {"addresses": [], "accessLists": []}
+    world.node.settings.free_access = {"addresses": [], "accessLists": []}
     code, lines = story()
     assert code == 0
     assert any(line.startswith("PASS  refuse a node that lets anybody read originals") for line in lines)
     assert any(line.startswith("SKIP  the rest: free compute of this node is open") for line in lines)
 
-    world.node.fault = lambda received: b"{}" if received.path.endswith("validate") else None
-    world.node.change = lambda received, value: 7 if received.path.endswith("encrypt") else value
+    world.node.hooks.fault = lambda received: b"{}" if received.path.endswith("validate") else None
+    world.node.hooks.change = lambda received, value: 7 if received.path.endswith("encrypt") else value
     code, lines = story(OUT=str(world.folder / "second"))
     assert code == 1
     assert any(line.startswith("FAIL  register the algorithm: exit code 2 instead of 0") for line in lines)

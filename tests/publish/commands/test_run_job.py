@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import io
 import json
@@ -22,7 +21,16 @@ import pytest
 from eth_account import Account
 
 import samples
-from node_double import ENVIRONMENT, DockerRunner, FileServer, NodeDouble, ProcessRunner, open_market
+from checked import present
+from node_double import (
+    ENVIRONMENT,
+    DockerRunner,
+    FileServer,
+    NodeDouble,
+    ProcessRunner,
+    Settings,
+    open_market,
+)
 from node_double.runner import frame, outputs_zip
 from ocean_assets import introduce, skip_without_escrow
 from paths import REPOSITORY
@@ -31,9 +39,7 @@ from unionveil.config import AnonymizeConfig
 from unionveil.runs.manifest import Manifest, ManifestBuilder, RedactedRecord
 from unionveil_ocean.assets.pricing import FixedRate, Free
 from unionveil_ocean.chain.accounts import load_account
-from unionveil_ocean.chain.journal import Journal
 from unionveil_ocean.commands import run_job as command
-from unionveil_ocean.commands import session
 from unionveil_ocean.commands.session import Session
 from unionveil_ocean.jobs.escrow import escrow_funds
 from unionveil_ocean.jobs.orders import OrderBook
@@ -61,7 +67,8 @@ class InstantRunner:
     """Stands in for the algorithm: leaves one output, or what a test asks for."""
 
     def __init__(self) -> None:
-        self.code, self.log, self.altered, self.seen = 0, b"done: 1 pictures\n", False, []
+        self.code, self.log, self.altered = 0, b"done: 1 pictures\n", False
+        self.seen: list[SimpleNamespace] = []
 
     def __call__(self, data, container, environment):
         parameters = json.loads((data / "inputs" / "algoCustomData.json").read_text())
@@ -81,7 +88,7 @@ class InstantRunner:
 
 
 @pytest.fixture(scope="module")
-def world(shared_chain, tmp_path_factory):
+def marketplace(shared_chain, tmp_path_factory):
     """A node, and an algorithm and a data set that cost 2 OCEAN an order each, and the same for free."""
     chain = shared_chain
     skip_without_escrow(chain)
@@ -91,7 +98,8 @@ def world(shared_chain, tmp_path_factory):
     chain.web3.eth.send_transaction(coins)
     chain.mint_ocean(BUYER.address, 1000 * WHOLE)
     priced = FixedRate(2 * WHOLE, chain.addresses.ocean, "OCEAN", 18)
-    with FileServer() as files, NodeDouble(chain.as_account(chain.accounts[9]), fee_wei=FEE) as node:
+    double = NodeDouble(chain.as_account(chain.accounts[9]), Settings(fee_wei=FEE))
+    with FileServer() as files, double as node:
         with NodeClient(node.url) as client:
             inputs = {"photos.zip": pictures()}
             publisher = chain.as_account(chain.accounts[1])
@@ -101,26 +109,13 @@ def world(shared_chain, tmp_path_factory):
 
 
 @pytest.fixture
-def shop(world, tmp_path, monkeypatch):
+def shop(marketplace, tmp_path, monkeypatch):
     """Runs the command as a person would, with the key in the environment; a stub stands in for the job."""
-    runner, node = InstantRunner(), world.node
-    monkeypatch.setattr(node, "runner", runner)
-    monkeypatch.setattr(node, "fault", lambda _: None)
-    monkeypatch.setattr(node, "after", lambda _: None)
-    monkeypatch.setattr(node, "price", 0.5)
-    monkeypatch.setattr(node, "offers_free", True)
-    monkeypatch.setattr(node, "features", None)
-    monkeypatch.setattr(node, "access", {"addresses": [], "accessLists": None})
-    monkeypatch.setattr(node, "free_access", {"addresses": [], "accessLists": []})
-    monkeypatch.setattr(node, "change", lambda _, value: value)
-    monkeypatch.setattr(node, "rate_limit", None)
-    monkeypatch.setattr(node, "clock", node.clock)
-    monkeypatch.setattr(node, "refused", 0)
-    monkeypatch.setattr(node, "_window", (0.0, 0))
-    waited = SimpleNamespace(seconds=0.0)
+    runner, node = InstantRunner(), marketplace.node
+    node.reset()
+    node.hooks.runner = runner
+    waited, steps = SimpleNamespace(seconds=0.0), SimpleNamespace(on_step=None)
     monkeypatch.setenv("PRIVATE_KEY", BUYER_KEY)
-    node.requests.clear()
-    node.jobs.clear()
     clients = []
 
     def pause(seconds: float) -> None:
@@ -132,13 +127,11 @@ def shop(world, tmp_path, monkeypatch):
         account = load_account(options.keystore, lambda: "") if signs else Account.create()
         with NodeClient(node.url, timeout_seconds=20, pause=pause) as client:
             clients.append(client)
-            chain, journals = world.chain.as_account(account), options.journal_dir or tmp_path / "journal"
-            yield Session(chain, client, journals, options.yes, pause)
-
-    monkeypatch.setattr(command, "open_session", open_session)
+            chain, folder = marketplace.chain.as_account(account), options.journal_dir or tmp_path / "journal"
+            yield Session(chain, client, folder, options.yes, pause, steps.on_step)
 
     def run(*arguments: str, market=None, output: str = "results", yes: bool = True) -> int:
-        market = market or world.sold
+        market = market or marketplace.sold
         if "--job-id" not in arguments:
             arguments = (
                 "--algorithm", market.algorithm.id, "--dataset", market.dataset.id, *arguments,
@@ -150,17 +143,18 @@ def shop(world, tmp_path, monkeypatch):
             ["run_job.py", "--network", "development", "-o", str(tmp_path / output), *yes_flag, *arguments],
         )
         with pytest.raises(SystemExit) as caught:
-            command.main()
+            command.main(open_session)
         return int(caught.value.code or 0)
 
     return SimpleNamespace(
         run=run,
         runner=runner,
         node=node,
-        chain=world.chain,
+        chain=marketplace.chain,
         folder=tmp_path,
-        world=world,
+        marketplace=marketplace,
         waited=waited,
+        steps=steps,
     )
 
 
@@ -194,9 +188,9 @@ def assert_no_secret(data: bytes) -> None:
 
 
 @pytest.mark.slow
-def test_a_paid_job_on_real_pictures_costs_what_was_planned(shop, capfd, monkeypatch):
+def test_a_paid_job_on_real_pictures_costs_what_was_planned(shop, capfd):
     """Buy, order, pay, run in a process of its own, fetch, verify; the node takes a fee of its own."""
-    monkeypatch.setattr(shop.node, "runner", ProcessRunner())
+    shop.node.hooks.runner = ProcessRunner()
     before, locked = ocean(shop.chain), escrowed(shop.chain)
     block = shop.chain.web3.eth.block_number
     code = shop.run("--paid", "--seconds", "600", "--set", "method=pixelate", "--set", "cells=4")
@@ -216,15 +210,15 @@ def test_a_paid_job_on_real_pictures_costs_what_was_planned(shop, capfd, monkeyp
     compute = 5 * WHOLE
     assert before - ocean(shop.chain) == 2 * ORDER + max(compute - locked[0], 0)
     assert escrowed(shop.chain)[1] - locked[1] == compute
-    assert orders(shop.chain, shop.world.sold.algorithm, block) == 1
-    assert orders(shop.chain, shop.world.sold.dataset, block) == 1
+    assert orders(shop.chain, shop.marketplace.sold.algorithm, block) == 1
+    assert orders(shop.chain, shop.marketplace.sold.dataset, block) == 1
     assert_no_secret(out.encode() + err.encode() + written(shop.folder))
 
 
 def test_the_gas_of_a_plan_is_what_the_job_takes_at_most(shop, capfd):
     assert shop.run("--paid", "--seconds", "60") == 0
     shown = re.search(r"gas at most +([\d,]+) at", capfd.readouterr().err)
-    planned = int(shown[1].replace(",", ""))
+    planned = int(present(shown)[1].replace(",", ""))
     (path,) = (shop.folder / "journal").rglob("job-*.json")
     steps = json.loads(path.read_text())["steps"]
     used = {name: step["gas_used"] for name, step in steps.items() if "gas_used" in step}
@@ -233,13 +227,13 @@ def test_the_gas_of_a_plan_is_what_the_job_takes_at_most(shop, capfd):
 
 
 @pytest.mark.slow
-def test_as_a_person_runs_it(shop, world):
+def test_as_a_person_runs_it(shop, marketplace):
     """A process of its own, an RPC over HTTP, an encrypted keystore; and no secret in anything it leaves."""
-    folder, password, addresses = shop.folder, "open-sesame-password", world.chain.addresses
-    keystore = Account.encrypt(BUYER_KEY, password, kdf="pbkdf2", iterations=1000)
+    folder, password, addresses = shop.folder, "open-sesame-password", marketplace.chain.addresses
+    keystore = Account.encrypt(BUYER.key, password, kdf="pbkdf2", iterations=1000)
     (folder / "key.json").write_text(json.dumps(keystore))
     entry = {
-        "chainId": world.chain.chain_id,
+        "chainId": marketplace.chain.chain_id,
         "ERC721Factory": addresses.factory,
         "FixedPrice": addresses.fixed_rate,
         "Dispenser": addresses.dispenser,
@@ -257,8 +251,8 @@ def test_as_a_person_runs_it(shop, world):
             "--address-file": folder / "addresses.json",
             "--keystore": folder / "key.json",
             "--journal-dir": left / "journal",
-            "--algorithm": world.free.algorithm.id,
-            "--dataset": world.free.dataset.id,
+            "--algorithm": marketplace.free.algorithm.id,
+            "--dataset": marketplace.free.dataset.id,
             "--output": left / "results",
             "--seconds": 60,
         }
@@ -271,10 +265,10 @@ def test_as_a_person_runs_it(shop, world):
             check=False,
         )
 
-    with RpcServer(world.chain) as rpc:
+    with RpcServer(marketplace.chain) as rpc:
         wrong = run(rpc, "sepolia")
         assert wrong.returncode == 2
-        assert f"the RPC serves chain {world.chain.chain_id}, the network asked for is" in wrong.stderr
+        assert f"the RPC serves chain {marketplace.chain.chain_id}, the network asked for is" in wrong.stderr
         done = run(rpc, "development")
         assert done.returncode == 0, done.stderr
         assert "verified: 1 outputs" in done.stdout
@@ -289,16 +283,16 @@ def test_as_a_person_runs_it(shop, world):
 
 
 @pytest.mark.slow
-def test_free_compute_on_real_pictures(shop, capfd, monkeypatch):
-    monkeypatch.setattr(shop.node, "runner", ProcessRunner())
-    assert shop.run("--free", market=shop.world.free) == 0, capfd.readouterr().err
+def test_free_compute_on_real_pictures(shop, capfd):
+    shop.node.hooks.runner = ProcessRunner()
+    assert shop.run("--free", market=shop.marketplace.free) == 0, capfd.readouterr().err
 
 
 @pytest.mark.engine
-def test_the_story_in_a_container(shop, image, capfd, monkeypatch):
+def test_the_story_in_a_container(shop, image, capfd):
     """As a node runs it: user 1000, no network, read-only, no capabilities, 512 processes, no swap."""
-    monkeypatch.setattr(shop.node, "runner", DockerRunner(image))
-    code = shop.run("--free", market=shop.world.free)
+    shop.node.hooks.runner = DockerRunner(image)
+    code = shop.run("--free", market=shop.marketplace.free)
     out, err = capfd.readouterr()
     assert code == 0, err
     assert "verified: 2 outputs" in out
@@ -324,8 +318,8 @@ def test_the_same_command_again_verifies_and_starts_nothing(shop, capfd):
     assert len(shop.node.jobs) == 2
 
 
-def test_results_may_come_as_zip(shop, monkeypatch):
-    monkeypatch.setattr(shop.node, "pack", outputs_zip)
+def test_results_may_come_as_zip(shop):
+    shop.node.hooks.pack = outputs_zip
     assert shop.run("--free") == 0
     assert (shop.folder / "results" / "outputs" / "000001.jpg").read_bytes() == b"safe"
 
@@ -340,11 +334,11 @@ def test_a_job_of_ten_minutes_keeps_to_the_rate_limit_of_a_node(shop, capfd, mod
             time.sleep(0.001)
         return InstantRunner()(*arguments)
 
-    shop.node.runner = last
-    shop.node.rate_limit, shop.node.clock = 30, lambda: shop.waited.seconds
+    shop.node.hooks.runner = last
+    shop.node.settings.rate_limit, shop.node.hooks.clock = 30, lambda: shop.waited.seconds
     assert shop.run(mode, "--seconds", "600") == 0, capfd.readouterr().err
     assert 600 <= shop.waited.seconds < 640
-    assert shop.node.refused == 0
+    assert shop.node.limit.refused == 0
     results = [one for one in shop.node.requests if one.path.endswith("computeResult")]
     nonces = [one for one in shop.node.requests if one.path.endswith("nonce")]
     assert (len(results), len(nonces)) == (3, 1)
@@ -389,7 +383,7 @@ def test_a_folder_with_results_of_an_unknown_job_is_refused(shop, capfd):
 def test_another_job_that_is_not_begun_leaves_the_journal_of_the_first(shop, capfd):
     assert shop.run("--free") == 0
     assert shop.run("--free", "--new", output="again", yes=False) == 2
-    assert "nobody is there to confirm" in capfd.readouterr().err
+    assert "there is no terminal to confirm on" in capfd.readouterr().err
     assert shop.run("--free") == 0
     assert "was started already" in capfd.readouterr().err
     assert len(shop.node.jobs) == 1
@@ -405,16 +399,16 @@ def test_results_are_fetched_by_the_id_of_the_job(shop, capfd):
 
 
 @pytest.mark.slow
-def test_orders_are_used_again_as_long_as_they_hold(shop, capfd, monkeypatch):
-    market, arguments = shop.world.free, ("--paid", "--seconds", "60")
+def test_orders_are_used_again_as_long_as_they_hold(shop, capfd):
+    market, arguments = shop.marketplace.free, ("--paid", "--seconds", "60")
     assert shop.run(*arguments, market=market) == 0
     block, before = shop.chain.web3.eth.block_number, ocean(shop.chain)
     capfd.readouterr()
     assert shop.run(*arguments, "--new", output="b", market=market) == 0
-    assert "still holds" in capfd.readouterr().err
+    assert "is still valid" in capfd.readouterr().err
     assert before - ocean(shop.chain) == WHOLE // 2
     # The node's fee has run out, the order has not.
-    monkeypatch.setattr(shop.node, "has_fee", lambda *_: False)
+    shop.node.hooks.forgets_fees = True
     assert shop.run(*arguments, "--new", output="c", market=market) == 0
     assert "is used again" in capfd.readouterr().err
     assert before - ocean(shop.chain) == 2 * FEE + WHOLE
@@ -428,7 +422,7 @@ FEW = ("order the algorithm signed", "buy the data set's datatoken sent", "order
     "moment",
     ["few", pytest.param("signed", marks=pytest.mark.slow), pytest.param("sent", marks=pytest.mark.slow)],
 )
-def test_interrupted_after_each_step_and_resumed_pays_once(shop, monkeypatch, capfd, moment):
+def test_interrupted_after_each_step_and_resumed_pays_once(shop, capfd, moment):
     """Killed once at every moment: when a transaction was signed, or sent, and when a step is done."""
     seen: list[str] = []
 
@@ -438,8 +432,8 @@ def test_interrupted_after_each_step_and_resumed_pays_once(shop, monkeypatch, ca
             seen.append(name)
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(session, "Journal", functools.partial(Journal, on_step=interrupt))
-    market = shop.world.sold
+    shop.steps.on_step = interrupt
+    market = shop.marketplace.sold
     before, block = ocean(shop.chain), shop.chain.web3.eth.block_number
     locked = escrowed(shop.chain)
     runs = 0
@@ -474,7 +468,7 @@ def test_a_lost_answer_to_the_start_starts_nothing_twice(shop, path, capfd):
         if received.method == "POST" and received.path == path:
             raise ConnectionAbortedError
 
-    shop.node.after = drop
+    shop.node.hooks.after = drop
     mode = "--free" if "free" in path else "--paid"
     assert shop.run(mode, "--seconds", "60") == 0, capfd.readouterr().err
     assert len(shop.node.jobs) == 1
@@ -483,20 +477,22 @@ def test_a_lost_answer_to_the_start_starts_nothing_twice(shop, path, capfd):
 def test_a_lost_answer_is_looked_for_by_the_next_run(shop, capfd):
     def drop(received) -> None:
         if received.path == "/api/services/freeCompute":
-            shop.node.fault = lambda received: b"[]" if received.path == "/api/services/compute" else None
+            shop.node.hooks.fault = lambda received: (
+                b"[]" if received.path == "/api/services/compute" else None
+            )
             raise ConnectionAbortedError
 
-    shop.node.after = drop
+    shop.node.hooks.after = drop
     assert shop.run("--free") == 2
     assert "gives no answer" in capfd.readouterr().err
-    shop.node.fault = lambda _: None
+    shop.node.hooks.fault = lambda _: None
     assert shop.run("--free") == 0
     assert len(shop.node.jobs) == 1
 
 
 def test_a_changed_algorithm_file_is_not_trusted_any_more(shop, capfd):
     """The file behind the address changed after the data set trusted it."""
-    content = shop.world.files.content
+    content = shop.marketplace.files.content
     main = content["main.py"]
     content["main.py"] = main + b"# changed\n"
     try:
@@ -511,7 +507,7 @@ def test_a_changed_algorithm_file_is_not_trusted_any_more(shop, capfd):
 
 
 def test_an_algorithm_that_the_data_set_does_not_name(shop, capfd):
-    stranger = replace(shop.world.sold, algorithm=shop.world.free.algorithm)
+    stranger = replace(shop.marketplace.sold, algorithm=shop.marketplace.free.algorithm)
     assert shop.run("--free", market=stranger) == 2
     assert "it is not among those it names" in capfd.readouterr().err
 
@@ -520,13 +516,13 @@ def test_the_node_refuses_what_the_client_let_through(shop, capfd):
     """The node's own check of trust: the data set that the client sees trusts every algorithm."""
 
     def open_to_all(received, value):
-        if received.path.endswith(shop.world.sold.dataset.id):
+        if received.path.endswith(shop.marketplace.sold.dataset.id):
             value = json.loads(json.dumps(value))
             value["services"][0]["compute"]["publisherTrustedAlgorithmPublishers"] = ["*"]
         return value
 
-    shop.node.change = open_to_all
-    stranger = replace(shop.world.sold, algorithm=shop.world.free.algorithm)
+    shop.node.hooks.change = open_to_all
+    stranger = replace(shop.marketplace.sold, algorithm=shop.marketplace.free.algorithm)
     assert shop.run("--paid", market=stranger) == 2
     assert "not allowed to run on the dataset" in capfd.readouterr().err
 
@@ -534,7 +530,7 @@ def test_the_node_refuses_what_the_client_let_through(shop, capfd):
 def test_nothing_is_signed_where_nobody_confirms(shop, capfd):
     count = shop.chain.web3.eth.get_transaction_count(BUYER.address)
     assert shop.run("--paid", yes=False) == 2
-    assert "nobody is there to confirm" in capfd.readouterr().err
+    assert "there is no terminal to confirm on" in capfd.readouterr().err
     assert shop.chain.web3.eth.get_transaction_count(BUYER.address) == count
     assert shop.node.jobs == {}
 
@@ -551,12 +547,10 @@ def test_no_funds(shop, capfd, monkeypatch):
     assert f"account {poor.address} has 0 ETH and needs" in capfd.readouterr().err
 
 
-def test_a_reverted_transaction_stops_before_the_next(shop, capfd, monkeypatch):
+def test_a_reverted_transaction_stops_before_the_next(shop, capfd):
     """The order is refused by its contract: the provider's signature is wrong."""
-    real = shop.node.provider_fee
-    cheated = {"providerFeeAmount": "7"}
-    monkeypatch.setattr(shop.node, "provider_fee", lambda service: {**real(service), **cheated})
-    monkeypatch.setattr(shop.node, "is_order", lambda *_: False)
+    shop.node.hooks.change_fee = lambda fee: {**fee, "providerFeeAmount": "7"}
+    shop.node.hooks.forgets_orders = True
     assert shop.run("--paid", "--seconds", "60") == 2
     error = capfd.readouterr().err
     assert "order the algorithm" in error
@@ -574,7 +568,7 @@ def test_a_reverted_transaction_stops_before_the_next(shop, capfd, monkeypatch):
     ],
 )
 def test_a_node_that_wants_to_be_paid_in_another_way(shop, capfd, change, sentence):
-    shop.node.change = lambda received, value: (
+    shop.node.hooks.change = lambda received, value: (
         {**value, "payment": {**value["payment"], **change}} if "initialize" in received.path else value
     )
     count = shop.chain.web3.eth.get_transaction_count(BUYER.address)
@@ -584,7 +578,9 @@ def test_a_node_that_wants_to_be_paid_in_another_way(shop, capfd, change, senten
 
 
 def test_an_asset_of_another_chain(shop, capfd):
-    shop.node.change = lambda received, value: {**value, "chainId": 1} if "/ddo/" in received.path else value
+    shop.node.hooks.change = lambda received, value: (
+        {**value, "chainId": 1} if "/ddo/" in received.path else value
+    )
     assert shop.run("--free") == 2
     assert "is on chain 1, the network is chain" in capfd.readouterr().err
 
@@ -610,16 +606,16 @@ def test_wrong_wishes_are_one_sentence(shop, capfd, arguments, sentence):
 
 
 def test_a_node_without_compute(shop, capfd):
-    shop.node.offers_free, shop.node.price = False, None
+    shop.node.settings.offers_free, shop.node.settings.price = False, None
     assert shop.run() == 2
     assert "runs no jobs of account" in capfd.readouterr().err
-    shop.node.fault = lambda received: b"[]" if "Environments" in received.path else None
+    shop.node.hooks.fault = lambda received: b"[]" if "Environments" in received.path else None
     assert shop.run() == 2
     assert "runs no compute jobs" in capfd.readouterr().err
 
 
 def test_what_is_in_the_escrow_is_shown_after_a_job_and_in_the_next_plan(shop, capfd):
-    market, account = shop.world.free, shop.chain.as_account(BUYER)
+    market, account = shop.marketplace.free, shop.chain.as_account(BUYER)
     escrow = shop.chain.addresses.escrow
     assert shop.run("--paid", "--seconds", "120", market=market) == 0
     error = capfd.readouterr().err
@@ -639,7 +635,7 @@ def test_what_is_in_the_escrow_is_shown_after_a_job_and_in_the_next_plan(shop, c
 
 
 def test_the_default_of_seconds_is_shown_with_its_price(shop, capfd):
-    assert shop.run("--paid", market=shop.world.free, yes=False) == 2
+    assert shop.run("--paid", market=shop.marketplace.free, yes=False) == 2
     error = capfd.readouterr().err
     assert "3600 s; --seconds changes it" in error
     assert "30 OCEAN at most, held by the escrow" in error
@@ -659,7 +655,7 @@ CLOSED = {"addresses": [Account.create().address], "accessLists": []}
 )
 def test_an_environment_that_would_refuse_the_job_is_never_paid(shop, capfd, closed, mode):
     for name, value in closed.items():
-        setattr(shop.node, name, value)
+        setattr(shop.node.settings, name, value)
     count = shop.chain.web3.eth.get_transaction_count(BUYER.address)
     assert shop.run(mode) == 2
     error = capfd.readouterr().err
@@ -670,14 +666,14 @@ def test_an_environment_that_would_refuse_the_job_is_never_paid(shop, capfd, clo
 
 def test_the_environments_are_listed_with_prices_and_without_a_key(shop, capfd, monkeypatch):
     monkeypatch.delenv("PRIVATE_KEY")
-    shop.node.access = {"addresses": ["0x1"], "accessLists": []}
+    shop.node.settings.access = {"addresses": ["0x1"], "accessLists": []}
     assert shop.run("--list-environments") == 0
     out = capfd.readouterr().out
     assert "free, up to 600 s\n" in out
     assert "paid, up to 3600 s: 0.5 OCEAN per core and minute; only for accounts that the operator" in out
     assert f"in OCEAN, token {shop.chain.addresses.ocean}" in out
     assert "1 to 2 cores, 1 to 4 GiB of memory, 1 to 10 GiB of disk, 0 to 1 gpu0 (A card)" in out
-    shop.node.features = {"computeJobs": False}
+    shop.node.settings.features = {"computeJobs": False}
     assert shop.run("--list-environments") == 2
     assert "runs no compute jobs" in capfd.readouterr().err
 
@@ -704,7 +700,7 @@ def test_a_job_that_fails_says_why_and_keeps_its_log(shop, capfd):
 @pytest.fixture
 def content(shop):
     """Files by name, to take some off the server; they are put back."""
-    served = shop.world.files.content
+    served = shop.marketplace.files.content
     kept = dict(served)
     yield served
     served.update(kept)
@@ -739,17 +735,13 @@ def test_data_that_is_gone_is_not_paid_for(shop, capfd, content, mode):
     ],
 )
 def test_a_file_that_goes_before_the_job_begins_is_quoted_from_the_node_s_log(
-    shop, capfd, content, monkeypatch, name, sentence
+    shop, capfd, content, name, sentence
 ):
-    real = shop.node._first_file
-
-    def first_file(asset):
-        file = real(asset)
+    def take_away(file):
         if file["url"].endswith(name):
             content.pop(name)
-        return file
 
-    monkeypatch.setattr(shop.node, "_first_file", first_file)
+    shop.node.hooks.before_fetch = take_away
     assert shop.run("--free") == 2
     assert sentence in capfd.readouterr().err
     log = (shop.folder / "results" / "logs" / "configuration.log").read_text()
@@ -778,9 +770,9 @@ def test_a_job_of_somebody_else(shop, capfd, monkeypatch):
     assert "belongs to another account" in capfd.readouterr().err
 
 
-def test_a_lost_book_of_orders_costs_no_more_than_an_order(tmp_path, world):
+def test_a_lost_book_of_orders_costs_no_more_than_an_order(tmp_path, marketplace):
     book = OrderBook(tmp_path / "orders.jsonl")
-    chain = world.chain
+    chain = marketplace.chain
     token = "0x" + "11" * 20
     assert book.find(chain, token, "s", token) is None
     book.add(chain, token, "s", token, "0x01")

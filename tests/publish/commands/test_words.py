@@ -4,6 +4,7 @@ import json
 
 from eth_account import Account
 
+from checked import present
 from command_world import FILE_SECRET
 from ocean_assets import introduce
 from unionveil_ocean.chain.networks import find_network
@@ -85,7 +86,7 @@ def test_an_update_says_what_trusting_data_sets_have_to_do(world):
 
 
 def test_a_market_is_linked_where_there_is_one():
-    assert find_network("sepolia").market_link("did:op:1").endswith("/asset/did:op:1")
+    assert present(find_network("sepolia").market_link("did:op:1")).endswith("/asset/did:op:1")
     assert find_network("polygon").market_link("did:op:1") is None
 
 

@@ -11,7 +11,7 @@ from unionveil_ocean.errors import SettingError
 from unionveil_ocean.jobs.environments import JobRequest, choose_environment, usable_environments
 from unionveil_ocean.node.answers import Environment
 
-NOBODY = {"addresses": [], "accessLists": []}
+NOBODY: dict[str, list[str]] = {"addresses": [], "accessLists": []}
 
 
 def environment(chain, name="env", *, free=True, paid=True, **fields):

@@ -8,11 +8,11 @@ import pytest
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
-from ocean_assets import skip_without_escrow
-from unionveil_ocean.assets.ddo import DDO, Service
+from ocean_assets import algorithm, skip_without_escrow
+from unionveil_ocean.assets.ddo import DDO, Place
 from unionveil_ocean.assets.pricing import FixedRate, Free, creation_call
 from unionveil_ocean.chain.addresses import ZERO_ADDRESS, checksum_address
-from unionveil_ocean.chain.connection import event_of
+from unionveil_ocean.chain.connection import ContractFunction, event_of
 from unionveil_ocean.chain.escrows import RELEASED_ESCROWS
 from unionveil_ocean.chain.journal import Journal
 from unionveil_ocean.chain.networks import find_network
@@ -47,6 +47,7 @@ def published(publisher, pricing, *, template=1, fee=(ZERO_ADDRESS, ZERO_ADDRESS
     """The datatoken of a new asset, of another template or with a market's fee if asked for."""
     factory = publisher.contract("ERC721Factory", publisher.addresses.factory)
     call = creation_call(publisher, "Photos", "PHO", pricing)
+    assert isinstance(call, ContractFunction)
     nft, token, terms = call.args
     market, fee_token, amount = fee
     people = [publisher.address, publisher.address, market, fee_token]
@@ -67,8 +68,8 @@ def enterprise(publisher, pricing) -> str:
 
 
 def ddo_of(datatoken: str) -> DDO:
-    service = Service.model_construct(id="s", type="compute", datatoken_address=datatoken, timeout=0)
-    return DDO.model_construct(id="did:op:" + "0" * 64, services=[service])
+    place = Place(ZERO_ADDRESS, datatoken, "s")
+    return algorithm().draft(1, "http://127.0.0.1:8001").completed(place, "0x00")
 
 
 def planned(journal, role, datatoken, said):
@@ -225,7 +226,7 @@ def test_the_escrow_gets_what_is_missing_and_no_more(chain, buyer, ocean, tmp_pa
 
 
 def test_a_permission_shrinks_to_the_price_of_the_job(chain, publisher, ocean, tmp_path):
-    """The node may lock no more than this job costs, whatever earlier jobs allowed it."""
+    """The node may lock at most the cost of this job, even if earlier jobs allowed it more."""
     buyer = chain.as_account(chain.accounts[4])
     chain.mint_ocean(buyer.address, 100 * TOKEN_WEI)
     node = chain.as_account(chain.accounts[5])

@@ -10,13 +10,13 @@ import pickle
 import socket
 import threading
 import time
+from types import SimpleNamespace
 
 import httpx
 import pytest
 from eth_account import Account
 
-import node_double.node
-from node_double import NodeDouble
+from node_double import NodeDouble, Refusal
 from unionveil_ocean.errors import IndexingTimeout, NodeError, SettingError
 from unionveil_ocean.node.client import NodeClient, sign_command
 from unionveil_ocean.node.polling import poll_pauses
@@ -65,7 +65,8 @@ def test_files_are_encrypted_for_the_node_alone(node, client, chain):
     files = [{"type": "url", "url": "http://example.org/é.py", "method": "GET"}]
     text = client.encrypt(files, NFT, DATATOKEN, chain.account)
     assert "example" not in text
-    assert node.decrypt(text) == {"datatokenAddress": DATATOKEN, "nftAddress": NFT, "files": files}
+    content = {"datatokenAddress": DATATOKEN, "nftAddress": NFT, "files": files}
+    assert node.vault.content_of({"files": text}) == content
 
 
 def test_every_signed_call_uses_the_next_nonce(node, client, chain):
@@ -83,7 +84,7 @@ def test_a_nonce_that_another_client_used_is_refused_once_and_then_asked_for_ane
     client.encrypt([], NFT, DATATOKEN, chain.account)
     paths = [one.path.rsplit("/", 1)[-1] for one in node.requests]
     assert paths == ["encrypt", "nonce", "encrypt"]
-    node.change = lambda received, value: {"nonce": "0"} if received.path.endswith("nonce") else value
+    node.hooks.change = lambda received, value: {"nonce": "0"} if received.path.endswith("nonce") else value
     fresh = NodeClient(node.url, timeout_seconds=5, pause=lambda _: None)
     with fresh, pytest.raises(NodeError, match="is not a valid nonce") as caught:
         fresh.encrypt([], NFT, DATATOKEN, chain.account)
@@ -97,25 +98,21 @@ def test_a_series_of_signed_calls_asks_for_one_nonce(node, client, chain):
 
     def refuse(received, value):
         if received.path.endswith("encrypt"):
-            raise node_double.node.Refusal(500, "the key is away")
+            raise Refusal(500, "the key is away")
         return value
 
-    node.change = refuse
+    node.hooks.change = refuse
     with pytest.raises(NodeError, match="the key is away"):
         client.encrypt([], NFT, DATATOKEN, chain.account)
-    node.change = lambda _, value: value
+    node.hooks.change = lambda _, value: value
     client.encrypt([], NFT, DATATOKEN, chain.account)
     assert sum(one.path.endswith("nonce") for one in node.requests) == 2
 
 
-def test_a_signature_of_another_key_is_refused(client, chain, monkeypatch):
-    stranger = Account.create()
-    monkeypatch.setattr(
-        "unionveil_ocean.node.client.sign_command",
-        lambda account, nonce, command: sign_command(stranger, nonce, command),
-    )
+def test_a_signature_of_another_key_is_refused(client, chain):
+    impostor = SimpleNamespace(address=chain.address, sign_message=Account.create().sign_message)
     with pytest.raises(NodeError, match="signature mismatch"):
-        client.encrypt([], NFT, DATATOKEN, chain.account)
+        client.encrypt([], NFT, DATATOKEN, impostor)
 
 
 def test_a_file_as_the_node_sees_it(client, files):
@@ -186,7 +183,7 @@ def test_a_node_that_is_down_is_named_without_waiting_for_ever():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        pauses = []
+        pauses: list[float] = []
         client = NodeClient(url, timeout_seconds=2, pause=pauses.append)
         with client, pytest.raises(NodeError) as caught:
             client.environments()
@@ -197,7 +194,7 @@ def test_a_node_that_is_down_is_named_without_waiting_for_ever():
 
 
 def test_a_slow_node_is_asked_once(node):
-    node.fault = lambda _: time.sleep(2.0)
+    node.hooks.fault = lambda _: time.sleep(2.0)
     with NodeClient(node.url, timeout_seconds=1.0, pause=lambda _: None) as client:
         with pytest.raises(NodeError, match="nothing complete within"):
             client.environments()
@@ -238,8 +235,9 @@ class Clock:
 @pytest.fixture
 def limited(node):
     """A node that allows 30 requests per minute, and a client, on one clock."""
-    clock, said = Clock(), []
-    node.rate_limit, node.clock = 30, lambda: clock.now
+    clock = Clock()
+    said: list[str] = []
+    node.settings.rate_limit, node.hooks.clock = 30, lambda: clock.now
     with NodeClient(node.url, timeout_seconds=5, pause=clock.pause, report=said.append) as client:
         yield client, clock, said
 
@@ -250,7 +248,7 @@ def test_the_rate_limit_is_waited_for_as_long_as_the_node_says(node, limited):
     for _ in range(31):
         client.environments()
     assert clock.pauses == [61.0]
-    assert node.refused == 1
+    assert node.limit.refused == 1
     assert said == ["the node's rate limit is reached; waiting 61 s"]
 
 
@@ -258,7 +256,7 @@ def test_a_start_that_the_rate_limit_refused_is_sent_once_more(node, limited, ch
     client, clock, _ = limited
     for _ in range(29):
         client.environments()
-    node.fault = lambda received: b"[]" if received.path.endswith("freeCompute") else None
+    node.hooks.fault = lambda received: b"[]" if received.path.endswith("freeCompute") else None
     with pytest.raises(NodeError, match="0 jobs instead of one"):
         client.start_free({}, chain.account)
     assert clock.pauses == [61.0]
@@ -362,7 +360,7 @@ def test_what_was_encrypted_must_be_hexadecimal(chain):
 
 @pytest.mark.parametrize("field", ["id", "consumerAddress", "fees", "free"])
 def test_an_environment_with_nonsense_in_it_is_named(node, field):
-    environment = node.environments()[0]
+    environment = node.environments.all()[0]
     environment[field] = "nonsense" if field != "id" else ""
     with pytest.raises(NodeError, match=f"0.{field}"):
         answering(lambda _: httpx.Response(200, json=[environment])).environments()
@@ -391,6 +389,6 @@ def test_a_wrong_url_is_refused_without_showing_a_password(url):
 
 def test_the_double_serves_what_it_says(node):
     """The double itself: what it encrypts it opens, and nothing else."""
-    with pytest.raises(node_double.node.Refusal, match="not served by the current node"):
-        node.decrypt("0x" + "ab" * 200)
-    assert json.dumps(node.environments())
+    with pytest.raises(Refusal, match="not served by the current node"):
+        node.vault.files_of({"files": "0x" + "ab" * 200})
+    assert json.dumps(node.environments.all())

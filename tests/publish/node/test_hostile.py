@@ -23,7 +23,7 @@ DID = "did:op:" + "0" * 64
 
 @contextlib.contextmanager
 def serving(*parts: bytes, pause_seconds: float = 0.0):
-    """A server that sends these bytes to whoever connects, and then keeps the connection open."""
+    """A server that sends these bytes to every client, and then keeps the connection open."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         stop = threading.Event()
 

@@ -37,7 +37,8 @@ class Runner(Protocol):
 
 def command_of(container: dict[str, Any]) -> list[str]:
     """As compute_engine_docker.ts: `$ALGO` becomes a relative path, split at spaces, no shell."""
-    return container["entrypoint"].replace("$ALGO", "data/transformations/algorithm").split(" ")
+    entrypoint: str = container["entrypoint"]
+    return entrypoint.replace("$ALGO", "data/transformations/algorithm").split(" ")
 
 
 def frame(stream: int, data: bytes) -> bytes:
@@ -69,7 +70,7 @@ class ProcessRunner:
     ) -> tuple[int, bytes]:
         program, *arguments = command_of(container)
         if not program.endswith("python"):
-            raise ValueError(f"the entrypoint {program!r} is none that a process can stand in for")
+            raise ValueError(f"the entrypoint {program!r} cannot be run as a process")
         # What the image has at its own path is here in the checkout.
         arguments = [one.replace("/opt/unionveil/main.py", str(_MAIN)) for one in arguments]
         done = subprocess.run(

@@ -145,7 +145,7 @@ def test_some_faces_get_hats() -> None:
     hats = 0
     for seed in range(60):
         changed = occluded(seed)
-        hats += (
+        hats += bool(
             changed[28:40, 60:100].any() and changed[40:55, 60:100].mean() > 0.3 and not changed[70:].any()
         )
     assert hats >= 3

@@ -73,7 +73,7 @@ def test_head_that_only_a_person_marked_stays_ignored() -> None:
 def test_box_of_the_third_teacher_alone_is_ignored() -> None:
     labels = labels_of({"name": "a.jpg", "faces": [face(HERE, 0.9, 0.9)]}, third((HERE, 0.9), (THERE, 0.6)))
     assert labels.ignore.tolist() == [False, True]
-    np.testing.assert_array_equal(labels.xyxy[1], np.float32(THERE))
+    np.testing.assert_array_equal(labels.xyxy[1], np.array(THERE, np.float32))
 
 
 LARGE = [100.0, 100.0, 130.0, 140.0]
@@ -134,7 +134,9 @@ def test_third_teacher_round_trip(tmp_path: Path) -> None:
     assert boxes.score.tolist() == [0.5]
 
 
-@pytest.mark.parametrize("faces", [None, [3], [face([1, 2, "x", 4], 0.9, 0.9)], [{"box": HERE}]])
+@pytest.mark.parametrize(
+    "faces", [None, [3], [{**face(HERE, 0.9, 0.9), "box": [1, 2, "x", 4]}], [{"box": HERE}]]
+)
 def test_invalid_label_is_an_error(faces: Any) -> None:
     with pytest.raises(DataError, match=r"labels of a\.jpg are not valid"):
         labels_of({"name": "a.jpg", "faces": faces}, {})

@@ -101,7 +101,8 @@ def test_candidates_stay_in_the_image() -> None:
 def test_batch_without_faces_trains_the_background() -> None:
     batch = batch_of([])
     model = fresh().train()
-    value, parts = detection_loss(*model(batch.images), batch)
+    loc, logit, landms = model(batch.images)
+    value, parts = detection_loss(loc, logit, landms, batch)
     value.backward()
     assert parts["score"] > 0
     assert parts["box"] == parts["points"] == 0
@@ -131,7 +132,8 @@ def test_training_reduces_the_loss_and_finds_the_face() -> None:
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     first = last = 0.0
     for step in range(25):
-        value, parts = detection_loss(*model(batch.images), batch)
+        loc, logit, landms = model(batch.images)
+        value, parts = detection_loss(loc, logit, landms, batch)
         optimizer.zero_grad()
         value.backward()
         optimizer.step()

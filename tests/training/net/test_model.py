@@ -8,6 +8,7 @@ from pathlib import Path
 import onnx
 import pytest
 
+from checked import present
 from unionveil.models.cards import CARDS, WEIGHTS
 
 torch = pytest.importorskip("torch", reason="torch is not installed; `make test-training` installs it")
@@ -51,7 +52,7 @@ def test_strided_layers_compute_in_32_bits_under_autocast() -> None:
     assert out.dtype == torch.bfloat16
     torch.testing.assert_close(out, strided(x.float()).bfloat16(), rtol=0, atol=0)
     out.backward(torch.ones_like(out))
-    grad = strided.conv.weight.grad.clone()
+    grad = present(strided.conv.weight.grad).clone()
     strided.conv.weight.grad = None
     strided(x.float()).sum().backward()
     torch.testing.assert_close(grad, strided.conv.weight.grad)
@@ -82,9 +83,10 @@ def test_weights_of_a_narrower_network_grow(tmp_path: Path, trained_like: Callab
     image = torch.randn(1, 3, 64, 96) * 60
     for one, two in zip(narrow(image), grown.eval()(image), strict=True):
         torch.testing.assert_close(one, two, atol=1e-3, rtol=1e-3)
-    sum(output.square().sum() for output in grown.train()(image)).backward()
-    for new in (grown.stage16[3][1].conv.weight.grad[:64, 64:], grown.stage4[4].mix.conv.weight.grad):
-        assert (new != 0).any()
+    torch.stack([output.square().sum() for output in grown.train()(image)]).sum().backward()
+    wider = present(grown.get_parameter("stage16.3.1.conv.weight").grad)[:64, 64:]
+    for grad in (wider, present(grown.get_parameter("stage4.4.mix.conv.weight").grad)):
+        assert (grad != 0).any()
 
 
 def test_weights_of_a_wider_network_are_refused(tmp_path: Path, trained_like: Callable[..., FaceNet]) -> None:

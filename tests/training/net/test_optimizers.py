@@ -41,8 +41,8 @@ def test_every_parameter_has_one_optimizer_and_its_learning_rate() -> None:
     }
     parameters = [*model.parameters(), *adapters.parameters()]
     assert len(rates) == len(parameters) == len({id(parameter) for parameter in parameters})
-    assert rates[id(model.stage8[0][1].conv.weight)] == pytest.approx((0.01, 0.02))
-    assert rates[id(model.heads[0].score.bias)] == pytest.approx((0.01, 0.0))
+    assert rates[id(model.get_parameter("stage8.0.1.conv.weight"))] == pytest.approx((0.01, 0.02))
+    assert rates[id(model.get_parameter("heads.0.score.bias"))] == pytest.approx((0.01, 0.0))
     assert rates[id(adapters.weight)] == pytest.approx((0.05, 0.0))
 
 
@@ -52,7 +52,7 @@ def test_moving_average_moves_towards_the_weights() -> None:
         for average, weight in zip(ema.parameters(), model.parameters(), strict=True):
             average.zero_()
             weight.fill_(1.0)
-    model.stage4[0].norm.num_batches_tracked.fill_(7)
+    model.get_buffer("stage4.0.norm.num_batches_tracked").fill_(7)
     update_ema(ema, model, 0.75)
     assert all(torch.all(average == 0.25) for average in ema.parameters())
-    assert int(ema.stage4[0].norm.num_batches_tracked) == 7
+    assert int(ema.get_buffer("stage4.0.norm.num_batches_tracked")) == 7

@@ -9,6 +9,8 @@ from unionveil.models.cards import WEIGHTS
 
 torch = pytest.importorskip("torch", reason="torch is not installed; `make test-training` installs it")
 
+from torch import Tensor  # noqa: E402
+
 from training.net.model import WIDTHS, FaceNet  # noqa: E402
 from training.spec import STRIDES  # noqa: E402
 from training.teachers.distill import Adapters, distill_loss  # noqa: E402
@@ -27,7 +29,7 @@ def make_teacher(strides: tuple[int, ...] = STRIDES, *, enlarged: bool = False) 
     return Teacher(graph, strides, CHANNELS, lambda inputs: inputs, rgb=False, enlarged=enlarged)
 
 
-def linear_teacher(side_px: int = 64) -> tuple[list[torch.Tensor], dict[int, TeacherCells]]:
+def linear_teacher(side_px: int = 64) -> tuple[list[Tensor], dict[int, TeacherCells]]:
     """Features of a student, and of a teacher that are linear functions of them."""
     generator = torch.Generator().manual_seed(0)
     features, cells = [], {}
@@ -40,7 +42,7 @@ def linear_teacher(side_px: int = 64) -> tuple[list[torch.Tensor], dict[int, Tea
 
 
 def fit(
-    adapters: Adapters, features: list[torch.Tensor], cells: dict[int, TeacherCells], lr: float
+    adapters: Adapters, features: list[Tensor], cells: dict[int, TeacherCells], lr: float
 ) -> tuple[float, float]:
     """Loss and unexplained variance after three hundred steps."""
     optimizer = torch.optim.Adam(adapters.parameters(), lr=lr)
@@ -96,10 +98,13 @@ def test_levels_are_those_with_the_same_cells(
 def test_gradients_reach_the_whole_student() -> None:
     torch.manual_seed(0)
     model, adapters = FaceNet(), Adapters(make_teacher())
-    for projection in adapters.project.values():
-        torch.nn.init.normal_(projection.weight, std=0.1)
-    for stage in (model.stage4, model.stage8):
-        torch.nn.init.ones_(stage[-1].mix.norm.weight)  # zero before training, which stops the gradient
+    for level in adapters.project:
+        torch.nn.init.normal_(adapters.get_parameter(f"project.{level}.weight"), std=0.1)
+    for name, stage in (("stage4", model.stage4), ("stage8", model.stage8)):
+        last = len(stage) - 1
+        torch.nn.init.ones_(
+            model.get_parameter(f"{name}.{last}.mix.norm.weight")
+        )  # zero before training, which stops the gradient
     _, cells = linear_teacher()
     loss, _ = distill_loss(adapters, model.features(torch.randn(2, 3, 64, 64)), cells)
     loss.backward()

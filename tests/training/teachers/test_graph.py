@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
@@ -24,7 +26,7 @@ def make_graph(*more: onnx.NodeProto) -> onnx.ModelProto:
     weights = {name: rng.uniform(0.1, 0.5, shape).astype(np.float32) for name, shape in shapes.items()}
     weights["alone"] -= 0.3
     weights["sizes"] = np.array([1, 1, 2, 2], np.float32)
-    even = {"pads": [1, 1, 1, 1], "dilations": [1, 1], "kernel_shape": [3, 3]}
+    even: dict[str, Any] = {"pads": [1, 1, 1, 1], "dilations": [1, 1], "kernel_shape": [3, 3]}
     nodes = [
         helper.make_node("Conv", ["image", "first", "first_b"], ["a"], strides=[2, 2], group=1, **even),
         helper.make_node("Conv", ["a", "alone"], ["b"], strides=[1, 1], group=8, **even),

@@ -34,8 +34,8 @@ def test_boxes_are_in_the_pixels_of_the_photo(side_px: int, scale: float) -> Non
 
 def label(people: Path, work: Path, *more: str) -> subprocess.CompletedProcess[str]:
     command = [
-        sys.executable, "-m", "training.teachers.label", "--people", people, "--cache", work / "pixels.u8",
-        "--out", work / "boxes" / "third.jsonl", *more,
+        sys.executable, "-m", "training.teachers.label", "--people", str(people),
+        "--cache", str(work / "pixels.u8"), "--out", str(work / "boxes" / "third.jsonl"), *more,
     ]  # fmt: skip
     return subprocess.run(command, capture_output=True, text=True, timeout=200)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ import pytest
 from unionveil.detect.centerface import CenterFace
 from unionveil.detect.yunet import YuNet
 from unionveil.models.cards import CARDS, WEIGHTS
+from unionveil.models.onnx_session import OnnxSession
 
 torch = pytest.importorskip("torch", reason="torch is not installed; `make test-training` installs it")
 
@@ -22,6 +24,7 @@ from training.teachers.published import centerface, load_teachers, yunet  # noqa
 
 torch.set_num_threads(1)
 
+OPENER = partial(OnnxSession, threads=1)
 COMMITTED = WEIGHTS / "retinaface.onnx"
 
 
@@ -43,14 +46,14 @@ def test_cells_have_the_scores_of_yunet(yunet_file: Path, photo: np.ndarray) -> 
     assert {level: tuple(cell.features.shape) for level, cell in cells.items()} == {
         level: (1, 64, 256 // STRIDES[level], 256 // STRIDES[level]) for level in (1, 2, 3)
     }
-    highest = YuNet(CARDS["yunet"], 1).candidates(rgb(photo), 0.05).score.max()
+    highest = YuNet(CARDS["yunet"], OPENER).candidates(rgb(photo), 0.05).score.max()
     assert max(float(cell.score.max()) for cell in cells.values()) == pytest.approx(float(highest), abs=1e-4)
     assert all(float(cell.features.min()) >= 0 for cell in cells.values())
 
 
 def test_cells_have_the_scores_of_centerface(photo: np.ndarray) -> None:
     cells = centerface(torch.float32)(torch.cat([to_input(photo)[None], to_input(photo[::-1])[None]]))
-    faces = CenterFace(CARDS["centerface"], 1).candidates(rgb(photo), 0.3)
+    faces = CenterFace(CARDS["centerface"], OPENER).candidates(rgb(photo), 0.3)
     assert len(faces)
     faces = faces[np.argsort(-faces.score)]
     assert sorted(cells) == [0, 1, 2, 3]
@@ -71,7 +74,7 @@ def test_enlarged_teacher_equals_the_plain_one_on_the_enlarged_image(
 ) -> None:
     image = photo[:128, :128]
     teachers = load_teachers(yunet_file, torch.float32)
-    large = cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+    large = np.asarray(cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR), np.uint8)
     plain = teachers[name](to_input(large)[None])
     enlarged = teachers[f"{name}_enlarged"](to_input(image)[None])
     assert sorted(enlarged) == [0, 1, 2]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,12 +18,13 @@ from PIL import Image
 
 import profiles
 import samples
+from paths import REPOSITORY
 
 UNIT = b"\x51uvMRK\xa7\x13"
 """Eight bytes that no encoder makes by chance; markers repeat them, so that damage leaves one whole."""
 
 MARKER = UNIT * 4
-CASES = Path(__file__).parent.parent / "images" / "cases"
+CASES = REPOSITORY / "tests" / "images" / "cases"
 
 _LARGEST_CASE_BYTES = 30_000
 """Larger files take seconds to encode."""
@@ -292,7 +293,7 @@ def webp() -> dict[str, bytes]:
 
 
 def tiff() -> dict[str, bytes]:
-    def write(*images: np.ndarray, **options: object) -> bytes:
+    def write(*images: np.ndarray, **options: Any) -> bytes:
         out = io.BytesIO()
         with tifffile.TiffWriter(out) as writer:
             for pixels in images:

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
+from typing import Any
 
 import cv2
 import numpy as np
@@ -102,7 +103,8 @@ def _digest(data: bytes) -> list[tuple[str, int]]:
 
 def faces(data: bytes, find: Find) -> list[str]:
     """The decoders, and the ways to look behind a header, that show a face."""
-    found, seen = [], []
+    found: list[str] = []
+    seen: list[np.ndarray] = []
     for way, pixels in _looks(data):
         small = cv2.resize(pixels, (32, 32), interpolation=cv2.INTER_AREA).astype(int)
         if any(np.abs(small - other).mean() < 1 for other in seen):
@@ -215,7 +217,8 @@ def _by_libheif(data: bytes) -> Iterator[tuple[str, np.ndarray]]:
         return
     for image in pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True):
         yield "libheif", _rgb(np.asarray(image))
-        for thumbnail in image.info.get("thumbnails", ()):
+        thumbnails: Any = image.info.get("thumbnails", ())
+        for thumbnail in thumbnails:
             yield f"libheif thumbnail {thumbnail}", _rgb(np.asarray(image))
 
 

@@ -1,4 +1,4 @@
-"""Forty JPEGs as phones take them, made of the bundled scenes: `python tests/benchmarks/phone_mix.py FOLDER`.
+"""Forty JPEGs as phones take them, made of the bundled scenes: `python tests/support/phone_mix.py FOLDER`.
 
 24 of 12 megapixels, 12 of 2 to 3 and 4 of half a megapixel, quality 90, 4:2:0, with grain; twelve without a
 face.
@@ -13,6 +13,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from checked import read_bgr
+
 SCENES = Path(__file__).parents[1] / "data"
 NAMES = ("crowd.jpg", "market.jpg", "portrait.jpg", "street.jpg")
 SIZES = [(4032, 3024), (4000, 3000), (3024, 4032)] * 8 + [(1920, 1080), (1600, 1200), (2048, 1536)] * 4
@@ -22,7 +24,7 @@ GRAIN = 5.0
 
 def scene(name: str, faces: bool) -> np.ndarray:
     """A bundled scene, `(H, W, 3)` BGR; without faces, those are filled from what surrounds them."""
-    image = cv2.imread(str(SCENES / name))
+    image = read_bgr(SCENES / name)
     if faces:
         return image
     boxes = json.loads((SCENES / "scenes.json").read_text())[name]

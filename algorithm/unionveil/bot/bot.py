@@ -1,0 +1,159 @@
+"""What the bot does with each event: cover and answer, remove what it is asked to, never answer twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from ..config import AnonymizeConfig
+from ..content import BytesContent
+from ..errors import BodyTooLarge, ImageError, RateLimited, RoomError
+from ..formats import HEAD_BYTES, sniff
+from ..outcomes import Anonymized, Rejected
+from ..runs.needs import look_at
+from ..serve.limits import RateLimit
+from ..serve.media import MEDIA_TYPES
+from ..serve.pictures import Found, PictureTask
+from .room import Answer, Batch, Event, Photo, RemovalAsked, Room, Withdrawn
+
+__all__ = ["Bot"]
+
+_TRIES = 5
+_FIRST_PAUSE_SECONDS = 1.0
+
+_Submit: TypeAlias = Callable[[PictureTask], Awaitable["Anonymized | Found | Rejected"]]
+
+
+class Bot:
+    """Answers photos with the same photos, faces covered.
+
+    Args:
+        room: where it reads and answers.
+        submit: covers a photo.
+        config: how.
+        rate: photos of one sender.
+        most_bytes: largest photo.
+        removes_originals: whether the original is removed where the bot has the right to.
+        report: is called with each line that the operator is to read; they name no sender and no photo.
+        pause: waits for so many seconds.
+    """
+
+    def __init__(
+        self,
+        room: Room,
+        submit: _Submit,
+        config: AnonymizeConfig,
+        rate: RateLimit,
+        *,
+        most_bytes: int,
+        removes_originals: bool,
+        report: Callable[[str], None],
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._room = room
+        self._submit = submit
+        self._config = config
+        self._rate = rate
+        self._most_bytes = most_bytes
+        self._removes_originals = removes_originals
+        self._report = report
+        self._pause = pause
+
+    async def run(self, position: str | None, keep: Callable[[str], None]) -> None:
+        """Handles all that happens, for ever.
+
+        Args:
+            position: where an earlier run stopped; None begins now.
+            keep: is called with a position once everything before it was handled.
+        """
+        async for batch in self._room.batches(position):
+            await self.handle_batch(batch)
+            keep(batch.position)
+
+    async def handle_batch(self, batch: Batch) -> None:
+        """Handles the events of one batch, in their order."""
+        for event in batch.events:
+            await self._persistently(event)
+
+    async def _persistently(self, event: Event) -> None:
+        """Handles an event, again if the network fails; one that keeps failing has no answer."""
+        for attempt in range(_TRIES):
+            why = await self._failure(event)
+            if why is None:
+                return
+            if attempt + 1 < _TRIES:
+                await self._pause(_FIRST_PAUSE_SECONDS * 2**attempt)
+        self._report(f"given up: {why}")
+
+    async def _failure(self, event: Event) -> RoomError | None:
+        try:
+            await self.handle(event)
+        except RoomError as error:
+            return error
+        return None
+
+    async def handle(self, event: Event) -> None:
+        """Does what one event asks for.
+
+        Raises:
+            RoomError: the network failed; the same event may be handled again.
+        """
+        match event:
+            case Photo():
+                await self._cover(event)
+            case RemovalAsked():
+                if await self._room.may_remove_answer(event):
+                    await self._room.remove(event.room, event.answer)
+                    self._report("an answer was removed on request")
+            case Withdrawn():
+                for answer in await self._room.answers_to(event.room, event.id):
+                    await self._room.remove(event.room, answer)
+                    self._report("an answer was removed with its original")
+
+    async def _cover(self, photo: Photo) -> None:
+        if await self._room.answers_to(photo.room, photo.id):
+            return
+        try:
+            self._rate.take(photo.sender)
+            data = await self._room.fetch(photo, self._most_bytes)
+        except (RateLimited, BodyTooLarge) as error:
+            await self._refuse(photo, str(error))
+            return
+        outcome = await self._covered(data)
+        if not isinstance(outcome, Anonymized):
+            await self._refuse(photo, outcome.detail)
+            return
+        await self._room.answer(photo, _answer(outcome))
+        removed = self._removes_originals and await self._room.remove(photo.room, photo.id)
+        faces = sum(map(len, outcome.faces))
+        self._report(f"a photo was answered, {faces} faces covered" + ("; its original is gone" * removed))
+
+    async def _covered(self, data: bytes) -> Anonymized | Rejected:
+        content = BytesContent(data)
+        try:
+            image_format = sniff(data[:HEAD_BYTES])
+        except ImageError as error:
+            return Rejected(error.reason, str(error))
+        _, needed = look_at(content)
+        outcome = await self._submit(
+            PictureTask(content, image_format, self._config, "redact", needed_bytes=needed)
+        )
+        assert not isinstance(outcome, Found)  # noqa: S101  only "find" gives it
+        return outcome
+
+    async def _refuse(self, photo: Photo, why: str) -> None:
+        await self._room.explain(photo, f"This photo was not covered: {why}.")
+        self._report("a photo was not covered")
+
+
+def _answer(outcome: Anonymized) -> Answer:
+    faces = sum(map(len, outcome.faces))
+    found = "no face was found" if not faces else "1 face covered" if faces == 1 else f"{faces} faces covered"
+    return Answer(
+        outcome.data,
+        MEDIA_TYPES[outcome.format],
+        f"covered.{outcome.format.value}",
+        outcome.size_wh,
+        f"The photo with its faces covered: {found}.",
+    )

@@ -1,0 +1,326 @@
+"""Rooms on Matrix, by matrix-nio (extra `bot`; encrypted rooms: extra `bot-encrypted`)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import aiohttp
+from nio import (
+    AsyncClient,
+    AsyncClientConfig,
+    ErrorResponse,
+    MegolmEvent,
+    MessageDirection,
+    RoomGetEventResponse,
+    RoomGetStateEventResponse,
+    RoomMessagesResponse,
+    RoomSendResponse,
+    SyncResponse,
+    UploadResponse,
+    WhoamiResponse,
+)
+from nio.crypto import ENCRYPTION_ENABLED
+
+from ..errors import BodyTooLarge, RoomError
+from .matrix_events import event_of, image_content, replied_to, text_content
+from .room import Answer, Batch, Event, Photo, RemovalAsked
+
+__all__ = ["MatrixRooms"]
+
+_SYNC_MS = 30_000
+_MOST_MISSED = 1000
+"""Messages of one room that are caught up with after the bot was away; older ones have no answer."""
+
+_VERSIONS_WITHOUT_CREATORS = {str(number) for number in range(1, 12)}
+
+_PAUSE_SECONDS = 5.0
+_CHUNK_BYTES = 1 << 16
+_MODERATOR = 50
+"""Power level that removes others' messages unless `redact` in `m.room.power_levels` says otherwise."""
+
+_KINDS = ["m.room.message", "m.reaction", "m.room.redaction", "m.room.encrypted"]
+
+_Response = TypeVar("_Response")
+
+
+class MatrixRooms:
+    """All rooms of one account, or those that are named; to be entered with `async with`.
+
+    Args:
+        homeserver: URL.
+        token: access token of the bot's account.
+        rooms: ids of the rooms that it answers in; empty for all that it is in.
+        keys: folder for the keys of encrypted rooms; no photo is ever in it.
+    """
+
+    def __init__(self, homeserver: str, token: str, rooms: Sequence[str], keys: Path) -> None:
+        self._homeserver = homeserver
+        self._token = token
+        self._rooms = frozenset(rooms)
+        self._keys = keys
+        self._client: AsyncClient | None = None
+        self.undecrypted = 0
+
+    @property
+    def _nio(self) -> AsyncClient:
+        assert self._client is not None, "enter it first"  # noqa: S101
+        return self._client
+
+    async def __aenter__(self) -> MatrixRooms:
+        """Finds out who the token belongs to.
+
+        Raises:
+            RoomError: the server cannot be reached, or does not know the token.
+        """
+        config = AsyncClientConfig(
+            encryption_enabled=ENCRYPTION_ENABLED, store_sync_tokens=False, max_timeouts=3
+        )
+        if ENCRYPTION_ENABLED:
+            self._keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._client = AsyncClient(self._homeserver, store_path=str(self._keys), config=config)
+        self._client.access_token = self._token
+        try:
+            who = await _sure(self._client.whoami(), WhoamiResponse)
+            if ENCRYPTION_ENABLED:
+                self._client.restore_login(who.user_id, who.device_id, self._token)
+            else:
+                self._client.user_id = who.user_id
+        except BaseException:
+            await self._client.close()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._nio.close()
+
+    async def batches(self, position: str | None) -> AsyncIterator[Batch]:
+        """As `Room.batches`."""
+        full_state = True
+        while True:
+            try:
+                response = await self._sync(position, full_state=full_state)
+                events = [] if position is None else await self._events(response, position)
+            except RoomError:
+                await asyncio.sleep(_PAUSE_SECONDS)
+                continue
+            full_state = False
+            position = response.next_batch
+            yield Batch(events, position)
+
+    async def _sync(self, position: str | None, *, full_state: bool) -> SyncResponse:
+        """One sync, and what encrypted rooms need beside it."""
+        limit = {"timeline": {"limit": 0 if position is None else 100, "types": _KINDS}}
+        nothing: dict[str, Any] = {"types": []}
+        room = limit | {"ephemeral": nothing, "account_data": nothing}
+        if self._rooms:
+            room |= {"rooms": sorted(self._rooms)}
+        response = await _sure(
+            self._nio.sync(
+                0 if full_state else _SYNC_MS,
+                {"room": room, "presence": nothing},
+                since=position,
+                full_state=full_state,
+            ),
+            SyncResponse,
+        )
+        for name in response.rooms.invite:
+            if not self._rooms or name in self._rooms:
+                await self._nio.join(name)
+        if self._nio.should_upload_keys:
+            await self._nio.keys_upload()
+        if self._nio.should_query_keys:
+            await self._nio.keys_query()
+        await self._nio.send_to_device_messages()
+        return response
+
+    async def _events(self, response: SyncResponse, position: str) -> list[Event]:
+        events = []
+        for room, info in response.rooms.join.items():
+            timeline = info.timeline
+            messages = list(timeline.events)
+            if timeline.limited and timeline.prev_batch:
+                messages = [*await self._missed(room, timeline.prev_batch, position), *messages]
+            for message in messages:
+                self.undecrypted += isinstance(message, MegolmEvent)
+                event = event_of(room, message.source, self._nio.user_id)
+                if event is not None:
+                    events.append(event)
+        return events
+
+    async def _missed(self, room: str, start: str, end: str) -> list[Any]:
+        """Messages between two positions, oldest first, as far as they are caught up with."""
+        found: list[Any] = []
+        place: str | None = start
+        while place and len(found) < _MOST_MISSED:
+            response = await _sure(
+                self._nio.room_messages(room, place, end, MessageDirection.back, 100), RoomMessagesResponse
+            )
+            found += response.chunk
+            place = response.end if response.chunk else None
+        return found[::-1]
+
+    async def fetch(self, photo: Photo, most_bytes: int) -> bytes:
+        """As `Room.fetch`."""
+        encrypted = photo.handle.get("file")
+        url = photo.handle.get("url") or encrypted["url"]
+        server, _, media = url.removeprefix("mxc://").partition("/")
+        path = f"/_matrix/client/v1/media/download/{quote(server)}/{quote(media, safe='')}"
+        data = bytearray()
+        try:
+            headers = {"Authorization": f"Bearer {self._token}"}
+            async with await self._nio.send("GET", path, headers=headers) as response:
+                if response.status != 200:
+                    raise RoomError(f"the photo cannot be fetched: the server answers {response.status}")
+                async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+                    data += chunk
+                    if len(data) > most_bytes:
+                        raise BodyTooLarge(most_bytes)
+        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
+            raise RoomError("the photo cannot be fetched: the server does not answer") from error
+        return _decrypted(bytes(data), encrypted) if encrypted else bytes(data)
+
+    async def answers_to(self, room: str, message: str) -> Sequence[str]:
+        """As `Room.answers_to`: messages of this account in the thread that reply to it."""
+        original = await self._source(room, message)
+        relation = original.get("content", {}).get("m.relates_to", {}) if original else {}
+        root = relation.get("event_id") if relation.get("rel_type") == "m.thread" else None
+        found = []
+        try:
+            for parent in {message, root or message}:
+                async for event in self._nio.room_get_event_relations(room, parent):
+                    source = event.source
+                    mine = source.get("sender") == self._nio.user_id
+                    if mine and replied_to(source.get("content", {})) == message and not _is_redacted(source):
+                        found.append(event.event_id)
+        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
+            raise RoomError("the server does not answer") from error
+        return found
+
+    async def answer(self, photo: Photo, answer: Answer) -> None:
+        """As `Room.answer`."""
+        is_encrypted = self._is_encrypted(photo.room)
+        response, keys = await self._nio.upload(
+            lambda *_: io.BytesIO(answer.data),
+            content_type="application/octet-stream" if is_encrypted else answer.media_type,
+            filename=answer.name,
+            encrypt=is_encrypted,
+            filesize=len(answer.data),
+        )
+        if not isinstance(response, UploadResponse):
+            raise RoomError("the covered photo cannot be uploaded")
+        place = {"file": {**keys, "url": response.content_uri}} if keys else {"url": response.content_uri}
+        await self._post(photo, image_content(photo, answer, place), "answer")
+
+    async def explain(self, photo: Photo, sentence: str) -> None:
+        """As `Room.explain`."""
+        await self._post(photo, text_content(photo, sentence), "explain")
+
+    async def may_remove_answer(self, asked: RemovalAsked) -> bool:
+        """As `Room.may_remove_answer`."""
+        answer = await self._source(asked.room, asked.answer)
+        if answer is None or answer.get("sender") != self._nio.user_id:
+            return False
+        original = replied_to(answer.get("content", {}))
+        photo = await self._source(asked.room, original) if original else None
+        if photo is not None and photo.get("sender") == asked.sender:
+            return True
+        return await self._can_redact(asked.room, asked.sender)
+
+    async def remove(self, room: str, message: str) -> bool:
+        """As `Room.remove`."""
+        source = await self._source(room, message)
+        mine = source is not None and source.get("sender") == self._nio.user_id
+        if not mine and not await self._can_redact(room, self._nio.user_id):
+            return False
+        response = await self._nio.room_redact(room, message, tx_id=_transaction("redact", message))
+        if isinstance(response, ErrorResponse):
+            raise RoomError(f"a message cannot be removed: {response.status_code}")
+        return True
+
+    async def _post(self, photo: Photo, content: dict[str, Any], what: str) -> None:
+        # The same transaction is posted once, also where the first answer of the server was lost.
+        await _sure(
+            self._nio.room_send(
+                photo.room,
+                "m.room.message",
+                content,
+                tx_id=_transaction(what, photo.id),
+                ignore_unverified_devices=True,
+            ),
+            RoomSendResponse,
+        )
+
+    async def _source(self, room: str, message: str) -> Mapping[str, Any] | None:
+        response = await self._nio.room_get_event(room, message)
+        if isinstance(response, RoomGetEventResponse):
+            source: Mapping[str, Any] = response.event.source
+            return source
+        return None
+
+    async def _can_redact(self, room: str, account: str) -> bool:
+        state = await _sure(
+            self._nio.room_get_state_event(room, "m.room.power_levels"), RoomGetStateEventResponse
+        )
+        users, least = state.content.get("users", {}), state.content.get("redact", _MODERATOR)
+        if int(users.get(account, state.content.get("users_default", 0))) >= int(least):
+            return True
+        return account in await self._creators(room)
+
+    async def _creators(self, room: str) -> set[str]:
+        """Accounts that may do all in a room: since version 12 its creators, who have no power level."""
+        path = f"/_matrix/client/v3/rooms/{quote(room)}/state/m.room.create/?format=event"
+        headers = {"Authorization": f"Bearer {self._token}"}
+        try:
+            async with await self._nio.send("GET", path, headers=headers) as response:
+                event = await response.json() if response.status == 200 else {}
+        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
+            raise RoomError("the server does not answer") from error
+        content = event.get("content", {})
+        if content.get("room_version", "1") in _VERSIONS_WITHOUT_CREATORS:
+            return set()
+        return {event.get("sender", ""), *content.get("additional_creators", ())} - {""}
+
+    def _is_encrypted(self, room: str) -> bool:
+        known = self._nio.rooms.get(room)
+        return bool(known and known.encrypted)
+
+
+async def _sure(call: Any, kind: type[_Response]) -> _Response:
+    """The response of a call.
+
+    Raises:
+        RoomError: another response, or none at all.
+    """
+    try:
+        response = await call
+    except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+        raise RoomError("the Matrix server cannot be reached; look at --homeserver") from error
+    if not isinstance(response, kind):
+        code = getattr(response, "status_code", None) or type(response).__name__
+        raise RoomError(f"the Matrix server refuses: {code}; look at the bot's token and its rights")
+    return response
+
+
+def _transaction(what: str, message: str) -> str:
+    return "unionveil-" + hashlib.sha256(f"{what} {message}".encode()).hexdigest()[:32]
+
+
+def _is_redacted(source: Mapping[str, Any]) -> bool:
+    return "redacted_because" in source.get("unsigned", {})
+
+
+def _decrypted(data: bytes, file: Mapping[str, Any]) -> bytes:
+    from nio.crypto.attachments import decrypt_attachment
+    from nio.exceptions import EncryptionError
+
+    try:
+        plain: bytes = decrypt_attachment(data, file["key"]["k"], file["hashes"]["sha256"], file["iv"])
+    except (EncryptionError, KeyError, TypeError) as error:
+        raise RoomError("the photo cannot be decrypted") from error
+    return plain

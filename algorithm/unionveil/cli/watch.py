@@ -1,0 +1,99 @@
+"""`unionveil watch`: a folder whose photos are anonymized as they arrive."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import click
+
+from ..config import AnonymizeConfig
+from ..engines.pool import DEFAULT_TIMEOUT_SECONDS, Pool, in_order
+from ..engines.resources import default_jobs, picture_bytes
+from ..errors import InputError
+from ..files.sinks import FolderSink
+from ..runs.journal import Journal
+from ..runs.work import Anonymize
+from ..watch import Watch
+from .anonymize import setting_options
+from .console import EXIT_DONE
+
+__all__ = ["command"]
+
+
+@click.command("watch")
+@click.argument("folder", metavar="IN", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the outputs.",
+)
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0, min_open=True),
+    default=2.0,
+    show_default=True,
+    help="Seconds between scans; a file counts when it stood still for two of them.",
+)
+@click.option(
+    "--prune", is_flag=True, help="Remove outputs of files that are gone, such as withdrawn photos."
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), help="Workers.  [default: one per core, as memory allows]"
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=DEFAULT_TIMEOUT_SECONDS,
+    help=f"Seconds after which a picture is given up.  [default: {DEFAULT_TIMEOUT_SECONDS:g}]",
+)
+@setting_options(without={"names"})
+def command(
+    folder: Path,
+    output: Path,
+    interval: float,
+    prune: bool,
+    jobs: int | None,
+    timeout: float,
+    **settings: str | None,
+) -> int:
+    """Anonymizes photos as they arrive in a folder, until Ctrl-C.
+
+    Outputs keep the names of their inputs. The same command again goes on where it stopped.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    given = {name: value for name, value in settings.items() if value is not None}
+    config = AnonymizeConfig.from_parameters(given | {"names": "keep"})
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder; name the folder that is to be watched")
+    Anonymize(config).check()  # before the output folder is made
+    sink = FolderSink(output, overwrite=True, inputs=[folder])
+    journal = Journal(sink.folder, config)
+    work = Anonymize(config, sink, secret=journal.secret)
+    jobs = jobs or default_jobs()
+    with sink.locked(), journal, Pool(work, jobs, timeout, picture_bytes(jobs)) as pool:
+        if not journal.is_kept:
+            _report("note: the state folder cannot be written to; a restart would begin from nothing")
+        watch = Watch(
+            folder,
+            work,
+            sink,
+            journal,
+            lambda tasks: in_order(pool, jobs, tasks),
+            prune=prune,
+            report=_report,
+        )
+        _report(f"watching {folder}; Ctrl-C ends it")
+        try:
+            while True:
+                watch.round()
+                time.sleep(interval)
+        except KeyboardInterrupt:
+            return EXIT_DONE
+
+
+def _report(line: str) -> None:
+    click.echo(f"unionveil: {line}", err=True)

@@ -1,0 +1,119 @@
+"""Sessions of ONNX Runtime: the only place that imports it, its telemetry switched off before it loads."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ModelError
+from .inference import PROCESSOR, Inference
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime as ort
+
+__all__ = ["OnnxSession"]
+
+_CPU = "CPUExecutionProvider"
+
+_PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
+    # HEURISTIC: an exhaustive search would start anew for every size of a tile.
+    "cuda": ("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC"}),
+    "tensorrt": ("TensorrtExecutionProvider", {}),
+    "coreml": ("CoreMLExecutionProvider", {}),
+    "directml": ("DmlExecutionProvider", {}),
+}
+"""Execution providers and their options, by engine."""
+
+
+def _providers(engine: str) -> list[Any]:
+    """Execution providers in the order of preference; shape arithmetic always runs on the processor.
+
+    Raises:
+        ModelError: this build of ONNX Runtime does not have the engine.
+    """
+    if engine == PROCESSOR.engine:
+        return [_CPU]
+    name, options = _PROVIDERS[engine]
+    if name not in ort.get_available_providers():
+        raise ModelError(
+            f"engine {engine}: this ONNX Runtime was built without it; install the package that has it in "
+            "place of onnxruntime (CUDA, TensorRT: onnxruntime-gpu; DirectML: onnxruntime-directml; CoreML: "
+            "onnxruntime on macOS), or say --engine onnxruntime"
+        )
+    if engine in ("cuda", "tensorrt"):
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
+            ort.preload_dlls()
+    return [(name, options), _CPU]
+
+
+class OnnxSession:
+    """As `session.Session`, on ONNX Runtime.
+
+    Args:
+        model: path of the file, or the serialized graph.
+        threads: threads for one call, at least 1. (ONNX Runtime takes 0 for all cores and pins a thread to
+            each; where a container is pinned to some of them, that fails with an error in every log.)
+        inference: the engine, any but OpenVINO.
+
+    Raises:
+        ModelError: the file is not a graph that this ONNX Runtime can run, or the engine that was asked for
+            cannot be used.
+    """
+
+    multiple_px = 32
+
+    def __init__(self, model: Path | bytes, threads: int, inference: Inference = PROCESSOR) -> None:
+        if threads < 1:
+            raise ValueError(f"a session needs at least one thread, got {threads}")
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # Threads that wait for the next operator sleep: with two, spinning takes a third of processor time.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 4
+        # Pictures come in all sizes, and a memory plan would be kept for each of them. The arena itself
+        # stays: it is bounded by the largest view, and without it the heap fragments to more than that.
+        options.enable_mem_pattern = False
+        # Weights that are stored as integers become floats once, when the graph is loaded, not at every call.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
+        source = model if isinstance(model, bytes) else str(model)
+        providers = _providers(inference.engine)
+        try:
+            self._session = ort.InferenceSession(source, options, providers=providers)
+        except Exception as error:
+            what = "the model" if isinstance(model, bytes) else str(model)
+            raise ModelError(f"{what} cannot be loaded as an ONNX model: {error}") from error
+        if len(providers) > 1:
+            # ONNX Runtime takes the next provider without a word, when it loads and again when it runs.
+            self._session.disable_fallback()
+            if self._session.get_providers()[0] == _CPU:
+                raise ModelError(
+                    f"engine {inference.engine} cannot be started: no such device was given to this process, "
+                    "or its driver is too old; give it one, or say --engine onnxruntime"
+                )
+        inputs = self._session.get_inputs()
+        self._input = inputs[0].name
+        self.input_shape: tuple[int | str | None, ...] = tuple(inputs[0].shape)
+        self.output_names = tuple(output.name for output in self._session.get_outputs())
+
+    @property
+    def fixed_wh(self) -> tuple[int, int] | None:
+        """As `Session.fixed_wh`."""
+        *_, height, width = self.input_shape
+        return (width, height) if isinstance(width, int) and isinstance(height, int) else None
+
+    def run(self, blob: npt.NDArray[np.float32], outputs: Sequence[str]) -> list[npt.NDArray[np.float32]]:
+        """As `Session.run`."""
+        try:
+            return [np.asarray(output) for output in self._session.run(list(outputs), {self._input: blob})]
+        except Exception as error:
+            raise ModelError(
+                f"the model failed on a picture of {blob.shape[3]}x{blob.shape[2]}: {error}"
+            ) from error

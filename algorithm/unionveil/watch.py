@@ -1,0 +1,269 @@
+"""A watched folder: photos are anonymized as they arrive, and the output folder follows.
+
+The folder is listed again and again: events of a file system miss network mounts, and come before a file is
+whole. A file counts once its size and time stood still for two scans. One that changes later is done again.
+Outputs outlive their inputs, unless they are pruned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from .errors import InputError, OutputError
+from .files.sinks import FolderSink
+from .files.sources import Entry, PathSource, Skipped, SourceItem
+from .formats import ImageFormat
+from .outcomes import Rejected
+from .runs.batch import stopped
+from .runs.folder import OutputFolder
+from .runs.journal import Journal
+from .runs.manifest import MANIFEST, ManifestBuilder, Record, RedactedRecord, RejectedRecord
+from .runs.names import Namer
+from .runs.needs import look_at
+from .runs.work import Anonymize, Done, Task
+from .text import printable
+
+__all__ = ["Do", "Watch"]
+
+_Signature: TypeAlias = tuple[int, int, int]
+"""Size, time of the last change in nanoseconds, and number of the file."""
+
+_Key: TypeAlias = tuple[Entry, Task]
+
+Do: TypeAlias = Callable[[Iterable[tuple[_Key, Task]]], Iterator[tuple[_Key, "Done | Rejected"]]]
+"""Does tasks, in their order."""
+
+
+@dataclass
+class _Seen:
+    """A file that was done.
+
+    Attributes:
+        signature: as it was when it was read.
+        records: of the pictures in it; more than one in an archive.
+        skipped: files in it that are not pictures.
+    """
+
+    signature: _Signature
+    records: list[Record] = field(default_factory=list)
+    skipped: int = 0
+
+    @property
+    def outputs(self) -> set[str]:
+        return {record.output for record in self.records if isinstance(record, RedactedRecord)}
+
+
+class Watch:
+    """Anonymizes what arrives in a folder; call `round` again and again.
+
+    Args:
+        folder: what is watched.
+        work: settings, with names kept, and where outputs go.
+        sink: the output folder, as in `work`.
+        journal: entered already.
+        do: does the work of a round.
+        prune: whether outputs of files that are gone are removed.
+        report: is called with each line that the user is to read.
+
+    Raises:
+        InputError: the folder is not there.
+        OutputError: the output folder holds something else.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        work: Anonymize,
+        sink: FolderSink,
+        journal: Journal,
+        do: Do,
+        *,
+        prune: bool,
+        report: Callable[[str], None],
+    ) -> None:
+        self._folder = folder
+        self._work = work
+        self._sink = sink
+        self._journal = journal
+        self._do = do
+        self._prune = prune
+        self._report = report
+        self._root = _identity(folder)
+        self._namer = Namer(work.config, flat=False)
+        self._names: dict[tuple[str, int, ImageFormat], str] = {}
+        self._last: dict[str, _Signature] = {}
+        self._done: dict[str, _Seen] = {}
+        self._kept: dict[str, RedactedRecord] = {}
+        self._was_quiet = False
+        self._is_away = False
+        OutputFolder(sink, journal, overwrite=False, prune=False).prepare(lambda: journal.written)
+
+    def round(self) -> bool:
+        """Lists the folder once and does what stood still.
+
+        Returns:
+            Whether all that is there is done.
+
+        Raises:
+            OutputError: an output cannot be written.
+            UnionVeilError: the work cannot go on.
+        """
+        source = self._listed()
+        if source is None:
+            return False
+        entries = [entry for entry in source.entries if not entry.is_skipped]
+        now = {entry.name: signature for entry in entries if (signature := _signature(entry))}
+        ready = [entry for entry in entries if self._is_ready(entry.name, now)]
+        gone = self._done.keys() - now.keys()
+        self._last = now
+        for name in sorted(gone):
+            self._forget(name)
+        self._work_on(source, ready, now)
+        is_quiet = all(name in self._done and self._done[name].signature == now[name] for name in now)
+        begins = is_quiet and not self._was_quiet
+        if begins:
+            self._was_quiet = True
+            self._settle_leftovers()
+        if begins or ready or gone:
+            self._write_manifest(source)
+        return is_quiet
+
+    def _is_ready(self, name: str, now: dict[str, _Signature]) -> bool:
+        if name not in now or now[name] != self._last.get(name):
+            return False
+        return name not in self._done or self._done[name].signature != now[name]
+
+    def _listed(self) -> PathSource | None:
+        """What is in the folder; None while it is away, as a network mount may be."""
+        try:
+            if _identity(self._folder) == self._root:
+                self._is_away = False
+                return PathSource([self._folder], leave_out=[self._sink.folder.resolve()])
+            why = "another folder lies in its place"
+        except InputError as error:
+            why = str(error)
+        if not self._is_away:
+            self._is_away = True
+            self._report(f"waiting for {self._folder}: {why}")
+        return None
+
+    def _work_on(self, source: PathSource, ready: list[Entry], now: dict[str, _Signature]) -> None:
+        earlier = {entry.name: self._done.pop(entry.name, None) for entry in ready}
+        rejected = 0
+        for entry in ready:
+            self._done[entry.name] = _Seen(now[entry.name])
+        for (entry, task), done in self._do(self._tasks(source, ready)):
+            record = self._take(entry, task, done)
+            if isinstance(record, RejectedRecord):
+                rejected += 1
+                name = printable(task.name, quoted=False, most=None)
+                self._report(f"rejected: {name}: {record.detail}")
+        for name, seen in earlier.items():
+            for output in sorted(seen.outputs - self._done[name].outputs if seen else ()):
+                self._sink.remove(output)
+        count = sum(len(self._done[entry.name].records) for entry in ready)
+        if count:
+            self._report(f"{count - rejected} done, {rejected} rejected")
+
+    def _take(self, entry: Entry, task: Task, done: Done | Rejected) -> Record:
+        if isinstance(done, Rejected):
+            done = Done(stopped(task, done, self._work.config))
+        record = done.record
+        self._done[entry.name].records.append(record)
+        if isinstance(record, RedactedRecord):
+            self._kept.pop(record.output, None)
+            if done.digest and not done.is_known:
+                self._journal.add(done.digest, record)
+        return record
+
+    def _tasks(self, source: PathSource, ready: list[Entry]) -> Iterator[tuple[_Key, Task]]:
+        for entry in ready:
+            counts: dict[str, int] = {}
+            for item in source.read(entry):
+                if isinstance(item.content, Skipped):
+                    self._done[entry.name].skipped += 1
+                    continue
+                counts[item.name] = counts.get(item.name, 0) + 1
+                task = self._task(item, counts[item.name])
+                yield (entry, task), task
+
+    def _task(self, item: SourceItem, occurrence: int) -> Task:
+        assert not isinstance(item.content, Skipped)  # noqa: S101
+        image_format, needed = look_at(item.content)
+        if image_format is None:
+            return Task(1, item.name, item.content, None, None, needed)
+        name = self._claim(item.name, occurrence, image_format)
+        return Task(1, item.name, item.content, (image_format, name), self._journal.find(name), needed)
+
+    def _claim(self, original: str, occurrence: int, image_format: ImageFormat) -> str:
+        """The output's name, the same for an input that changes, written into the journal.
+
+        Raises:
+            OutputError: a file that was not made here has the name.
+        """
+        key = (original, occurrence, image_format)
+        if key not in self._names:
+            self._names[key] = self._namer.name(1, original, image_format)
+        name = self._names[key]
+        if name not in self._journal.written and self._sink.has(name):
+            raise OutputError(
+                f"{self._sink.folder / name} was not made here and is not written over; move it away"
+            )
+        self._journal.reserve(name)
+        return name
+
+    def _forget(self, name: str) -> None:
+        """A file is gone: its outputs go too, or stay listed."""
+        for record in self._done.pop(name).records:
+            if isinstance(record, RedactedRecord):
+                if self._prune:
+                    self._sink.remove(record.output)
+                else:
+                    self._kept[record.output] = record
+
+    def _settle_leftovers(self) -> None:
+        """Outputs of an earlier run whose inputs are gone stay listed if they are whole, else they go."""
+        claimed = set().union(*(seen.outputs for seen in self._done.values()))
+        secret = self._journal.secret
+        for name in sorted((set(self._sink.files()) & self._journal.written) - claimed - {MANIFEST}):
+            known = None if self._prune else self._journal.find(name)
+            record = known.confirmed(1, secret, self._sink.digest(name)) if known else None
+            if record is None:
+                self._sink.remove(name)
+            else:
+                self._kept[name] = record
+
+    def _write_manifest(self, source: PathSource) -> None:
+        manifest = ManifestBuilder(self._work.config)
+        files = [self._done.get(entry.name) for entry in source.entries]
+        records = [record for seen in files if seen for record in seen.records]
+        for number, record in enumerate([*records, *(self._kept[name] for name in sorted(self._kept))], 1):
+            manifest.add(record.model_copy(update={"input": number}))
+        skipped = sum(entry.is_skipped for entry in source.entries)
+        for _ in range(skipped + sum(seen.skipped for seen in files if seen)):
+            manifest.skip()
+        self._sink.replace(MANIFEST, manifest.parts())
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    """What a folder is, whatever its name.
+
+    Raises:
+        InputError: it is not there.
+    """
+    try:
+        status = folder.stat()
+    except OSError as error:
+        raise InputError(f"{folder} is not there; name a folder") from error
+    return status.st_dev, status.st_ino
+
+
+def _signature(entry: Entry) -> _Signature | None:
+    try:
+        status = Path(entry.path).stat(follow_symlinks=entry.is_followed)
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ino

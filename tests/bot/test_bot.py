@@ -1,0 +1,196 @@
+"""What the bot does with events: in a room that is a small class."""
+
+import asyncio
+import math
+from typing import Any
+
+import pytest
+
+import samples
+import unionveil
+from unionveil import AnonymizeConfig, Anonymized
+from unionveil.bot.bot import Bot
+from unionveil.bot.room import Answer, Batch, Photo, RemovalAsked, Withdrawn
+from unionveil.bot.state import Position
+from unionveil.errors import BodyTooLarge, OutputError, RoomError
+from unionveil.serve.limits import RateLimit
+from unionveil.serve.pictures import Pictures
+
+MARKET = (samples.SCENES / "market.jpg").read_bytes()
+ADA, BOB = "@ada:example.org", "@bob:example.org"
+
+
+class FakeRoom:
+    """One room in memory; its messages are given to it, and its network may fail."""
+
+    def __init__(self, *, may_remove: bool = False) -> None:
+        self.photos: dict[str, bytes] = {}
+        self.posted: list[tuple[str, Any]] = []
+        self.removed: list[str] = []
+        self.failures = 0
+        self.may_remove = may_remove
+
+    def photo(self, data: bytes, sender: str = ADA) -> Photo:
+        name = f"${len(self.photos)}"
+        self.photos[name] = data
+        return Photo(name, "!room", sender, {})
+
+    def _network(self) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise RoomError("the server does not answer")
+
+    async def fetch(self, photo, most_bytes):
+        self._network()
+        if len(self.photos[photo.id]) > most_bytes:
+            raise BodyTooLarge(most_bytes)
+        return self.photos[photo.id]
+
+    async def answers_to(self, room, message):
+        self._network()
+        return [
+            f"answer-{n}"
+            for n, (to, _) in enumerate(self.posted)
+            if to == message and f"answer-{n}" not in self.removed
+        ]
+
+    async def answer(self, photo, answer):
+        self._network()
+        self.posted.append((photo.id, answer))
+
+    async def explain(self, photo, sentence):
+        self.posted.append((photo.id, sentence))
+
+    async def may_remove_answer(self, asked):
+        return asked.sender == ADA
+
+    async def remove(self, room, message):
+        if message.startswith("answer") or self.may_remove:
+            self.removed.append(message)
+            return True
+        return False
+
+
+@pytest.fixture(scope="module")
+def do():
+    return Pictures(AnonymizeConfig()).start(1)
+
+
+@pytest.fixture
+def run(do):
+    """Handles events with a bot, and gives what it reported."""
+    pauses = []
+
+    def run(room, *events, per_minute=math.inf, most_bytes=8 << 20, removes_originals=True):
+        lines: list[str] = []
+
+        async def pause(seconds):
+            pauses.append(seconds)
+
+        async def submit(task):
+            return do(task)
+
+        async def all_of_them():
+            bot = Bot(
+                room,
+                submit,
+                AnonymizeConfig(),
+                RateLimit(per_minute, lambda: 0.0),
+                most_bytes=most_bytes,
+                removes_originals=removes_originals,
+                report=lines.append,
+                pause=pause,
+            )
+            await bot.handle_batch(Batch(events, "next"))
+
+        asyncio.run(all_of_them())
+        return lines
+
+    return run
+
+
+def test_a_photo_is_answered_with_alt_text(run):
+    room = FakeRoom()
+    assert run(room, room.photo(MARKET)) == ["a photo was answered, 11 faces covered"]
+    [(to, answer)] = room.posted
+    assert to == "$0"
+    expected = unionveil.load(AnonymizeConfig(), threads=1)(MARKET)
+    assert isinstance(expected, Anonymized)
+    assert answer.data == expected.data
+    assert (answer.media_type, answer.name, answer.size_wh) == ("image/jpeg", "covered.jpg", (1600, 1067))
+    assert answer.alt == "The photo with its faces covered: 11 faces covered."
+    assert room.removed == []
+
+
+def test_a_photo_is_answered_once(run):
+    room = FakeRoom()
+    photo = room.photo(MARKET)
+    run(room, photo, photo)
+    run(room, photo)
+    assert len(room.posted) == 1
+
+
+def test_the_original_goes_after_the_answer_where_the_bot_may_remove_it(run):
+    room = FakeRoom(may_remove=True)
+    run(room, room.photo(MARKET))
+    assert (len(room.posted), room.removed) == (1, ["$0"])
+    run(room, room.photo(MARKET), removes_originals=False)
+    assert room.removed == ["$0"]
+
+
+def test_an_original_that_was_not_covered_stays(run):
+    room = FakeRoom(may_remove=True)
+    run(room, room.photo(MARKET[:5000]), room.photo(b"%PDF-1.7 and so on"))
+    assert [text.startswith("This photo was not covered: ") for _, text in room.posted] == [True, True]
+    assert room.removed == []
+
+
+def test_an_answer_goes_on_request_of_the_right_person(run):
+    room = FakeRoom()
+    run(room, room.photo(MARKET))
+    run(room, RemovalAsked("!room", BOB, "answer-0"))
+    assert room.removed == []
+    run(room, RemovalAsked("!room", ADA, "answer-0"))
+    assert room.removed == ["answer-0"]
+
+
+def test_an_answer_goes_with_its_original(run):
+    room = FakeRoom()
+    run(room, room.photo(MARKET))
+    run(room, Withdrawn("!room", "$0"))
+    assert room.removed == ["answer-0"]
+
+
+def test_one_sender_may_post_so_many(run):
+    room = FakeRoom()
+    run(room, room.photo(MARKET), room.photo(MARKET), room.photo(MARKET, BOB), per_minute=1)
+    kinds = [(to, isinstance(what, Answer)) for to, what in room.posted]
+    assert kinds == [("$0", True), ("$1", False), ("$2", True)]
+    assert "too many requests" in room.posted[1][1]
+
+
+def test_a_photo_that_is_too_large_is_not_read_to_its_end(run):
+    room = FakeRoom()
+    run(room, room.photo(MARKET), most_bytes=1000)
+    assert "more than" in room.posted[0][1]
+
+
+def test_a_network_that_fails_for_a_moment_costs_nothing(run):
+    room = FakeRoom()
+    room.failures = 3
+    assert run(room, room.photo(MARKET)) == ["a photo was answered, 11 faces covered"]
+    room.failures = 100
+    assert run(room, room.photo(MARKET)) == ["given up: the server does not answer"]
+
+
+def test_a_position_is_kept_whole(tmp_path):
+    position = Position("https://example.org secret", tmp_path)
+    assert position.read() is None
+    position.keep("s1_2")
+    position.keep("s3_4")
+    assert Position("https://example.org secret", tmp_path).read() == "s3_4"
+    assert Position("https://example.org other", tmp_path).read() is None
+    assert "secret" not in str(position.folder)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError):
+        Position("x", tmp_path / "file").keep("s1")
