@@ -255,8 +255,10 @@ def test_tiles_are_cut_down_to_the_boxes_that_touch_them(places):
         touched += 1
         for low in (0, 1):
             least, most = min(box[low] for box in boxes), max(box[low + 2] for box in boxes)
-            assert part.xyxy[low] == max(tile.xyxy[low], int(least) - 160)
-            assert part.xyxy[low + 2] == min(tile.xyxy[low + 2], int(most) + 160)
+            start, end = tile.xyxy[low], tile.xyxy[low + 2]
+            assert (part.xyxy[low] - start) % 32 == 0
+            assert max(start, least - 160 - 32) <= part.xyxy[low] <= max(start, least - 160)
+            assert min(end, most + 160) <= part.xyxy[low + 2] <= min(end, most + 160 + 32)
         for part_edge, edge, own, cut in zip(part.xyxy, tile.xyxy, tile.cut, part.cut, strict=True):
             assert cut == (own or part_edge != edge)
     assert len(chosen) == touched

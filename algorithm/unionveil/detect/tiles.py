@@ -7,6 +7,7 @@ pictures are cut into pieces first, because resizing the whole would leave nothi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -59,6 +60,9 @@ anything."""
 
 _GLIMPSE = 0.1
 """Least score of anything worth a closer look; faces score more than half."""
+
+_STEP_PX = 32
+"""The coarsest stride of the networks."""
 
 _CHEAP_PX = 1_600_000
 """Pixels of all sizes at standard detail up to which a picture is seen mirrored too. Twice as many are what a
@@ -256,7 +260,11 @@ def _detect_piece(
 
 
 def closer(tiles: list[Tile], xyxy: FloatArray) -> list[Tile]:
-    """The tiles that `(N, 4)` boxes touch, cut down to those boxes and what lies around them."""
+    """The tiles that `(N, 4)` boxes touch, cut down to those boxes and what lies around them.
+
+    Cuts are whole steps away from the tile's corner, so that a network's cells lie where they would in the
+    whole tile.
+    """
     found = []
     for tile in tiles:
         x0, y0, x1, y1 = tile.xyxy
@@ -264,14 +272,19 @@ def closer(tiles: list[Tile], xyxy: FloatArray) -> list[Tile]:
         if not inside.any():
             continue
         low, high = xyxy[inside, :2].min(axis=0), xyxy[inside, 2:].max(axis=0)
-        left, top = (max(edge, int(side) - _OVERLAP_PX) for edge, side in zip((x0, y0), low, strict=True))
-        right, bottom = (
-            min(edge, int(side) + _OVERLAP_PX) for edge, side in zip((x1, y1), high, strict=True)
-        )
-        moved = (left > x0, top > y0, right < x1, bottom < y1)
-        edges = tuple(own or new for own, new in zip(tile.cut, moved, strict=True))
-        found.append(Tile((left, top, right, bottom), (edges[0], edges[1], edges[2], edges[3])))
+        left, right = _around(x0, x1, float(low[0]), float(high[0]))
+        top, bottom = _around(y0, y1, float(low[1]), float(high[1]))
+        cut = tile.cut
+        edges = (cut[0] or left > x0, cut[1] or top > y0, cut[2] or right < x1, cut[3] or bottom < y1)
+        found.append(Tile((left, top, right, bottom), edges))
     return found
+
+
+def _around(start: int, end: int, low: float, high: float) -> tuple[int, int]:
+    """The part of `[start, end)` around `[low, high]`, in whole steps from `start`."""
+    first = max(0, math.floor((low - _OVERLAP_PX - start) / _STEP_PX))
+    last = math.ceil((high + _OVERLAP_PX - start) / _STEP_PX)
+    return start + first * _STEP_PX, min(end, start + last * _STEP_PX)
 
 
 def _inside(tile: Tile, size_wh: tuple[int, int], piece: Tile) -> Tile:
