@@ -49,8 +49,9 @@ def version(package: Path) -> str:
 
 
 def model(card: Path) -> dict[str, Any]:
-    """A file of weights, as its card describes it."""
+    """A file of weights, as its card describes it; where they were rebuilt, the file that this gave."""
     written = json.loads(card.read_text())
+    written |= written.get("rebuilt", {})
     return {
         "type": "machine-learning-model",
         "bom-ref": written["file"],

@@ -19,6 +19,7 @@ _FACTS = {
     errors.BodyTooLarge: (64 << 20,),
     errors.RateLimited: (3,),
     errors.Busy: (2,),
+    errors.ReviewConflict: (3, 5),
     errors.RetryLater: (2,),
     errors.ResultsError: (["one is missing", "two was altered"],),
 }

@@ -91,6 +91,9 @@ def test_kept_names_stay_flat(tmp_path):
         ('{"method": "erase"}', "method: 'erase' is not one of fill"),
         ('{"margin": "wide"}', "margin: Input should be a valid number"),
         ('{"digest_salt": "x"}', "'digest_salt' is not offered"),
+        ('{"select": "only"}', "'select' is not offered"),
+        ('{"match_threshold": "0.5"}', "'match_threshold' is not offered"),
+        ('{"embedder": "sface"}', "'embedder' is not offered"),
         ('{"method": "overlay", "picture": "/etc/passwd"}', "picture: '/etc/passwd' is not one of"),
         ('{"detector": "yolo:/tmp/x.onnx"}', "'yolo' needs a file"),
         ('{"detector": "yunet"}', "not on this machine"),
@@ -118,7 +121,8 @@ def test_parameters_may_be_absent_empty_or_numbers(tmp_path, text):
 
 def test_every_offered_parameter_is_accepted_with_its_default():
     offered = {p.name: p for p in job_parameters()}
-    assert set(offered) == {p.name for p in parameters()} - {"digest_salt", "engine"}
+    withheld = {"digest_salt", "engine", "select", "match", "match_threshold", "only_strict", "embedder"}
+    assert set(offered) == {p.name for p in parameters()} - withheld
     for name, parameter in offered.items():
         method = parameter.belongs_to[0] if parameter.belongs_to else "fill"
         if parameter.default:

@@ -11,7 +11,7 @@ import profiles
 import samples
 import unionveil
 from checked import kept, read_bgr, read_rgb, written
-from unionveil import AnonymizeConfig, Anonymized, Anonymizer, Detections, Rejected, load
+from unionveil import AnonymizeConfig, Anonymized, Anonymizer, ConfigError, Detections, Rejected, load
 from unionveil.boxes import cover_pixels, iou
 from unionveil.content import FileContent
 from unionveil.images import Patch, decode, rgb_views
@@ -202,3 +202,84 @@ def test_an_unexpected_failure_is_a_rejection():
     assert anonymizer(samples.SCENES / "portrait.jpg") == Rejected(
         "failed", "an unexpected ZeroDivisionError while anonymizing the picture"
     )
+
+
+class TwoViews:
+    """Finds one face per view of a frame: the first in the light one, the second in the dark one."""
+
+    def __init__(self, *boxes):
+        self._boxes = boxes
+        self.seen = []
+
+    def __call__(self, image):
+        box = self._boxes[len(self.seen) % len(self._boxes)]
+        self.seen.append(image)
+        return Detections.of([box], [0.9])
+
+
+def transparent():
+    """A picture of which a viewer may show two views."""
+    image = np.full((64, 64, 4), 200, np.uint8)
+    image[:, 20:40, 3] = 90
+    return samples.save(Image.fromarray(image), "PNG")
+
+
+def keeping(select, find):
+    config = AnonymizeConfig()
+    return Anonymizer(find, select, load_redactor(config), max_pixels=1e6)
+
+
+def test_kept_faces_are_counted_and_their_pixels_stay(make_anonymizer):
+    find = TwoViews((10, 10, 30, 30))
+    outcome = keeping(lambda image, faces: np.zeros(len(faces), bool), find)(ALL["png-rgb"])
+    assert outcome.kept == 1 and not len(outcome.faces[0])
+    assert np.array_equal(
+        decode(outcome.data, 1e6).frames[0].pixels, decode(ALL["png-rgb"], 1e6).frames[0].pixels
+    )
+
+
+def test_a_face_that_one_view_would_cover_is_covered():
+    """It is kept where it was found; in the other view, which did not find it, it would not be."""
+    find = TwoViews((5, 5, 25, 25), (40, 40, 60, 60))
+    calls = []
+
+    def select(image, faces):
+        calls.append(len(faces))
+        return np.full(len(faces), calls.count(2) == 2)
+
+    outcome = keeping(select, find)(transparent())
+    assert calls[0] == 1 and calls.count(2) == 2  # asked again about both, until the second view covers them
+    assert outcome.kept == 0 and len(outcome.faces[0]) == 2
+
+
+def test_of_two_views_at_most_one_face_of_a_person_stays():
+    find = TwoViews((5, 5, 25, 25), (40, 40, 60, 60))
+
+    def best_only(image, faces):
+        return np.arange(len(faces)) > 0
+
+    outcome = keeping(best_only, find)(transparent())
+    assert outcome.kept == 1 and len(outcome.faces[0]) == 1
+
+
+def test_a_face_kept_in_one_view_and_covered_in_another_is_not_counted():
+    find = TwoViews((5, 5, 25, 25), (6, 6, 26, 26))
+    calls = []
+
+    def select(image, faces):
+        calls.append(0)
+        return np.full(len(faces), len(calls) == 2)
+
+    outcome = keeping(select, find)(transparent())
+    assert outcome.kept == 0 and len(outcome.faces[0]) == 1
+
+
+def test_known_people_must_fit_the_settings():
+    people = unionveil.References.of([[np.eye(1, 128, dtype=np.float32)[0]]], "another embedder")
+    keep = AnonymizeConfig.from_parameters({"select": "keep"})
+    with pytest.raises(ConfigError, match="every face is covered"):
+        load(references=people)
+    with pytest.raises(ConfigError, match="give references"):
+        load(keep)
+    with pytest.raises(ConfigError, match="another embedder"):
+        load(keep, references=people)

@@ -32,8 +32,10 @@ if TYPE_CHECKING:
         UnsupportedImage,
         WorkerError,
     )
+    from .identity.references import References
     from .outcomes import Anonymized, Outcome, Rejected
     from .pipeline import Anonymizer, Inspection, anonymize, load
+    from .runs.references import load_references
 
 __version__ = (Path(__file__).parent / "VERSION").read_text().strip()
 
@@ -54,6 +56,7 @@ __all__ = [
     "Outcome",
     "OutputDiffers",
     "OutputError",
+    "References",
     "Rejected",
     "UnionVeilError",
     "UnreadableImage",
@@ -62,12 +65,15 @@ __all__ = [
     "__version__",
     "anonymize",
     "load",
+    "load_references",
 ]
 
 _HOMES = {
     "config": ("AnonymizeConfig",),
     "detections": ("Detections", "Landmark"),
     "outcomes": ("Anonymized", "Outcome", "Rejected"),
+    "identity.references": ("References",),
+    "runs.references": ("load_references",),
     "pipeline": ("Anonymizer", "Inspection", "anonymize", "load"),
 }
 """Modules of the public names; those that are not listed are errors."""

@@ -22,6 +22,7 @@ __all__ = [
     "iou",
     "neighbours",
     "nms",
+    "overlapping",
     "shorter_sides",
     "unite",
     "unite_faces",
@@ -159,6 +160,11 @@ def unite_faces(parts: Sequence[Detections]) -> Detections:
     faces = Detections.concat(parts)
     xyxy, kept = unite(faces.xyxy, faces.score, _SAME_FACE_IOU)
     return replace(faces[kept], xyxy=xyxy)
+
+
+def overlapping(a: FloatArray, b: FloatArray) -> BoolArray:
+    """`(N,)`: whether each of `(N, 4)` boxes is the same face as one of `(M, 4)` boxes."""
+    return np.asarray((iou(a, b) > _SAME_FACE_IOU).any(axis=1))
 
 
 def expand(xyxy: FloatArray, margin: float) -> FloatArray:

@@ -7,12 +7,14 @@ cases, so every model accepts strings.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from .models.cards import DETECTORS, DetectorCard, cards_of
+from .errors import ConfigError
+from .models.cards import DETECTORS, EMBEDDERS, DetectorCard, EmbedderCard, ModelCard, cards_of, embedder_card
 from .models.inference import EngineSetting, Inference, choose
 from .parameters import Parameter, flatten, near, to_parameters, unflatten
 
@@ -21,12 +23,18 @@ __all__ = [
     "AnonymizeConfig",
     "Average",
     "Bilateral",
+    "EveryFace",
     "Fill",
     "Gaussian",
+    "Keep",
     "Median",
+    "Only",
     "Overlay",
     "Pixelate",
     "Redaction",
+    "Selection",
+    "cosine_of",
+    "distance_of",
     "parameters",
 ]
 
@@ -100,6 +108,87 @@ Redaction = Annotated[
 ]
 
 
+def cosine_of(distance: float) -> float:
+    """Cosine similarity of two vectors of length 1 at a Euclidean distance: 1 - d ** 2 / 2."""
+    return 1 - distance**2 / 2
+
+
+def distance_of(cosine: float) -> float:
+    """Euclidean distance of two vectors of length 1 with a cosine similarity: sqrt(2 - 2 cos)."""
+    return math.sqrt(max(0.0, 2 - 2 * cosine))
+
+
+class EveryFace(_Model):
+    """Every face is covered."""
+
+    select: Literal["every"] = "every"
+
+
+class _KnownPeople(_Model):
+    match: Literal["cosine", "euclidean"] = Field(
+        "cosine", description="How faces are compared with known people: by similarity or by distance."
+    )
+    match_threshold: float | None = Field(
+        None,
+        gt=0,
+        lt=math.sqrt(2),
+        description="Least cosine similarity (0 to 1), or largest Euclidean distance (0 to 1.41), of a face "
+        "that counts as a known person's. Default: the value that was measured for the embedder.",
+    )
+
+    @field_validator("match_threshold", mode="before")
+    @classmethod
+    def _default_threshold(cls, value: Any) -> Any:
+        return None if value in ("", "default") else value
+
+    @model_validator(mode="after")
+    def _in_range(self) -> _KnownPeople:
+        if self.match == "cosine" and self.match_threshold is not None and self.match_threshold >= 1:
+            raise ValueError(f"match_threshold: a cosine lies between 0 and 1, got {self.match_threshold:g}")
+        return self
+
+    def _least_cosine(self, card: EmbedderCard, measured: float | None) -> float:
+        if self.match_threshold is not None:
+            is_cosine = self.match == "cosine"
+            return self.match_threshold if is_cosine else cosine_of(self.match_threshold)
+        if measured is None:
+            raise ConfigError(
+                f"match_threshold: none was measured for embedder {card.name!r}; give one, or put it on the "
+                "card"
+            )
+        return measured
+
+
+class Keep(_KnownPeople):
+    """Known people stay visible, everybody else is covered."""
+
+    select: Literal["keep"] = "keep"
+
+    def least_cosine(self, card: EmbedderCard) -> float:
+        """Cosine similarity from which a face is a known person's.
+
+        Raises:
+            ConfigError: no threshold is set, and none was measured for the embedder.
+        """
+        return self._least_cosine(card, card.keep_cosine)
+
+
+class Only(_KnownPeople):
+    """Known people are covered, and nobody else."""
+
+    select: Literal["only"] = "only"
+    only_strict: Literal["no", "yes"] = Field(
+        "no", description="yes: faces that are too small to judge are covered too."
+    )
+
+    def least_cosine(self, card: EmbedderCard) -> float:
+        """As `Keep.least_cosine`."""
+        return self._least_cosine(card, card.only_cosine)
+
+
+Selection = Annotated[EveryFace | Keep | Only, Field(discriminator="select")]
+
+
 class AnonymizeConfig(_Model):
     """All settings: which faces to look for, how thoroughly, and how to cover them."""
 
@@ -128,6 +217,12 @@ class AnonymizeConfig(_Model):
         lt=1,
         description="Least score of a face; lower values find more faces and more false positives. Scores "
         "count how many boxes of a network agree. Default: the value each detector was measured with.",
+    )
+    selection: Selection = Field(EveryFace(), description="Whose faces are covered.")
+    embedder: str = Field(
+        "sface",
+        description=f"Network that recognizes people: {', '.join(EMBEDDERS)}, or onnx:FILE.onnx with a card "
+        "in FILE.json.",
     )
     redaction: Redaction = Field(Fill(), description="What covers a face.")
     shape: Literal["box", "ellipse"] = Field(
@@ -175,6 +270,14 @@ class AnonymizeConfig(_Model):
             raise ValueError("a detector is named twice")
         return value
 
+    @field_validator("embedder")
+    @classmethod
+    def _known_embedder(cls, value: str) -> str:
+        kind, colon, path = value.partition(":")
+        if value not in EMBEDDERS and not (kind == "onnx" and colon and path):
+            raise ValueError(f"unknown embedder {value!r}{near(value, (*EMBEDDERS, 'onnx:FILE.onnx'))}")
+        return value
+
     @field_validator("threshold", mode="before")
     @classmethod
     def _default_threshold(cls, value: Any) -> Any:
@@ -186,13 +289,33 @@ class AnonymizeConfig(_Model):
         return None if value == "" else value
 
     @property
-    def cards(self) -> tuple[DetectorCard, ...]:
+    def cards(self) -> tuple[ModelCard, ...]:
         """The cards of all weights that these settings use; nothing is loaded.
+
+        Raises:
+            ModelError: the file of a `yolo:FILE.onnx` or an `onnx:FILE.onnx` is not there.
+            ConfigError: the card of an `onnx:FILE.onnx` is missing or wrong.
+        """
+        return (*self.detector_cards, self.embedder_card) if self.embedder_card else self.detector_cards
+
+    @property
+    def detector_cards(self) -> tuple[DetectorCard, ...]:
+        """The cards of the detectors; nothing is loaded.
 
         Raises:
             ModelError: the file of a `yolo:FILE.onnx` is not there.
         """
         return tuple(card for name in self.detector for card in cards_of(name))
+
+    @property
+    def embedder_card(self) -> EmbedderCard | None:
+        """The card of the embedder; None if these settings recognize nobody.
+
+        Raises:
+            ModelError: the file of an `onnx:FILE.onnx` is not there.
+            ConfigError: its card is missing or wrong.
+        """
+        return None if isinstance(self.selection, EveryFace) else embedder_card(self.embedder)
 
     def resolved(self) -> tuple[AnonymizeConfig, Inference]:
         """These settings with the engine that `auto` stands for on this machine, and why it was taken.

@@ -38,6 +38,7 @@ _CODES: dict[type[errors.UnionVeilError], Code] = {
     errors.BodyTooSlow: Code(EXIT_WRONG_USE, 408),
     errors.WrongMedia: Code(EXIT_WRONG_USE, 415),
     errors.RequestError: Code(EXIT_WRONG_USE, 422),
+    errors.ReviewConflict: Code(EXIT_WRONG_USE, 409),
     errors.RetryLater: Code(EXIT_WRONG_USE, 503),
     errors.RateLimited: Code(EXIT_WRONG_USE, 429),
 }

@@ -22,6 +22,8 @@
         ├── BodyTooLarge         it brings more bytes than the limit
         ├── BodyTooSlow          its bytes did not come in time
         ├── WrongMedia           its body is not of a kind that is read
+        ├── ReviewError          an edit does not fit the photo that is reviewed
+        │   └── ReviewConflict   the review went on in another tab
         └── RetryLater           the same request may be answered later
             ├── RateLimited      one client asks too often
             └── Busy             all places are taken
@@ -56,6 +58,8 @@ __all__ = [
     "RequestError",
     "ResultsError",
     "RetryLater",
+    "ReviewConflict",
+    "ReviewError",
     "RoomError",
     "UnionVeilError",
     "UnreadableImage",
@@ -305,3 +309,24 @@ class Busy(RetryLater):
 
     def __str__(self) -> str:
         return f"the server is busy with other pictures; try again in {self.seconds} s"
+
+
+class ReviewError(RequestError):
+    """An edit does not fit the photo that is reviewed; nothing of it counts."""
+
+
+class ReviewConflict(ReviewError):
+    """An edit was made on a state that has changed since, in another tab or by a retry.
+
+    Attributes:
+        revision: that the edit was made on.
+        current: that the review has.
+    """
+
+    def __init__(self, revision: int, current: int) -> None:
+        super().__init__(revision, current)
+        self.revision = revision
+        self.current = current
+
+    def __str__(self) -> str:
+        return "the review went on in another tab; reload this page"

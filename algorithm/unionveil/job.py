@@ -19,6 +19,7 @@ from .engines.resources import default_jobs
 from .errors import ConfigError, InputError
 from .files.sinks import FolderSink
 from .files.sources import PathSource, SourceItem
+from .identity.optout import OPTOUT, read_optout
 from .models.cards import DETECTORS
 from .models.inference import EngineSetting
 from .parameters import Parameter
@@ -32,14 +33,15 @@ PARAMETERS_FILE = "algoCustomData.json"
 
 _REPORT_EVERY = 25
 
-_NOT_OFFERED = ("digest_salt", "engine")
+_NOT_OFFERED = ("digest_salt", "engine", "select", "embedder")
 
 
 def job_parameters() -> tuple[Parameter, ...]:
     """The settings that a buyer of the job may choose, in flat form.
 
     The salt is left out: a buyer who chooses it can test whether a photo is in the data set. So are the
-    engine, which is the operator's, and everything that names a file.
+    engine, which is the operator's, everything that names a file, and everything about known people: a buyer
+    who names a person could find them.
     """
     offered = []
     for parameter in parameters():
@@ -48,9 +50,13 @@ def job_parameters() -> tuple[Parameter, ...]:
         elif parameter.name == "detector":
             names = ", ".join(name for name in DETECTORS if name != "yolo")
             parameter = replace(parameter, description=f"Detectors, separated by commas: {names}.")
-        if parameter.name not in _NOT_OFFERED:
+        if not _is_withheld(parameter):
             offered.append(parameter)
     return tuple(offered)
+
+
+def _is_withheld(parameter: Parameter) -> bool:
+    return parameter.name in _NOT_OFFERED or parameter.tag == "select"
 
 
 def read_parameters(path: Path) -> AnonymizeConfig:
@@ -80,11 +86,12 @@ def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
         ConfigError: an unknown parameter, a value that is not allowed, or one that names a file.
     """
     offered = {parameter.name: parameter for parameter in job_parameters()}
+    withheld = {parameter.name for parameter in parameters()} - offered.keys()
     kept = {}
     for name, value in given.items():
         if not isinstance(value, str | int | float) or isinstance(value, bool):
             raise ConfigError(f"parameter {name!r} must be a text or a number")
-        if name in _NOT_OFFERED:
+        if name in withheld:
             raise ConfigError(f"parameter {name!r} is not offered by the compute job")
         parameter = offered.get(name)
         if parameter:
@@ -124,25 +131,37 @@ def _is_default(value: str | float, parameter: Parameter) -> bool:
         return value == parameter.default
 
 
-def run_job(data_dir: Path, report: Callable[[str], None], *, engine: EngineSetting = "auto") -> Counts:
+def run_job(
+    data_dir: Path,
+    report: Callable[[str], None],
+    *,
+    engine: EngineSetting = "auto",
+    optout: Path = OPTOUT,
+) -> Counts:
     """Anonymizes everything below `data_dir/inputs` into `data_dir/outputs`, the manifest last.
 
     Args:
         data_dir: the node's `/data`.
         engine: what runs the networks.
         report: takes the log's lines; they name inputs by number only.
+        optout: the list of people whom the publisher of the image covers, if it has one.
 
     Returns:
         Totals of the run.
 
     Raises:
-        ConfigError: the parameters are wrong; nothing was read.
+        ConfigError: the parameters or the opt-out list are wrong; nothing was read.
         InputError: there are no inputs, or they cannot be listed.
         OutputError: an output cannot be written.
         ModelError: weights are missing, altered or cannot be run.
     """
     inputs, outputs = data_dir / "inputs", data_dir / "outputs"
     wanted = read_parameters(inputs / PARAMETERS_FILE)
+    listed = read_optout(optout)
+    references = listed.references() if listed else None
+    if listed:
+        wanted = listed.applied(wanted)
+        report("this image covers the people of its opt-out list, and nobody else")
     config, inference = wanted.model_copy(update={"engine": engine}).resolved()
     chosen = ", ".join(f"{name}={value}" for name, value in config.to_parameters().items() if value)
     report(f"unionveil {__version__}: {chosen}")
@@ -152,7 +171,7 @@ def run_job(data_dir: Path, report: Callable[[str], None], *, engine: EngineSett
     source = PathSource([inputs], leave_out=[inputs / PARAMETERS_FILE])
     if not len(source):
         raise InputError(f"{inputs} holds no photo; the data set is empty")
-    work = Anonymize(config, FolderSink(outputs))
+    work = Anonymize(config, FolderSink(outputs), references=references)
     work.check()
     report(f"{len(source)} input files")
     finished = 0

@@ -24,6 +24,7 @@ class Anonymized:
         size_wh: width and height of the first frame, upright.
         faces: the covered faces of each frame or page.
         encoding: how the coded samples of the file came about.
+        kept: faces that were found and left visible, in all frames together.
     """
 
     data: bytes
@@ -31,6 +32,7 @@ class Anonymized:
     size_wh: tuple[int, int]
     faces: tuple[Detections, ...]
     encoding: Encoding = Encoding.PIXELS
+    kept: int = 0
 
 
 @dataclass(frozen=True)

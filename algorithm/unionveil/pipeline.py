@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
-from .boxes import unite_faces
-from .config import AnonymizeConfig
+from .boxes import overlapping, unite_faces
+from .config import AnonymizeConfig, EveryFace, Keep
 from .content import Content, PictureSource, content_of
 from .detect import FaceFinder
 from .detections import BoolArray, Detections, RgbImage
 from .engines.resources import usable_cores
-from .errors import ImageError, UnionVeilError
+from .errors import ConfigError, ImageError, UnionVeilError
+from .identity.embedders import load_embedder
+from .identity.references import References
 from .images import Frame, Picture, Rendering, check_output, decode, rgb_views
 from .outcomes import Anonymized, Outcome, Rejected
 from .redact import Redactor, load_redactor
-from .select import Selector, every_face
+from .select import AllBut, JustThese, Selector, every_face
 
 __all__ = ["Anonymizer", "Finder", "Inspection", "anonymize", "load"]
 
@@ -46,10 +48,12 @@ class Inspection:
         picture: all frames, upright.
         faces: for each frame the detections that are to be covered, in its pixels. A caller may put others
             in their place before the picture is redacted.
+        kept: faces that were found and are to stay visible, in all frames together.
     """
 
     picture: Picture
     faces: tuple[Detections, ...]
+    kept: int = 0
 
 
 class Anonymizer:
@@ -132,9 +136,9 @@ class Anonymizer:
             why = error.strerror or type(error).__name__
             return Rejected("unreadable", f"the file cannot be read: {why}")
         picture = decode(data, self._max_pixels, self._scaling.reduction if self._scaling else None)
+        found = [self._faces_of(frame, frame.rendering or picture.rendering) for frame in picture.frames]
         return Inspection(
-            picture,
-            tuple(self._faces_of(frame, frame.rendering or picture.rendering) for frame in picture.frames),
+            picture, tuple(covered for covered, _ in found), sum(len(kept) for _, kept in found)
         )
 
     def _written(self, inspection: Inspection) -> Outcome:
@@ -143,15 +147,32 @@ class Anonymizer:
         written = picture.write(patches)
         if self._check_outputs:
             check_output(written.data, picture, patches)
-        return Anonymized(written.data, picture.format, picture.frames[0].size_wh, faces, written.encoding)
+        size_wh = picture.frames[0].size_wh
+        return Anonymized(written.data, picture.format, size_wh, faces, written.encoding, inspection.kept)
 
-    def _faces_of(self, frame: Frame, rendering: Rendering) -> Detections:
-        """Faces of one frame that are to be covered, those of all its views united."""
-        parts = []
-        for view in rgb_views(frame.look, rendering):
+    def _faces_of(self, frame: Frame, rendering: Rendering) -> tuple[Detections, Detections]:
+        """Faces of one frame, those of all its views united: the ones to cover, and the ones to keep."""
+        covered, kept = [], []
+        views = list(rgb_views(frame.look, rendering))
+        for view in views:
             faces = self._scaling(view, frame.size_wh) if self._scaling else self._find(view)
-            parts.append(faces[_checked(self._select(view, faces), len(faces))])
-        return parts[0] if len(parts) == 1 else unite_faces(parts)
+            chosen = _checked(self._select(view, faces), len(faces))
+            covered.append(faces[chosen])
+            kept.append(faces[~chosen])
+        if len(views) == 1:
+            return covered[0], kept[0]
+        return self._agreed(views, covered, unite_faces(kept))
+
+    def _agreed(
+        self, views: Sequence[RgbImage], covered: list[Detections], kept: Detections
+    ) -> tuple[Detections, Detections]:
+        """A face stays visible only if it would in every view, beside all others that would stay."""
+        for view in views if len(kept) else ():
+            chosen = _checked(self._select(view, kept), len(kept))
+            covered.append(kept[chosen])
+            kept = kept[~chosen]
+        united = unite_faces(covered)
+        return united, kept[~overlapping(kept.xyxy, united.xyxy)]
 
 
 def _checked(chosen: BoolArray, count: int) -> BoolArray:
@@ -188,34 +209,66 @@ def load(
     config: AnonymizeConfig | None = None,
     *,
     threads: int = 0,
-    selector: Selector = every_face,
+    references: References | None = None,
+    selector: Selector | None = None,
     redactor: Redactor | None = None,
+    finder: Finder | None = None,
 ) -> Anonymizer:
     """Builds an anonymizer; every file that it needs is read now, before the first picture.
 
     Args:
         config: all settings; the defaults cover every face with an opaque box.
         threads: threads for one picture's detection; 0 takes all cores that this process may use.
-        selector: which faces are covered, in place of all: `(H, W, 3)` uint8 RGB and its `Detections` to
-            `(N,)` bool.
+        references: the known people of the settings `keep` and `only`, as `load_references` reads them.
+        selector: which faces are covered, in place of the settings' choice: `(H, W, 3)` uint8 RGB and its
+            `Detections` to `(N,)` bool.
         redactor: gives the new pixels, in place of the configured redaction: a `Frame` and its `Detections`
             to `Patch`es. Pixels outside of the patches stay as they are.
+        finder: finds the faces, in place of the configured detectors, none of which is loaded then.
 
     Raises:
         ModelError: weights are missing, altered or cannot be loaded.
-        ConfigError: the overlay's picture cannot be read.
+        ConfigError: the overlay's picture cannot be read, or the references do not fit the settings.
     """
     config = config or AnonymizeConfig()
-    finder = FaceFinder(config, threads or usable_cores())
+    threads = threads or usable_cores()
+    chosen = selector or _selector(config, references, threads)
+    scaling = None
+    if finder is None:
+        finder = own = FaceFinder(config, threads)
+        # Other selectors look at pixels, and are to see all of them.
+        scaling = own if chosen is every_face else None
     return Anonymizer(
         finder,
-        selector,
+        chosen,
         redactor or load_redactor(config),
         max_pixels=config.max_megapixels * 1e6,
         check_outputs=config.check_outputs == "yes",
-        # Other selectors may look at pixels, and are to see all of them.
-        scaling=finder if selector is every_face else None,
+        scaling=scaling,
     )
+
+
+def _selector(config: AnonymizeConfig, references: References | None, threads: int) -> Selector:
+    """The selector of the settings.
+
+    Raises:
+        ConfigError: the references do not fit the settings.
+        ModelError: the embedder's weights are missing, altered or cannot be loaded.
+    """
+    card, selection = config.embedder_card, config.selection
+    if isinstance(selection, EveryFace) or card is None:
+        if references:
+            raise ConfigError("references are given, but every face is covered: choose select keep or only")
+        return every_face
+    if references is None:
+        raise ConfigError(f"select {selection.select} needs the people it is about: give references")
+    if references.embedder != card.sha256:
+        raise ConfigError(f"the references were made by another embedder than {card.name!r}; make them again")
+    least = selection.least_cosine(card)
+    embed = load_embedder(card, threads)
+    if isinstance(selection, Keep):
+        return AllBut(embed, references, least)
+    return JustThese(embed, references, least, selection.only_strict == "yes")
 
 
 def anonymize(source: PictureSource, config: AnonymizeConfig | None = None) -> Outcome:

@@ -1,15 +1,19 @@
-"""Which of the detections are covered."""
+"""Which of the detections are covered. In doubt, they are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
-from .detections import BoolArray, Detections, RgbImage
+from .boxes import shorter_sides
+from .detections import BoolArray, Detections, FloatArray, Kind, RgbImage
+from .identity.embeddings import Embedder
+from .identity.references import References
 
-__all__ = ["Selector", "every_face"]
+__all__ = ["AllBut", "JustThese", "Selector", "every_face"]
 
 Selector: TypeAlias = Callable[[RgbImage, Detections], BoolArray]
 """Gives `(N,)` bool, True for each detection that is to be covered. The pixels are 8-bit RGB, upright."""
@@ -18,3 +22,72 @@ Selector: TypeAlias = Callable[[RgbImage, Detections], BoolArray]
 def every_face(image: RgbImage, faces: Detections) -> BoolArray:  # noqa: ARG001  the protocol gives it
     """All of them: the default."""
     return np.ones(len(faces), bool)
+
+
+@dataclass(frozen=True, eq=False)
+class AllBut:
+    """Covers everybody but known people; at most one face per picture and person stays, the closest one.
+
+    What cannot be judged is covered: faces that are too small or have no landmarks, and all that is not a
+    face.
+
+    Attributes:
+        embed: turns faces into vectors.
+        references: the known people, by the same embedder.
+        least_cosine: similarity from which a face is a known person's.
+    """
+
+    embed: Embedder
+    references: References
+    least_cosine: float
+
+    def __call__(self, image: RgbImage, faces: Detections) -> BoolArray:
+        """As `Selector`."""
+        covered = np.ones(len(faces), bool)
+        if not len(faces):
+            return covered
+        cosine = _similarity(self.embed, self.references, image, faces)
+        cosine[cosine < self.least_cosine] = -np.inf
+        closest = cosine.argmax(axis=1)
+        for person in range(self.references.people):
+            theirs = np.where(closest == person, cosine[:, person], -np.inf)
+            best = int(theirs.argmax())
+            covered[best] &= not np.isfinite(theirs[best])
+        return covered
+
+
+@dataclass(frozen=True, eq=False)
+class JustThese:
+    """Covers known people and nobody else.
+
+    Faces without landmarks and all that is not a face are covered as well.
+
+    Attributes:
+        embed: turns faces into vectors.
+        references: the known people, by the same embedder.
+        least_cosine: similarity from which a face is a known person's.
+        is_strict: whether faces that are too small to judge are covered too.
+    """
+
+    embed: Embedder
+    references: References
+    least_cosine: float
+    is_strict: bool
+
+    def __call__(self, image: RgbImage, faces: Detections) -> BoolArray:
+        """As `Selector`."""
+        if not len(faces):
+            return np.ones(0, bool)
+        cosine = _similarity(self.embed, self.references, image, faces)
+        is_judged = np.isfinite(cosine).all(axis=1)
+        is_small = shorter_sides(faces.xyxy) < self.embed.card.least_face_px
+        is_small &= faces.kind == Kind.FACE
+        in_doubt = ~is_judged & (~is_small | self.is_strict)
+        return in_doubt | (cosine >= self.least_cosine).any(axis=1)
+
+
+def _similarity(embed: Embedder, references: References, image: RgbImage, faces: Detections) -> FloatArray:
+    """`(N, P)` cosine similarity to known people; -inf in the rows of faces that cannot be judged."""
+    found = embed(image, faces)
+    is_judged = found.usable & (faces.kind == Kind.FACE)
+    return np.where(is_judged[:, None], references.similarity(found.vectors), np.float32(-np.inf))

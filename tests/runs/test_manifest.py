@@ -89,7 +89,7 @@ def test_scores_beyond_one_cannot_slip_in():
 
 def test_readers_accept_what_later_versions_add():
     later = json.loads(build().to_bytes())
-    assert later["schema_version"] == "1.1"
+    assert later["schema_version"] == "1.2"
     later["schema_version"] = "1.7"
     later["shards"] = 3
     later["items"][0]["faces"][0]["kind"] = "plate"

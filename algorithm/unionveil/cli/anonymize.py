@@ -15,19 +15,22 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ..config import AnonymizeConfig, parameters
+from ..config import AnonymizeConfig, EveryFace, distance_of, parameters
 from ..engines.pool import DEFAULT_TIMEOUT_SECONDS, PoolEngine
 from ..engines.resources import default_jobs
 from ..errors import InputError
 from ..files.sinks import FolderSink
 from ..files.sources import PathSource, Patterns, SourceItem
+from ..given import BoxPlan
 from ..models.inference import Inference
 from ..parameters import Parameter
 from ..runs.batch import run_batch
 from ..runs.journal import Journal
-from ..runs.manifest import Counts, Record, RejectedRecord
+from ..runs.manifest import Counts, ManifestBuilder, Record, RejectedRecord
+from ..runs.references import load_references
 from ..runs.work import Anonymize
 from ..text import printable
+from .boxes import Boxes, box_options, box_plan_of
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .path_list import paths_of
 
@@ -41,15 +44,24 @@ _VARIABLES = {"digest_salt": "UNIONVEIL_DIGEST_SALT", "engine": "UNIONVEIL_ENGIN
 _err = Console(stderr=True, highlight=False)
 
 
-def setting_options(without: Collection[str] = ()) -> Callable[[Command], Command]:
+def setting_options(
+    without: Collection[str] = (), *, known_people: bool = False
+) -> Callable[[Command], Command]:
     """One option for every setting of `AnonymizeConfig`, in its order.
+
+    Settings about known people belong to commands that take photos of them, where `--keep` and `--only` stand
+    for `select`.
 
     Args:
         without: names of settings that the command does not have.
+        known_people: whether the command has `--keep` and `--only`.
     """
+    hidden = {*without, "select", "only_strict"}
+    if not known_people:
+        hidden |= {"embedder", *(one.name for one in parameters() if one.tag == "select")}
 
     def decorate(command: Command) -> Command:
-        return _with_options(command, [one for one in parameters() if one.name not in without])
+        return _with_options(command, [one for one in parameters() if one.name not in hidden])
 
     return decorate
 
@@ -80,7 +92,23 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the outputs."
 )
-@setting_options()
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Leave a known person visible: photos of one person, or a folder of photos per person; may be "
+    "repeated.",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Cover a known person and nobody else; as --keep.",
+)
+@click.option("--only-strict", is_flag=True, help="With --only: also cover faces too small to judge.")
+@setting_options(known_people=True)
 @click.option(
     "--jobs", type=click.IntRange(min=1), help="Workers.  [default: one per core, as memory allows]"
 )
@@ -111,6 +139,7 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
     "--preview", is_flag=True, help="Also write small pictures with the found boxes, into preview/."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest on standard output.")
+@box_options
 def command(
     paths: tuple[Path, ...],
     output: Path | None,
@@ -124,29 +153,56 @@ def command(
     dry_run: bool,
     preview: bool,
     as_json: bool,
-    **settings: str | None,
+    boxes: Boxes,
+    **settings: Any,
 ) -> int:
     """Anonymizes photos, folders and archives into a folder.
 
     A single dash reads paths from standard input, one per line or separated by NUL. The same command again
     does only what is missing. Texts, sidecars and the files that systems leave beside photos are skipped.
     """
-    given = {name: value for name, value in settings.items() if value is not None}
-    config, inference = AnonymizeConfig.from_parameters(given).resolved()
+    config, inference, known = _config(**settings)
     named = list(_named(paths))
     if output is None and (preview or not dry_run):
         raise click.UsageError("say where the outputs go: -o FOLDER")
     source = PathSource(
         named,
-        leave_out=[output.resolve()] if output else [],
+        leave_out=[path.resolve() for path in (output, boxes.path) if path],
         follow_links=follow_links,
         patterns=Patterns(include, exclude),
     )
     if not len(source):
         raise InputError("there is no file in what you named; name photos, folders or archives")
+    if known and boxes.mode == "instead":
+        raise click.UsageError("--keep and --only choose among found faces, and --boxes-only looks for none")
+    plan = box_plan_of(boxes, source)
     work, journal = _work(
-        config, named, None if dry_run else output, overwrite=overwrite, prune=prune, preview=preview
+        Anonymize(config, previews=preview, boxes=boxes.mode),
+        named,
+        known,
+        None if dry_run else output,
+        overwrite=overwrite,
+        prune=prune,
     )
+    # Workers even for a single picture: one that kills its decoder must not kill the program.
+    pool = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
+    manifest, rejected = _run(source, work, pool, journal, plan, prune=prune and not overwrite)
+    _summary(manifest.counts, rejected, inference, work)
+    if as_json:
+        click.echo(manifest.to_bytes().decode(), nl=False)
+    return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
+
+
+def _run(
+    source: PathSource,
+    work: Anonymize,
+    engine: PoolEngine,
+    journal: Journal | None,
+    plan: BoxPlan,
+    *,
+    prune: bool,
+) -> tuple[ManifestBuilder, list[tuple[str, str]]]:
+    """The manifest, and the name of every rejected input with a sentence."""
     rejected: list[tuple[str, str]] = []
     with _progress(len(source)) as advance, journal or nullcontext():
         kept = _is_kept(journal)
@@ -156,37 +212,52 @@ def command(
             if isinstance(record, RejectedRecord):
                 rejected.append((printable(item.name, quoted=False, most=None), record.detail))
 
-        # Workers even for a single picture: one that kills its decoder must not kill the program.
-        pool = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
-        may_prune = prune and not overwrite
-        manifest = run_batch(source, work, pool, journal=journal, prune=may_prune, on_done=on_done)
+        manifest = run_batch(source, work, engine, journal=journal, prune=prune, boxes=plan, on_done=on_done)
         if kept:
             _is_kept(journal)
-    _summary(manifest.counts, rejected, inference, work.sink)
-    if as_json:
-        click.echo(manifest.to_bytes().decode(), nl=False)
-    return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
+    return manifest, rejected
+
+
+def _config(
+    *, keep: Sequence[Path], only: Sequence[Path], only_strict: bool, **settings: str | None
+) -> tuple[AnonymizeConfig, Inference, Sequence[Path]]:
+    """The settings and the photos of known people; `--keep` and `--only` decide who is covered."""
+    if keep and only:
+        raise click.UsageError(
+            "give --keep or --only, not both: one covers all others, the other nobody else"
+        )
+    given = {name: value for name, value in settings.items() if value is not None}
+    for name in ("match", "match_threshold"):
+        if name in given and not keep and not only:
+            raise click.UsageError(f"--{name.replace('_', '-')} needs --keep or --only")
+    if only_strict and not only:
+        raise click.UsageError("--only-strict needs --only")
+    if only_strict:
+        given["only_strict"] = "yes"
+    select = "keep" if keep else "only" if only else "every"
+    return *AnonymizeConfig.from_parameters({**given, "select": select}).resolved(), keep or only
 
 
 def _work(
-    config: AnonymizeConfig,
+    work: Anonymize,
     named: Sequence[Path],
+    known: Sequence[Path],
     output: Path | None,
     *,
     overwrite: bool,
     prune: bool,
-    preview: bool,
 ) -> tuple[Anonymize, Journal | None]:
-    """The work and its journal; neither a folder nor a journal without an output."""
-    work = Anonymize(config)
+    """The work with its folder and its journal; neither a folder nor a journal without an output."""
+    if known:  # a worker reads the known people, as it reads everything else
+        work = replace(work, references=load_references(known, work.config, PoolEngine(1)))
     work.check()  # before the output folder is made
     if output is None:
-        return work, None
+        return replace(work, previews=False), None
     # Where inputs are numbered, all outputs behind a withdrawn one are other ones.
-    may_replace = overwrite or (prune and config.names == "number")
+    may_replace = overwrite or (prune and work.config.names == "number")
     sink = FolderSink(output, overwrite=may_replace, inputs=named)
-    journal = Journal(sink.folder, config)
-    return replace(work, sink=sink, previews=preview, secret=journal.secret), journal
+    journal = Journal(sink.folder, work.config, references=work.references.digest if work.references else "")
+    return replace(work, sink=sink, secret=journal.secret), journal
 
 
 def _is_kept(journal: Journal | None) -> bool:
@@ -231,19 +302,29 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
         yield advance
 
 
-def _summary(
-    counts: Counts, rejected: list[tuple[str, str]], inference: Inference, sink: FolderSink | None
-) -> None:
+def _threshold(config: AnonymizeConfig) -> str:
+    """What counted as a known person's face, in both measures."""
+    card = config.embedder_card
+    if isinstance(config.selection, EveryFace) or card is None:
+        return ""
+    least = config.selection.least_cosine(card)
+    return f"cosine at least {least:.3g}, distance at most {distance_of(least):.3g}"
+
+
+def _summary(counts: Counts, rejected: list[tuple[str, str]], inference: Inference, work: Anonymize) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("pictures", str(counts.inputs))
     table.add_row("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)")
-    table.add_row("without a face", str(counts.without_face))
+    table.add_row("without a face" if counts.kept is None else "unchanged", str(counts.without_face))
+    if counts.kept is not None:
+        table.add_row("left visible", f"{counts.kept} faces")
+        table.add_row("same person", _threshold(work.config))
     table.add_row("rejected", str(sum(counts.rejected.values())))
     if counts.skipped:
         table.add_row("skipped", f"{counts.skipped}  (sidecars, texts, files of systems, left out)")
     table.add_row("engine", str(inference))
-    if sink:
-        table.add_row("outputs in", escape(printable(str(sink.folder), quoted=False, most=None)))
+    if work.sink:
+        table.add_row("outputs in", escape(printable(str(work.sink.folder), quoted=False, most=None)))
     _err.print(table)
     if not counts.inputs:
         _err.print("there is no picture in what you named: everything was skipped")

@@ -13,9 +13,12 @@ __all__ = ["cli"]
 
 _COMMANDS = {
     "anonymize": "Anonymizes photos, folders and archives into a folder.",
+    "audit": "Measures what can still be seen after a run, and whom attackers recognize.",
     "bot": "Answers photos in Matrix rooms with the same photos, faces covered.",
     "job": "Runs as an Ocean compute-to-data algorithm.",
     "models": "Lists, fetches and verifies weights of detectors and embedders.",
+    "people": "Compares photos of people, and prepares opt-out lists for a container.",
+    "review": "Opens a page on which boxes are added, moved and removed before anything leaves.",
     "serve": "Serves an HTTP API and a page that take a photo and give it back covered.",
     "state": "Shows or removes what is kept so that interrupted runs can go on.",
     "watch": "Anonymizes photos as they arrive in a folder.",

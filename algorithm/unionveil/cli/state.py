@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ..errors import OutputError
+from ..review.log import reviews_folder
 from ..runs.journal import KEPT_DAYS, clear, kept
 from .console import EXIT_DONE
 
@@ -13,33 +14,36 @@ __all__ = ["command"]
 
 @click.group("state")
 def command() -> None:
-    """Shows or removes what is kept so that interrupted runs can go on.
+    """Shows or removes what is kept so that interrupted runs and reviews can go on.
 
     For each output folder there is a journal: the outputs' names, and digests that only a key in the same
-    folder can compare. It holds no picture and no name of an input, unless the outputs keep the names.
+    folder can compare. It holds no picture and no name of an input, unless the outputs keep the names. For
+    each folder that was reviewed there is a log of its boxes, verdicts and notes.
     """
 
 
 @command.command("show")
 def show() -> int:
-    """Says where the journals lie, how many there are and how old they are."""
+    """Says where journals and reviews lie, how many there are and how old they are."""
     try:
-        state = kept()
+        runs, reviews = kept(), kept(reviews_folder())
     except OSError as error:
         raise OutputError(f"the state folder cannot be read: {error.strerror or error}") from error
-    click.echo(f"folder    {state.folder}")
-    click.echo(f"journals  {state.journals}  ({state.size_bytes / 1024:.0f} KiB)")
-    if state.journals:
-        click.echo(f"oldest    {state.oldest_days:.0f} days; removed after {KEPT_DAYS} days without use")
+    click.echo(f"folder    {runs.folder}")
+    click.echo(f"journals  {runs.journals}  ({runs.size_bytes / 1024:.0f} KiB)")
+    if runs.journals:
+        click.echo(f"oldest    {runs.oldest_days:.0f} days; removed after {KEPT_DAYS} days without use")
+    click.echo(f"reviews   {reviews.journals}  ({reviews.size_bytes / 1024:.0f} KiB)  in {reviews.folder}")
     return EXIT_DONE
 
 
 @command.command("clear")
-def clear_command() -> int:
-    """Removes all journals; interrupted runs then begin again."""
+@click.option("--reviews", is_flag=True, help="Remove the reviews instead: boxes, verdicts and notes.")
+def clear_command(reviews: bool) -> int:
+    """Removes all journals; interrupted runs then begin again. Reviews stay without --reviews."""
     try:
-        removed = clear()
+        removed = clear(reviews_folder() if reviews else None)
     except OSError as error:
         raise OutputError(f"the state folder cannot be cleared: {error.strerror or error}") from error
-    click.echo(f"{removed} journals removed")
+    click.echo(f"{removed} {'reviews' if reviews else 'journals'} removed")
     return EXIT_DONE

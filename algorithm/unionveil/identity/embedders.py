@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,8 +13,12 @@ from ..models.cards import EmbedderCard, embedder_card
 from ..models.onnx_session import OnnxSession
 from ..models.store import find
 from .align import aligned, similarity
-from .embeddings import Embedder, Embeddings
+from .dlib import rebuilt
+from .embeddings import Embeddings
 from .sface import repaired
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["OnnxEmbedder", "load_embedder"]
 
@@ -22,7 +26,7 @@ _MOST_AT_ONCE = 32
 """Faces per call of the network, which bounds its memory; all of a picture but in a crowd."""
 
 
-def load_embedder(name: str | EmbedderCard, threads: int) -> Embedder:
+def load_embedder(name: str | EmbedderCard, threads: int) -> OnnxEmbedder:
     """Loads an embedder.
 
     Args:
@@ -44,6 +48,8 @@ def _graph(card: EmbedderCard) -> Path | bytes:
     match card.kind:
         case "sface":
             return repaired(path.read_bytes())
+        case "dlib":
+            return rebuilt(path.read_bytes())
         case "onnx":
             return path
 
@@ -85,7 +91,7 @@ class OnnxEmbedder:
         """As `Embedder.__call__`."""
         matrices = similarity(faces.landmarks, self._template)
         usable = self._usable(faces) & np.isfinite(matrices).all(axis=(1, 2))
-        rows = self._embed(aligned(image, matrices[usable], self.card.size_px))
+        rows = self.embed_crops(aligned(image, matrices[usable], self.card.size_px))
         vectors = np.zeros((len(faces), self.card.dimensions), np.float32)
         vectors[usable] = rows
         return Embeddings.of(vectors, usable)
@@ -94,8 +100,8 @@ class OnnxEmbedder:
         is_large = shorter_sides(faces.xyxy) >= self.card.least_face_px
         return is_large & np.isfinite(faces.landmarks).all(axis=(1, 2))
 
-    def _embed(self, crops: RgbImage) -> FloatArray:
-        """`(N, S, S, 3)` crops to `(N, D)`, not yet of length 1."""
+    def embed_crops(self, crops: RgbImage) -> FloatArray:
+        """`(N, S, S, 3)` uint8 RGB crops, aligned to the template, to `(N, D)`, not yet of length 1."""
         given = crops if self.card.channels == "rgb" else crops[..., ::-1]
         blob = given.astype(np.float32) - np.asarray(self.card.mean, np.float32)
         blob *= np.float32(self.card.scale)

@@ -1,12 +1,23 @@
-"""SFace (Zhong et al., arXiv:2205.12010) as published by opencv_zoo, its graph repaired."""
+"""SFace (Zhong et al., arXiv:2205.12010) as published by opencv_zoo, its graph repaired.
+
+python -m unionveil.identity.sface FILE     writes the repaired graph, as the container holds it
+"""
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import sys
+from typing import TYPE_CHECKING
 
-from ..errors import ModelError
+from ..errors import ModelAltered, ModelError
+from ..models.cards import EMBEDDERS
+from ..models.store import find
 
-__all__ = ["repaired"]
+if TYPE_CHECKING:
+    from ..models.cards import EmbedderCard
+
+__all__ = ["repaired", "repaired_file"]
 
 
 def repaired(model: bytes) -> bytes:
@@ -33,3 +44,24 @@ def repaired(model: bytes) -> bytes:
     for value in (*graph.input, *graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     return bytes(proto.SerializeToString(deterministic=True))
+
+
+def repaired_file(card: EmbedderCard) -> bytes:
+    """The repaired graph of the published file, checked against the digest on the card.
+
+    Raises:
+        ModelMissing: the published file is not on this machine.
+        ModelAltered: it is another one, or this version of onnx writes other bytes.
+        ModelError: the package onnx is missing.
+    """
+    graph = repaired(find(card.model_copy(update={"rebuilt": None})).read_bytes())
+    digest = hashlib.sha256(graph).hexdigest()
+    if card.rebuilt is None or digest != card.rebuilt.sha256:
+        expected = card.rebuilt.sha256 if card.rebuilt else "none"
+        raise ModelAltered(card.name, "the repaired graph", digest, expected)
+    return graph
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1], "wb") as output:  # noqa: PTH123  the pipeline reaches this module, and it no path
+        output.write(repaired_file(EMBEDDERS["sface"]))

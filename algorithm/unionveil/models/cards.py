@@ -128,7 +128,7 @@ class EmbedderCard(ModelCard):
     """
 
     task: Literal["embedding"]
-    kind: Literal["sface", "onnx"]
+    kind: Literal["sface", "dlib", "onnx"]
     rebuilt: Weights | None = None
     output: str | None = None
     dimensions: int = Field(gt=0)

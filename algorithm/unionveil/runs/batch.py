@@ -10,6 +10,7 @@ from typing import TypeAlias
 from ..config import AnonymizeConfig
 from ..engines.base import Engine
 from ..files.sources import Skipped, SourceItem
+from ..given import BoxPlan
 from ..outcomes import Rejected
 from .folder import OutputFolder
 from .journal import Journal
@@ -31,6 +32,7 @@ def run_batch(
     journal: Journal | None = None,
     flat: bool = False,
     prune: bool = False,
+    boxes: BoxPlan = lambda *_: None,
     on_done: Callable[[SourceItem, Record], None] = lambda *_: None,
 ) -> ManifestBuilder:
     """Anonymizes every item, writes outputs as they come and the manifest last.
@@ -42,6 +44,7 @@ def run_batch(
         journal: what an earlier run had finished; None starts from nothing.
         flat: whether kept names lose their folders.
         prune: whether outputs of inputs that are gone are removed, in place of being refused.
+        boxes: gives boxes from elsewhere for an input, or withholds it.
         on_done: called for every finished input, in order.
 
     Returns:
@@ -54,7 +57,7 @@ def run_batch(
         ConfigError: the overlay's picture cannot be read.
         WorkerError: no worker can be started.
     """
-    run = _Run(items, work, engine, journal, flat, on_done)
+    run = _Run(items, work, engine, journal, flat, boxes, on_done)
     sink = work.sink
     if sink is None:
         return run.finish()
@@ -64,6 +67,8 @@ def run_batch(
         folder.prepare(run.expected)
         manifest = run.finish()
         folder.settle(run.files)
+        if journal:
+            journal.reserve(MANIFEST)  # a run in which everything was rejected goes on, too
         sink.replace(MANIFEST, manifest.parts())
     return manifest
 
@@ -81,6 +86,7 @@ class _Run:
     engine: Engine
     journal: Journal | None
     flat: bool
+    boxes: BoxPlan
     on_done: Callable[[SourceItem, Record], None]
     files: set[str] = field(default_factory=set)
 
@@ -91,7 +97,7 @@ class _Run:
 
     def finish(self) -> ManifestBuilder:
         """Does the work and collects the records."""
-        manifest = ManifestBuilder(self.work.config)
+        manifest = ManifestBuilder(self.work.config, self.work.boxes)
         for (item, task), done in self.engine.map(self.work, self._reserved(manifest.skip)):
             if isinstance(done, Rejected):
                 done = Done(stopped(task, done, self.work.config))
@@ -126,8 +132,12 @@ class _Run:
             number += 1
             image_format, needed = look_at(item.content)
             output = (image_format, namer.name(number, item.name, image_format)) if image_format else None
+            content, given = item.content, self.boxes(number, item.name)
+            if isinstance(given, Rejected):
+                # A file that is not a picture says so itself. Its name stays reserved: others keep theirs.
+                content, output, given = (given if output else content), None, None
             known = self.journal.find(output[1]) if self.journal and output else None
-            task = Task(number, item.name, item.content, output, known, needed)
+            task = Task(number, item.name, content, output, known, needed, given)
             yield (item, task), task
 
 

@@ -26,7 +26,17 @@ from .. import __version__
 from ..config import AnonymizeConfig
 from .manifest import RedactedRecord, configuration_of
 
-__all__ = ["KEPT_DAYS", "Journal", "Kept", "Known", "clear", "kept", "keyed_digest", "state_folder"]
+__all__ = [
+    "KEPT_DAYS",
+    "Journal",
+    "Kept",
+    "Known",
+    "clear",
+    "kept",
+    "keyed_digest",
+    "secret_of",
+    "state_folder",
+]
 
 KEPT_DAYS = 90
 """Journals that were not used for so long are removed when another is opened."""
@@ -83,13 +93,14 @@ class Journal:
 
     `written` names every file that a run on this machine began to write into the folder.
 
-    A record counts again only for the same tool, models, settings, output, name of the input (where names are
-    kept) and input bytes.
+    A record counts again only for the same tool, models, settings, known people, output, name of the input
+    (where names are kept) and input bytes.
 
     Args:
         output: the output folder.
         config: settings of the run.
         folder: where journals lie; by default `state_folder()`.
+        references: digest of the known people; empty without such.
 
     Raises:
         ConfigError: the overlay's picture cannot be read.
@@ -101,13 +112,15 @@ class Journal:
         output: Path,
         config: AnonymizeConfig,
         folder: Path | None = None,
+        references: str = "",
     ) -> None:
         self._folder = folder or state_folder()
         where = os.fsencode(output.resolve())
         self._path = self._folder / (hashlib.sha256(where).hexdigest()[:32] + ".jsonl")
-        self.secret = _secret(self._folder)
+        self.secret = secret_of(self._folder)
         salt = config.digest_salt.get_secret_value() if config.digest_salt else ""
-        run = [__version__, configuration_of(config), salt, [card.sha256 for card in config.cards]]
+        weights = [card.sha256 for card in config.cards]
+        run = [__version__, configuration_of(config), salt, weights, references]
         digest = hmac.new(self.secret, json.dumps(run, sort_keys=True).encode(), hashlib.sha256)
         self._run = digest.hexdigest()[:32]
         self._known: dict[str, tuple[str, str]] = {}
@@ -196,7 +209,7 @@ class Kept:
 
     Attributes:
         folder: the folder.
-        journals: number of journals, one for each output folder.
+        journals: number of journals, one for each output folder, or of reviews.
         size_bytes: of all of them.
         oldest_days: since the journal was used that was not used for longest.
     """
@@ -247,7 +260,7 @@ def _prune(folder: Path, now: float) -> None:
             path.unlink()
 
 
-def _secret(folder: Path) -> bytes:
+def secret_of(folder: Path) -> bytes:
     """The key of all journals in a folder, made once; one for this run alone if it cannot be kept."""
     path = folder / "key"
     with suppress(OSError):

@@ -16,8 +16,10 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from .. import __version__
-from ..config import EMOJI, AnonymizeConfig, Overlay
+from ..config import EMOJI, AnonymizeConfig, EveryFace, Overlay
 from ..errors import ConfigError
+from ..given import BoxesMode
+from ..models.cards import DetectorCard, EmbedderCard, ModelCard
 from ..models.inference import choose
 from ..outcomes import Anonymized, Rejected
 from ..text import printable
@@ -82,6 +84,9 @@ class RedactedRecord(_Part):
         "outside of covers) or kept (accounted for byte by byte). Since 1.1.",
     )
     faces: tuple[FaceRecord, ...]
+    kept: int | None = Field(
+        None, ge=0, description="Faces left visible, where not every face is covered. Since 1.2."
+    )
     preview: str | None = Field(None, description="Name of the preview, relative to this manifest.")
     preview_sha256: str | None = Field(None, description="SHA-256 of the preview's bytes, hexadecimal.")
 
@@ -110,9 +115,16 @@ class Counts(_Part):
 
     inputs: int = Field(ge=0)
     redacted: int = Field(ge=0, description="Outputs with at least one redacted face.")
-    without_face: int = Field(ge=0, description="Outputs in which no face was found.")
+    without_face: int = Field(
+        ge=0, description="Outputs in which no face was found, or none was to be covered."
+    )
     rejected: dict[str, int] = Field(description="Inputs without an output, by reason.")
     faces: int = Field(ge=0, description="Redacted faces in all outputs.")
+    kept: int | None = Field(
+        None,
+        ge=0,
+        description="Faces left visible in all outputs, where not all are covered. Since 1.2.",
+    )
     skipped: int | None = Field(
         None,
         ge=1,
@@ -127,7 +139,10 @@ class ModelRecord(_Part):
     name: str
     sha256: str
     licence: str
-    threshold: float = Field(description="Least score that counted as a face.")
+    threshold: float = Field(
+        description="Least score that counted as a face; of an embedder the least cosine similarity that "
+        "counted as the same person."
+    )
 
 
 class ToolRecord(_Part):
@@ -149,7 +164,7 @@ class Manifest(_Part):
     """What became of every input of a run."""
 
     schema_version: str = Field(
-        "1.1", pattern=r"^1\.[0-9]+$", description="Later versions 1.x add optional fields only."
+        "1.2", pattern=r"^1\.[0-9]+$", description="Later versions 1.x add optional fields only."
     )
     tool: ToolRecord = ToolRecord()
     models: tuple[ModelRecord, ...]
@@ -170,23 +185,26 @@ class ManifestBuilder:
 
     Args:
         config: settings of the run.
+        boxes: whether boxes were given, and whether they took the detector's place.
 
     Raises:
         ConfigError: the overlay's picture cannot be read.
         ModelError: the file of a `yolo:FILE.onnx` is not there, or the engine is not installed.
     """
 
-    def __init__(self, config: AnonymizeConfig) -> None:
-        self._configuration = configuration_of(config)
+    def __init__(self, config: AnonymizeConfig, boxes: BoxesMode | None = None) -> None:
+        self._configuration = configuration_of(config) | ({"boxes": boxes} if boxes else {})
         self._models = tuple(
             ModelRecord(
                 name=card.name,
                 sha256=card.sha256,
                 licence=card.licence,
-                threshold=config.threshold or card.threshold,
+                threshold=_threshold(card, config),
             )
-            for card in config.cards
+            for card in (() if boxes == "instead" else config.cards)
         )
+        self._keeps = not isinstance(config.selection, EveryFace)
+        self._kept = 0
         chosen = choose(config.engine)
         self._inference = InferenceRecord(
             engine=chosen.engine, version=chosen.version, precision=chosen.precision
@@ -204,6 +222,8 @@ class ManifestBuilder:
             self._faces += len(record.faces)
         else:
             self._without_face += 1
+        if isinstance(record, RedactedRecord):
+            self._kept += record.kept or 0
         self._lines.append(record.model_dump_json(exclude_none=True).encode())
 
     def skip(self) -> None:
@@ -219,6 +239,7 @@ class ManifestBuilder:
             without_face=self._without_face,
             rejected=dict(sorted(self._rejected.items())),
             faces=self._faces,
+            kept=self._kept if self._keeps else None,
             skipped=self._skipped or None,
         )
 
@@ -241,15 +262,25 @@ class ManifestBuilder:
         return b"".join(self.parts())
 
 
+def _threshold(card: ModelCard, config: AnonymizeConfig) -> float:
+    """The threshold with which a model was used."""
+    if isinstance(card, DetectorCard):
+        return config.threshold or card.threshold
+    if isinstance(card, EmbedderCard) and not isinstance(config.selection, EveryFace):
+        return round(config.selection.least_cosine(card), 6)
+    raise TypeError(f"a model of the task {card.task} has no threshold")
+
+
 def configuration_of(config: AnonymizeConfig) -> dict[str, str]:
     """Every setting in flat form, with the SHA-256 of an overlay's file in place of its path.
 
-    A detector of the user's own is `yolo`; the record of its model holds the digest.
+    A detector of the user's own is `yolo`, an embedder `onnx`; the records of the models hold the digests.
 
     Raises:
         ConfigError: the overlay's picture cannot be read.
     """
     flat = config.to_parameters()
+    flat["embedder"] = config.embedder.partition(":")[0]
     flat["detector"] = ",".join(name.partition(":")[0] for name in config.detector)
     if isinstance(config.redaction, Overlay) and config.redaction.picture not in EMOJI:
         try:
@@ -282,6 +313,7 @@ def redacted_record(
         size_wh=outcome.size_wh,
         frames=len(outcome.faces),
         encoding=outcome.encoding.value,
+        kept=None if isinstance(config.selection, EveryFace) else outcome.kept,
         faces=tuple(
             FaceRecord(
                 frame=frame,

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..config import AnonymizeConfig, Overlay
 from ..content import BytesContent, Content
 from ..files.sinks import FolderSink
 from ..formats import ImageFormat
+from ..given import BoxesMode, GivenBoxes, find_nothing, lay
+from ..identity.references import References
 from ..models.cards import ModelCard
 from ..models.store import find
 from ..outcomes import Anonymized, Rejected
 from .journal import Known, keyed_digest
 from .manifest import Record, RedactedRecord, redacted_record, rejected_record, salted_digest
 from .names import preview_name
+
+if TYPE_CHECKING:
+    from ..pipeline import Anonymizer
 
 __all__ = ["Anonymize", "Done", "Task"]
 
@@ -30,6 +37,7 @@ class Task:
         content: its bytes, or why they cannot be read.
         output: format and reserved name of the output; None if the input is not a picture.
         known: what an earlier run recorded of this input, if it did.
+        given: boxes from elsewhere; None leaves the picture to the detector.
         needed_bytes: as `engines.base.Task.needed_bytes`.
     """
 
@@ -39,6 +47,7 @@ class Task:
     output: tuple[ImageFormat, str] | None
     known: Known | None
     needed_bytes: int = 0
+    given: GivenBoxes | None = None
 
     @property
     def held_bytes(self) -> int:
@@ -70,22 +79,28 @@ class Anonymize:
         sink: where outputs go; None writes nothing.
         previews: whether previews are written beside the outputs.
         secret: the journal's key; None without a journal.
+        references: the known people of `keep` and `only`; None without such.
+        boxes: how the boxes that tasks carry stand to the detector's; with "instead" no detector is loaded.
+        photo_secret: key of `GivenBoxes.photo`.
     """
 
     config: AnonymizeConfig
     sink: FolderSink | None = None
     previews: bool = False
     secret: bytes | None = None
+    references: References | None = None
+    boxes: BoxesMode | None = None
+    photo_secret: bytes = b""
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
         """As `Work.cards`."""
-        return self.config.cards
+        return () if self.boxes == "instead" else self.config.cards
 
     def check(self) -> None:
         """As `Work.check`."""
         for card in self.cards:
-            if card.kind != "yolo":  # a user's own file has no digest to be compared with
+            if card.kind not in ("yolo", "onnx"):  # a user's own file has no digest to be compared with
                 find(card)
         if isinstance(self.config.redaction, Overlay):
             from ..redact.overlay import load_picture  # the only file of a redaction; loads the codecs
@@ -99,15 +114,17 @@ class Anonymize:
         from ..pipeline import load
 
         cv2.setNumThreads(threads)
-        return _Worker(self, load(self.config, threads=threads))
+        finder = find_nothing if self.boxes == "instead" else None
+        anonymizer = load(self.config, threads=threads, references=self.references, finder=finder)
+        return _Worker(self, anonymizer)
 
 
 class _Worker:
     """The work with its models loaded."""
 
-    def __init__(self, work: Anonymize, anonymize: Callable[[Content], Anonymized | Rejected]) -> None:
+    def __init__(self, work: Anonymize, anonymizer: Anonymizer) -> None:
         self._work = work
-        self._anonymize = anonymize
+        self._anonymizer = anonymizer
 
     def __call__(self, task: Task) -> Done:
         if isinstance(task.content, Rejected):
@@ -120,15 +137,31 @@ class _Worker:
         digest = self._digest(task, data)
         done = self._known(task, digest)
         if done is None:
-            outcome = self._anonymize(BytesContent(data))
-            done = Done(self._record(task, data, outcome), digest)
+            done = Done(self._record(task, data, self._outcome(task, data)), digest)
         return done
+
+    def _outcome(self, task: Task, data: bytes) -> Anonymized | Rejected:
+        given = task.given
+        if given is None:
+            if self._work.boxes == "instead" and task.output:  # a file that is not a picture says so itself
+                return Rejected("boxes", "there are no boxes for this picture")
+            return self._anonymizer(BytesContent(data))
+        if given.photo is not None and given.photo != keyed_digest(self._work.photo_secret, "", data):
+            return Rejected("changed", "the file changed since its boxes were reviewed; review it again")
+        inspection = self._anonymizer.inspect(BytesContent(data))
+        laid = inspection if isinstance(inspection, Rejected) else lay(given, inspection)
+        return laid if isinstance(laid, Rejected) else self._anonymizer.redact(laid)
 
     def _digest(self, task: Task, data: bytes) -> str | None:
         if self._work.secret is None:
             return None
         # Where names are kept a renamed input is another input.
-        return keyed_digest(self._work.secret, task.name if self._work.config.names == "keep" else "", data)
+        name = task.name if self._work.config.names == "keep" else ""
+        digest = keyed_digest(self._work.secret, name, data)
+        if task.given is None:
+            return digest
+        # The same picture with other boxes is another input.
+        return hmac.new(self._work.secret, digest.encode() + task.given.digest(), hashlib.sha256).hexdigest()
 
     def _known(self, task: Task, digest: str | None) -> Done | None:
         """What an earlier run made of the same input, if its output is still in place."""

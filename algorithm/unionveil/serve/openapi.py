@@ -52,7 +52,9 @@ def parameter_list(config: AnonymizeConfig) -> list[dict[str, Any]]:
         if parameter.tag:
             entry["belongs_to"] = {parameter.tag: parameter.belongs_to}
         if parameter.name == "threshold":
-            entry["default"] = flat["threshold"] or f"{min(card.threshold for card in config.cards):g}"
+            entry["default"] = (
+                flat["threshold"] or f"{min(card.threshold for card in config.detector_cards):g}"
+            )
         listed.append(entry)
     return listed
 

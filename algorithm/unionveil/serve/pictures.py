@@ -108,7 +108,9 @@ class Pictures:
         with suppress(OSError, AttributeError):
             os.nice(_WORKER_NICENESS)
         cv2.setNumThreads(threads)
-        return _Worker(FaceFinder(self.config, threads), min(card.threshold for card in self.config.cards))
+        return _Worker(
+            FaceFinder(self.config, threads), min(card.threshold for card in self.config.detector_cards)
+        )
 
 
 class _Worker:

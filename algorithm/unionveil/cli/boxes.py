@@ -1,0 +1,103 @@
+"""Options for boxes from a file, shared by `anonymize` and `review`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..files.sources import SourceItem
+from ..given import BoxesMode, BoxPlan
+
+__all__ = ["Boxes", "box_options", "box_plan_of", "reading_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Boxes from a file, as they are asked for.
+
+    Attributes:
+        path: of the file; None without one.
+        only: whether they take the place of the detector's.
+        labels: classes that count.
+        pixels: which pixels they lie in, where a picture is turned.
+    """
+
+    path: Path | None = None
+    only: bool = False
+    labels: tuple[str, ...] = ()
+    pixels: str = "by-size"
+
+    @property
+    def mode(self) -> BoxesMode | None:
+        """As `runs.work.Anonymize.boxes`."""
+        if self.path is None:
+            return None
+        return "instead" if self.only else "beside"
+
+
+def box_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Options for a file of boxes; the command gets them as `boxes`."""
+
+    @wraps(command)
+    def with_boxes(
+        *, boxes: Path | None, boxes_only: bool, boxes_labels: tuple[str, ...], boxes_pixels: str, **rest: Any
+    ) -> int:
+        if boxes_only and not boxes:
+            raise click.UsageError("--boxes-only needs the boxes: --boxes FILE")
+        return command(boxes=Boxes(boxes, boxes_only, boxes_labels, boxes_pixels), **rest)
+
+    file = click.option(
+        "--boxes",
+        type=click.Path(path_type=Path, exists=True),
+        metavar="FILE",
+        help="Also cover the boxes of a file: COCO, YOLO, VOC, WIDER, Label Studio, CSV or a manifest.",
+    )
+    only = click.option(
+        "--boxes-only", is_flag=True, help="Cover the boxes of the file instead of looking for faces."
+    )
+    return file(only(reading_options(with_boxes)))
+
+
+def reading_options(command: Command) -> Command:
+    """How the boxes of a file are to be understood."""
+    labels = click.option(
+        "--boxes-label",
+        "boxes_labels",
+        multiple=True,
+        metavar="LABEL",
+        help="Class of the boxes that count, such as face; may be repeated.",
+    )
+    pixels = click.option(
+        "--boxes-pixels",
+        type=click.Choice(["by-size", "upright", "stored"]),
+        default="by-size",
+        show_default=True,
+        help="Pixels that the boxes lie in, where EXIF turns a picture.",
+    )
+    return labels(pixels(command))
+
+
+def box_plan_of(boxes: Boxes, items: Iterable[SourceItem]) -> BoxPlan:
+    """What is to be covered in each input, as a file says.
+
+    Args:
+        boxes: as they are asked for.
+        items: all inputs.
+
+    Raises:
+        InputError: the file cannot be read, or does not fit the inputs.
+    """
+    if boxes.path is None or boxes.mode is None:
+        return lambda *_: None
+    from ..annotations import Pixels, Reading
+    from ..annotations.plan import box_plan, read_boxes
+
+    annotations, form = read_boxes(boxes.path, items, Reading(Pixels(boxes.pixels), boxes.labels))
+    return box_plan(annotations, form, boxes.mode)

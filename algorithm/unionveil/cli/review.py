@@ -1,0 +1,157 @@
+"""`unionveil review`: a page on which a person adds, moves and removes boxes before anything leaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..config import AnonymizeConfig
+from ..engines.pool import DEFAULT_TIMEOUT_SECONDS
+from ..engines.resources import default_jobs
+from ..errors import InputError, MissingExtra
+from ..files.sources import PathSource, Patterns
+from ..review.log import Log
+from .anonymize import setting_options
+from .boxes import reading_options
+from .console import EXIT_DONE
+
+if TYPE_CHECKING:
+    from ..review.session import Imported
+
+__all__ = ["command"]
+
+_FORMATS = ("coco", "labelstudio", "csv", "manifest", "yolo", "voc", "wider")
+
+
+@click.command("review")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the outputs."
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="Port on this machine.  [default: a free one]"
+)
+@click.option("--no-browser", is_flag=True, help="Print the page's address and open no browser.")
+@click.option(
+    "--unreviewed",
+    type=click.Choice(["withhold", "keep"]),
+    default="withhold",
+    show_default=True,
+    help="Photos that nobody has judged: leave them out, or write them with the detector's boxes. Flagged "
+    "photos are never written.",
+)
+@click.option(
+    "--import",
+    "import_file",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="FILE",
+    help="Add the boxes of a file: COCO, Label Studio, a manifest and others.",
+)
+@reading_options
+@click.option(
+    "--export",
+    "export_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the boxes of all approved photos to a file, and open no page.",
+)
+@click.option(
+    "--export-format",
+    type=click.Choice(_FORMATS),
+    default="coco",
+    show_default=True,
+    help="Format of --export; coco keeps every box exactly.",
+)
+@click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match; may be repeated.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="No files that match; may be repeated.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), help="Workers.  [default: one per core, as memory allows]"
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=DEFAULT_TIMEOUT_SECONDS,
+    help=f"Seconds after which a picture is given up.  [default: {DEFAULT_TIMEOUT_SECONDS:g}]",
+)
+@setting_options()
+def command(
+    folder: Path,
+    output: Path | None,
+    port: int,
+    no_browser: bool,
+    unreviewed: str,
+    import_file: Path | None,
+    boxes_labels: tuple[str, ...],
+    boxes_pixels: str,
+    export_file: Path | None,
+    export_format: str,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    jobs: int | None,
+    timeout: float,
+    **settings: str | None,
+) -> int:
+    """Opens a page on which the photos of a folder are reviewed, and writes those that were approved.
+
+    The page answers this machine alone. Every change is kept at once, so the same command goes on where it
+    stopped. Photos that need a person come first. Nothing is written before you say so on the page.
+    """
+    given = {name: value for name, value in settings.items() if value is not None}
+    config, _ = AnonymizeConfig.from_parameters(given).resolved()
+    keep = unreviewed == "keep"
+    source = PathSource(
+        [folder],
+        leave_out=[path.resolve() for path in (output, import_file) if path],
+        patterns=Patterns(include, exclude),
+    )
+    if export_file:
+        return _export(source, folder, config, export_file, export_format, keep=keep)
+    if output is None:
+        raise click.UsageError("say where the outputs go: -o FOLDER")
+    try:
+        from ..serve.run_review import ReviewOptions, review
+    except ModuleNotFoundError as error:
+        raise MissingExtra("unionveil review", str(error.name), "web") from error
+    options = ReviewOptions(
+        folder=folder,
+        output=output,
+        port=port,
+        opens_browser=not no_browser,
+        keep_unreviewed=keep,
+        imported=_imported(source, import_file, boxes_labels, boxes_pixels),
+        jobs=jobs or default_jobs(),
+        timeout_seconds=timeout,
+    )
+    review(source, config, options, lambda line: click.echo(line, err=True))
+    return EXIT_DONE
+
+
+def _imported(
+    source: PathSource, path: Path | None, labels: tuple[str, ...], pixels: str
+) -> dict[str, Imported]:
+    if path is None:
+        return {}
+    from ..annotations import Pixels, Reading
+    from ..annotations.plan import read_boxes
+    from ..review.exchange import imported
+
+    return imported(*read_boxes(path, source, Reading(Pixels(pixels), labels)))
+
+
+def _export(
+    source: PathSource, folder: Path, config: AnonymizeConfig, path: Path, form: str, *, keep: bool
+) -> int:
+    from ..annotations import Format, write
+    from ..review.exchange import exported
+    from ..review.survey import survey_run
+
+    with Log(folder) as log:
+        log.board.run = survey_run(config)
+        annotations, contents = exported(source, log, keep_unreviewed=keep)
+    if not annotations:
+        raise InputError(f"no photo of {folder} has been approved, so there are no boxes to be exported")
+    write(path, annotations, Format(form), contents)
+    click.echo(f"{len(annotations)} photos with their boxes in {path}", err=True)
+    return EXIT_DONE

@@ -1,0 +1,429 @@
+"""The audit of a run: what can still be seen, and whom trained attackers recognize behind its covers."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ValidationError
+
+from ..content import FileContent
+from ..detections import BoolArray, FloatArray
+from ..engines.base import Engine
+from ..errors import ConfigError, InputError
+from ..files.litter import Skipped
+from ..files.sources import PathSource
+from ..models.cards import CARDS, EMBEDDERS, embedder_card
+from ..models.store import state
+from ..outcomes import Rejected
+from ..runs.manifest import MANIFEST, Manifest, RedactedRecord
+from ..text import printable
+from .attackers import Attack, EmbedCrops, Faces, State, attacks, fill_attacks
+from .pairs import Left, LookAtPair, Looked, Pair
+
+__all__ = [
+    "BANDS_PX",
+    "LEAST_PEOPLE",
+    "LEAST_PHOTOS",
+    "Audit",
+    "audit",
+    "labels_of",
+    "look",
+    "pair_up",
+    "read_manifest",
+    "to_data",
+    "work_for",
+]
+
+LEAST_PEOPLE, LEAST_PHOTOS = 20, 6
+"""With fewer people, or photos of each, chance decides what an attacker reaches."""
+
+_MOST_PHOTOS = 22
+_MOST_FACES = 5_000
+_KNOWN_SHARE = 14 / 22
+"""Share of a person's photos that attackers know."""
+
+BANDS_PX = ((0, 20), (20, 40), (40, 80), (80, np.inf))
+"""Bands of the shorter side of a face, in pixels, half-open."""
+
+_PSNR_LOW = 30.0
+"""Below, a picture was changed outside of its covers by more than encoding does."""
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """What was measured.
+
+    Attributes:
+        pictures: pairs that were compared.
+        faces: covered faces in them.
+        left: faces that can still be seen, each with the number of its input.
+        inside: faces that a detector which the run did not use finds inside of covers.
+        unread: numbers of pairs that could not be compared, with the reason.
+        changed: numbers of pictures that differ outside of their covers.
+        people: people with enough photos; attackers were measured if they are at least `LEAST_PEOPLE`.
+        named: faces that attackers had to name.
+        attacks: what attackers reached; empty if there were too few people.
+        floor: what they reach behind black boxes.
+        sides_px: `(T,)` shorter sides of the faces that had to be named.
+        found: share of the covered faces that the run's detector still finds.
+        moved: median error of their landmarks, in eye distances; NaN without any.
+        psnr: median PSNR outside of covers, in dB, at most 99.
+        method: what the run covered faces with.
+        k: people per group, for k-same.
+        work: what looked.
+    """
+
+    pictures: int
+    faces: int
+    left: tuple[tuple[int, Left], ...]
+    inside: int
+    unread: Mapping[int, str]
+    changed: tuple[int, ...]
+    people: int
+    named: int
+    attacks: tuple[Attack, ...]
+    floor: tuple[Attack, ...]
+    sides_px: FloatArray
+    found: float
+    moved: float
+    psnr: float
+    method: str
+    k: int | None
+    work: LookAtPair
+    is_labelled: bool = False
+    multiframe: int = 0
+    left_out: int = field(default=0)
+
+    @property
+    def worst(self) -> Attack | None:
+        """The best of the attackers; None if none was measured."""
+        return max(self.attacks, key=lambda attack: attack.rank_1, default=None)
+
+    @property
+    def limit(self) -> float:
+        """What the worst attacker may reach: five points above a black box; k-same: 1 / k and two points."""
+        if self.k:
+            return 1 / self.k + 0.02
+        return max((attack.rank_1 for attack in self.floor), default=1 / max(self.people, 1)) + 0.05
+
+    @property
+    def passes(self) -> bool:
+        """Whether the policy holds; what was not measured does not pass."""
+        worst = self.worst
+        is_clean = not self.left and not self.unread and not self.changed
+        return is_clean and worst is not None and worst.rank_1 <= self.limit
+
+    def by_band(self, attack: Attack) -> list[tuple[float, int]]:
+        """Rank-1 and number of faces of an attack in each of `BANDS_PX`; NaN without any."""
+        result = []
+        for low, high in BANDS_PX:
+            chosen = (self.sides_px >= low) & (self.sides_px < high)
+            result.append(
+                (float(attack.hits[chosen].mean()) if chosen.any() else float("nan"), int(chosen.sum()))
+            )
+        return result
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a folder of outputs.
+
+    Raises:
+        InputError: it is missing, or of another version.
+    """
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    except OSError as error:
+        raise InputError(f"{_name(folder)} holds no {MANIFEST}; name the folder that a run wrote") from error
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise InputError(
+            f"{_name(folder / MANIFEST)} is not a manifest that this version reads ({where}: "
+            f"{error.errors()[0]['msg']}); audit with the version that wrote it"
+        ) from error
+
+
+def pair_up(before: Path, after: Path, manifest: Manifest) -> list[tuple[str, Pair]]:
+    """Every output with its input, by the order in which a run reads a folder.
+
+    Returns:
+        Names of the inputs, relative to `before`, with the pairs.
+
+    Raises:
+        InputError: the folders do not belong together.
+    """
+    inputs = [
+        (item.name, item.content)
+        for item in PathSource([before], leave_out=[after.resolve()])
+        if not isinstance(item.content, Skipped)
+    ]
+    if len(inputs) != manifest.counts.inputs:
+        raise InputError(
+            f"{_name(before)} holds {len(inputs)} pictures, the manifest in {_name(after)} lists "
+            f"{manifest.counts.inputs}: name the folder that was anonymized, as it was then"
+        )
+    pairs = []
+    for record in manifest.items:
+        name, content = inputs[record.input - 1]
+        if isinstance(record, RedactedRecord) and not isinstance(content, Rejected | Skipped):
+            boxes = [face.xyxy for face in record.faces if face.frame == 0]
+            xyxy = np.asarray(boxes, np.float32).reshape(-1, 4)
+            output = FileContent(after / record.output)
+            pairs.append((name, Pair(record.input, content, output, xyxy, record.kept or 0)))
+    return pairs
+
+
+def work_for(manifest: Manifest, attacker: str | None, *, is_labelled: bool, show_faces: bool) -> LookAtPair:
+    """What looks at the pairs: models that the run did not use, where there are others.
+
+    Raises:
+        ConfigError: no such embedder.
+    """
+    used = [name for name in manifest.configuration.get("detector", "").split(",") if name in CARDS]
+    own = tuple(used) or ("retinaface",)
+    others = [name for name in ("centerface", "yunet", "retinaface-mnet025", "retinaface") if name not in own]
+    other = next((name for name in others if state(CARDS[name]) == "here"), "haar")
+    threshold = manifest.configuration.get("threshold")
+    linker = "sface"
+    if attacker is None:
+        is_free = state(EMBEDDERS["dlib"]) == "here" and not is_labelled
+        attacker = "dlib" if is_free else "sface"
+    return LookAtPair(
+        own,
+        float(threshold) if threshold else None,
+        other,
+        linker,
+        attacker,
+        float(manifest.configuration.get("margin", 0.15)),
+        float(manifest.configuration.get("max_megapixels", 200)) * 1e6,
+        show_faces,
+    )
+
+
+def labels_of(path: Path) -> dict[str, str]:
+    """People by the name of the file, from a CSV with the columns `file` and `person`.
+
+    Raises:
+        InputError: it cannot be read, or has other columns.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            if not {"file", "person"} <= set(rows.fieldnames or ()):
+                raise InputError(f"{_name(path)} needs the columns file and person in its first line")
+            return {Path(row["file"]).as_posix(): row["person"] for row in rows if row["person"]}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{_name(path)} cannot be read as CSV: {error}") from error
+
+
+def look(
+    pairs: Iterable[tuple[str, Pair]], work: LookAtPair, engine: Engine
+) -> tuple[list[tuple[str, Looked]], dict[int, str]]:
+    """Looks at every pair.
+
+    Returns:
+        What each showed, with the name of its input; and why others could not be compared.
+
+    Raises:
+        InputError: no pair could be compared, or one shows two different pictures.
+    """
+    seen: list[tuple[str, Looked]] = []
+    unread: dict[int, str] = {}
+    number = 0
+    for (name, number), outcome in engine.map(work, (((name, pair.number), pair) for name, pair in pairs)):
+        if isinstance(outcome, Rejected):
+            unread[number] = outcome.detail
+        else:
+            seen.append((name, outcome))
+    if unread and len(unread) > len(seen):
+        first = min(unread)
+        raise InputError(f"input {first} and its output: {unread[first]}; the folders do not belong together")
+    strange = [looked.number for _, looked in seen if looked.psnr < _DIFFERENT]
+    if len(strange) > len(seen) / 2:
+        raise InputError(
+            f"input {strange[0]} and its output show different pictures; name folders of one run"
+        )
+    return seen, unread
+
+
+_DIFFERENT = 15.0
+"""PSNR in dB below which two pictures show different things."""
+
+
+def audit(
+    seen: Sequence[tuple[str, Looked]],
+    unread: Mapping[int, str],
+    manifest: Manifest,
+    work: LookAtPair,
+    labels: Mapping[str, str] | None,
+    embed_crops: EmbedCrops,
+) -> Audit:
+    """Puts together what the pairs showed, and attacks the covers.
+
+    Args:
+        seen: as `look` gives it.
+        unread: as `look` gives it.
+        manifest: of the run.
+        work: what looked.
+        labels: people by the name of the input; None links faces by their vectors.
+        embed_crops: the attacker's recognizer.
+
+    Raises:
+        ConfigError: scikit-learn is missing.
+    """
+    looks = [looked for _, looked in seen]
+    sides, found, moved, usable = (
+        np.concatenate([getattr(looked, name) for looked in looks] or [np.zeros(0)])
+        for name in ("side_px", "found", "moved", "usable")
+    )
+    person = _labelled(seen, labels) if labels is not None else _linked(seen)
+    faces, chosen = _attacked(looks, person, usable.astype(bool))
+    measured = faces is not None and len(np.unique(faces.person)) >= LEAST_PEOPLE
+    unknown = chosen[~faces.is_known] if faces is not None and measured else np.zeros(0, np.int64)
+    method = manifest.configuration.get("method", "fill")
+    return Audit(
+        pictures=len(seen),
+        faces=len(sides),
+        left=tuple((looked.number, left) for looked in looks for left in looked.left),
+        inside=sum(looked.inside for looked in looks),
+        unread=unread,
+        changed=tuple(looked.number for looked in looks if looked.psnr < _PSNR_LOW),
+        people=len(np.unique(faces.person)) if faces is not None else 0,
+        named=len(unknown),
+        attacks=tuple(attacks(faces, embed_crops)) if faces is not None and measured else (),
+        floor=tuple(fill_attacks(faces)) if faces is not None and measured else (),
+        sides_px=sides[unknown].astype(np.float32),
+        found=float(found.mean()) if len(found) else float("nan"),
+        moved=float(np.nanmedian(moved)) if np.isfinite(moved).any() else float("nan"),
+        psnr=float(np.median([looked.psnr for looked in looks])) if looks else float("nan"),
+        method=method,
+        k=int(manifest.configuration["k"]) if method == "ksame" and "k" in manifest.configuration else None,
+        work=work,
+        is_labelled=labels is not None,
+        multiframe=sum(isinstance(item, RedactedRecord) and item.frames > 1 for item in manifest.items),
+        left_out=max(0, len(sides) - _MOST_FACES),
+    )
+
+
+def _labelled(seen: Sequence[tuple[str, Looked]], labels: Mapping[str, str]) -> npt.NDArray[np.int64]:
+    """`(N,)` numbers of people, -1 without a name; a label counts for the largest face of a file."""
+    numbers: dict[str, int] = {}
+    person = []
+    for name, looked in seen:
+        label = labels.get(name) or labels.get(Path(name).name)
+        own = np.full(len(looked.side_px), -1, np.int64)
+        if label and len(own):
+            own[int(looked.side_px.argmax())] = numbers.setdefault(label, len(numbers))
+        person.append(own)
+    if not numbers:
+        raise InputError("no file of the CSV is among the pictures; it needs their names relative to BEFORE")
+    return np.concatenate(person)
+
+
+def _linked(seen: Sequence[tuple[str, Looked]]) -> npt.NDArray[np.int64]:
+    """`(N,)` numbers of people by average linkage; -1 for faces that cannot be judged, or are too many."""
+    _need_sklearn()
+    from sklearn.cluster import AgglomerativeClustering
+
+    vectors = np.concatenate([looked.linking for _, looked in seen] or [np.zeros((0, 1), np.float32)])
+    usable = np.concatenate([looked.usable for _, looked in seen] or [np.zeros(0, bool)])
+    person = np.full(len(vectors), -1, np.int64)
+    chosen = np.flatnonzero(usable)[:_MOST_FACES]
+    if len(chosen) > 1:
+        least = embedder_card("sface").keep_cosine or 0.42
+        linkage = AgglomerativeClustering(
+            None, metric="cosine", linkage="average", distance_threshold=1 - least
+        )
+        person[chosen] = linkage.fit_predict(vectors[chosen])
+    return person
+
+
+def _need_sklearn() -> None:
+    try:
+        import sklearn  # noqa: F401
+    except ImportError as error:
+        raise ConfigError("the audit needs scikit-learn: install the extra `unionveil[audit]`") from error
+
+
+def _attacked(
+    looks: Sequence[Looked], person: npt.NDArray[np.int64], usable: BoolArray
+) -> tuple[Faces | None, npt.NDArray[np.int64]]:
+    """The faces of people with enough photos, one face per photo and person; None without any."""
+    photo = np.concatenate(
+        [np.full(len(looked.side_px), n) for n, looked in enumerate(looks)] or [np.zeros(0)]
+    )
+    chosen: list[int] = []
+    known: list[bool] = []
+    for number in np.unique(person[person >= 0]):
+        theirs = np.flatnonzero((person == number) & usable)
+        theirs = theirs[np.unique(photo[theirs], return_index=True)[1]][:_MOST_PHOTOS]
+        if len(theirs) >= LEAST_PHOTOS:
+            chosen += theirs.tolist()
+            known += (np.arange(len(theirs)) < round(_KNOWN_SHARE * len(theirs))).tolist()
+    index = np.asarray(chosen, np.int64)
+    if not len(index):
+        return None, index
+    crops = np.concatenate([looked.crops for looked in looks])[index]
+    vectors = np.concatenate([looked.vectors for looked in looks])[index]
+    before, after, filled = (
+        State(crops[:, n, 0], crops[:, n, 1], vectors[:, n, 0], vectors[:, n, 1]) for n in range(3)
+    )
+    return Faces(person[index], np.asarray(known), before, after, filled), index
+
+
+def to_data(result: Audit) -> dict[str, Any]:
+    """The figures, for `report.json`."""
+
+    def attack(one: Attack) -> dict[str, Any]:
+        bands = {
+            f"{low:g}-{high:g}": {"rank_1": share, "faces": count}
+            for (low, high), (share, count) in zip(BANDS_PX, result.by_band(one), strict=True)
+        }
+        return {
+            "attacker": one.name,
+            "view": one.view,
+            "trained": one.is_trained,
+            "rank_1": one.rank_1,
+            "standard_error": one.standard_error,
+            "by_side_px": bands,
+        }
+
+    worst = result.worst
+    return {
+        "pictures": result.pictures,
+        "faces": result.faces,
+        "method": result.method,
+        "residual": {
+            "outside": [
+                {"input": n, "xyxy": left.xyxy, "seen_by": left.seen_by, "score": left.score}
+                for n, left in result.left
+            ],
+            "inside": result.inside,
+            "detectors": [*result.work.own, result.work.other],
+        },
+        "not_compared": {str(number): why for number, why in result.unread.items()},
+        "changed_outside_covers": list(result.changed),
+        "people": result.people,
+        "named_faces": result.named,
+        "chance": 1 / result.people if result.people else None,
+        "attacker_embedder": result.work.attacker.partition(":")[0],
+        "attacks": [attack(one) for one in result.attacks],
+        "fill_floor": [attack(one) for one in result.floor],
+        "worst": attack(worst) if worst else None,
+        "limit": result.limit if worst else None,
+        "utility": {
+            "found_again": result.found,
+            "landmark_error": result.moved,
+            "psnr_outside_covers": result.psnr,
+        },
+        "passes": result.passes,
+    }
+
+
+def _name(path: Path) -> str:
+    return printable(str(path), quoted=False, most=None)

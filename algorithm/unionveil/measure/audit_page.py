@@ -1,0 +1,193 @@
+"""The page of an audit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .attackers import Attack
+from .audit import BANDS_PX, LEAST_PEOPLE, LEAST_PHOTOS, Audit, to_data
+from .plots import Dot, DotPlot, Mark
+from .report import Block, Cell, Figure, Gallery, Photo, Report, Section, Table
+
+__all__ = ["report_of"]
+
+_MOST_SHOWN = 60
+"""Pictures in the gallery of faces that can still be seen."""
+
+
+def report_of(result: Audit) -> Report:
+    """The report of an audit."""
+    sections = [Section("Faces that can still be seen", _left(result))]
+    if result.attacks:
+        sections.append(Section("Who is recognized behind the covers", _attackers(result)))
+    sections.append(Section("What the photos are still good for", [_utility(result)]))
+    return Report(
+        title="Audit",
+        verdict=_verdict(result),
+        state="good" if result.passes else "bad" if result.left or result.attacks else "warning",
+        figures=_figures(result),
+        missing=list(_missing(result)),
+        sections=sections,
+        command="unionveil audit BEFORE AFTER -o FOLDER",
+        data=to_data(result),
+    )
+
+
+def _percent(share: float) -> str:
+    return "–" if np.isnan(share) else f"{share:.1%}"
+
+
+def _verdict(result: Audit) -> str:
+    seen = f"{len(result.left)} faces can still be seen" if result.left else "No face can still be seen"
+    worst = result.worst
+    if worst is None:
+        return f"{seen}; too few people to measure who is recognized behind the covers."
+    comparison = "within" if worst.rank_1 <= result.limit else "above"
+    return (
+        f"{seen}; the best attacker names {_percent(worst.rank_1)} of the people behind {result.method}, "
+        f"{comparison} the limit of {_percent(result.limit)}."
+    )
+
+
+def _figures(result: Audit) -> list[Figure]:
+    worst, clean = result.worst, next(iter(result.attacks), None)
+    figures = [
+        Figure(
+            "Faces still seen",
+            str(len(result.left)),
+            f"outside of covers, in {result.pictures} pictures with {result.faces} covered faces",
+        )
+    ]
+    if worst and clean:
+        figures.append(
+            Figure(
+                "Best attacker",
+                _percent(worst.rank_1),
+                f"{worst.name}, {worst.view} view; chance is {_percent(1 / result.people)}",
+            )
+        )
+        figures.append(Figure("Untrained attacker", _percent(clean.rank_1), "with a gallery of clean photos"))
+    return figures
+
+
+def _missing(result: Audit) -> list[str]:
+    sentences = []
+    if not result.attacks:
+        sentences.append(
+            f"Attackers: too few people to measure. {result.people} people have {LEAST_PHOTOS} photos or "
+            f"more, {LEAST_PEOPLE} are needed; only faces that can still be seen, and utility, were measured."
+        )
+    elif result.work.attacker == result.work.linker and not result.is_labelled:
+        sentences.append(
+            "An independent attacker: the recognizer that linked the faces attacks, too. The extra "
+            "unionveil[dlib] brings another."
+        )
+    if result.work.other == "haar":
+        sentences.append(
+            "A strong second detector: only OpenCV's Haar cascades were at hand, which miss small and turned "
+            "faces. `unionveil models fetch yunet` or the extra unionveil[centerface] brings a better one."
+        )
+    if result.multiframe:
+        sentences.append(f"Frames behind the first, in {result.multiframe} pictures.")
+    if result.left_out:
+        sentences.append(f"Attackers on {result.left_out} faces: only the first ones are linked.")
+    if result.unread:
+        first = min(result.unread)
+        sentences.append(
+            f"{len(result.unread)} pictures that could not be compared, the first of them input {first}: "
+            f"{result.unread[first]}."
+        )
+    return sentences
+
+
+def _left(result: Audit) -> list[Block]:
+    names = ", ".join((*result.work.own, result.work.other))
+    blocks: list[Block] = [
+        f"{names} looked for faces that are not covered by three quarters. Inside of covers "
+        f"{result.work.other} finds {result.inside} faces; behind surrogates that is as it should be."
+    ]
+    if result.changed:
+        listed = ", ".join(map(str, result.changed[:20]))
+        blocks.append(
+            f"{len(result.changed)} pictures differ outside of their covers: inputs {listed}. A cover may "
+            "lie in another place than the manifest says."
+        )
+    if result.left:
+        photos = [
+            Photo(
+                left.jpeg, f"input {number}: {left.score:.2f} by {left.seen_by}", f"A face of input {number}"
+            )
+            for number, left in sorted(result.left, key=lambda item: -item[1].score)[:_MOST_SHOWN]
+        ]
+        blocks.append(Gallery("Most certain first", photos))
+    return blocks
+
+
+def _attackers(result: Audit) -> list[Block]:
+    dots = [
+        Dot(
+            attack.name,
+            100 * attack.rank_1,
+            100 * max(0.0, attack.rank_1 - 1.96 * attack.standard_error),
+            100 * min(1.0, attack.rank_1 + 1.96 * attack.standard_error),
+            "Aligned face" if attack.view == "aligned" else "Covered region alone",
+        )
+        for attack in sorted(result.attacks, key=lambda attack: attack.view)
+    ]
+    marks = [Mark(100 / result.people, "chance"), Mark(100 * result.limit, "limit")]
+    top = min(100.0, max(10.0, 10 * np.ceil(max(dot.high for dot in dots) / 10)))
+    text = (
+        f"{result.named} photos of {result.people} people; attackers know the others of their photos. The "
+        "trained ones learned from photos that were redacted alike, as anyone can who has the program."
+    )
+    return [
+        text,
+        DotPlot(
+            "Share of faces named rightly, with 95 % intervals", dots, "named rightly, %", top, marks=marks
+        ),
+        _bands(result),
+        _floor(result),
+    ]
+
+
+def _bands(result: Audit) -> Table:
+    heads = [
+        f"{low:g} to {high:g} px" if np.isfinite(high) else f"{low:g} px and more" for low, high in BANDS_PX
+    ]
+
+    def row(attack: Attack) -> list[str | Cell]:
+        bands = [Cell(_percent(share), f"{count} faces") for share, count in result.by_band(attack)]
+        return [f"{attack.name}, {attack.view}", _percent(attack.rank_1), *bands]
+
+    return Table(
+        "Faces named rightly, by the shorter side of the face",
+        ["Attacker", "All", *heads],
+        [row(attack) for attack in result.attacks],
+        frozenset(range(1, 2 + len(BANDS_PX))),
+    )
+
+
+def _floor(result: Audit) -> Table:
+    return Table(
+        "The same attackers behind black boxes: what hair and background alone give away",
+        ["Attacker", "View", "Named rightly"],
+        [[attack.name, attack.view, _percent(attack.rank_1)] for attack in result.floor],
+        frozenset({2}),
+    )
+
+
+def _utility(result: Audit) -> Table:
+    exact = result.psnr >= 99
+    return Table(
+        "Utility",
+        ["Measure", "Value"],
+        [
+            ["Covered faces in which a detector still finds a face", _percent(result.found)],
+            [
+                "Median error of their landmarks",
+                "–" if np.isnan(result.moved) else f"{result.moved:.1%} of the eye distance",
+            ],
+            ["Median PSNR outside of covers", "exact" if exact else f"{result.psnr:.1f} dB"],
+        ],
+        frozenset({1}),
+    )

@@ -1,0 +1,346 @@
+"""Photos before and after, side by side: what was covered, what was left, what shows behind covers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ..boxes import cover_pixels, expand, iou, shorter_sides
+from ..content import Content
+from ..detections import BoolArray, Detections, FloatArray, RgbImage
+from ..errors import ImageError
+from ..models.cards import EmbedderCard, ModelCard, cards_of, embedder_card
+from ..models.store import find
+from ..outcomes import Rejected
+
+if TYPE_CHECKING:
+    from ..identity.embedders import OnnxEmbedder
+
+__all__ = ["CROP_PX", "Left", "LookAtPair", "Looked", "Pair"]
+
+CROP_PX = 48
+"""Side of the crops that attackers on pixels get."""
+
+_COVERED = 0.75
+"""Share of a face that covers must hide."""
+
+_DOUBTED = 0.2
+"""Score of the run's own detector that confirms a find of the Haar cascades, which see faces everywhere."""
+
+_EDGE_PX = 16
+"""Around covers, where a JPEG's blocks may change."""
+
+Crops: TypeAlias = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A photo and what was made of it, as a task.
+
+    Attributes:
+        number: of the input.
+        before: the input.
+        after: the output.
+        xyxy: `(N, 4)` float32, the boxes that the manifest lists for the first frame.
+        kept: faces that were left visible on purpose.
+    """
+
+    number: int
+    before: Content
+    after: Content
+    xyxy: FloatArray
+    kept: int = 0
+    held_bytes: int = 0
+    needed_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Left:
+    """A face that can still be seen.
+
+    Attributes:
+        xyxy: its box.
+        seen_by: the detector that found it.
+        score: the detector's.
+        jpeg: the region around it, the face covered unless it is to be shown.
+    """
+
+    xyxy: tuple[float, float, float, float]
+    seen_by: str
+    score: float
+    jpeg: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """What a pair shows.
+
+    Attributes:
+        number: of the input.
+        side_px: `(N,)` shorter sides of the covered faces.
+        linking: `(N, D)` vectors of the faces before, for linking people; zeros where unusable.
+        usable: `(N,)` whether landmarks are known, and the face is large enough to be linked.
+        crops: `(N, 3, 2, CROP_PX, CROP_PX, 3)` uint8: before, after, filled; aligned and region.
+        vectors: `(N, 3, 2, E)` the attacker's vectors of the same, of length 1.
+        found: `(N,)` whether the run's detector still finds a face in the cover.
+        moved: `(N,)` mean error of its landmarks in eye distances; NaN where none is found.
+        left: faces outside of covers.
+        inside: faces that another detector finds inside of covers.
+        psnr: of what lies outside of covers, in dB, at most 99.
+    """
+
+    number: int
+    side_px: FloatArray
+    linking: FloatArray
+    usable: BoolArray
+    crops: Crops
+    vectors: FloatArray
+    found: BoolArray
+    moved: FloatArray
+    left: tuple[Left, ...]
+    inside: int
+    psnr: float
+
+
+@dataclass(frozen=True)
+class LookAtPair:
+    """The work.
+
+    Attributes:
+        own: detectors of the run.
+        threshold: of the run; None for each detector's own.
+        other: a detector that the run did not use.
+        linker: embedder by which faces are linked to people.
+        attacker: embedder of the attackers.
+        margin: of the covers.
+        max_pixels: larger pictures are not looked at.
+        show_faces: whether pictures in reports show faces.
+    """
+
+    own: tuple[str, ...]
+    threshold: float | None
+    other: str
+    linker: str
+    attacker: str
+    margin: float
+    max_pixels: float
+    show_faces: bool = False
+
+    @property
+    def cards(self) -> tuple[ModelCard, ...]:
+        """As `Work.cards`."""
+        detectors: tuple[ModelCard, ...] = tuple(
+            c for name in (*self.own, self.other) for c in cards_of(name)
+        )
+        return (*detectors, embedder_card(self.linker), embedder_card(self.attacker))
+
+    def check(self) -> None:
+        """As `Work.check`."""
+        for card in self.cards:
+            if card.kind not in ("yolo", "onnx"):
+                find(card)
+
+    def start(self, threads: int) -> Callable[[Pair], Looked | Rejected]:
+        """As `Work.start`."""
+        return _Eyes(self, threads)
+
+
+class _Eyes:
+    """The work with its models loaded."""
+
+    def __init__(self, work: LookAtPair, threads: int) -> None:
+        from ..config import AnonymizeConfig
+        from ..detect import FaceFinder
+        from ..identity.embedders import load_embedder
+
+        def finder(names: tuple[str, ...], threshold: float | None) -> FaceFinder:
+            return FaceFinder(AnonymizeConfig(detector=names, threshold=threshold), threads)
+
+        self._work = work
+        self._own = finder(work.own, work.threshold)
+        self._other = finder((work.other,), None)
+        self._doubted = finder(work.own, _DOUBTED)
+        self._link = load_embedder(work.linker, threads)
+        self._attack = load_embedder(work.attacker, threads)
+
+    def __call__(self, pair: Pair) -> Looked | Rejected:
+        try:
+            before, after = (self._pixels(content) for content in (pair.before, pair.after))
+        except OSError as error:
+            return Rejected("unreadable", f"it cannot be read: {error.strerror or type(error).__name__}")
+        except ImageError as error:
+            return Rejected(error.reason, str(error))
+        if before.shape != after.shape:
+            return Rejected("differs", "input and output have different sizes")
+        return self._looked(pair, before, after)
+
+    def _pixels(self, content: Content) -> RgbImage:
+        from ..images import decode, rgb_views
+
+        picture = decode(content.read(), self._work.max_pixels)
+        frame = picture.frames[0]
+        return next(iter(rgb_views(frame, frame.rendering or picture.rendering)))
+
+    def _looked(self, pair: Pair, before: RgbImage, after: RgbImage) -> Looked:
+        covers = cover_pixels(expand(pair.xyxy, self._work.margin), (before.shape[1], before.shape[0]))
+        filled = before.copy()
+        for x0, y0, x1, y1 in covers:
+            filled[y0:y1, x0:x1] = 0
+        own_before, own_after = self._own(before), self._own(after)
+        faces = _with_landmarks(pair.xyxy, own_before)
+        linking = self._link(before, faces)
+        crops, vectors = self._seen((before, after, filled), faces, covers)
+        found, moved = _still_found(faces, own_after)
+        left, inside = self._left(pair, after, covers, own_before, own_after)
+        return Looked(
+            pair.number,
+            shorter_sides(pair.xyxy),
+            linking.vectors,
+            linking.usable,
+            crops,
+            vectors,
+            found,
+            moved,
+            left,
+            inside,
+            _psnr_outside(before, after, covers),
+        )
+
+    def _seen(
+        self, states: Sequence[RgbImage], faces: Detections, covers: npt.NDArray[np.int64]
+    ) -> tuple[Crops, FloatArray]:
+        """Crops and vectors of all faces in all states and views; zeros where a face has no landmarks."""
+        import cv2
+
+        card = self._attack.card
+        crops = np.zeros((len(faces), 3, 2, CROP_PX, CROP_PX, 3), np.uint8)
+        vectors = np.zeros((len(faces), 3, 2, card.dimensions), np.float32)
+        for state, image in enumerate(states):
+            large = np.zeros((len(faces), 2, card.size_px, card.size_px, 3), np.uint8)
+            good = _align(image, faces, card, large[:, 0])
+            for number, (x0, y0, x1, y1) in enumerate(covers):
+                if x1 > x0 and y1 > y0:
+                    side = (card.size_px, card.size_px)
+                    large[number, 1] = cv2.resize(image[y0:y1, x0:x1], side, interpolation=cv2.INTER_AREA)
+            for view in (0, 1):
+                vectors[good, state, view] = _unit(self._attack, large[good, view])
+                for face in np.flatnonzero(good):
+                    crops[face, state, view] = cv2.resize(
+                        large[face, view], (CROP_PX, CROP_PX), interpolation=cv2.INTER_AREA
+                    )
+        return crops, vectors
+
+    def _left(
+        self,
+        pair: Pair,
+        after: RgbImage,
+        covers: npt.NDArray[np.int64],
+        own_before: Detections,
+        own_after: Detections,
+    ) -> tuple[tuple[Left, ...], int]:
+        """Faces that can still be seen, without those kept on purpose; and finds inside covers."""
+        other = self._other(after)
+        if self._work.other == "haar" and len(other):
+            sure = self._doubted(after)
+            other = other[np.asarray((iou(other.xyxy, sure.xyxy) > 0.3).any(axis=1))]
+        seen: list[tuple[FloatArray, str, float]] = []
+        inside = 0
+        name = ", ".join(self._work.own)
+        for faces, by in ((own_before, name), (own_after, name), (other, self._work.other)):
+            hidden = hidden_share(faces.xyxy, covers) >= _COVERED
+            inside += int(hidden.sum()) if faces is other else 0
+            for box, score in zip(faces.xyxy[~hidden], faces.score[~hidden], strict=True):
+                if not any(iou(box[None], one[None])[0, 0] > 0.3 for one, _, _ in seen):
+                    seen.append((box, by, float(score)))
+        picture = [
+            Left(_box(box), by, round(score, 3), _jpeg(after, box, show=self._work.show_faces))
+            for box, by, score in seen[pair.kept :]
+        ]
+        return tuple(picture), inside
+
+
+def _align(image: RgbImage, faces: Detections, card: EmbedderCard, crops: Crops) -> BoolArray:
+    """Fills `(N, S, S, 3)` with aligned crops; True where there was one."""
+    from ..identity.align import aligned, similarity
+
+    matrices = similarity(faces.landmarks, np.asarray(card.template))
+    good = np.asarray(np.isfinite(matrices).all(axis=(1, 2)))
+    crops[good] = aligned(image, matrices[good], card.size_px)
+    return good
+
+
+def _unit(embed: OnnxEmbedder, crops: Crops) -> FloatArray:
+    from ..identity.embeddings import Embeddings
+
+    return Embeddings.of(embed.embed_crops(crops), np.ones(len(crops), bool)).vectors
+
+
+def _with_landmarks(xyxy: FloatArray, found: Detections) -> Detections:
+    """Covered faces with the landmarks of what a detector finds at the same place; NaN without."""
+    landmarks = np.full((len(xyxy), 5, 2), np.nan, np.float32)
+    if len(found) and len(xyxy):
+        overlap = iou(xyxy, found.xyxy)
+        best = overlap.argmax(axis=1)
+        same = overlap.max(axis=1) > 0.5
+        landmarks[same] = found.landmarks[best[same]]
+    return Detections.of(xyxy, np.ones(len(xyxy)), landmarks)
+
+
+def _still_found(faces: Detections, after: Detections) -> tuple[BoolArray, FloatArray]:
+    moved = np.full(len(faces), np.nan, np.float32)
+    if not len(after) or not len(faces):
+        return np.zeros(len(faces), bool), moved
+    overlap = iou(faces.xyxy, after.xyxy)
+    found = np.asarray(overlap.max(axis=1) > 0.4)
+    there = after.landmarks[overlap.argmax(axis=1)]
+    eyes = np.linalg.norm(faces.landmarks[:, 0] - faces.landmarks[:, 1], axis=1)
+    error = np.linalg.norm(there - faces.landmarks, axis=2).mean(axis=1) / np.maximum(eyes, 1e-6)
+    moved[found] = error[found]
+    return found, moved
+
+
+def hidden_share(xyxy: FloatArray, covers: npt.NDArray[np.int64]) -> FloatArray:
+    """`(N,)` share of each of `(N, 4)` boxes that lies under covers `(M, 4)`, counted in whole pixels."""
+    shares = np.zeros(len(xyxy), np.float32)
+    for number, (x0, y0, x1, y1) in enumerate(np.round(xyxy).astype(int)):
+        mask = np.zeros((max(1, y1 - y0), max(1, x1 - x0)), bool)
+        for a, b, c, d in covers:
+            mask[max(b - y0, 0) : max(d - y0, 0), max(a - x0, 0) : max(c - x0, 0)] = True
+        shares[number] = mask.mean()
+    return shares
+
+
+def _psnr_outside(before: RgbImage, after: RgbImage, covers: npt.NDArray[np.int64]) -> float:
+    kept = np.ones(before.shape[:2], bool)
+    for x0, y0, x1, y1 in covers:
+        kept[max(y0 - _EDGE_PX, 0) : y1 + _EDGE_PX, max(x0 - _EDGE_PX, 0) : x1 + _EDGE_PX] = False
+    if not kept.any():
+        return 99.0
+    error = float(((before[kept].astype(np.float32) - after[kept]) ** 2).mean())
+    return min(99.0, 10 * np.log10(255**2 / error)) if error else 99.0
+
+
+def _box(box: FloatArray) -> tuple[float, float, float, float]:
+    x0, y0, x1, y1 = (round(float(value), 1) for value in box)
+    return x0, y0, x1, y1
+
+
+def _jpeg(image: RgbImage, box: FloatArray, *, show: bool) -> bytes:
+    """The surroundings of a face that was left, outlined; the face is covered unless it is to be shown."""
+    import cv2
+
+    ((x0, y0, x1, y1),) = cover_pixels(expand(box[None], 1.0), (image.shape[1], image.shape[0]))
+    scale = 160 / max(1, x1 - x0, y1 - y0)
+    part: npt.NDArray[Any] = image[y0:y1, x0:x1, ::-1].copy()
+    corner = np.asarray([x0, y0, x0, y0])
+    a, b, c, d = (int(v) for v in np.round(box - corner))
+    if not show:
+        cv2.rectangle(part, (a, b), (c, d), (0, 0, 0), -1)
+    part = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    a, b, c, d = (int(v) for v in np.round((box - corner) * scale))
+    cv2.rectangle(part, (a, b), (c, d), (0, 0, 255), 2)
+    return bytes(cv2.imencode(".jpg", part, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes())

@@ -1,0 +1,1 @@
+"""Reviewing by hand: boxes are added, moved and removed before anything leaves."""

@@ -1,0 +1,73 @@
+"""Boxes of a review from files, and into files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from ..annotations import Annotations, Format, PictureBoxes
+from ..annotations.plan import knows_frames
+from ..content import Content, FileContent
+from ..files.sources import SourceItem
+from .log import Log
+from .model import PhotoState, Put, Sighting
+from .session import Imported
+
+__all__ = ["exported", "imported"]
+
+
+def imported(annotations: Annotations, form: Format) -> dict[str, Imported]:
+    """Boxes from a file as boxes of a review, by the name of the photo.
+
+    Args:
+        annotations: as they were read.
+        form: format that they come from.
+    """
+    return {name: Imported(tuple(_puts(boxes)), knows_frames(form)) for name, boxes in annotations.items()}
+
+
+def _puts(boxes: PictureBoxes) -> Iterable[Put]:
+    for frame, (x0, y0, x1, y1) in zip(boxes.frame.tolist(), boxes.xyxy.tolist(), strict=True):
+        # The same box of the same file has the same name: importing it again adds nothing.
+        name = hashlib.sha256(repr((frame, x0, y0, x1, y1)).encode()).hexdigest()[:16]
+        yield Put(id=f"f{name}", frame=frame, xyxy=(x0, y0, x1, y1), origin="file")
+
+
+def exported(
+    items: Iterable[SourceItem], log: Log, *, keep_unreviewed: bool
+) -> tuple[Annotations, dict[str, Content]]:
+    """The covered boxes of all approved photos.
+
+    Args:
+        items: the inputs.
+        log: of their review, entered.
+        keep_unreviewed: whether photos that nobody has judged count too.
+
+    Returns:
+        Boxes by the name of the photo, and the photos.
+    """
+    annotations: Annotations = {}
+    contents: dict[str, Content] = {}
+    for item in items:
+        if not isinstance(item.content, FileContent):
+            continue
+        status = item.content.path.stat()
+        key = log.known(item.name, status.st_size, status.st_mtime_ns)
+        sighting = log.board.sighting(key) if key else None
+        state = log.board.state(key) if key else None
+        if sighting is None or state is None or sighting.rejected:
+            continue
+        if state.verdict == "approved" or (keep_unreviewed and state.verdict == "unreviewed"):
+            annotations[item.name] = _picture(state, sighting)
+            contents[item.name] = item.content
+    return annotations, contents
+
+
+def _picture(state: PhotoState, sighting: Sighting) -> PictureBoxes:
+    boxes = [box for box in state.boxes if box.covered]
+    return PictureBoxes.of(
+        sighting.sizes_wh[0],
+        [box.xyxy for box in boxes],
+        [float("nan") if box.score is None else box.score for box in boxes],
+        frame=[box.frame for box in boxes],
+    )

@@ -1,0 +1,186 @@
+"""What a reviewer sees and changes in one photo: boxes, and whether the photo may leave."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from ..errors import ReviewError
+
+__all__ = [
+    "LEAST_SIDE_PX",
+    "Box",
+    "Edit",
+    "PhotoState",
+    "Put",
+    "Sighting",
+    "Verdict",
+    "apply",
+    "untouched",
+    "with_file_boxes",
+]
+
+LEAST_SIDE_PX = 8
+"""Shorter side of the smallest box that a person may draw: the smallest face that detectors find."""
+
+Verdict: TypeAlias = Literal["unreviewed", "approved", "flagged"]
+"""Only approved photos are written."""
+
+_BoxId: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+_Xyxy: TypeAlias = tuple[float, float, float, float]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Box(_Part):
+    """One box of a photo.
+
+    Attributes:
+        id: its name within the photo; it keeps it when it is moved.
+        frame: frame or page, from 0.
+        xyxy: left, top, right, bottom in pixels of the upright frame; may reach beyond it.
+        score: the detector's confidence in [0, 1]; None where a person drew the box.
+        origin: who drew it: the detector, a person on the page, or a file that was imported.
+        covered: whether it is covered; a candidate below the detector's threshold is not, until accepted.
+        moved: whether a person has moved or resized it.
+    """
+
+    id: _BoxId
+    frame: int = Field(0, ge=0)
+    xyxy: _Xyxy
+    score: float | None = Field(None, ge=0, le=1)
+    origin: Literal["detector", "person", "file"] = "detector"
+    covered: bool = True
+    moved: bool = False
+
+
+class Sighting(_Part):
+    """What the detector saw in a photo.
+
+    Attributes:
+        run: digest of the tool, the models and the settings of detection.
+        sizes_wh: width and height of each upright frame; empty if the photo was rejected.
+        boxes: covered ones and candidates.
+        rejected: reason and one sentence, if the photo cannot be anonymized.
+    """
+
+    run: str
+    sizes_wh: tuple[tuple[int, int], ...] = ()
+    boxes: tuple[Box, ...] = ()
+    rejected: tuple[str, str] | None = None
+
+
+class PhotoState(_Part):
+    """A photo as the review has it.
+
+    Attributes:
+        boxes: in the order in which they were found and added.
+        verdict: what the person decided.
+        note: a person's words on a flagged photo.
+    """
+
+    boxes: tuple[Box, ...] = ()
+    verdict: Verdict = "unreviewed"
+    note: str = ""
+
+
+class Put(_Part):
+    """A box to be added, or to take the place of the one with the same id.
+
+    Attributes:
+        origin: of a box that is added.
+    """
+
+    id: _BoxId
+    frame: int = Field(0, ge=0)
+    xyxy: _Xyxy
+    covered: bool = True
+    origin: Literal["person", "file"] = "person"
+
+    @field_validator("xyxy")
+    @classmethod
+    def _not_inside_out(cls, value: _Xyxy) -> _Xyxy:
+        if value[0] >= value[2] or value[1] >= value[3]:
+            raise ValueError("a box ends right of and below where it begins")
+        return value
+
+
+class Edit(_Part):
+    """One change to one photo.
+
+    Attributes:
+        put: boxes to be added or changed.
+        drop: ids of boxes to be removed.
+        verdict: the new verdict; without one, a photo whose boxes change is unreviewed again.
+        note: the new note; None leaves it.
+    """
+
+    put: tuple[Put, ...] = ()
+    drop: tuple[_BoxId, ...] = ()
+    verdict: Verdict | None = None
+    note: str | None = Field(None, max_length=2000)
+
+
+def untouched(sighting: Sighting) -> PhotoState:
+    """A photo that nobody has changed."""
+    return PhotoState(boxes=sighting.boxes)
+
+
+def with_file_boxes(sighting: Sighting, boxes: tuple[Box, ...]) -> Sighting:
+    """A sighting with those of some boxes that came from a file and are not in it yet."""
+    known = {box.id for box in sighting.boxes}
+    added = tuple(box for box in boxes if box.origin == "file" and box.id not in known)
+    return sighting.model_copy(update={"boxes": sighting.boxes + added}) if added else sighting
+
+
+def apply(state: PhotoState, edit: Edit, sighting: Sighting) -> PhotoState:
+    """The photo after an edit.
+
+    Args:
+        state: before.
+        edit: what a person did.
+        sighting: what is known of the photo.
+
+    Raises:
+        ReviewError: the edit does not fit the photo; nothing of it counts.
+    """
+    if sighting.rejected:
+        raise ReviewError("this photo cannot be anonymized, so it cannot be reviewed either")
+    there = {box.id: box for box in state.boxes}
+    missing = [name for name in edit.drop if name not in there]
+    if missing:
+        raise ReviewError(f"there is no box {missing[0]!r} in this photo; reload the page")
+    kept = {name: box for name, box in there.items() if name not in edit.drop}
+    for put in edit.put:
+        kept[put.id] = _placed(put, kept.get(put.id), sighting.sizes_wh)
+    changed = bool(edit.put or edit.drop)
+    return PhotoState(
+        boxes=tuple(kept.values()),
+        verdict=edit.verdict or ("unreviewed" if changed else state.verdict),
+        note=state.note if edit.note is None else edit.note,
+    )
+
+
+def _placed(put: Put, before: Box | None, sizes_wh: tuple[tuple[int, int], ...]) -> Box:
+    """A box where a person put it.
+
+    Raises:
+        ReviewError: it lies outside of its frame, or is too small.
+    """
+    if put.frame >= len(sizes_wh):
+        raise ReviewError(f"this photo has {len(sizes_wh)} pages, and the box is for page {put.frame + 1}")
+    width, height = sizes_wh[put.frame]
+    is_new_place = before is None or before.xyxy != put.xyxy
+    if put.origin == "person" and is_new_place:
+        least = min(LEAST_SIDE_PX, width, height)
+        if put.xyxy[2] - put.xyxy[0] < least or put.xyxy[3] - put.xyxy[1] < least:
+            raise ReviewError(f"a box is at least {LEAST_SIDE_PX} pixels wide and high")
+    if put.xyxy[0] >= width or put.xyxy[1] >= height or put.xyxy[2] <= 0 or put.xyxy[3] <= 0:
+        raise ReviewError("the box lies outside of the photo")
+    if before is None:
+        return Box(**put.model_dump())
+    moved = before.moved or is_new_place
+    return before.model_copy(update={"xyxy": put.xyxy, "covered": put.covered, "moved": moved})

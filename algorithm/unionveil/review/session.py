@@ -1,0 +1,493 @@
+"""A review while it runs: the photos of a folder, what is known of them, and what the page asks for."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeAlias
+
+from ..content import Content, FileContent
+from ..detections import Detections
+from ..errors import InputError, OutputError, UnionVeilError
+from ..files.sources import Skipped, SourceItem
+from ..given import GivenBoxes
+from ..outcomes import Rejected
+from ..runs.needs import look_at
+from .log import Log
+from .model import Box, Edit, PhotoState, Put, Sighting
+from .order import Place, place
+from .survey import PhotoTask, Surveyed
+from .view import SCREEN_PX, THUMBNAIL_PX, ViewTask
+
+__all__ = ["Counts", "Imported", "Photo", "Plan", "Session", "Submit", "SubmitView", "given_boxes"]
+
+Plan: TypeAlias = dict[int, GivenBoxes | Rejected | None]
+"""What is to become of each photo, by its number."""
+
+_IN_ARCHIVE = Rejected("archive", "photos inside archives are not reviewed; unpack the archive first")
+_KEPT_THUMBNAILS = 20_000
+
+_FIRST_SECONDS = 5.0
+"""The detector waits so long for the first photo to be drawn, and so does the rest of a long list."""
+
+_LISTED_AT_ONCE = 200
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Boxes from a file for one photo.
+
+    Attributes:
+        puts: the boxes.
+        knows_frames: whether the file says on which frame they lie; otherwise they hold for every frame.
+    """
+
+    puts: tuple[Put, ...]
+    knows_frames: bool
+
+    def on(self, frames: int) -> tuple[Put, ...]:
+        """The boxes of a photo with so many frames."""
+        if self.knows_frames or frames == 1:
+            return self.puts
+        return tuple(
+            put.model_copy(update={"id": f"{put.id}-{n}", "frame": n})
+            for n in range(frames)
+            for put in self.puts
+        )
+
+
+class Submit(Protocol):
+    """The part of a pool of workers that a session uses."""
+
+    def __call__(self, task: PhotoTask) -> Future[Surveyed | Rejected]:
+        """Hands over a photo."""
+        ...
+
+
+class SubmitView(Protocol):
+    """The part of a pool of workers that draws photos."""
+
+    def __call__(self, task: ViewTask) -> Future[bytes | Rejected]:
+        """Hands over a photo."""
+        ...
+
+
+@dataclass
+class Photo:
+    """One input.
+
+    Attributes:
+        number: of the input, from 1, as `anonymize` numbers it.
+        name: of the input.
+        content: its bytes, or why it has no bytes.
+        stamp: size and time of the file, in bytes and nanoseconds.
+        key: of its content; None until it has been read.
+        thumbnail: a small JPEG; empty until it has been made.
+        event: number of the latest change that the page must hear of.
+    """
+
+    number: int
+    name: str
+    content: Content | Rejected
+    stamp: tuple[int, int] = (0, 0)
+    key: str | None = None
+    thumbnail: bytes = b""
+    event: int = 0
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Where a review stands; `photos` counts all that can be reviewed and those that were rejected."""
+
+    photos: int = 0
+    listed: bool = False
+    waiting: int = 0
+    approved: int = 0
+    flagged: int = 0
+    unreviewed: int = 0
+    rejected: int = 0
+
+
+@dataclass
+class _Waiting:
+    """Photos that the detector has still to look at: those the page asks for come first."""
+
+    wanted: deque[Photo] = field(default_factory=deque)
+    rest: deque[Photo] = field(default_factory=deque)
+    taken: set[int] = field(default_factory=set)
+
+    def take(self) -> Photo | None:
+        for line in (self.wanted, self.rest):
+            while line:
+                photo = line.popleft()
+                if photo.number not in self.taken:
+                    self.taken.add(photo.number)
+                    return photo
+        return None
+
+
+class Session:
+    """The photos of a folder under review. All methods may be called from any thread.
+
+    Args:
+        log: entered; keeps everything that is worth keeping.
+        run: digest of the settings of detection.
+        survey: hands a photo to the detector.
+        view: hands a photo to be drawn.
+        at_once: photos that the detector has at a time.
+        imported: boxes from a file, by the name of the photo.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        run: str,
+        survey: Submit,
+        view: SubmitView,
+        *,
+        at_once: int = 2,
+        imported: Mapping[str, Imported] | None = None,
+    ) -> None:
+        self._log = log
+        self._log.board.run = run
+        self._run = run
+        self._survey = survey
+        self._view = view
+        self._at_once = at_once
+        self._imported = imported or {}
+        self._photos: list[Photo] = []
+        self._by_key: defaultdict[str, list[Photo]] = defaultdict(list)
+        self._waiting = _Waiting()
+        self._changed = threading.Condition(threading.RLock())
+        self._running = 0
+        self._event = 0
+        self._first: tuple[int, Future[bytes | Rejected]] | None = None
+        self._listed = self._closed = False
+        self.failure: str | None = None
+
+    # Listing and looking, in threads of their own.
+
+    def start(self, items: Iterable[SourceItem]) -> None:
+        """Begins to list the photos, and to look at them."""
+        for work in (lambda: self._list(items), self._feed):
+            threading.Thread(target=work, daemon=True).start()
+
+    def close(self) -> None:
+        """Ends the threads; what the detector still gives is dropped."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _list(self, items: Iterable[SourceItem]) -> None:
+        number = 0
+        try:
+            for item in items:
+                if self._closed:
+                    return
+                if not isinstance(item.content, Skipped):
+                    number += 1
+                    self._add(Photo(number, item.name, item.content))
+                if number == _LISTED_AT_ONCE:
+                    self._await_first()
+        except UnionVeilError as error:
+            self.failure = str(error)
+        with self._changed:
+            self._listed = True
+            self._touch()
+
+    def _add(self, photo: Photo) -> None:
+        if isinstance(photo.content, FileContent):
+            with suppress(OSError):
+                status = photo.content.path.stat()
+                photo.stamp = status.st_size, status.st_mtime_ns
+        elif not isinstance(photo.content, Rejected):
+            photo.content = _IN_ARCHIVE
+        with self._changed:
+            self._photos.append(photo)
+            if self._first is None and not isinstance(photo.content, Rejected):
+                # Drawn before the page asks for it, and before the detector takes the machine.
+                self._first = photo.number, self.draw(photo.number, 0, SCREEN_PX)
+            if not isinstance(photo.content, Rejected):
+                key = self._log.known(photo.name, *photo.stamp)
+                if key is not None and self._log.board.sighting(key) is not None:
+                    self._identify(photo, key)
+                else:
+                    self._waiting.rest.append(photo)
+            self._touch(photo)
+
+    def _feed(self) -> None:
+        """Keeps the detector busy, and no busier: what the page asks for next must not wait behind others."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._first or self._listed or self._closed)
+        self._await_first()
+        while True:
+            with self._changed:
+                photo = None
+                while not self._closed:
+                    photo = self._waiting.take() if self._running < self._at_once else None
+                    if photo or self.failure:
+                        break
+                    self._changed.wait()
+                if self._closed or self.failure or photo is None:
+                    return
+                self._running += 1
+            content = photo.content
+            assert not isinstance(content, Rejected)  # noqa: S101  these are not put into the line
+            future = self._survey(PhotoTask(content, look_at(content)[1]))
+            future.add_done_callback(lambda done, photo=photo: self._surveyed(photo, done))  # type: ignore[misc]
+
+    def _await_first(self) -> None:
+        """Waits until the first photo has been drawn: until then the machine is the page's."""
+        if self._first:
+            wait([self._first[1]], _FIRST_SECONDS)
+
+    def _surveyed(self, photo: Photo, future: Future[Surveyed | Rejected]) -> None:
+        try:
+            result = future.result()
+            seen = self._stopped(photo, result) if isinstance(result, Rejected) else result
+        except Exception as error:
+            with self._changed:
+                # No photo is to blame for a model that fails: the page says so, and none counts as looked at.
+                self.failure = str(error) if isinstance(error, UnionVeilError) else type(error).__name__
+                self._running -= 1
+                self._touch()
+            return
+        with self._changed:
+            self._running -= 1
+            if not self._closed:
+                self._take(photo, seen)
+            self._changed.notify_all()
+
+    def _stopped(self, photo: Photo, rejected: Rejected) -> Surveyed:
+        """A photo that stopped its worker, or took too long."""
+        sighting = Sighting(run=self._run, rejected=(rejected.reason, rejected.detail))
+        with suppress(OSError):
+            if not isinstance(photo.content, Rejected):
+                return Surveyed(self._log.photo_key(photo.content.read()), sighting)
+        return Surveyed(None, sighting)
+
+    def _take(self, photo: Photo, seen: Surveyed) -> None:
+        photo.thumbnail = seen.thumbnail if len(self._photos) <= _KEPT_THUMBNAILS else b""
+        if seen.photo is None:
+            rejected = seen.sighting.rejected or ("unreadable", "the file cannot be read")
+            photo.content = Rejected(*rejected)
+            self._touch(photo)
+            return
+        try:
+            self._log.see(seen.photo, seen.sighting)
+            self._log.file(photo.name, *photo.stamp, seen.photo)
+        except OutputError as error:
+            self.failure = str(error)
+            self._touch()
+            return
+        self._identify(photo, seen.photo)
+
+    def _identify(self, photo: Photo, key: str) -> None:
+        photo.key = key
+        self._by_key[key].append(photo)
+        self._import(photo, key)
+        self._touch(*self._by_key[key])
+
+    def _import(self, photo: Photo, key: str) -> None:
+        """Adds boxes from a file: to what was seen, or to what a person has made of it since."""
+        board, boxes = self._log.board, self._imported.get(photo.name)
+        state, sighting = board.state(key), board.sighting(key)
+        if boxes is None or state is None or sighting is None or sighting.rejected:
+            return
+        known = {box.id for box in state.boxes}
+        puts = tuple(put for put in boxes.on(len(sighting.sizes_wh)) if put.id not in known)
+        if not puts:
+            return
+        if board.is_touched(key):
+            self._log.edit(board.revision, f"import-{key[:20]}", key, Edit(put=puts))
+        else:
+            added = tuple(Box(**put.model_dump()) for put in puts)
+            self._log.see(key, sighting.model_copy(update={"boxes": sighting.boxes + added}))
+
+    def touch(self) -> None:
+        """Something changed that the page must hear of, and no photo did."""
+        with self._changed:
+            self._touch()
+
+    def _touch(self, *photos: Photo) -> None:
+        self._event += 1
+        for photo in photos:
+            photo.event = self._event
+        self._changed.notify_all()
+
+    # What the page asks for.
+
+    @property
+    def event(self) -> int:
+        """Number of the latest change."""
+        return self._event
+
+    @property
+    def revision(self) -> int:
+        """Number of edits so far."""
+        return self._log.board.revision
+
+    def find(self, number: int) -> Photo | None:
+        """A photo by its number; None for a number that no photo has."""
+        with self._changed:
+            return self._photos[number - 1] if 1 <= number <= len(self._photos) else None
+
+    def photo(self, number: int) -> Photo:
+        """A photo by its number.
+
+        Raises:
+            InputError: no photo has this number.
+        """
+        photo = self.find(number)
+        if photo is None:
+            raise InputError(f"there is no photo {number} in this folder")
+        return photo
+
+    def since(self, event: int) -> tuple[int, list[Photo]]:
+        """Photos that changed after an event, and the latest event."""
+        with self._changed:
+            return self._event, [photo for photo in self._photos if photo.event > event]
+
+    def want(self, number: int) -> None:
+        """Puts a photo to the front of the detector's line, because it is being looked at."""
+        with self._changed:
+            self._waiting.wanted.appendleft(self.photo(number))
+            self._changed.notify_all()
+
+    def seen(self, photo: Photo) -> Sighting | None:
+        """What the detector saw, or why the photo was rejected; None where it has not looked yet."""
+        if isinstance(photo.content, Rejected):
+            return Sighting(run=self._run, rejected=(photo.content.reason, photo.content.detail))
+        return self._log.board.sighting(photo.key) if photo.key else None
+
+    def state(self, photo: Photo) -> PhotoState | None:
+        """A photo as it is now; None where the detector has not looked yet."""
+        return self._log.board.state(photo.key) if photo.key else None
+
+    def place(self, photo: Photo) -> Place:
+        """Where a photo stands in the order."""
+        return place(photo.number, self.seen(photo))
+
+    def counts(self) -> Counts:
+        """Where the review stands."""
+        with self._changed:
+            found = Counter(self._standing(photo) for photo in self._photos)
+            return Counts(photos=len(self._photos), listed=self._listed, **found)
+
+    def _standing(self, photo: Photo) -> str:
+        seen, state = self.seen(photo), self.state(photo)
+        if seen is None:
+            return "waiting"
+        return "rejected" if seen.rejected or state is None else state.verdict
+
+    # What a person does.
+
+    def edit(self, number: int, revision: int, id: str, edit: Edit) -> Photo:  # noqa: A002
+        """Keeps and makes an edit.
+
+        Raises:
+            ReviewError: it does not fit, or was made on another revision.
+            OutputError: it cannot be kept.
+        """
+        with self._changed:
+            photo = self.photo(number)
+            key = photo.key or ""
+            self._log.edit(revision, id, key, edit)
+            self._touch(*self._by_key[key])
+            return photo
+
+    def step(self, revision: int, id: str, *, redo: bool = False) -> Photo | None:  # noqa: A002
+        """Undoes the last edit, or makes it again.
+
+        Returns:
+            The photo that changed; None if there was nothing to turn.
+
+        Raises:
+            ReviewConflict: it was asked for on another revision.
+            OutputError: it cannot be kept.
+        """
+        with self._changed:
+            key = self._log.step(revision, id, redo=redo)
+            if key is None:
+                return None
+            self._touch(*self._by_key[key])
+            return self._by_key[key][0] if self._by_key[key] else None
+
+    # Pictures and outputs.
+
+    def draw(
+        self, number: int, frame: int, longest_px: int, covers: Iterable[Box] | None = None
+    ) -> Future[bytes | Rejected]:
+        """A photo as a JPEG, with its covers or without.
+
+        Raises:
+            InputError: there is no such photo.
+        """
+        photo = self.photo(number)
+        if longest_px == THUMBNAIL_PX and covers is None and photo.thumbnail:
+            return _done(photo.thumbnail)
+        if isinstance(photo.content, Rejected):
+            return _done(photo.content)
+        if self._first and (number, frame, longest_px, covers) == (self._first[0], 0, SCREEN_PX, None):
+            return self._first[1]
+        boxes = None if covers is None else tuple(box.xyxy for box in covers if box.frame == frame)
+        future = self._view(ViewTask(photo.content, frame, longest_px, boxes, look_at(photo.content)[1]))
+        if longest_px == THUMBNAIL_PX and covers is None:
+            future.add_done_callback(lambda done: self._keep_thumbnail(photo, done))
+        return future
+
+    def _keep_thumbnail(self, photo: Photo, future: Future[bytes | Rejected]) -> None:
+        if not future.cancelled() and not future.exception():
+            result = future.result()
+            if isinstance(result, bytes) and len(self._photos) <= _KEPT_THUMBNAILS:
+                photo.thumbnail = result
+
+    def plan(self, *, keep_unreviewed: bool) -> Plan:
+        """What is to become of each photo, by its number, as things stand.
+
+        Args:
+            keep_unreviewed: whether photos that nobody has judged are written with the boxes they have.
+        """
+        with self._changed:
+            return {photo.number: self._decided(photo, keep_unreviewed) for photo in self._photos}
+
+    def _decided(self, photo: Photo, keep_unreviewed: bool) -> GivenBoxes | Rejected | None:
+        seen, state = self.seen(photo), self.state(photo)
+        if seen is not None and seen.rejected:
+            return Rejected(*seen.rejected)
+        if seen is None or state is None:
+            return Rejected("unreviewed", "nobody has reviewed the photo, and no face was looked for yet")
+        if state.verdict == "flagged":
+            return Rejected("flagged", "the photo was flagged in the review")
+        if state.verdict == "unreviewed" and not keep_unreviewed:
+            return Rejected("unreviewed", "nobody has approved the photo")
+        return replace(given_boxes(state, len(seen.sizes_wh)), photo=photo.key)
+
+
+def given_boxes(state: PhotoState, frames: int) -> GivenBoxes:
+    """The covered boxes of a photo, in the form in which `anonymize` takes them.
+
+    Args:
+        state: of the photo.
+        frames: number of its frames or pages.
+    """
+    covered = [[box for box in state.boxes if box.covered and box.frame == n] for n in range(frames)]
+    return GivenBoxes(
+        tuple(
+            Detections.of(
+                [box.xyxy for box in boxes], [1.0 if box.score is None else box.score for box in boxes]
+            )
+            for boxes in covered
+        ),
+        "instead",
+    )
+
+
+def _done(result: bytes | Rejected) -> Future[bytes | Rejected]:
+    future: Future[bytes | Rejected] = Future()
+    future.set_result(result)
+    return future

@@ -1,0 +1,174 @@
+"""What the detector sees in each photo, and a small picture of it: done in workers, in the background."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .. import __version__
+from ..config import AnonymizeConfig
+from ..content import BytesContent, Content
+from ..models.cards import ModelCard
+from ..models.store import find
+from ..outcomes import Rejected
+from ..runs.journal import keyed_digest
+from .model import Box, Sighting
+
+if TYPE_CHECKING:
+    from ..detections import Detections
+    from ..images import Picture
+    from ..pipeline import Anonymizer, Finder
+
+__all__ = ["CANDIDATE_SHARE", "PhotoTask", "Survey", "Surveyed", "survey_run"]
+
+CANDIDATE_SHARE = 0.4
+"""Boxes from this share of the detector's threshold on are shown as candidates."""
+
+_DECIDES = ("detector", "detail", "engine", "mirror", "threshold", "max_megapixels")
+"""Settings that change what is seen; the others only change how it is covered."""
+
+
+@dataclass(frozen=True)
+class PhotoTask:
+    """A photo to be looked at.
+
+    Attributes:
+        content: its bytes.
+        needed_bytes: as `engines.base.Task.needed_bytes`.
+    """
+
+    content: Content
+    needed_bytes: int = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """As `engines.base.Task.held_bytes`."""
+        return self.content.held_bytes
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """What came of a look.
+
+    Attributes:
+        photo: key of the photo's content; None if it could not be read.
+        sighting: what was seen.
+        thumbnail: a small JPEG; empty if the photo was rejected.
+    """
+
+    photo: str | None
+    sighting: Sighting
+    thumbnail: bytes = b""
+
+
+def survey_run(config: AnonymizeConfig) -> str:
+    """Digest of everything that decides what is seen: tool, models and settings of detection.
+
+    Raises:
+        ModelError: the file of a `yolo:FILE.onnx` is not there.
+    """
+    flat = config.to_parameters()
+    seen = [__version__, CANDIDATE_SHARE, [card.sha256 for card in config.detector_cards]]
+    seen += [[name, flat[name]] for name in _DECIDES if name in flat]
+    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The work: decode, find faces and candidates, shrink.
+
+    Attributes:
+        config: settings of detection.
+        secret: key of the photos' digests.
+    """
+
+    config: AnonymizeConfig
+    secret: bytes
+
+    @property
+    def cards(self) -> tuple[ModelCard, ...]:
+        """As `Work.cards`."""
+        return self.config.cards
+
+    def check(self) -> None:
+        """As `Work.check`."""
+        for card in self.cards:
+            if card.kind != "yolo":  # a user's own file has no digest to be compared with
+                find(card)
+
+    def start(self, threads: int) -> Callable[[PhotoTask], Surveyed]:
+        """As `Work.start`."""
+        import cv2
+
+        from ..detect import FaceFinder
+        from ..pipeline import load
+
+        cv2.setNumThreads(threads)
+        finder = FaceFinder(self.config, threads)
+        least = self.config.threshold or min(card.threshold for card in self.config.detector_cards)
+        lower = finder.tuned(threshold=CANDIDATE_SHARE * least, detail=self.config.detail)
+        return _Surveyor(self, load(self.config, threads=threads, finder=finder), lower)
+
+
+class _Surveyor:
+    """The work with its models loaded."""
+
+    def __init__(self, work: Survey, anonymizer: Anonymizer, lower: Finder) -> None:
+        self._work = work
+        self._run = survey_run(work.config)
+        self._anonymizer = anonymizer
+        self._lower = lower
+
+    def __call__(self, task: PhotoTask) -> Surveyed:
+        from .view import thumbnail
+
+        try:
+            data = task.content.read()
+        except OSError as error:
+            why = f"the file cannot be read: {error.strerror or type(error).__name__}"
+            return Surveyed(None, Sighting(run=self._run, rejected=("unreadable", why)))
+        photo = keyed_digest(self._work.secret, "", data)
+        # The exact boxes of `anonymize` come from a look of their own: candidates must not disturb them.
+        inspection = self._anonymizer.inspect(BytesContent(data))
+        if isinstance(inspection, Rejected):
+            rejected = (inspection.reason, inspection.detail)
+            return Surveyed(photo, Sighting(run=self._run, rejected=rejected))
+        picture = inspection.picture
+        boxes = [*_boxes(inspection.faces), *self._candidates(picture, inspection.faces)]
+        sizes = tuple(frame.size_wh for frame in picture.frames)
+        sighting = Sighting(run=self._run, sizes_wh=sizes, boxes=tuple(boxes))
+        return Surveyed(photo, sighting, thumbnail(picture))
+
+    def _candidates(self, picture: Picture, faces: tuple[Detections, ...]) -> Iterator[Box]:
+        import numpy as np
+
+        from ..boxes import covered, iou, unite_faces
+        from ..images import rgb_views
+
+        number = 0
+        for index, (frame, found) in enumerate(zip(picture.frames, faces, strict=True)):
+            views = rgb_views(frame, frame.rendering or picture.rendering)
+            low = unite_faces([self._lower(view) for view in views])
+            # Part of a face that is covered anyway, or that face with neck and hair, says nothing new.
+            near = iou(low.xyxy, found.xyxy) > 0.2
+            near |= covered(low.xyxy, found.xyxy, 0.6) | covered(found.xyxy, low.xyxy, 0.6).T
+            new = np.flatnonzero(~near.any(axis=1))
+            for xyxy, score in _rows(low[new]):
+                number += 1
+                yield Box(id=f"c{number}", frame=index, xyxy=xyxy, score=score, covered=False)
+
+
+def _boxes(faces: tuple[Detections, ...]) -> Iterator[Box]:
+    rows = ((index, *row) for index, found in enumerate(faces) for row in _rows(found))
+    for number, (index, xyxy, score) in enumerate(rows, start=1):
+        yield Box(id=f"d{number}", frame=index, xyxy=xyxy, score=score)
+
+
+def _rows(faces: Detections) -> Iterator[tuple[tuple[float, float, float, float], float]]:
+    """Boxes and scores as plain numbers that give the same float32 again."""
+    for xyxy, score in zip(faces.xyxy.tolist(), faces.score.tolist(), strict=True):
+        left, top, right, bottom = xyxy
+        yield (left, top, right, bottom), min(1.0, max(0.0, score))

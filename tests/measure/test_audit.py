@@ -1,0 +1,170 @@
+"""What an audit puts together, pairs up and refuses."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from unionveil import AnonymizeConfig, InputError, Rejected
+from unionveil.measure.audit import audit, labels_of, look, pair_up, read_manifest, to_data, work_for
+from unionveil.measure.audit_page import report_of
+from unionveil.measure.pairs import CROP_PX, Left, Looked, hidden_share
+from unionveil.measure.report import render
+from unionveil.runs.manifest import Manifest, ManifestBuilder, rejected_record
+
+MANIFEST = ManifestBuilder(AnonymizeConfig())
+
+
+def looked(number, persons, seed=0, side=50.0, psnr=99.0, left=()):
+    """A pair with one face per person; each person has a direction of their own."""
+    rng = np.random.default_rng(1000 * seed + number)
+    count = len(persons)
+    rows = np.zeros((count, 64), np.float32)
+    rows[np.arange(count), persons] = 1
+    crops = rng.integers(0, 256, (count, 3, 2, CROP_PX, CROP_PX, 3), np.uint8)
+    vectors = rng.normal(size=(count, 3, 2, 8)).astype(np.float32)
+    return Looked(
+        number,
+        np.full(count, side, np.float32),
+        rows,
+        np.ones(count, bool),
+        crops,
+        vectors / np.linalg.norm(vectors, axis=-1, keepdims=True),
+        np.ones(count, bool),
+        np.full(count, 0.05, np.float32),
+        left,
+        0,
+        psnr,
+    )
+
+
+def result(looks, labels=None):
+    pytest.importorskip("sklearn", reason="the extra `audit` is not installed")
+    manifest = read(MANIFEST)
+    work = work_for(manifest, "sface", is_labelled=labels is not None, show_faces=False)
+    seen = [(f"{look.number}.jpg", look) for look in looks]
+    return audit(seen, {}, manifest, work, labels, lambda crops: np.ones((len(crops), 8), np.float32))
+
+
+def read(builder):
+    return Manifest.model_validate_json(builder.to_bytes())
+
+
+CROWD = [looked(n, [n % 22]) for n in range(22 * 8)]
+FACE = Left((10.0, 20.0, 30.0, 50.0), "yunet", 0.9, b"jpeg")
+
+
+def test_enough_people_are_linked_and_attacked():
+    found = result(CROWD)
+    assert (found.people, found.named) == (22, 22 * 3)
+    assert len(found.attacks) == 9 and len(found.floor) == 6
+    assert found.worst.rank_1 == max(attack.rank_1 for attack in found.attacks)
+    assert [count for _, count in found.by_band(found.worst)] == [0, 0, 66, 0]
+    data = json.loads(json.dumps(to_data(found)))
+    assert data["people"] == 22 and data["chance"] == pytest.approx(1 / 22)
+    page = render(report_of(found))
+    assert "named rightly" in page and "40 to 80 px" in page
+
+
+def test_noise_behind_covers_passes_and_a_face_that_is_left_does_not():
+    found = replace(result(CROWD), k=2)  # a limit that noise cannot reach by chance
+    assert found.passes and "No face can still be seen" in report_of(found).verdict
+    one = replace(result([*CROWD[:-1], looked(175, [21], left=(FACE,))]), k=2)
+    assert not one.passes and report_of(one).state == "bad"
+    assert to_data(one)["residual"]["outside"] == [
+        {"input": 175, "xyxy": FACE.xyxy, "seen_by": "yunet", "score": 0.9}
+    ]
+
+
+def test_a_picture_that_changed_outside_of_its_covers_does_not_pass():
+    found = replace(result([*CROWD[:-1], looked(175, [21], psnr=25.0)]), k=2)
+    assert found.changed == (175,) and not found.passes
+
+
+def test_k_same_may_reach_one_in_k_and_two_points():
+    found = replace(result(CROWD), k=4)
+    assert found.limit == pytest.approx(0.27)
+
+
+@pytest.mark.parametrize(
+    "looks",
+    [
+        [looked(n, [n % 19]) for n in range(152)],
+        [looked(n, [n % 40]) for n in range(200)],
+        [],
+        [looked(1, [])],
+    ],
+)
+def test_too_few_people_are_said_and_do_not_pass(looks):
+    found = result(looks)
+    assert not found.attacks and not found.passes
+    report = report_of(found)
+    assert "too few people to measure" in report.verdict and "too few people" in report.missing[0]
+    render(report)
+
+
+def test_names_from_a_csv_take_the_place_of_linking(tmp_path):
+    path = tmp_path / "people.csv"
+    path.write_text("person,file,more\n" + "".join(f"p{n % 22},{n}.jpg,x\n" for n in range(176)))
+    labels = labels_of(path)
+    mixed = [looked(n, [0]) for n in range(176)]  # their vectors say that all are one person
+    assert result(mixed, labels).people == 22
+    with pytest.raises(InputError, match="no file of the CSV"):
+        result(mixed, {"other.jpg": "p"})
+
+
+@pytest.mark.parametrize("text", ["file;person\n", "name,who\na,b\n", ""])
+def test_a_csv_with_other_columns_is_refused(tmp_path, text):
+    (tmp_path / "people.csv").write_text(text)
+    with pytest.raises(InputError, match="columns file and person"):
+        labels_of(tmp_path / "people.csv")
+
+
+def test_folders_that_do_not_belong_together_are_refused(tmp_path):
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir(), after.mkdir()
+    (before / "a.jpg").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"holds no manifest\.json"):
+        read_manifest(after)
+    builder = ManifestBuilder(AnonymizeConfig())
+    for number in (1, 2):
+        builder.add(rejected_record(number, "x", Rejected("unreadable", "x"), AnonymizeConfig(), None))
+    (after / "manifest.json").write_bytes(builder.to_bytes())
+    with pytest.raises(InputError, match=r"holds 1 pictures, the manifest in .* lists 2"):
+        pair_up(before, after, read_manifest(after))
+    text = builder.to_bytes().replace(b'"1.2"', b'"2.0"')
+    (after / "manifest.json").write_bytes(text)
+    with pytest.raises(InputError, match="not a manifest that this version reads"):
+        read_manifest(after)
+
+
+class Fixed:
+    """An engine whose results are given."""
+
+    def __init__(self, *outcomes):
+        self._outcomes = outcomes
+
+    def map(self, work, tasks):
+        return zip([key for key, _ in tasks], self._outcomes, strict=True)
+
+
+def test_pairs_that_show_different_pictures_are_refused():
+    work = work_for(read(MANIFEST), "sface", is_labelled=False, show_faces=False)
+    pairs = [("a.jpg", looked(1, [])), ("b.jpg", looked(2, []))]
+    differs = Rejected("differs", "input and output have different sizes")
+    with pytest.raises(InputError, match=r"input 1 and its output: .*different sizes"):
+        look(pairs, work, Fixed(differs, differs))
+    with pytest.raises(InputError, match="show different pictures"):
+        look(pairs, work, Fixed(looked(1, [], psnr=9.0), looked(2, [], psnr=9.0)))
+    seen, unread = look(pairs, work, Fixed(looked(1, []), differs))
+    assert len(seen) == 1 and unread == {2: differs.detail}
+
+
+def test_a_shifted_cover_hides_half_of_a_face():
+    face = np.asarray([[10, 10, 30, 30]], np.float32)
+    for covers, expected in (([[10, 10, 30, 30]], 1.0), ([[20, 10, 40, 30]], 0.5), ([[40, 40, 50, 50]], 0.0)):
+        assert hidden_share(face, np.asarray(covers))[0] == pytest.approx(expected)
+    both = np.asarray([[0, 0, 20, 40], [15, 0, 40, 40]])
+    assert hidden_share(face, both)[0] == 1
+    assert hidden_share(face, np.zeros((0, 4), np.int64))[0] == 0

@@ -1,0 +1,191 @@
+"""Edits of photos: what they change, what they refuse, and how they are undone."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from unionveil.errors import ReviewConflict, ReviewError
+from unionveil.review.board import Board
+from unionveil.review.model import Box, Edit, PhotoState, Put, Sighting, apply, untouched
+from unionveil.review.order import Rank, place
+
+SEEN = Sighting(
+    run="r",
+    sizes_wh=((200, 100),),
+    boxes=(
+        Box(id="d1", xyxy=(10, 10, 30, 30), score=0.9),
+        Box(id="c1", xyxy=(60, 10, 80, 30), score=0.3, covered=False),
+    ),
+)
+
+
+def board() -> Board:
+    made = Board()
+    made.see("p", SEEN)
+    return made
+
+
+def do(made: Board, edit: Edit, name: str = "", photo: str = "p") -> PhotoState:
+    change = made.plan(made.revision, name or f"e{made.revision}", photo, edit)
+    assert change
+    made.make(change)
+    return change.after
+
+
+def test_a_box_is_added_moved_accepted_and_removed():
+    made = board()
+    added = do(made, Edit(put=(Put(id="n1", xyxy=(100, 20, 120, 40)),)))
+    assert [(box.id, box.origin, box.score) for box in added.boxes][-1] == ("n1", "person", None)
+    moved = do(made, Edit(put=(Put(id="d1", xyxy=(11, 10, 31, 30)),)))
+    assert moved.boxes[0].moved
+    assert (moved.boxes[0].score, moved.boxes[0].origin) == (0.9, "detector")
+    accepted = do(made, Edit(put=(Put(id="c1", xyxy=(60, 10, 80, 30)),)))
+    assert accepted.boxes[1].covered
+    assert not accepted.boxes[1].moved
+    assert [box.id for box in do(made, Edit(drop=("d1",))).boxes] == ["c1", "n1"]
+
+
+def test_a_change_of_boxes_takes_the_approval_back():
+    made = board()
+    assert do(made, Edit(verdict="approved")).verdict == "approved"
+    assert do(made, Edit(drop=("d1",))).verdict == "unreviewed"
+    assert do(made, Edit(verdict="approved", drop=("c1",))).verdict == "approved"
+    assert do(made, Edit(verdict="flagged", note="who is this?")).note == "who is this?"
+
+
+@pytest.mark.parametrize(
+    ("edit", "why"),
+    [
+        (Edit(drop=("x",)), "no box 'x'"),
+        (Edit(put=(Put(id="n", xyxy=(200, 0, 220, 20)),)), "outside"),
+        (Edit(put=(Put(id="n", xyxy=(-20, 0, 0, 20)),)), "outside"),
+        (Edit(put=(Put(id="n", xyxy=(0, 0, 7, 20)),)), "at least 8"),
+        (Edit(put=(Put(id="n", frame=1, xyxy=(0, 0, 20, 20)),)), "page 2"),
+    ],
+)
+def test_an_edit_that_does_not_fit_changes_nothing(edit, why):
+    with pytest.raises(ReviewError, match=why):
+        apply(untouched(SEEN), edit, SEEN)
+
+
+@pytest.mark.parametrize("xyxy", [(30, 0, 10, 20), (0, 0, 10, 0), (float("nan"), 0, 10, 10)])
+def test_a_box_that_is_inside_out_is_not_an_edit(xyxy):
+    with pytest.raises(ValidationError):
+        Put(id="n", xyxy=xyxy)
+
+
+def test_a_small_face_of_the_detector_stays_where_it_is_accepted():
+    seen = SEEN.model_copy(update={"boxes": (Box(id="c1", xyxy=(1, 1, 6, 6), covered=False),)})
+    after = apply(untouched(seen), Edit(put=(Put(id="c1", xyxy=(1, 1, 6, 6)),)), seen)
+    assert after.boxes[0].covered
+
+
+def test_a_rejected_photo_cannot_be_approved():
+    made = Board()
+    made.see("p", Sighting(run="r", rejected=("unreadable", "cut off")))
+    with pytest.raises(ReviewError, match="cannot be anonymized"):
+        made.plan(0, "e", "p", Edit(verdict="approved"))
+
+
+def test_a_photo_that_was_not_looked_at_cannot_be_approved():
+    with pytest.raises(ReviewError, match="not looked"):
+        Board().plan(0, "e", "p", Edit(verdict="approved"))
+
+
+def test_undo_and_redo_go_through_all_photos():
+    made = board()
+    made.see("q", SEEN)
+    do(made, Edit(drop=("d1",)))
+    do(made, Edit(verdict="approved"), photo="q")
+    assert made.undo("u1").photo == "q"
+    assert made.state("q") == untouched(SEEN)
+    assert made.undo("u2").photo == "p"
+    assert made.state("p") == untouched(SEEN)
+    assert made.last(made.revision, "u3") is None
+    assert [box.id for box in made.redo("r1").after.boxes] == ["c1"]
+    do(made, Edit(verdict="flagged"))
+    assert made.last(made.revision, "r2", redo=True) is None
+
+
+def test_a_tab_that_is_behind_is_refused_and_a_repeated_edit_counts_once():
+    made = board()
+    do(made, Edit(drop=("d1",)), "e1")
+    assert made.plan(0, "e1", "p", Edit(drop=("d1",))) is None
+    with pytest.raises(ReviewConflict, match="another tab"):
+        made.plan(0, "e2", "p", Edit(drop=("c1",)))
+    with pytest.raises(ReviewConflict):
+        made.last(0, "u")
+
+
+_EDITS = st.one_of(
+    st.builds(
+        lambda n, x: Edit(put=(Put(id=f"n{n}", xyxy=(x, 5, x + 20, 50)),)),
+        st.integers(0, 3),
+        st.integers(0, 150),
+    ),
+    st.builds(lambda verdict: Edit(verdict=verdict), st.sampled_from(["approved", "flagged"])),
+    st.just(Edit(drop=("n0",))),
+)
+
+
+@given(st.lists(_EDITS, max_size=12))
+def test_undoing_everything_gives_the_beginning_and_redoing_it_the_end(edits):
+    made = board()
+    for edit in edits:
+        with suppress(ReviewError):
+            do(made, edit)
+    end, count = made.state("p"), made.revision
+    for n in range(count):
+        made.undo(f"u{n}")
+    assert made.state("p") == untouched(SEEN)
+    for n in range(count):
+        made.redo(f"r{n}")
+    assert made.state("p") == end
+
+
+def test_another_look_counts_only_where_nobody_has_worked():
+    made = board()
+    made.see("q", SEEN)
+    do(made, Edit(verdict="approved"))
+    made.run = "other"
+    assert made.sighting("q") is None
+    assert made.state("q") is None
+    assert made.sighting("p") == SEEN
+    assert not made.see("p", Sighting(run="other"))
+    assert made.see("q", Sighting(run="other", sizes_wh=((200, 100),)))
+
+
+def test_boxes_from_a_file_survive_another_look():
+    made = board()
+    from_file = Box(id="f1", xyxy=(0, 0, 9, 9), origin="file")
+    made.see("p", SEEN.model_copy(update={"boxes": (*SEEN.boxes, from_file)}))
+    made.see("p", Sighting(run="other", sizes_wh=((200, 100),)))
+    state = made.state("p")
+    assert state
+    assert state.boxes == (from_file,)
+
+
+def test_photos_that_need_a_person_come_first():
+    rejected = Sighting(run="r", rejected=("bomb", "too large"))
+    sure = Sighting(run="r", boxes=(Box(id="d1", xyxy=(0, 0, 9, 9), score=0.9),))
+    unsure = Sighting(run="r", boxes=(Box(id="d1", xyxy=(0, 0, 9, 9), score=0.5),))
+    nearer = Sighting(run="r", boxes=(Box(id="c1", xyxy=(0, 0, 9, 9), score=0.35, covered=False),))
+    by_hand = Sighting(run="r", boxes=(Box(id="f1", xyxy=(0, 0, 9, 9), origin="file"),))
+    line = [rejected, nearer, SEEN, unsure, sure, by_hand, Sighting(run="r"), None]
+    places = [place(n, seen) for n, seen in enumerate(line, start=1)]
+    assert places == sorted(places)
+    assert [where[0] for where in places] == [
+        Rank.REJECTED,
+        Rank.CANDIDATE,
+        Rank.CANDIDATE,
+        Rank.FACES,
+        Rank.FACES,
+        Rank.FACES,
+        Rank.NO_FACE,
+        Rank.WAITING,
+    ]
