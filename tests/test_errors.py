@@ -23,7 +23,7 @@ _FACTS = {
     errors.RetryLater: (2,),
     errors.ResultsError: (["one is missing", "two was altered"],),
 }
-"""What the errors that carry more than a sentence are made of."""
+"""Arguments of the errors that carry more than a sentence."""
 
 
 @pytest.mark.parametrize("kind", all_errors())

@@ -284,25 +284,34 @@ def test_the_command_watches_until_it_is_interrupted(tmp_path):
     assert verify(out)
 
 
+@pytest.mark.slow
+def test_three_hundred_files_killed_at_a_hundred(tmp_path):
+    kill_and_go_on(tmp_path, files=300, at=100)
+
+
 @pytest.mark.prove
 @pytest.mark.timeout(3600)
 def test_ten_thousand_files_killed_at_three_thousand(tmp_path):
+    kill_and_go_on(tmp_path, files=10_000, at=3_000)
+
+
+def kill_and_go_on(tmp_path, *, files, at):
     inbox, out = tmp_path / "inbox", tmp_path / "out"
     inbox.mkdir()
-    for number in range(10_000):
+    for number in range(files):
         pixels = samples.scene(32, 24, seed=number)
         (inbox / f"{number:05d}.png").write_bytes(samples.save(Image.fromarray(pixels), "PNG"))
     process = subprocess.Popen(command(inbox, out), stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: count(out) >= 3_000, process)
+    wait_until(lambda: count(out) >= at, process)
     process.kill()
     process.communicate()
     killed_at = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
-    assert len(killed_at) < 10_000
+    assert len(killed_at) < files
     process = subprocess.Popen(command(inbox, out), stderr=subprocess.PIPE, text=True)
     wait_until((out / "manifest.json").exists, process, 3_000)
     process.send_signal(2)
     process.communicate(timeout=60)
-    assert count(out) == 10_001
+    assert count(out) == files + 1
     assert verify(out)
     again = {name: (out / name).stat().st_mtime_ns for name in killed_at}
     print(f"killed at {len(killed_at)}; {sum(again[n] != killed_at[n] for n in killed_at)} written again")

@@ -15,7 +15,7 @@ from typing import Any
 from . import __version__
 from .config import EMOJI, AnonymizeConfig, parameters
 from .engines.pool import PoolEngine
-from .engines.resources import default_jobs
+from .engines.resources import default_jobs, member_bytes
 from .errors import ConfigError, InputError
 from .files.sinks import FolderSink
 from .files.sources import PathSource, SourceItem
@@ -168,7 +168,7 @@ def run_job(
     report(f"engine: {inference}")
     if not inputs.is_dir():
         raise InputError(f"{inputs} is not there; the job reads its photos from it")
-    source = PathSource([inputs], leave_out=[inputs / PARAMETERS_FILE])
+    source = PathSource([inputs], leave_out=[inputs / PARAMETERS_FILE], member_bytes=member_bytes())
     if not len(source):
         raise InputError(f"{inputs} holds no photo; the data set is empty")
     work = Anonymize(config, FolderSink(outputs), references=references)

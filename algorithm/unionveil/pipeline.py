@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -136,6 +136,7 @@ class Anonymizer:
             why = error.strerror or type(error).__name__
             return Rejected("unreadable", f"the file cannot be read: {why}")
         picture = decode(data, self._max_pixels, self._scaling.reduction if self._scaling else None)
+        del data  # before views and outputs need the memory
         found = [self._faces_of(frame, frame.rendering or picture.rendering) for frame in picture.frames]
         return Inspection(
             picture, tuple(covered for covered, _ in found), sum(len(kept) for _, kept in found)
@@ -153,21 +154,22 @@ class Anonymizer:
     def _faces_of(self, frame: Frame, rendering: Rendering) -> tuple[Detections, Detections]:
         """Faces of one frame, those of all its views united: the ones to cover, and the ones to keep."""
         covered, kept = [], []
-        views = list(rgb_views(frame.look, rendering))
-        for view in views:
+        for view in rgb_views(frame.look, rendering):
             faces = self._scaling(view, frame.size_wh) if self._scaling else self._find(view)
             chosen = _checked(self._select(view, faces), len(faces))
             covered.append(faces[chosen])
             kept.append(faces[~chosen])
-        if len(views) == 1:
+            del view  # before the next is made: they are as large as the frame
+        if len(covered) == 1:
             return covered[0], kept[0]
-        return self._agreed(views, covered, unite_faces(kept))
+        left = unite_faces(kept)
+        return self._agreed(rgb_views(frame, rendering) if len(left) else (), covered, left)
 
     def _agreed(
-        self, views: Sequence[RgbImage], covered: list[Detections], kept: Detections
+        self, views: Iterable[RgbImage], covered: list[Detections], kept: Detections
     ) -> tuple[Detections, Detections]:
         """A face stays visible only if it would in every view, beside all others that would stay."""
-        for view in views if len(kept) else ():
+        for view in views:
             chosen = _checked(self._select(view, kept), len(kept))
             covered.append(kept[chosen])
             kept = kept[~chosen]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from .engines.resources import member_bytes
 from .errors import InputError, OutputError
 from .files.sinks import FolderSink
 from .files.sources import Entry, PathSource, Skipped, SourceItem
@@ -141,7 +142,8 @@ class Watch:
         try:
             if _identity(self._folder) == self._root:
                 self._is_away = False
-                return PathSource([self._folder], leave_out=[self._sink.folder.resolve()])
+                left_out = [self._sink.folder.resolve()]
+                return PathSource([self._folder], leave_out=left_out, member_bytes=member_bytes())
             why = "another folder lies in its place"
         except InputError as error:
             why = str(error)

@@ -1,4 +1,4 @@
-"""What is written in a format is read again, within the precision that the format has."""
+"""Files in every format are read back within the format's precision."""
 
 from __future__ import annotations
 

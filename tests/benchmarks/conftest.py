@@ -1,4 +1,4 @@
-"""What the benchmarks share: a rival in an environment of its own, and folders of photos."""
+"""Shared by the benchmarks: a rival in an environment of its own, and folders of photos."""
 
 from __future__ import annotations
 

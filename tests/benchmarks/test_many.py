@@ -1,4 +1,4 @@
-"""Many files: time and memory of a whole run, and of the same run again."""
+"""Many files: time and memory of a whole run, of the same run again, and of one that removes a folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from benchmark_tools import measure, report, unionveil
+from benchmark_tools import Measured, measure, report, unionveil
 from checked import read_bgr
 from samples import SCENES
 
@@ -20,7 +20,7 @@ FOLDERS, EACH = 50, 1000
 MOST_BYTES = 512 << 20
 
 
-def photos_in_folders(root: Path) -> Path:
+def photos_in_folders(root: Path, each: int = EACH) -> Path:
     """Links to one small photo: 50,000 names in 50 folders."""
     small = cv2.resize(read_bgr(SCENES / "market.jpg"), (120, 80), interpolation=cv2.INTER_AREA)
     root.mkdir()
@@ -28,24 +28,41 @@ def photos_in_folders(root: Path) -> Path:
     photo.write_bytes(cv2.imencode(".jpg", small)[1].tobytes())
     for folder in range(FOLDERS):
         (root / f"{folder:02d}").mkdir()
-        for number in range(EACH):
+        for number in range(each):
             os.link(photo, root / f"{folder:02d}" / f"{number:04d}.jpg")
     return root
 
 
-def test_fifty_thousand_files_in_fifty_folders(tmp_path):
-    photos, out = photos_in_folders(tmp_path / "photos"), tmp_path / "out"
+def three_runs(folder: Path, each: int) -> dict[str, Measured]:
+    """A first run, the same again, and one after a folder is gone, which removes its outputs."""
+    folder.mkdir()
+    photos, out = photos_in_folders(folder / "photos", each), folder / "out"
     options = ["-o", out, "--names", "keep", "--detail", "fast"]
     first = unionveil(photos, *options)
-    assert sum(1 for _ in out.rglob("*.jpg")) == FOLDERS * EACH
+    assert sum(1 for _ in out.rglob("*.jpg")) == FOLDERS * each
     again = unionveil(photos, *options)
     shutil.rmtree(photos / "00")
     pruned = unionveil(photos, *options, "--prune")
-    assert sum(1 for _ in out.rglob("*.jpg")) == (FOLDERS - 1) * EACH
-    for title, done in (("first", first), ("again", again), ("a folder withdrawn", pruned)):
-        peak = f"{done.peak_bytes >> 20} MiB"
-        report(f"50,000 files in 50 folders, {title}", seconds=f"{done.seconds:.0f}", peak=peak)
-    assert max(done.peak_bytes for done in (first, again, pruned)) < MOST_BYTES
+    assert sum(1 for _ in out.rglob("*.jpg")) == (FOLDERS - 1) * each
+    return {"first": first, "again": again, "pruned": pruned}
+
+
+def test_fifty_thousand_files_in_fifty_folders(tmp_path):
+    few, many = three_runs(tmp_path / "few", EACH // 10), three_runs(tmp_path / "many", EACH)
+    for title, done in many.items():
+        report(
+            f"{FOLDERS * EACH} files in {FOLDERS} folders, {title}",
+            milliseconds_per_file=f"{1000 * done.seconds / FOLDERS / EACH:.1f}",
+            against_the_first=f"{done.seconds / many['first'].seconds:.2f}",
+            per_file_against_a_tenth=f"{done.seconds / 10 / few[title].seconds:.2f}",
+            peak=f"{done.peak_bytes >> 20} MiB",
+            peak_against_a_tenth=f"{done.peak_bytes / few[title].peak_bytes:.2f}",
+        )
+        # Time grows with the files and not faster; memory hardly grows.
+        assert done.seconds < 1.5 * 10 * few[title].seconds
+        assert done.peak_bytes < min(MOST_BYTES, 1.3 * few[title].peak_bytes)
+    assert many["again"].seconds < many["first"].seconds / 2
+    assert many["pruned"].seconds < many["first"].seconds / 2
 
 
 OWN_PART = """

@@ -120,7 +120,7 @@ def test_pairs_and_known_people(portraits, embed, find):
 
 
 def known_people(native, faces, card, photos, side):
-    """What `--keep` and `--only` do to the other photos of people, and to strangers."""
+    """The effect of `--keep` and `--only` on people's other photos, and on strangers."""
     chosen = [n for n in np.unique(faces.person) if np.sum(native.person == n) > photos]
     references = References.of(
         [list(native.vectors[(native.person == n) & (native.photo < photos)]) for n in chosen], card.sha256

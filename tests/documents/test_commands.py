@@ -63,7 +63,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 
 def _anchors(document: Path) -> set[str]:
-    """What GitHub calls the headings of a document."""
+    """GitHub's anchors of a document's headings."""
     titles = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
@@ -115,6 +115,8 @@ def _check_python(given: list[str]) -> None:
             assert (REPOSITORY / script).is_file(), f"there is no {script}"
             if script.startswith("publish/"):
                 _check_publishing(Path(script).stem, rest)
+        case _:
+            raise AssertionError("python without arguments")
 
 
 def _check_publishing(name: str, given: list[str]) -> None:

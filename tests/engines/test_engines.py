@@ -81,7 +81,7 @@ def test_large_tasks_wait_one_at_a_time():
             taken.append(number)
             yield number, Bytes(bytes(100 << 20))
 
-    run = PoolEngine(4).map(Deadly(), large())
+    run = PoolEngine(4, waiting_bytes=256 << 20).map(Deadly(), large())
     next(run)
     assert len(taken) == 3
     assert isinstance(run, Generator)
@@ -155,3 +155,36 @@ def test_no_worker_outlives_a_run_that_is_left():
     assert isinstance(run, Generator)
     run.close()
     assert not multiprocessing.active_children()
+
+
+def test_no_member_of_an_archive_is_read_behind_a_task_that_needs_their_memory():
+    """Of 100 bytes 30 are for members, so a task of 80 goes alone, and the next is read when it is done."""
+    taken: list[tuple[int, int]] = []
+    done: list[int] = []
+
+    def source():
+        for number, needed in enumerate([10, 60, 80, 10, 10, 10, 10]):
+            taken.append((number, len(done)))
+            yield number, Bytes(b"x", needed)
+
+    engine = PoolEngine(2, budget_bytes=100, reserved_bytes=30)
+    for key, result in engine.map(Deadly(), source()):
+        assert result == b"x"
+        done.append(key)
+    assert done == list(range(7))
+    assert [before for number, before in taken if number > 2] == [3, 3, 3, 3]
+
+
+def test_tasks_that_wait_hold_no_more_than_they_may():
+    waiting = []
+
+    def source():
+        for number in range(8):
+            waiting.append(number)
+            yield number, Bytes(b"m" * 60)
+
+    most = 0
+    for _ in PoolEngine(4, waiting_bytes=100).map(Deadly(), source()):
+        most = max(most, len(waiting))
+        waiting.pop()
+    assert most <= 2

@@ -2,8 +2,10 @@ import pytest
 
 from checked import present
 from unionveil.engines.resources import (
+    archive_bytes,
     default_jobs,
     jobs_within,
+    member_bytes,
     memory_limit_bytes,
     picture_bytes,
     thread_limit,
@@ -60,3 +62,38 @@ def test_a_containers_memory_counts(tmp_path):
 
 def test_there_is_always_a_worker():
     assert default_jobs() >= 1
+
+
+def test_archives_and_one_large_picture_fit_into_the_smallest_machine():
+    memory = 2 << 30
+    assert member_bytes(memory) == 64 << 20
+    assert member_bytes(1 << 40) == 1 << 30
+    assert archive_bytes(memory) < picture_bytes(2, memory) / 2
+
+
+def test_the_limits_of_a_job_scheduler_count(tmp_path):
+    """Slurm and systemd set limits in groups below the root, which /proc/self/cgroup names."""
+    own = tmp_path / "own"
+    own.write_text("12:pids:/job/step\n9:memory:/job/step\n3:cpu,cpuacct:/job/step\n0::/unified/job\n")
+    for name, limits in {
+        "memory/job": {"memory.limit_in_bytes": 1 << 30},
+        "memory/job/step": {"memory.limit_in_bytes": 1 << 60},
+        "cpu/job/step": {"cpu.cfs_quota_us": 200_000, "cpu.cfs_period_us": 100_000},
+        "pids/job": {"pids.max": 300},
+    }.items():
+        (tmp_path / name).mkdir(parents=True, exist_ok=True)
+        for file, value in limits.items():
+            (tmp_path / name / file).write_text(f"{value}\n")
+    assert memory_limit_bytes(tmp_path, own) == 1 << 30
+    assert usable_cores(tmp_path, 64, own) == 2
+    assert thread_limit(tmp_path, own) == 300
+    (tmp_path / "unified/job").mkdir(parents=True)
+    (tmp_path / "unified/job/memory.max").write_text("500000000\n")
+    (tmp_path / "unified/memory.max").write_text("max\n")
+    assert memory_limit_bytes(tmp_path, own) == 500_000_000
+
+
+def test_a_group_outside_of_the_container_is_passed_over(tmp_path):
+    own = tmp_path / "own"
+    own.write_text("0::/../../elsewhere\nnonsense\n")
+    assert thread_limit(tmp_path, own) is None

@@ -360,7 +360,7 @@ def test_garbage_in_every_place_of_a_tar_never_raises_and_loses_one_member():
 
 @pytest.fixture
 def phone(tmp_path):
-    """What a phone's folder holds beside its photos."""
+    """Files in a phone's folder beside its photos."""
     for name, data in {
         "IMG_1.HEIC": b"photo",
         "IMG_1.MOV": b"\0video",
@@ -446,3 +446,69 @@ def test_links_are_followed_on_request_and_circles_end(tmp_path):
         "annexed.jpg": "the file's content is not on this machine; fetch it with git annex get or "
         "datalad get",
     }
+
+
+SIDECARS = ("img.thm", "IMG.MOV", "img.lrv", "d/clip.thm")
+PHOTOS_BESIDE = {"img.jpg": b"\xff\xd8\xffphoto", "d/clip.mp4": b"video", "alone.thm": b"\xff\xd8\xffsmall"}
+
+
+def in_archive(files, how):
+    if how == "zip":
+        return zipped(files)
+    if how == "tar in zip":
+        return zipped({"inner.tar": tarred(files)})
+    return tarred(files, how)
+
+
+@pytest.mark.parametrize("how", ["w", "w:gz", "w:bz2", "w:xz", "zip", "tar in zip"])
+@pytest.mark.parametrize("first", ["sidecars", "photos"])
+def test_a_sidecar_is_one_wherever_its_photo_lies_in_the_archive(how, first):
+    sidecars = dict.fromkeys(SIDECARS, b"\xff\xd8\xffsmall")
+    files = sidecars | PHOTOS_BESIDE if first == "sidecars" else PHOTOS_BESIDE | sidecars
+    data = in_archive(files, how)
+    found = {name.removeprefix("inner.tar/") for name, _ in unpack(data)}
+    assert found == set(PHOTOS_BESIDE)
+
+
+def test_the_contents_are_the_same_whether_the_names_are_listed_in_between_or_not():
+    files = {f"{n}.jpg": os.urandom(3000) for n in range(40)}
+    for how in ("w", "w:gz", "zip"):
+        listed = unpack(in_archive({"0.thm": b"x"} | files | {"39.thm": b"y"}, how))
+        assert dict(listed) == files
+
+
+def test_listing_the_names_stops_where_the_archive_does():
+    whole = bytearray(tarred({"a.thm": b"s", **{str(n): bytes([n]) * 700 for n in range(6)}, "a.jpg": b"p"}))
+    whole[2 * 1536 + 148] ^= 1  # a broken header between the two
+    found = reasons(bytes(whole))
+    assert "a.thm" not in [name for name, _ in found]
+    assert found[-1] == ("a.jpg", b"p")
+    cut = reasons(bytes(whole[: 3 * 1536]))
+    assert cut[0] == ("a.thm", b"s")  # its photo is lost
+
+
+def refused(content):
+    assert isinstance(content, Rejected)
+    return content
+
+
+@pytest.mark.parametrize("how", ["w", "w:gz", "zip"])
+def test_a_member_that_is_larger_than_may_be_held_is_refused_unread(how):
+    files = {"small": b"x" * 1000, "large": os.urandom(200_000), "last": b"y"}
+    data = in_archive(files, how)
+    found = dict(members(io.BytesIO(data), len(data), most_bytes=100_000))
+    assert (found["small"], found["last"]) == (files["small"], files["last"])
+    large = refused(found["large"])
+    assert large.reason == "too-large"
+    assert "unpack the archive first" in large.detail
+    single = gzip.compress(files["large"])
+    ((_, alone),) = members(io.BytesIO(single), len(single), most_bytes=100_000)
+    assert refused(alone).reason == "too-large"
+
+
+def test_an_archive_in_an_archive_is_held_too():
+    inner = zipped({"a": os.urandom(150_000)})
+    data = tarred({"inner.zip": inner, "b": b"second"})
+    found = dict(members(io.BytesIO(data), len(data), most_bytes=100_000))
+    assert refused(found["inner.zip"]).reason == "too-large"
+    assert found["b"] == b"second"

@@ -1,4 +1,4 @@
-"""What every embedder must do, and what a user's card may not get wrong."""
+"""Requirements on every embedder, and on a user's card."""
 
 import hashlib
 import json

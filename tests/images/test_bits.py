@@ -14,7 +14,7 @@ def test_fields_come_back(fields):
                 writer.u(value, 8)
             case "e":
                 writer.ue(value)
-            case "s":
+            case _:
                 writer.se(value - 127)
     reader = BitReader(writer.finish())
     for kind, value in fields:
@@ -23,7 +23,7 @@ def test_fields_come_back(fields):
                 assert reader.u(8) == value
             case "e":
                 assert reader.ue() == value
-            case "s":
+            case _:
                 assert reader.se(128) == value - 127
     reader.trailing()
     assert reader.left == 0

@@ -36,7 +36,7 @@ RIGHT = {
     "as viewers show it": ["jpeg-restart-misnumbered.jpg"],
     "too large": ["png-two-ihdr-bomb.png"],
 }
-"""What must become of the files that are more than safe; all others hold something that must not come out."""
+"""Required outcomes of the files that are more than safe; all others hold something that must stay hidden."""
 
 
 def cases(kind):

@@ -1,7 +1,11 @@
 import dataclasses
+import io
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 import samples
@@ -191,3 +195,67 @@ def test_a_patch_of_no_pixels_passes():
     picture = decode(SHOWN["jpeg"], 1e7)
     nowhere = Patch(slice(5, 5), slice(7, 9), np.zeros((1, 1, 3), np.uint8))
     check_output(picture.write([()]).data, picture, [[nowhere]])
+
+
+def large(channels: int, dtype: type) -> np.ndarray:
+    """Decodes to more than four mebibytes: outputs of that size are compared a few rows at a time."""
+    side = int((5 * 2**20 / channels / np.dtype(dtype).itemsize) ** 0.5)
+    rows, columns = np.mgrid[:side, :side]
+    pixels = np.stack([rows * (3 + n) + columns * (5 - n) for n in range(channels)], axis=2)
+    return (pixels * (1 if dtype is np.uint8 else 40)).astype(dtype)
+
+
+def png_of(pixels: np.ndarray) -> bytes:
+    return cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+
+
+def tiff_of(pixels: np.ndarray, **options: Any) -> bytes:
+    out = io.BytesIO()
+    extra = ["unassalpha"] if pixels.shape[2] == 4 else None
+    tifffile.imwrite(out, pixels, photometric="rgb", extrasamples=extra, metadata=None, **options)
+    return out.getvalue()
+
+
+LARGE = {
+    "png-grey": lambda: png_of(large(1, np.uint8)),
+    "png-rgb": lambda: png_of(large(3, np.uint8)),
+    "png-rgba": lambda: png_of(large(4, np.uint8)),
+    "png-16-grey": lambda: png_of(large(1, np.uint16)),
+    "png-16-rgb": lambda: png_of(large(3, np.uint16)),
+    "png-16-rgba": lambda: png_of(large(4, np.uint16)),
+    "tiff-16-rgb": lambda: tiff_of(large(3, np.uint16)),
+    "tiff-16-rgba": lambda: tiff_of(large(4, np.uint16), rowsperstrip=50),
+    "tiff-16-deflate": lambda: tiff_of(large(3, np.uint16), compression="deflate", rowsperstrip=9),
+    "tiff-16-differences": lambda: tiff_of(large(4, np.uint16), compression="deflate", predictor=True),
+    "tiff-8-differences": lambda: tiff_of(large(3, np.uint8), compression="deflate", predictor=True),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_large_outputs_are_compared_to_their_last_pixel(name):
+    data = LARGE[name]()
+    picture = decode(data, 1e8)
+    written = picture.write([()]).data
+    check_output(written, picture, [()])
+    (frame,) = picture.frames
+    for row in (-1, 0):
+        alpha = frame.pixels[row, -1, -1] if frame.colour.has_alpha else None
+        frame.pixels[row, -1] ^= 1
+        if alpha is not None:  # what is clear is not compared
+            frame.pixels[row, -1, -1] = frame.white
+        with pytest.raises(OutputDiffers):
+            check_output(written, picture, [()])
+        frame.pixels[row, -1] ^= 1
+        if alpha is not None:
+            frame.pixels[row, -1, -1] = alpha
+    check_output(written, picture, [()])
+
+
+def test_an_output_with_rows_missing_is_refused():
+    picture = decode(LARGE["png-rgb"](), 1e8)
+    shorter = png_of(cv2.cvtColor(picture.frames[0].pixels[:-1], cv2.COLOR_RGB2BGR))
+    with pytest.raises(OutputDiffers):
+        check_output(shorter, picture, [()])
+    pages = decode(LARGE["tiff-16-rgb"](), 1e8)
+    with pytest.raises(OutputDiffers):
+        check_output(tiff_of(pages.frames[0].pixels[:-1]), pages, [()])

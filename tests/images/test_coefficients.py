@@ -82,7 +82,7 @@ def round_patch(frame, rows, columns):
 
 
 def write(data, *patches, codec=None):
-    """What is written of a file with patches, and the frame that it was read as."""
+    """The output for a file with patches, and the frame that the file was read as."""
     picture = jpeg.read(data, LIMIT, codec)
     (frame,) = picture.frames
     return picture.write([[make(frame, rows, columns) for make, rows, columns in patches]]), frame

@@ -124,7 +124,7 @@ def test_all_eight_orientations_are_baked_in(kind, orientation):
             data = samples.save(stored, "TIFF", tiffinfo={274: orientation}, compression="tiff_lzw")
         case "tiff-16":
             data = samples.tiff_deep(extratags=[(274, 3, 1, orientation, True)])
-        case "avif":
+        case _:
             data = samples.save(stored, "AVIF", exif=exif, quality=95, subsampling="4:4:4")
     expected = upright(samples.DEEP[..., :3] if kind == "tiff-16" else np.asarray(stored), orientation)
     picture = decode(data, LIMIT)

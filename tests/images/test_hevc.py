@@ -107,7 +107,7 @@ def test_variants_are_named(pixels):
             data = heic(np.ascontiguousarray(scene[..., 0]))
         case "444" | "422":
             data = heic(scene, chroma=pixels)
-        case "deep":
+        case _:
             data = heic(scene.astype(np.uint16) * 256)
     item = only_item(data)
     coded = hevc.account(present(item.body(b"hvcC")), item.data, None)

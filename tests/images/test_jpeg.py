@@ -34,14 +34,14 @@ def codec(request):
 
 
 def outputs(data, codec):
-    """What is written without a face, and with one."""
+    """The outputs without a face, and with one."""
     picture = jpeg.read(data, LIMIT, codec)
     black = np.zeros((1, 1, picture.frames[0].pixels.shape[2]), np.uint8)
     return [picture.write([patches]) for patches in ((), (Patch(slice(8, 20), slice(8, 30), black),))]
 
 
 def rendering(data, codec=None):
-    """What was read, and that it is read again of what is written without and with a face."""
+    """The rendering as read, after checking that the outputs without and with a face have it too."""
     picture = jpeg.read(data, LIMIT, codec)
     for written in outputs(data, codec):
         assert jpeg.read(written.data, LIMIT, codec).rendering == picture.rendering

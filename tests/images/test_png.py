@@ -74,6 +74,36 @@ def test_samples_are_read_as_opencv_reads_them(colour_type, depth):
     assert np.array_equal(np.broadcast_to(pixels, theirs.shape), theirs)
 
 
+def filtered(rows: np.ndarray, pixel_bytes: int) -> bytes:
+    """Rows of bytes with the five filters in turn (PNG specification, section 9.2)."""
+    wide = rows.astype(np.int16)
+    left = np.pad(wide, ((0, 0), (pixel_bytes, 0)))[:, :-pixel_bytes]
+    up = np.pad(wide, ((1, 0), (0, 0)))[:-1]
+    corner = np.pad(left, ((1, 0), (0, 0)))[:-1]
+    distances = [np.abs(left + up - corner - each) for each in (left, up, corner)]
+    paeth = np.choose(np.argmin(distances, axis=0), [left, up, corner])
+    guesses = np.stack([np.zeros_like(wide), left, up, (left + up) // 2, paeth])
+    kinds = np.arange(len(rows)) * 7 % 5
+    shown = (wide - guesses[kinds, np.arange(len(rows))]).astype(np.uint8)
+    return np.concatenate([kinds.astype(np.uint8)[:, None], shown], axis=1).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("colour_type", "depth"), [(0, 8), (0, 16), (2, 8), (2, 16), (4, 16), (6, 8), (6, 16)]
+)
+def test_filters_are_undone_across_bands_of_rows(colour_type, depth):
+    """Pictures of more than one mebibyte are decoded in bands; a filter looks at the row above."""
+    pixel_bytes = depth // 8 * {0: 1, 2: 3, 4: 2, 6: 4}[colour_type]
+    width, height = 9_000 // pixel_bytes, 250
+    rows = np.random.default_rng(depth + colour_type).integers(
+        0, 256, (height, width * pixel_bytes), dtype=np.uint8
+    )
+    assert rows.size > 2 << 20
+    data = build(header(width, height, depth, colour_type), idat(filtered(rows, pixel_bytes)))
+    (frame,) = decode(data, 1e8).frames
+    assert frame.pixels.astype(f">u{depth // 8}").tobytes() == rows.tobytes()
+
+
 @pytest.mark.parametrize(("colour_type", "depth"), EVERY_LAYOUT)
 @pytest.mark.parametrize("size_wh", [(1, 1), (9, 7), (2, 13)])
 def test_interlaced_files_are_read_and_written_without_passes(colour_type, depth, size_wh):

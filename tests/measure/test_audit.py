@@ -1,4 +1,4 @@
-"""What an audit puts together, pairs up and refuses."""
+"""Audits: grouping, pairing, and refused inputs."""
 
 import json
 from dataclasses import replace

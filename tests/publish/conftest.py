@@ -1,4 +1,4 @@
-"""Chains for the tests of publishing; every one holds Ocean's real contracts."""
+"""Chains for the tests of publishing, all with Ocean's real contracts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def shared_chain() -> EmbeddedChain:
 
 @pytest.fixture
 def chain(shared_chain: EmbeddedChain) -> Iterator[EmbeddedChain]:
-    """The shared chain; what a test changes in its policy is put back."""
+    """The shared chain; changes of its policy are undone."""
     policy, timeout = shared_chain.policy, shared_chain.timeout_seconds
     yield shared_chain
     shared_chain.policy, shared_chain.timeout_seconds = policy, timeout
@@ -35,12 +35,12 @@ def files() -> Iterator[FileServer]:
 
 @pytest.fixture
 def world(shared_chain, files, tmp_path, monkeypatch, capsys) -> Iterator[World]:
-    """For commands against a network; at the end, no secret may be in anything that was written."""
+    """For commands against a network; at the end, nothing written may contain a secret."""
     double = NodeDouble(shared_chain.as_account(shared_chain.accounts[9]))
     with RpcServer(shared_chain) as rpc, double as node:
         file_url = files.add(f"main.py?token={FILE_SECRET}", b"print('hello')")
         made = World(shared_chain, rpc, node, file_url, tmp_path, monkeypatch, capsys)
-        # As a union demands of its node: free jobs for nobody but itself.
+        # As a union requires of its node: free jobs only for itself.
         node.settings.free_access = {"addresses": [made.account.address], "accessLists": []}
         yield made
         made.check_no_secret()

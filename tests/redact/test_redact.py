@@ -1,3 +1,5 @@
+from typing import get_args
+
 import cv2
 import numpy as np
 import pytest
@@ -7,12 +9,13 @@ from hypothesis import strategies as st
 from checked import float32, read_bgr
 from samples import SCENES
 from unionveil import AnonymizeConfig, ConfigError, Detections
+from unionveil.config import Redaction
 from unionveil.images import Colour, Frame
 from unionveil.redact import load_redactor, redacted
 from unionveil.redact.mask import cover
 from unionveil.redact.overlay import load_picture
 
-METHODS = ("fill", "pixelate", "gaussian", "median", "bilateral", "average", "overlay")
+METHODS = tuple(kind.model_fields["method"].default for kind in get_args(get_args(Redaction)[0]))
 COLOURS = tuple(Colour)
 
 
@@ -118,10 +121,10 @@ def test_the_last_row_and_column_are_covered(method, corner):
     ("method", "weakest"),
     [
         ("pixelate", {"cells": "10"}),
-        ("gaussian", {"strength": "1"}),
-        ("median", {"strength": "1"}),
-        ("bilateral", {"strength": "1"}),
-        ("average", {"strength": "1"}),
+        ("gaussian", {"strength": "4"}),
+        ("median", {"strength": "4"}),
+        ("bilateral", {"strength": "4"}),
+        ("average", {"strength": "4"}),
     ],
 )
 def test_the_weakest_setting_leaves_as_little_of_a_large_face_as_of_a_small_one(method, weakest, size):
@@ -135,7 +138,10 @@ def test_the_weakest_setting_leaves_as_little_of_a_large_face_as_of_a_small_one(
         Detections.of([[0, 0, size, size]], [1]),
         config(method, margin="0", **weakest),
     )
-    left = np.corrcoef(pixels[..., 0].ravel(), after.pixels[..., 0].ravel().astype(float))[0, 1]
+    seen = after.pixels[..., 0].ravel().astype(float)
+    left = (
+        np.corrcoef(pixels[..., 0].ravel(), seen)[0, 1] if seen.std() else 0.0
+    )  # one colour: nothing is left
     spread = after.pixels.astype(float).std() / pixels.astype(float).std()
     assert spread < 0.72
     assert np.isnan(left) or left * spread < 0.5

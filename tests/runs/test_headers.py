@@ -59,11 +59,47 @@ def test_more_pixels_channels_and_bits_need_more():
     def need(header):
         return needed_bytes(ImageFormat.PNG, header, 1000)
 
-    plain = need(Header(10**6, 3, is_deep=False))
-    assert plain > 3 * 10**6
-    assert need(Header(10**6, 4, is_deep=False)) > plain
-    assert need(Header(10**6, 3, is_deep=True)) > 1.5 * plain
-    assert need(Header(10**7, 3, is_deep=False)) > 9 * plain
+    plain = need(Header(10**7, 3, is_deep=False))
+    assert plain > 3 * 10**7
+    assert need(Header(10**7, 4, is_deep=False)) > plain
+    assert need(Header(10**7, 3, is_deep=True)) > 1.4 * plain
+    assert need(Header(10**8, 3, is_deep=False)) > 7 * plain
+
+
+def test_the_header_is_read_from_the_start_wherever_the_file_stands():
+    for name, data in ALL.items():
+        file = io.BytesIO(data)
+        file.seek(100)
+        assert read_header(sniff(data), file) == read_header(sniff(data), io.BytesIO(data)), name
+        assert read_header(sniff(data), file) is not None, name
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("jpeg-420", "coded_samples", 1.5),
+        ("jpeg-422", "coded_samples", 2),
+        ("jpeg-444", "coded_samples", 3),
+        ("jpeg-grey", "coded_samples", 1),
+        ("jpeg-cmyk", "coded_samples", 4),
+        ("jpeg-progressive", "is_progressive", True),
+        ("jpeg-420", "is_progressive", False),
+        ("webp-lossless", "is_lossless", True),
+        ("webp-animated", "is_lossless", True),
+        ("webp-alpha", "is_lossless", False),
+        ("png-rgba", "is_plain", True),
+        ("png-palette", "is_plain", False),
+        ("png-colour-key", "is_plain", False),
+        ("apng", "frames", 4),
+        ("apng-default-image", "frames", 4),
+        ("gif-animated", "frames", 4),
+        ("tiff-pages", "frames", 3),
+        ("tiff-lzw", "decoder_copies", 1),
+        ("tiff-rgb", "decoder_copies", 0),
+    ],
+)
+def test_headers_say_what_decides_about_memory(name, field, value):
+    assert getattr(read_header(sniff(ALL[name]), io.BytesIO(ALL[name])), field) == value
 
 
 def tasks(*needs):

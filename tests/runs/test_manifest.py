@@ -87,6 +87,12 @@ def test_scores_beyond_one_cannot_slip_in():
     assert redacted_record(1, "x.png", outcome, AnonymizeConfig(), None).faces[0].score == 1.0
 
 
+@pytest.mark.parametrize(("method", "marked"), [("fill", None), ("gaussian", None), ("pixelate", True)])
+def test_a_method_for_looks_only_is_marked(method, marked):
+    config = AnonymizeConfig.from_parameters({"method": method})
+    assert json.loads(ManifestBuilder(config).to_bytes()).get("looks_only") is marked
+
+
 def test_readers_accept_what_later_versions_add():
     later = json.loads(build().to_bytes())
     assert later["schema_version"] == "1.2"

@@ -1,6 +1,6 @@
 """Runs an image as ocean-node runs an algorithm: through a volume at /data, and nothing else.
 
-What it does is read from ocean-node 3.2.0: the entrypoint is split at spaces and no shell sees it, `$ALGO` is
+It follows the source of ocean-node 3.2.0: the entrypoint is split at spaces and no shell sees it, `$ALGO` is
 a relative path, the user has no name, there is no network and no capability, and the outputs are collected
 for every exit code. The read-only root is stricter than a node.
 """

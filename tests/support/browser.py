@@ -41,7 +41,7 @@ def axe_source() -> str:
 
 
 def violations(page: Any, axe: str) -> list[str]:
-    """What axe finds wrong on a page as it stands, by the rules of WCAG 2.2 AA and good practice."""
+    """Violations that axe reports on the current page, by the rules of WCAG 2.2 AA and good practice."""
     # Through the developer tools: the page's own policy lets no script in.
     page.evaluate(axe)
     found = page.evaluate("axe.run()")["violations"]

@@ -1,4 +1,4 @@
-"""A network, a node and an account for the commands, which run in this process as a person runs them."""
+"""A network, a node and an account for the commands, which run in this process."""
 
 from __future__ import annotations
 

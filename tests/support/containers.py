@@ -112,11 +112,11 @@ def chunks(data: bytes, start: int = 12) -> list[tuple[bytes, bytes]]:
 
 
 def untouched(picture: Picture) -> Written:
-    """What is written where nothing is covered."""
+    """The output without a cover."""
     return picture.write([()] * len(picture.frames))
 
 
 def encoded_anew(picture: Picture) -> Written:
-    """What is written where something is covered: by patches without a pixel, so that all can be compared."""
+    """The output with covers: patches that cover no pixel, so that all pixels can be compared."""
     nowhere = Patch(slice(0, 1), slice(0, 1), np.zeros((1, 1, 1), np.uint8), np.zeros((1, 1), bool))
     return picture.write([(nowhere,)] * len(picture.frames))

@@ -170,7 +170,7 @@ class Scan:
         self.interval, self.progressive = interval, progressive
 
     def units(self) -> list[list[tuple[int, int, int]]]:
-        """Of each coded unit its blocks: part, row and column (A.2)."""
+        """The blocks of each coded unit: part, row and column (A.2)."""
         if len(self.parts) == 1:
             rows, columns = self.parts[0][0].shape
             return [[(0, row, column)] for row in range(rows) for column in range(columns)]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
-from unionveil.serve.listen import Server, bind
+from unionveil.serve.listen import Server, Timeouts, bind
 
 
 @dataclass(frozen=True)
@@ -51,17 +51,22 @@ class Running:
         finally:
             connection.close()
 
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
+    def connect(self, receive_bytes: int | None = None) -> socket.socket:
+        connection = socket.socket()
+        connection.settimeout(60)
+        if receive_bytes is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        connection.connect(("127.0.0.1", self.port))
+        return connection
 
 
 @contextmanager
-def running(app: ASGIApp) -> Iterator[Running]:
+def running(app: ASGIApp, timeouts: Timeouts | None = None) -> Iterator[Running]:
     """Serves an application on a free port until the block ends."""
     ready = threading.Event()
     listener = bind("127.0.0.1", 0)
     port = listener.getsockname()[1]
-    server = Server(app, listener, ready.set)
+    server = Server(app, listener, ready.set, timeouts or Timeouts())
     thread = threading.Thread(target=server.serve_until_stopped)
     thread.start()
     assert ready.wait(20)

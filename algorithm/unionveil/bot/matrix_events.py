@@ -42,6 +42,8 @@ def event_of(room: str, source: Mapping[str, Any], me: str) -> Event | None:
             gone = source.get("redacts") or content.get("redacts")
             if isinstance(gone, str):
                 return Withdrawn(room, gone)
+        case _:
+            pass
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,12 +12,11 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ..config import AnonymizeConfig, EveryFace, distance_of, parameters
 from ..engines.pool import DEFAULT_TIMEOUT_SECONDS, PoolEngine
-from ..engines.resources import default_jobs
+from ..engines.resources import default_jobs, member_bytes
 from ..errors import InputError
 from ..files.sinks import FolderSink
 from ..files.sources import PathSource, Patterns, SourceItem
@@ -33,6 +32,7 @@ from ..text import printable
 from .boxes import Boxes, box_options, box_plan_of
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .path_list import paths_of
+from .progress import progress
 
 __all__ = ["command", "setting_options"]
 
@@ -162,17 +162,14 @@ def command(
     does only what is missing. Texts, sidecars and the files that systems leave beside photos are skipped.
     """
     config, inference, known = _config(**settings)
+    if boxes.only and known:
+        raise click.UsageError(
+            "--boxes-only covers every box of the file; it has no use for --keep and --only"
+        )
     named = list(_named(paths))
     if output is None and (preview or not dry_run):
         raise click.UsageError("say where the outputs go: -o FOLDER")
-    source = PathSource(
-        named,
-        leave_out=[path.resolve() for path in (output, boxes.path) if path],
-        follow_links=follow_links,
-        patterns=Patterns(include, exclude),
-    )
-    if not len(source):
-        raise InputError("there is no file in what you named; name photos, folders or archives")
+    source = _source(named, (output, boxes.path), Patterns(include, exclude), follow_links=follow_links)
     if known and boxes.mode == "instead":
         raise click.UsageError("--keep and --only choose among found faces, and --boxes-only looks for none")
     plan = box_plan_of(boxes, source)
@@ -204,7 +201,7 @@ def _run(
 ) -> tuple[ManifestBuilder, list[tuple[str, str]]]:
     """The manifest, and the name of every rejected input with a sentence."""
     rejected: list[tuple[str, str]] = []
-    with _progress(len(source)) as advance, journal or nullcontext():
+    with progress("anonymizing", len(source)) as advance, journal or nullcontext():
         kept = _is_kept(journal)
 
         def on_done(item: SourceItem, record: Record) -> None:
@@ -238,6 +235,21 @@ def _config(
     return *AnonymizeConfig.from_parameters({**given, "select": select}).resolved(), keep or only
 
 
+def _source(
+    named: Sequence[Path], apart: Sequence[Path | None], patterns: Patterns, *, follow_links: bool
+) -> PathSource:
+    source = PathSource(
+        named,
+        leave_out=[path.resolve() for path in apart if path],
+        follow_links=follow_links,
+        patterns=patterns,
+        member_bytes=member_bytes(),
+    )
+    if not len(source):
+        raise InputError("there is no file in what you named; name photos, folders or archives")
+    return source
+
+
 def _work(
     work: Anonymize,
     named: Sequence[Path],
@@ -248,15 +260,16 @@ def _work(
     prune: bool,
 ) -> tuple[Anonymize, Journal | None]:
     """The work with its folder and its journal; neither a folder nor a journal without an output."""
-    if known:  # a worker reads the known people, as it reads everything else
-        work = replace(work, references=load_references(known, work.config, PoolEngine(1)))
+    # A worker reads the known people, as it reads everything else.
+    references = load_references(known, work.config, PoolEngine(1)) if known else None
+    work = replace(work, references=references)
     work.check()  # before the output folder is made
     if output is None:
         return replace(work, previews=False), None
     # Where inputs are numbered, all outputs behind a withdrawn one are other ones.
     may_replace = overwrite or (prune and work.config.names == "number")
     sink = FolderSink(output, overwrite=may_replace, inputs=named)
-    journal = Journal(sink.folder, work.config, references=work.references.digest if work.references else "")
+    journal = Journal(sink.folder, work.config, references=references.digest if references else "")
     return replace(work, sink=sink, secret=journal.secret), journal
 
 
@@ -280,26 +293,14 @@ def _named(paths: tuple[Path, ...]) -> Iterator[Path]:
             yield path
 
 
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """A bar on a terminal, nothing elsewhere; archives make the total grow."""
-    if not _err.is_terminal:
-        yield lambda: None
-        return
-    columns = (
-        TextColumn("anonymizing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=_err, transient=True) as progress:
-        task = progress.add_task("", total=total)
-
-        def advance() -> None:
-            done = progress.tasks[0].completed + 1
-            progress.update(task, completed=done, total=max(total, done))
-
-        yield advance
+def _warn_of_looks(config: AnonymizeConfig) -> None:
+    if config.redaction.looks_only:
+        method = config.redaction.method
+        _err.print(
+            f"note: {method} is for looks only: a trained attacker recognizes people behind it; fill leaves "
+            "nothing",
+            soft_wrap=True,
+        )
 
 
 def _threshold(config: AnonymizeConfig) -> str:
@@ -330,3 +331,4 @@ def _summary(counts: Counts, rejected: list[tuple[str, str]], inference: Inferen
         _err.print("there is no picture in what you named: everything was skipped")
     for name, detail in rejected:
         _err.print(f"rejected: {name}: {detail}", markup=False, soft_wrap=True)
+    _warn_of_looks(work.config)

@@ -15,12 +15,14 @@ _COMMANDS = {
     "anonymize": "Anonymizes photos, folders and archives into a folder.",
     "audit": "Measures what can still be seen after a run, and whom attackers recognize.",
     "bot": "Answers photos in Matrix rooms with the same photos, faces covered.",
+    "compare": "Compares detectors on your own photos, with or without labelled faces.",
     "job": "Runs as an Ocean compute-to-data algorithm.",
     "models": "Lists, fetches and verifies weights of detectors and embedders.",
     "people": "Compares photos of people, and prepares opt-out lists for a container.",
     "review": "Opens a page on which boxes are added, moved and removed before anything leaves.",
     "serve": "Serves an HTTP API and a page that take a photo and give it back covered.",
     "state": "Shows or removes what is kept so that interrupted runs can go on.",
+    "verify": "Verifies outputs against what their manifest claims, without any original.",
     "watch": "Anonymizes photos as they arrive in a folder.",
 }
 """Names and short helps; the file of a command has its name and holds `command`."""

@@ -10,15 +10,15 @@ import math
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, Generic
 
 from ..errors import UnionVeilError
 from ..outcomes import Rejected
-from .base import In, Key, Out, Work
-from .resources import picture_bytes, usable_cores
+from .base import In, Key, Out, Task, Work
+from .resources import archive_bytes, member_bytes, picture_bytes, usable_cores
 from .worker import Gone, Worker
 
 __all__ = ["DEFAULT_TIMEOUT_SECONDS", "Pool", "PoolEngine", "in_order"]
@@ -29,7 +29,7 @@ DEFAULT_TIMEOUT_SECONDS = 300.0
 _START_SECONDS = 300.0
 """Time for a worker to load its models, on a machine that is busy with others."""
 
-_IN_FLIGHT_BYTES = 256 << 20
+_WAITING_BYTES = 256 << 20
 """Memory of all tasks that wait for a worker or for their turn; a larger one waits alone."""
 
 _CRASHED = Rejected("crashed", "reading the picture stopped the program: out of memory, or a damaged file")
@@ -46,17 +46,27 @@ class Pool(Generic[In, Out]):
         jobs: number of workers.
         timeout_seconds: time limit for each task.
         budget_bytes: memory for all tasks under way together; one that needs more is rejected.
+        reserved_bytes: the part of it that only a task that is under way alone may have.
+
+    Attributes:
+        shared_bytes: the rest of it, which several tasks may have together.
     """
 
     def __init__(
-        self, work: Work[In, Out], jobs: int, timeout_seconds: float, budget_bytes: float = math.inf
+        self,
+        work: Work[In, Out],
+        jobs: int,
+        timeout_seconds: float,
+        budget_bytes: float = math.inf,
+        reserved_bytes: float = 0,
     ) -> None:
         self._work = work
         self._budget_bytes = budget_bytes
+        self.shared_bytes = budget_bytes - reserved_bytes
         self._timeout_seconds = timeout_seconds
         self._threads_each = max(1, usable_cores() // jobs)
         self._tasks: queue.SimpleQueue[tuple[In, Future[Out | Rejected]] | None] = queue.SimpleQueue()
-        self._turn = _Turn(budget_bytes)
+        self._turn = _Turn(self.shared_bytes)
         self._closed = threading.Event()
         self._workers: dict[int, Worker] = {}
         self._threads = [threading.Thread(target=self._run, args=(n,), daemon=True) for n in range(jobs)]
@@ -146,7 +156,7 @@ class _Turn:
     """Many tasks at a time as memory allows, or a single one that must be alone.
 
     Args:
-        budget_bytes: memory for all tasks under way together.
+        budget_bytes: memory for all tasks under way together; one that needs more goes alone.
     """
 
     def __init__(self, budget_bytes: float) -> None:
@@ -161,7 +171,8 @@ class _Turn:
         # A task that must be alone goes first, or a steady stream of others would keep it waiting. None waits
         # for ever for memory: the tasks behind it are only let in until its own result is asked for.
         def may_enter() -> bool:
-            return self._alone == 0 and self._used_bytes + needed_bytes <= self._budget_bytes
+            fits = self._used_bytes + needed_bytes <= self._budget_bytes or self._running == 0
+            return self._alone == 0 and fits
 
         with self._entered(may_enter, needed_bytes):
             yield
@@ -200,6 +211,9 @@ class PoolEngine:
         jobs: number of workers.
         timeout_seconds: time limit for each task.
         budget_bytes: memory for all tasks under way together; by default what this machine has for them.
+        reserved_bytes: the part of it that members of archives may take before a worker has them; by default
+            what they can take here. Only a picture that is under way alone gets it.
+        waiting_bytes: memory of tasks that wait for a worker or for their turn, beside the last of them.
     """
 
     def __init__(
@@ -207,21 +221,28 @@ class PoolEngine:
         jobs: int,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         budget_bytes: float | None = None,
+        reserved_bytes: float | None = None,
+        waiting_bytes: int | None = None,
     ) -> None:
         self._jobs = jobs
         self._budget_bytes = budget_bytes if budget_bytes is not None else picture_bytes(jobs)
+        self._reserved_bytes = min(
+            self._budget_bytes / 2, archive_bytes() if reserved_bytes is None else reserved_bytes
+        )
         self._timeout_seconds = timeout_seconds
+        self._waiting_bytes = waiting_bytes
 
     def map(
         self, work: Work[In, Out], tasks: Iterable[tuple[Key, In]]
     ) -> Iterator[tuple[Key, Out | Rejected]]:
         """As `Engine.map`."""
-        with Pool(work, self._jobs, self._timeout_seconds, self._budget_bytes) as pool:
-            yield from in_order(pool, self._jobs, tasks)
+        pool = Pool(work, self._jobs, self._timeout_seconds, self._budget_bytes, self._reserved_bytes)
+        with pool:
+            yield from in_order(pool, self._jobs, tasks, self._waiting_bytes)
 
 
 def in_order(
-    pool: Pool[In, Out], jobs: int, tasks: Iterable[tuple[Key, In]]
+    pool: Pool[In, Out], jobs: int, tasks: Iterable[tuple[Key, In]], waiting_bytes: int | None = None
 ) -> Iterator[tuple[Key, Out | Rejected]]:
     """The results of all tasks, in their order; tasks are taken only as they are needed.
 
@@ -229,20 +250,32 @@ def in_order(
         pool: entered already.
         jobs: number of its workers.
         tasks: keys, handed through, and tasks.
+        waiting_bytes: memory of tasks that wait for a worker or for their turn, beside the last of them; by
+            default what members of archives may take here.
 
     Raises:
         UnionVeilError: the work raised it, or no worker can start.
     """
+    most = waiting_bytes or min(_WAITING_BYTES, member_bytes())
     source = iter(tasks)
-    window: deque[tuple[Key, int, Future[Out | Rejected]]] = deque()
+    window: deque[tuple[Key, In, Future[Out | Rejected]]] = deque()
     while True:
-        while len(window) < 2 * jobs and sum(held for _, held, _ in window) < _IN_FLIGHT_BYTES:
+        while len(window) < 2 * jobs and _has_room(pool, [task for _, task, _ in window], most):
             item = next(source, None)
             if item is None:
                 break
             key, task = item
-            window.append((key, task.held_bytes, pool.submit(task)))
+            window.append((key, task, pool.submit(task)))
         if not window:
             return
         key, _, future = window.popleft()
         yield key, future.result()
+
+
+def _has_room(pool: Pool[Any, Any], waiting: Sequence[Task], most_bytes: int) -> bool:
+    """Whether one more task may be taken from its source.
+
+    It may be a large member of an archive: none is taken behind a task that needs the memory for those.
+    """
+    alone = any(task.needed_bytes > pool.shared_bytes for task in waiting)
+    return not alone and sum(task.held_bytes for task in waiting) < most_bytes

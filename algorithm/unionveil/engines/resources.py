@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
 
 __all__ = [
+    "IDLE_WORKER_BYTES",
+    "archive_bytes",
     "default_jobs",
     "jobs_within",
+    "member_bytes",
     "memory_limit_bytes",
     "picture_bytes",
     "thread_limit",
@@ -16,13 +20,13 @@ __all__ = [
     "visible_cores",
 ]
 
-_CGROUP = Path("/sys/fs/cgroup")
+_CGROUP, _OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 _WORKER_BYTES = 600 << 20
 """A worker with its models and its part of the memory for pictures: a JPEG of 40 megapixels, or a larger one
 while the other workers have small ones."""
 
-_IDLE_WORKER_BYTES = 256 << 20
+IDLE_WORKER_BYTES = 256 << 20
 """A worker with its models and no picture; measured in tests/benchmarks."""
 
 _LEAST_PICTURE_BYTES = 192 << 20
@@ -30,6 +34,15 @@ _LEAST_PICTURE_BYTES = 192 << 20
 
 _FIRST_PROCESS_BYTES = 160 << 20
 """The process that hands out the work, with its list of 50,000 files."""
+
+_MOST_MEMBER_BYTES, _LEAST_MEMBER_BYTES = 1 << 30, 16 << 20
+_MEMBERS_SHARE = 32
+"""A member of an archive is held by the process that hands out the work: a 32nd of the memory at most, 64 MiB
+on a machine with 2 GiB."""
+
+_HELD_MEMBERS = 6
+"""So many of them at the same time: two that wait for their turn, each once more while it is sent, one that
+is being read, and the archive around it."""
 
 _USABLE_SHARE = 0.85
 """The rest is for the system, its caches and what an estimate misses."""
@@ -39,42 +52,71 @@ _MORE_THREADS = 8
 spare."""
 
 
-def usable_cores(cgroup: Path = _CGROUP, visible: int | None = None) -> int:
+def usable_cores(cgroup: Path = _CGROUP, visible: int | None = None, own: Path = _OWN) -> int:
     """Cores that this process may run on, at least 1.
 
     Args:
         cgroup: where the kernel shows the limits of a container.
         visible: cores that a library sees; by default those of this process.
+        own: where it shows the groups of this process.
     """
     cores = visible or visible_cores()
-    # cgroup v2: "max 100000" or "150000 100000", microseconds a period; v1 has a file for each.
-    quota, _, period = _text(cgroup / "cpu.max").partition(" ")
-    if not quota:
-        quota, period = (_text(cgroup / "cpu" / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
-    if quota.isdigit() and period.isdigit() and int(period):
-        cores = min(cores, max(1, int(quota) // int(period)))
+    for folder in _groups(cgroup, own, "cpu"):
+        # cgroup v2: "max 100000" or "150000 100000", microseconds a period; v1 has a file for each.
+        quota, _, period = _text(folder / "cpu.max").partition(" ")
+        if not quota:
+            quota, period = (_text(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
+        if quota.isdigit() and period.isdigit() and int(period):
+            cores = min(cores, max(1, int(quota) // int(period)))
     return max(1, cores)
 
 
-def thread_limit(cgroup: Path = _CGROUP) -> int | None:
-    """Threads that this process and its workers may have together, or None if there is no limit."""
-    for name in ("pids.max", "pids/pids.max"):  # cgroup v2, v1
-        text = _text(cgroup / name)
-        if text.isdigit():
-            return int(text)
-    return None
+def thread_limit(cgroup: Path = _CGROUP, own: Path = _OWN) -> int | None:
+    """Threads that this process and its workers may have together, or None if there is no limit.
+
+    Args:
+        cgroup: as for `usable_cores`.
+        own: as for `usable_cores`.
+    """
+    return min(_numbers(_groups(cgroup, own, "pids"), "pids.max"), default=None)
 
 
-def memory_limit_bytes(cgroup: Path = _CGROUP) -> int | None:
-    """Memory that this process may use, or None if that cannot be found out."""
+def memory_limit_bytes(cgroup: Path = _CGROUP, own: Path = _OWN) -> int | None:
+    """Memory that this process may use, or None if that cannot be found out.
+
+    Args:
+        cgroup: as for `usable_cores`.
+        own: as for `usable_cores`.
+    """
     limits = []
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # cgroup v2, v1
-        text = _text(cgroup / name)
-        if text.isdigit():
-            limits.append(int(text))
+    groups = list(_groups(cgroup, own, "memory"))
+    for name in ("memory.max", "memory.limit_in_bytes"):  # cgroup v2, v1
+        limits += _numbers(groups, name)
     return min(limits, default=None)
+
+
+def _groups(cgroup: Path, own: Path, controller: str) -> Iterator[Path]:
+    """Folders of all groups whose limits hold for this process (cgroups(7), /proc/[pid]/cgroup).
+
+    That is the container's, which is mounted as the root, and those that systemd or a job scheduler makes.
+    """
+    yield cgroup
+    yield cgroup / controller
+    for line in _text(own).splitlines():
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        parts = PurePosixPath(path).parts[1:]
+        if ".." in parts or not (number == "0" or controller in controllers.split(",")):
+            continue
+        root = cgroup if number == "0" else cgroup / controller
+        yield from (root.joinpath(*parts[: depth + 1]) for depth in range(len(parts)))
+
+
+def _numbers(folders: Iterable[Path], name: str) -> list[int]:
+    texts = (_text(folder / name) for folder in folders)
+    return [int(text) for text in texts if text.isdigit()]
 
 
 def default_jobs() -> int:
@@ -97,8 +139,29 @@ def picture_bytes(jobs: int, memory_bytes: int | None = None) -> float:
     memory = memory_bytes if memory_bytes is not None else memory_limit_bytes()
     if memory is None:
         return math.inf
-    free = _USABLE_SHARE * memory - _FIRST_PROCESS_BYTES - jobs * _IDLE_WORKER_BYTES
+    free = _USABLE_SHARE * memory - _FIRST_PROCESS_BYTES - jobs * IDLE_WORKER_BYTES
     return max(float(_LEAST_PICTURE_BYTES), free)
+
+
+def member_bytes(memory_bytes: int | None = None) -> int:
+    """The largest member of an archive that is read, and the most that all those hold that wait for a worker.
+
+    Args:
+        memory_bytes: that may be used; by default `memory_limit_bytes()`.
+    """
+    memory = memory_bytes if memory_bytes is not None else memory_limit_bytes()
+    if memory is None:
+        return _MOST_MEMBER_BYTES
+    return min(_MOST_MEMBER_BYTES, max(_LEAST_MEMBER_BYTES, memory // _MEMBERS_SHARE))
+
+
+def archive_bytes(memory_bytes: int | None = None) -> int:
+    """Memory that the members of archives take before a worker has them, at the most.
+
+    Args:
+        memory_bytes: that may be used; by default `memory_limit_bytes()`.
+    """
+    return _HELD_MEMBERS * member_bytes(memory_bytes)
 
 
 def jobs_within(*, cores: int, visible: int, memory_bytes: int | None, threads: int | None) -> int:

@@ -9,7 +9,8 @@ import lzma
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import IO, Any, TypeAlias
 
@@ -17,8 +18,8 @@ from ..formats import HEAD_BYTES, Kind, file_type
 from ..outcomes import Rejected
 from .bombs import MOST_BYTES, Bomb, Budget
 from .litter import Skipped, is_companion, is_litter, is_note
-from .tars import is_tar_header, tar_members
-from .zips import Part, zip_members
+from .tars import is_tar_header, tar_members, tar_names
+from .zips import Part, too_large, zip_members, zip_names
 
 __all__ = ["Member", "is_archive", "members", "single_name"]
 
@@ -61,23 +62,29 @@ def single_name(name: str) -> str:
 
 
 def members(
-    file: IO[bytes], size: int, *, budget: Budget | None = None, nested: bool = False
+    file: IO[bytes],
+    size: int,
+    *,
+    most_bytes: int = MOST_BYTES,
+    budget: Budget | None = None,
+    nested: bool = False,
 ) -> Iterator[Member]:
     """Files of an archive in its own order, those of archives inside it after their names.
 
-    A damaged archive gives what can be read and one refusal, so nothing is lost silently.
+    A damaged archive gives what can be read and one refusal, so nothing is lost silently. A sidecar is one
+    wherever its photo lies in the archive.
 
     Args:
         file: the archive, at its start and seekable.
         size: its length in bytes.
+        most_bytes: the largest member that is read; it is held in memory.
         budget: of the archive around it.
         nested: whether it lies inside another one; then archives in it are refused.
     """
-    budget = budget or Budget(size)
-    neighbours: set[str] = set()
+    budget = budget or Budget(size, most_bytes)
+    neighbours = _Neighbours(file, budget)
     try:
-        for name, content in _parts(file, budget, neighbours):
-            neighbours.add(name.casefold())
+        for name, content in _parts(file, budget):
             yield from _member(name, content, budget, neighbours, nested)
     except Bomb:
         yield "", Rejected("bomb", "the archive unpacks to far more than its size; the rest of it is refused")
@@ -86,7 +93,7 @@ def members(
 
 
 def _member(
-    name: str, content: bytes | Rejected, budget: Budget, neighbours: set[str], nested: bool
+    name: str, content: bytes | Rejected, budget: Budget, neighbours: Container[str], nested: bool
 ) -> Iterator[Member]:
     """What one part of an archive comes to: itself, the members of an archive, or nothing to be done."""
     if is_litter(PurePosixPath(name)) or is_companion(name, neighbours):
@@ -104,13 +111,54 @@ def _member(
         yield name, Skipped() if is_note(name, content[:HEAD_BYTES]) else content
 
 
-def _parts(file: IO[bytes], budget: Budget, neighbours: set[str]) -> Iterator[Part]:
+class _Neighbours(Container[str]):
+    """Names of an archive's members, case folded; listed when the first is asked for.
+
+    Args:
+        file: the archive, which others are reading.
+        budget: of the archive.
+    """
+
+    def __init__(self, file: IO[bytes], budget: Budget) -> None:
+        self._file = file
+        self._budget = budget
+        self._names: set[str] | None = None
+
+    def __contains__(self, name: object) -> bool:
+        if self._names is None:
+            self._names = set()
+            place = self._file.tell()
+            self._file.seek(0)
+            with suppress(Bomb, *_DAMAGE):  # what cannot be listed cannot be read either
+                for each in _names(self._file, self._budget.again()):
+                    self._names.add(each.casefold())
+            self._file.seek(place)
+        return name in self._names
+
+
+def _names(file: IO[bytes], budget: Budget) -> Iterator[str]:
     head = file.read(8)
     file.seek(0)
     if head.startswith(b"PK"):
-        yield from zip_members(file, budget, neighbours)
+        yield from zip_names(file, budget)
+    elif (opener := _opener(head)) is None:
+        yield from tar_names(file, budget, counted=False)
+    else:
+        with opener(file) as stream:
+            yield from tar_names(stream, budget, counted=True)
+
+
+def _opener(head: bytes) -> Callable[[Any], Any] | None:
+    return next((opener for magic, opener in _OPENERS.items() if head.startswith(magic)), None)
+
+
+def _parts(file: IO[bytes], budget: Budget) -> Iterator[Part]:
+    head = file.read(8)
+    file.seek(0)
+    if head.startswith(b"PK"):
+        yield from zip_members(file, budget)
         return
-    opener = next((opener for magic, opener in _OPENERS.items() if head.startswith(magic)), None)
+    opener = _opener(head)
     if opener is None:
         yield from tar_members(file, budget, counted=False)
         return
@@ -130,6 +178,6 @@ def _alone(stream: IO[bytes], budget: Budget) -> bytes | Rejected:
     while chunk := stream.read(1 << 20):
         budget.take(len(chunk))
         content += chunk
-        if len(content) > MOST_BYTES:
-            return Rejected("too-large", f"the file is larger than {MOST_BYTES >> 20} MiB")
+        if len(content) > budget.most_bytes:
+            return too_large(budget)
     return bytes(content)

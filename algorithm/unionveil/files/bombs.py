@@ -27,11 +27,19 @@ class Budget:
 
     Args:
         packed_bytes: length of the outermost archive.
+        most_bytes: the largest member that is read; it is held in memory.
     """
 
-    def __init__(self, packed_bytes: int) -> None:
+    def __init__(self, packed_bytes: int, most_bytes: int = MOST_BYTES) -> None:
+        self.most_bytes = most_bytes
         self._packed = packed_bytes
         self._unpacked = 0
+
+    def again(self) -> Budget:
+        """What is left now, for reading the same archive once more."""
+        other = Budget(self._packed, self.most_bytes)
+        other._unpacked = self._unpacked
+        return other
 
     def take(self, size: int) -> None:
         """Counts bytes that came out, or are about to.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -54,7 +54,7 @@ def is_litter(path: PurePosixPath) -> bool:
     return any(is_system_file(part) or (part.startswith(".") and part.strip(".")) for part in path.parts)
 
 
-def is_companion(name: str, neighbours: Collection[str]) -> bool:
+def is_companion(name: str, neighbours: Container[str]) -> bool:
     """Whether a file is the video of a live photo, or a camera's small copy of a photo or video.
 
     Args:

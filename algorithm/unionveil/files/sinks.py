@@ -14,12 +14,14 @@ from pathlib import Path
 from ..errors import OutputError
 from ..text import printable
 from .litter import is_system_file
+from .locks import LOCK_NAME, hold
 
 __all__ = ["FolderSink"]
 
 _PREFIX = ".unionveil-"
 _TEMPORARY = re.compile(re.escape(_PREFIX) + "[a-z0-9_]+")
-"""Files that are being written where the system has none without a name; no output is called so."""
+"""Files that are being written where the system has none without a name, and the lock; no output is called
+so."""
 
 
 class FolderSink:
@@ -38,6 +40,7 @@ class FolderSink:
         self.folder = folder
         self.overwrite = overwrite
         self._inputs = [path.resolve() for path in inputs]
+        self._own: set[str] = set()
         real = folder.resolve()
         for path in self._inputs:
             if path.is_dir() and (real == path or path in real.parents):
@@ -149,8 +152,9 @@ class FolderSink:
             links = [name for name in folders if (Path(root) / name).is_symlink()]
             folders[:] = [name for name in folders if name not in links and not is_system_file(name)]
             for name in files + links:
-                if not is_system_file(name):
-                    yield (Path(root) / name).relative_to(self.folder).as_posix()
+                path = (Path(root) / name).relative_to(self.folder).as_posix()
+                if not is_system_file(name) and path not in self._own:
+                    yield path
 
     def remove(self, name: str) -> None:
         """Removes a file, and its folders where they are empty then.
@@ -179,39 +183,14 @@ class FolderSink:
     def locked(self) -> Iterator[None]:
         """Keeps other runs out of the folder; the lock ends with the process and leaves no file.
 
-        Windows, and network drives without locks, let others in.
+        Network drives without locks let others in.
 
         Raises:
             OutputError: another run has the folder.
         """
-        try:
-            import fcntl
-        except ImportError:
+        with hold(self.folder) as has_file:
+            self._own = {LOCK_NAME} if has_file else set()
             yield
-            return
-        try:
-            descriptor = os.open(self.folder, os.O_RDONLY)
-        except OSError as error:
-            raise OutputError(f"the folder {self.folder} cannot be read: {error.strerror}") from error
-        try:
-            _lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, self.folder)
-            yield
-        finally:
-            os.close(descriptor)
-
-
-def _lock(descriptor: int, operation: int, folder: Path) -> None:
-    import fcntl
-
-    try:
-        fcntl.flock(descriptor, operation)
-    except BlockingIOError as error:
-        raise OutputError(
-            f"another run is writing into {folder}; wait until it has ended, or choose another folder"
-        ) from error
-    except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL):
-            raise OutputError(f"the folder {folder} cannot be locked: {error.strerror}") from error
 
 
 def _write(path: Path, parts: Iterable[bytes]) -> None:

@@ -113,6 +113,7 @@ class PathSource:
         leave_out: files and folders that are not inputs.
         follow_links: whether links in folders are followed; a folder is read once however many lead to it.
         patterns: which files are inputs.
+        member_bytes: the largest member of an archive that is read; it is held in memory.
 
     Raises:
         InputError: a path is not there or a folder cannot be listed.
@@ -125,8 +126,10 @@ class PathSource:
         leave_out: Iterable[Path] = (),
         follow_links: bool = False,
         patterns: Patterns = Patterns(),
+        member_bytes: int = MOST_BYTES,
     ) -> None:
         self._patterns = patterns
+        self._member_bytes = member_bytes
         walk = _Walk(patterns, frozenset(leave_out), follow_links)
         self._entries = _entries(paths, walk)
 
@@ -141,7 +144,7 @@ class PathSource:
 
     def read(self, entry: Entry) -> Iterator[SourceItem]:
         """The inputs in one file: itself, or the members of an archive."""
-        return _read(entry, self._patterns)
+        return _read(entry, self._patterns, self._member_bytes)
 
     def __len__(self) -> int:
         """As `Source.__len__`."""
@@ -223,7 +226,7 @@ def _identity(folder: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _read(entry: Entry, patterns: Patterns) -> Iterator[SourceItem]:
+def _read(entry: Entry, patterns: Patterns, member_bytes: int) -> Iterator[SourceItem]:
     if entry.is_skipped:
         yield SourceItem(entry.name, Skipped())
         return
@@ -235,7 +238,7 @@ def _read(entry: Entry, patterns: Patterns) -> Iterator[SourceItem]:
         elif not stat.S_ISREG(status.st_mode):
             yield SourceItem(entry.name, Rejected("special", "devices and pipes are not read"))
         else:
-            yield from _read_file(entry, status.st_size, patterns)
+            yield from _read_file(entry, status.st_size, patterns, member_bytes)
     except OSError as error:
         yield SourceItem(entry.name, _unreadable(entry, error))
 
@@ -251,12 +254,12 @@ def _unreadable(entry: Entry, error: OSError) -> Rejected:
     return Rejected("unreadable", f"the file cannot be read: {error.strerror or type(error).__name__}")
 
 
-def _read_file(entry: Entry, size: int, patterns: Patterns) -> Iterator[SourceItem]:
+def _read_file(entry: Entry, size: int, patterns: Patterns, member_bytes: int) -> Iterator[SourceItem]:
     with Path(entry.path).open("rb") as file:
         head = file.read(HEAD_BYTES)
         if is_archive(head):
             file.seek(0)
-            for name, content in members(file, size):
+            for name, content in members(file, size, most_bytes=member_bytes):
                 yield _of_archive(entry, name, content, patterns)
         elif not patterns.take(entry.name) or (is_note(entry.name, head) and entry._kind is not _Kind.NAMED):
             yield SourceItem(entry.name, Skipped())

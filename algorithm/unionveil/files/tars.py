@@ -10,7 +10,7 @@ from ..outcomes import Rejected
 from .bombs import Budget, is_bomb
 from .zips import Part, refusal_of
 
-__all__ = ["is_tar_header", "tar_members"]
+__all__ = ["is_tar_header", "tar_members", "tar_names"]
 
 _BLOCK_BYTES = 512
 _CHUNK_BYTES = 1 << 20
@@ -44,7 +44,12 @@ def is_tar_header(block: bytes, *, magic: bool) -> bool:
         return False
 
 
-def tar_members(stream: IO[bytes], budget: Budget, *, counted: bool) -> Iterator[Part]:
+def tar_names(stream: IO[bytes], budget: Budget, *, counted: bool) -> Iterator[str]:
+    """Names of all files; arguments and errors as those of `tar_members`."""
+    return (name for name, _ in tar_members(stream, budget, counted=counted, contents=False) if name)
+
+
+def tar_members(stream: IO[bytes], budget: Budget, *, counted: bool, contents: bool = True) -> Iterator[Part]:
     """Files of a tar archive, or of several one behind the other.
 
     Damage costs the member whose header or content it hit and is reported once; the rest goes on.
@@ -53,6 +58,7 @@ def tar_members(stream: IO[bytes], budget: Budget, *, counted: bool) -> Iterator
         stream: at its start; read forward only.
         budget: counts what comes out.
         counted: whether the stream is a decompressor's, so that all that is read from it counts.
+        contents: whether they are read; otherwise all are empty.
 
     Raises:
         Bomb: too much came out.
@@ -66,7 +72,7 @@ def tar_members(stream: IO[bytes], budget: Budget, *, counted: bool) -> Iterator
         elif is_tar_header(block, magic=not is_first):
             start = tape.tell()
             tape.unread(block)
-            is_whole = yield from _segment(tape, budget)
+            is_whole = yield from _segment(tape, budget, contents)
             in_gap, has_end = not is_whole, False
             if tape.tell() < start:  # the header itself could not be used
                 tape.seek(start)
@@ -80,7 +86,7 @@ def tar_members(stream: IO[bytes], budget: Budget, *, counted: bool) -> Iterator
         yield "", _CUT_OFF
 
 
-def _segment(tape: _Tape, budget: Budget) -> Generator[Part, None, bool]:
+def _segment(tape: _Tape, budget: Budget, contents: bool) -> Generator[Part, None, bool]:
     """Members up to the archive's end or the next damage.
 
     Returns:
@@ -91,6 +97,9 @@ def _segment(tape: _Tape, budget: Budget) -> Generator[Part, None, bool]:
         while (info := archive.next()) is not None:
             archive.members = []  # type: ignore[attr-defined]  # it would keep all of them
             if info.type == _VOLUME_LABEL or (info.isdir() and not _has_content(tape, archive, info)):
+                continue
+            if not contents:
+                yield info.name, b""
                 continue
             refused = _refusal(info, budget)
             content = _content(archive, info) if refused is None else refused
@@ -117,7 +126,7 @@ def _refusal(info: tarfile.TarInfo, budget: Budget) -> Rejected | None:
         if is_bomb(info.size, stored):
             return Rejected("bomb", "the archive's member unpacks to far more than its size")
         budget.take(max(0, info.size - stored))
-    return refusal_of(info.name, info.size)
+    return refusal_of(info.name, info.size, budget)
 
 
 def _has_content(tape: _Tape, archive: tarfile.TarFile, folder: tarfile.TarInfo) -> bool:

@@ -8,16 +8,17 @@ from collections.abc import Iterator
 from typing import IO, TypeAlias
 
 from ..outcomes import Rejected
-from .bombs import MOST_BYTES, Budget, is_bomb
+from .bombs import Budget, is_bomb
 from .names import leads_out
 
-__all__ = ["Part", "directory_bytes", "refusal_of", "zip_members"]
+__all__ = ["Part", "directory_bytes", "refusal_of", "too_large", "zip_members", "zip_names"]
 
 Part: TypeAlias = tuple[str, "bytes | Rejected"]
 """Path inside the archive with `/`, empty for the archive itself, and the content or why it is refused."""
 
 _MOST_DIRECTORY_BYTES = 64 << 20
-"""Longest list of members: half a million. In memory it takes five times as much."""
+"""Longest list of members: half a million. In memory it takes five times as much, so a quarter of the largest
+member bounds it, too."""
 
 _MOST_END_BYTES = (1 << 16) + 22 + 20
 """The end of the list with the longest comment behind it, and the locator of zip64 before it."""
@@ -27,28 +28,26 @@ _METHODS = {9: "Deflate64", 93: "Zstandard", 95: "XZ", 96: "JPEG", 97: "WavPack"
 """Methods of compression that Python lacks (APPNOTE.TXT 6.3.10, 4.4.5)."""
 
 
-def zip_members(file: IO[bytes], budget: Budget, listing: set[str]) -> Iterator[Part]:
+def zip_members(file: IO[bytes], budget: Budget) -> Iterator[Part]:
     """Files of a zip archive in the order of its list.
 
     Args:
         file: at its start and seekable.
         budget: counts what comes out.
-        listing: gets the names of all members, case folded, before the first is read.
 
     Raises:
         Bomb: too much came out.
         Exception: any that `zipfile` raises for damage.
     """
-    if directory_bytes(file) > _MOST_DIRECTORY_BYTES:
+    if not _can_be_listed(file, budget):
         yield "", Rejected("too-large", "the archive lists too many members; pack it as several archives")
         return
     with zipfile.ZipFile(file) as archive:
-        listing.update(_name(info).casefold() for info in archive.infolist())
         for info in archive.infolist():
             name = _name(info)
             if info.is_dir() and not info.file_size:
                 continue
-            refused = _refusal(info, name)
+            refused = _refusal(info, name, budget)
             if refused is None:
                 budget.take(info.file_size)
                 yield name, _content(archive, info)
@@ -56,13 +55,32 @@ def zip_members(file: IO[bytes], budget: Budget, listing: set[str]) -> Iterator[
                 yield name, refused
 
 
-def refusal_of(name: str, size_bytes: int) -> Rejected | None:
+def zip_names(file: IO[bytes], budget: Budget) -> Iterator[str]:
+    """Names of all members; arguments and errors as those of `zip_members`."""
+    if _can_be_listed(file, budget):
+        with zipfile.ZipFile(file) as archive:
+            yield from map(_name, archive.infolist())
+
+
+def _can_be_listed(file: IO[bytes], budget: Budget) -> bool:
+    return directory_bytes(file) <= min(_MOST_DIRECTORY_BYTES, budget.most_bytes // 4)
+
+
+def refusal_of(name: str, size_bytes: int, budget: Budget) -> Rejected | None:
     """Why a member with this name and size is not read, whatever the archive's kind."""
     if leads_out(name):
         return Rejected("name", "the name of the archive's member leads out of the archive")
-    if size_bytes > MOST_BYTES:
-        return Rejected("too-large", f"the file is larger than {MOST_BYTES >> 20} MiB")
-    return None
+    return too_large(budget) if size_bytes > budget.most_bytes else None
+
+
+def too_large(budget: Budget) -> Rejected:
+    """The refusal of a member that is larger than what may be held in memory."""
+    most = f"{budget.most_bytes >> 20} MiB"
+    return Rejected(
+        "too-large",
+        f"the archive's member is larger than {most}, the most that is held in memory here; unpack the "
+        "archive first",
+    )
 
 
 def _name(info: zipfile.ZipInfo) -> str:
@@ -70,7 +88,7 @@ def _name(info: zipfile.ZipInfo) -> str:
     return info.filename.replace("\\", "/")
 
 
-def _refusal(info: zipfile.ZipInfo, name: str) -> Rejected | None:
+def _refusal(info: zipfile.ZipInfo, name: str, budget: Budget) -> Rejected | None:
     if info.is_dir():
         return Rejected("archive", "a folder of the archive holds data like a file, which is not read")
     if stat.S_ISLNK(info.external_attr >> 16):
@@ -85,7 +103,7 @@ def _refusal(info: zipfile.ZipInfo, name: str) -> Rejected | None:
         )
     if is_bomb(info.file_size, info.compress_size):
         return Rejected("bomb", "the archive's member unpacks to far more than its size")
-    return refusal_of(name, info.file_size)
+    return refusal_of(name, info.file_size, budget)
 
 
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | Rejected:

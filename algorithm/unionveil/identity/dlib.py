@@ -124,7 +124,8 @@ def _layer(read: _Reader) -> _Layer:
             read.integers(11)
             read.numbers(4)
             return _Layer(kind, sizes, weights)
-    raise ValueError(f"it has a layer {kind!r}")
+        case _:
+            raise ValueError(f"it has a layer {kind!r}")
 
 
 def rebuilt(model: bytes) -> bytes:

@@ -221,7 +221,7 @@ def animation_chunks(
     yield chunk(b"acTL", struct.pack(">II", len(delays), plays)) + head
     height, width = frames[0].shape[:2]
     if default:
-        yield chunk(b"IDAT", compress(layout.samples(frames[0]), layout.header(width, height), level))
+        yield chunk(b"IDAT", *compress(layout.samples(frames[0]), layout.header(width, height), level))
     sequence = 0
     shown: Pixels | None = None
     for pixels, delay in zip(frames[default:], delays, strict=True):
@@ -232,9 +232,9 @@ def animation_chunks(
         yield chunk(b"fcTL", control.body(sequence))
         data = compress(layout.samples(region), layout.header(wide, high), level)
         if sequence or default:
-            yield chunk(b"fdAT", struct.pack(">I", sequence + 1) + data)
+            yield chunk(b"fdAT", struct.pack(">I", sequence + 1), *data)
         else:
-            yield chunk(b"IDAT", data)
+            yield chunk(b"IDAT", *data)
         sequence += 2 if sequence or default else 1
         shown = pixels
 

@@ -13,8 +13,8 @@ from ..errors import UnreadableImage
 from ..formats import ImageFormat
 from .bmp_header import ALPHA_MASKS, Bmp, Masks, header, read_header
 from .bmp_rle import decode_runs, encode_runs
-from .palette import colours_of, indices_of, packed_rows, unpack, unpack_rows, values_in
-from .picture import Colour, Frame, Picture, Pixels, Rendering, writer
+from .palette import bands, colours_of, indices_of, packed_rows, unpack, unpack_rows, values_in
+from .picture import Colour, Frame, Picture, Pixels, Rendering, swap_red_blue, writer
 from .pillow import check_size
 
 __all__ = ["read"]
@@ -105,11 +105,10 @@ def _encode(frames: tuple[Frame, ...], coding: _Coding) -> bytes:
     if coding.bits == 16 and frame.colour is Colour.RGB:
         values = _masked(pixels, coding.masks)
         if values is not None:
-            return _encode_rows(frame, values.view(np.uint8), 16, coding, coding.masks)
-    stored = pixels[..., 2::-1] if frame.colour is not Colour.RGBA else pixels[..., [2, 1, 0, 3]]
-    masks = ALPHA_MASKS if frame.colour is Colour.RGBA else None
-    rows = np.ascontiguousarray(stored).reshape(pixels.shape[0], -1)
-    return _encode_rows(frame, rows, 8 * stored.shape[2], coding, masks)
+            return _encode_rows(values.view(np.uint8)[..., None], 16, coding, coding.masks)
+    if frame.colour is Colour.RGBA:
+        return _encode_rows(pixels, 32, coding, ALPHA_MASKS)
+    return _encode_rows(np.broadcast_to(pixels, (*pixels.shape[:2], 3)), 24, coding, None)
 
 
 def _encode_indices(
@@ -128,12 +127,15 @@ def _encode_indices(
     return header(size_wh, bits, coding.rendering, len(body), table=rgb, rle=rle) + body + _profile(coding)
 
 
-def _encode_rows(
-    frame: Frame, rows: npt.NDArray[np.uint8], bits: int, coding: _Coding, masks: Masks | None
-) -> bytes:
-    body = _padded(rows[::-1]).tobytes()
-    head = header(frame.size_wh, bits, coding.rendering, len(body), masks=masks)
-    return b"".join([head, body, _profile(coding)])
+def _encode_rows(pixels: npt.NDArray[np.uint8], bits: int, coding: _Coding, masks: Masks | None) -> bytes:
+    """Pixels of whole bytes, the lowest row first; RGB and RGBA become blue first."""
+    height, width = pixels.shape[0], pixels.shape[1] * pixels.shape[2] * 8 // bits
+    body = np.zeros((height, -(-width * bits // 32) * 4), np.uint8)
+    for rows in bands(height, width):
+        part = body[height - rows.stop : height - rows.start][::-1, : width * bits // 8]
+        part[...] = swap_red_blue(pixels[rows]).reshape(len(part), -1)
+    head = header((width, height), bits, coding.rendering, body.size, masks=masks)
+    return b"".join([head, body.data, _profile(coding)])
 
 
 def _profile(coding: _Coding) -> bytes:

@@ -1,8 +1,6 @@
 """The second line of defence: an output is decoded and compared before it counts as done.
 
 Writers can fail without a word: a patch that is not laid, a frame that is left out, coefficients that do not
-    if picture.format is ImageFormat.AVIF:
-        return _decode_by_dav1d(written)
 fit their Huffman table. OpenCV decodes what Pillow, libjpeg or our own writers wrote, with its own builds of
 libjpeg, libpng, libwebp and libavif and its own GIF reader. Pillow decodes BMP and TIFF of up to 8 bits:
 OpenCV misreads palettes of 1 bit and rounds pixels of 16 bits in its own way. Our own reader decodes what
@@ -11,7 +9,7 @@ neither of them reads: HEIC, inks, grey TIFF of 16 bits, and pictures wider than
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -26,8 +24,9 @@ from ..formats import ImageFormat
 from . import avif
 from .colour import row_bands
 from .picture import Colour, Frame, Patch, Patches, Picture, Pixels, paint, painted
-from .pillow import opened, read_frames
+from .pillow import opened, read_frames, to_frame
 from .readers import decode
+from .stripes import png_stripes, tiff_stripes
 
 __all__ = ["check_output"]
 
@@ -48,6 +47,7 @@ _GROWN_PX = 32
 """How far around a cover an encoder may change a lossy picture: two of JPEG's largest coding units."""
 
 _BAND_PIXELS = 2**18
+_CHANNELS = {1: Colour.GREY, 3: Colour.RGB, 4: Colour.RGBA}
 _DIFFERS = "the output does not show the redacted picture; it was not kept. Please report the file's format"
 
 
@@ -105,10 +105,7 @@ def _decode(written: bytes, picture: Picture, grey_scale: int | None = None) -> 
     if picture.format is ImageFormat.AVIF:
         return _decode_by_dav1d(written)
     looks = []
-    if picture.format in (ImageFormat.BMP, ImageFormat.TIFF) and _is_shallow(picture):
-        with suppress(OSError, UnsupportedImage):
-            looks = _decode_by_pillow(written, picture)
-    elif _is_for_opencv(picture):
+    if _is_for_opencv(picture):
         with suppress(cv2.error):
             looks = _decode_by_opencv(np.frombuffer(written, np.uint8), picture, grey_scale)
     if looks:
@@ -125,11 +122,8 @@ def _is_shallow(picture: Picture) -> bool:
 
 
 def _is_for_opencv(picture: Picture) -> bool:
-    if picture.format is ImageFormat.TIFF:
-        return all(
-            frame.white > 255 and frame.colour in (Colour.RGB, Colour.RGBA) for frame in picture.frames
-        )
-    return picture.format is not ImageFormat.HEIC and picture.frames[0].colour is not Colour.CMYK
+    others = (ImageFormat.BMP, ImageFormat.TIFF, ImageFormat.HEIC)
+    return picture.format not in others and picture.frames[0].colour is not Colour.CMYK
 
 
 def _decode_by_pillow(written: bytes, picture: Picture) -> list[_Look]:
@@ -152,8 +146,6 @@ def _decode_by_opencv(buffer: npt.NDArray[np.uint8], picture: Picture, grey_scal
         case ImageFormat.JPEG:
             flags = _GREY_FLAGS[grey_scale] if grey_scale else cv2.IMREAD_COLOR
             decoded = [cv2.imdecode(buffer, flags | cv2.IMREAD_IGNORE_ORIENTATION)]
-        case ImageFormat.TIFF:
-            decoded = cv2.imdecodemulti(buffer, unchanged)[1]
         case _ if len(picture.frames) > 1:
             animation = cv2.imdecodeanimation(buffer.reshape(1, -1))[1]
             # A PNG may hold another picture for viewers that do not animate.
@@ -163,22 +155,76 @@ def _decode_by_opencv(buffer: npt.NDArray[np.uint8], picture: Picture, grey_scal
             decoded = [cv2.imdecode(buffer, unchanged)]
     if any(pixels is None for pixels in decoded):
         return []
-    channels = {1: Colour.GREY, 3: Colour.RGB, 4: Colour.RGBA}
     spread: list[Any] = [pixels.reshape(*pixels.shape[:2], -1) for pixels in decoded]
     scale = grey_scale or 1
-    return [_Look(pixels, channels[pixels.shape[2]], blue_first=True, scale=scale) for pixels in spread]
+    return [_Look(pixels, _CHANNELS[pixels.shape[2]], blue_first=True, scale=scale) for pixels in spread]
 
 
 def _check_exactly(written: bytes, picture: Picture, patches: Patches) -> None:
-    looks = _decode(written, picture)
-    _require(len(looks) == len(picture.frames))
+    pages = _pages(written, picture)
+    _require(len(pages) == len(picture.frames))
     with painted(picture.frames, patches):
-        for frame, look in zip(picture.frames, looks, strict=True):
-            _require(frame.pixels.shape[:2] == look.pixels.shape[:2])
-            _require(frame.pixels.dtype == look.pixels.dtype)
-            for rows in row_bands(frame.pixels.shape):
-                expected = _Look(frame.pixels[rows], frame.colour)
-                _require(_same(expected, replace(look, pixels=look.pixels[rows])))
+        for frame, stripes in zip(picture.frames, pages, strict=True):
+            _check_stripes(frame, stripes)
+
+
+def _check_stripes(frame: Frame, stripes: Iterator[_Look]) -> None:
+    top = 0
+    try:
+        for look in stripes:
+            expected = frame.pixels[top : top + look.pixels.shape[0]]
+            _require(expected.shape[:2] == look.pixels.shape[:2] and expected.dtype == look.pixels.dtype)
+            _require(_same(_Look(expected, frame.colour), look))
+            top += look.pixels.shape[0]
+    except (ImageError, cv2.error) as error:
+        raise OutputDiffers(_DIFFERS) from error
+    _require(top == frame.pixels.shape[0])
+
+
+def _pages(written: bytes, picture: Picture) -> Sequence[Iterator[_Look]]:
+    """The rows of every frame, some at a time.
+
+    Raises:
+        OutputDiffers: no decoder takes the output.
+    """
+    try:
+        if picture.format is ImageFormat.PNG and (rows := png_stripes(written)) is not None:
+            return [_looks(rows)]
+        if _is_deep_colour_tiff(picture):
+            return [_looks(page) for page in tiff_stripes(written)]
+    except ImageError as error:
+        raise OutputDiffers(_DIFFERS) from error
+    if picture.format in (ImageFormat.BMP, ImageFormat.TIFF) and _is_shallow(picture):
+        with suppress(OSError, UnsupportedImage):
+            return _pages_by_pillow(written, picture)
+    return [_sliced(look) for look in _decode(written, picture)]
+
+
+def _pages_by_pillow(written: bytes, picture: Picture) -> Sequence[Iterator[_Look]]:
+    """Rows of a single page as they are asked for: Pillow needs four bytes for every pixel already."""
+    if len(picture.frames) > 1:
+        return [_sliced(look) for look in _decode_by_pillow(written, picture)]
+    with opened(written, picture.format.name) as image:
+        _require(getattr(image, "n_frames", 1) == 1)
+        image.load()
+    width, height = image.size
+    to_frame(image.crop((0, 0, 1, 1)))  # its kind of pixels is known
+    parts = (image.crop((0, rows.start, width, rows.stop)) for rows in row_bands((height, width)))
+    return [(_Look(frame.pixels, frame.colour) for frame in map(to_frame, parts))]
+
+
+def _is_deep_colour_tiff(picture: Picture) -> bool:
+    return picture.format is ImageFormat.TIFF and all(
+        frame.white > 255 and frame.colour in (Colour.RGB, Colour.RGBA) for frame in picture.frames
+    )
+
+
+def _looks(stripes: Iterator[Pixels]) -> Iterator[_Look]:
+    return (_Look(pixels, _CHANNELS[pixels.shape[2]], blue_first=True) for pixels in stripes)
+
+
+def _sliced(look: _Look) -> Iterator[_Look]:
+    return (replace(look, pixels=look.pixels[rows]) for rows in row_bands(look.pixels.shape))
 
 
 def _same(expected: _Look, shown: _Look) -> bool:

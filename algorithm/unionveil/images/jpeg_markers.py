@@ -243,6 +243,8 @@ class _Parser:
                 return Model.GREY
             case 4:
                 return Model.CMYK if self.adobe in (None, 0) else Model.YCCK
+            case _:
+                pass
         if self.jfif is not None:
             return Model.YCC
         if self.adobe is not None:

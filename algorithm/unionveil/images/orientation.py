@@ -41,6 +41,8 @@ def upright(pixels: Pixels, orientation: int) -> Pixels:
             turned = cv2.flip(cv2.transpose(pixels), -1)
         case 8:
             turned = cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE)
+        case _:
+            pass  # 1: as they lie
     # OpenCV leaves out the axis of a single channel.
     return np.ascontiguousarray(turned).reshape(*turned.shape[:2], pixels.shape[2])
 
@@ -103,4 +105,5 @@ def _number(tiff: bytes, order: str, kind: int, place: int) -> float | None:
                 return None
             over, under = struct.unpack_from(order + "II", tiff, place)
             return over / under if under else None
-    return None
+        case _:
+            return None

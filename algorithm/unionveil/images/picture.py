@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from ..detections import BoolArray
 from ..formats import Encoding, ImageFormat
+from .palette import bands
 
 __all__ = [
     "Colour",
@@ -25,6 +27,7 @@ __all__ = [
     "Rendering",
     "Writer",
     "Written",
+    "blue_first",
     "paint",
     "painted",
     "swap_red_blue",
@@ -107,6 +110,25 @@ def swap_red_blue(pixels: Pixels) -> Pixels:
         return pixels
     swapped: npt.NDArray[Any] = np.concatenate([pixels[..., 2::-1], pixels[..., 3:]], axis=2)
     return swapped
+
+
+@contextmanager
+def blue_first(pixels: Pixels) -> Iterator[Pixels]:
+    """RGB or RGBA as BGR or BGRA, `(H, W, 3 or 4)`, exchanged in place and back at the end; grey as it is."""
+    if pixels.shape[2] < 3 or not (pixels.flags.c_contiguous and pixels.flags.writeable):
+        yield swap_red_blue(pixels)
+        return
+    _exchange(pixels)
+    try:
+        yield pixels
+    finally:
+        _exchange(pixels)
+
+
+def _exchange(pixels: Pixels) -> None:
+    code = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
+    for rows in bands(*pixels.shape[:2]):
+        pixels[rows] = cv2.cvtColor(pixels[rows], code)
 
 
 @dataclass(frozen=True)

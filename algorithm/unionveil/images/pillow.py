@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from ..errors import ImageTooLarge, UnsupportedImage
 from .orientation import upright
+from .palette import bands
 from .picture import Colour, Frame
 
-__all__ = ["check_size", "opened", "read_frames", "save_frames", "to_frame", "to_image"]
+__all__ = ["check_size", "opened", "read_frames", "save_frames", "to_frame", "to_image", "to_pixels"]
 
 
 def check_size(size_wh: tuple[int, int], frames: int, max_pixels: float) -> None:
@@ -99,9 +101,22 @@ def to_frame(image: Image.Image, *, orientation: int = 1, duration_ms: float = 0
             mode = image.mode
         case _:
             raise UnsupportedImage(f"pixels of the kind {image.mode} are not handled; export as 8 or 16 bit")
-    # A fresh image: `convert` to the same mode would hand out the decoder's own buffer.
-    pixels = np.array(image.convert(mode) if image.mode != mode else image)
-    return Frame(upright(pixels.reshape(*pixels.shape[:2], -1), orientation), Colour(mode), duration_ms)
+    pixels = to_pixels(image, mode)
+    return Frame(upright(pixels, orientation), Colour(mode), duration_ms)
+
+
+def to_pixels(image: Image.Image, mode: str) -> npt.NDArray[np.uint8]:
+    """An image in one of the modes of 8 bits as an array of its own, `(H, W, C)`.
+
+    Pillow would hold the whole picture three times over.
+    """
+    width, height = image.size
+    pixels = np.empty((height, width, len(Image.new(mode, (0, 0)).getbands())), np.uint8)
+    for rows in bands(height, width):
+        band = image.crop((0, rows.start, width, rows.stop))
+        band = band if band.mode == mode else band.convert(mode)
+        pixels[rows] = np.asarray(band).reshape(-1, width, pixels.shape[2])
+    return pixels
 
 
 def to_image(frame: Frame) -> Image.Image:

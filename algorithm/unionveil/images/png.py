@@ -24,6 +24,7 @@ from .png_chunks import (
     Body,
     Header,
     chunk,
+    chunk_parts,
     read_chunks,
     read_header,
     read_rendering,
@@ -130,9 +131,10 @@ def _encode(frames: tuple[Frame, ...], coding: _Coding) -> bytes:
     layout = choose_layout(pixels, frames[0].colour, coding.header)
     width, height = frames[0].size_wh
     header = layout.header(width, height)
-    parts = [SIGNATURE, header.chunk(), rendering_chunks(coding.rendering)]
+    parts: list[bytes | Body] = [SIGNATURE, header.chunk(), rendering_chunks(coding.rendering)]
     if coding.delays is None:
-        parts += [layout.chunks(), chunk(b"IDAT", compress(layout.samples(pixels[0]), header, coding.level))]
+        data = compress(layout.samples(pixels[0]), header, coding.level)
+        parts += [layout.chunks(), *chunk_parts(b"IDAT", data)]
     else:
         parts += animation_chunks(
             pixels, layout, coding.delays, coding.plays, default=coding.default, level=coding.level

@@ -26,6 +26,7 @@ __all__ = [
     "Chunk",
     "Header",
     "chunk",
+    "chunk_parts",
     "read_chunks",
     "read_header",
     "read_rendering",
@@ -96,11 +97,22 @@ class Header:
         return chunk(b"IHDR", struct.pack(">IIBBBBB", *values))
 
 
-def chunk(kind: bytes, body: bytes) -> bytes:
+def chunk(kind: bytes, *body: bytes | Body) -> bytes:
     """A whole chunk: length, type, body, checksum."""
-    return b"".join(
-        [struct.pack(">I", len(body)), kind, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))]
-    )
+    return b"".join(chunk_parts(kind, body))
+
+
+def chunk_parts(kind: bytes, body: Sequence[bytes | Body]) -> list[bytes | Body]:
+    """A whole chunk in pieces, which are not copied.
+
+    Args:
+        kind: its type.
+        body: its body in pieces.
+    """
+    checksum = zlib.crc32(kind)
+    for piece in body:
+        checksum = zlib.crc32(piece, checksum)
+    return [struct.pack(">I", sum(map(len, body))), kind, *body, struct.pack(">I", checksum)]
 
 
 def read_chunks(data: bytes) -> list[Chunk]:

@@ -152,6 +152,8 @@ def to_pixels(
             if key is not None:
                 raise UnreadableImage("the PNG is damaged: it has a colour key beside an opacity channel")
             return samples, Colour.GREY_ALPHA if header.colour_type == GREY_ALPHA else Colour.RGBA
+        case _:
+            pass
     if header.colour_type == GREY and palette is not None:
         raise UnreadableImage("the PNG is damaged: it has a palette, but its pixels are grey")
     if key is None:

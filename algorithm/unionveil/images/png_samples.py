@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -15,18 +15,18 @@ import numpy.typing as npt
 from PIL import Image
 
 from ..errors import UnreadableImage
-from .palette import packed_rows
-from .picture import Pixels, swap_red_blue
-from .pillow import opened
-from .png_chunks import GREY_ALPHA, PALETTE, RGB_ALPHA, SIGNATURE, Body, Header, chunk, read_chunks
+from .palette import packed_rows, unpack_rows
+from .picture import Pixels, blue_first
+from .png_chunks import PALETTE, Body, Header, read_chunks
 
-__all__ = ["choose_level", "compress", "decompress"]
+__all__ = ["Inflated", "choose_level", "compress", "decompress"]
 
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """First column, first row, column step and row step of each pass (section 8.1)."""
 
 _LAST_FILTER = 4
-_PIECE_BYTES = 1 << 20
+_PIECE_BYTES, _INPUT_BYTES = 1 << 20, 1 << 16
+"""Decompressed and compressed data that are worked on together."""
 
 _FAST, _THOROUGH = 4, 6
 """Levels of zlib-ng. Of 12 megapixels, a photo with grain takes 1.8 s at 4 and 4.7 s at 6 without gaining
@@ -49,7 +49,7 @@ def choose_level(header: Header, compressed_bytes: int) -> int:
 
 
 def decompress(header: Header, data: Sequence[Body]) -> Pixels:
-    """Decodes the pixel data of one picture.
+    """Decodes the pixel data of one picture, a band of rows at a time.
 
     Args:
         header: size and layout.
@@ -62,108 +62,152 @@ def decompress(header: Header, data: Sequence[Body]) -> Pixels:
     Raises:
         UnreadableImage: damaged, or less than the picture.
     """
-    _check(header, data)
-    if header.depth == 16 and header.colour_type == GREY_ALPHA:
-        # OpenCV drops the opacity. The filters work on bytes, so a decoder of 8 bits reads four channels.
-        doubled = Header(header.width, header.height, 8, RGB_ALPHA, header.interlaced)
-        return _decode(doubled, data).view(">u2").astype(np.uint16)
-    return _decode_deep(header, data) if header.depth == 16 else _decode(header, data)
-
-
-def _file(header: Header, data: Sequence[Body]) -> bytes:
-    palette = [chunk(b"PLTE", bytes(3 << header.depth))] if header.colour_type == PALETTE else []
-    return b"".join(
-        [SIGNATURE, header.chunk(), *palette, chunk(b"IDAT", b"".join(data)), chunk(b"IEND", b"")]
-    )
-
-
-def _decode(header: Header, data: Sequence[Body]) -> npt.NDArray[np.uint8]:
-    with opened(_file(header, data), "PNG") as image:
-        image.load()
-        pixels = np.array(image.convert("L") if image.mode == "1" else image)
-    return pixels.reshape(header.height, header.width, -1)
-
-
-def _decode_deep(header: Header, data: Sequence[Body]) -> npt.NDArray[np.uint16]:
-    pixels = cv2.imdecode(np.frombuffer(_file(header, data), np.uint8), cv2.IMREAD_UNCHANGED)
-    shape = (header.height, header.width, header.channels)
-    if pixels is None or pixels.dtype != np.uint16 or pixels.size != np.prod(shape):
-        raise UnreadableImage("the PNG is damaged: its pixels cannot be decoded")
-    pixels = pixels.reshape(shape)
-    return swap_red_blue(pixels.astype(np.uint16, copy=False)).astype(np.uint16, copy=False)
-
-
-def _check(header: Header, data: Iterable[Body]) -> None:
-    """Refuses pixel data that decoders would complete, or decode to something else, without a word."""
-    passes = _passes(header)
-    expected = passes[-1][1]
-    position = 0
-    try:
-        for piece in _inflate(data):
-            if not _filters_exist(piece, position, passes):
-                raise UnreadableImage("the PNG is damaged: a row has a filter that does not exist")
-            position += len(piece)
-            if position > expected:  # an old crop may leave the rest of the picture behind
-                return
-    except zlib.error as error:
-        raise UnreadableImage("the PNG is damaged: its pixel data cannot be decompressed") from error
-    if position < expected:
-        raise UnreadableImage("the PNG is cut off: it has fewer rows than its header says")
-
-
-def _passes(header: Header) -> list[tuple[int, int, int]]:
-    """First byte, end and bytes per row of each pass in the decompressed data."""
-    spans = []
-    begin = 0
+    dtype = np.uint16 if header.depth == 16 else np.uint8
+    pixels = np.empty((header.height, header.width, header.channels), dtype)
+    stream = Inflated(data)
     for x, y, dx, dy in _ADAM7 if header.interlaced else ((0, 0, 1, 1),):
-        columns, rows = -(-(header.width - x) // dx), -(-(header.height - y) // dy)
-        if columns > 0 and rows > 0:
-            stride = 1 + -(-columns * header.bits // 8)
-            spans.append((begin, begin + rows * stride, stride))
-            begin += rows * stride
-    return spans
+        target = pixels[y::dy, x::dx]
+        if target.size:
+            _read_rows(stream, header, target)
+    stream.finish()
+    return pixels
 
 
-def _inflate(data: Iterable[Body]) -> Iterator[bytes]:
-    """The decompressed data in small pieces; checks the checksum at its end, reads nothing behind it."""
-    stream = zlib.decompressobj()
-    for body in data:
-        rest: bytes | Body = body
-        while len(rest) and not stream.eof:
-            yield stream.decompress(rest, _PIECE_BYTES)
-            rest = stream.unconsumed_tail
-    yield stream.flush()
-    if not stream.eof:
-        raise UnreadableImage("the PNG is cut off inside its pixel data")
+def _read_rows(stream: Inflated, header: Header, target: Pixels) -> None:
+    """Decodes the rows of a picture, or of one pass, into their places."""
+    height, width = target.shape[:2]
+    row_bytes = -(-width * header.bits // 8)
+    above = np.zeros(row_bytes, np.uint8)
+    step = max(1, _PIECE_BYTES // (1 + row_bytes))
+    for top in range(0, height, step):
+        count = min(step, height - top)
+        filtered = np.frombuffer(stream.read(count * (1 + row_bytes)), np.uint8).reshape(count, -1)
+        if filtered[:, 0].max() > _LAST_FILTER:
+            raise UnreadableImage("the PNG is damaged: a row has a filter that does not exist")
+        rows = _unfiltered(filtered, above, max(1, header.bits // 8))
+        above = rows[-1]
+        target[top : top + count] = _samples(rows, header, width)
 
 
-def _filters_exist(piece: bytes, start: int, passes: Sequence[tuple[int, int, int]]) -> bool:
-    """Whether every row that begins inside a piece of the decompressed data names a filter (0 to 4)."""
-    values = np.frombuffer(piece, np.uint8)
-    for begin, end, stride in passes:
-        first = begin + -(-max(start - begin, 0) // stride) * stride
-        filters = values[first - start : max(0, min(end - start, len(values))) : stride]
-        if filters.size and filters.max() > _LAST_FILTER:
-            return False
-    return True
+def _unfiltered(
+    filtered: npt.NDArray[np.uint8], above: npt.NDArray[np.uint8], pixel_bytes: int
+) -> npt.NDArray[np.uint8]:
+    """Rows without their filters, by Pillow.
+
+    Filters look at the same byte of neighbouring pixels (section 9.2), so six or eight bytes per pixel are
+    two pictures of three or four.
+
+    Args:
+        filtered: `(h, 1 + n)`, each row behind the number of its filter.
+        above: `(n,)`, the row above the first, without its filter.
+        pixel_bytes: 1, 2, 3, 4, 6 or 8, a divisor of n.
+
+    Returns:
+        `(h, n)` uint8.
+    """
+    count, size = filtered.shape[0], len(above)
+    parts = 2 if pixel_bytes > 4 else 1
+    channels = pixel_bytes // parts
+    mode = ("L", "LA", "RGB", "RGBA")[channels - 1]
+    whole = np.empty((count, size // pixel_bytes, parts, channels), np.uint8)
+    behind = np.zeros((1 + count, 1 + size // parts), np.uint8)
+    behind[1:, 0] = filtered[:, 0]
+    for part in range(parts):
+        for target, rows in ((behind[:1, 1:], above[None]), (behind[1:, 1:], filtered[:, 1:])):
+            target[...] = rows.reshape(len(rows), -1, parts, channels)[:, :, part].reshape(len(rows), -1)
+        # What is not compressed costs little to unpack again.
+        stored = zlib.compress(behind.data, 0)
+        image = Image.frombytes(mode, (size // pixel_bytes, 1 + count), stored, "zip", mode, 0)
+        whole[:, :, part] = np.asarray(image).reshape(1 + count, -1, channels)[1:]
+    return whole.reshape(count, size)
 
 
-def compress(samples: Pixels, header: Header, level: int) -> bytes:
+def _samples(rows: npt.NDArray[np.uint8], header: Header, width: int) -> Pixels:
+    if header.depth == 16:
+        return rows.view(">u2").reshape(len(rows), width, -1)
+    if header.depth == 8:
+        return rows.reshape(len(rows), width, -1)
+    values = unpack_rows(rows, header.depth, width)
+    if header.colour_type != PALETTE:
+        values *= np.uint8(255 // ((1 << header.depth) - 1))
+    return values[..., None]
+
+
+class Inflated:
+    """The decompressed data of one picture, in pieces of any length."""
+
+    def __init__(self, data: Iterable[Body]) -> None:
+        # Short pieces, because `zlib` copies what it has not used yet.
+        self._pieces = (
+            body[at : at + _INPUT_BYTES] for body in data for at in range(0, len(body), _INPUT_BYTES)
+        )
+        self._stream = zlib.decompressobj()
+        self._left: bytes | Body = b""
+
+    def read(self, size: int) -> bytearray:
+        """The next bytes.
+
+        Raises:
+            UnreadableImage: damaged, or fewer are left.
+        """
+        found = bytearray()
+        while len(found) < size:
+            piece = self._some(size - len(found))
+            if not piece:
+                raise UnreadableImage("the PNG is cut off: it has fewer rows than its header says")
+            found += piece
+        return found
+
+    def finish(self) -> None:
+        """Checks the checksum at the end; an old crop may leave the rest of the picture behind, unread.
+
+        Raises:
+            UnreadableImage: the checksum is missing or wrong.
+        """
+        self._some(1)
+
+    def _some(self, most: int) -> bytes:
+        """At least one byte; none at a proper end."""
+        try:
+            while not self._stream.eof:
+                piece = None if len(self._left) else next(self._pieces, None)
+                is_all = piece is None and not len(self._left)
+                found = self._stream.decompress(self._left if piece is None else piece, most)
+                self._left = self._stream.unconsumed_tail
+                if found:
+                    return found
+                if is_all and not self._stream.eof:
+                    raise UnreadableImage("the PNG is cut off inside its pixel data")
+        except zlib.error as error:
+            raise UnreadableImage("the PNG is damaged: its pixel data cannot be decompressed") from error
+        return b""
+
+
+def compress(samples: Pixels, header: Header, level: int) -> list[Body]:
     """Encodes the pixel data of one picture.
 
     Args:
         samples: `(H, W, C)` in the layout of the header; below 8 bits they are not scaled (0 to 2^depth - 1).
+            Those of 16 bits lie blue first while they are encoded, and as before afterwards.
         header: size and layout, not interlaced.
         level: of zlib, see `choose_level`.
 
     Returns:
-        The body of a data chunk.
+        The body of a data chunk, in pieces.
     """
     if header.depth == 16 and header.channels != 2:
-        done, encoded = cv2.imencode(".png", swap_red_blue(samples), [cv2.IMWRITE_PNG_COMPRESSION, level])
+        with blue_first(samples) as swapped:
+            done, encoded = cv2.imencode(".png", swapped, [cv2.IMWRITE_PNG_COMPRESSION, level])
         if not done:
             raise UnreadableImage("the PNG cannot be encoded")
-        return _pixel_data(encoded.tobytes())
+        data = encoded.tobytes()
+    else:
+        data = _encoded(samples, header, level)
+    return [body for kind, body in read_chunks(data) if kind == b"IDAT"]
+
+
+def _encoded(samples: Pixels, header: Header, level: int) -> bytes:
+    """A PNG by Pillow."""
     if header.depth == 16:
         samples = samples.astype(">u2").view(np.uint8)
     if header.channels == 1 and header.depth <= 8:
@@ -176,8 +220,4 @@ def compress(samples: Pixels, header: Header, level: int) -> bytes:
         image.putpalette(bytes(768))
     out = io.BytesIO()
     image.save(out, "PNG", compress_level=level)
-    return _pixel_data(out.getvalue())
-
-
-def _pixel_data(data: bytes) -> bytes:
-    return b"".join(body for kind, body in read_chunks(data) if kind == b"IDAT")
+    return out.getvalue()

@@ -10,7 +10,8 @@ from .scaled import Reduction
 
 __all__ = ["decode"]
 
-_READERS = {
+READERS = {
+    ImageFormat.JPEG: jpeg.read,
     ImageFormat.PNG: png.read,
     ImageFormat.WEBP: webp.read,
     ImageFormat.TIFF: tiff.read,
@@ -38,11 +39,11 @@ def decode(data: bytes, max_pixels: float, reduction: Reduction | None = None) -
         UnsupportedImage: a format or variant that is not handled.
         ImageTooLarge: more pixels than the limit; nothing was decoded.
     """
-    kind = sniff(data)
+    read = READERS[kind := sniff(data)]
     try:
         if kind is ImageFormat.JPEG:
             return jpeg.read(data, max_pixels, reduction=reduction)
-        return _READERS[kind](data, max_pixels)
+        return read(data, max_pixels)
     except ImageError:
         raise
     except MemoryError as error:

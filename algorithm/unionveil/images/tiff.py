@@ -99,9 +99,9 @@ def _page(frame: Frame, like: Layout) -> tuple[dict[int, Entry], list[Segment]]:
     stored = to_stored(frame.pixels, frame.colour, like)
     compression = _compression(like.compression, stored)
     predicted = _predicts(like, stored, compression)
-    rows = _differences(stored) if predicted else stored.rows
+    rows = partial(_differences, stored) if predicted else stored.rows
     width, height = frame.size_wh
-    strips, strip_height, fax_options = compress(rows, compression, width)
+    strips, strip_height, fax_options = compress(rows, stored.shape, compression, width)
     tags: dict[int, Entry] = {
         256: (_LONG, (width,)),
         257: (_LONG, (height,)),
@@ -136,13 +136,13 @@ def _predicts(like: Layout, stored: Stored, compression: Compression) -> bool:
     return wanted and compression.predicts and stored.bits >= 8 and not indexed
 
 
-def _differences(stored: Stored) -> npt.NDArray[np.uint8]:
-    """Samples as differences to their left neighbours (TIFF 6.0, section 14)."""
-    dtype = np.dtype(np.uint8 if stored.bits == 8 else "<u2")
-    samples = stored.rows.view(dtype).reshape(len(stored.rows), -1, stored.samples)
+def _differences(stored: Stored, band: slice) -> npt.NDArray[np.uint8]:
+    """Samples of some rows as differences to their left neighbours (TIFF 6.0, section 14)."""
+    rows = stored.rows(band)
+    samples = rows.view(np.uint8 if stored.bits == 8 else "<u2").reshape(len(rows), -1, stored.samples)
     differences = samples.copy()
     differences[:, 1:] -= samples[:, :-1]
-    return differences.view(np.uint8).reshape(stored.rows.shape)
+    return differences.view(np.uint8).reshape(rows.shape)
 
 
 def _rendering_tags(rendering: Rendering) -> dict[int, Entry]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from .palette import bands, colours_of, indices_of, packed_rows, sub_byte_depth, unpack, unpack_rows
 from .picture import Colour, Pixels
 from .tiff_layout import Extra, Layout, Photometric
+from .tiff_segments import Rows
 
 __all__ = ["Stored", "to_pixels", "to_stored"]
 
@@ -101,18 +102,27 @@ class Stored:
     """Pixels in the layout in which they are written: one plane, no predictor.
 
     Attributes:
-        rows: `(H, bytes)` uint8; 16-bit samples are little-endian.
+        rows: of the page; 16-bit samples are little-endian.
+        height: number of rows.
+        width: pixels per row.
         bits: bits per sample.
         samples: samples per pixel.
         photometric: what they mean.
         colour_map: 3 * 2^bits values of 16 bits, reds first, for a palette.
     """
 
-    rows: npt.NDArray[np.uint8]
+    rows: Rows
+    height: int
+    width: int
     bits: int
     samples: int
     photometric: Photometric
     colour_map: tuple[int, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows, and bytes in each."""
+        return self.height, -(-self.width * self.samples * self.bits // 8)
 
 
 def to_stored(pixels: Pixels, colour: Colour, like: Layout) -> Stored:
@@ -123,7 +133,7 @@ def to_stored(pixels: Pixels, colour: Colour, like: Layout) -> Stored:
         colour: what the channels mean.
         like: layout of the input.
     """
-    height, _, samples = pixels.shape
+    height, width, samples = pixels.shape
     if like.photometric is Photometric.PALETTE and (palette := _to_palette(pixels, like)):
         return palette
     photometric = {
@@ -131,20 +141,24 @@ def to_stored(pixels: Pixels, colour: Colour, like: Layout) -> Stored:
         Colour.RGB: Photometric.RGB,
         Colour.RGBA: Photometric.RGB,
     }.get(colour, like.photometric)
-    if photometric is Photometric.WHITE_IS_ZERO:
-        pixels = pixels.copy()
-        np.subtract(np.iinfo(pixels.dtype).max, pixels[..., :1], out=pixels[..., :1])
-    if pixels.dtype == np.uint16:
-        deep = np.ascontiguousarray(pixels.astype("<u2", copy=False))
-        return Stored(deep.view(np.uint8).reshape(height, -1), 16, samples, photometric)
-    if colour is Colour.GREY:
-        grey = pixels[..., 0].astype(np.uint8, copy=False)
-        bits = sub_byte_depth(grey, like.bits)
+    inverted = photometric is Photometric.WHITE_IS_ZERO
+    bits = 8 * pixels.dtype.itemsize
+    if colour is Colour.GREY and bits == 8:
+        # A grey value and its complement need the same number of bits.
+        bits = sub_byte_depth(pixels[..., 0].astype(np.uint8, copy=False), like.bits)
+
+    def rows(band: slice) -> npt.NDArray[np.uint8]:
+        part = pixels[band]
+        if inverted:
+            part = part.copy()
+            np.subtract(np.iinfo(part.dtype).max, part[..., :1], out=part[..., :1])
         if bits < 8:
-            values = grey // np.uint8(255 // ((1 << bits) - 1))
-            return Stored(packed_rows(values, bits), bits, 1, photometric)
-    rows = np.ascontiguousarray(pixels).view(np.uint8).reshape(height, -1)
-    return Stored(rows, 8, samples, photometric)
+            values = part[..., 0].astype(np.uint8, copy=False) // np.uint8(255 // ((1 << bits) - 1))
+            return packed_rows(values, bits)
+        stored = np.ascontiguousarray(part.astype(f"<u{bits // 8}", copy=False))
+        return stored.view(np.uint8).reshape(len(part), -1)
+
+    return Stored(rows, height, width, bits, samples, photometric)
 
 
 def _to_palette(pixels: Pixels, like: Layout) -> Stored | None:
@@ -154,7 +168,11 @@ def _to_palette(pixels: Pixels, like: Layout) -> Stored | None:
     bits = next(bits for bits in (1, 2, 4, 8) if bits >= like.bits and len(colours) <= 1 << bits)
     table = np.zeros((1 << bits, 3), np.uint16)
     table[: len(colours)] = unpack(colours, 3)
-    indices = indices_of(pixels.astype(np.uint8, copy=False), colours)
+
+    def rows(band: slice) -> npt.NDArray[np.uint8]:
+        return packed_rows(indices_of(pixels[band].astype(np.uint8, copy=False), colours), bits)
+
     # TIFF 6.0, section 5: 65535 is full intensity.
     colour_map = tuple(int(value) * 257 for value in table.T.reshape(-1))
-    return Stored(packed_rows(indices, bits), bits, 1, Photometric.PALETTE, colour_map)
+    height, width = pixels.shape[:2]
+    return Stored(rows, height, width, bits, 1, Photometric.PALETTE, colour_map)

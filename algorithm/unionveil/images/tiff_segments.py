@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -26,7 +26,7 @@ from .pillow import opened
 from .tiff_layout import Compression, Layout, Photometric, read_layout
 from .tiff_structure import Entry, read_structure, write_structure
 
-__all__ = ["JpegDecoder", "Segment", "compress", "read_rows"]
+__all__ = ["JpegDecoder", "Rows", "Segment", "compress", "read_rows"]
 
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 _NAMES = {
@@ -42,6 +42,9 @@ _NAMES = {
 """Pillow's names for what it writes."""
 
 _STRIP_BYTES = 1 << 20
+
+_GROUP_BYTES = 4 << 20
+"""Decompressed strips that are worked on together: libtiff's rows lie in memory three times."""
 
 
 Segment: TypeAlias = bytes | memoryview
@@ -95,7 +98,19 @@ def _decompress(segments: Sequence[Segment], layout: Layout) -> npt.NDArray[np.u
             return _joined(segments, layout)
         case Compression.DEFLATE:
             return _joined(map(_inflate, segments, _sizes(layout)), layout)
-    return _decompress_by_libtiff(segments, layout)
+        case _:
+            return _by_libtiff(segments, layout)
+
+
+def _by_libtiff(segments: Sequence[Segment], layout: Layout) -> npt.NDArray[np.uint8]:
+    """Rows of segments, a group of them at a time."""
+    rows = np.empty((_total_rows(layout), layout.row_bytes), np.uint8)
+    height = layout.segment_wh[1]
+    many = max(1, _GROUP_BYTES // (height * layout.row_bytes))
+    for first in range(0, len(segments), many):
+        part = rows[first * height : (first + many) * height]
+        part[...] = _decompress_by_libtiff(segments[first : first + many], layout, len(part))
+    return rows
 
 
 def _sizes(layout: Layout) -> list[int]:
@@ -128,12 +143,13 @@ def _inflate(segment: Segment, size: int) -> bytes:
     return raw
 
 
-def _decompress_by_libtiff(segments: Sequence[Segment], layout: Layout) -> npt.NDArray[np.uint8]:
+def _decompress_by_libtiff(segments: Sequence[Segment], layout: Layout, height: int) -> npt.NDArray[np.uint8]:
+    """Some segments of a plane, `(height, bytes)`; only the last of a page may have fewer rows."""
     fax = layout.compression.fax
     width = layout.segment_wh[0] if fax else layout.row_bytes
     tags: dict[int, Entry] = {
         256: (4, (width,)),
-        257: (4, (_total_rows(layout),)),
+        257: (4, (height,)),
         258: (3, (1 if fax else 8,)),
         259: (3, (layout.compression.value,)),
         262: (3, (1,)),
@@ -145,12 +161,12 @@ def _decompress_by_libtiff(segments: Sequence[Segment], layout: Layout) -> npt.N
     try:
         with opened(write_structure([(tags, segments)], big=False), "TIFF") as image:
             image.load()
-            rows = np.frombuffer(image.tobytes(), np.uint8) if fax else np.array(image)
+            rows = np.frombuffer(image.tobytes(), np.uint8) if fax else np.asarray(image)
     except KeyError as error:
         raise UnsupportedImage(f"this libtiff does not read {layout.compression.name}") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise UnreadableImage("the TIFF is damaged: a strip or tile cannot be decompressed") from error
-    rows = rows.reshape(_total_rows(layout), layout.row_bytes)
+    rows = rows.reshape(height, layout.row_bytes)
     if fax:
         _check_fax(rows, segments, layout)
     return rows
@@ -161,12 +177,13 @@ def _check_fax(rows: npt.NDArray[np.uint8], segments: Sequence[Segment], layout:
 
     Data that libtiff writes again from the decoded rows, bit by bit, is whole; that is most files, and fast.
     """
-    again, _, _ = compress(rows, layout.compression, layout.segment_wh[0], layout.segment_wh[1])
+    again, _, _ = _compress_by_libtiff(rows, layout.compression, layout.segment_wh[0], layout.segment_wh[1])
     kind = layout.compression
     dimensions = {Compression.CCITT_G4: 2, Compression.CCITT_G3: 1 - (layout.t4_options & 1)}.get(kind, 1)
-    for segment, copy, size in zip(segments, again, _sizes(layout), strict=True):
+    most = layout.segment_wh[1]
+    for number, (segment, copy) in enumerate(zip(segments, again, strict=True)):
         if bytes(segment[: len(copy)]) != copy:
-            height = size // layout.row_bytes
+            height = min(most, len(rows) - number * most)
             lines = kind is Compression.CCITT_G3
             check_fax(bytes(segment), layout.segment_wh[0], height, dimensions=dimensions, lines=lines)
 
@@ -242,13 +259,18 @@ def _assembled(rows: npt.NDArray[np.uint8], layout: Layout) -> npt.NDArray[np.ui
     return page
 
 
+Rows: TypeAlias = Callable[[slice], npt.NDArray[np.uint8]]
+"""Rows of a page, made as they are needed: `(h, bytes)` uint8."""
+
+
 def compress(
-    rows: npt.NDArray[np.uint8], compression: Compression, width: int, strip_height: int | None = None
+    rows: Rows, shape: tuple[int, int], compression: Compression, width: int, strip_height: int | None = None
 ) -> tuple[list[Segment], int, int | None]:
     """Encodes rows as strips.
 
     Args:
-        rows: `(H, bytes)` uint8.
+        rows: of the page.
+        shape: number of all rows, and bytes in each.
         compression: NONE, a kind of fax, or a kind that works on bytes.
         width: pixels per row, for fax.
         strip_height: rows per strip; None leaves that open.
@@ -256,8 +278,24 @@ def compress(
     Returns:
         The strips, the rows in each, and the fax options.
     """
+    height, row_bytes = shape
     if compression is Compression.NONE:
-        return [np.ascontiguousarray(rows).reshape(-1).data], len(rows), None
+        return [np.ascontiguousarray(rows(slice(0, height))).reshape(-1).data], height, None
+    if compression.fax:
+        return _compress_by_libtiff(rows(slice(0, height)), compression, width, strip_height)
+    # Strips do not depend on each other, so a few at a time come out as all together would.
+    strip_height = max(1, _STRIP_BYTES // row_bytes)
+    together = strip_height * max(1, _GROUP_BYTES // (strip_height * row_bytes))
+    groups = [
+        _compress_by_libtiff(rows(slice(top, min(top + together, height))), compression, width, None)
+        for top in range(0, height, together)
+    ]
+    return [strip for strips, _, _ in groups for strip in strips], groups[0][1], None
+
+
+def _compress_by_libtiff(
+    rows: npt.NDArray[np.uint8], compression: Compression, width: int, strip_height: int | None
+) -> tuple[list[Segment], int, int | None]:
     mode, size_wh = ("1", (width, len(rows))) if compression.fax else ("L", (rows.shape[1], len(rows)))
     image = Image.frombuffer(mode, size_wh, np.ascontiguousarray(rows), "raw", mode, 0, 1)
     out = io.BytesIO()

@@ -6,15 +6,16 @@ or after an exposure control is moved. Ordinary photos have one view.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from ..detections import RgbImage
-from .colour import ink_transforms, light_transforms, row_bands
+from .colour import Transform, ink_transforms, light_transforms, row_bands
 from .picture import Colour, Frame, Pixels, Rendering
 
 __all__ = ["rgb_views"]
@@ -36,6 +37,11 @@ _UNLIT_SHARE = 1 / 20
 """A cell below this share of white is black to the eye, and to a detector."""
 
 
+_View: TypeAlias = Callable[[slice], RgbImage]
+"""Rows of a frame, perhaps with a step, to `(h, W, 3)` uint8. A large picture fits into memory only a few
+times, so views are compared row by row, and only those that are yielded are made whole."""
+
+
 def rgb_views(frame: Frame, rendering: Rendering) -> Iterator[RgbImage]:
     """The renderings of one frame that differ visibly, as 8-bit RGB.
 
@@ -44,82 +50,117 @@ def rgb_views(frame: Frame, rendering: Rendering) -> Iterator[RgbImage]:
     the alpha channel alone; inks without black and in the other polarity; faint or unlit samples stretched
     to the whole scale; and the low bytes of 16-bit samples.
 
-    Views are made one by one: a large picture fits into memory only a few times.
+    Views are made one by one; a caller that drops one before it asks for the next never holds two.
 
     Args:
         frame: pixels in their own depth and colours.
         rendering: what the file says about them.
 
     Yields:
-        `(H, W, 3)` uint8, at least one.
+        `(H, W, 3)` uint8, at least one. The first of an 8-bit RGB frame is the frame's own array.
     """
+    shape = frame.pixels.shape
     views = _all_views(frame, rendering)
     first = latest = next(views)
-    yield first
+    if frame.colour is Colour.RGB and frame.white == 255:
+        yield np.ascontiguousarray(frame.pixels, np.uint8)
+    else:
+        yield _whole(first, shape)
     for view in views:
-        if _differs(view, first) and (latest is first or _differs(view, latest)):
+        if _differs(view, first, shape) and (latest is first or _differs(view, latest, shape)):
             latest = view
-            yield view
+            yield _whole(view, shape)
 
 
-def _all_views(frame: Frame, rendering: Rendering) -> Iterator[RgbImage]:
+def _whole(view: _View, shape: tuple[int, ...]) -> RgbImage:
+    whole = np.empty((*shape[:2], 3), np.uint8)
+    for rows in row_bands(shape):
+        whole[rows] = view(rows)
+    return whole
+
+
+def _all_views(frame: Frame, rendering: Rendering) -> Iterator[_View]:
     inks = frame.colour is Colour.CMYK
+    shape = frame.pixels.shape
     for number, view in enumerate((_ink_views if inks else _light_views)(frame, rendering)):
         yield view
         # Samples of 16 bits are stretched with all their bits.
         if number or frame.white == 255:
-            yield from _stretched(view)
+            yield from _stretched(view, shape, 255)
     if frame.white > 255 and not inks:
         colours = frame.pixels[..., : _channels(frame)]
-        yield from (_to_rgb(view) for view in _stretched(colours))
-        if _structured(low := colours.astype(np.uint8)):
-            yield _to_rgb(low)
+        yield from _stretched(lambda rows: colours[rows], shape, frame.white)
+        if _structured(colours):
+            yield lambda rows: _to_rgb(colours[rows].astype(np.uint8))
 
 
 def _channels(frame: Frame) -> int:
     return frame.colour.channels - frame.colour.has_alpha
 
 
-def _light_views(frame: Frame, rendering: Rendering) -> Iterator[RgbImage]:
+def _light_views(frame: Frame, rendering: Rendering) -> Iterator[_View]:
     colours = frame.pixels[..., : _channels(frame)]
-    alpha = frame.pixels[..., -1] if frame.colour.has_alpha else None
-    clear = alpha is not None and alpha.min() < frame.white
-    view = _to_rgb(_top_bytes(colours))
-    yield view
+    clear = frame.colour.has_alpha and int(frame.pixels[..., -1].min()) < frame.white
+
+    def plain(rows: slice) -> RgbImage:
+        return _to_rgb(_top_bytes(colours[rows]))
+
+    yield plain
     if clear:
-        yield from _blends(view, _top_bytes(frame.pixels[..., -1]))
+        yield from _blends(plain, frame)
     for transform in light_transforms(rendering, frame.colour):
-        view = transform(_to_rgb(colours))
-        yield view
+        shown = partial(_transformed, transform, colours)
+        yield shown
         if clear:
-            yield from _blends(view, _top_bytes(frame.pixels[..., -1]))
+            yield from _blends(shown, frame)
 
 
-def _blends(view: RgbImage, alpha: npt.NDArray[np.uint8]) -> Iterator[RgbImage]:
+def _transformed(transform: Transform, colours: Pixels, rows: slice) -> RgbImage:
+    return transform(_to_rgb(colours[rows]))
+
+
+def _blends(view: _View, frame: Frame) -> Iterator[_View]:
     """A view over white and over black; over any other grey the blend lies between these two."""
-    opacity = cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB)
-    black = np.asarray(cv2.multiply(view, opacity, scale=1 / 255), np.uint8)
-    yield np.asarray(cv2.add(black, cv2.bitwise_not(opacity)), np.uint8)
-    yield black
+
+    def over_black(rows: slice) -> tuple[RgbImage, RgbImage]:
+        alpha = np.ascontiguousarray(_top_bytes(frame.pixels[rows, :, -1]))
+        opacity = np.asarray(cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB), np.uint8)
+        return np.asarray(cv2.multiply(view(rows), opacity, scale=1 / 255), np.uint8), opacity
+
+    def over_white(rows: slice) -> RgbImage:
+        black, opacity = over_black(rows)
+        return np.asarray(cv2.add(black, cv2.bitwise_not(opacity)), np.uint8)
+
+    yield over_white
+    yield lambda rows: over_black(rows)[0]
 
 
-def _ink_views(frame: Frame, rendering: Rendering) -> Iterator[RgbImage]:
+def _ink_views(frame: Frame, rendering: Rendering) -> Iterator[_View]:
     """Inks to light, (1 - cmy) * (1 - k), enough to see a face; through the profile; without black.
 
     The other polarity, which programs take where a file does not say which it is, is the same of the
     complement.
     """
-    light = _top_bytes(frame.pixels)
-    light = np.asarray(cv2.bitwise_not(light), np.uint8)
-    yield _printed(light)
+    inks = frame.pixels
+
+    def light(rows: slice) -> npt.NDArray[np.uint8]:
+        return np.asarray(cv2.bitwise_not(_top_bytes(inks[rows])), np.uint8)
+
+    def inverse(rows: slice) -> npt.NDArray[np.uint8]:
+        return np.asarray(cv2.bitwise_not(light(rows)), np.uint8)
+
+    yield lambda rows: _printed(light(rows))
     for transform in ink_transforms(rendering):
-        yield transform(frame.pixels)
-    yield np.ascontiguousarray(light[..., :3])
-    inverse = np.asarray(cv2.bitwise_not(light), np.uint8)
-    yield _printed(inverse)
+        yield partial(_through, transform, lambda rows: inks[rows])
+    yield lambda rows: np.ascontiguousarray(light(rows)[..., :3])
+    yield lambda rows: _printed(inverse(rows))
     for transform in ink_transforms(rendering):
-        yield transform(light)
-    yield np.ascontiguousarray(inverse[..., :3])
+        yield partial(_through, transform, light)
+    yield lambda rows: np.ascontiguousarray(inverse(rows)[..., :3])
+
+
+def _through(transform: Transform, inks: Callable[[slice], Pixels], rows: slice) -> RgbImage:
+    return transform(inks(rows))
 
 
 def _printed(light: npt.NDArray[np.uint8]) -> RgbImage:
@@ -134,34 +175,38 @@ def _top_bytes(pixels: Pixels) -> npt.NDArray[np.uint8]:
 
 
 def _to_rgb(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """`(H, W, 1 or 3)` as `(H, W, 3)`, contiguous."""
+    """`(h, W, 1 or 3)` as `(h, W, 3)`, contiguous."""
     return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
 
 
-def _stretched(pixels: Pixels) -> Iterator[npt.NDArray[np.uint8]]:
-    """The samples that lie close together, or that are unlit, over the whole scale."""
-    span = _faint_span(pixels)
+def _stretched(samples: Callable[[slice], Pixels], shape: tuple[int, ...], white: int) -> Iterator[_View]:
+    """The samples that lie close together, or that are unlit, over the whole scale.
+
+    Args:
+        samples: rows to `(h, W, 1 or 3)`.
+        shape: of the frame.
+        white: largest value of a sample.
+    """
+    span = _faint_span(samples, shape, white)
     if span is None:
         return
     low, high = span
-    levels = np.arange(np.iinfo(pixels.dtype).max + 1)
+    levels = np.arange(white + 1)
     table = ((levels - low) * (255 / (high - low))).clip(0, 255).astype(np.uint8)
-    view = np.empty(pixels.shape, np.uint8)
-    for rows in row_bands(pixels.shape):
-        view[rows] = table[pixels[rows]]
-    yield view
+    yield lambda rows: _to_rgb(table[samples(rows)])
 
 
-def _faint_span(pixels: Pixels) -> tuple[float, float] | None:
+def _faint_span(
+    pixels: Callable[[slice], Pixels], shape: tuple[int, ...], white: int
+) -> tuple[float, float] | None:
     """Lowest and highest sample to stretch between; None for a picture that uses its scale.
 
     Percentiles, because single hot or dead pixels say nothing about the rest.
     """
-    white = int(np.iinfo(pixels.dtype).max)
-    step = max(1, -(-max(pixels.shape[:2]) // _SAMPLE_PX))
-    samples = pixels[step // 2 :: step, step // 2 :: step].astype(np.float32).mean(axis=2)
-    if not samples.size:
-        samples = pixels.astype(np.float32).mean(axis=2)
+    step = max(1, -(-max(shape[:2]) // _SAMPLE_PX))
+    # The short side of a very long picture is sampled whole.
+    rows, columns = (slice(step // 2, None, step) if step // 2 < side else slice(None) for side in shape[:2])
+    samples = pixels(rows)[:, columns].astype(np.float32).mean(axis=2)
     low, high = np.percentile(samples, (0.5, 99.5))
     if high - low < _FAINT_SHARE * white:
         return (low, high) if high - low >= 2 else None
@@ -179,24 +224,24 @@ def _cells(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return whole.swapaxes(1, 2).reshape(rows * columns, height * width)
 
 
-def _structured(low: npt.NDArray[np.uint8]) -> bool:
-    """Whether low bytes hold more than noise anywhere: neighbours there are alike, but not the same.
+def _structured(pixels: Pixels) -> bool:
+    """Whether low bytes of 16 bits hold more than noise: neighbours there are alike, but not the same.
 
     The distance of two random bytes, the shorter way round, is 64 on average.
     """
-    step = max(1, low.shape[0] // _SAMPLE_PX)
-    rows = low[::step].mean(axis=2).astype(np.uint8) if low.shape[2] == 1 else low[::step, :, 1]
+    step = max(1, pixels.shape[0] // _SAMPLE_PX)
+    rows = pixels[::step, :, min(1, pixels.shape[2] - 1)].astype(np.uint8)
     distance = np.abs((rows[:, 1:] - rows[:, :-1]).view(np.int8).astype(np.float32))
     means = _cells(distance).mean(axis=1) if distance.size else np.zeros(1)
     return bool(((means > 0) & (means < 48)).any())
 
 
-def _differs(view: RgbImage, other: RgbImage) -> bool:
+def _differs(view: _View, other: _View, shape: tuple[int, ...]) -> bool:
     """Whether somebody, or a detector, would see a difference."""
-    enough = min(_VISIBLE_PIXELS, -(-view.shape[0] * view.shape[1] // 4))
+    enough = min(_VISIBLE_PIXELS, -(-shape[0] * shape[1] // 4))
     count = 0
-    for rows in row_bands(view.shape):
-        most = cv2.absdiff(view[rows], other[rows]).max(axis=2)
+    for rows in row_bands(shape):
+        most = cv2.absdiff(view(rows), other(rows)).max(axis=2)
         count += int(np.count_nonzero(most > _VISIBLE_LEVELS))
         if count >= enough:
             return True

@@ -15,14 +15,17 @@ __all__ = [
     "BANDS_PX",
     "MIN_IOU",
     "Band",
+    "Floats",
     "Interval",
     "Matches",
     "Predicted",
     "Truth",
+    "Weights",
     "average_precision",
     "bootstrap",
     "coverage",
     "curve",
+    "false_boxes",
     "false_per_picture",
     "match",
     "recall",
@@ -164,6 +167,15 @@ def _match_picture(truth: Truth, predicted: Predicted, min_iou: float, heights_p
         face_score[counts],
         heights[counts].astype(np.float32),
     )
+
+
+def false_boxes(truth: Truth, predicted: Predicted, min_iou: float = MIN_IOU) -> npt.NDArray[np.intp]:
+    """Indices of the boxes of one picture that `match` counts as false, best first."""
+    order = np.argsort(-predicted.score, kind="stable")
+    overlap = _overlap(predicted.xyxy[order].astype(np.float64), truth)
+    finder, kept = _assign(overlap, ~truth.ignore, truth.ignore, min(min_iou, 1 - 1e-10))
+    kept[finder[finder >= 0]] = False
+    return order[kept]
 
 
 def _assign(

@@ -27,6 +27,7 @@ __all__ = [
     "Report",
     "Section",
     "Table",
+    "check_folder",
     "plain",
     "render",
     "write_report",
@@ -161,18 +162,31 @@ def write_report(report: Report, folder: Path) -> Path:
     Raises:
         OutputError: the folder holds something else, or cannot be written to.
     """
+    check_folder(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        others = sorted(path.name for path in folder.iterdir() if path.name not in (PAGE, DATA))
-        if others:
-            raise OutputError(
-                f"{folder} holds other files ({printable(others[0])}); name a new folder for the report"
-            )
         (folder / DATA).write_text(json.dumps(plain(report.data), indent=1) + "\n", "utf-8")
         (folder / PAGE).write_text(render(report), "utf-8")
     except OSError as error:
         raise OutputError(f"{folder} cannot be written to: {error.strerror}") from error
     return folder / PAGE
+
+
+def check_folder(folder: Path) -> None:
+    """Makes sure that a folder can take a report, before the work that it is about.
+
+    Raises:
+        OutputError: it holds something else, or is not a folder.
+    """
+    try:
+        names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written to: {error.strerror}") from error
+    others = [name for name in names if name not in (PAGE, DATA)]
+    if others:
+        raise OutputError(
+            f"{folder} holds other files ({printable(others[0])}); name a new folder for the report"
+        )
 
 
 def plain(value: Any) -> Any:

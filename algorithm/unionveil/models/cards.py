@@ -183,7 +183,14 @@ _PUBLISHED: TypeAdapter[DetectorCard | EmbedderCard] = TypeAdapter(
 def _read_cards() -> Iterable[DetectorCard | EmbedderCard]:
     yield _Trained.model_validate_json((WEIGHTS / "retinaface.json").read_bytes()).card()
     for path in sorted((Path(__file__).parent / "published").glob("*.json")):
-        yield _PUBLISHED.validate_json(path.read_bytes())
+        yield _published(path)
+
+
+def _published(path: Path) -> DetectorCard | EmbedderCard:
+    try:
+        return _PUBLISHED.validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ModelError(f"the model card {path} is not valid: {error}") from error
 
 
 _ALL = tuple(_read_cards())

@@ -1,4 +1,8 @@
-"""A mosaic: the mean of each cell in place of its pixels."""
+"""A mosaic: the mean of each cell in place of its pixels.
+
+For looks only: the best trained attacker names 44.4 % of 40 people rightly at 6 cells, and 17.8 % at 2
+(`tests/benchmarks/test_recognition.py`; 7.8 % behind a fill).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import numpy.typing as npt
 
 from ..images import Pixels
 
-__all__ = ["pixelate"]
+__all__ = ["cell_edges", "pixelate"]
 
 _LEAST_CELL_PX = 2
 """A cell of one pixel would change nothing, nor would a remainder at the edge: cells share a side evenly."""
@@ -25,12 +29,23 @@ def pixelate(patch: Pixels, cells: int) -> Pixels:
         The same shape and dtype.
     """
     height, width = patch.shape[:2]
-    cell_px = max(_LEAST_CELL_PX, max(height, width) / cells)
-    rows, columns = _edges(height, cell_px), _edges(width, cell_px)
+    rows, columns = cell_edges(height, width, cells)
     sums = np.add.reduceat(np.add.reduceat(patch.astype(np.float64), rows[:-1], axis=0), columns[:-1], axis=1)
     tall, wide = np.diff(rows), np.diff(columns)
     means = np.rint(sums / (tall[:, None] * wide)[..., None]).astype(patch.dtype)
     return means.repeat(tall, axis=0).repeat(wide, axis=1)
+
+
+def cell_edges(height: int, width: int, cells: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Where the cells of a mosaic begin, and the end: of rows and of columns.
+
+    Args:
+        height: of the face with its margin, in pixels.
+        width: likewise.
+        cells: along the longer side.
+    """
+    cell_px = max(_LEAST_CELL_PX, max(height, width) / cells)
+    return _edges(height, cell_px), _edges(width, cell_px)
 
 
 def _edges(length: int, cell_px: float) -> npt.NDArray[np.int64]:

@@ -92,7 +92,7 @@ class _Run:
 
     def expected(self) -> set[str]:
         """Names of all files that the run may write."""
-        outputs = [task.output[1] for _, task in self._tasks(lambda: None) if task.output]
+        outputs = [task.output[1] for _, task in self._tasks(lambda: None, reckon=False) if task.output]
         return {*outputs, *map(preview_name, outputs)}
 
     def finish(self) -> ManifestBuilder:
@@ -115,14 +115,19 @@ class _Run:
 
     def _reserved(self, skip: Callable[[], None]) -> Iterator[tuple[_Key, Task]]:
         """The tasks, the names of their outputs written into the journal before any is worked on."""
-        for key, task in self._tasks(skip):
+        for key, task in self._tasks(skip, reckon=True):
             if self.journal and task.output:
                 name = task.output[1]
                 self.journal.reserve(*([name, preview_name(name)] if self.work.previews else [name]))
             yield key, task
 
-    def _tasks(self, skip: Callable[[], None]) -> Iterator[tuple[_Key, Task]]:
-        """Numbers the inputs and reserves the names of their outputs."""
+    def _tasks(self, skip: Callable[[], None], *, reckon: bool) -> Iterator[tuple[_Key, Task]]:
+        """Numbers the inputs and reserves the names of their outputs.
+
+        Args:
+            skip: called for what is not an input.
+            reckon: whether the memory that each needs is reckoned, which reads more of it.
+        """
         namer = Namer(self.work.config, flat=self.flat)
         number = 0
         for item in self.items:
@@ -130,7 +135,7 @@ class _Run:
                 skip()
                 continue
             number += 1
-            image_format, needed = look_at(item.content)
+            image_format, needed = look_at(item.content, reckon=reckon)
             output = (image_format, namer.name(number, item.name, image_format)) if image_format else None
             content, given = item.content, self.boxes(number, item.name)
             if isinstance(given, Rejected):

@@ -7,7 +7,7 @@ finds out.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -29,11 +29,23 @@ class Header:
         pixels: of all frames or pages together.
         channels: of the frame with most, alpha included.
         is_deep: whether its samples have more than 8 bits.
+        frames: number of frames or pages, at least 1.
+        coded_samples: samples per pixel of a JPEG, 1.5 in 4:2:0.
+        is_progressive: whether a JPEG is.
+        is_lossless: whether a WebP is.
+        is_plain: whether the samples of a PNG are its pixels, without palette, colour key or animation.
+        decoder_copies: how many times more the pixels lie in memory while they are decoded.
     """
 
     pixels: int
     channels: int
     is_deep: bool
+    frames: int = 1
+    coded_samples: float = 3
+    is_progressive: bool = False
+    is_lossless: bool = False
+    is_plain: bool = True
+    decoder_copies: int = 0
 
 
 def read_header(image_format: ImageFormat, file: BinaryIO) -> Header | None:
@@ -41,27 +53,31 @@ def read_header(image_format: ImageFormat, file: BinaryIO) -> Header | None:
 
     Args:
         image_format: by the file's content.
-        file: at its start and seekable.
+        file: seekable, at any place.
     """
-    match image_format:
-        case ImageFormat.JPEG:
-            read = _jpeg
-        case ImageFormat.PNG:
-            read = _png
-        case ImageFormat.WEBP:
-            read = _webp
-        case ImageFormat.TIFF:
-            read = _tiff
-        case ImageFormat.BMP:
-            read = _bmp
-        case ImageFormat.GIF:
-            read = _gif
-        case ImageFormat.HEIC | ImageFormat.AVIF:
-            read = _iso
+    file.seek(0)
     try:
-        return read(file)
+        return _reader(image_format)(file)
     except (struct.error, ValueError, IndexError, OverflowError):
         return None
+
+
+def _reader(image_format: ImageFormat) -> Callable[[BinaryIO], Header | None]:
+    match image_format:
+        case ImageFormat.JPEG:
+            return _jpeg
+        case ImageFormat.PNG:
+            return _png
+        case ImageFormat.WEBP:
+            return _webp
+        case ImageFormat.TIFF:
+            return _tiff
+        case ImageFormat.BMP:
+            return _bmp
+        case ImageFormat.GIF:
+            return _gif
+        case ImageFormat.HEIC | ImageFormat.AVIF:
+            return _iso
 
 
 def _unpack(form: str, file: BinaryIO) -> tuple[Any, ...]:
@@ -85,7 +101,15 @@ def _jpeg(file: BinaryIO) -> Header | None:
         (length,) = _unpack(">H", file)
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             precision, height, width, components = _unpack(">BHHB", file)
-            return Header(width * height, components, precision > 8)
+            factors = [_unpack(">xBx", file)[0] for _ in range(components)]
+            areas = [(factor >> 4) * (factor & 15) for factor in factors]
+            return Header(
+                width * height,
+                components,
+                precision > 8,
+                coded_samples=sum(areas) / max(1, *areas, 1),
+                is_progressive=marker in (0xC2, 0xC6, 0xCA, 0xCE),
+            )
         file.seek(length - 2, 1)
     return None
 
@@ -98,15 +122,20 @@ def _png(file: BinaryIO) -> Header | None:
     file.seek(16)
     width, height, depth, colour = _unpack(">IIBB", file)
     file.seek(33)
-    frames = 1
+    channels, frames, plain = _PNG_CHANNELS.get(colour, 4), 1, colour not in (3, 4) and depth >= 8
     for _ in range(_MOST_STEPS):
         length, name = _unpack(">I4s", file)
+        after = file.tell() + length + 4
         if name == b"acTL":
-            frames = _unpack(">I", file)[0] + 1  # the still picture may not be one of them
-        if name in (b"acTL", b"IDAT"):
+            frames = max(1, _unpack(">I", file)[0] + 1)
+        if name == b"fcTL":  # the still picture is one of them
+            frames = max(1, frames - 1)
+        if name in (b"acTL", b"tRNS"):
+            channels, plain = 2 if channels < 3 else 4, False
+        if name == b"IDAT":
             break
-        file.seek(length + 4, 1)
-    return Header(width * height * max(1, frames), _PNG_CHANNELS.get(colour, 4), depth > 8)
+        file.seek(after)
+    return Header(width * height * frames, channels, depth > 8, frames, is_plain=plain)
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
@@ -125,8 +154,9 @@ def _webp(file: BinaryIO) -> Header | None:
     """RFC 9649."""
     file.seek(12)
     width = height = frames = 0
-    has_alpha = False
+    has_alpha = lossless = False
     for name, _ in _chunks(file):
+        lossless |= name == b"VP8L"
         if name == b"VP8X":
             flags = file.read(4)[0]
             has_alpha = bool(flags & 0x10)
@@ -140,9 +170,14 @@ def _webp(file: BinaryIO) -> Header | None:
             bits = int.from_bytes(file.read(5)[1:], "little")
             width, height, has_alpha = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bool(bits >> 28 & 1)
         elif name == b"ANMF":
+            lossless |= file.read(20)[16:] == b"VP8L"
             frames += 1
-    return Header(width * height * max(1, frames), 4 if has_alpha else 3, is_deep=False)
+    frames, channels = max(1, frames), 4 if has_alpha else 3
+    return Header(width * height * frames, channels, is_deep=False, frames=frames, is_lossless=lossless)
 
+
+_PLAIN_STRIPS = frozenset({1, 7, 8, 32946})
+"""Kinds of compression whose strips are not decoded by libtiff."""
 
 _TIFF_SIZES = {1: "B", 3: "H", 4: "I", 16: "Q"}
 
@@ -154,16 +189,18 @@ def _tiff(file: BinaryIO) -> Header | None:
     big = version in (43, 43 << 8)
     file.seek(8 if big else 4)
     place = _unpack(sign + ("Q" if big else "I"), file)[0]
-    pixels, channels, deep, seen = 0, 1, False, set[int]()
+    pixels, channels, deep, copies, seen = 0, 1, False, 0, set[int]()
     while place and place not in seen and len(seen) < _MOST_STEPS:
         seen.add(place)
         file.seek(place)
         tags = _tiff_tags(file, sign, big=big)
         place = _unpack(sign + ("Q" if big else "I"), file)[0]
         pixels += tags.get(256, 0) * tags.get(257, 0)
-        channels = max(channels, tags.get(277, 1))
+        channels = max(channels, 3 if tags.get(262) == 3 else tags.get(277, 1))
         deep |= tags.get(258, 1) > 8
-    return Header(pixels, channels, deep)
+        if tags.get(278, tags.get(257, 0)) >= tags.get(257, 0) and tags.get(259, 1) not in _PLAIN_STRIPS:
+            copies = 1  # a single strip, decoded as a whole
+    return Header(pixels, channels, deep, max(1, len(seen)), decoder_copies=copies)
 
 
 def _tiff_tags(file: BinaryIO, sign: str, *, big: bool) -> dict[int, int]:
@@ -213,7 +250,8 @@ def _gif(file: BinaryIO) -> Header | None:
             break
         while size := file.read(1)[0]:
             file.seek(size, 1)
-    return Header(width * height * max(1, frames), 4, is_deep=False)
+    frames = max(1, frames)
+    return Header(width * height * frames, 4, is_deep=False, frames=frames)
 
 
 def _iso(file: BinaryIO) -> Header | None:

@@ -172,6 +172,11 @@ class Manifest(_Part):
     configuration: dict[str, str] = Field(
         description="Every setting, in the form of a parameter; the digest of a file in place of its path."
     )
+    looks_only: bool | None = Field(
+        None,
+        description="True where the method is for looks only: a trained attacker recognizes people behind "
+        "it. Since 1.1.",
+    )
     counts: Counts
     items: tuple[Annotated[Record, Field(discriminator="status")], ...] = Field(
         description="In the order of the inputs."
@@ -194,6 +199,7 @@ class ManifestBuilder:
 
     def __init__(self, config: AnonymizeConfig, boxes: BoxesMode | None = None) -> None:
         self._configuration = configuration_of(config) | ({"boxes": boxes} if boxes else {})
+        self._looks_only = config.redaction.looks_only
         self._models = tuple(
             ModelRecord(
                 name=card.name,
@@ -249,6 +255,7 @@ class ManifestBuilder:
             models=self._models,
             inference=self._inference,
             configuration=self._configuration,
+            looks_only=self._looks_only or None,
             counts=self.counts,
             items=(),
         ).model_dump_json(indent=1, exclude={"items"}, exclude_none=True)

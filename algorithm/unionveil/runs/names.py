@@ -12,7 +12,7 @@ from .manifest import MANIFEST, PREVIEWS
 
 __all__ = ["Namer", "preview_name"]
 
-_SUFFIXES = {
+SUFFIXES = {
     ImageFormat.JPEG: (".jpg", ".jpeg", ".jpe", ".jfif"),
     ImageFormat.PNG: (".png", ".apng"),
     ImageFormat.WEBP: (".webp",),
@@ -65,7 +65,7 @@ class Namer:
             return f"{number:06d}.{image_format.value}"
         parts = [safe_part(part) for part in original.split("/") if part not in ("", ".")] or ["_"]
         *folders, last = ["_".join(parts)] if self._flat else parts
-        if PurePosixPath(last).suffix.lower() not in _SUFFIXES[image_format]:
+        if PurePosixPath(last).suffix.lower() not in SUFFIXES[image_format]:
             last = f"{last}.{image_format.value}"
         folders = [shortened(part) for part in folders]
         last = shortened(last, _MOST_NAME_BYTES)

@@ -12,57 +12,99 @@ from .headers import Header, read_header
 
 __all__ = ["look_at", "needed_bytes"]
 
-_COPIES = {
-    ImageFormat.JPEG: 2.2,
-    ImageFormat.PNG: 4.0,
-    ImageFormat.WEBP: 10.0,
-    ImageFormat.TIFF: 4.0,
-    ImageFormat.BMP: 4.0,
-    ImageFormat.GIF: 6.0,
-    ImageFormat.HEIC: 5.0,
-    ImageFormat.AVIF: 5.0,
-}
-"""How many times its decoded pixels a picture takes at the highest point: decoded, as it is shown to the
-detector, redacted, encoded and checked. Measured at 12 megapixels with 127 faces (tests/benchmarks) and
-rounded up."""
+_VIEW_BYTES = 4.5
+"""For every pixel: 8-bit RGB as the detector sees it, and its first two halves."""
 
-_WITH_ALPHA = (2, 4)
-"""Channels of grey and colour with alpha, and of CMYK."""
+_SPARE_BYTES = 1.0
+"""For every pixel: masks, tables, and what the allocator does not give back."""
 
-_FILE_COPIES = 3
-"""The input's bytes, the output's, and one more while it is written."""
+_CONSTANT_BYTES = 24 << 20
+"""Sizes and tiles that the detector sees, bands of rows that are worked on together, buffers of codecs."""
 
-_DEEP_BYTES = 3
-"""More for every pixel where samples of 16 bits are shown to the detector as 8."""
-
-_ALPHA_BYTES = 24
-"""More for every pixel where a fourth channel gives a picture several looks, each of which is detected on."""
+_HEIC = {(False, False): 28, (False, True): 48, (True, False): 44, (True, True): 72}
+_AVIF = {(False, False): 34, (False, True): 38, (True, False): 46, (True, True): 60}
+"""Bytes per pixel of encoders, by whether samples are deep and whether there is opacity: x265, libaom."""
 
 
 def needed_bytes(image_format: ImageFormat, header: Header, file_bytes: int) -> int:
     """Memory that a worker needs for a picture beside its models, rather too much than too little.
+
+    The largest of what decoding, finding, writing and checking need; tests/benchmarks/test_needs.py measures
+    all of them.
 
     Args:
         image_format: of the file.
         header: of the file.
         file_bytes: length of the file.
     """
-    sample_bytes = 2 if header.is_deep else 1
-    # Grey is seen as colour; palettes and one bit per sample become a byte each.
-    pixel_bytes = max(3, header.channels) * sample_bytes
-    extra = _DEEP_BYTES * header.is_deep + _ALPHA_BYTES * (header.channels in _WITH_ALPHA)
-    per_pixel = _COPIES[image_format] * pixel_bytes + extra
-    return int(header.pixels * per_pixel) + _FILE_COPIES * file_bytes
+    stored = header.channels * (2 if header.is_deep else 1)
+    file = file_bytes / max(1, header.pixels)
+    decoding = (2 + header.decoder_copies) * stored + (1 + header.decoder_copies) * file
+    finding = stored + _VIEW_BYTES
+    per_pixel = max(decoding, finding, _coding(image_format, header, stored, file)) + _SPARE_BYTES
+    return int(header.pixels * per_pixel) + _CONSTANT_BYTES
 
 
-def look_at(content: Content | Rejected) -> tuple[ImageFormat | None, int]:
+def _coding(image_format: ImageFormat, header: Header, stored: int, file: float) -> float:
+    """Bytes per pixel while a picture is written or checked.
+
+    Args:
+        image_format: of the file.
+        header: of the file.
+        stored: bytes per pixel, decoded.
+        file: bytes per pixel, encoded.
+    """
+    alpha = header.channels in (2, 4)
+    match image_format:
+        case ImageFormat.JPEG:
+            # Coefficients of two bytes and what the library keeps beside them; all scans at once.
+            return stored + 1.45 * 2 * header.coded_samples + 2 * header.is_progressive
+        case ImageFormat.PNG:
+            return _png(header, stored, file)
+        case ImageFormat.WEBP:
+            # libwebp's canvases; its lossless encoder looks for repetitions in the whole picture.
+            return 2 * stored + (33 if header.is_lossless else 17) / header.frames
+        case ImageFormat.TIFF:
+            # Strips, and the file that they are joined to; Pillow's four bytes for a pixel of a page.
+            pages = stored if header.frames > 1 else 0
+            written = 2 * max(file, stored / 2)
+            return stored + max(written, pages + file + 4 / header.frames)
+        case ImageFormat.BMP:
+            return stored + file + max(file, 4)
+        case ImageFormat.GIF:
+            # Colours as numbers, compared with those of the frame before.
+            return 16 + 12 / header.frames
+        case ImageFormat.HEIC:
+            return _HEIC[header.is_deep, alpha]
+        case ImageFormat.AVIF:
+            return _AVIF[header.is_deep, alpha]
+
+
+def _png(header: Header, stored: int, file: float) -> float:
+    """Pillow has four bytes for a pixel of two or three samples; OpenCV takes all but plain pixels whole."""
+    filled = 4 if header.channels in (2, 3) else 0
+    if header.is_deep:
+        # Its bytes swapped, where there are two samples; the encoder's buffer, which doubles as it grows.
+        written = stored + (2 * filled if header.channels == 2 else 0) + 2.5 * file
+    else:
+        written = stored + filled + 2.2 * file
+    shown = 4.0 if header.channels in (2, 4) else 3.0
+    shown *= (2 if header.is_deep else 1) * (2.4 if header.frames == 1 else 1)
+    return max(written, stored + file + (0 if header.is_plain else shown))
+
+
+def look_at(content: Content | Rejected, *, reckon: bool = True) -> tuple[ImageFormat | None, int]:
     """The format of an input and the memory that it will need.
 
     No format where it is not a picture, which the work then finds out and explains.
+
+    Args:
+        content: of the input.
+        reckon: whether the memory is reckoned, which reads more of it; otherwise it is 0.
     """
     if not isinstance(content, Rejected):
         with suppress(OSError, ImageError), content.open() as file:
             image_format = sniff(file.read(HEAD_BYTES))
-            header = read_header(image_format, file)
+            header = read_header(image_format, file) if reckon else None
             return image_format, needed_bytes(image_format, header, content.size_bytes) if header else 0
     return None, 0

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from ..config import AnonymizeConfig, Overlay
-from ..content import BytesContent, Content
+from ..content import Content
 from ..files.sinks import FolderSink
 from ..formats import ImageFormat
 from ..given import BoxesMode, GivenBoxes, find_nothing, lay
@@ -79,18 +80,18 @@ class Anonymize:
         sink: where outputs go; None writes nothing.
         previews: whether previews are written beside the outputs.
         secret: the journal's key; None without a journal.
-        references: the known people of `keep` and `only`; None without such.
         boxes: how the boxes that tasks carry stand to the detector's; with "instead" no detector is loaded.
         photo_secret: key of `GivenBoxes.photo`.
+        references: the known people of `keep` and `only`; None without such.
     """
 
     config: AnonymizeConfig
     sink: FolderSink | None = None
     previews: bool = False
     secret: bytes | None = None
-    references: References | None = None
     boxes: BoxesMode | None = None
     photo_secret: bytes = b""
+    references: References | None = None
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
@@ -111,12 +112,15 @@ class Anonymize:
         """As `Work.start`."""
         import cv2
 
+        cv2.setNumThreads(threads)
+        return _Worker(self, self.anonymizer(threads))
+
+    def anonymizer(self, threads: int) -> Anonymizer:
+        """What does the work, with its models loaded."""
         from ..pipeline import load
 
-        cv2.setNumThreads(threads)
         finder = find_nothing if self.boxes == "instead" else None
-        anonymizer = load(self.config, threads=threads, references=self.references, finder=finder)
-        return _Worker(self, anonymizer)
+        return load(self.config, threads=threads, references=self.references, finder=finder)
 
 
 class _Worker:
@@ -137,19 +141,29 @@ class _Worker:
         digest = self._digest(task, data)
         done = self._known(task, digest)
         if done is None:
-            done = Done(self._record(task, data, self._outcome(task, data)), digest)
+            salted = self._salted(data)
+            refused = self._refused(task, data)
+            content = _Once(data)
+            del data
+            done = Done(self._record(task, salted, refused or self._outcome(task, content)), digest)
         return done
 
-    def _outcome(self, task: Task, data: bytes) -> Anonymized | Rejected:
+    def _refused(self, task: Task, data: bytes) -> Rejected | None:
+        """Why the boxes of a task are not for its picture, or are missing."""
         given = task.given
         if given is None:
             if self._work.boxes == "instead" and task.output:  # a file that is not a picture says so itself
                 return Rejected("boxes", "there are no boxes for this picture")
-            return self._anonymizer(BytesContent(data))
+            return None
         if given.photo is not None and given.photo != keyed_digest(self._work.photo_secret, "", data):
             return Rejected("changed", "the file changed since its boxes were reviewed; review it again")
-        inspection = self._anonymizer.inspect(BytesContent(data))
-        laid = inspection if isinstance(inspection, Rejected) else lay(given, inspection)
+        return None
+
+    def _outcome(self, task: Task, content: Content) -> Anonymized | Rejected:
+        if task.given is None:
+            return self._anonymizer(content)
+        inspection = self._anonymizer.inspect(content)
+        laid = inspection if isinstance(inspection, Rejected) else lay(task.given, inspection)
         return laid if isinstance(laid, Rejected) else self._anonymizer.redact(laid)
 
     def _digest(self, task: Task, data: bytes) -> str | None:
@@ -176,22 +190,22 @@ class _Worker:
         previewed = self._previewed(record, None)
         return Done(previewed, digest, is_known=previewed == record)
 
-    def _record(self, task: Task, data: bytes, outcome: Anonymized | Rejected) -> Record:
+    def _record(self, task: Task, salted: str | None, outcome: Anonymized | Rejected) -> Record:
         if isinstance(outcome, Rejected):
-            return self._rejected(task, outcome, data)
+            return self._rejected(task, outcome, salted)
         if task.output is None or task.output[0] is not outcome.format:
-            return self._rejected(task, Rejected("changed", "the file changed while it was read"), data)
-        record = redacted_record(task.number, task.output[1], outcome, self._work.config, self._salted(data))
+            return self._rejected(task, Rejected("changed", "the file changed while it was read"), salted)
+        record = redacted_record(task.number, task.output[1], outcome, self._work.config, salted)
         if self._work.sink:
             self._work.sink.write(record.output, outcome.data)
         return self._previewed(record, outcome.data)
 
-    def _rejected(self, task: Task, outcome: Rejected, data: bytes | None) -> Record:
-        return rejected_record(task.number, task.name, outcome, self._work.config, self._salted(data))
+    def _rejected(self, task: Task, outcome: Rejected, salted: str | None) -> Record:
+        return rejected_record(task.number, task.name, outcome, self._work.config, salted)
 
-    def _salted(self, data: bytes | None) -> str | None:
+    def _salted(self, data: bytes) -> str | None:
         salt = self._work.config.digest_salt
-        return salted_digest(data, salt.get_secret_value()) if salt and data is not None else None
+        return salted_digest(data, salt.get_secret_value()) if salt else None
 
     def _previewed(self, record: RedactedRecord, data: bytes | None) -> RedactedRecord:
         """The record with its preview, if there is to be one or an earlier run's is still in place.
@@ -214,3 +228,26 @@ class _Worker:
         sink.replace(name, [preview])
         sha256 = hashlib.sha256(preview).hexdigest()
         return record.model_copy(update={"preview": name, "preview_sha256": sha256})
+
+
+class _Once:
+    """Bytes that are given away when they are read: most pictures need their file no more once decoded."""
+
+    held_bytes = 0
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    @property
+    def size_bytes(self) -> int:
+        """As `Content.size_bytes`."""
+        return len(self._data)
+
+    def read(self) -> bytes:
+        """As `Content.read`, once."""
+        data, self._data = self._data, b""
+        return data
+
+    def open(self) -> BinaryIO:
+        """As `Content.open`, before it is read."""
+        return io.BytesIO(self._data)

@@ -11,7 +11,10 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -21,21 +24,28 @@ from ..errors import ConfigError
 from .access import Access
 from .hosts import Site, is_loopback
 
-__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "Server", "bind", "doors", "open_browser", "url_of"]
+__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "Server", "Timeouts", "bind", "doors", "open_browser", "url_of"]
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
-
-HEAD_SECONDS = 10.0
-"""For a request's line and headers to arrive."""
-
-WRITE_SECONDS = 60.0
-"""For a client to take a response that does not fit into the system's buffers."""
 
 _KEEP_ALIVE_SECONDS = 5
 _BACKLOG = 256
 _END_SECONDS = 5
 """For the requests under way, once the server is asked to end."""
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """What uvicorn waits for without end.
+
+    Attributes:
+        head_seconds: for a request's line and headers to arrive.
+        write_seconds: for a client to take a response that does not fit into the system's buffers.
+    """
+
+    head_seconds: float = 10.0
+    write_seconds: float = 60.0
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -116,12 +126,19 @@ class Server(uvicorn.Server):
         app: what answers.
         listener: as `bind` gives it; closed at the end.
         on_ready: called once the server answers.
+        timeouts: for clients that are slow.
     """
 
-    def __init__(self, app: ASGIApp, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        listener: socket.socket,
+        on_ready: Callable[[], None],
+        timeouts: Timeouts = Timeouts(),
+    ) -> None:
         # Its lines would name paths and addresses; what must be known is reported by ourselves.
         logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)
-        super().__init__(_config(app))
+        super().__init__(_config(app, timeouts))
         self._listener = listener
         self._on_ready = on_ready
 
@@ -159,10 +176,10 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _config(app: ASGIApp) -> uvicorn.Config:
+def _config(app: ASGIApp, timeouts: Timeouts) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=_Protocol,
+        http=partial(_Protocol, timeouts),  # type: ignore[arg-type]
         ws="none",
         loop="asyncio",
         log_config=None,
@@ -179,8 +196,11 @@ def _config(app: ASGIApp) -> uvicorn.Config:
 class _Protocol(H11Protocol):
     """HTTP/1.1 with time limits for the head of a request and for taking a response, which uvicorn lacks."""
 
-    _head_timer: asyncio.TimerHandle | None = None
-    _write_timer: asyncio.TimerHandle | None = None
+    def __init__(self, timeouts: Timeouts, **options: Any) -> None:
+        super().__init__(**options)
+        self._timeouts = timeouts
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -198,7 +218,7 @@ class _Protocol(H11Protocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._write_timer = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+        self._write_timer = self.loop.call_later(self._timeouts.write_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
         self._forget_writing()
@@ -211,7 +231,7 @@ class _Protocol(H11Protocol):
 
     def _await_head(self) -> None:
         self._forget_head()
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+        self._head_timer = self.loop.call_later(self._timeouts.head_seconds, self.transport.close)
 
     def _forget_writing(self) -> None:
         if self._write_timer is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -14,12 +14,14 @@ from ..config import AnonymizeConfig
 from ..content import BytesContent
 from ..detections import Detections
 from ..formats import ImageFormat
+from ..given import GivenBoxes, find_nothing, lay
 from ..models.cards import ModelCard
 from ..outcomes import Anonymized, Rejected
 from ..runs.work import Anonymize
 
 if TYPE_CHECKING:
     from ..detect import FaceFinder
+    from ..pipeline import Anonymizer
 
 __all__ = ["Answer", "Boxes", "Found", "PictureTask", "Pictures"]
 
@@ -152,30 +154,22 @@ class _Worker:
         inspection = anonymizer.inspect(task.content)
         if isinstance(inspection, Rejected):
             return inspection
-        frames = len(inspection.picture.frames)
-        sizes_wh = [frame.size_wh for frame in inspection.picture.frames]
-        for frame, (x0, y0, x1, y1) in boxes:
-            if frame >= frames:
-                return Rejected("boxes", f"there is a box for frame {frame}, and the picture has {frames}")
-            width, height = sizes_wh[frame]
-            if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
-                return Rejected("boxes", "a box lies outside of the picture, so it was drawn on another one")
-        faces = tuple(_detections([xyxy for at, xyxy in boxes if at == frame]) for frame in range(frames))
-        return anonymizer.redact(replace(inspection, faces=faces))
+        count = len(inspection.picture.frames)
+        beyond = max((frame for frame, _ in boxes), default=0)
+        if beyond >= count:
+            return Rejected("boxes", f"there is a box for frame {beyond}, and the picture has {count}")
+        of_frames: list[list[tuple[float, float, float, float]]] = [[] for _ in range(count)]
+        for frame, xyxy in boxes:
+            of_frames[frame].append(xyxy)
+        frames = tuple(map(_detections, of_frames))
+        laid = lay(GivenBoxes(frames, "instead"), inspection)
+        return laid if isinstance(laid, Rejected) else anonymizer.redact(laid)
 
-    def _anonymizer(self, config: AnonymizeConfig, *, looks: bool = True):  # type: ignore[no-untyped-def]
-        from ..pipeline import Anonymizer
-        from ..redact import load_redactor
-        from ..select import every_face
+    def _anonymizer(self, config: AnonymizeConfig, *, looks: bool = True) -> Anonymizer:
+        from ..pipeline import load
 
         finder = self._finder.tuned(threshold=config.threshold, detail=config.detail)
-        return Anonymizer(
-            finder if looks else lambda _: Detections.empty(),
-            every_face,
-            load_redactor(config),
-            max_pixels=config.max_megapixels * 1e6,
-            check_outputs=config.check_outputs == "yes",
-        )
+        return load(config, finder=finder if looks else find_nothing)
 
 
 def _detections(xyxy: list[tuple[float, float, float, float]]) -> Detections:

@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from unionveil.errors import ResultsError
 from unionveil.job import config_of
 from unionveil.text import printable
 
@@ -204,7 +205,12 @@ def _finish(session: Session, job_id: str, output: ResultsFolder, *, as_json: bo
     with _progress(err) as show:
         job = follow(session.node, session.chain.address, job_id, show, session.pause)
     collector = Collector(session.node, session.chain.account, job_id, output, _say)
-    _report(job_id, collector.collect(job), as_json=as_json)
+    done = collector.collect(job)
+    _say("looking for metadata, weak covers and uncovered faces in the outputs")
+    issues = session.examine(done.outputs)
+    _report(job_id, done, issues, as_json=as_json)
+    if issues:
+        raise ResultsError(issues)
 
 
 @contextmanager
@@ -265,12 +271,12 @@ def _reused(escrow: EscrowPlan) -> list[tuple[str, str]]:
     return [("", f"{escrow.reused} of it are the account's own in the escrow, from earlier")]
 
 
-def _report(job_id: str, done: Collected, *, as_json: bool) -> None:
+def _report(job_id: str, done: Collected, issues: Sequence[str], *, as_json: bool) -> None:
     counts = done.manifest.counts
     if as_json:
         logs = [str(path) for path in done.logs]
         found = {"job": job_id, "outputs": str(done.outputs), "logs": logs, "counts": counts.model_dump()}
-        click.echo(json.dumps(found, indent=1))
+        click.echo(json.dumps({**found, "issues": list(issues)}, indent=1))
         return
     rows = [
         ("job", job_id),
@@ -281,7 +287,8 @@ def _report(job_id: str, done: Collected, *, as_json: bool) -> None:
         ("outputs in", str(done.outputs)),
     ]
     _say(columns(rows))
-    click.echo(f"verified: {counts.redacted + counts.without_face} outputs match the manifest")
+    if not issues:
+        click.echo(f"verified: {counts.redacted + counts.without_face} outputs match the manifest")
 
 
 main = entry(run_job)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +16,9 @@ import click
 from rich.console import Console
 
 from unionveil.cli.console import run_command
+from unionveil.engines.pool import DEFAULT_TIMEOUT_SECONDS, PoolEngine
+from unionveil.engines.resources import default_jobs
+from unionveil.measure.verify_run import verify_outputs
 
 from ..chain.accounts import KEY_VARIABLE, PASSWORD_VARIABLE, load_account, new_account
 from ..chain.connection import Chain, LocalAccount, connect
@@ -93,6 +96,11 @@ class SessionOptions:
         return FeePolicy(None if self.max_fee_gwei is None else int(self.max_fee_gwei * GWEI))
 
 
+def _examined(folder: Path) -> Sequence[str]:
+    verdict = verify_outputs(folder, PoolEngine(default_jobs(), DEFAULT_TIMEOUT_SECONDS))
+    return [issue.sentence for issue in verdict.sure]
+
+
 @dataclass(frozen=True)
 class Session:
     """Chain, node and journals of a command.
@@ -104,6 +112,8 @@ class Session:
         yes: do not ask.
         pause: waits, in seconds.
         on_step: called with the name of each step of a journal; see `Journal`.
+        examine: examines a folder of outputs like `unionveil verify`; returns a sentence for each deviation
+            from the manifest's claims.
     """
 
     chain: Chain
@@ -112,6 +122,7 @@ class Session:
     yes: bool
     pause: Callable[[float], None] = time.sleep
     on_step: Callable[[str], None] | None = None
+    examine: Callable[[Path], Sequence[str]] = _examined
 
     @property
     def is_embedded(self) -> bool:

@@ -70,7 +70,7 @@ class Source:
 
 @dataclass(frozen=True)
 class OrderPlan:
-    """What will be done to order an asset.
+    """The planned order of an asset.
 
     Attributes:
         role: "algorithm" or "data set"; names the journal's steps.

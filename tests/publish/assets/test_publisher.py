@@ -28,7 +28,7 @@ from unionveil_ocean.sandbox.node import OfflineNode
 
 
 class Interrupted(BaseException):
-    """As a kill: nothing of ours catches it."""
+    """Stands for a kill: our code does not catch it."""
 
 
 def nfts(chain):
@@ -190,7 +190,7 @@ def test_other_terms_after_minting_are_refused(chain, node, tmp_path):
         run(algorithm(), chain, node, path, interrupt)
     with pytest.raises(JournalError, match="--new"):
         run(algorithm(pricing_of("1", None, chain)), chain, node, path)
-    # A better description is no other publication.
+    # A better description does not make another publication.
     done = run(algorithm(description="Removes faces for good."), chain, node, path)
     assert done.ddo.metadata.description == "Removes faces for good."
     move_away(path)
@@ -350,7 +350,7 @@ def test_an_update_that_changes_nothing_sends_nothing(chain, node, tmp_path):
         other = replace(asset, timeout_seconds=7200)
         second = Publisher(journal, node).update(other, first.ddo)
         assert Publisher(journal, node).update(other, second.ddo).tx_hashes == second.tx_hashes
-        # What was published before is no longer there: back to it is a change.
+        # The earlier version is no longer published: returning to it is a change.
         third = Publisher(journal, node).update(asset, second.ddo)
         assert third.ddo.services[0].timeout == first.ddo.services[0].timeout
         assert len(third.tx_hashes) == len(second.tx_hashes) + 1

@@ -1,4 +1,4 @@
-"""The whole story, from publishing to verified results, and everything that may go wrong on the way."""
+"""The whole story, from publishing to verified results, and everything that may fail on the way."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ from ocean_assets import introduce, skip_without_escrow
 from paths import REPOSITORY
 from rpc_server import RpcServer
 from unionveil.config import AnonymizeConfig
+from unionveil.engines.serial import SerialEngine
+from unionveil.measure.verify_run import verify_outputs
 from unionveil.runs.manifest import Manifest, ManifestBuilder, RedactedRecord
 from unionveil_ocean.assets.pricing import FixedRate, Free
 from unionveil_ocean.chain.accounts import load_account
@@ -55,7 +57,7 @@ BUYER = Account.from_key(BUYER_KEY)
 
 
 def pictures() -> bytes:
-    """Bundled pictures, in the archive that a data union would put up."""
+    """Bundled pictures, in the archive that a data union would publish."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in ("market.jpg", "street.jpg"):
@@ -64,7 +66,7 @@ def pictures() -> bytes:
 
 
 class InstantRunner:
-    """Stands in for the algorithm: leaves one output, or what a test asks for."""
+    """Stands in for the algorithm: writes one output, or the one that a test sets."""
 
     def __init__(self) -> None:
         self.code, self.log, self.altered = 0, b"done: 1 pictures\n", False
@@ -110,11 +112,12 @@ def marketplace(shared_chain, tmp_path_factory):
 
 @pytest.fixture
 def shop(marketplace, tmp_path, monkeypatch):
-    """Runs the command as a person would, with the key in the environment; a stub stands in for the job."""
+    """Runs the command with the key in the environment; a stub stands in for the job."""
     runner, node = InstantRunner(), marketplace.node
     node.reset()
     node.hooks.runner = runner
     waited, steps = SimpleNamespace(seconds=0.0), SimpleNamespace(on_step=None)
+    issues: list[str] = []
     monkeypatch.setenv("PRIVATE_KEY", BUYER_KEY)
     clients = []
 
@@ -128,7 +131,7 @@ def shop(marketplace, tmp_path, monkeypatch):
         with NodeClient(node.url, timeout_seconds=20, pause=pause) as client:
             clients.append(client)
             chain, folder = marketplace.chain.as_account(account), options.journal_dir or tmp_path / "journal"
-            yield Session(chain, client, folder, options.yes, pause, steps.on_step)
+            yield Session(chain, client, folder, options.yes, pause, steps.on_step, lambda _: issues)
 
     def run(*arguments: str, market=None, output: str = "results", yes: bool = True) -> int:
         market = market or marketplace.sold
@@ -155,6 +158,7 @@ def shop(marketplace, tmp_path, monkeypatch):
         marketplace=marketplace,
         waited=waited,
         steps=steps,
+        issues=issues,
     )
 
 
@@ -180,7 +184,7 @@ def written(folder: Path) -> bytes:
 
 
 def assert_no_secret(data: bytes) -> None:
-    """No form in which a program might write down the key."""
+    """The key appears in no form that a program might write."""
     number = int(BUYER_KEY, 16)
     raw = number.to_bytes(32, "big")
     for form in (BUYER_KEY[2:].encode(), str(number).encode(), raw, repr(raw).encode()):
@@ -203,6 +207,7 @@ def test_a_paid_job_on_real_pictures_costs_what_was_planned(shop, capfd):
     assert manifest.counts.faces >= 5
     assert manifest.configuration["cells"] == "4"
     assert sorted(path.name for path in outputs.iterdir()) == ["000001.jpg", "000002.jpg", "manifest.json"]
+    assert not verify_outputs(outputs, SerialEngine()).sure
     log = (shop.folder / "results" / "logs" / "algorithm.log").read_text()
     assert "method=pixelate" in log
     assert log.startswith("UnionVeil") or log[0].isprintable()
@@ -213,6 +218,15 @@ def test_a_paid_job_on_real_pictures_costs_what_was_planned(shop, capfd):
     assert orders(shop.chain, shop.marketplace.sold.algorithm, block) == 1
     assert orders(shop.chain, shop.marketplace.sold.dataset, block) == 1
     assert_no_secret(out.encode() + err.encode() + written(shop.folder))
+
+
+def test_what_is_wrong_with_outputs_is_named(shop, capfd):
+    shop.issues.append("'000001.jpg': two detectors find a face outside of all boxes")
+    assert shop.run("--free", market=shop.marketplace.free) == 2
+    out, err = capfd.readouterr()
+    assert "verified" not in out
+    assert "two detectors find a face" in err
+    assert (shop.folder / "results" / "outputs" / "000001.jpg").exists()
 
 
 def test_the_gas_of_a_plan_is_what_the_job_takes_at_most(shop, capfd):
@@ -227,7 +241,7 @@ def test_the_gas_of_a_plan_is_what_the_job_takes_at_most(shop, capfd):
 
 
 @pytest.mark.slow
-def test_as_a_person_runs_it(shop, marketplace):
+def test_the_command_as_a_process(shop, marketplace):
     """A process of its own, an RPC over HTTP, an encrypted keystore; and no secret in anything it leaves."""
     folder, password, addresses = shop.folder, "open-sesame-password", marketplace.chain.addresses
     keystore = Account.encrypt(BUYER.key, password, kdf="pbkdf2", iterations=1000)

@@ -1,4 +1,4 @@
-"""The whole story by the commands alone, on real pictures; and nodes and people that interrupt it."""
+"""The whole story by the commands, on real pictures, with failing nodes and interruptions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAIN = (CHECKOUT / "algorithm" / "main.py").read_bytes()
 
 @pytest.fixture
 def union(world, files):
-    """A union whose photos lie behind an address that is a secret."""
+    """A union whose photos are at a secret address."""
     world.chain.mint_ocean(world.account.address, 100 * WHOLE)
     files.content[f"main.py?token={FILE_SECRET}"] = MAIN
     buffer = io.BytesIO()
@@ -144,7 +144,7 @@ def test_a_node_that_fails_on_the_way_costs_no_second_mint(world, path, state):
 
 
 class Killed(BaseException):
-    """As a kill: nothing of ours catches it."""
+    """Stands for a kill: our code does not catch it."""
 
 
 def kill_at_every_step(world, moment):

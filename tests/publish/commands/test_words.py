@@ -1,4 +1,4 @@
-"""What the commands say when somebody else, a second time or a missing file is in play."""
+"""Messages of the commands to other accounts, on second runs, and about missing files."""
 
 import json
 

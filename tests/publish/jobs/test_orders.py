@@ -78,7 +78,7 @@ def planned(journal, role, datatoken, said):
 
 
 def answer(node, token: str, amount: int = 0, **changes) -> Order:
-    """What a node says: order it, with this fee, signed by the node's account."""
+    """A node's answer: an order is needed, with this fee, signed by the node's account."""
     digest = node.web3.solidity_keccak(
         ["bytes", "address", "address", "uint256", "uint256"], [b"{}", node.address, token, amount, 0]
     )

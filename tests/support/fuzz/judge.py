@@ -1,4 +1,4 @@
-"""What an output gives away: markers, and faces that any of several decoders shows, also where none looks."""
+"""Leaks of an output: markers, and faces that any of several decoders shows, also where none looks."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ def _by_ffmpeg(data: bytes) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _unhidden(data: bytes) -> Iterator[tuple[str, bytes, int]]:
-    """What a curious person makes of a file, and the first row that is news: embedded files, more rows..."""
+    """Pictures that a curious person finds in a file, and the first new row: embedded files, more rows..."""
     for signature in _SIGNATURES:
         for match in islice(re.finditer(re.escape(signature), data[1:]), 4):
             if not _is_sample(data, match.start() + 1, len(signature)):

@@ -40,7 +40,7 @@ MOST_MEMORY_BYTES = 2 * 2**30
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one file: a reason where it was rejected, else None; and what is wrong with that."""
+    """The outcome of one file: the reason if it was rejected, else None; and any faults."""
 
     number: int
     seed: str

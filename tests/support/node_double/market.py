@@ -25,7 +25,7 @@ CHECKSUM = "sha256:" + "5" * 64
 
 @dataclass(frozen=True)
 class Market:
-    """What is published.
+    """Published assets.
 
     Attributes:
         algorithm: of UnionVeil, with `algorithm/main.py` as its file.

@@ -30,7 +30,7 @@ class Orders:
         self._chain, self._settings, self._hooks = chain, settings, hooks
 
     def answer(self, asset: Json, ddo: Json, service: Json, consumer: str) -> Json:
-        """What initializeCompute answers about one asset."""
+        """The answer of initializeCompute about one asset."""
         answer: Json = {
             "validOrder": False,
             "did": ddo["id"],

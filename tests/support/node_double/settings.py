@@ -1,4 +1,4 @@
-"""What a test may change about a node: its operator's configuration, and faults that the test injects."""
+"""Settings of a node that a test may change: its operator's configuration, and injected faults."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Vault:
         return bytes(ecies.decrypt(self._key, data))
 
     def content_of(self, service: Json) -> Json:
-        """What a service's `files` holds: addresses of the files, data NFT and datatoken.
+        """The content of a service's `files`: addresses of the files, data NFT and datatoken.
 
         Raises:
             Refusal: another node encrypted it.

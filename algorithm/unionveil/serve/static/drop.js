@@ -6,7 +6,7 @@ import { zip } from "./zip.js";
 
 const METHODS = ["fill", "pixelate", "gaussian", "overlay"];
 const DETAILS = ["fast", "standard", "crowd"];
-const SENSITIVITIES = { usual: 1, high: 0.7, highest: 0.45 }; // shares of the least score of a face
+const SENSITIVITIES = { usual: 1, high: 0.5, highest: 0.25 }; // shares of the least score of a face
 const AT_ONCE = 2;
 const QUIET_MS = 300; // nothing is said about waiting before
 const EXTENSIONS = {

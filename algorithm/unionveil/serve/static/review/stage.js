@@ -39,6 +39,8 @@ export class Stage {
   #world = part("world");
   #boxes = new Map();
   #covers = new Map();
+  /** What each node shows, so that only those that changed are drawn again. */
+  #shown = new WeakMap();
   #photo = null;
   #frame = 0;
   #view = { x: 0, y: 0, scale: 1 };
@@ -109,7 +111,9 @@ export class Stage {
       }
     }
     here.forEach((box, place) => this.#drawBox(box, place, here.length));
-    part("cover-clip").replaceChildren(...[...this.#covers.values()].map((node) => node.cloneNode()));
+    if (this.#look.color === null) {
+      part("cover-clip").replaceChildren(...[...this.#covers.values()].map((node) => node.cloneNode()));
+    }
     if (this.focused && !ids.has(this.focused)) this.#on.focus((this.focused = null));
     this.#drawHandles();
   }
@@ -121,10 +125,13 @@ export class Stage {
       node.dataset.id = box.id;
       this.#boxes.set(box.id, node);
     }
-    set(node, { ...rectOf(box.xyxy), "aria-label": this.#label(box, place + 1, count) });
+    // Tab reaches one box; from there N goes on: a thousand boxes are one stop.
+    const isStop = box.id === this.focused || (!this.focused && !place);
+    const drawn = [box.xyxy, box.covered, place, count, isStop, this.focused === box.id, document.documentElement.lang].join();
+    if (this.#shown.get(node) === drawn) return;
+    this.#shown.set(node, drawn);
+    set(node, { ...rectOf(box.xyxy), "aria-label": this.#label(box, place + 1, count), tabindex: isStop ? 0 : -1 });
     node.classList.value = `box${box.covered ? "" : " candidate"}${box.id === this.focused ? " current" : ""}`;
-    // Tab reaches one box; from there N goes on: a thousand boxes are no thousand stops.
-    set(node, { tabindex: box.id === this.focused || (!this.focused && !place) ? 0 : -1 });
     this.#drawCover(box);
   }
 
@@ -205,9 +212,11 @@ export class Stage {
     this.focused = id;
     before?.classList.remove("current");
     before?.setAttribute("tabindex", -1);
+    this.#shown.delete(before);
     const node = this.#boxes.get(id);
     node?.classList.add("current");
     node?.setAttribute("tabindex", 0);
+    this.#shown.delete(node);
     this.#drawHandles();
     // Moving a node within the page takes its focus away.
     if (node && document.activeElement !== node) node.focus({ preventScroll: true });

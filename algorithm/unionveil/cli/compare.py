@@ -1,0 +1,128 @@
+"""`unionveil compare`: detectors on the user's own photos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from ..annotations import Format, Pixels, Reading
+from ..config import AnonymizeConfig
+from ..engines.pool import DEFAULT_TIMEOUT_SECONDS, PoolEngine
+from ..engines.resources import default_jobs
+from ..errors import ConfigError
+from ..measure.compare_run import Asked, compare_detectors, read_truth
+from ..measure.photos import photos_in
+from ..measure.report import check_folder, write_report
+from ..models.cards import DETECTORS
+from ..text import printable
+from .console import EXIT_DONE, EXIT_SOME_REJECTED
+from .progress import progress
+
+__all__ = ["command"]
+
+_err = Console(stderr=True, highlight=False)
+
+
+@click.command("compare")
+@click.argument("photos", nargs=-1, required=True, metavar="PHOTOS...", type=click.Path(path_type=Path))
+@click.option(
+    "--detector",
+    required=True,
+    metavar="NAMES",
+    help=f"Detectors to compare, separated by commas: {', '.join(DETECTORS[:-1])}, yolo:FILE.onnx.",
+)
+@click.option(
+    "--truth", type=click.Path(path_type=Path), help="Labelled faces: a file, or a folder of files."
+)
+@click.option(
+    "--truth-format",
+    type=click.Choice([form.value for form in Format]),
+    help="Format of the labels.  [default: found out]",
+)
+@click.option(
+    "--truth-pixels",
+    type=click.Choice([pixels.value for pixels in Pixels]),
+    default=Pixels.BY_SIZE.value,
+    help="Which pixels the boxes lie in where EXIF turns a photo; by-size goes by the sizes that the labels "
+    "state.  [default: by-size]",
+)
+@click.option(
+    "--truth-label", multiple=True, metavar="LABEL", help="Label that counts as a face; may be repeated."
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the report.",
+)
+@click.option("--detail", default=None, metavar="LEVEL", help="fast, standard or crowd.  [default: standard]")
+@click.option("--margin", default=None, metavar="SHARE", help="Margin of the covers.  [default: 0.15]")
+@click.option("--shape", default=None, metavar="SHAPE", help="Outline of the covers, box or ellipse.")
+@click.option("--show-faces", is_flag=True, help="Show faces uncovered in the report; do not pass it on.")
+@click.option("--show-names", is_flag=True, help="Name the photos in the report, in place of numbering them.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), help="Workers.  [default: one per core, as memory allows]"
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=DEFAULT_TIMEOUT_SECONDS,
+    help=f"Seconds after which a photo is given up.  [default: {DEFAULT_TIMEOUT_SECONDS:g}]",
+)
+def command(
+    photos: tuple[Path, ...],
+    detector: str,
+    truth: Path | None,
+    truth_format: str | None,
+    truth_pixels: str,
+    truth_label: tuple[str, ...],
+    output: Path,
+    show_faces: bool,
+    show_names: bool,
+    jobs: int | None,
+    timeout: float,
+    **settings: str | None,
+) -> int:
+    """Compares detectors on your own photos: how many faces each finds and covers, by size.
+
+    With labelled faces (COCO, YOLO, VOC, WIDER, Label Studio, CSV or a manifest) the report has figures with
+    their intervals; without them it shows which detector finds what others miss.
+    """
+    configs = _configs(detector, {key: value for key, value in settings.items() if value is not None})
+    check_folder(output)  # before the work, not after it
+    found = photos_in(photos)
+    form = Format(truth_format) if truth_format else None
+    labels = read_truth(truth, found, form, Reading(Pixels(truth_pixels), truth_label)) if truth else None
+    names = ",".join(name for name, _ in configs)
+    shown = f"unionveil compare PHOTOS{' --truth FILE' if truth else ''} --detector {names}"
+    asked = Asked(configs, show_faces, show_names, shown)
+    total = len(found.contents) if labels is None else len(labels)
+    with progress("comparing", total) as advance:
+        engine = PoolEngine(jobs or min(default_jobs(), total), timeout)
+        report, rejected = compare_detectors(found, labels, asked, engine, advance)
+    page = write_report(report, output)
+    _err.print(report.verdict, soft_wrap=True)
+    _err.print(f"report: {printable(str(page), quoted=False, most=None)}", markup=False, soft_wrap=True)
+    for name, reason in rejected.items():
+        shown_name = printable(name, quoted=False, most=None)
+        _err.print(f"not read: {shown_name}: {reason.detail}", markup=False, soft_wrap=True)
+    return EXIT_SOME_REJECTED if rejected else EXIT_DONE
+
+
+def _configs(detectors: str, settings: dict[str, str]) -> tuple[tuple[str, AnonymizeConfig], ...]:
+    """Settings for each detector alone, by a name for the report that holds no path.
+
+    Raises:
+        ConfigError: a detector or a setting is unknown, or two detectors have one name.
+    """
+    names = AnonymizeConfig.from_parameters({"detector": detectors}).detector
+    shown = [name.partition(":")[0] + (f" {Path(name).stem}" if ":" in name else "") for name in names]
+    if len(set(shown)) != len(shown):
+        raise ConfigError("detector: two files have the same name; rename one of them")
+    return tuple(
+        (short, AnonymizeConfig.from_parameters({"detector": name} | settings))
+        for short, name in zip(shown, names, strict=True)
+    )

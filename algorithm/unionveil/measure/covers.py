@@ -1,0 +1,179 @@
+"""Whether the claimed method was applied in every box: what an output's pixels say, without its original.
+
+A fill and an overlay are the same whatever lies below: applied again, they must change nothing. The cells of
+a mosaic must be flat. A blur leaves no detail: the covered part must be what remains of it at a few pixels.
+Tolerances are those that the coding of each format needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..config import AnonymizeConfig, Overlay, Pixelate
+from ..detections import BoolArray, Detections, FloatArray
+from ..formats import ImageFormat
+from ..images import Frame, Patch, paint
+from ..redact import load_redactor
+from ..redact.mask import Region, cover
+from ..redact.pixelate import cell_edges
+
+__all__ = ["Applied", "applied"]
+
+Applied = Literal["yes", "no", "unknown"]
+"""Whether a cover is what its method makes; unknown where the overlay's picture is not at hand."""
+
+_LOSSLESS = frozenset({ImageFormat.PNG, ImageFormat.TIFF, ImageFormat.BMP})
+_EXACT_LEVELS, _CODED_LEVELS = 1.0, 24.0
+"""A pixel of a cover may differ by so much, of 255. Lossy formats ring at a cover's edge; GIF takes the
+nearest colour of its table."""
+
+_CODED_SHARE, _OVERLAY_SHARE = 0.06, 0.35
+"""Share of a cover's pixels that lossy coding may change by more; and of an overlay's, whose picture moves by
+a fraction of a pixel with the rounding of its box."""
+
+_EDGE_PX = 1
+"""Boxes in a manifest are rounded to a tenth of a pixel, which may move a cover's edge by one pixel."""
+
+_BLUR_SIDE_PX = 5
+"""A blur of strength 1 or more is what remains of it at so many pixels (`redact.blur`)."""
+
+_BLUR_LEVELS = 14.0
+"""How much a blurred part may differ from what remains of it, root mean square; faces differ by 20 to 60."""
+
+_LEAST_SIDE_PX = 4
+"""Smaller parts hold no detail to be checked."""
+
+
+def applied(frame: Frame, xyxy: FloatArray, config: AnonymizeConfig, form: ImageFormat) -> list[Applied]:
+    """Whether each box of a frame is covered by the method.
+
+    Args:
+        frame: of an output, decoded.
+        xyxy: `(N, 4)` boxes as in a manifest, best first.
+        config: the settings that the manifest claims.
+        form: of the output.
+    """
+    if isinstance(config.redaction, Overlay) and config.redaction.picture.startswith("sha256:"):
+        return ["unknown"] * len(xyxy)
+    regions = [_region(box, frame, config) for box in xyxy]
+    if config.redaction.method in ("gaussian", "median", "bilateral", "average"):
+        return [_is(_is_blurred(frame, region, form)) for region in regions]
+    if isinstance(config.redaction, Pixelate):
+        cells = config.redaction.cells
+        return [_is(_has_flat_cells(frame, regions, place, cells, form)) for place in range(len(xyxy))]
+    share = _OVERLAY_SHARE if isinstance(config.redaction, Overlay) else _share_of(form)
+    again = Frame(frame.pixels.copy(), frame.colour)
+    paint(again.pixels, again.colour, _patches(frame, xyxy, config))
+    return [_is(_is_same(frame, again, region, share)) for region in regions]
+
+
+def _is(holds: bool) -> Applied:
+    return "yes" if holds else "no"
+
+
+def _region(box: FloatArray, frame: Frame, config: AnonymizeConfig) -> Region | None:
+    """The pixels of a cover; None for a box outside of the frame."""
+    found = cover(box[None].astype(np.float32), frame.size_wh, config.shape, config.margin)
+    return found[0] if found else None
+
+
+def _patches(frame: Frame, xyxy: FloatArray, config: AnonymizeConfig) -> Sequence[Patch]:
+    return load_redactor(config)(frame, Detections.of(xyxy, np.ones(len(xyxy))))
+
+
+def _levels(frame: Frame, rows: slice, columns: slice) -> npt.NDArray[np.float32]:
+    """`(h, w, C)` colour channels of a part, 0 to 255."""
+    channels = frame.colour.channels - frame.colour.has_alpha
+    part = frame.pixels[rows, columns, :channels].astype(np.float32)
+    return np.asarray(part * (255 / np.iinfo(frame.pixels.dtype).max), np.float32)
+
+
+def _inner(region: Region) -> tuple[slice, slice, BoolArray]:
+    """A region without its edge."""
+    rows, columns, mask = region
+    inside = np.ones((rows.stop - rows.start, columns.stop - columns.start), bool) if mask is None else mask
+    padded = np.pad(inside, _EDGE_PX).astype(np.uint8)
+    shrunk = cv2.erode(padded, np.ones((2 * _EDGE_PX + 1, 2 * _EDGE_PX + 1), np.uint8))
+    return rows, columns, shrunk[_EDGE_PX:-_EDGE_PX, _EDGE_PX:-_EDGE_PX].astype(bool)
+
+
+def _share_of(form: ImageFormat) -> float | None:
+    """Share of a cover's pixels that coding may change; None where none may change."""
+    return None if form in _LOSSLESS else _CODED_SHARE
+
+
+def _is_same(frame: Frame, again: Frame, region: Region | None, share: float | None) -> bool:
+    """Whether applying the method again changed nothing in a region."""
+    if region is None:
+        return True
+    rows, columns, inside = _inner(region)
+    difference = np.abs(_levels(frame, rows, columns) - _levels(again, rows, columns)).max(axis=2)
+    return _is_small(difference[inside], share)
+
+
+def _is_small(difference: npt.NDArray[np.float32], share: float | None) -> bool:
+    if not difference.size:
+        return True
+    if share is None:
+        return bool(difference.max() <= _EXACT_LEVELS)
+    return bool((difference > _CODED_LEVELS).mean() <= share)
+
+
+def _has_flat_cells(
+    frame: Frame, regions: Sequence[Region | None], place: int, cells: int, form: ImageFormat
+) -> bool:
+    """Whether each cell of a mosaic has one colour, where no better face's cover lies over it."""
+    region = regions[place]
+    if region is None:
+        return True
+    rows, columns, inside = _inner(region)
+    free = inside & ~_under(regions[:place], region)
+    part = _levels(frame, rows, columns)
+    height, width = part.shape[:2]
+    row_edges, column_edges = cell_edges(height, width, cells)
+    difference = np.zeros((height, width), np.float32)
+    for top, bottom in pairwise(row_edges):
+        for left, right in pairwise(column_edges):
+            # One pixel at a cell's edge may belong to its neighbour.
+            cell = np.s_[top + 1 : bottom - 1, left + 1 : right - 1]
+            chosen = part[cell][free[cell]]
+            if len(chosen):
+                middle = np.median(chosen, axis=0)
+                difference[cell] = np.where(free[cell], np.abs(part[cell] - middle).max(axis=2), 0)
+    return _is_small(difference[free], _share_of(form))
+
+
+def _under(others: Sequence[Region | None], region: Region) -> BoolArray:
+    """Which pixels of a region lie under other covers."""
+    rows, columns, _ = region
+    under = np.zeros((rows.stop - rows.start, columns.stop - columns.start), bool)
+    for other in others:
+        if other is None:
+            continue
+        y0, y1 = max(rows.start, other[0].start), min(rows.stop, other[0].stop)
+        x0, x1 = max(columns.start, other[1].start), min(columns.stop, other[1].stop)
+        if y0 < y1 and x0 < x1:
+            under[y0 - rows.start : y1 - rows.start, x0 - columns.start : x1 - columns.start] = True
+    return under
+
+
+def _is_blurred(frame: Frame, region: Region | None, form: ImageFormat) -> bool:
+    """Whether a part holds no more detail than a blur leaves."""
+    if region is None:
+        return True
+    rows, columns, inside = _inner(region)
+    part = _levels(frame, rows, columns)
+    height, width = part.shape[:2]
+    if min(height, width) < _LEAST_SIDE_PX or not inside.any():
+        return True
+    small = cv2.resize(part, (_BLUR_SIDE_PX, _BLUR_SIDE_PX), interpolation=cv2.INTER_AREA)
+    rest = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC).reshape(part.shape)
+    difference = (part - rest)[inside]
+    most = _BLUR_LEVELS * (1.0 if form in _LOSSLESS else 1.3)
+    return bool(np.sqrt(np.mean(np.square(difference))) <= most)

@@ -1,0 +1,271 @@
+"""The work of verifying: one output is looked at, and everything that is not as claimed gets a sentence."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from ..boxes import iou, unite_faces
+from ..config import AnonymizeConfig, Fill
+from ..content import Content
+from ..detections import BoolArray, Detections, FloatArray, RgbImage
+from ..errors import ImageError
+from ..models.cards import ModelCard
+from ..models.store import find
+from ..runs.manifest import FaceRecord, RedactedRecord
+
+if TYPE_CHECKING:  # codecs and models are loaded in workers alone
+    from ..detect import Detector
+    from ..images import Frame, Picture
+
+__all__ = ["Check", "Examine", "ExamineTask", "Finding", "faceless"]
+
+Check = Literal["files", "claims", "picture", "metadata", "method", "residual"]
+"""What was checked: files against the manifest, the manifest's claims, what a file shows, what else it holds,
+whether the method was applied in every box, and faces outside of the boxes."""
+
+_SURE_SCORE = 0.8
+"""From this score on, one detector alone is believed."""
+
+_SAME_FACE_IOU = 0.3
+"""Boxes of two detectors that overlap by more mean the same face."""
+
+_SURROGATE = "ksame"
+"""The method that replaces faces by one that several people share."""
+
+_FAINT = 0.5
+"""Share of a detector's default threshold at which a drawn face counts as one."""
+
+_UNDER_COVER = 0.5
+"""A face of which so much lies under a cover is not a residual one."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as claimed.
+
+    Attributes:
+        check: what found it.
+        detail: a sentence without the file's name.
+        is_sure: whether it speaks against the output; unsure ones are reported only.
+    """
+
+    check: Check
+    detail: str
+    is_sure: bool = True
+
+
+@dataclass(frozen=True)
+class ExamineTask:
+    """One output.
+
+    Attributes:
+        content: its bytes.
+        record: what the manifest says of it.
+        is_preview: whether it is the preview of the record, in place of its output.
+        needed_bytes: as `engines.base.Task.needed_bytes`.
+    """
+
+    content: Content
+    record: RedactedRecord
+    is_preview: bool = False
+    needed_bytes: int = 0
+    held_bytes: int = field(default=0, init=False)
+
+    @property
+    def sha256(self) -> str | None:
+        """Digest of the content, as the manifest says."""
+        return self.record.preview_sha256 if self.is_preview else self.record.sha256
+
+
+@dataclass(frozen=True)
+class Examine:
+    """Looks at outputs.
+
+    Attributes:
+        config: the settings that the manifest claims.
+        detectors: names of two detectors that look for residual faces.
+        covers_everyone: whether the run covered every face; where it kept some visible, an uncovered face
+            speaks against nothing.
+    """
+
+    config: AnonymizeConfig
+    detectors: tuple[str, ...]
+    covers_everyone: bool = True
+
+    @property
+    def cards(self) -> tuple[ModelCard, ...]:
+        """As `Work.cards`."""
+        return AnonymizeConfig(detector=self.detectors).cards
+
+    def check(self) -> None:
+        """As `Work.check`."""
+        for card in self.cards:
+            find(card)
+
+    def start(self, threads: int) -> Callable[[ExamineTask], tuple[Finding, ...]]:
+        """As `Work.start`."""
+        import cv2
+
+        from ..detect import load_detector
+
+        cv2.setNumThreads(threads)
+        return _Worker(self, [load_detector(name, threads) for name in self.detectors])
+
+
+class _Worker:
+    """The work with its models loaded."""
+
+    def __init__(self, work: Examine, detectors: Sequence[Detector]) -> None:
+        self._config, self._covers_everyone, self._detectors = work.config, work.covers_everyone, detectors
+
+    def __call__(self, task: ExamineTask) -> tuple[Finding, ...]:
+        from ..images import decode
+
+        try:
+            data = task.content.read()
+            picture = decode(data, self._config.max_megapixels * 1e6)
+        except (ImageError, OSError) as error:
+            return (Finding("picture", f"it cannot be decoded: {error}"),)
+        if hashlib.sha256(data).hexdigest() != task.sha256:
+            return (Finding("files", "it changed while it was looked at"),)
+        if task.is_preview:
+            return (*_metadata(data, picture), *self._preview(picture, task.record))
+        shown = tuple(_picture(picture, task.record))
+        if shown:
+            return shown
+        return (*_metadata(data, picture), *self._frames(picture, task.record))
+
+    def _preview(self, picture: Picture, record: RedactedRecord) -> Iterator[Finding]:
+        """A preview is the first frame, smaller, with lines drawn on its covers."""
+        frame = picture.frames[0]
+        scale = np.tile(np.array(frame.size_wh) / record.size_wh, 2).astype(np.float32)
+        boxes = np.array([face.xyxy for face in record.faces if face.frame == 0], np.float32).reshape(-1, 4)
+        yield from self._residual(picture, frame, boxes * scale)
+
+    def _frames(self, picture: Picture, record: RedactedRecord) -> Iterator[Finding]:
+        for number, frame in enumerate(picture.frames):
+            faces = [face for face in record.faces if face.frame == number]
+            boxes = np.array([face.xyxy for face in faces], np.float32).reshape(-1, 4)
+            yield from self._method(picture, frame, faces, boxes)
+            yield from self._residual(picture, frame, boxes)
+
+    def _method(
+        self, picture: Picture, frame: Frame, faces: Sequence[FaceRecord], boxes: FloatArray
+    ) -> Iterator[Finding]:
+        from ..images import rgb_views
+        from .covers import applied
+
+        method: str = self._config.redaction.method
+        config = self._config
+        if method == _SURROGATE:
+            shared = np.array([face.method == _SURROGATE for face in faces], bool)
+            view = next(iter(rgb_views(frame, frame.rendering or picture.rendering)))
+            found = [self._look(view, detector, _FAINT).xyxy for detector in self._detectors]
+            yield from faceless(boxes[shared], np.concatenate(found))
+            # Faces that could not be compared with others are filled.
+            faces, boxes, method = (
+                [face for face in faces if face.method != _SURROGATE],
+                boxes[~shared],
+                "fill",
+            )
+            config = config.model_copy(update={"redaction": Fill()})
+        for face in faces:
+            if face.method != method:
+                yield Finding("method", f"a box says {face.method}, the settings say {method}")
+        for place, answer in enumerate(applied(frame, boxes, config, picture.format)):
+            shown = _shown(boxes[place])
+            if answer == "no":
+                yield Finding("method", f"the box {shown} is not covered by {method} as the manifest says")
+            elif answer == "unknown":
+                yield Finding("method", f"the box {shown} has an overlay whose picture is not here", False)
+
+    def _residual(self, picture: Picture, frame: Frame, boxes: FloatArray) -> Iterator[Finding]:
+        from ..images import rgb_views
+        from .metrics import coverage
+        from .trial import cover_mask
+
+        mask = cover_mask(boxes, frame.size_wh, self._config)
+        views = list(rgb_views(frame, frame.rendering or picture.rendering))
+        left: list[Detections] = []
+        for detector in self._detectors:
+            faces = unite_faces([self._look(view, detector) for view in views])
+            shares = coverage(faces.xyxy, mask)
+            left.append(faces[np.nan_to_num(shares, nan=1.0) < _UNDER_COVER])
+        for finding in _faces_left(left):
+            yield finding if self._covers_everyone else replace(finding, is_sure=False)
+
+    def _look(self, view: RgbImage, detector: Detector, share: float = 1.0) -> Detections:
+        """Faces at a share of the detector's default threshold."""
+        from ..detect.tiles import find_faces
+
+        mirror = self._config.mirror == "auto"
+        return find_faces(view, detector, share * detector.card.threshold, self._config.detail, mirror=mirror)
+
+
+def faceless(boxes: FloatArray, faces: FloatArray) -> Iterator[Finding]:
+    """Boxes in which a face shared by several people should be, and none is found.
+
+    Args:
+        boxes: `(N, 4)` boxes whose faces were replaced.
+        faces: `(M, 4)` faces that are found.
+    """
+    for box in boxes[~_overlap_any(boxes, faces)]:
+        yield Finding("method", f"there is no face in the box {_shown(box)}, where {_SURROGATE} draws one")
+
+
+def _picture(picture: Picture, record: RedactedRecord) -> Iterator[Finding]:
+    """What a file shows, against its record."""
+    form, size_wh, frames = picture.format.name.lower(), picture.frames[0].size_wh, len(picture.frames)
+    if form != record.format:
+        yield Finding("picture", f"it is {form}, the manifest says {record.format}")
+    if size_wh != record.size_wh:
+        has, said = (f"{wh[0]} x {wh[1]}" for wh in (size_wh, record.size_wh))
+        yield Finding("picture", f"it has {has} pixels, the manifest says {said}")
+    if frames != record.frames or any(face.frame >= frames for face in record.faces):
+        yield Finding("picture", f"it has {frames} frames, the manifest says {record.frames}")
+
+
+def _metadata(data: bytes, picture: Picture) -> Iterator[Finding]:
+    """Whether a file holds more than its picture.
+
+    A clean file is what our writer makes of it, byte for byte. Where other versions of the coding libraries
+    wrote it, its named parts are compared instead.
+    """
+    from .parts import extra_parts
+
+    try:
+        clean = picture.write([()] * len(picture.frames)).data
+        extra = [] if clean == data else extra_parts(data, clean, picture.format)
+    except (ImageError, ValueError, IndexError, OSError) as error:
+        yield Finding("metadata", f"what it holds beside the picture cannot be read ({type(error).__name__})")
+        return
+    if extra:
+        yield Finding("metadata", f"it holds more than the picture: {', '.join(extra[:5])}")
+
+
+def _faces_left(left: Sequence[Detections]) -> Iterator[Finding]:
+    """Uncovered faces: sure where two detectors agree or one is sure, else unsure."""
+    reported = np.zeros((0, 4), np.float32)
+    for first, faces in enumerate(left):
+        others = Detections.concat([*left[:first], *left[first + 1 :]])
+        agreed, known = _overlap_any(faces.xyxy, others.xyxy), _overlap_any(faces.xyxy, reported)
+        for place in np.flatnonzero(~known).tolist():
+            score = float(faces.score[place])
+            by = "two detectors find" if agreed[place] else "one detector finds"
+            sentence = f"{by} a face outside of all boxes at {_shown(faces.xyxy[place])}, score {score:.2f}"
+            yield Finding("residual", sentence, bool(agreed[place] or score >= _SURE_SCORE))
+        reported = np.concatenate([reported, faces.xyxy])
+
+
+def _overlap_any(a: FloatArray, b: FloatArray) -> BoolArray:
+    """`(N,)`: whether each box of `(N, 4)` means the same face as any of `(M, 4)`."""
+    return np.asarray((iou(a, b) >= _SAME_FACE_IOU).any(axis=1), bool)
+
+
+def _shown(box: FloatArray) -> str:
+    return "(" + ", ".join(f"{value:.0f}" for value in box.tolist()) + ")"

@@ -1,0 +1,248 @@
+"""The work of a comparison: what each detector finds in a photo, and how much of each face it covers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ..annotations.boxes import PictureBoxes
+from ..boxes import unite_faces
+from ..config import AnonymizeConfig
+from ..content import Content
+from ..detections import BoolArray, Detections, FloatArray, RgbImage
+from ..errors import ImageError
+from ..models.cards import ModelCard
+from ..models.store import find
+from ..outcomes import Rejected
+from .metrics import coverage
+
+if TYPE_CHECKING:  # codecs and models are loaded in workers alone
+    from ..detect import Detector
+    from ..images import Picture
+
+__all__ = ["Found", "Seen", "Trial", "TrialTask", "cover_mask"]
+
+_LEAST_SCORE = 0.05
+"""Boxes of lower scores are left out of the curve: thousands per photo, hardly ever a face."""
+
+UNION = "all together"
+"""Name of the union of all detectors."""
+
+
+@dataclass(frozen=True)
+class TrialTask:
+    """One photo.
+
+    Attributes:
+        content: its bytes.
+        truth: its labelled faces; None without truth.
+        needed_bytes: as `engines.base.Task.needed_bytes`.
+    """
+
+    content: Content
+    truth: PictureBoxes | None
+    needed_bytes: int = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """As `engines.base.Task.held_bytes`."""
+        return self.content.held_bytes
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one detector found in one frame.
+
+    Attributes:
+        boxes: at its default threshold.
+        curve: `(xyxy, score)` of all boxes down to a low score, for curves.
+        covered: `(N,)` share of each labelled face under the covers; empty without truth.
+        threshold: the default; 0 for the union.
+        seconds: time for finding them.
+    """
+
+    boxes: tuple[FloatArray, FloatArray]
+    curve: tuple[FloatArray, FloatArray]
+    covered: npt.NDArray[np.float64]
+    threshold: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One frame of a photo.
+
+    Attributes:
+        frame: its number.
+        size_wh: width and height, upright.
+        truth: labelled faces of this frame; no boxes without truth.
+        found: by detector, and by `UNION` if there are several.
+    """
+
+    frame: int
+    size_wh: tuple[int, int]
+    truth: PictureBoxes
+    found: dict[str, Found]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Runs detectors on photos.
+
+    Attributes:
+        configs: by detector, each with this detector alone.
+    """
+
+    configs: tuple[tuple[str, AnonymizeConfig], ...]
+
+    @property
+    def cards(self) -> tuple[ModelCard, ...]:
+        """As `Work.cards`."""
+        return tuple(card for _, config in self.configs for card in config.cards)
+
+    def check(self) -> None:
+        """As `Work.check`."""
+        for card in self.cards:
+            if card.kind != "yolo":  # a user's own file has no digest to be compared with
+                find(card)
+
+    def start(self, threads: int) -> Callable[[TrialTask], tuple[Seen, ...] | Rejected]:
+        """As `Work.start`."""
+        import cv2
+
+        from ..detect import load_detector
+
+        cv2.setNumThreads(threads)
+        return _Worker({name: (config, load_detector(name, threads)) for name, config in self.configs})
+
+
+class _Worker:
+    """The work with its models loaded."""
+
+    def __init__(self, detectors: dict[str, tuple[AnonymizeConfig, Detector]]) -> None:
+        self._detectors = detectors
+
+    def __call__(self, task: TrialTask) -> tuple[Seen, ...] | Rejected:
+        from ..images import decode
+
+        config = next(iter(self._detectors.values()))[0]
+        try:
+            picture = decode(task.content.read(), config.max_megapixels * 1e6)
+        except ImageError as error:
+            return Rejected(error.reason, str(error))
+        except OSError as error:
+            return Rejected("unreadable", f"the file cannot be read: {error.strerror}")
+        labelled = {0} if task.truth is None else {0, *task.truth.frame.tolist()}
+        return tuple(
+            self._seen(number, list(_views(picture, number)), task.truth)
+            for number in range(len(picture.frames))
+            if number in labelled
+        )
+
+    def _seen(self, number: int, views: Sequence[RgbImage], truth: PictureBoxes | None) -> Seen:
+        size_wh = (views[0].shape[1], views[0].shape[0])
+        here = PictureBoxes.of(size_wh, []) if truth is None else truth[truth.frame == number]
+        found: dict[str, Found] = {}
+        parts: list[Detections] = []
+        for name, (config, detector) in self._detectors.items():
+            started = time.perf_counter()
+            threshold = config.threshold or detector.card.threshold
+            curve, faces = _look(views, detector, threshold, config)
+            seconds = time.perf_counter() - started
+            parts.append(faces)
+            shares = _covered(faces, here, size_wh, config)
+            found[name] = Found(_pair(faces), _pair(curve), shares, threshold, seconds)
+        if len(parts) > 1:
+            united = unite_faces(parts)
+            seconds = sum(one.seconds for one in found.values())
+            shares = _covered(united, here, size_wh, config)
+            found[UNION] = Found(_pair(united), _pair(united), shares, 0, seconds)
+        return Seen(number, size_wh, here, found)
+
+
+def _views(picture: Picture, number: int) -> Iterator[RgbImage]:
+    """A frame as viewers may show it."""
+    from ..images import rgb_views
+
+    frame = picture.frames[number]
+    return iter(rgb_views(frame, frame.rendering or picture.rendering))
+
+
+def _look(
+    views: Sequence[RgbImage], detector: Detector, threshold: float, config: AnonymizeConfig
+) -> tuple[Detections, Detections]:
+    """Boxes down to a low score, and those at the default threshold: exactly what a run covers.
+
+    The second are not a part of the first, since a box of a low score may stand for others when tiles are
+    merged. The network runs once; the tiles are merged twice.
+    """
+    from ..detect.tiles import find_faces
+
+    low = min(_LEAST_SCORE, threshold)
+    recorded = _Recorded(detector, low)
+    mirror = config.mirror == "auto"
+    curve = [find_faces(view, recorded, low, config.detail, mirror=mirror) for view in views]
+    recorded.rewind()
+    faces = [find_faces(view, recorded, threshold, config.detail, mirror=mirror) for view in views]
+    return _united(curve), _united(faces)
+
+
+def _united(parts: list[Detections]) -> Detections:
+    return parts[0] if len(parts) == 1 else unite_faces(parts)
+
+
+class _Recorded:
+    """A detector that runs once per tile and can give its answers again, at another threshold.
+
+    Scores of a tile do not depend on the threshold, so the answer at a threshold is the part of the answer at
+    a lower one that reaches it.
+    """
+
+    def __init__(self, detector: Detector, low: float) -> None:
+        self.card, self.fixed_wh = detector.card, detector.fixed_wh
+        self._detector, self._low = detector, low
+        self._answers: list[Detections] = []
+        self._replay: Iterator[Detections] | None = None
+
+    def rewind(self) -> None:
+        """From now on the same tiles are asked for again, in the same order."""
+        self._replay = iter(self._answers)
+
+    def __call__(self, image: RgbImage, threshold: float, *, mirror: bool = False) -> Detections:
+        if self._replay is None:
+            self._answers.append(self._detector(image, self._low, mirror=mirror))
+            return self._answers[-1]
+        faces = next(self._replay)
+        return faces[faces.score >= threshold]
+
+
+def _pair(faces: Detections) -> tuple[FloatArray, FloatArray]:
+    return faces.xyxy, faces.score
+
+
+def _covered(
+    faces: Detections, truth: PictureBoxes, size_wh: tuple[int, int], config: AnonymizeConfig
+) -> npt.NDArray[np.float64]:
+    """Share of each labelled face under the covers of detections."""
+    return coverage(truth.xyxy, cover_mask(faces.xyxy, size_wh, config)) if len(truth) else np.zeros(0)
+
+
+def cover_mask(xyxy: FloatArray, size_wh: tuple[int, int], config: AnonymizeConfig) -> BoolArray:
+    """`(H, W)`: the pixels that a run with these settings covers.
+
+    Args:
+        xyxy: `(N, 4)` boxes in pixels of the picture.
+        size_wh: width and height of the picture.
+        config: shape and margin.
+    """
+    from ..redact.mask import cover
+
+    mask = np.zeros(size_wh[::-1], bool)
+    for rows, columns, inside in cover(xyxy, size_wh, config.shape, config.margin):
+        mask[rows, columns] |= True if inside is None else inside
+    return mask

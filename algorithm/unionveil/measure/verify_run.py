@@ -1,0 +1,194 @@
+"""Verifying a folder of outputs, by somebody who never sees an original."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..config import AnonymizeConfig, parameters
+from ..content import FileContent
+from ..engines.base import Engine
+from ..errors import ConfigError, ResultsError
+from ..models.cards import CARDS
+from ..models.store import state
+from ..outcomes import Rejected
+from ..runs.manifest import Manifest, RedactedRecord
+from ..text import printable
+from ..verify import verify
+from .examine import Examine, ExamineTask, Finding
+from .photos import memory_for
+
+__all__ = ["Issue", "Verdict", "checked_manifest", "verify_outputs"]
+
+_SECOND_DETECTORS = ("yunet", "haar")
+"""Looks for residual faces beside our own: the first whose weights are on this machine; haar always is."""
+
+
+@dataclass(frozen=True)
+class Issue:
+    """A finding and the file it is about; the name is empty for the folder as a whole."""
+
+    file: str
+    finding: Finding
+
+    @property
+    def sentence(self) -> str:
+        """The finding, with the file's name made printable."""
+        return f"{printable(self.file)}: {self.finding.detail}" if self.file else self.finding.detail
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What verifying a folder gave.
+
+    Attributes:
+        manifest: None where it cannot be read.
+        issues: everything that was found.
+        detectors: that looked for residual faces.
+    """
+
+    manifest: Manifest | None
+    issues: tuple[Issue, ...]
+    detectors: tuple[str, ...]
+
+    @property
+    def sure(self) -> tuple[Issue, ...]:
+        """Issues that speak against the outputs."""
+        return tuple(issue for issue in self.issues if issue.finding.is_sure)
+
+    @property
+    def unsure(self) -> tuple[Issue, ...]:
+        """Issues that are worth a look."""
+        return tuple(issue for issue in self.issues if not issue.finding.is_sure)
+
+    def data(self) -> dict[str, Any]:
+        """The verdict as JSON has it."""
+        counts = self.manifest.counts if self.manifest else None
+        return {
+            "passed": not self.sure,
+            "outputs": counts.redacted + counts.without_face if counts else None,
+            "faces": counts.faces if counts else None,
+            "detectors": list(self.detectors),
+            "issues": [_data(issue) for issue in self.sure],
+            "unsure": [_data(issue) for issue in self.unsure],
+        }
+
+
+def _data(issue: Issue) -> dict[str, str]:
+    shown = printable(issue.file, quoted=False, most=None)
+    return {"file": shown, "check": issue.finding.check, "detail": issue.finding.detail}
+
+
+def verify_outputs(
+    folder: Path,
+    engine: Engine,
+    on_done: Callable[[], None] = lambda: None,
+    detectors: tuple[str, ...] | None = None,
+) -> Verdict:
+    """Checks everything that can be checked without an original.
+
+    Files and manifest first: where they do not fit, nothing else is looked at, since it would be about other
+    pictures.
+
+    Args:
+        folder: of outputs, with `manifest.json`.
+        engine: looks at the outputs.
+        on_done: called after each output.
+        detectors: look for residual faces; None takes our own and a second one.
+
+    Raises:
+        ModelError: weights are altered, or a model failed.
+    """
+    try:
+        manifest = verify(folder)
+    except ResultsError as error:
+        return Verdict(None, tuple(Issue("", Finding("files", issue)) for issue in error.issues), ())
+    config, claims = _claims(manifest)
+    issues = [Issue("", claim) for claim in claims]
+    if config is None:
+        return Verdict(manifest, tuple(issues), ())
+    detectors = detectors or _detectors()
+    tasks = ((name, task) for name, task in _tasks(folder, manifest))
+    covers_everyone = manifest.configuration.get("select", "every") == "every"
+    for name, found in engine.map(Examine(config, detectors, covers_everyone), tasks):
+        if isinstance(found, Rejected):
+            found = (Finding("picture", f"it cannot be looked at: {found.detail}"),)
+        issues += [Issue(name, finding) for finding in found]
+        on_done()
+    return Verdict(manifest, tuple(issues), detectors)
+
+
+def checked_manifest(folder: Path, engine: Engine) -> Manifest:
+    """The manifest of a folder that passes `verify_outputs`.
+
+    Raises:
+        ResultsError: names everything that is not as claimed.
+    """
+    verdict = verify_outputs(folder, engine)
+    if verdict.manifest is None or verdict.sure:
+        raise ResultsError(issue.sentence for issue in verdict.sure)
+    return verdict.manifest
+
+
+def _tasks(folder: Path, manifest: Manifest) -> Iterator[tuple[str, ExamineTask]]:
+    for item in manifest.items:
+        if isinstance(item, RedactedRecord):
+            content = FileContent(folder / item.output)
+            yield item.output, ExamineTask(content, item, needed_bytes=memory_for(content))
+            if item.preview:
+                yield item.preview, ExamineTask(FileContent(folder / item.preview), item, is_preview=True)
+
+
+def _detectors() -> tuple[str, ...]:
+    second = next(name for name in _SECOND_DETECTORS if name == "haar" or state(CARDS[name]) == "here")
+    return (next(iter(CARDS)), second)
+
+
+def _claims(manifest: Manifest) -> tuple[AnonymizeConfig | None, list[Finding]]:
+    """The settings that a manifest claims, and what is wrong with its claims."""
+    found = [*_tool(manifest), *_weights(manifest)]
+    try:
+        return _config(manifest.configuration), found
+    except ConfigError as error:
+        return None, [*found, Finding("claims", f"the settings in the manifest are not valid: {error}")]
+
+
+def _tool(manifest: Manifest) -> Iterator[Finding]:
+    def numbers(version: str) -> list[int]:
+        return [int(part) for part in version.split(".")[:3] if part.isdigit()]
+
+    version = manifest.tool.version
+    if not numbers(version) or numbers(version) > numbers(__version__):
+        yield Finding(
+            "claims",
+            f"it was written by UnionVeil {printable(version)}, and this is {__version__}; verify it with "
+            "that version",
+        )
+
+
+def _weights(manifest: Manifest) -> Iterator[Finding]:
+    # Where boxes were given in place of a detector's, it is a person who looked.
+    if not manifest.models and manifest.configuration.get("boxes") != "instead":
+        yield Finding("claims", "the manifest names no weights, so nothing was looked for")
+    for model in manifest.models:
+        card = CARDS.get(model.name)
+        if card is None:
+            yield Finding("claims", f"the weights {printable(model.name)} are not known")
+        elif card.sha256 != model.sha256:
+            yield Finding("claims", f"the weights of {model.name} are not those that this version knows")
+
+
+def _config(claimed: dict[str, str]) -> AnonymizeConfig:
+    """The settings that decide what covers look like; others hold digests in place of files.
+
+    Raises:
+        ConfigError: they are not valid.
+    """
+    if "method" not in claimed:
+        raise ConfigError("there is no method")
+    wanted = {"detail", "mirror", "shape", "margin", "max_megapixels", "method"}
+    wanted |= {one.name for one in parameters() if one.tag == "method"}
+    return AnonymizeConfig.from_parameters({name: claimed[name] for name in claimed if name in wanted})
