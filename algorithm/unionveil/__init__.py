@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ModelMissing,
         OutputDiffers,
         OutputError,
+        TooFewPeople,
         UnionVeilError,
         UnreadableImage,
         UnsupportedImage,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from .identity.references import References
     from .outcomes import Anonymized, Outcome, Rejected
     from .pipeline import Anonymizer, Inspection, anonymize, load
+    from .runs.ksame import anonymize_set
     from .runs.references import load_references
 
 __version__ = (Path(__file__).parent / "VERSION").read_text().strip()
@@ -58,12 +60,14 @@ __all__ = [
     "OutputError",
     "References",
     "Rejected",
+    "TooFewPeople",
     "UnionVeilError",
     "UnreadableImage",
     "UnsupportedImage",
     "WorkerError",
     "__version__",
     "anonymize",
+    "anonymize_set",
     "load",
     "load_references",
 ]
@@ -72,6 +76,7 @@ _HOMES = {
     "config": ("AnonymizeConfig",),
     "detections": ("Detections", "Landmark"),
     "outcomes": ("Anonymized", "Outcome", "Rejected"),
+    "runs.ksame": ("anonymize_set",),
     "identity.references": ("References",),
     "runs.references": ("load_references",),
     "pipeline": ("Anonymizer", "Inspection", "anonymize", "load"),

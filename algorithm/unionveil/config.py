@@ -26,6 +26,7 @@ __all__ = [
     "EveryFace",
     "Fill",
     "Gaussian",
+    "KSame",
     "Keep",
     "Median",
     "Only",
@@ -33,6 +34,7 @@ __all__ = [
     "Pixelate",
     "Redaction",
     "Selection",
+    "check_one_by_one",
     "cosine_of",
     "distance_of",
     "parameters",
@@ -53,17 +55,22 @@ class _Model(BaseModel):
 _LEAST_STRENGTH = 4.0
 
 
+class _Redaction(_Model):
+    needs_whole_set: ClassVar[bool] = False
+    """Whether all pictures must be seen before the first one is redacted."""
+
+
 _Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
-class Fill(_Model):
+class Fill(_Redaction):
     """One opaque colour: nothing of the face is left."""
 
     method: Literal["fill"] = "fill"
     color: _Color = Field("#000000", description="Colour as #rrggbb.")
 
 
-class Pixelate(_Model):
+class Pixelate(_Redaction):
     """A mosaic of mean colours, for looks only."""
 
     looks_only: ClassVar[bool] = True
@@ -77,7 +84,7 @@ class Pixelate(_Model):
     )
 
 
-class _Blur(_Model):
+class _Blur(_Redaction):
     strength: float = Field(
         4.0, ge=4.0, le=8.0, description="Blur radius; 4 is the least that is offered, 8 the most."
     )
@@ -123,7 +130,7 @@ class Average(_Blur):
     method: Literal["average"] = "average"
 
 
-class Overlay(_Model):
+class Overlay(_Redaction):
     """A picture over the face, with an opaque colour behind it."""
 
     method: Literal["overlay"] = "overlay"
@@ -133,9 +140,65 @@ class Overlay(_Model):
     backing: _Color = Field("#000000", description="Opaque colour behind the picture, as #rrggbb.")
 
 
+class KSame(_Redaction):
+    """One face for at least k people: whoever recognizes a face can still only guess among k."""
+
+    needs_whole_set: ClassVar[bool] = True
+    method: Literal["ksame"] = "ksame"
+    k: int = Field(
+        10,
+        ge=2,
+        le=100,
+        description="People who share a face, at least. Release a data set once: two releases of the same "
+        "people can be intersected.",
+    )
+    surrogate: str = Field(
+        "mean",
+        min_length=1,
+        description="The face that they share: mean (of theirs), synthetic (a person who does not exist) or "
+        "the path of a generator, FILE.onnx with a card in FILE.json.",
+    )
+    surround: Literal["none", "fill"] = Field(
+        "none",
+        description="fill: covers the rest of the head with one colour. Hair and clothes identify as well "
+        "behind another face as behind a black box.",
+    )
+
+    @field_validator("surrogate")
+    @classmethod
+    def _known_surrogate(cls, value: str) -> str:
+        if value not in ("mean", "synthetic") and not value.endswith(".onnx"):
+            raise ValueError(f"surrogate takes mean, synthetic or the path of an ONNX file, got {value!r}")
+        return value
+
+    @property
+    def is_own_surrogate(self) -> bool:
+        """Whether our own generator draws the faces, and reads codes from people's."""
+        return self.surrogate in ("mean", "synthetic")
+
+
 Redaction = Annotated[
-    Fill | Pixelate | Gaussian | Median | Bilateral | Average | Overlay, Field(discriminator="method")
+    Fill | Pixelate | Gaussian | Median | Bilateral | Average | Overlay | KSame,
+    Field(discriminator="method"),
 ]
+
+
+def check_one_by_one(config: AnonymizeConfig, door: str) -> None:
+    """Refuses methods that need the whole data set where pictures come one by one.
+
+    Args:
+        config: settings.
+        door: what takes the pictures, as the subject of a sentence: "a server", "standard input".
+
+    Raises:
+        ConfigError: the method needs all pictures before it redacts the first.
+    """
+    if config.redaction.needs_whole_set:
+        raise ConfigError(
+            f"method {config.redaction.method} compares all people of a data set before it redacts the "
+            f"first picture, and {door} takes pictures one by one: run `unionveil anonymize --method "
+            f"{config.redaction.method}` on the whole data set, or choose another method"
+        )
 
 
 def cosine_of(distance: float) -> float:
@@ -349,7 +412,8 @@ class AnonymizeConfig(_Model):
             ModelError: the file of an `onnx:FILE.onnx` is not there.
             ConfigError: its card is missing or wrong.
         """
-        return None if isinstance(self.selection, EveryFace) else embedder_card(self.embedder)
+        needs_none = isinstance(self.selection, EveryFace) and not isinstance(self.redaction, KSame)
+        return None if needs_none else embedder_card(self.embedder)
 
     def resolved(self) -> tuple[AnonymizeConfig, Inference]:
         """These settings with the engine that `auto` stands for on this machine, and why it was taken.

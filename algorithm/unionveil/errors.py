@@ -12,6 +12,7 @@
     │   └── OutputDiffers        the encoded output is not the redacted picture
     ├── WorkerError              a worker process cannot start              (stops the job)
     ├── InputError               a folder, file or archive cannot be read
+    │   └── TooFewPeople         fewer people than a group needs
     ├── ResultsError             outputs do not fit their manifest
     ├── OutputError              an output cannot be written               (stops the job)
     ├── MissingExtra             a command needs a package that is not installed
@@ -203,6 +204,26 @@ class WorkerError(UnionVeilError):
 
 class InputError(UnionVeilError):
     """A folder, file or archive that was named cannot be read."""
+
+
+class TooFewPeople(InputError):
+    """The inputs show fewer people than a group of k-same needs.
+
+    Attributes:
+        people: how many there are.
+        k: how many are needed.
+    """
+
+    def __init__(self, people: int, k: int) -> None:
+        super().__init__(people, k)
+        self.people = people
+        self.k = k
+
+    def __str__(self) -> str:
+        return (
+            f"method ksame with k = {self.k} needs the faces of at least {self.k} people, and those that can "
+            f"be compared here are of {self.people}: choose a smaller k, or another method"
+        )
 
 
 class OutputError(UnionVeilError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
-from .config import EMOJI, AnonymizeConfig, parameters
+from .config import EMOJI, AnonymizeConfig, KSame, parameters
 from .engines.pool import PoolEngine
 from .engines.resources import default_jobs, member_bytes
 from .errors import ConfigError, InputError
@@ -24,7 +24,9 @@ from .models.cards import DETECTORS
 from .models.inference import EngineSetting
 from .parameters import Parameter
 from .runs.batch import run_batch
+from .runs.ksame import planned
 from .runs.manifest import Counts, Record, RejectedRecord
+from .runs.plan import Plan
 from .runs.work import Anonymize
 
 __all__ = ["PARAMETERS_FILE", "config_of", "job_parameters", "read_parameters", "run_job"]
@@ -32,6 +34,9 @@ __all__ = ["PARAMETERS_FILE", "config_of", "job_parameters", "read_parameters", 
 PARAMETERS_FILE = "algoCustomData.json"
 
 _REPORT_EVERY = 25
+
+_LEAST_K = 3
+"""A buyer who knows one of two people by sight would know the other as well."""
 
 _NOT_OFFERED = ("digest_salt", "engine", "select", "embedder")
 
@@ -47,6 +52,18 @@ def job_parameters() -> tuple[Parameter, ...]:
     for parameter in parameters():
         if parameter.name == "picture":
             parameter = replace(parameter, kind="select", choices=EMOJI, description="Emoji.")
+        elif parameter.name == "surrogate":
+            what = "mean (of theirs) or synthetic (a person who does not exist)."
+            parameter = replace(
+                parameter,
+                kind="select",
+                choices=("mean", "synthetic"),
+                description=f"The face that k people share: {what}",
+            )
+        elif parameter.name == "k":
+            parameter = replace(
+                parameter, description=f"{parameter.description} At least {_LEAST_K} in the compute job."
+            )
         elif parameter.name == "detector":
             names = ", ".join(name for name in DETECTORS if name != "yolo")
             parameter = replace(parameter, description=f"Detectors, separated by commas: {names}.")
@@ -104,6 +121,8 @@ def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
     config = AnonymizeConfig.from_parameters(kept)
     if any(name.startswith("yolo") for name in config.detector):
         raise ConfigError("detector: 'yolo' needs a file and is not offered by the compute job")
+    if isinstance(config.redaction, KSame) and config.redaction.k < _LEAST_K:
+        raise ConfigError(f"k: the compute job takes at least {_LEAST_K}, got {config.redaction.k}")
     return config
 
 
@@ -174,6 +193,24 @@ def run_job(
     work = Anonymize(config, FolderSink(outputs), references=references)
     work.check()
     report(f"{len(source)} input files")
+    # Workers even for a single picture: one that kills its decoder must not kill the job.
+    pool = PoolEngine(min(default_jobs(), len(source)))
+    with planned(source, config, pool, references) as plan:
+        if plan:
+            report(f"{plan.people} people in {plan.groups} groups")
+        counts = _anonymized(source, work, pool, plan, report)
+    report(
+        f"done: {counts.inputs} pictures, {counts.faces} faces in {counts.redacted} of them redacted, "
+        f"{counts.without_face} without a face, {sum(counts.rejected.values())} rejected"
+        + (f"; {counts.not_compared} faces not compared and filled" if counts.not_compared else "")
+        + (f"; {counts.skipped} files that are not pictures skipped" if counts.skipped else "")
+    )
+    return counts
+
+
+def _anonymized(
+    source: PathSource, work: Anonymize, pool: PoolEngine, plan: Plan | None, report: Callable[[str], None]
+) -> Counts:
     finished = 0
 
     def on_done(_: SourceItem, record: Record) -> None:
@@ -184,12 +221,4 @@ def run_job(
         if finished % _REPORT_EVERY == 0:
             report(f"{finished} pictures done")
 
-    # Workers even for a single picture: one that kills its decoder must not kill the job.
-    pool = PoolEngine(min(default_jobs(), len(source)))
-    counts = run_batch(source, work, pool, flat=True, on_done=on_done).counts
-    report(
-        f"done: {counts.inputs} pictures, {counts.faces} faces in {counts.redacted} of them redacted, "
-        f"{counts.without_face} without a face, {sum(counts.rejected.values())} rejected"
-        + (f"; {counts.skipped} files that are not pictures skipped" if counts.skipped else "")
-    )
-    return counts
+    return run_batch(source, work, pool, flat=True, plan=plan, on_done=on_done).counts

@@ -9,12 +9,12 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 
 from .boxes import overlapping, unite_faces
-from .config import AnonymizeConfig, EveryFace, Keep
+from .config import AnonymizeConfig, EveryFace, Keep, check_one_by_one
 from .content import Content, PictureSource, content_of
 from .detect import FaceFinder
 from .detections import BoolArray, Detections, RgbImage
 from .engines.resources import usable_cores
-from .errors import ConfigError, ImageError, UnionVeilError
+from .errors import ConfigError, ImageError, UnionVeilError, UnreadableImage
 from .identity.embedders import load_embedder
 from .identity.references import References
 from .images import Frame, Picture, Rendering, check_output, decode, rgb_views
@@ -115,18 +115,33 @@ class Anonymizer:
         """
         return _guarded(lambda: self._written(inspection))
 
-    def _inspect(self, content: Content) -> Inspection | Rejected:
-        try:
-            data = content.read()
-        except OSError as error:
-            why = error.strerror or type(error).__name__
-            return Rejected("unreadable", f"the file cannot be read: {why}")
-        picture = decode(data, self._max_pixels)
-        del data  # before views and outputs need the memory
+    def redact_faces(self, content: Content, faces: tuple[Detections, ...], kept: int = 0) -> Outcome:
+        """Covers faces that were found before; the detector and the selector are not asked.
+
+        Args:
+            content: a whole file of any supported format.
+            faces: of each frame, in its pixels.
+            kept: faces that stay visible.
+
+        Returns:
+            The anonymized picture, or the reason for its rejection: also if it has another number of frames.
+        """
+        return _guarded(lambda: self._written(Inspection(self._decoded(content), faces, kept)))
+
+    def _inspect(self, content: Content) -> Inspection:
+        picture = self._decoded(content)
         found = [self._faces_of(frame, frame.rendering or picture.rendering) for frame in picture.frames]
         return Inspection(
             picture, tuple(covered for covered, _ in found), sum(len(kept) for _, kept in found)
         )
+
+    def _decoded(self, content: Content) -> Picture:
+        try:
+            data = content.read()
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise UnreadableImage(f"the file cannot be read: {why}") from error
+        return decode(data, self._max_pixels)
 
     def _written(self, inspection: Inspection) -> Outcome:
         picture, faces = inspection.picture, inspection.faces
@@ -216,9 +231,12 @@ def load(
 
     Raises:
         ModelError: weights are missing, altered or cannot be loaded.
-        ConfigError: the overlay's picture cannot be read, or the references do not fit the settings.
+        ConfigError: the overlay's picture cannot be read, the references do not fit the settings, or the
+            method needs the whole data set.
     """
     config = config or AnonymizeConfig()
+    if redactor is None:
+        check_one_by_one(config, "an anonymizer")
     threads = threads or usable_cores()
     return Anonymizer(
         finder or FaceFinder(config, threads),

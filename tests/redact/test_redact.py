@@ -15,7 +15,11 @@ from unionveil.redact import load_redactor, redacted
 from unionveil.redact.mask import cover
 from unionveil.redact.overlay import load_picture
 
-METHODS = tuple(kind.model_fields["method"].default for kind in get_args(get_args(Redaction)[0]))
+METHODS = tuple(
+    kind.model_fields["method"].default
+    for kind in get_args(get_args(Redaction)[0])
+    if not kind.needs_whole_set
+)
 COLOURS = tuple(Colour)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +25,9 @@ from ..models.inference import Inference
 from ..parameters import Parameter
 from ..runs.batch import run_batch
 from ..runs.journal import Journal
+from ..runs.ksame import planned
 from ..runs.manifest import Counts, ManifestBuilder, Record, RejectedRecord
+from ..runs.plan import Plan
 from ..runs.references import load_references
 from ..runs.work import Anonymize
 from ..text import printable
@@ -162,32 +164,38 @@ def command(
     does only what is missing. Texts, sidecars and the files that systems leave beside photos are skipped.
     """
     config, inference, known = _config(**settings)
-    if boxes.only and known:
-        raise click.UsageError(
-            "--boxes-only covers every box of the file; it has no use for --keep and --only"
-        )
+    _check_boxes(boxes, config, known)
     named = list(_named(paths))
     if output is None and (preview or not dry_run):
         raise click.UsageError("say where the outputs go: -o FOLDER")
     source = _source(named, (output, boxes.path), Patterns(include, exclude), follow_links=follow_links)
-    if known and boxes.mode == "instead":
-        raise click.UsageError("--keep and --only choose among found faces, and --boxes-only looks for none")
-    plan = box_plan_of(boxes, source)
-    work, journal = _work(
-        Anonymize(config, previews=preview, boxes=boxes.mode),
-        named,
-        known,
-        None if dry_run else output,
-        overwrite=overwrite,
-        prune=prune,
-    )
+    box_plan = box_plan_of(boxes, source)
+    # A worker reads the known people, as it reads everything else.
+    references = load_references(known, config, PoolEngine(1)) if known else None
     # Workers even for a single picture: one that kills its decoder must not kill the program.
     pool = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
-    manifest, rejected = _run(source, work, pool, journal, plan, prune=prune and not overwrite)
+    work = Anonymize(config, references=references, previews=preview, boxes=boxes.mode)
+    with _planned(source, work, pool) as plan:
+        work, journal = _into_folder(
+            work, None if dry_run else output, named, plan, overwrite=overwrite, prune=prune
+        )
+        may_prune = prune and not overwrite
+        manifest, rejected = _run(source, work, pool, journal, (plan, box_plan), prune=may_prune)
     _summary(manifest.counts, rejected, inference, work)
     if as_json:
         click.echo(manifest.to_bytes().decode(), nl=False)
     return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
+
+
+def _check_boxes(boxes: Boxes, config: AnonymizeConfig, known: Sequence[Path]) -> None:
+    if boxes.only and known:
+        raise click.UsageError(
+            "--boxes-only covers every box of the file; it has no use for --keep and --only"
+        )
+    if boxes.mode and config.redaction.needs_whole_set:
+        raise click.UsageError(
+            "method ksame compares faces by their landmarks, which boxes from elsewhere lack"
+        )
 
 
 def _run(
@@ -195,12 +203,13 @@ def _run(
     work: Anonymize,
     engine: PoolEngine,
     journal: Journal | None,
-    plan: BoxPlan,
+    plans: tuple[Plan | None, BoxPlan],
     *,
     prune: bool,
 ) -> tuple[ManifestBuilder, list[tuple[str, str]]]:
     """The manifest, and the name of every rejected input with a sentence."""
     rejected: list[tuple[str, str]] = []
+    plan, boxes = plans
     with progress("anonymizing", len(source)) as advance, journal or nullcontext():
         kept = _is_kept(journal)
 
@@ -209,7 +218,9 @@ def _run(
             if isinstance(record, RejectedRecord):
                 rejected.append((printable(item.name, quoted=False, most=None), record.detail))
 
-        manifest = run_batch(source, work, engine, journal=journal, prune=prune, boxes=plan, on_done=on_done)
+        manifest = run_batch(
+            source, work, engine, journal=journal, prune=prune, plan=plan, boxes=boxes, on_done=on_done
+        )
         if kept:
             _is_kept(journal)
     return manifest, rejected
@@ -250,26 +261,34 @@ def _source(
     return source
 
 
-def _work(
+@contextmanager
+def _planned(source: PathSource, work: Anonymize, engine: PoolEngine) -> Iterator[Plan | None]:
+    """The plan of a method that needs the whole data set; None for all others."""
+    work.check()  # before anything is read
+    with ExitStack() as stack:
+        with progress("comparing", len(source)) as advance:
+            looked = planned(source, work.config, engine, work.references, on_done=advance)
+            plan = stack.enter_context(looked)
+        yield plan
+
+
+def _into_folder(
     work: Anonymize,
-    named: Sequence[Path],
-    known: Sequence[Path],
     output: Path | None,
+    named: Sequence[Path],
+    plan: Plan | None,
     *,
     overwrite: bool,
     prune: bool,
 ) -> tuple[Anonymize, Journal | None]:
-    """The work with its folder and its journal; neither a folder nor a journal without an output."""
-    # A worker reads the known people, as it reads everything else.
-    references = load_references(known, work.config, PoolEngine(1)) if known else None
-    work = replace(work, references=references)
-    work.check()  # before the output folder is made
+    """The work with its folder, and its journal; neither without an output."""
     if output is None:
         return replace(work, previews=False), None
     # Where inputs are numbered, all outputs behind a withdrawn one are other ones.
     may_replace = overwrite or (prune and work.config.names == "number")
     sink = FolderSink(output, overwrite=may_replace, inputs=named)
-    journal = Journal(sink.folder, work.config, references=references.digest if references else "")
+    known = work.references.digest if work.references else ""
+    journal = Journal(sink.folder, work.config, references=known, plan=plan.digest if plan else "")
     return replace(work, sink=sink, secret=journal.secret), journal
 
 
@@ -316,6 +335,8 @@ def _summary(counts: Counts, rejected: list[tuple[str, str]], inference: Inferen
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("pictures", str(counts.inputs))
     table.add_row("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)")
+    if counts.not_compared:
+        table.add_row("not compared", f"{counts.not_compared}  (faces that were filled instead)")
     table.add_row("without a face" if counts.kept is None else "unchanged", str(counts.without_face))
     if counts.kept is not None:
         table.add_row("left visible", f"{counts.kept} faces")

@@ -13,7 +13,7 @@ import click
 
 from ..bot.bot import Bot
 from ..bot.state import Position
-from ..config import AnonymizeConfig
+from ..config import AnonymizeConfig, check_one_by_one
 from ..engines.pool import Pool
 from ..engines.resources import default_jobs, picture_bytes
 from ..errors import MissingExtra
@@ -86,6 +86,7 @@ def command(
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     config = AnonymizeConfig.from_parameters({k: v for k, v in settings.items() if v is not None})
+    check_one_by_one(config, "a bot")
     try:
         from ..bot.matrix import MatrixRooms
     except ModuleNotFoundError as error:

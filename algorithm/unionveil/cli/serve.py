@@ -6,7 +6,7 @@ import math
 
 import click
 
-from ..config import AnonymizeConfig
+from ..config import AnonymizeConfig, check_one_by_one
 from ..engines.resources import default_jobs
 from ..errors import MissingExtra
 from .anonymize import setting_options
@@ -87,6 +87,7 @@ def command(
     has none of its own. GET /openapi.json describes the API.
     """
     config = AnonymizeConfig.from_parameters({k: v for k, v in settings.items() if v is not None})
+    check_one_by_one(config, "a server")
     try:
         from ..serve.run import ServeOptions, serve
     except ModuleNotFoundError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ..config import AnonymizeConfig
+from ..config import AnonymizeConfig, check_one_by_one
 from ..engines.pool import DEFAULT_TIMEOUT_SECONDS, Pool, in_order
 from ..engines.resources import archive_bytes, default_jobs, picture_bytes
 from ..errors import InputError
@@ -67,6 +67,7 @@ def command(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     given = {name: value for name, value in settings.items() if value is not None}
     config = AnonymizeConfig.from_parameters(given | {"names": "keep"})
+    check_one_by_one(config, "a watched folder")
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; name the folder that is to be watched")
     Anonymize(config).check()  # before the output folder is made

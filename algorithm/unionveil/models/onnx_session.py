@@ -112,6 +112,6 @@ class OnnxSession:
         try:
             return [np.asarray(output) for output in self._session.run(list(outputs), {self._input: blob})]
         except Exception as error:
-            raise ModelError(
-                f"the model failed on a picture of {blob.shape[3]}x{blob.shape[2]}: {error}"
-            ) from error
+            is_picture = blob.ndim == 4
+            what = f"a picture of {blob.shape[3]}x{blob.shape[2]}" if is_picture else f"{blob.shape}"
+            raise ModelError(f"the model failed on {what}: {error}") from error

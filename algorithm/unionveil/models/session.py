@@ -39,7 +39,7 @@ class Session(Protocol):
         ...
 
     def run(self, blob: npt.NDArray[np.float32], outputs: Sequence[str]) -> list[npt.NDArray[np.float32]]:
-        """Runs the graph on a `(N, 3, H, W)` float32 blob and gives the named outputs.
+        """Runs the graph on float32, `(N, 3, H, W)` for pictures, and gives the named outputs.
 
         Raises:
             ModelError: the graph does not have these outputs or fails on this input.

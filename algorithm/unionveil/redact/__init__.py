@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -15,6 +15,7 @@ from ..config import (
     Bilateral,
     Fill,
     Gaussian,
+    KSame,
     Median,
     Overlay,
     Pixelate,
@@ -24,8 +25,9 @@ from ..detections import Detections
 from ..images import Colour, Frame, Patch, Pixels, paint
 from .blur import average, bilateral, gaussian, median
 from .fill import fill
-from .mask import Region, cover
+from .mask import cover
 from .overlay import load_picture, overlay
+from .patches import below
 from .pixelate import pixelate
 
 __all__ = ["Redactor", "load_redactor", "redacted"]
@@ -53,7 +55,7 @@ def load_redactor(config: AnonymizeConfig) -> Redactor:
         # The best face last, so that it lies on top where two overlap.
         for region in cover(faces.xyxy[::-1], frame.size_wh, config.shape, config.margin):
             rows, columns, mask = region
-            patches.append(Patch(rows, columns, replace(_below(frame, region, patches), frame.colour), mask))
+            patches.append(Patch(rows, columns, replace(below(frame, region, patches), frame.colour), mask))
         return patches
 
     return redact
@@ -64,35 +66,6 @@ def redacted(frame: Frame, patches: Sequence[Patch]) -> Frame:
     pixels = frame.pixels.copy()
     paint(pixels, frame.colour, patches)
     return Frame(pixels, frame.colour, frame.duration_ms)
-
-
-def _below(frame: Frame, region: Region, patches: Sequence[Patch]) -> Pixels:
-    """`(h, w, C)` colour channels of a region as it looks under the patches so far; a copy."""
-    rows, columns, _ = region
-    channels = frame.colour.channels - frame.colour.has_alpha
-    pixels = frame.pixels[rows, columns].copy()
-    paint(pixels, frame.colour, list(_shifted(patches, region)))
-    return pixels[..., :channels]
-
-
-def _shifted(patches: Sequence[Patch], region: Region) -> Iterator[Patch]:
-    """The parts of patches that lie inside a region, in its own frame."""
-    rows, columns, _ = region
-    for patch in patches:
-        y0, y1 = max(rows.start, patch.rows.start), min(rows.stop, patch.rows.stop)
-        x0, x1 = max(columns.start, patch.columns.start), min(columns.stop, patch.columns.stop)
-        if y0 >= y1 or x0 >= x1:
-            continue
-        part = np.s_[
-            y0 - patch.rows.start : y1 - patch.rows.start, x0 - patch.columns.start : x1 - patch.columns.start
-        ]
-        one_colour = patch.pixels.shape[:2] == (1, 1)
-        yield Patch(
-            slice(y0 - rows.start, y1 - rows.start),
-            slice(x0 - columns.start, x1 - columns.start),
-            patch.pixels if one_colour else patch.pixels[part],
-            None if patch.mask is None else patch.mask[part],
-        )
 
 
 def _replacement(redaction: Redaction) -> _Replace:
@@ -111,6 +84,8 @@ def _replacement(redaction: Redaction) -> _Replace:
             return lambda pixels, _: average(pixels, strength)
         case Overlay(picture=picture, backing=backing):
             return partial(_overlaid, picture=load_picture(picture), backing=_rgb(backing))
+        case KSame():
+            raise ValueError("k-same needs a plan: see redact.surrogate")
 
 
 def _filled(pixels: Pixels, colour: Colour, *, rgb: tuple[int, int, int]) -> Pixels:

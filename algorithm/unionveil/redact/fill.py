@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from ..images import Colour, Pixels
 
-__all__ = ["colour_in", "fill"]
+__all__ = ["colour_in", "fill", "in_model"]
 
 
 def colour_in(rgb: tuple[int, int, int], colour: Colour, white: int) -> list[int]:
@@ -45,3 +45,15 @@ def fill(rgb: tuple[int, int, int], colour: Colour, dtype: npt.DTypeLike) -> Pix
     """
     values = colour_in(rgb, colour, int(np.iinfo(np.dtype(dtype)).max))
     return np.asarray(values, dtype).reshape(1, 1, -1)
+
+
+def in_model(rgb: npt.NDArray[np.float32], colour: Colour, white: int) -> npt.NDArray[np.float32]:
+    """8-bit RGB values as `colour_in` gives them for one colour, for a whole picture."""
+    match colour:
+        case Colour.GREY | Colour.GREY_ALPHA:
+            values = rgb @ np.asarray([[0.299], [0.587], [0.114]], np.float32)
+        case Colour.CMYK:
+            values = np.concatenate([255 - rgb, np.zeros_like(rgb[..., :1])], axis=2)
+        case _:
+            values = rgb
+    return np.rint(values * (white / 255))

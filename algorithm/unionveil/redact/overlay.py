@@ -13,7 +13,7 @@ from ..config import EMOJI
 from ..errors import ConfigError
 from ..images import Colour, Pixels
 from . import emoji
-from .fill import fill
+from .fill import fill, in_model
 
 __all__ = ["load_picture", "overlay"]
 
@@ -67,17 +67,5 @@ def overlay(
     share = np.clip(small[..., 3:], 0, 1)
     rgb = np.clip(small[..., :3] + np.asarray(backing, np.float32) * (1 - share), 0, 255)
     x, y = (width - size_wh[0]) // 2, (height - size_wh[1]) // 2
-    result[y : y + size_wh[1], x : x + size_wh[0]] = _in_model(rgb, colour, white)
+    result[y : y + size_wh[1], x : x + size_wh[0]] = in_model(rgb, colour, white)
     return result
-
-
-def _in_model(rgb: npt.NDArray[np.float32], colour: Colour, white: int) -> npt.NDArray[np.float32]:
-    """8-bit RGB values as `colour_in` gives them for one colour, for a whole picture."""
-    match colour:
-        case Colour.GREY | Colour.GREY_ALPHA:
-            values = rgb @ np.asarray([[0.299], [0.587], [0.114]], np.float32)
-        case Colour.CMYK:
-            values = np.concatenate([255 - rgb, np.zeros_like(rgb[..., :1])], axis=2)
-        case _:
-            values = rgb
-    return np.rint(values * (white / 255))

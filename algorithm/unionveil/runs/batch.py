@@ -17,6 +17,7 @@ from .journal import Journal
 from .manifest import MANIFEST, ManifestBuilder, Record, RedactedRecord, rejected_record, salted_digest
 from .names import Namer, preview_name
 from .needs import look_at
+from .plan import Plan
 from .work import Anonymize, Done, Task
 
 __all__ = ["run_batch", "stopped"]
@@ -32,6 +33,7 @@ def run_batch(
     journal: Journal | None = None,
     flat: bool = False,
     prune: bool = False,
+    plan: Plan | None = None,
     boxes: BoxPlan = lambda *_: None,
     on_done: Callable[[SourceItem, Record], None] = lambda *_: None,
 ) -> ManifestBuilder:
@@ -44,6 +46,7 @@ def run_batch(
         journal: what an earlier run had finished; None starts from nothing.
         flat: whether kept names lose their folders.
         prune: whether outputs of inputs that are gone are removed, in place of being refused.
+        plan: of a k-same run; None for all other methods.
         boxes: gives boxes from elsewhere for an input, or withholds it.
         on_done: called for every finished input, in order.
 
@@ -57,7 +60,7 @@ def run_batch(
         ConfigError: the overlay's picture cannot be read.
         WorkerError: no worker can be started.
     """
-    run = _Run(items, work, engine, journal, flat, boxes, on_done)
+    run = _Run(items, work, engine, journal, flat, plan, boxes, on_done)
     sink = work.sink
     if sink is None:
         return run.finish()
@@ -86,6 +89,7 @@ class _Run:
     engine: Engine
     journal: Journal | None
     flat: bool
+    plan: Plan | None
     boxes: BoxPlan
     on_done: Callable[[SourceItem, Record], None]
     files: set[str] = field(default_factory=set)
@@ -142,7 +146,8 @@ class _Run:
                 # A file that is not a picture says so itself. Its name stays reserved: others keep theirs.
                 content, output, given = (given if output else content), None, None
             known = self.journal.find(output[1]) if self.journal and output else None
-            task = Task(number, item.name, content, output, known, needed, given)
+            planned = self.plan.of(number) if self.plan else None
+            task = Task(number, item.name, content, output, known, needed, given, planned)
             yield (item, task), task
 
 

@@ -101,6 +101,7 @@ class Journal:
         config: settings of the run.
         folder: where journals lie; by default `state_folder()`.
         references: digest of the known people; empty without such.
+        plan: digest of a k-same plan: another plan gives other outputs of the same input.
 
     Raises:
         ConfigError: the overlay's picture cannot be read.
@@ -113,6 +114,7 @@ class Journal:
         config: AnonymizeConfig,
         folder: Path | None = None,
         references: str = "",
+        plan: str = "",
     ) -> None:
         self._folder = folder or state_folder()
         where = os.fsencode(output.resolve())
@@ -120,7 +122,7 @@ class Journal:
         self.secret = secret_of(self._folder)
         salt = config.digest_salt.get_secret_value() if config.digest_salt else ""
         weights = [card.sha256 for card in config.cards]
-        run = [__version__, configuration_of(config), salt, weights, references]
+        run = [__version__, configuration_of(config), salt, weights, references, plan]
         digest = hmac.new(self.secret, json.dumps(run, sort_keys=True).encode(), hashlib.sha256)
         self._run = digest.hexdigest()[:32]
         self._known: dict[str, tuple[str, str]] = {}

@@ -16,9 +16,11 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from .. import __version__
-from ..config import EMOJI, AnonymizeConfig, EveryFace, Overlay
+from ..config import EMOJI, AnonymizeConfig, EveryFace, KSame, Overlay, Redaction
+from ..detections import FloatArray
 from ..errors import ConfigError
 from ..given import BoxesMode
+from ..identity.people import SAME_PERSON
 from ..models.cards import DetectorCard, EmbedderCard, ModelCard
 from ..models.inference import choose
 from ..outcomes import Anonymized, Rejected
@@ -61,7 +63,14 @@ class FaceRecord(_Part):
         description="Left, top, right, bottom as detected, before the margin, in upright pixels."
     )
     score: float = Field(ge=0, le=1, description="The detector's confidence.")
-    method: str = Field(description="What replaced it.")
+    method: str = Field(
+        description="What replaced it; fill instead of ksame where it could not be compared with others."
+    )
+    k: int | None = Field(
+        None,
+        ge=2,
+        description="People who share the face that replaced it, at least; only for ksame. Since 1.2.",
+    )
 
 
 class RedactedRecord(_Part):
@@ -124,6 +133,12 @@ class Counts(_Part):
         None,
         ge=0,
         description="Faces left visible in all outputs, where not all are covered. Since 1.2.",
+    )
+    not_compared: int | None = Field(
+        None,
+        ge=1,
+        description="Of the redacted faces, those that method ksame could not compare and filled instead. "
+        "Since 1.2.",
     )
     skipped: int | None = Field(
         None,
@@ -217,7 +232,8 @@ class ManifestBuilder:
         )
         self._lines: list[bytes] = []
         self._rejected: Counter[str] = Counter()
-        self._redacted = self._without_face = self._faces = self._skipped = 0
+        self._redacted = self._without_face = self._faces = self._skipped = self._not_compared = 0
+        self._method = config.redaction.method
 
     def add(self, record: Record) -> None:
         """Adds the next input's record."""
@@ -226,6 +242,7 @@ class ManifestBuilder:
         elif record.faces:
             self._redacted += 1
             self._faces += len(record.faces)
+            self._not_compared += sum(face.method != self._method for face in record.faces)
         else:
             self._without_face += 1
         if isinstance(record, RedactedRecord):
@@ -246,6 +263,7 @@ class ManifestBuilder:
             rejected=dict(sorted(self._rejected.items())),
             faces=self._faces,
             kept=self._kept if self._keeps else None,
+            not_compared=self._not_compared or None,
             skipped=self._skipped or None,
         )
 
@@ -275,11 +293,13 @@ def _threshold(card: ModelCard, config: AnonymizeConfig) -> float:
         return config.threshold or card.threshold
     if isinstance(card, EmbedderCard) and not isinstance(config.selection, EveryFace):
         return round(config.selection.least_cosine(card), 6)
+    if isinstance(card, EmbedderCard):
+        return SAME_PERSON
     raise TypeError(f"a model of the task {card.task} has no threshold")
 
 
 def configuration_of(config: AnonymizeConfig) -> dict[str, str]:
-    """Every setting in flat form, with the SHA-256 of an overlay's file in place of its path.
+    """Every setting in flat form, with the SHA-256 of a user's file in place of its path.
 
     A detector of the user's own is `yolo`, an embedder `onnx`; the records of the models hold the digests.
 
@@ -295,6 +315,12 @@ def configuration_of(config: AnonymizeConfig) -> dict[str, str]:
         except OSError as error:
             raise ConfigError(f"picture: the file cannot be read: {error.strerror}") from error
         flat["picture"] = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    if isinstance(config.redaction, KSame) and not config.redaction.is_own_surrogate:
+        try:
+            data = Path(config.redaction.surrogate).read_bytes()
+        except OSError as error:
+            raise ConfigError(f"surrogate: the file cannot be read: {error.strerror}") from error
+        flat["surrogate"] = f"sha256:{hashlib.sha256(data).hexdigest()}"
     return flat
 
 
@@ -322,16 +348,23 @@ def redacted_record(
         encoding=outcome.encoding.value,
         kept=None if isinstance(config.selection, EveryFace) else outcome.kept,
         faces=tuple(
-            FaceRecord(
-                frame=frame,
-                # A tenth of a pixel and a thousandth: finer figures differ between machines.
-                xyxy=tuple(round(float(value), 1) for value in xyxy),
-                score=round(float(score), 3),
-                method=config.redaction.method,
-            )
+            _face_record(frame, xyxy, float(score), int(group), config.redaction)
             for frame, faces in enumerate(outcome.faces)
-            for xyxy, score in zip(faces.xyxy, faces.score, strict=True)
+            for xyxy, score, group in zip(faces.xyxy, faces.score, faces.identity, strict=True)
         ),
+    )
+
+
+def _face_record(frame: int, xyxy: FloatArray, score: float, group: int, redaction: Redaction) -> FaceRecord:
+    """The record of one face. Whom it belongs to, or with whom it shares a face, is never in it."""
+    is_shared = isinstance(redaction, KSame) and group >= 0
+    return FaceRecord(
+        frame=frame,
+        # A tenth of a pixel and a thousandth: finer figures differ between machines.
+        xyxy=tuple(round(float(value), 1) for value in xyxy),
+        score=round(score, 3),
+        method=redaction.method if is_shared or not isinstance(redaction, KSame) else "fill",
+        k=redaction.k if isinstance(redaction, KSame) and is_shared else None,
     )
 
 

@@ -7,7 +7,7 @@ import hmac
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from ..config import AnonymizeConfig, Overlay
 from ..content import Content
@@ -17,10 +17,11 @@ from ..given import BoxesMode, GivenBoxes, find_nothing, lay
 from ..identity.references import References
 from ..models.cards import ModelCard
 from ..models.store import find
-from ..outcomes import Anonymized, Rejected
+from ..outcomes import Anonymized, Outcome, Rejected
 from .journal import Known, keyed_digest
 from .manifest import Record, RedactedRecord, redacted_record, rejected_record, salted_digest
 from .names import preview_name
+from .plan import PlannedPicture, misfit
 
 if TYPE_CHECKING:
     from ..pipeline import Anonymizer
@@ -40,6 +41,7 @@ class Task:
         known: what an earlier run recorded of this input, if it did.
         given: boxes from elsewhere; None leaves the picture to the detector.
         needed_bytes: as `engines.base.Task.needed_bytes`.
+        planned: what a k-same run does to it; None for all other methods.
     """
 
     number: int
@@ -49,11 +51,13 @@ class Task:
     known: Known | None
     needed_bytes: int = 0
     given: GivenBoxes | None = None
+    planned: PlannedPicture | Rejected | None = None
 
     @property
     def held_bytes(self) -> int:
         """As `engines.base.Task.held_bytes`."""
-        return 0 if isinstance(self.content, Rejected) else self.content.held_bytes
+        planned = self.planned.held_bytes if isinstance(self.planned, PlannedPicture) else 0
+        return planned + (0 if isinstance(self.content, Rejected) else self.content.held_bytes)
 
 
 @dataclass(frozen=True)
@@ -107,13 +111,26 @@ class Anonymize:
             from ..redact.overlay import load_picture  # the only file of a redaction; loads the codecs
 
             load_picture(self.config.redaction.picture)
+        if self.config.redaction.needs_whole_set:
+            from .ksame import Survey
+
+            Survey(self.config).check()
 
     def start(self, threads: int) -> Callable[[Task], Done]:
         """As `Work.start`."""
         import cv2
 
         cv2.setNumThreads(threads)
-        return _Worker(self, self.anonymizer(threads))
+        return _Worker(self, self._act(threads))
+
+    def _act(self, threads: int) -> _Act:
+        if self.config.redaction.needs_whole_set:
+            from .ksame import redact_planned
+
+            redact = redact_planned(self.config, threads)
+            return lambda task, content: redact(task.planned, content)
+        anonymizer = self.anonymizer(threads)
+        return lambda task, content: _found_or_given(anonymizer, task, content)
 
     def anonymizer(self, threads: int) -> Anonymizer:
         """What does the work, with its models loaded."""
@@ -123,12 +140,25 @@ class Anonymize:
         return load(self.config, threads=threads, references=self.references, finder=finder)
 
 
+_Act: TypeAlias = Callable[[Task, Content], Outcome]
+"""A task and its input to the outcome."""
+
+
+def _found_or_given(anonymizer: Anonymizer, task: Task, content: Content) -> Outcome:
+    """Covers what the detector finds, or boxes from elsewhere."""
+    if task.given is None:
+        return anonymizer(content)
+    inspection = anonymizer.inspect(content)
+    laid = inspection if isinstance(inspection, Rejected) else lay(task.given, inspection)
+    return laid if isinstance(laid, Rejected) else anonymizer.redact(laid)
+
+
 class _Worker:
     """The work with its models loaded."""
 
-    def __init__(self, work: Anonymize, anonymizer: Anonymizer) -> None:
+    def __init__(self, work: Anonymize, act: _Act) -> None:
         self._work = work
-        self._anonymizer = anonymizer
+        self._act = act
 
     def __call__(self, task: Task) -> Done:
         if isinstance(task.content, Rejected):
@@ -145,11 +175,13 @@ class _Worker:
             refused = self._refused(task, data)
             content = _Once(data)
             del data
-            done = Done(self._record(task, salted, refused or self._outcome(task, content)), digest)
+            done = Done(self._record(task, salted, refused or self._act(task, content)), digest)
         return done
 
     def _refused(self, task: Task, data: bytes) -> Rejected | None:
-        """Why the boxes of a task are not for its picture, or are missing."""
+        """Why the plan or the boxes of a task are not for its picture, or are missing."""
+        if self._work.config.redaction.needs_whole_set:
+            return misfit(task.planned, data)
         given = task.given
         if given is None:
             if self._work.boxes == "instead" and task.output:  # a file that is not a picture says so itself
@@ -158,13 +190,6 @@ class _Worker:
         if given.photo is not None and given.photo != keyed_digest(self._work.photo_secret, "", data):
             return Rejected("changed", "the file changed since its boxes were reviewed; review it again")
         return None
-
-    def _outcome(self, task: Task, content: Content) -> Anonymized | Rejected:
-        if task.given is None:
-            return self._anonymizer(content)
-        inspection = self._anonymizer.inspect(content)
-        laid = inspection if isinstance(inspection, Rejected) else lay(task.given, inspection)
-        return laid if isinstance(laid, Rejected) else self._anonymizer.redact(laid)
 
     def _digest(self, task: Task, data: bytes) -> str | None:
         if self._work.secret is None:

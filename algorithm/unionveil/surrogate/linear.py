@@ -1,0 +1,129 @@
+"""Our own generator: faces as a mean and 160 symmetric components, fitted by `training.surrogate`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import numpy.typing as npt
+
+from ..detections import FloatArray, RgbImage
+from ..errors import ModelError
+from .template import SIZE_WH
+
+__all__ = ["LinearGenerator", "Parts", "half_of", "load_linear"]
+
+_MOST_YAW = 0.25
+"""Turns beyond, in eye distances, are drawn as this one: a linear model bends there."""
+
+_MOST_CODE = 2.5
+"""Codes beyond are glasses, hands and microphones more often than faces."""
+
+_NARROW = 0.95
+"""Width of a drawn face: detectors see the eyes and the mouth of a mean face wider than those of people."""
+
+_MIDDLE_PX = (SIZE_WH[0] - 1) / 2
+_NARROWED = np.asarray([[1 / _NARROW, 0, _MIDDLE_PX * (1 - 1 / _NARROW)], [0, 1, 0]])
+
+_COLUMNS = SIZE_WH[0] // 2
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the file of a linear generator holds. P are the pixels of the left half of the mask.
+
+    Attributes:
+        mask: `(144, 112)` bool, symmetric: pixels that are drawn.
+        mean: `(P, 3)` float32, left half of the mean face.
+        components: `(N, P * 3)` int8, left halves of the symmetric components.
+        scale: `(N,)` float32: a component's largest change at a code of 1, per step of int8.
+        turn: `(P, 3)` float32, left half of the antisymmetric change per eye distance of yaw.
+        encoder: `(N, N)` float32, from products with the components to codes.
+        weight: `(P,)` float32, how much a pixel counts in a code; pixels at the rim hardly do.
+    """
+
+    mask: npt.NDArray[np.bool_]
+    mean: FloatArray
+    components: npt.NDArray[np.int8]
+    scale: FloatArray
+    turn: FloatArray
+    encoder: FloatArray
+    weight: FloatArray
+
+    def save(self, path: Path) -> None:
+        """Writes the file, below 6 MB; the same parts give the same bytes."""
+        np.savez_compressed(path, **{name: getattr(self, name) for name in self.__dataclass_fields__})
+
+
+def half_of(values: npt.NDArray[np.floating], mask: npt.NDArray[np.bool_]) -> FloatArray:
+    """Pixels of the left half of a mask, `(..., P, C)` of `(..., 144, 112, C)`."""
+    return values[..., :_COLUMNS, :][..., mask[:, :_COLUMNS], :].astype(np.float32)
+
+
+@dataclass(frozen=True)
+class LinearGenerator:
+    """Codes to faces and back. A code is `(160,)`, each number of mean 0 and variance 1 over people.
+
+    Attributes:
+        to_face: `(2, 3)` from the landmark frame to pixels of its faces.
+    """
+
+    parts: Parts
+    basis: FloatArray = field(repr=False)
+    to_face: npt.NDArray[np.float64] = field(default_factory=lambda: _NARROWED)
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a code."""
+        return len(self.parts.scale)
+
+    def encode(self, chips: RgbImage) -> FloatArray:
+        """Codes of faces, `(N, 160)`, by weighted least squares; without what differs from left to right.
+
+        Hats, hair and background at the rim hardly count: the rim follows from the face.
+
+        Args:
+            chips: `(N, 144, 112, 3)` uint8, as `template.chips` cuts them.
+        """
+        both = chips.astype(np.float32)
+        off = half_of((both + both[:, :, ::-1]) / 2, self.parts.mask) - self.parts.mean
+        off *= self.parts.weight[:, None] ** 2
+        codes = off.reshape(len(chips), self.basis.shape[1]) @ self.basis.T @ self.parts.encoder
+        return np.clip(codes, -_MOST_CODE, _MOST_CODE).astype(np.float32)
+
+    def faces(self, codes: FloatArray, yaw: FloatArray) -> RgbImage:
+        """Draws faces in the landmark frame.
+
+        Args:
+            codes: `(N, 160)`.
+            yaw: `(N,)` turn to a side, as `template.yaw_of` measures it.
+
+        Returns:
+            `(N, 144, 112, 3)` uint8.
+        """
+        parts = self.parts
+        even = parts.mean + (codes.astype(np.float32) @ self.basis).reshape(len(codes), -1, 3)
+        odd = np.clip(yaw, -_MOST_YAW, _MOST_YAW)[:, None, None] * parts.turn
+        faces = np.zeros((len(codes), *SIZE_WH[::-1], 3), np.float32)
+        left = parts.mask[:, :_COLUMNS]
+        faces[:, :, :_COLUMNS][:, left] = even + odd
+        faces[:, :, ::-1][:, :, :_COLUMNS][:, left] = even - odd
+        return np.clip(np.rint(faces), 0, 255).astype(np.uint8)
+
+
+def load_linear(path: Path) -> LinearGenerator:
+    """Reads the generator's file.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            parts = Parts(**{name: arrays[name] for name in Parts.__dataclass_fields__})
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise ModelError(
+            f"{path} is not a surrogate generator: {error}; install the package again"
+        ) from error
+    return LinearGenerator(parts, parts.components * parts.scale[:, None])
