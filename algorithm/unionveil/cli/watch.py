@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ..engines.pool import DEFAULT_TIMEOUT_SECONDS, Pool, in_order
-from ..engines.resources import default_jobs, picture_bytes
+from ..engines.resources import archive_bytes, default_jobs, picture_bytes
 from ..errors import InputError
 from ..files.sinks import FolderSink
 from ..runs.journal import Journal
@@ -74,7 +74,8 @@ def command(
     journal = Journal(sink.folder, config)
     work = Anonymize(config, sink, secret=journal.secret)
     jobs = jobs or default_jobs()
-    with sink.locked(), journal, Pool(work, jobs, timeout, picture_bytes(jobs)) as pool:
+    pool = Pool(work, jobs, timeout, picture_bytes(jobs), archive_bytes())
+    with sink.locked(), journal, pool:
         if not journal.is_kept:
             _report("note: the state folder cannot be written to; a restart would begin from nothing")
         watch = Watch(
