@@ -305,8 +305,10 @@ def configuration_of(config: AnonymizeConfig) -> dict[str, str]:
 
     Raises:
         ConfigError: the overlay's picture cannot be read.
+        ModelError: the engine that was asked for is not installed.
     """
     flat = config.to_parameters()
+    flat["engine"] = choose(config.engine).engine  # what `auto` stands for here
     flat["embedder"] = config.embedder.partition(":")[0]
     flat["detector"] = ",".join(name.partition(":")[0] for name in config.detector)
     if isinstance(config.redaction, Overlay) and config.redaction.picture not in EMOJI:
