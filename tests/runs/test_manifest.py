@@ -41,7 +41,7 @@ def test_what_is_written_can_be_read_as_the_model():
     assert isinstance(first, RedactedRecord)
     assert first.faces[0].xyxy == (1.3, 2.0, 30.0, 40.0)
     assert first.faces[0].score == 0.988
-    assert AnonymizeConfig.from_parameters(manifest.configuration) == AnonymizeConfig()
+    assert AnonymizeConfig.from_parameters(manifest.configuration) == AnonymizeConfig().resolved()[0]
 
 
 def test_the_threshold_that_counted_is_said_whether_asked_for_or_not():
