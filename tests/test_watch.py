@@ -270,6 +270,28 @@ def count(out):
     return sum(len(files) for _, _, files in os.walk(out))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["{inbox}/nothing", "-o", "{out}"], "is not a folder; name the folder that is to be watched"),
+        (["{inbox}", "-o", "{inbox}/out"], "lies in the input folder"),
+        (["{inbox}", "-o", "{out}", "--names", "number"], "No such option"),
+        (["{inbox}", "-o", "{out}", "--detector", "yunet"], "unionveil models fetch yunet"),
+        (["{inbox}", "-o", "{out}", "--select", "keep"], "No such option"),
+        (["{inbox}"], "Missing option '-o'"),
+    ],
+)
+def test_wrong_use_is_one_clear_sentence(tmp_path, arguments, sentence):
+    (tmp_path / "inbox").mkdir()
+    filled = [text.format(inbox=tmp_path / "inbox", out=tmp_path / "out") for text in arguments]
+    command = [sys.executable, "-m", "unionveil", "watch", *filled]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert sentence in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_the_command_watches_until_it_is_interrupted(tmp_path):
     inbox, out = tmp_path / "inbox", tmp_path / "out"

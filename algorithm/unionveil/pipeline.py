@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from .errors import ConfigError, ImageError, UnionVeilError, UnreadableImage
 from .identity.embedders import load_embedder
 from .identity.references import References
 from .images import Frame, Picture, Rendering, check_output, decode, rgb_views
+from .images.scaled import Reduction
 from .outcomes import Anonymized, Outcome, Rejected
 from .redact import Redactor, load_redactor
 from .select import AllBut, JustThese, Selector, every_face
@@ -28,6 +29,16 @@ Finder: TypeAlias = Callable[[RgbImage], Detections]
 """Finds faces in `(H, W, 3)` uint8 RGB, in its pixels, best first."""
 
 _Result = TypeVar("_Result")
+
+
+class ScalingFinder(Protocol):
+    """Finds faces in pictures that were decoded at a part of their size."""
+
+    def reduction(self, size_wh: tuple[int, int]) -> int:
+        """By how much, 1, 2, 4 or 8 times, a picture of this width and height may be reduced."""
+
+    def __call__(self, image: RgbImage, size_wh: tuple[int, int]) -> Detections:
+        """Finds faces in the reduced picture `(H, W, 3)`, in pixels of the whole, `size_wh`; best first."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,8 @@ class Anonymizer:
         redact: gives the new pixels of a frame.
         max_pixels: a picture with more, all frames together, is refused.
         check_outputs: whether every output is decoded and compared before it counts as done.
+        scaling: `find`, if pictures may be decoded at a part of their size for it. A selector must then ask
+            for no pixels.
     """
 
     def __init__(
@@ -65,12 +78,14 @@ class Anonymizer:
         *,
         max_pixels: float,
         check_outputs: bool = True,
+        scaling: ScalingFinder | None = None,
     ) -> None:
         self._find = find
         self._select = select
         self._redact = redact
         self._max_pixels = max_pixels
         self._check_outputs = check_outputs
+        self._scaling = scaling
 
     def __call__(self, source: PictureSource) -> Outcome:
         """Anonymizes one picture: `inspect`, then `redact`.
@@ -129,19 +144,19 @@ class Anonymizer:
         return _guarded(lambda: self._written(Inspection(self._decoded(content), faces, kept)))
 
     def _inspect(self, content: Content) -> Inspection:
-        picture = self._decoded(content)
+        picture = self._decoded(content, self._scaling.reduction if self._scaling else None)
         found = [self._faces_of(frame, frame.rendering or picture.rendering) for frame in picture.frames]
         return Inspection(
             picture, tuple(covered for covered, _ in found), sum(len(kept) for _, kept in found)
         )
 
-    def _decoded(self, content: Content) -> Picture:
+    def _decoded(self, content: Content, reduction: Reduction | None = None) -> Picture:
         try:
             data = content.read()
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise UnreadableImage(f"the file cannot be read: {why}") from error
-        return decode(data, self._max_pixels)
+        return decode(data, self._max_pixels, reduction)
 
     def _written(self, inspection: Inspection) -> Outcome:
         picture, faces = inspection.picture, inspection.faces
@@ -155,8 +170,8 @@ class Anonymizer:
     def _faces_of(self, frame: Frame, rendering: Rendering) -> tuple[Detections, Detections]:
         """Faces of one frame, those of all its views united: the ones to cover, and the ones to keep."""
         covered, kept = [], []
-        for view in rgb_views(frame, rendering):
-            faces = self._find(view)
+        for view in rgb_views(frame.look, rendering):
+            faces = self._scaling(view, frame.size_wh) if self._scaling else self._find(view)
             chosen = _checked(self._select(view, faces), len(faces))
             covered.append(faces[chosen])
             kept.append(faces[~chosen])
@@ -238,12 +253,19 @@ def load(
     if redactor is None:
         check_one_by_one(config, "an anonymizer")
     threads = threads or usable_cores()
+    chosen = selector or _selector(config, references, threads)
+    scaling = None
+    if finder is None:
+        finder = own = FaceFinder(config, threads)
+        # Other selectors look at pixels, and are to see all of them.
+        scaling = own if chosen is every_face else None
     return Anonymizer(
-        finder or FaceFinder(config, threads),
-        selector or _selector(config, references, threads),
+        finder,
+        chosen,
         redactor or load_redactor(config),
         max_pixels=config.max_megapixels * 1e6,
         check_outputs=config.check_outputs == "yes",
+        scaling=scaling,
     )
 
 

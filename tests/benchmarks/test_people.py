@@ -129,11 +129,12 @@ def known_people(native, faces, card, photos, side):
     is_person = faces.person[:, None] == np.asarray(chosen)[None]
     theirs, strangers = cosine[is_person & (faces.photo >= photos)[:, None]], cosine[~is_person]
     kept = float(np.mean(strangers >= card.keep_cosine))
+    only = card.only_cosine or card.keep_cosine
     report(
         f"{card.name}, faces of {f'{side} px' if side else 'native size'}, {photos} photos of each person",
         keep=f"{np.mean(theirs >= card.keep_cosine):.1%} of {len(theirs)}",
         strangers_kept=f"{kept:.1e}",
-        only=f"{np.mean(theirs >= card.only_cosine):.1%}",
-        others_covered=f"{np.mean(strangers >= card.only_cosine):.1%}",
+        only=f"{np.mean(theirs >= only):.1%} from a cosine of {only}",
+        others_covered=f"{np.mean(strangers >= only):.1%}",
     )
     assert kept <= 2e-4 or (side and side < card.least_face_px)

@@ -88,10 +88,15 @@ def test_a_photo_is_answered_in_a_thread_and_the_answer_goes_on_request(server, 
     assert not ada.is_redacted(room, answer["event_id"]), "Bob did not post it"
     ada.send(room, "m.reaction", reaction)
     running.until(lambda: ada.is_redacted(room, answer["event_id"]))
-    bob.redact(room, second)  # the answer goes with its original
+    inside = bob.post_photo(room, STREET, thread=photo)
+    running.until(lambda: len(answers(ada, room, bot)) == 2)
+    assert answers(ada, room, bot)[1]["content"]["m.relates_to"]["event_id"] == photo
+    for message in (second, inside):  # an answer goes with its original
+        bob.redact(room, message)
     running.until(lambda: not answers(ada, room, bot))
     assert running.stop() == 0
-    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.stat().st_size > 50_000]
+    files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert files and not any(b"\xff\xd8\xff" in data for data in files), "no photo is on disk"
     assert "11 faces covered" in running.said
     assert "@" not in running.said
 

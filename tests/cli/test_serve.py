@@ -49,6 +49,8 @@ def test_it_says_where_it_is_and_ends_in_order(ending):
         (["--cells", "4"], "cells: belongs to method pixelate"),
         (["--names", "keep"], "No such option"),
         (["--digest-salt", "x"], "No such option"),
+        (["--select", "keep"], "No such option"),
+        (["--keep", "people"], "No such option"),
     ],
 )
 def test_wrong_use_is_one_clear_sentence(arguments, sentence):

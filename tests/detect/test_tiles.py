@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from unionveil import Detections
 from unionveil.detect.tiles import (
     _resize,
+    closer,
     find_faces,
     mirror_is_cheap,
     plan_pieces,
     plan_sizes,
     plan_tiles,
+    reduction,
 )
 from unionveil.models.cards import CARDS
 
@@ -65,7 +67,7 @@ def test_sizes_fall_and_keep_the_proportions(size_wh, detail):
         (416, "crowd", [1248, 832, 416, 208]),
         (1000, "crowd", [2560, 1280, 1000, 320]),
         (4000, "crowd", [4000, 2000, 500]),
-        (12000, "crowd", [12000, 2560, 640]),
+        (12000, "crowd", [12000, 6000, 2560, 640]),
     ],
 )
 def test_the_sizes_of_each_detail(longest, detail, expected):
@@ -184,3 +186,113 @@ def test_the_mirrored_look_can_be_switched_off():
     find_faces(image, Noting(), 0.5, "standard")
     find_faces(image, Noting(), 0.5, "standard", mirror=False)
     assert looks == [True, True, False, False]
+
+
+class Glimpsing:
+    """Sees a weak box where a picture is white, and a face where that is large enough; notes its looks."""
+
+    card = CARDS["retinaface"]
+    fixed_wh = None
+
+    def __init__(self):
+        self.looks = []
+
+    def __call__(self, image, threshold, *, mirror=False):
+        self.looks.append(image.shape[1::-1])
+        y, x = np.nonzero(image[..., 0] > 128)
+        if not len(x):
+            return Detections.empty()
+        faces = Detections.of(
+            [[x.min(), y.min(), x.max() + 1, y.max() + 1]], [0.9 if np.ptp(x) >= 9 else 0.2]
+        )
+        return faces[faces.score >= threshold]
+
+
+def white_square(size_wh, place, side):
+    image = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
+    image[place[1] : place[1] + side, place[0] : place[0] + side] = 255
+    return image
+
+
+def test_a_large_picture_is_looked_at_in_full_only_where_its_half_shows_anything():
+    detector = Glimpsing()
+    assert len(find_faces(white_square((4000, 3000), (0, 0), 0), detector, 0.5, "crowd")) == 0
+    assert len(detector.looks) == 4 + 1  # tiles of the half, and the eighth
+    detector = Glimpsing()
+    faces = find_faces(white_square((4000, 3000), (600, 600), 12), detector, 0.5, "crowd")
+    assert faces.xyxy.tolist() == [[600, 600, 612, 612]]
+    assert len(detector.looks) == 4 + 1 + 1
+
+
+def test_glimpses_are_no_faces():
+    detector = Glimpsing()
+    assert len(find_faces(white_square((4000, 3000), (600, 600), 6), detector, 0.5, "crowd")) == 0
+    assert len(detector.looks) == 4 + 1 + 1
+
+
+@pytest.mark.parametrize("longest", [400, 1000, 2560])
+def test_small_pictures_are_looked_at_in_full_whatever_they_show(longest):
+    detector = Glimpsing()
+    size_wh = (longest, longest * 3 // 4)
+    find_faces(np.zeros((size_wh[1], size_wh[0], 3), np.uint8), detector, 0.5, "crowd")
+    tiles = sum(len(plan_tiles(size, (1280, 1280))) for size in plan_sizes(size_wh, "crowd"))
+    assert len(detector.looks) == tiles
+
+
+@given(st.lists(st.tuples(st.floats(-50, 4050), st.floats(-50, 3050), st.floats(1, 900)), max_size=5))
+def test_tiles_are_cut_down_to_the_boxes_that_touch_them(places):
+    tiles = plan_tiles((4000, 3000), (1280, 1280))
+    corners = [[x, y, x + side, y + side] for x, y, side in places]
+    xyxy = np.array(corners, np.float32).reshape(-1, 4)
+    chosen = closer(tiles, xyxy)
+    touched = 0
+    for tile in tiles:
+        x0, y0, x1, y1 = tile.xyxy
+        boxes = [box for box in xyxy if box[0] < x1 and box[2] > x0 and box[1] < y1 and box[3] > y0]
+        if not boxes:
+            continue
+        part = chosen[touched]
+        touched += 1
+        for low in (0, 1):
+            least, most = min(box[low] for box in boxes), max(box[low + 2] for box in boxes)
+            start, end = tile.xyxy[low], tile.xyxy[low + 2]
+            assert (part.xyxy[low] - start) % 32 == 0
+            assert max(start, least - 160 - 32) <= part.xyxy[low] <= max(start, least - 160)
+            assert min(end, most + 160) <= part.xyxy[low + 2] <= min(end, most + 160 + 32)
+        for part_edge, edge, own, cut in zip(part.xyxy, tile.xyxy, tile.cut, part.cut, strict=True):
+            assert cut == (own or part_edge != edge)
+    assert len(chosen) == touched
+
+
+@settings(max_examples=200)
+@given(st.tuples(sides, sides), st.sampled_from(["fast", "standard", "crowd"]))
+def test_no_picture_is_reduced_below_what_is_looked_at(size_wh, detail):
+    scale = reduction(size_wh, detail)
+    assert scale in (1, 2, 4, 8)
+    if scale > 1:
+        assert max(plan_sizes(size_wh, detail)[0]) <= max(size_wh) / scale
+        assert len(plan_pieces(size_wh)) == 1
+
+
+@pytest.mark.parametrize(
+    ("size_wh", "detail", "expected"),
+    [
+        ((4000, 3000), "standard", 2),
+        ((12000, 9000), "standard", 4),
+        ((2000, 1500), "standard", 1),
+        ((4000, 3000), "fast", 4),
+        ((12000, 9000), "fast", 8),
+        ((4000, 3000), "crowd", 1),
+        ((200, 20000), "fast", 1),
+    ],
+)
+def test_the_reductions_of_each_detail(size_wh, detail, expected):
+    assert reduction(size_wh, detail) == expected
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_faces_of_a_reduced_picture_are_in_pixels_of_the_whole(scale):
+    image = white_square((4000, 3000), (800, 400), 240)
+    small = np.ascontiguousarray(image[::scale, ::scale])
+    faces = find_faces(small, Painted(), 0.5, "fast", size_wh=(4000, 3000))
+    assert np.abs(faces.xyxy[0] - [800, 400, 1040, 640]).max() <= 7

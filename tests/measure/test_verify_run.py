@@ -16,11 +16,12 @@ from PIL import Image
 from paths import REPOSITORY
 from unionveil.cli.verify import command
 from unionveil.config import AnonymizeConfig
+from unionveil.detections import Detections
 from unionveil.engines.serial import SerialEngine
 from unionveil.errors import InputError, ResultsError
 from unionveil.files.sinks import FolderSink
 from unionveil.files.sources import PathSource
-from unionveil.measure.examine import faceless
+from unionveil.measure.examine import faceless, faces_left
 from unionveil.measure.verify_run import checked_manifest, verify_outputs
 from unionveil.runs.batch import run_batch
 from unionveil.runs.work import Anonymize
@@ -167,6 +168,16 @@ def test_an_uncovered_face(outputs):
     found = issues(outputs, None)
     assert {check for check, _ in found} == {"residual"}
     assert all("outside of all boxes" in sentence for _, sentence in found)
+
+
+@pytest.mark.parametrize(
+    ("scores", "sure"),
+    [([[0.9], []], [True]), ([[0.7], []], [False]), ([[], [0.99]], [False]), ([[0.7], [0.6]], [True])],
+)
+def test_two_detectors_that_agree_are_believed_or_a_network_that_is_sure(scores, sure):
+    """The second one is never sure by itself, as Haar's cascades."""
+    left = [Detections.of([[0, 0, 20, 20]] * len(each), each) for each in scores]
+    assert [finding.is_sure for finding in faces_left(left, [0.85, 2.0])] == sure
 
 
 def test_where_people_are_kept_visible_a_face_speaks_against_nothing(outputs):

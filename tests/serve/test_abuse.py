@@ -207,7 +207,7 @@ def test_a_defect_shows_no_more_than_its_kind():
 @pytest.mark.slow
 def test_a_deadly_picture_kills_a_worker_and_nothing_else():
     work = DeadlyPictures(Pictures(AnonymizeConfig()))
-    with Pool(work, 1, 5.0) as pool, running(make_app(submit_to(pool))) as server:
+    with Pool(work, 1, 30.0) as pool, running(make_app(submit_to(pool))) as server:
         check_next(server)
         deadly = server.ask("POST", "/v1/redact", PHOTO + b"DEADLY")
         assert (deadly.status, json.loads(deadly.body)["reason"]) == (422, "crashed")

@@ -49,7 +49,7 @@ class Job:
         return _unpack(docker("cp", f"{self._container}:/data/outputs", "-").stdout, "outputs/")
 
     def stop(self) -> None:
-        """As a node does when the time is over."""
+        """Stops it as a node does at the time limit."""
         docker("stop", "--time", "10", self._container)
 
     def kill(self) -> None:

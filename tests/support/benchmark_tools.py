@@ -51,7 +51,7 @@ def measure(*command: object, cores: int | None = None) -> Measured:
     return Measured(seconds, int(peak) * 1024, "\n".join(output))
 
 
-def cpu_seconds(checkout: Path, photos: Path, output: Path) -> float:
+def cpu_seconds(checkout: Path, photos: Path, output: Path, *more: str) -> float:
     """Processor time, user and system, of `unionveil anonymize` with one worker in a checkout."""
     code = (
         "import os, subprocess, sys\n"
@@ -60,7 +60,7 @@ def cpu_seconds(checkout: Path, photos: Path, output: Path) -> float:
         "print(t.children_user + t.children_system)\n"
     )
     environment = os.environ | {"PYTHONPATH": f"{checkout / 'algorithm'}{os.pathsep}{checkout / 'publish'}"}
-    arguments = [sys.executable, "-m", "unionveil", "anonymize", photos, "-o", output, "--jobs", "1"]
+    arguments = [sys.executable, "-m", "unionveil", "anonymize", photos, "-o", output, "--jobs", "1", *more]
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,

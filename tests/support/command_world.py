@@ -25,7 +25,7 @@ FILE_SECRET = "file-url-secret"
 
 
 def _brief(seconds: float) -> None:
-    """Waits, but not as long as a network would need."""
+    """Waits at most a hundredth of a second."""
     time.sleep(min(seconds, 0.01))
 
 

@@ -1,4 +1,4 @@
-"""Where things lie."""
+"""Paths of the repository and of shared files."""
 
 from __future__ import annotations
 

@@ -71,9 +71,11 @@ class Member:
         path = f"/_matrix/client/v3/rooms/{urllib.parse.quote(room)}/send/{kind}/{time.time_ns()}"
         return str(self.call("PUT", path, content)["event_id"])
 
-    def post_photo(self, room: str, data: bytes) -> str:
+    def post_photo(self, room: str, data: bytes, thread: str | None = None) -> str:
         uploaded = self.call("POST", "/_matrix/media/v3/upload?filename=x.jpg", data, "image/jpeg")
-        content = {"msgtype": "m.image", "body": "x.jpg", "url": uploaded["content_uri"]}
+        content: dict[str, Any] = {"msgtype": "m.image", "body": "x.jpg", "url": uploaded["content_uri"]}
+        if thread:
+            content["m.relates_to"] = {"rel_type": "m.thread", "event_id": thread}
         return self.send(room, "m.room.message", content)
 
     def redact(self, room: str, event: str) -> None:

@@ -1,4 +1,4 @@
-"""A server of ours in a thread, and a client that sends what it is given."""
+"""One of our servers in a thread, and a client that sends any request."""
 
 from __future__ import annotations
 

@@ -37,6 +37,9 @@ _SYNC_MS = 30_000
 _MOST_MISSED = 1000
 """Messages of one room that are caught up with after the bot was away; older ones have no answer."""
 
+_MOST_SEARCHED = 300
+"""Messages of a room in which the answer to a removed photo is looked for."""
+
 _VERSIONS_WITHOUT_CREATORS = {str(number) for number in range(1, 12)}
 
 _PAUSE_SECONDS = 5.0
@@ -145,7 +148,7 @@ class MatrixRooms:
             timeline = info.timeline
             messages = list(timeline.events)
             if timeline.limited and timeline.prev_batch:
-                messages = [*await self._missed(room, timeline.prev_batch, position), *messages]
+                messages = [*await self._before(room, timeline.prev_batch, position, _MOST_MISSED), *messages]
             for message in messages:
                 self.undecrypted += isinstance(message, MegolmEvent)
                 event = event_of(room, message.source, self._nio.user_id)
@@ -153,11 +156,11 @@ class MatrixRooms:
                     events.append(event)
         return events
 
-    async def _missed(self, room: str, start: str, end: str) -> list[Any]:
-        """Messages between two positions, oldest first, as far as they are caught up with."""
+    async def _before(self, room: str, start: str, end: str | None, most: int) -> list[Any]:
+        """The last messages before `start` and, if it is given, after `end`, oldest first."""
         found: list[Any] = []
         place: str | None = start
-        while place and len(found) < _MOST_MISSED:
+        while place and len(found) < most:
             response = await _sure(
                 self._nio.room_messages(room, place, end, MessageDirection.back, 100), RoomMessagesResponse
             )
@@ -190,17 +193,19 @@ class MatrixRooms:
         original = await self._source(room, message)
         relation = original.get("content", {}).get("m.relates_to", {}) if original else {}
         root = relation.get("event_id") if relation.get("rel_type") == "m.thread" else None
-        found = []
+        found: list[Any] = []
         try:
             for parent in {message, root or message}:
-                async for event in self._nio.room_get_event_relations(room, parent):
-                    source = event.source
-                    mine = source.get("sender") == self._nio.user_id
-                    if mine and replied_to(source.get("content", {})) == message and not _is_redacted(source):
-                        found.append(event.event_id)
+                found += [event async for event in self._nio.room_get_event_relations(room, parent)]
         except (aiohttp.ClientError, asyncio.TimeoutError) as error:
             raise RoomError("the server does not answer") from error
-        return found
+        if original is not None and not original.get("content"):
+            # A message that was removed no longer says which thread it was in.
+            found += await self._before(room, self._nio.next_batch, None, _MOST_SEARCHED)
+        return sorted({event.event_id for event in found if self._is_answer(event.source, message)})
+
+    def _is_answer(self, source: Mapping[str, Any], message: str) -> bool:
+        return source.get("sender") == self._nio.user_id and replied_to(source.get("content", {})) == message
 
     async def answer(self, photo: Photo, answer: Answer) -> None:
         """As `Room.answer`."""
@@ -309,10 +314,6 @@ async def _sure(call: Any, kind: type[_Response]) -> _Response:
 
 def _transaction(what: str, message: str) -> str:
     return "unionveil-" + hashlib.sha256(f"{what} {message}".encode()).hexdigest()[:32]
-
-
-def _is_redacted(source: Mapping[str, Any]) -> bool:
-    return "redacted_because" in source.get("unsigned", {})
 
 
 def _decrypted(data: bytes, file: Mapping[str, Any]) -> bytes:

@@ -13,12 +13,12 @@ import click
 
 from ..bot.bot import Bot
 from ..bot.state import Position
-from ..config import AnonymizeConfig, check_one_by_one
 from ..engines.pool import Pool
 from ..engines.resources import default_jobs, picture_bytes
 from ..errors import MissingExtra
 from ..serve.limits import RateLimit
 from ..serve.pictures import Pictures
+from ..single import not_single, single_config
 from .anonymize import setting_options
 from .console import EXIT_DONE
 
@@ -67,7 +67,7 @@ _PACKAGES = {"aiohttp", "nio"}
     show_default=True,
     help="Seconds after which a photo is given up.",
 )
-@setting_options(without={"names", "digest_salt"})
+@setting_options(without=not_single())
 def command(
     homeserver: str,
     token: str,
@@ -85,8 +85,7 @@ def command(
     reaction ❌ or the reply "delete". No photo is ever on disk; only the last message's position is kept.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    config = AnonymizeConfig.from_parameters({k: v for k, v in settings.items() if v is not None})
-    check_one_by_one(config, "a bot")
+    config = single_config({k: v for k, v in settings.items() if v is not None}, "a bot")
     try:
         from ..bot.matrix import MatrixRooms
     except ModuleNotFoundError as error:

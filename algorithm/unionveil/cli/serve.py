@@ -6,16 +6,13 @@ import math
 
 import click
 
-from ..config import AnonymizeConfig, check_one_by_one
 from ..engines.resources import default_jobs
 from ..errors import MissingExtra
+from ..single import not_single, single_config
 from .anonymize import setting_options
 from .console import EXIT_DONE
 
 __all__ = ["command"]
-
-_NEVER = {"names", "digest_salt"}
-"""Settings of runs over many files."""
 
 _PACKAGES = {"python_multipart", "starlette", "uvicorn"}
 """What the extra `web` brings."""
@@ -66,7 +63,7 @@ _PACKAGES = {"python_multipart", "starlette", "uvicorn"}
 @click.option(
     "--per-minute", type=click.IntRange(min=1), help="Requests of one client per minute.  [default: no limit]"
 )
-@setting_options(without=_NEVER)
+@setting_options(without=not_single())
 def command(
     host: str,
     port: int,
@@ -86,8 +83,7 @@ def command(
     Nothing is stored: photos are in memory while they are worked on. The settings below hold where a request
     has none of its own. GET /openapi.json describes the API.
     """
-    config = AnonymizeConfig.from_parameters({k: v for k, v in settings.items() if v is not None})
-    check_one_by_one(config, "a server")
+    config = single_config({k: v for k, v in settings.items() if v is not None}, "a server")
     try:
         from ..serve.run import ServeOptions, serve
     except ModuleNotFoundError as error:

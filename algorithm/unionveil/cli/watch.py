@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
-from ..config import AnonymizeConfig, check_one_by_one
 from ..engines.pool import DEFAULT_TIMEOUT_SECONDS, Pool, in_order
-from ..engines.resources import default_jobs, picture_bytes
+from ..engines.resources import archive_bytes, default_jobs, picture_bytes
 from ..errors import InputError
 from ..files.sinks import FolderSink
 from ..runs.journal import Journal
 from ..runs.work import Anonymize
+from ..single import not_single, single_config
 from ..watch import Watch
 from .anonymize import setting_options
 from .console import EXIT_DONE
@@ -50,7 +50,7 @@ __all__ = ["command"]
     default=DEFAULT_TIMEOUT_SECONDS,
     help=f"Seconds after which a picture is given up.  [default: {DEFAULT_TIMEOUT_SECONDS:g}]",
 )
-@setting_options(without={"names"})
+@setting_options(without=not_single() - {"digest_salt"})
 def command(
     folder: Path,
     output: Path,
@@ -66,8 +66,7 @@ def command(
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     given = {name: value for name, value in settings.items() if value is not None}
-    config = AnonymizeConfig.from_parameters(given | {"names": "keep"})
-    check_one_by_one(config, "a watched folder")
+    config = single_config(given | {"names": "keep"}, "a watched folder")
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; name the folder that is to be watched")
     Anonymize(config).check()  # before the output folder is made
@@ -75,7 +74,8 @@ def command(
     journal = Journal(sink.folder, config)
     work = Anonymize(config, sink, secret=journal.secret)
     jobs = jobs or default_jobs()
-    with sink.locked(), journal, Pool(work, jobs, timeout, picture_bytes(jobs)) as pool:
+    pool = Pool(work, jobs, timeout, picture_bytes(jobs), archive_bytes())
+    with sink.locked(), journal, pool:
         if not journal.is_kept:
             _report("note: the state folder cannot be written to; a restart would begin from nothing")
         watch = Watch(

@@ -16,7 +16,7 @@ from .detector import Detector
 from .haar import Haar
 from .retinaface import RetinaFace
 from .support import Supported
-from .tiles import Detail, find_faces
+from .tiles import Detail, find_faces, reduction
 from .yolo import Yolo
 from .yunet import YuNet
 
@@ -73,14 +73,19 @@ class FaceFinder:
         other._threshold, other._detail = threshold, detail
         return other
 
-    def __call__(self, image: RgbImage) -> Detections:
+    def reduction(self, size_wh: tuple[int, int]) -> int:
+        """By how much, 1, 2, 4 or 8 times, a picture may be reduced before it is given to this finder."""
+        return reduction(size_wh, self._detail)
+
+    def __call__(self, image: RgbImage, size_wh: tuple[int, int] | None = None) -> Detections:
         """Faces that any of the detectors finds.
 
         Args:
             image: `(H, W, 3)` uint8, red first, upright.
+            size_wh: width and height of the picture, if `image` is it reduced.
 
         Returns:
-            Faces in pixels of `image`, best first.
+            Faces in pixels of the picture, best first.
 
         Raises:
             ModelError: a model failed.
@@ -93,6 +98,7 @@ class FaceFinder:
                     self._threshold or detector.card.threshold,
                     self._detail,
                     mirror=self._mirror,
+                    size_wh=size_wh,
                 )
                 for detector in self._detectors
             ]

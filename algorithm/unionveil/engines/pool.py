@@ -46,7 +46,7 @@ class Pool(Generic[In, Out]):
         jobs: number of workers.
         timeout_seconds: time limit for each task.
         budget_bytes: memory for all tasks under way together; one that needs more is rejected.
-        reserved_bytes: the part of it that only a task that is under way alone may have.
+        reserved_bytes: the part of it, half of it at most, that only a task that is under way alone may have.
 
     Attributes:
         shared_bytes: the rest of it, which several tasks may have together.
@@ -62,7 +62,7 @@ class Pool(Generic[In, Out]):
     ) -> None:
         self._work = work
         self._budget_bytes = budget_bytes
-        self.shared_bytes = budget_bytes - reserved_bytes
+        self.shared_bytes = budget_bytes - min(reserved_bytes, budget_bytes / 2)
         self._timeout_seconds = timeout_seconds
         self._threads_each = max(1, usable_cores() // jobs)
         self._tasks: queue.SimpleQueue[tuple[In, Future[Out | Rejected]] | None] = queue.SimpleQueue()
@@ -226,9 +226,7 @@ class PoolEngine:
     ) -> None:
         self._jobs = jobs
         self._budget_bytes = budget_bytes if budget_bytes is not None else picture_bytes(jobs)
-        self._reserved_bytes = min(
-            self._budget_bytes / 2, archive_bytes() if reserved_bytes is None else reserved_bytes
-        )
+        self._reserved_bytes = archive_bytes() if reserved_bytes is None else reserved_bytes
         self._timeout_seconds = timeout_seconds
         self._waiting_bytes = waiting_bytes
 

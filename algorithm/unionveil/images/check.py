@@ -265,10 +265,10 @@ def _check_nearly(written: bytes, picture: Picture, patches: Patches) -> None:
 def _compare(looks: Sequence[_Look], picture: Picture, patches: Patches, cell: int) -> None:
     _require(len(looks) == len(picture.frames))
     for frame, some, look in zip(picture.frames, patches, looks, strict=True):
-        height, width = frame.pixels.shape[:2]
+        width, height = frame.size_wh
         _require(look.pixels.shape[:2] == (-(-height // look.scale), -(-width // look.scale)))
         shown = _cells(look, cell // look.scale)[: height // cell, : width // cell]
-        before = _cells(_Look(frame.pixels, frame.colour), cell)
+        before = _cells_before(frame, cell)
         beside = _opaque_cells(frame, cell)
         for patch in some:
             grown = [
@@ -281,10 +281,20 @@ def _compare(looks: Sequence[_Look], picture: Picture, patches: Patches, cell: i
         _require(not torn.size or bool(torn.mean() <= _TORN_SHARE))
 
 
+def _cells_before(frame: Frame, cell: int) -> _Levels:
+    """Whole cells of a frame, from the smaller copy that was looked at if that shows them."""
+    if frame.scale > cell:
+        return _cells(_Look(frame.pixels, frame.colour), cell)
+    width, height = frame.size_wh
+    return _cells(_Look(frame.look.pixels, frame.colour), cell // frame.scale)[
+        : height // cell, : width // cell
+    ]
+
+
 def _opaque_cells(frame: Frame, side: int) -> BoolArray:
     """The cells whose colours matter: decoders disagree about those of clear pixels."""
     if not frame.colour.has_alpha:
-        return np.ones((frame.pixels.shape[0] // side, frame.pixels.shape[1] // side), bool)
+        return np.ones((frame.size_wh[1] // side, frame.size_wh[0] // side), bool)
     return np.asarray(_cells(_Look(frame.pixels[..., -1:], Colour.GREY), side) == 255, bool)
 
 
@@ -347,8 +357,10 @@ def _painted_cells(
     frame: Frame, patches: Sequence[Patch], rows: slice, columns: slice, cell: int
 ) -> tuple[_Levels, BoolArray]:
     """Cells of a part of a frame with its patches, and which of them lie whole under a patch."""
-    part = frame.pixels[rows, columns].copy()
-    covered = np.zeros(part.shape[:2], bool)
+    # What lies beside the patches does not matter: only whole cells under them are compared.
+    shape = rows.stop - rows.start, columns.stop - columns.start, frame.colour.channels
+    part = np.zeros(shape, frame.look.pixels.dtype)
+    covered = np.zeros(shape[:2], bool)
     for patch in patches:
         top, bottom = max(rows.start, patch.rows.start), min(rows.stop, patch.rows.stop)
         left, right = max(columns.start, patch.columns.start), min(columns.stop, patch.columns.stop)

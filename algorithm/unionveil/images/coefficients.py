@@ -135,6 +135,12 @@ _Filter = ctypes.CFUNCTYPE(
 )
 
 
+class _Factor(ctypes.Structure):
+    """`tjscalingfactor`."""
+
+    _fields_ = (("num", ctypes.c_int), ("denom", ctypes.c_int))
+
+
 class _Transform(ctypes.Structure):
     """`tjtransform`."""
 
@@ -159,31 +165,36 @@ class TurboJpeg:
 
     Attributes:
         optimizes: whether it can write baseline files with Huffman tables of their own (since 3.0).
+        scales: whether it can decode at a part of the size.
     """
+
+    scales = True
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self.optimizes = hasattr(library, "tj3Transform")
         self._call: _Version = _Version3(library) if self.optimizes else _Version2(library)
 
-    def decode(self, data: bytes, size_wh: tuple[int, int], colour: Colour) -> Pixels:
+    def decode(self, data: bytes, size_wh: tuple[int, int], colour: Colour, scale: int = 1) -> Pixels:
         """Decodes a JPEG as stored.
 
         Args:
             data: a whole file without metadata.
             size_wh: width and height that its header gives.
             colour: GREY, RGB or CMYK.
+            scale: 1, 2, 4 or 8: at which part of its size. All coefficients are read at any scale, and so
+                all damage is seen.
 
         Returns:
-            `(H, W, C)` uint8; CMYK in the polarity of the file.
+            `(H, W, C)` uint8, sides divided by `scale` and rounded up; CMYK in the polarity of the file.
 
         Raises:
             UnreadableImage: an error, or a warning that means damage.
         """
-        width, height = size_wh
+        width, height = (-(-side // scale) for side in size_wh)
         pixels = np.empty((height, width, colour.channels), np.uint8)
         form = {Colour.GREY: _GREY, Colour.RGB: _RGB, Colour.CMYK: _CMYK}[colour]
         with self._call.handle(_INIT_DECOMPRESS) as handle:
-            if self._call.decode(handle, data, pixels, form):
+            if self._call.decode(handle, data, pixels, form, size_wh, scale):
                 message, warned = self._call.failure(handle)
                 if not warned:
                     raise UnreadableImage(f"the JPEG is damaged: {_printable(message)}")
@@ -351,7 +362,10 @@ class _Version2:
         finally:
             self._library.tjDestroy(made)
 
-    def decode(self, handle: int, data: bytes, pixels: Pixels, form: int) -> int:
+    def decode(
+        self, handle: int, data: bytes, pixels: Pixels, form: int, _: tuple[int, int], _scale: int
+    ) -> int:
+        # The size that is asked for decides the scale: the largest picture that fits into it.
         height, width, channels = pixels.shape
         sizes = width, width * channels, height
         return self._library.tjDecompress2(handle, data, len(data), pixels.ctypes.data, *sizes, form, 0)
@@ -383,6 +397,7 @@ class _Version3:
             tj3GetErrorStr=(ctypes.c_char_p, ctypes.c_void_p),
             tj3GetErrorCode=(ctypes.c_int, ctypes.c_void_p),
             tj3DecompressHeader=(ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t),
+            tj3SetScalingFactor=(ctypes.c_int, ctypes.c_void_p, _Factor),
             # handle, data, size, destination, pitch, format
             tj3Decompress8=(
                 ctypes.c_int,
@@ -415,14 +430,17 @@ class _Version3:
         finally:
             self._library.tj3Destroy(made)
 
-    def decode(self, handle: int, data: bytes, pixels: Pixels, form: int) -> int:
-        height, width, channels = pixels.shape
+    def decode(
+        self, handle: int, data: bytes, pixels: Pixels, form: int, size_wh: tuple[int, int], scale: int
+    ) -> int:
         if self._library.tj3DecompressHeader(handle, data, len(data)) and not self.failure(handle)[1]:
             return -1
         get = self._library.tj3Get
-        if (get(handle, _PARAM_WIDTH), get(handle, _PARAM_HEIGHT)) != (width, height):
+        if (get(handle, _PARAM_WIDTH), get(handle, _PARAM_HEIGHT)) != size_wh:
             raise UnreadableImage("the JPEG is damaged: it gives two sizes")
-        pitch = width * channels
+        if self._library.tj3SetScalingFactor(handle, _Factor(1, scale)):
+            return -1
+        pitch = pixels.shape[1] * pixels.shape[2]
         return self._library.tj3Decompress8(handle, data, len(data), pixels.ctypes.data, pitch, form)
 
     def transform(self, handle: int, data: bytes, transform: _Transform) -> tuple[bytes, int]:

@@ -12,6 +12,7 @@ import io
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,7 +22,7 @@ from ..errors import ImageTooLarge
 from ..formats import ImageFormat
 from .coefficients import Coding, Edit, NotTransformable, load
 from .icc import clean_profile, profile_cicp
-from .jpeg_blocks import Grid, edits
+from .jpeg_blocks import Grid, are_flat, edits
 from .jpeg_markers import Jpeg, Model, head, parse, with_head
 from .orientation import swaps_axes, upright
 from .picture import (
@@ -36,6 +37,7 @@ from .picture import (
     Written,
     painted,
 )
+from .scaled import Reduction, ScaledFrame
 
 __all__ = ["Codec", "read"]
 
@@ -58,33 +60,55 @@ _COLOURS = {
 class Codec(Protocol):
     """What reads and writes coded data: `TurboJpeg`, or `PlainJpeg` where there is no libturbojpeg."""
 
-    def decode(self, data: bytes, size_wh: tuple[int, int], colour: Colour) -> Pixels:
+    @property
+    def scales(self) -> bool:
+        """Whether it can decode at a part of the size."""
+
+    def decode(self, data: bytes, size_wh: tuple[int, int], colour: Colour, scale: int = 1) -> Pixels:
         """See `TurboJpeg.decode`."""
 
     def rewrite(self, data: bytes, edits: Sequence[Edit], coding: Coding) -> bytes:
         """See `TurboJpeg.rewrite`."""
 
 
-def read(data: bytes, max_pixels: float, codec: Codec | None = None) -> Picture:
+def read(
+    data: bytes, max_pixels: float, codec: Codec | None = None, *, reduction: Reduction | None = None
+) -> Picture:
     """Decodes a JPEG; see `images.decode`.
 
     Args:
         data: a whole file.
         max_pixels: most pixels.
         codec: what decodes and rewrites it; libturbojpeg where it is found.
+        reduction: see `images.decode`.
     """
     jpeg = parse(data)
     if jpeg.size_wh[0] * jpeg.size_wh[1] > max_pixels:
         raise ImageTooLarge(jpeg.size_wh[0] * jpeg.size_wh[1], int(max_pixels))
     codec = codec or load() or _without_libturbojpeg()
     colour = _COLOURS[jpeg.model]
-    pixels = codec.decode(jpeg.data, jpeg.size_wh, colour)
-    if colour is Colour.CMYK:
-        # As Adobe's files mean it, which store white as 255; Pillow takes all files for such.
-        np.subtract(255, pixels, out=pixels)
-    frame = Frame(upright(pixels, jpeg.orientation) if jpeg.orientation != 1 else pixels, colour)
+    frame = _frame(jpeg, codec, colour, reduction)
     writer = _Writer(frame, jpeg, codec, _rendering(jpeg, colour))
     return Picture(ImageFormat.JPEG, (frame,), writer, writer.rendering)
+
+
+def _frame(jpeg: Jpeg, codec: Codec, colour: Colour, reduction: Reduction | None) -> Frame:
+    """The upright picture. Where a smaller copy will do, only that is decoded now."""
+    scale = reduction(_upright_wh(jpeg)) if reduction and codec.scales and colour is not Colour.CMYK else 1
+
+    def decoded(scale: int) -> Pixels:
+        pixels = codec.decode(jpeg.data, jpeg.size_wh, colour, scale)
+        if colour is Colour.CMYK:
+            # As Adobe's files mean it, which store white as 255; Pillow takes all files for such.
+            np.subtract(255, pixels, out=pixels)
+        return upright(pixels, jpeg.orientation) if jpeg.orientation != 1 else pixels
+
+    frame = Frame(decoded(scale), colour)
+    return frame if scale == 1 else ScaledFrame(frame, scale, _upright_wh(jpeg), partial(decoded, 1))
+
+
+def _upright_wh(jpeg: Jpeg) -> tuple[int, int]:
+    return jpeg.size_wh[::-1] if swaps_axes(jpeg.orientation) else jpeg.size_wh
 
 
 def _without_libturbojpeg() -> Codec:
@@ -119,9 +143,15 @@ class _Writer:
 
     def __call__(self, patches: Patches) -> Written:
         (laid,) = patches
-        with painted((self.frame,), patches):
+        if are_flat(laid):  # no pixel is needed
             with suppress(NotTransformable):
                 return Written(self._headed(self._rewritten(laid), self.jpeg.model), Encoding.COEFFICIENTS)
+        with painted((self.frame,), patches):
+            if not are_flat(laid):
+                with suppress(NotTransformable):
+                    return Written(
+                        self._headed(self._rewritten(laid), self.jpeg.model), Encoding.COEFFICIENTS
+                    )
             return Written(self._encoded(), Encoding.PIXELS)
 
     def _rewritten(self, patches: Sequence[Patch]) -> bytes:
@@ -136,7 +166,7 @@ class _Writer:
             self.jpeg.standard_tables,
             tuple(part.table for part in grid.components),
         )
-        return self.codec.rewrite(self.jpeg.data, list(edits(self.frame.pixels, patches, grid)), coding)
+        return self.codec.rewrite(self.jpeg.data, list(edits(self.frame, patches, grid)), coding)
 
     def _headed(self, data: bytes, model: Model) -> bytes:
         start = head(

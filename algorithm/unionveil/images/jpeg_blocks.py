@@ -17,9 +17,9 @@ from ..detections import BoolArray
 from .coefficients import Coefficients, Edit
 from .jpeg_markers import Component, Jpeg, Model
 from .orientation import swaps_axes
-from .picture import Patch, Pixels
+from .picture import Frame, Patch, Pixels
 
-__all__ = ["Grid", "edits"]
+__all__ = ["Grid", "are_flat", "edits"]
 
 _Box: TypeAlias = tuple[int, int, int, int]
 """First and last row, first and last column, half-open."""
@@ -99,21 +99,26 @@ class Grid:
         )
 
 
-def edits(pixels: Pixels, patches: Sequence[Patch], grid: Grid) -> Iterator[Edit]:
+def are_flat(patches: Sequence[Patch]) -> bool:
+    """Whether all patches are boxes of one colour."""
+    return all(patch.mask is None and patch.pixels.shape[:2] == (1, 1) for patch in patches)
+
+
+def edits(frame: Frame, patches: Sequence[Patch], grid: Grid) -> Iterator[Edit]:
     """The blocks that patches touch.
 
     Args:
-        pixels: `(H, W, C)` uint8, the whole picture with the patches laid over it.
-        patches: as they were laid. Where all are boxes of one colour, the coded units that they touch get
-            that colour; else blocks are transformed from the pixels.
+        frame: the whole picture, 8 bits, with the patches laid over it unless they are flat.
+        patches: as they were laid. Where all are flat, the coded units that they touch get their colour; else
+            blocks are transformed from the pixels.
         grid: of the picture, upright.
     """
-    if all(patch.mask is None and patch.pixels.shape[:2] == (1, 1) for patch in patches):
+    if are_flat(patches):
         for patch in patches:
             yield from _flat(patch, grid)
     else:
         for patch in patches:
-            yield from _transformed(pixels, patch, grid)
+            yield from _transformed(frame.pixels, patch, grid)
 
 
 def _flat(patch: Patch, grid: Grid) -> Iterator[Edit]:

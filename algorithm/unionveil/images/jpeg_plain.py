@@ -33,13 +33,17 @@ _NAMES = {Colour.GREY: "GRAY", Colour.RGB: "RGB", Colour.CMYK: "CMYK"}
 class PlainJpeg:
     """Does what `TurboJpeg` does as far as wheels allow."""
 
-    def decode(self, data: bytes, size_wh: tuple[int, int], colour: Colour) -> Pixels:
-        """As `TurboJpeg.decode`.
+    scales = False
+
+    def decode(self, data: bytes, size_wh: tuple[int, int], colour: Colour, scale: int = 1) -> Pixels:
+        """As `TurboJpeg.decode`, at its own size alone.
 
         Raises:
             UnreadableImage: an error, or a warning that means damage.
             UnsupportedImage: a rare subsampling.
         """
+        if scale != 1:
+            raise ValueError("simplejpeg is used at the picture's own size alone")
         try:
             pixels = self._decode(data, colour)
         except ValueError as error:

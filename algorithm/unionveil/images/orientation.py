@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -25,13 +26,25 @@ def upright(pixels: Pixels, orientation: int) -> Pixels:
         `(H, W, C)`, or `(W, H, C)` for 5 to 8; contiguous.
     """
     turned: npt.NDArray[Any] = pixels
-    if swaps_axes(orientation):
-        turned = turned.transpose(1, 0, 2)
-    if orientation in (2, 3, 6, 7):
-        turned = turned[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        turned = turned[::-1]
-    return np.ascontiguousarray(turned)
+    match orientation:
+        case 2:
+            turned = cv2.flip(pixels, 1)
+        case 3:
+            turned = cv2.rotate(pixels, cv2.ROTATE_180)
+        case 4:
+            turned = cv2.flip(pixels, 0)
+        case 5:
+            turned = cv2.transpose(pixels)
+        case 6:
+            turned = cv2.rotate(pixels, cv2.ROTATE_90_CLOCKWISE)
+        case 7:
+            turned = cv2.flip(cv2.transpose(pixels), -1)
+        case 8:
+            turned = cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE)
+        case _:
+            pass  # 1: as they lie
+    # OpenCV leaves out the axis of a single channel.
+    return np.ascontiguousarray(turned).reshape(*turned.shape[:2], pixels.shape[2])
 
 
 def swaps_axes(orientation: int) -> bool:

@@ -93,6 +93,16 @@ class Frame:
         """Largest value of a channel."""
         return int(np.iinfo(self.pixels.dtype).max)
 
+    @property
+    def look(self) -> Frame:
+        """What detectors look at: the frame, or a smaller copy of it."""
+        return self
+
+    @property
+    def scale(self) -> int:
+        """How many pixels of the frame a pixel of `look` spans, across and down."""
+        return 1
+
 
 def swap_red_blue(pixels: Pixels) -> Pixels:
     """RGB or RGBA as BGR or BGRA and back, `(H, W, 3 or 4)`; grey pixels, `(H, W, 1 or 2)`, as they are."""

@@ -6,6 +6,7 @@ from ..errors import ImageError, UnreadableImage
 from ..formats import ImageFormat, sniff
 from . import avif, bmp, gif, heif, jpeg, png, tiff, webp
 from .picture import Picture
+from .scaled import Reduction
 
 __all__ = ["decode"]
 
@@ -21,12 +22,14 @@ READERS = {
 }
 
 
-def decode(data: bytes, max_pixels: float) -> Picture:
+def decode(data: bytes, max_pixels: float, reduction: Reduction | None = None) -> Picture:
     """Decodes a picture: upright, in its own depth and colours, all frames or pages.
 
     Args:
         data: a whole file; its content decides the format.
         max_pixels: most pixels of all frames together.
+        reduction: by how much pictures may be reduced before they are looked at; None decodes all whole.
+            JPEGs alone are decoded so.
 
     Returns:
         The picture, which knows how to write itself. Metadata is not in it.
@@ -36,8 +39,10 @@ def decode(data: bytes, max_pixels: float) -> Picture:
         UnsupportedImage: a format or variant that is not handled.
         ImageTooLarge: more pixels than the limit; nothing was decoded.
     """
-    read = READERS[sniff(data)]
+    read = READERS[kind := sniff(data)]
     try:
+        if kind is ImageFormat.JPEG:
+            return jpeg.read(data, max_pixels, reduction=reduction)
         return read(data, max_pixels)
     except ImageError:
         raise

@@ -157,6 +157,8 @@ def pair_up(before: Path, after: Path, manifest: Manifest) -> list[tuple[str, Pa
     Raises:
         InputError: the folders do not belong together.
     """
+    if before.resolve() == after.resolve():
+        raise InputError(f"{_name(before)} is named twice; name the folder of the inputs, then the outputs'")
     inputs = [
         (item.name, item.content)
         for item in PathSource([before], leave_out=[after.resolve()])

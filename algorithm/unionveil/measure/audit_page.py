@@ -103,7 +103,7 @@ def _missing(result: Audit) -> list[str]:
 def _left(result: Audit) -> list[Block]:
     names = ", ".join((*result.work.own, result.work.other))
     blocks: list[Block] = [
-        f"{names} looked for faces that are not covered by three quarters. Inside of covers "
+        f"{names} looked for faces of which more than a quarter can still be seen. Inside of covers "
         f"{result.work.other} finds {result.inside} faces; behind surrogates that is as it should be."
     ]
     if result.changed:

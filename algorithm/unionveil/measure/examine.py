@@ -22,14 +22,14 @@ if TYPE_CHECKING:  # codecs and models are loaded in workers alone
     from ..detect import Detector
     from ..images import Frame, Picture
 
-__all__ = ["Check", "Examine", "ExamineTask", "Finding", "faceless"]
+__all__ = ["Check", "Examine", "ExamineTask", "Finding", "faceless", "faces_left"]
 
 Check = Literal["files", "claims", "picture", "metadata", "method", "residual"]
 """What was checked: files against the manifest, the manifest's claims, what a file shows, what else it holds,
 whether the method was applied in every box, and faces outside of the boxes."""
 
-_SURE_SCORE = 0.8
-"""From this score on, one detector alone is believed."""
+_SURE_SCORE = 0.85
+"""From this score on, one network alone is believed; Haar's cascades never are."""
 
 _SAME_FACE_IOU = 0.3
 """Boxes of two detectors that overlap by more mean the same face."""
@@ -192,11 +192,12 @@ class _Worker:
         mask = cover_mask(boxes, frame.size_wh, self._config)
         views = list(rgb_views(frame, frame.rendering or picture.rendering))
         left: list[Detections] = []
+        sure = [2.0 if detector.card.kind == "haar" else _SURE_SCORE for detector in self._detectors]
         for detector in self._detectors:
             faces = unite_faces([self._look(view, detector) for view in views])
             shares = coverage(faces.xyxy, mask)
             left.append(faces[np.nan_to_num(shares, nan=1.0) < _UNDER_COVER])
-        for finding in _faces_left(left):
+        for finding in faces_left(left, sure):
             yield finding if self._covers_everyone else replace(finding, is_sure=False)
 
     def _look(self, view: RgbImage, detector: Detector, share: float = 1.0) -> Detections:
@@ -248,8 +249,13 @@ def _metadata(data: bytes, picture: Picture) -> Iterator[Finding]:
         yield Finding("metadata", f"it holds more than the picture: {', '.join(extra[:5])}")
 
 
-def _faces_left(left: Sequence[Detections]) -> Iterator[Finding]:
-    """Uncovered faces: sure where two detectors agree or one is sure, else unsure."""
+def faces_left(left: Sequence[Detections], sure: Sequence[float]) -> Iterator[Finding]:
+    """Uncovered faces: sure where two detectors agree or one is sure, else unsure.
+
+    Args:
+        left: uncovered faces of each detector.
+        sure: least score at which each is believed alone.
+    """
     reported = np.zeros((0, 4), np.float32)
     for first, faces in enumerate(left):
         others = Detections.concat([*left[:first], *left[first + 1 :]])
@@ -258,7 +264,7 @@ def _faces_left(left: Sequence[Detections]) -> Iterator[Finding]:
             score = float(faces.score[place])
             by = "two detectors find" if agreed[place] else "one detector finds"
             sentence = f"{by} a face outside of all boxes at {_shown(faces.xyxy[place])}, score {score:.2f}"
-            yield Finding("residual", sentence, bool(agreed[place] or score >= _SURE_SCORE))
+            yield Finding("residual", sentence, bool(agreed[place] or score >= sure[first]))
         reported = np.concatenate([reported, faces.xyxy])
 
 

@@ -25,8 +25,11 @@ __all__ = ["CROP_PX", "Left", "LookAtPair", "Looked", "Pair"]
 CROP_PX = 48
 """Side of the crops that attackers on pixels get."""
 
-_COVERED = 0.75
-"""Share of a face that covers must hide."""
+_VISIBLE = 0.25
+"""Share of a face that may show through."""
+
+_CHANGED, _FLAT = 8, 0.75
+"""Levels by which a changed pixel differs, more than by encoding anew; the spread of one flat colour."""
 
 _DOUBTED = 0.2
 """Score of the run's own detector that confirms a find of the Haar cascades, which see faces everywhere."""
@@ -88,8 +91,8 @@ class Looked:
         vectors: `(N, 3, 2, E)` the attacker's vectors of the same, of length 1.
         found: `(N,)` whether the run's detector still finds a face in the cover.
         moved: `(N,)` mean error of its landmarks in eye distances; NaN where none is found.
-        left: faces outside of covers.
-        inside: faces that another detector finds inside of covers.
+        left: faces that can still be seen.
+        inside: what another detector finds where nothing of the input is seen: false positives or surrogates.
         psnr: of what lies outside of covers, in dB, at most 99.
     """
 
@@ -146,6 +149,9 @@ class LookAtPair:
 
     def start(self, threads: int) -> Callable[[Pair], Looked | Rejected]:
         """As `Work.start`."""
+        import cv2
+
+        cv2.setNumThreads(threads)
         return _Eyes(self, threads)
 
 
@@ -195,7 +201,7 @@ class _Eyes:
         linking = self._link(before, faces)
         crops, vectors = self._seen((before, after, filled), faces, covers)
         found, moved = _still_found(faces, own_after)
-        left, inside = self._left(pair, after, covers, own_before, own_after)
+        left, inside = self._left(pair, before, after, own_before, own_after)
         return Looked(
             pair.number,
             shorter_sides(pair.xyxy),
@@ -237,8 +243,8 @@ class _Eyes:
     def _left(
         self,
         pair: Pair,
+        before: RgbImage,
         after: RgbImage,
-        covers: npt.NDArray[np.int64],
         own_before: Detections,
         own_after: Detections,
     ) -> tuple[tuple[Left, ...], int]:
@@ -251,7 +257,7 @@ class _Eyes:
         inside = 0
         name = ", ".join(self._work.own)
         for faces, by in ((own_before, name), (own_after, name), (other, self._work.other)):
-            hidden = hidden_share(faces.xyxy, covers) >= _COVERED
+            hidden = visible_share(faces.xyxy, before, after) < _VISIBLE
             inside += int(hidden.sum()) if faces is other else 0
             for box, score in zip(faces.xyxy[~hidden], faces.score[~hidden], strict=True):
                 if not any(iou(box[None], one[None])[0, 0] > 0.3 for one, _, _ in seen):
@@ -303,14 +309,36 @@ def _still_found(faces: Detections, after: Detections) -> tuple[BoolArray, Float
     return found, moved
 
 
-def hidden_share(xyxy: FloatArray, covers: npt.NDArray[np.int64]) -> FloatArray:
-    """`(N,)` share of each of `(N, 4)` boxes that lies under covers `(M, 4)`, counted in whole pixels."""
+def visible_share(xyxy: FloatArray, before: RgbImage, after: RgbImage) -> FloatArray:
+    """How much of each face can still be seen, whatever the manifest says of covers.
+
+    A pixel shows something if it is as it was and its surroundings are not of one colour. Holes in what
+    changed, of up to a quarter of the face, count as changed: a blur leaves flat parts as they were.
+
+    Args:
+        xyxy: `(N, 4)` boxes in pixels.
+        before: `(H, W, 3)` uint8.
+        after: the same.
+
+    Returns:
+        `(N,)` in [0, 1].
+    """
+    import cv2
+
     shares = np.zeros(len(xyxy), np.float32)
-    for number, (x0, y0, x1, y1) in enumerate(np.round(xyxy).astype(int)):
-        mask = np.zeros((max(1, y1 - y0), max(1, x1 - x0)), bool)
-        for a, b, c, d in covers:
-            mask[max(b - y0, 0) : max(d - y0, 0), max(a - x0, 0) : max(c - x0, 0)] = True
-        shares[number] = mask.mean()
+    for number, (x0, y0, x1, y1) in enumerate(cover_pixels(xyxy, (before.shape[1], before.shape[0]))):
+        if x1 <= x0 or y1 <= y0:
+            continue
+        old, new = before[y0:y1, x0:x1], after[y0:y1, x0:x1]
+        changed = (cv2.absdiff(old, new).max(axis=2) > _CHANGED).astype(np.uint8)
+        hole = max(3, min(x1 - x0, y1 - y0) // 4)
+        # Closing beyond the crop's edge must not invent changes there.
+        padded = cv2.copyMakeBorder(changed, hole, hole, hole, hole, cv2.BORDER_CONSTANT, value=0)
+        closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((hole, hole), np.uint8))
+        grey = cv2.cvtColor(new, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        variance = cv2.blur(grey * grey, (5, 5)) - cv2.blur(grey, (5, 5)) ** 2
+        visible = (closed[hole:-hole, hole:-hole] == 0) & (variance > _FLAT**2)
+        shares[number] = visible.mean()
     return shares
 
 

@@ -22,10 +22,10 @@ from ..config import (
     Redaction,
 )
 from ..detections import Detections
-from ..images import Colour, Frame, Patch, Pixels, paint
+from ..images import Frame, Patch, Pixels, paint
 from .blur import average, bilateral, gaussian, median
 from .fill import fill
-from .mask import cover
+from .mask import Region, cover
 from .overlay import load_picture, overlay
 from .patches import below
 from .pixelate import pixelate
@@ -35,8 +35,11 @@ __all__ = ["Redactor", "load_redactor", "redacted"]
 Redactor: TypeAlias = Callable[[Frame, Detections], Sequence[Patch]]
 """Gives the patches that replace every pixel of every face, in the order in which they are to be laid."""
 
-_Replace: TypeAlias = Callable[[Pixels, Colour], Pixels]
-"""`(h, w, C)` colour channels of a face with its margin to the pixels of its `Patch`."""
+_Replace: TypeAlias = Callable[[Frame, Region, Sequence[Patch]], Pixels]
+"""A frame, a part of it and the patches that lie on it so far, to the pixels of that part's `Patch`."""
+
+_Change: TypeAlias = Callable[[Pixels], Pixels]
+"""`(h, w, C)` colour channels of a face with its margin to others of the same shape."""
 
 
 def load_redactor(config: AnonymizeConfig) -> Redactor:
@@ -55,7 +58,7 @@ def load_redactor(config: AnonymizeConfig) -> Redactor:
         # The best face last, so that it lies on top where two overlap.
         for region in cover(faces.xyxy[::-1], frame.size_wh, config.shape, config.margin):
             rows, columns, mask = region
-            patches.append(Patch(rows, columns, replace(below(frame, region, patches), frame.colour), mask))
+            patches.append(Patch(rows, columns, replace(frame, region, patches), mask))
         return patches
 
     return redact
@@ -71,31 +74,37 @@ def redacted(frame: Frame, patches: Sequence[Patch]) -> Frame:
 def _replacement(redaction: Redaction) -> _Replace:
     match redaction:
         case Fill(color=color):
-            return partial(_filled, rgb=_rgb(color))
+            # Of the frame's own pixels none is needed, and so none may have to be decoded.
+            return lambda frame, _, __: fill(_rgb(color), frame.colour, frame.look.pixels.dtype)
         case Pixelate(cells=cells):
-            return lambda pixels, _: pixelate(pixels, cells)
+            return _changed(lambda pixels: pixelate(pixels, cells))
         case Gaussian(strength=strength):
-            return lambda pixels, _: gaussian(pixels, strength)
+            return _changed(lambda pixels: gaussian(pixels, strength))
         case Median(strength=strength):
-            return lambda pixels, _: median(pixels, strength)
+            return _changed(lambda pixels: median(pixels, strength))
         case Bilateral(strength=strength):
-            return lambda pixels, _: bilateral(pixels, strength)
+            return _changed(lambda pixels: bilateral(pixels, strength))
         case Average(strength=strength):
-            return lambda pixels, _: average(pixels, strength)
+            return _changed(lambda pixels: average(pixels, strength))
         case Overlay(picture=picture, backing=backing):
             return partial(_overlaid, picture=load_picture(picture), backing=_rgb(backing))
         case KSame():
             raise ValueError("k-same needs a plan: see redact.surrogate")
 
 
-def _filled(pixels: Pixels, colour: Colour, *, rgb: tuple[int, int, int]) -> Pixels:
-    return fill(rgb, colour, pixels.dtype)
+def _changed(change: _Change) -> _Replace:
+    return lambda frame, region, patches: change(below(frame, region, patches))
 
 
 def _overlaid(
-    pixels: Pixels, colour: Colour, *, picture: npt.NDArray[np.uint8], backing: tuple[int, int, int]
+    frame: Frame,
+    region: Region,
+    patches: Sequence[Patch],
+    *,
+    picture: npt.NDArray[np.uint8],
+    backing: tuple[int, int, int],
 ) -> Pixels:
-    return overlay(pixels, picture, backing, colour)
+    return overlay(below(frame, region, patches), picture, backing, frame.colour)
 
 
 def _rgb(color: str) -> tuple[int, int, int]:

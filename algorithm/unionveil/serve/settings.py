@@ -10,28 +10,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..config import (
-    EMOJI,
-    AnonymizeConfig,
-    Average,
-    Bilateral,
-    Fill,
-    Gaussian,
-    Median,
-    Overlay,
-    Pixelate,
-    parameters,
-)
+from ..config import EMOJI, AnonymizeConfig, parameters
 from ..errors import ConfigError
 from ..parameters import Parameter, near
+from ..single import METHODS
 
 __all__ = ["config_of", "offered"]
-
-_METHODS = tuple(
-    str(kind.model_fields["method"].default)
-    for kind in (Fill, Pixelate, Gaussian, Median, Bilateral, Average, Overlay)
-)
-"""Redactions that need one picture alone."""
 
 _NAMES = {"detail", "threshold", "method", "shape", "margin"}
 
@@ -41,7 +25,7 @@ def offered() -> tuple[Parameter, ...]:
     found = []
     for parameter in parameters():
         if parameter.name == "method":
-            found.append(replace(parameter, choices=_METHODS))
+            found.append(replace(parameter, choices=METHODS))
         elif parameter.name == "picture":
             found.append(
                 replace(
@@ -52,7 +36,7 @@ def offered() -> tuple[Parameter, ...]:
                 )
             )
         elif parameter.name in _NAMES or (
-            parameter.tag == "method" and set(parameter.belongs_to) <= set(_METHODS)
+            parameter.tag == "method" and set(parameter.belongs_to) & set(METHODS)
         ):
             found.append(parameter)
     return tuple(found)

@@ -20,7 +20,7 @@ WHOLE = 10**18
 
 @pytest.fixture(scope="module")
 def ocean_lib():
-    """Its parts, or a skip: it holds to Python 3.10 and 3.11 and to an environment of its own."""
+    """The library's parts, or a skip: it needs Python 3.10 or 3.11 and an environment of its own."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of packages as old as it is
         reason = (

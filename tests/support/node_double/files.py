@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class FileServer:
-    """Serves bytes under names; what is added later or changed is served at once."""
+    """Serves bytes under names; later additions and changes are served at once."""
 
     def __init__(self) -> None:
         self.content: dict[str, bytes] = {}

@@ -30,7 +30,7 @@ class Market:
     Attributes:
         algorithm: of UnionVeil, with `algorithm/main.py` as its file.
         dataset: trusts exactly that algorithm.
-        files: serves both; what is changed there is served at once.
+        files: serves both; changes are served at once.
     """
 
     algorithm: DDO

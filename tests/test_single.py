@@ -1,0 +1,30 @@
+"""Settings where photos come one by one: what needs all of them, or files beside them, is not offered."""
+
+import pytest
+
+from unionveil import ConfigError
+from unionveil.config import parameters
+from unionveil.single import METHODS, not_single, single_config
+
+
+def test_a_new_setting_is_not_offered_by_itself():
+    """This list decides which settings need one photo alone."""
+    offered = {parameter.name for parameter in parameters()} - not_single()
+    assert offered == {
+        *("detector", "detail", "engine", "mirror", "threshold", "method", "color", "cells", "strength"),
+        *("picture", "backing", "shape", "margin", "max_megapixels", "check_outputs"),
+    }
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_redaction_of_one_photo_is_offered(method):
+    assert single_config({"method": method}, "a server").redaction.method == method
+
+
+def test_others_are_refused():
+    methods = next(parameter for parameter in parameters() if parameter.name == "method").choices
+    others = set(methods) - set(METHODS)
+    assert others
+    for method in others:
+        with pytest.raises(ConfigError, match="a server takes pictures one by one"):
+            single_config({"method": method}, "a server")
