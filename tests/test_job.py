@@ -100,6 +100,7 @@ def test_kept_names_stay_flat(tmp_path):
         ('{"cells": ["4"]}', "'cells' must be a text or a number"),
         ("[1, 2]", "must be a JSON object"),
         ("not json", "the parameters are not JSON"),
+        ("[" * 100_000, "the parameters are not JSON"),
     ],
 )
 def test_a_wrong_parameter_ends_the_job_at_the_start(tmp_path, text, sentence):

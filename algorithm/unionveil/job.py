@@ -6,11 +6,12 @@ way: every file below the inputs is an input, but for the parameters.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import from_json
 
 from . import __version__
 from .config import EMOJI, AnonymizeConfig, KSame, parameters
@@ -84,7 +85,7 @@ def read_parameters(path: Path) -> AnonymizeConfig:
     """
     try:
         text = path.read_text("utf-8") if path.exists() else ""
-        given = json.loads(text) if text.strip() else {}
+        given = from_json(text) if text.strip() else {}
     except (OSError, ValueError) as error:
         raise ConfigError(f"the parameters are not JSON: {error}") from error
     if not isinstance(given, dict):

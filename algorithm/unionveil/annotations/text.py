@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+from pydantic_core import from_json
 
 from ..errors import InputError
 from ..text import printable
@@ -30,10 +31,10 @@ def as_json(data: bytes, source: str) -> Any:
         InputError: it is not JSON.
     """
     try:
-        return json.loads(as_text(data, source))
-    except (ValueError, RecursionError) as error:
-        where = f" in line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise InputError(f"{source} is not valid JSON{where}") from error
+        # json.loads may overflow the stack where a library has raised Python's limit of recursion.
+        return from_json(as_text(data, source))
+    except ValueError as error:
+        raise InputError(f"{source} is not valid JSON: {error}") from error
 
 
 def mapping(value: object, where: str) -> dict[str, Any]:

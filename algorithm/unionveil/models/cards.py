@@ -7,12 +7,12 @@ weights beside them. Nothing about a model is guessed from its file.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from ..errors import ConfigError, ModelError
 
@@ -250,7 +250,7 @@ def _user_embedder(path: Path) -> EmbedderCard:
         raise ModelError(f"{path} is not there: embedder onnx needs the path of an ONNX file, onnx:FILE.onnx")
     card = path.with_suffix(".json")
     try:
-        given = json.loads(card.read_text("utf-8"))
+        given = from_json(card.read_bytes())
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} needs a card in JSON beside it, {card.name}: {error}") from error
     if not isinstance(given, dict):

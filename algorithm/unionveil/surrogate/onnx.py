@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from ..detections import FloatArray, RgbImage
 from ..errors import ConfigError, ModelError
@@ -100,7 +100,7 @@ def read_card(path: Path) -> GeneratorCard:
         raise ModelError(f"{path} is not there: surrogate takes mean, synthetic or the path of an ONNX file")
     card = path.with_suffix(".json")
     try:
-        return GeneratorCard.model_validate(json.loads(card.read_text("utf-8")))
+        return GeneratorCard.model_validate(from_json(card.read_bytes()))
     except ValidationError as error:
         what = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise ConfigError(f"{card} is not a generator's card: {what}") from error
