@@ -2,4 +2,5 @@
 
 from launch import launch
 
-launch("register")
+if __name__ == "__main__":  # workers import this file again
+    launch("register")

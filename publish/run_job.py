@@ -2,4 +2,5 @@
 
 from launch import launch
 
-launch("run_job")
+if __name__ == "__main__":  # workers import this file again
+    launch("run_job")

@@ -2,4 +2,5 @@
 
 from launch import launch
 
-launch("shares")
+if __name__ == "__main__":  # workers import this file again
+    launch("shares")

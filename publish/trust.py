@@ -2,4 +2,5 @@
 
 from launch import launch
 
-launch("trust")
+if __name__ == "__main__":  # workers import this file again
+    launch("trust")

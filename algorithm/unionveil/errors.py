@@ -59,6 +59,7 @@ __all__ = [
     "RequestError",
     "ResultsError",
     "RetryLater",
+    "TooFewPeople",
     "ReviewConflict",
     "ReviewError",
     "RoomError",
