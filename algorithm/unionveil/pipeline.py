@@ -254,11 +254,9 @@ def load(
         check_one_by_one(config, "an anonymizer")
     threads = threads or usable_cores()
     chosen = selector or _selector(config, references, threads)
-    scaling = None
-    if finder is None:
-        finder = own = FaceFinder(config, threads)
-        # Other selectors look at pixels, and are to see all of them.
-        scaling = own if chosen is every_face else None
+    finder = finder or FaceFinder(config, threads)
+    # Other selectors look at pixels, and are to see all of them.
+    scaling = finder if isinstance(finder, FaceFinder) and chosen is every_face else None
     return Anonymizer(
         finder,
         chosen,

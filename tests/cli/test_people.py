@@ -71,7 +71,10 @@ def test_keep_covers_everybody_but_one_face_of_the_person(market, tmp_path):
     assert "ann" not in text and str(market) not in text and "similarity" not in text
     before, after = read_bgr(market / "photos/market.jpg"), read_bgr(tmp_path / "out/000001.jpg")
     x0, y0, x1, y1 = ANN
-    assert np.array_equal(before[y0:y1, x0:x1], after[y0:y1, x0:x1])
+    inside = np.s_[
+        y0 + 16 : y1 - 16, x0 + 16 : x1 - 16
+    ]  # a neighbour's cover may touch the blocks at its edge
+    assert np.array_equal(before[inside], after[inside])
 
 
 @pytest.mark.slow

@@ -79,9 +79,7 @@ with (by_file if sys.argv[3] == "file" else hold)(Path(sys.argv[1])):
 def test_the_lock_ends_with_a_process_that_is_killed(how, tmp_path):
     command = [sys.executable, "-c", HOLDER, tmp_path, Path(__file__).parent, how]
     paths = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    other = subprocess.Popen(
-        [*map(str, command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=paths
-    )
+    other = subprocess.Popen([*map(str, command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=paths)
     assert present(other.stdout).readline() == b"held\n"
     lock = by_file if how == "file" else hold
     with pytest.raises(OutputError, match="another run"), lock(tmp_path):

@@ -106,12 +106,9 @@ def test_a_client_that_does_not_take_its_answer_is_given_up():
         return large
 
     app = make_app(quick, places=1)
-    with running(app, Timeouts(write_seconds=2)) as server, closing(server.connect(4096)) as connection:
+    with running(app, Timeouts(write_seconds=1)) as server, closing(server.connect(4096)) as connection:
         connection.sendall(head(server, len(PHOTO)) + PHOTO)
-        while b"places_taken 0" in server.ask("GET", "/metrics").body:
-            pass
-        while b"places_taken 1" in server.ask("GET", "/metrics").body:
-            time.sleep(0.05)
+        time.sleep(3)
         assert len(server.ask("POST", "/v1/redact", PHOTO).body) == 20 << 20
         received = 0
         with suppress(ConnectionError):

@@ -19,9 +19,10 @@ from types import SimpleNamespace
 
 import pytest
 from eth_account import Account
+from PIL import Image
 
 import samples
-from checked import present
+from checked import kept, present
 from node_double import (
     ENVIRONMENT,
     DockerRunner,
@@ -35,10 +36,13 @@ from node_double.runner import frame, outputs_zip
 from ocean_assets import introduce, skip_without_escrow
 from paths import REPOSITORY
 from rpc_server import RpcServer
+from unionveil import Anonymizer
 from unionveil.config import AnonymizeConfig
 from unionveil.engines.serial import SerialEngine
+from unionveil.given import find_nothing
 from unionveil.measure.verify_run import verify_outputs
 from unionveil.runs.manifest import Manifest, ManifestBuilder, RedactedRecord
+from unionveil.select import every_face
 from unionveil_ocean.assets.pricing import FixedRate, Free
 from unionveil_ocean.chain.accounts import load_account
 from unionveil_ocean.commands import run_job as command
@@ -65,6 +69,16 @@ def pictures() -> bytes:
     return buffer.getvalue()
 
 
+def _safe() -> bytes:
+    """A picture without a face, as a job writes it."""
+    line = Anonymizer(find_nothing, every_face, lambda *_: (), max_pixels=1e6)
+    return kept(line(samples.save(Image.new("RGB", (64, 48), (90, 120, 60)), "JPEG"))).data
+
+
+SAFE = _safe()
+ALTERED = SAFE[:-1] + b"x"
+
+
 class InstantRunner:
     """Stands in for the algorithm: writes one output, or the one that a test sets."""
 
@@ -77,14 +91,14 @@ class InstantRunner:
         names = sorted(path.name for path in (data / "inputs").iterdir())
         self.seen.append(SimpleNamespace(parameters=parameters, names=names, environment=environment))
         if self.code in (0, 1):
-            digest = hashlib.sha256(b"safe").hexdigest()
+            digest = hashlib.sha256(SAFE).hexdigest()
             record = RedactedRecord(
-                input=1, output="000001.jpg", sha256=digest, size_bytes=4, format="jpeg",
-                size_wh=(1, 1), frames=1, faces=(),
+                input=1, output="000001.jpg", sha256=digest, size_bytes=len(SAFE), format="jpeg",
+                size_wh=(64, 48), frames=1, faces=(),
             )  # fmt: skip
             builder = ManifestBuilder(AnonymizeConfig())
             builder.add(record)
-            (data / "outputs" / "000001.jpg").write_bytes(b"evil" if self.altered else b"safe")
+            (data / "outputs" / "000001.jpg").write_bytes(ALTERED if self.altered else SAFE)
             (data / "outputs" / "manifest.json").write_bytes(builder.to_bytes())
         return self.code, frame(1, self.log)
 
@@ -335,7 +349,7 @@ def test_the_same_command_again_verifies_and_starts_nothing(shop, capfd):
 def test_results_may_come_as_zip(shop):
     shop.node.hooks.pack = outputs_zip
     assert shop.run("--free") == 0
-    assert (shop.folder / "results" / "outputs" / "000001.jpg").read_bytes() == b"safe"
+    assert (shop.folder / "results" / "outputs" / "000001.jpg").read_bytes() == SAFE
 
 
 @pytest.mark.parametrize("mode", ["--free", pytest.param("--paid", marks=pytest.mark.slow)])
@@ -409,7 +423,7 @@ def test_results_are_fetched_by_the_id_of_the_job(shop, capfd):
     assert shop.run("--free", "--json") == 0
     job_id = json.loads(capfd.readouterr().out)["job"]
     assert shop.run("--job-id", job_id, output="elsewhere") == 0
-    assert (shop.folder / "elsewhere" / "outputs" / "000001.jpg").read_bytes() == b"safe"
+    assert (shop.folder / "elsewhere" / "outputs" / "000001.jpg").read_bytes() == SAFE
 
 
 @pytest.mark.slow
@@ -771,7 +785,7 @@ def test_altered_outputs_are_not_kept(shop, capfd):
 
 def test_outputs_that_changed_after_they_were_fetched_are_named(shop, capfd):
     assert shop.run("--free") == 0
-    (shop.folder / "results" / "outputs" / "000001.jpg").write_bytes(b"xxxx")
+    (shop.folder / "results" / "outputs" / "000001.jpg").write_bytes(ALTERED)
     assert shop.run("--free") == 2
     assert "'000001.jpg' was altered" in capfd.readouterr().err
 
