@@ -159,7 +159,7 @@ def test_a_thousand_photos_without_a_mouse(browser, tmp_path):
         eventually(page, lambda: "Looking" not in page.locator("#state").inner_text())
         press("a")
         until(page, second, lambda photo: photo["verdict"] == "approved")
-        assert page.locator("#progress").inner_text() == "2 of 1,000"
+        eventually(page, lambda: page.locator("#progress").inner_text() == "2 of 1,000")
         page.reload()
         page.wait_for_selector("#photo[href]")
         assert state_of(page, first)["boxes"][-1] == added
