@@ -117,7 +117,7 @@ def _fit_the_template(landmarks: FloatArray, matrices: npt.NDArray[np.float64]) 
     here = np.einsum("nij,npj->npi", matrices[:, :, :2], landmarks) + matrices[:, None, :, 2]
     off = np.abs(here - TEMPLATE).max(axis=(1, 2)) / EYES_PX
     enlarged = np.hypot(matrices[:, 0, 0], matrices[:, 0, 1])
-    return (off < _MOST_OFF) & (enlarged < EYES_PX / _LEAST_EYES_PX)
+    return np.asarray((off < _MOST_OFF) & (enlarged < EYES_PX / _LEAST_EYES_PX), np.bool_)
 
 
 def _are_inside(matrices: npt.NDArray[np.float64], size_wh: tuple[int, int]) -> npt.NDArray[np.bool_]:
@@ -126,7 +126,8 @@ def _are_inside(matrices: npt.NDArray[np.float64], size_wh: tuple[int, int]) -> 
     corners = np.asarray([[8, 8], [width - 8, 8], [8, height - 8], [width - 8, height - 8]])
     back = np.linalg.inv(matrices[:, :, :2])
     points = np.einsum("nij,npj->npi", back, corners - matrices[:, None, :, 2])
-    return ((points >= -3) & (points <= np.asarray(size_wh) + 3)).all(axis=(1, 2))
+    inside = (points >= -3) & (points <= np.asarray(size_wh) + 3)
+    return np.asarray(inside.all(axis=(1, 2)), np.bool_)
 
 
 def fit(faces: Chips) -> Parts:
@@ -211,7 +212,7 @@ def _clean(even: FloatArray, weight: FloatArray) -> npt.NDArray[np.intp]:
     return kept
 
 
-def _components(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _components(rows: FloatArray) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Codes of rows, `(N, 160)`, each of variance 1, and each component's energy per row."""
     values, vectors = np.linalg.eigh(rows @ rows.T)
     codes = vectors[:, ::-1][:, :COMPONENTS]

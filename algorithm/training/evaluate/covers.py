@@ -22,6 +22,7 @@ from unionveil.boxes import expand, iou
 from unionveil.config import AnonymizeConfig
 from unionveil.errors import UnionVeilError
 from unionveil.models.cards import WEIGHTS
+from unionveil.models.inference import PROCESSOR
 
 from ..data.files import DataError, read_jsonl
 from .detectors import own_weights
@@ -72,7 +73,7 @@ def _matched(people: Path, cache: Path) -> tuple[Boxes, Boxes, Boxes]:
     """Boxes of found faces, of their labels and of their heads, each `(N, 4)`, of the natural photos."""
     photos = read_validation(people)
     ours = own_weights(WEIGHTS)
-    found = predict_all(ours.load(1), ours.card.sha256, photos, cache, "standard")
+    found = predict_all(ours.load(1, PROCESSOR), ours.card.sha256, photos, cache, "standard")
     natural = [boxes for photo, boxes in zip(photos, found, strict=True) if photo.group == "natural"]
     rows = []
     for boxes, record in zip(natural, read_jsonl(people / "validation" / "natural.jsonl"), strict=True):

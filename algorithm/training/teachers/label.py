@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from unionveil.boxes import nms
 from unionveil.detect.centerface import CenterFace
 from unionveil.errors import UnionVeilError
 from unionveil.models.cards import CARDS
+from unionveil.models.onnx_session import OnnxSession
 
 from ..data.files import DataError, read_jsonl
 from ..data.photos import Image, Pixels
@@ -89,7 +91,7 @@ def _part(text: str) -> tuple[int, int]:
 
 def _centerface() -> Callable[[Image], TeacherBoxes]:
     card = CARDS["centerface"]
-    network = CenterFace(card, threads=1)
+    network = CenterFace(card, partial(OnnxSession, threads=1))
 
     def detect(image: Image) -> TeacherBoxes:
         candidates = network.candidates(image, _MIN_SCORE)
