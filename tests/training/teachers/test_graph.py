@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from unionveil.models.session import Session
+from unionveil.models.onnx_session import OnnxSession
 
 torch = pytest.importorskip("torch", reason="torch is not installed; `make test-training` installs it")
 
@@ -57,7 +57,7 @@ IMAGE = np.random.default_rng(1).uniform(-1, 1, (2, 3, 32, 48)).astype(np.float3
 
 def test_every_operation_computes_what_onnx_runtime_computes() -> None:
     model = make_graph()
-    expected = Session(model.SerializeToString(), threads=1).run(IMAGE, ["c", "score"])
+    expected = OnnxSession(model.SerializeToString(), threads=1).run(IMAGE, ["c", "score"])
     got = TorchGraph(model, ["c", "score"], torch.float32)(torch.from_numpy(IMAGE))
     for ours, theirs in zip(got, expected, strict=True):
         assert theirs.std() > 0.01
