@@ -1,6 +1,6 @@
 """How well people are recognized: pairs of photos, and what `--keep` and `--only` do at each size of a face.
 
-Needs Labeled Faces in the Wild, deep-funnelled, a folder per person: `LFW=FOLDER make bench`. Only the people
+Needs Labeled Faces in the Wild, deep-funnelled, a folder per person: `UNIONVEIL_LFW=FOLDER make bench`. Only the people
 that `lfw_permitted.txt` names are used.
 """
 
@@ -63,9 +63,9 @@ def _middle(faces, image):
 @pytest.fixture(scope="module")
 def portraits():
     """`[(person, photo, image)]`, people with a single photo among them: they are strangers."""
-    shared, folder = shared_folder(), os.environ.get("LFW")
+    shared, folder = shared_folder(), os.environ.get("UNIONVEIL_LFW")
     if shared is None or not folder:
-        pytest.skip("no labelled portraits here: set LFW and UNIONVEIL_SHARED to their folders")
+        pytest.skip("no labelled portraits here: set UNIONVEIL_LFW and UNIONVEIL_SHARED to their folders")
     permitted = (shared / "people" / "lfw_permitted.txt").read_text().split()
     found = []
     for number, name in enumerate(permitted):
