@@ -1,6 +1,7 @@
 """How well people are recognized: pairs of photos, and what `--keep` and `--only` do at each size of a face.
 
-Needs Labeled Faces in the Wild, deep-funnelled, a folder per person: `UNIONVEIL_LFW=FOLDER make bench`. Only the people
+Needs Labeled Faces in the Wild, deep-funnelled, a folder per person:
+`UNIONVEIL_LFW=FOLDER make bench`. Only the people
 that `lfw_permitted.txt` names are used.
 """
 
