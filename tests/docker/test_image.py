@@ -44,7 +44,7 @@ def test_what_it_says_of_itself(image):
     labels = facts["Labels"]
     assert labels["org.opencontainers.image.version"] == __version__
     assert labels["org.opencontainers.image.title"] == "UnionVeil"
-    assert labels["org.opencontainers.image.licenses"] == "MIT AND GPL-2.0-or-later"
+    assert labels["org.opencontainers.image.licenses"] == "MIT AND Apache-2.0 AND GPL-2.0-or-later"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", labels["org.opencontainers.image.created"])
     assert "org.opencontainers.image.revision" in labels
 
@@ -56,7 +56,7 @@ def test_small_above_its_base(image):
     ]
     above = sum([size for size in sizes if size][:2])
     print(f"\n  {len(layers)} layers, {above / MB:.1f} MB above the base")
-    assert above < 330 * MB
+    assert above < 340 * MB
 
 
 def test_it_carries_the_job_and_nothing_else(image):
@@ -83,7 +83,8 @@ def test_everything_that_is_left_can_be_imported(image):
     code = (
         "import importlib, pkgutil, unionveil\n"
         "names = [m.name for m in pkgutil.walk_packages(unionveil.__path__, 'unionveil.')]\n"
-        "apart = ('unionveil.__main__', 'unionveil.bot.matrix')  # the image does not carry the extra bot\n"
+        # The image does not carry the extras bot and openvino.
+        "apart = ('unionveil.__main__', 'unionveil.bot.matrix', 'unionveil.models.openvino_session')\n"
         "print(len([importlib.import_module(n) for n in names if n not in apart]))"
     )
     assert int(in_image(image, code)) > 30

@@ -97,7 +97,10 @@ def test_every_format_comes_back_without_its_secrets(image):
     assert not [name for name, content in ended.outputs.items() if samples.SECRET in content]
 
 
-@pytest.mark.parametrize("method", next(p for p in parameters() if p.name == "method").choices)
+METHODS = next(p for p in parameters() if p.name == "method").choices
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "ksame"])
 def test_every_method_with_both_bundled_detectors(image, method):
     given = {"method": method, "detector": "retinaface,haar", "shape": "ellipse", "margin": "0.2"}
     ended = run_as_node(image, {"a.jpg": MARKET}, parameters=json.dumps(given))
@@ -105,6 +108,13 @@ def test_every_method_with_both_bundled_detectors(image, method):
     (record,) = manifest_of(ended).items
     assert isinstance(record, RedactedRecord)
     assert {face.method for face in record.faces} == {method}
+
+
+def test_k_same_says_how_many_people_there_are(image):
+    ended = run_as_node(image, {"a.jpg": MARKET}, parameters=json.dumps({"method": "ksame", "k": "100"}))
+    assert ended.code == 2
+    assert "method ksame with k = 100 needs the faces of at least 100 people" in ended.log
+    assert ended.outputs == {}
 
 
 def test_detectors_that_the_image_does_not_carry_say_so(image):
