@@ -141,7 +141,7 @@ class Overlay(_Redaction):
 
 
 class KSame(_Redaction):
-    """One face for at least k people: whoever recognizes a face can still only guess among k."""
+    """One face for at least k people: someone who recognizes a face can still only guess among k."""
 
     needs_whole_set: ClassVar[bool] = True
     method: Literal["ksame"] = "ksame"

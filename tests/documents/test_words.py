@@ -11,7 +11,7 @@ from paths import REPOSITORY
 
 HABITS = re.compile(
     r"(?<![\w.])(?:[Uu]nt|[Tt])old\b|(?<![\w.])[Tt]ell(?:s|ing)?\b(?!\()"
-    r"|\b(?:is|are|was|were) none\b|\bWhoever\b"
+    r"|\b(?:is|are|was|were) none\b|\b[Ww]hoever\b"
 )
 """Plainer: report, predict, distinguish, measure; "not a ..."; a subject at the beginning of the sentence."""
 

@@ -55,7 +55,7 @@ def test_nobody_is_named_behind_one_colour():
 
 
 def test_trained_attackers_see_through_what_fools_an_untrained_one():
-    """Negatives: a clean gallery points the other way, whoever trains on them is not fooled."""
+    """Negatives: a clean gallery points the other way; an attacker who trains on them is not fooled."""
     found = {
         attack.name: attack for attack in attacks(faces(255 - people()), embed) if attack.view == "aligned"
     }

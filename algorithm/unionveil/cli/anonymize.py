@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..config import AnonymizeConfig, EveryFace, distance_of, parameters
-from ..engines.pool import DEFAULT_TIMEOUT_SECONDS, PoolEngine
+from ..engines.pool import PoolEngine
 from ..engines.resources import default_jobs, member_bytes
 from ..errors import InputError
 from ..files.sinks import FolderSink
@@ -33,6 +33,7 @@ from ..runs.work import Anonymize
 from ..text import printable
 from .boxes import Boxes, box_options, box_plan_of
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
+from .options import jobs_option, timeout_option
 from .path_list import paths_of
 from .progress import progress
 
@@ -111,15 +112,8 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
 )
 @click.option("--only-strict", is_flag=True, help="With --only: also cover faces too small to judge.")
 @setting_options(known_people=True)
-@click.option(
-    "--jobs", type=click.IntRange(min=1), help="Workers.  [default: one per core, as memory allows]"
-)
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=DEFAULT_TIMEOUT_SECONDS,
-    help=f"Seconds after which a picture is given up.  [default: {DEFAULT_TIMEOUT_SECONDS:g}]",
-)
+@jobs_option
+@timeout_option()
 @click.option(
     "--overwrite", is_flag=True, help="Replace the outputs of another run, and remove the rest of them."
 )

@@ -13,6 +13,7 @@ from ..engines.resources import default_jobs
 from ..errors import InputError
 from ..text import printable
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
+from .options import jobs_option
 
 __all__ = ["command"]
 
@@ -33,9 +34,7 @@ __all__ = ["command"]
 @click.option("--policy", is_flag=True, help="Exit with 1 if a face can be seen or an attacker gets too far.")
 @click.option("--show-faces", is_flag=True, help="Show uncovered faces in the report.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures on standard output.")
-@click.option(
-    "--jobs", type=click.IntRange(min=1), help="Workers.  [default: one per core, as memory allows]"
-)
+@jobs_option
 def command(
     before: Path,
     after: Path,

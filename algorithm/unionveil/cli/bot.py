@@ -21,6 +21,7 @@ from ..serve.pictures import Pictures
 from ..single import not_single, single_config
 from .anonymize import setting_options
 from .console import EXIT_DONE
+from .options import jobs_option, timeout_option
 
 if TYPE_CHECKING:
     from ..bot.matrix import MatrixRooms
@@ -57,16 +58,8 @@ _PACKAGES = {"aiohttp", "nio"}
     show_default=True,
     help="Largest photo, in MiB.",
 )
-@click.option(
-    "--jobs", type=click.IntRange(min=1), help="Workers.  [default: one per core, as memory allows]"
-)
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=60.0,
-    show_default=True,
-    help="Seconds after which a photo is given up.",
-)
+@jobs_option
+@timeout_option("photo", seconds=60)
 @setting_options(without=not_single())
 def command(
     homeserver: str,

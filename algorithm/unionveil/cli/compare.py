@@ -9,7 +9,7 @@ from rich.console import Console
 
 from ..annotations import Format, Pixels, Reading
 from ..config import AnonymizeConfig
-from ..engines.pool import DEFAULT_TIMEOUT_SECONDS, PoolEngine
+from ..engines.pool import PoolEngine
 from ..engines.resources import default_jobs
 from ..errors import ConfigError
 from ..measure.compare_run import Asked, compare_detectors, read_truth
@@ -18,6 +18,7 @@ from ..measure.report import check_folder, write_report
 from ..models.cards import DETECTORS
 from ..text import printable
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
+from .options import jobs_option, timeout_option
 from .progress import progress
 
 __all__ = ["command"]
@@ -63,15 +64,8 @@ _err = Console(stderr=True, highlight=False)
 @click.option("--shape", default=None, metavar="SHAPE", help="Outline of the covers, box or ellipse.")
 @click.option("--show-faces", is_flag=True, help="Show faces uncovered in the report; do not pass it on.")
 @click.option("--show-names", is_flag=True, help="Name the photos in the report, in place of numbering them.")
-@click.option(
-    "--jobs", type=click.IntRange(min=1), help="Workers.  [default: one per core, as memory allows]"
-)
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=DEFAULT_TIMEOUT_SECONDS,
-    help=f"Seconds after which a photo is given up.  [default: {DEFAULT_TIMEOUT_SECONDS:g}]",
-)
+@jobs_option
+@timeout_option("photo")
 def command(
     photos: tuple[Path, ...],
     detector: str,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from ..config import AnonymizeConfig
-from ..engines.pool import DEFAULT_TIMEOUT_SECONDS
 from ..engines.resources import default_jobs
 from ..errors import InputError, MissingExtra
 from ..files.sources import PathSource, Patterns
@@ -16,6 +15,7 @@ from ..review.log import Log
 from .anonymize import setting_options
 from .boxes import reading_options
 from .console import EXIT_DONE
+from .options import jobs_option, timeout_option
 
 if TYPE_CHECKING:
     from ..review.session import Imported
@@ -66,15 +66,8 @@ _FORMATS = ("coco", "labelstudio", "csv", "manifest", "yolo", "voc", "wider")
 )
 @click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match; may be repeated.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="No files that match; may be repeated.")
-@click.option(
-    "--jobs", type=click.IntRange(min=1), help="Workers.  [default: one per core, as memory allows]"
-)
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=DEFAULT_TIMEOUT_SECONDS,
-    help=f"Seconds after which a picture is given up.  [default: {DEFAULT_TIMEOUT_SECONDS:g}]",
-)
+@jobs_option
+@timeout_option()
 @setting_options()
 def command(
     folder: Path,

@@ -11,6 +11,7 @@ from ..errors import MissingExtra
 from ..single import not_single, single_config
 from .anonymize import setting_options
 from .console import EXIT_DONE
+from .options import jobs_option, timeout_option
 
 __all__ = ["command"]
 
@@ -33,19 +34,11 @@ _PACKAGES = {"python_multipart", "starlette", "uvicorn"}
     "--name", "names", multiple=True, metavar="NAME", help="A name by which others reach it; may be repeated."
 )
 @click.option("--open", "opens_browser", is_flag=True, help="Show the page in the browser.")
-@click.option(
-    "--jobs", type=click.IntRange(min=1), help="Workers.  [default: one per core, as memory allows]"
-)
+@jobs_option
 @click.option(
     "--queue", type=click.IntRange(min=0), default=16, show_default=True, help="Pictures that may wait."
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=60.0,
-    show_default=True,
-    help="Seconds after which a picture is given up.",
-)
+@timeout_option(seconds=60)
 @click.option(
     "--max-body-mb",
     type=click.FloatRange(min=0, min_open=True, max=2048),

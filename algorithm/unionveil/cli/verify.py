@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from ..engines.pool import DEFAULT_TIMEOUT_SECONDS, PoolEngine
+from ..engines.pool import PoolEngine
 from ..engines.resources import default_jobs
 from ..errors import InputError
 from ..measure.verify_run import Verdict, verify_outputs
 from ..text import printable
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
+from .options import jobs_option, timeout_option
 from .progress import progress
 
 __all__ = ["command"]
@@ -26,15 +27,8 @@ _MOST_SHOWN = 50
 @click.command("verify")
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON on standard output.")
-@click.option(
-    "--jobs", type=click.IntRange(min=1), help="Workers.  [default: one per core, as memory allows]"
-)
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=DEFAULT_TIMEOUT_SECONDS,
-    help=f"Seconds after which an output is given up.  [default: {DEFAULT_TIMEOUT_SECONDS:g}]",
-)
+@jobs_option
+@timeout_option("output")
 def command(folder: Path, as_json: bool, jobs: int | None, timeout: float) -> int:
     """Verifies a folder of outputs without any original.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ..engines.pool import DEFAULT_TIMEOUT_SECONDS, Pool, in_order
+from ..engines.pool import Pool, in_order
 from ..engines.resources import archive_bytes, default_jobs, picture_bytes
 from ..errors import InputError
 from ..files.sinks import FolderSink
@@ -18,6 +18,7 @@ from ..single import not_single, single_config
 from ..watch import Watch
 from .anonymize import setting_options
 from .console import EXIT_DONE
+from .options import jobs_option, timeout_option
 
 __all__ = ["command"]
 
@@ -41,15 +42,8 @@ __all__ = ["command"]
 @click.option(
     "--prune", is_flag=True, help="Remove outputs of files that are gone, such as withdrawn photos."
 )
-@click.option(
-    "--jobs", type=click.IntRange(min=1), help="Workers.  [default: one per core, as memory allows]"
-)
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=DEFAULT_TIMEOUT_SECONDS,
-    help=f"Seconds after which a picture is given up.  [default: {DEFAULT_TIMEOUT_SECONDS:g}]",
-)
+@jobs_option
+@timeout_option()
 @setting_options(without=not_single() - {"digest_salt"})
 def command(
     folder: Path,

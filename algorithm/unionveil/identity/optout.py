@@ -21,7 +21,7 @@ OPTOUT = Path(__file__).parent.parent / "optout" / "people.json"
 class OptOut(BaseModel):
     """People who are covered while others are not, as vectors.
 
-    A vector is enough to recognize its person elsewhere: whoever can pull the image has it.
+    A vector is enough to recognize its person elsewhere: everyone who can pull the image has it.
 
     Attributes:
         embedder: name of the embedder.

@@ -135,7 +135,7 @@ def _trained(faces: Faces, state: State) -> Iterator[Attack]:
         pixels = _principal(_flat(crops, _PIXELS_SIDE), faces.is_known)
         for name, classifier, features in _classifiers(pixels, vectors):
             known = features[faces.is_known]
-            if np.ptp(known, axis=0).max() < _LEAST_SPREAD:  # all alike: whoever it is, the guess is the same
+            if np.ptp(known, axis=0).max() < _LEAST_SPREAD:  # all alike: every guess is the same
                 named = np.full(int((~faces.is_known).sum()), faces.person[0])
             else:
                 classifier.fit(known, faces.person[faces.is_known])

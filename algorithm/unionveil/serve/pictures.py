@@ -87,7 +87,7 @@ class Pictures:
     """The work of the server.
 
     Attributes:
-        config: settings of whoever runs it: which detectors are loaded, the largest picture.
+        config: settings of the operator: which detectors are loaded, the largest picture.
     """
 
     config: AnonymizeConfig
