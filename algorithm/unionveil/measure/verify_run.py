@@ -12,7 +12,7 @@ from ..config import AnonymizeConfig, parameters
 from ..content import FileContent
 from ..engines.base import Engine
 from ..errors import ConfigError, ResultsError
-from ..models.cards import CARDS
+from ..models.cards import CARDS, EMBEDDERS
 from ..models.store import state
 from ..outcomes import Rejected
 from ..runs.manifest import Manifest, RedactedRecord
@@ -174,7 +174,7 @@ def _weights(manifest: Manifest) -> Iterator[Finding]:
     if not manifest.models and manifest.configuration.get("boxes") != "instead":
         yield Finding("claims", "the manifest names no weights, so nothing was looked for")
     for model in manifest.models:
-        card = CARDS.get(model.name)
+        card = CARDS.get(model.name) or EMBEDDERS.get(model.name)
         if card is None:
             yield Finding("claims", f"the weights {printable(model.name)} are not known")
         elif card.sha256 != model.sha256:
