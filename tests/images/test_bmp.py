@@ -239,7 +239,7 @@ def test_a_linked_or_broken_profile_is_dropped(kind):
         (build(16, rows(16), compression=3, extra=struct.pack("<3I", 0xF80000, 0x7E0, 0x1F)), "overlap"),
         (build(24, b"", extra=bytes(84))[:80], "cut off"),
         (b"BM" + struct.pack("<IHHI", 0, 0, 0, 20) + VARIANTS["24"][14:], "inside its header"),
-        (b"BM" + struct.pack("<IHHII", 0, 0, 0, 54, 41) + VARIANTS["24"][18:], "size that does not exist"),
+        (b"BM" + struct.pack("<IHHII", 0, 0, 0, 54, 41) + VARIANTS["24"][18:], "invalid size"),
     ],
 )
 def test_damage_is_named(broken, word):
