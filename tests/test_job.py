@@ -161,7 +161,7 @@ def test_no_inputs_is_a_clear_error(tmp_path):
     assert done.returncode == 2
     assert "holds no photo" in done.stderr
     shutil.rmtree(tmp_path / "inputs")
-    assert "is not there" in run(tmp_path).stderr
+    assert "does not exist" in run(tmp_path).stderr
 
 
 def test_one_bad_file_never_stops_the_rest(tmp_path):

@@ -390,7 +390,7 @@ class AnonymizeConfig(_Model):
         """The cards of all weights that these settings use; nothing is loaded.
 
         Raises:
-            ModelError: the file of a `yolo:FILE.onnx` or an `onnx:FILE.onnx` is not there.
+            ModelError: the file of a `yolo:FILE.onnx` or an `onnx:FILE.onnx` does not exist.
             ConfigError: the card of an `onnx:FILE.onnx` is missing or wrong.
         """
         return (*self.detector_cards, self.embedder_card) if self.embedder_card else self.detector_cards
@@ -400,7 +400,7 @@ class AnonymizeConfig(_Model):
         """The cards of the detectors; nothing is loaded.
 
         Raises:
-            ModelError: the file of a `yolo:FILE.onnx` is not there.
+            ModelError: the file of a `yolo:FILE.onnx` does not exist.
         """
         return tuple(card for name in self.detector for card in cards_of(name))
 
@@ -409,7 +409,7 @@ class AnonymizeConfig(_Model):
         """The card of the embedder; None if these settings recognize nobody.
 
         Raises:
-            ModelError: the file of an `onnx:FILE.onnx` is not there.
+            ModelError: the file of an `onnx:FILE.onnx` does not exist.
             ConfigError: its card is missing or wrong.
         """
         needs_none = isinstance(self.selection, EveryFace) and not isinstance(self.redaction, KSame)

@@ -187,7 +187,7 @@ def run_job(
     report(f"unionveil {__version__}: {chosen}")
     report(f"engine: {inference}")
     if not inputs.is_dir():
-        raise InputError(f"{inputs} is not there; the job reads its photos from it")
+        raise InputError(f"{inputs} does not exist; the job reads its photos from it")
     source = PathSource([inputs], leave_out=[inputs / PARAMETERS_FILE], member_bytes=member_bytes())
     if not len(source):
         raise InputError(f"{inputs} holds no photo; the data set is empty")

@@ -50,7 +50,8 @@ def verify(folder: Path) -> Manifest:
                 issues += _differences(folder, item.preview, item.preview_sha256, None)
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     issues += [
-        f"{printable(name)} is there but not in {MANIFEST}" for name in sorted(there - named - {MANIFEST})
+        f"{printable(name)} is in the folder but not in {MANIFEST}"
+        for name in sorted(there - named - {MANIFEST})
     ]
     issues += _miscounted(manifest)
     if issues:

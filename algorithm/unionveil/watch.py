@@ -70,7 +70,7 @@ class Watch:
         report: is called with each line that the user is to read.
 
     Raises:
-        InputError: the folder is not there.
+        InputError: the folder does not exist.
         OutputError: the output folder holds something else.
     """
 
@@ -254,12 +254,12 @@ def _identity(folder: Path) -> tuple[int, int]:
     """What a folder is, whatever its name.
 
     Raises:
-        InputError: it is not there.
+        InputError: it does not exist.
     """
     try:
         status = folder.stat()
     except OSError as error:
-        raise InputError(f"{folder} is not there; name a folder") from error
+        raise InputError(f"{folder} does not exist; name a folder") from error
     return status.st_dev, status.st_ino
 
 
