@@ -215,7 +215,7 @@ def test_other_settings_and_foreign_files_are_refused(tmp_path):
 def test_a_file_that_was_not_made_here_is_not_written_over(watched):
     watched.put("a.png", PNG)
     (watched.out / "a.png").write_text("mine")
-    with pytest.raises(OutputError, match="was not made here"):
+    with pytest.raises(OutputError, match="is not an output of this command"):
         watched.scan()
     assert (watched.out / "a.png").read_text() == "mine"
 
