@@ -101,7 +101,7 @@ class Board:
         self._step(change.id)
 
     def last(self, revision: int, id: str, *, redo: bool = False) -> Change | None:  # noqa: A002
-        """The change to undo or redo; None if there is none, or if only the answer was lost.
+        """The change to undo or redo; None if no change is left, or if only the answer was lost.
 
         Raises:
             ReviewConflict: the request is based on another revision.

@@ -333,7 +333,7 @@ class Session:
         return self._log.board.revision
 
     def find(self, number: int) -> Photo | None:
-        """A photo by its number; None if there is none with this number."""
+        """A photo by its number; None for an unknown number."""
         with self._changed:
             return self._photos[number - 1] if 1 <= number <= len(self._photos) else None
 
