@@ -103,7 +103,7 @@ def _table(detected: Boxes, faces: Boxes, heads: Boxes) -> Iterator[str]:
         [faces[:, 0], heads[:, 1], faces[:, 2], np.maximum(faces[:, 1], heads[:, 1] + 0.1)], 1
     )
     yield f"{len(detected)} heads\n"
-    yield "| cover | area of the box | head | forehead | face | faces held whole |"
+    yield "| cover | area of the box | head | forehead | face | faces covered whole |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for name, cover in covers.items():
         filled, ellipse = cover(detected)
