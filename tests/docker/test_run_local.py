@@ -1,4 +1,4 @@
-"""docker/run_local.sh: one's own photos, as a node would do it."""
+"""docker/run_local.sh: the user's own photos, processed as on a node."""
 
 from __future__ import annotations
 
