@@ -196,11 +196,14 @@ def command(
         may_prune = prune and not overwrite
         plans = Plans(plan, box_plan, of_run)
         manifest, rejected = _run(inputs, work, pool, journal, plans, prune=may_prune)
+    is_empty = not manifest.counts.inputs and part is None  # a shard may have none
     _summary(manifest.counts, rejected, inference, work)
+    if is_empty:
+        _err.print("there is no picture in what you named: everything was skipped")
     if as_json:
         for text in manifest.parts():
             click.echo(text.decode(), nl=False)
-    return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
+    return EXIT_SOME_REJECTED if rejected or is_empty else EXIT_DONE
 
 
 @dataclass(frozen=True)
@@ -405,8 +408,6 @@ def _summary(counts: Counts, rejected: list[tuple[str, str]], inference: Inferen
     if work.sink:
         table.add_row("outputs in", escape(printable(str(work.sink.folder), quoted=False, most=None)))
     _err.print(table)
-    if not counts.inputs:
-        _err.print("there is no picture in what you named: everything was skipped")
     for name, detail in rejected:
         _err.print(f"rejected: {name}: {detail}", markup=False, soft_wrap=True)
     _warn_of_looks(work.config)
