@@ -1,4 +1,4 @@
-"""Outputs, compared with the manifest beside them."""
+"""Compares outputs with the manifest beside them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def verify(folder: Path) -> Manifest:
     """Compares every file below a folder with the manifest in it.
 
     Args:
-        folder: of the outputs, with `manifest.json` or the manifest of a shard.
+        folder: the outputs and their `manifest.json`, or the manifest of a shard.
 
     Returns:
-        The manifest; every output it names is there with its SHA-256 and size, and nothing else is.
+        The manifest; the folder holds exactly its outputs, each with its SHA-256 and size.
 
     Raises:
-        ResultsError: names everything that does not fit.
+        ResultsError: lists every mismatch.
     """
     try:
         name = manifest_of(folder)
@@ -53,7 +53,9 @@ def verify(folder: Path) -> Manifest:
             if item.preview:
                 issues += _differences(folder, item.preview, item.preview_sha256, None)
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-    issues += [f"{printable(name)} is there but not in {MANIFEST}" for name in sorted(there - named - {name})]
+    issues += [
+        f"{printable(name)} is in the folder but not in {MANIFEST}" for name in sorted(there - named - {name})
+    ]
     issues += _miscounted(manifest)
     if issues:
         raise ResultsError(issues)
