@@ -39,7 +39,10 @@ _REPORT_EVERY = 25
 _LEAST_K = 3
 """A buyer who knows one of two people by sight would know the other as well."""
 
-_NOT_OFFERED = ("digest_salt", "engine", "select", "embedder")
+_NOT_OFFERED = (
+    *("digest_salt", "engine", "select", "embedder"),
+    *("min_face", "max_face", "keep_metadata", "gps_decimals"),
+)
 
 
 def job_parameters() -> tuple[Parameter, ...]:
@@ -47,7 +50,8 @@ def job_parameters() -> tuple[Parameter, ...]:
 
     The salt is left out: a buyer who chooses it can test whether a photo is in the data set. So are the
     engine, which is the operator's, everything that names a file, and everything about known people: a buyer
-    who names a person could find them.
+    who names a person could find them. Nor may a buyer leave faces visible by their size, or ask for the
+    places and dates of photos.
     """
     offered = []
     for parameter in parameters():

@@ -334,7 +334,8 @@ def _summary(counts: Counts, rejected: list[tuple[str, str]], inference: Inferen
     table.add_row("without a face" if counts.kept is None else "unchanged", str(counts.without_face))
     if counts.kept is not None:
         table.add_row("left visible", f"{counts.kept} faces")
-        table.add_row("same person", _threshold(work.config))
+        if _threshold(work.config):
+            table.add_row("same person", _threshold(work.config))
     table.add_row("rejected", str(sum(counts.rejected.values())))
     if counts.skipped:
         table.add_row("skipped", f"{counts.skipped}  (sidecars, texts, files of systems, left out)")

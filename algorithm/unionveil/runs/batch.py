@@ -139,7 +139,7 @@ class _Run:
                 skip()
                 continue
             number += 1
-            image_format, needed = look_at(item.content, reckon=reckon)
+            image_format, needed = look_at(item.content, self.work.config.outputs, reckon=reckon)
             output = (image_format, namer.name(number, item.name, image_format)) if image_format else None
             content, given = item.content, self.boxes(number, item.name)
             if isinstance(given, Rejected):

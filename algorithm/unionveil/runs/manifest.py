@@ -24,6 +24,7 @@ from ..identity.people import SAME_PERSON
 from ..models.cards import DetectorCard, EmbedderCard, ModelCard
 from ..models.inference import choose
 from ..outcomes import Anonymized, Rejected
+from ..outputs import MetadataName
 from ..text import printable
 
 __all__ = [
@@ -95,6 +96,9 @@ class RedactedRecord(_Part):
     faces: tuple[FaceRecord, ...]
     kept: int | None = Field(
         None, ge=0, description="Faces left visible, where not every face is covered. Since 1.2."
+    )
+    metadata: tuple[MetadataName, ...] | None = Field(
+        None, description="Metadata of the input that the output keeps, by name. Since 1.2."
     )
     preview: str | None = Field(None, description="Name of the preview, relative to this manifest.")
     preview_sha256: str | None = Field(None, description="SHA-256 of the preview's bytes, hexadecimal.")
@@ -224,7 +228,7 @@ class ManifestBuilder:
             )
             for card in (() if boxes == "instead" else config.cards)
         )
-        self._keeps = not isinstance(config.selection, EveryFace)
+        self._keeps = not config.covers_everyone
         self._kept = 0
         chosen = choose(config.engine)
         self._inference = InferenceRecord(
@@ -348,7 +352,8 @@ def redacted_record(
         size_wh=outcome.size_wh,
         frames=len(outcome.faces),
         encoding=outcome.encoding.value,
-        kept=None if isinstance(config.selection, EveryFace) else outcome.kept,
+        kept=None if config.covers_everyone else outcome.kept,
+        metadata=outcome.metadata or None,
         faces=tuple(
             _face_record(frame, xyxy, float(score), int(group), config.redaction)
             for frame, faces in enumerate(outcome.faces)
