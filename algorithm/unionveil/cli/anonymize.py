@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
@@ -34,7 +33,7 @@ from ..text import printable
 from .boxes import Boxes, box_options, box_plan_of
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .options import jobs_option, timeout_option
-from .path_list import paths_of
+from .path_list import named_paths
 from .progress import progress
 
 __all__ = ["command", "setting_options"]
@@ -159,7 +158,7 @@ def command(
     """
     config, inference, known = _config(**settings)
     _check_boxes(boxes, config, known)
-    named = list(_named(paths))
+    named = list(named_paths(paths))
     if output is None and (preview or not dry_run):
         raise click.UsageError("say where the outputs go: -o FOLDER")
     source = _source(named, (output, boxes.path), Patterns(include, exclude), follow_links=follow_links)
@@ -292,18 +291,6 @@ def _is_kept(journal: Journal | None) -> bool:
         _err.print("note: the state folder cannot be written to; a second run would start from nothing")
         return False
     return True
-
-
-def _named(paths: tuple[Path, ...]) -> Iterator[Path]:
-    if not paths:
-        raise click.UsageError(
-            "name at least one photo, folder or archive, or - to read names from standard input"
-        )
-    for path in paths:
-        if str(path) == "-":
-            yield from paths_of(sys.stdin.buffer.read())
-        else:
-            yield path
 
 
 def _warn_of_looks(config: AnonymizeConfig) -> None:

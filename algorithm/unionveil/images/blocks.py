@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..errors import ImageError
 from ..formats import ImageFormat
 from . import isobmff
 from .coded import NotAccounted
@@ -73,7 +74,7 @@ def metadata_blocks(data: bytes, form: ImageFormat) -> Blocks:
                 return Blocks(xmp=(data,) if _XMP_OF_GIF in data else ())
             case ImageFormat.BMP:
                 return Blocks()
-    except (struct.error, IndexError, NotAccounted, zlib.error) as error:
+    except (struct.error, IndexError, NotAccounted, zlib.error, ImageError) as error:
         raise ValueError("the file's structure is broken") from error
 
 
@@ -171,8 +172,8 @@ def _of_tiff(data: bytes) -> Blocks:
 
 
 def _of_iso(data: bytes) -> Blocks:
-    if b"moov" in isobmff.top_level(data) and b"meta" not in isobmff.top_level(data):
-        return Blocks()
+    if not any(name in data for name in (b"Exif", b"xmpmeta")):
+        return Blocks()  # also of sequences, whose items are not read
     exif, xmp = [], []
     for item in isobmff.read(data).items.values():
         if item.kind == b"Exif" and len(item.data) > 4:
