@@ -35,7 +35,7 @@ seconds=${UNIONVEIL_TIMEOUT_SECONDS:-}
 there=$outputs
 while [ ! -d "$there" ]; do there=$(dirname "$there"); done
 inputs=$(cd "$inputs" && pwd -P)
-[[ $(cd "$there" && pwd -P)/ != "$inputs"/* ]] || fail "$outputs lies in the folder of the photos; choose one outside of it"
+[[ $(cd "$there" && pwd -P)/ != "$inputs"/* ]] || fail "$outputs is in the folder of the photos; choose one outside it"
 mkdir -p "$outputs" 2>/dev/null && [ -w "$outputs" ] || fail "$outputs cannot be written to; choose another folder"
 docker version >/dev/null 2>&1 || fail "no Docker engine answers; start one, or point DOCKER_HOST at it"
 version=$(cat "$here/../algorithm/unionveil/VERSION")

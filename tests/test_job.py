@@ -97,7 +97,7 @@ def test_kept_names_stay_flat(tmp_path):
         ('{"method": "overlay", "picture": "/etc/passwd"}', "picture: '/etc/passwd' is not one of"),
         ('{"detector": "yolo:/tmp/x.onnx"}', "'yolo' needs a file"),
         ('{"detector": "yunet"}', "not on this machine"),
-        ('{"cells": ["4"]}', "'cells' must be a text or a number"),
+        ('{"cells": ["4"]}', "'cells' must be a string or a number"),
         ("[1, 2]", "must be a JSON object"),
         ("not json", "the parameters are not JSON"),
         ("[" * 100_000, "the parameters are not JSON"),
@@ -154,7 +154,7 @@ def test_0_is_not_the_default_of_a_number_that_has_one(name):
 
 
 def test_a_boolean_is_no_number():
-    with pytest.raises(ConfigError, match="must be a text or a number"):
+    with pytest.raises(ConfigError, match="must be a string or a number"):
         config_of({"margin": True})
 
 
@@ -164,7 +164,7 @@ def test_no_inputs_is_a_clear_error(tmp_path):
     assert done.returncode == 2
     assert "holds no photo" in done.stderr
     shutil.rmtree(tmp_path / "inputs")
-    assert "is not there" in run(tmp_path).stderr
+    assert "does not exist" in run(tmp_path).stderr
 
 
 def test_one_bad_file_never_stops_the_rest(tmp_path):

@@ -279,7 +279,7 @@ def test_known_people_must_fit_the_settings():
     keep = AnonymizeConfig.from_parameters({"select": "keep"})
     with pytest.raises(ConfigError, match="every face is covered"):
         load(references=people)
-    with pytest.raises(ConfigError, match="give references"):
+    with pytest.raises(ConfigError, match="needs references"):
         load(keep)
     with pytest.raises(ConfigError, match="another embedder"):
         load(keep, references=people)

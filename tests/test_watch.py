@@ -215,7 +215,7 @@ def test_other_settings_and_foreign_files_are_refused(tmp_path):
 def test_a_file_that_was_not_made_here_is_not_written_over(watched):
     watched.put("a.png", PNG)
     (watched.out / "a.png").write_text("mine")
-    with pytest.raises(OutputError, match="was not made here"):
+    with pytest.raises(OutputError, match="is not an output of this command"):
         watched.scan()
     assert (watched.out / "a.png").read_text() == "mine"
 
@@ -241,7 +241,7 @@ def test_a_folder_that_was_never_there_is_refused(tmp_path):
     watched = Watched(tmp_path)
     watched.close()
     watched.inbox.rmdir()
-    with pytest.raises(InputError, match="is not there"):
+    with pytest.raises(InputError, match="does not exist"):
         Watch(
             watched.inbox,
             Anonymize(CONFIG),
@@ -274,7 +274,7 @@ def count(out):
     ("arguments", "sentence"),
     [
         (["{inbox}/nothing", "-o", "{out}"], "is not a folder; name the folder that is to be watched"),
-        (["{inbox}", "-o", "{inbox}/out"], "lies in the input folder"),
+        (["{inbox}", "-o", "{inbox}/out"], "is in the input folder"),
         (["{inbox}", "-o", "{out}", "--names", "number"], "No such option"),
         (["{inbox}", "-o", "{out}", "--detector", "yunet"], "unionveil models fetch yunet"),
         (["{inbox}", "-o", "{out}", "--select", "keep"], "No such option"),

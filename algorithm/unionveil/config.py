@@ -1,8 +1,8 @@
 """All settings, defined once.
 
-The command line's flags, the Ocean job's parameters, the published `consumerParameters` and the JSON
-Schema are derived from the models in this file. A setting reaches us as a string in two of those four
-cases, so every model accepts strings.
+The command line's flags, the Ocean job's parameters, the published `consumerParameters` and the JSON Schema
+are derived from the models in this file. In two of those four cases a setting arrives as a string, so every
+model accepts strings.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     looks_only: ClassVar[bool] = False
-    """Of a redaction: whether its worst trained attacker names more than one in ten of 40 people rightly at
-    the default strength (`tests/benchmarks/test_recognition.py`)."""
+    """Whether its best trained attacker correctly names more than one in ten of 40 people at the default
+    strength (`tests/benchmarks/test_recognition.py`)."""
 
 
 _LEAST_STRENGTH = 4.0
@@ -66,7 +66,7 @@ _Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
 class Fill(_Redaction):
-    """One opaque colour: nothing of the face is left."""
+    """One opaque colour: nothing of the face remains."""
 
     method: Literal["fill"] = "fill"
     color: _Color = Field("#000000", description="Colour as #rrggbb.")
@@ -94,7 +94,7 @@ class _Blur(_Redaction):
     @field_validator("strength", mode="before")
     @classmethod
     def _strong_enough(cls, value: Any) -> Any:
-        """Explains why settings of earlier versions, from 1 on, are refused."""
+        """Explains why settings of earlier versions, from 1 up, are refused."""
         try:
             is_weak = 0 < float(value) < _LEAST_STRENGTH
         except (TypeError, ValueError):
@@ -186,11 +186,11 @@ Redaction = Annotated[
 
 
 def check_one_by_one(config: AnonymizeConfig, door: str) -> None:
-    """Refuses methods that need the whole data set where pictures come one by one.
+    """Refuses methods that need the whole data set if pictures come one by one.
 
     Args:
         config: settings.
-        door: what takes the pictures, as the subject of a sentence: "a server", "standard input".
+        door: the receiver of the pictures, as the subject of a sentence: "a server", "standard input".
 
     Raises:
         ConfigError: the method needs all pictures before it redacts the first.
@@ -204,12 +204,12 @@ def check_one_by_one(config: AnonymizeConfig, door: str) -> None:
 
 
 def cosine_of(distance: float) -> float:
-    """Cosine similarity of two vectors of length 1 at a Euclidean distance: 1 - d ** 2 / 2."""
+    """Cosine similarity of two unit vectors at a Euclidean distance: 1 - d ** 2 / 2."""
     return 1 - distance**2 / 2
 
 
 def distance_of(cosine: float) -> float:
-    """Euclidean distance of two vectors of length 1 with a cosine similarity: sqrt(2 - 2 cos)."""
+    """Euclidean distance of two unit vectors with a cosine similarity: sqrt(2 - 2 cos)."""
     return math.sqrt(max(0.0, 2 - 2 * cosine))
 
 
@@ -239,7 +239,7 @@ class _KnownPeople(_Model):
     @model_validator(mode="after")
     def _in_range(self) -> _KnownPeople:
         if self.match == "cosine" and self.match_threshold is not None and self.match_threshold >= 1:
-            raise ValueError(f"match_threshold: a cosine lies between 0 and 1, got {self.match_threshold:g}")
+            raise ValueError(f"match_threshold: a cosine is between 0 and 1, got {self.match_threshold:g}")
         return self
 
     def _least_cosine(self, card: EmbedderCard, measured: float | None) -> float:
@@ -255,12 +255,12 @@ class _KnownPeople(_Model):
 
 
 class Keep(_KnownPeople):
-    """Known people stay visible, everybody else is covered."""
+    """Known people stay visible; everybody else is covered."""
 
     select: Literal["keep"] = "keep"
 
     def least_cosine(self, card: EmbedderCard) -> float:
-        """Cosine similarity from which a face is a known person's.
+        """Least cosine similarity at which a face counts as a known person's.
 
         Raises:
             ConfigError: no threshold is set, and none was measured for the embedder.
@@ -458,46 +458,46 @@ class AnonymizeConfig(_Model):
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
-        """The cards of all weights that these settings use; nothing is loaded.
+        """The cards of all weights that these settings use; no weights are loaded.
 
         Raises:
-            ModelError: the file of a `yolo:FILE.onnx` or an `onnx:FILE.onnx` is not there.
-            ConfigError: the card of an `onnx:FILE.onnx` is missing or wrong.
+            ModelError: the file of a `yolo:FILE.onnx` or an `onnx:FILE.onnx` does not exist.
+            ConfigError: the card of an `onnx:FILE.onnx` is missing or invalid.
         """
         return (*self.detector_cards, self.embedder_card) if self.embedder_card else self.detector_cards
 
     @property
     def detector_cards(self) -> tuple[DetectorCard, ...]:
-        """The cards of the detectors; nothing is loaded.
+        """The cards of the detectors; no weights are loaded.
 
         Raises:
-            ModelError: the file of a `yolo:FILE.onnx` is not there.
+            ModelError: the file of a `yolo:FILE.onnx` does not exist.
         """
         return tuple(card for name in self.detector for card in cards_of(name))
 
     @property
     def embedder_card(self) -> EmbedderCard | None:
-        """The card of the embedder; None if these settings recognize nobody.
+        """The card of the embedder; None if these settings do not recognize people.
 
         Raises:
-            ModelError: the file of an `onnx:FILE.onnx` is not there.
-            ConfigError: its card is missing or wrong.
+            ModelError: the file of an `onnx:FILE.onnx` does not exist.
+            ConfigError: its card is missing or invalid.
         """
         needs_none = isinstance(self.selection, EveryFace) and not isinstance(self.redaction, KSame)
         return None if needs_none else embedder_card(self.embedder)
 
     def resolved(self) -> tuple[AnonymizeConfig, Inference]:
-        """These settings with the engine that `auto` stands for on this machine, and why it was taken.
+        """These settings with `auto` replaced by this machine's engine, and the reason for that choice.
 
         Raises:
-            ModelError: the engine that was asked for is not installed.
+            ModelError: the requested engine is not installed.
         """
         inference = choose(self.engine)
         return self.model_copy(update={"engine": inference.engine}), inference
 
     @classmethod
     def from_parameters(cls, given: Mapping[str, Any]) -> AnonymizeConfig:
-        """Builds from flat names and values, the form of flags and of Ocean's parameters.
+        """Builds a configuration from flat names and values, the form of flags and of Ocean's parameters.
 
         Args:
             given: values by name as `parameters()` lists them; strings are converted.
@@ -508,10 +508,10 @@ class AnonymizeConfig(_Model):
         return unflatten(cls, given)
 
     def to_parameters(self) -> dict[str, str]:
-        """The flat form; `from_parameters` of it gives this configuration again, but for the secret salt."""
+        """The flat form; `from_parameters` restores this configuration, except for the secret salt."""
         return to_parameters(self)
 
 
 def parameters() -> tuple[Parameter, ...]:
-    """Every setting in flat form, in the order in which it is shown; `method` stands for the redaction."""
+    """Every setting in flat form, in display order; `method` selects the redaction."""
     return flatten(AnonymizeConfig)

@@ -1,7 +1,7 @@
-"""The Ocean compute job: `/data/inputs` in, `/data/outputs` out, nothing that identifies in between.
+"""The Ocean compute job: `/data/inputs` in, `/data/outputs` out, and nothing that identifies anyone in logs.
 
-Nodes lay inputs flat; older operators put them into a folder for each data set. Both are read in the same
-way: every file below the inputs is an input, but for the parameters.
+Nodes store inputs in one flat folder; older operators use a folder for each data set. Both are read in the
+same way: every file below the inputs is an input, except the parameters.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PARAMETERS_FILE = "algoCustomData.json"
 _REPORT_EVERY = 25
 
 _LEAST_K = 3
-"""A buyer who knows one of two people by sight would know the other as well."""
+"""With k = 2, a buyer who knows one of the two people by sight could identify the other as well."""
 
 _NOT_OFFERED = (
     *("digest_salt", "engine", "select", "embedder"),
@@ -48,10 +48,10 @@ _NOT_OFFERED = (
 def job_parameters() -> tuple[Parameter, ...]:
     """The settings that a buyer of the job may choose, in flat form.
 
-    The salt is left out: a buyer who chooses it can test whether a photo is in the data set. So are the
-    engine, which is the operator's, everything that names a file, and everything about known people: a buyer
-    who names a person could find them. Nor may a buyer leave faces visible by their size, or ask for the
-    places and dates of photos.
+    The salt is left out: a buyer who chooses it can test whether a photo is in the data set. Also left out
+    are the engine, which is the operator's choice, everything that names a file, and everything about known
+    people: a buyer who names a person could find them.
+    Nor may a buyer leave faces visible by their size, or ask for the places and dates of photos.
     """
     offered = []
     for parameter in parameters():
@@ -82,7 +82,7 @@ def _is_withheld(parameter: Parameter) -> bool:
 
 
 def read_parameters(path: Path) -> AnonymizeConfig:
-    """Settings from the file that the node writes; none, an empty file or `{}` give the defaults.
+    """Settings from the file that the node writes; a missing file, an empty one and `{}` give the defaults.
 
     Raises:
         ConfigError: not a JSON object, an unknown parameter, or a value that is not allowed.
@@ -101,8 +101,8 @@ def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
     """Checks parameters as the job does; see `AnonymizeConfig.from_parameters`.
 
     Markets fill a form with the default of every parameter and send all of them, for every method.
-    Empty values, and defaults of other methods, are ignored; so is 0 for a number without a default of its
-    own, because market forms compute `Number("")`, which is 0.
+    Empty values, and defaults of other methods, are ignored; so is 0 for a number without its own
+    default, because market forms compute `Number("")`, which is 0.
 
     Raises:
         ConfigError: an unknown parameter, a value that is not allowed, or one that names a file.
@@ -112,7 +112,7 @@ def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
     kept = {}
     for name, value in given.items():
         if not isinstance(value, str | int | float) or isinstance(value, bool):
-            raise ConfigError(f"parameter {name!r} must be a text or a number")
+            raise ConfigError(f"parameter {name!r} must be a string or a number")
         if name in withheld:
             raise ConfigError(f"parameter {name!r} is not offered by the compute job")
         parameter = offered.get(name)
@@ -132,14 +132,14 @@ def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
 
 
 def _is_unused(parameter: Parameter, given: Mapping[str, Any], offered: Mapping[str, Parameter]) -> bool:
-    """Whether a parameter belongs to another value of its tag than the one that is given."""
+    """Whether a parameter belongs to another value of its tag than the given one."""
     if parameter.tag is None:
         return False
     return (given.get(parameter.tag) or offered[parameter.tag].default) not in parameter.belongs_to
 
 
 def _is_unset(value: str | float, parameter: Parameter) -> bool:
-    """Whether a form's 0 stands for a number whose default depends on other settings."""
+    """Whether a form's 0 means that a number with a computed default was left empty."""
     if parameter.default or parameter.kind not in ("integer", "number"):
         return False
     try:
@@ -166,15 +166,15 @@ def run_job(
 
     Args:
         data_dir: the node's `/data`.
-        engine: what runs the networks.
-        report: takes the log's lines; they name inputs by number only.
-        optout: the list of people whom the publisher of the image covers, if it has one.
+        engine: the engine that runs the networks.
+        report: receives the lines of the log, which refer to inputs only by number.
+        optout: the list of people whom the image's publisher covers, if there is one.
 
     Returns:
         Totals of the run.
 
     Raises:
-        ConfigError: the parameters or the opt-out list are wrong; nothing was read.
+        ConfigError: the parameters or the opt-out list are invalid; no photo was read.
         InputError: there are no inputs, or they cannot be listed.
         OutputError: an output cannot be written.
         ModelError: weights are missing, altered or cannot be run.
@@ -191,14 +191,14 @@ def run_job(
     report(f"unionveil {__version__}: {chosen}")
     report(f"engine: {inference}")
     if not inputs.is_dir():
-        raise InputError(f"{inputs} is not there; the job reads its photos from it")
+        raise InputError(f"{inputs} does not exist; the job reads its photos from it")
     source = PathSource([inputs], leave_out=[inputs / PARAMETERS_FILE], member_bytes=member_bytes())
     if not len(source):
         raise InputError(f"{inputs} holds no photo; the data set is empty")
     work = Anonymize(config, FolderSink(outputs), references=references)
     work.check()
     report(f"{len(source)} input files")
-    # Workers even for a single picture: one that kills its decoder must not kill the job.
+    # Workers even for a single picture: one that crashes its decoder must not crash the job.
     pool = PoolEngine(min(default_jobs(), len(source)))
     with planned(source, config, pool, references) as plan:
         if plan:

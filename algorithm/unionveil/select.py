@@ -1,4 +1,4 @@
-"""Which of the detections are covered. In doubt, they are."""
+"""Selects the detections to cover. In doubt, they are covered."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from .identity.references import References
 __all__ = ["AllBut", "JustThese", "OfSize", "Selector", "every_face"]
 
 Selector: TypeAlias = Callable[[RgbImage, Detections], BoolArray]
-"""Gives `(N,)` bool, True for each detection that is to be covered. The pixels are 8-bit RGB, upright."""
+"""Returns `(N,)` bool, True for each detection to cover. The pixels are 8-bit RGB, upright."""
 
 
 def every_face(image: RgbImage, faces: Detections) -> BoolArray:  # noqa: ARG001  the protocol gives it
-    """All of them: the default."""
+    """All detections: the default."""
     return np.ones(len(faces), bool)
 
 
 @dataclass(frozen=True, eq=False)
 class AllBut:
-    """Covers everybody but known people; at most one face per picture and person stays, the closest one.
+    """Covers everybody but known people; per person and picture, at most the closest face stays visible.
 
-    What cannot be judged is covered: faces that are too small or have no landmarks, and all that is not a
-    face.
+    Everything that cannot be judged is covered: faces that are too small or have no landmarks, and detections
+    that are not faces.
 
     Attributes:
         embed: turns faces into vectors.
         references: the known people, by the same embedder.
-        least_cosine: similarity from which a face is a known person's.
+        least_cosine: similarity at which a face counts as a known person's.
     """
 
     embed: Embedder
@@ -58,15 +58,15 @@ class AllBut:
 
 @dataclass(frozen=True, eq=False)
 class JustThese:
-    """Covers known people and nobody else.
+    """Covers only known people.
 
-    Faces without landmarks and all that is not a face are covered as well.
+    Faces without landmarks and detections that are not faces are covered as well.
 
     Attributes:
         embed: turns faces into vectors.
         references: the known people, by the same embedder.
-        least_cosine: similarity from which a face is a known person's.
-        is_strict: whether faces that are too small to judge are covered too.
+        least_cosine: similarity at which a face counts as a known person's.
+        is_strict: whether to cover faces that are too small to judge, too.
     """
 
     embed: Embedder

@@ -1,4 +1,4 @@
-"""Outputs, compared with the manifest beside them."""
+"""Compares outputs with the manifest beside them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def verify(folder: Path) -> Manifest:
     """Compares every file below a folder with the manifest in it.
 
     Args:
-        folder: of the outputs, with `manifest.json`.
+        folder: the outputs and their `manifest.json`.
 
     Returns:
-        The manifest; every output it names is there with its SHA-256 and size, and nothing else is.
+        The manifest; the folder holds exactly its outputs, each with its SHA-256 and size.
 
     Raises:
-        ResultsError: names everything that does not fit.
+        ResultsError: lists every mismatch.
     """
     try:
         manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
@@ -50,7 +50,8 @@ def verify(folder: Path) -> Manifest:
                 issues += _differences(folder, item.preview, item.preview_sha256, None)
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     issues += [
-        f"{printable(name)} is there but not in {MANIFEST}" for name in sorted(there - named - {MANIFEST})
+        f"{printable(name)} is in the folder but not in {MANIFEST}"
+        for name in sorted(there - named - {MANIFEST})
     ]
     issues += _miscounted(manifest)
     if issues:

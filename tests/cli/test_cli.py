@@ -60,15 +60,15 @@ def test_some_rejected_is_exit_code_1_and_named(photos, tmp_path):
     [
         ([], "name at least one photo"),
         (["{photos}"], "say where the outputs go"),
-        (["{photos}/nothing", "-o", "{tmp}/out"], "is not there"),
-        (["{photos}", "-o", "{photos}/out"], "lies in the input folder"),
-        (["{photos}", "-o", "{photos}"], "lies in the input folder"),
+        (["{photos}/nothing", "-o", "{tmp}/out"], "does not exist"),
+        (["{photos}", "-o", "{photos}/out"], "is in the input folder"),
+        (["{photos}", "-o", "{photos}"], "is in the input folder"),
         (["{photos}", "-o", "{photos}/market.jpg"], "is a file"),
         (["{photos}", "-o", "{tmp}/out", "--method", "erase"], "'erase' is not one of"),
         (["{photos}", "-o", "{tmp}/out", "--cells", "4"], "cells: belongs to method pixelate, not to fill"),
         (["{photos}", "-o", "{tmp}/out", "--threshold", "2"], "threshold: Input should be less than 1"),
         (["{photos}", "-o", "{tmp}/out", "--detector", "yunet"], "unionveil models fetch yunet"),
-        (["{photos}", "-o", "{tmp}/out", "--detector", "yolo:no.onnx"], "no.onnx is not there"),
+        (["{photos}", "-o", "{tmp}/out", "--detector", "yolo:no.onnx"], "no.onnx does not exist"),
         (["{photos}", "-o", "{tmp}/out", "--method", "overlay", "--picture", "grin"], "neither an emoji"),
         (["{photos}", "-o", "{tmp}/out", "--jobs", "0"], "--jobs"),
         (["{photos}", "-o", "{tmp}/out", "--colour", "#fff"], "No such option"),
@@ -169,7 +169,7 @@ def test_an_input_is_never_written_over(photos):
     (photos / "street.jpg").unlink()
     done = run("anonymize", "market.jpg", "-o", ".", "--names", "keep", "--overwrite", cwd=photos)
     assert done.returncode == 2
-    assert "is an input and is not written over" in done.stderr
+    assert "is an input and is not overwritten" in done.stderr
     assert (photos / "market.jpg").read_bytes() == (samples.SCENES / "market.jpg").read_bytes()
 
 

@@ -103,7 +103,7 @@ def test_other_known_people_are_another_run(market, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--keep", "none.jpg"], "is not there"),
+        (["--keep", "none.jpg"], "does not exist"),
         pytest.param(["--keep", samples.SCENES / "market.jpg"], "faces were found", marks=pytest.mark.slow),
         (["--keep", "a.jpg", "--only", "b.jpg"], "not both"),
         (["--match", "cosine"], "needs --keep or --only"),

@@ -190,7 +190,7 @@ def test_another_layout_is_a_clear_error(tmp_path, shape, sentence):
 
 
 def test_a_file_that_is_no_model_is_a_clear_error(tmp_path):
-    with pytest.raises(ModelError, match="is not there"):
+    with pytest.raises(ModelError, match="does not exist"):
         yolo(tmp_path / "none.onnx")
     (tmp_path / "text.onnx").write_text("not a model")
     with pytest.raises(ModelError, match="cannot be loaded as an ONNX model"):

@@ -132,7 +132,7 @@ def test_every_wrong_use_is_one_sentence(image, photos, tmp_path):
         ([tmp_path / "empty", tmp_path / "out"], {}, "is empty; put photos"),
         ([photos, tmp_path / "full"], {}, "is not empty; name a new"),
         ([photos, tmp_path / "full" / "x"], {}, "is a file; name a new"),
-        ([photos, photos / "out"], {}, "lies in the folder of the photos"),
+        ([photos, photos / "out"], {}, "is in the folder of the photos"),
         ([photos, "/proc/out"], {}, "cannot be written to; choose another"),
         ([photos, tmp_path / "out", tmp_path / "none.json"], {}, "is not a file; name a JSON file"),
         ([photos, tmp_path / "out"], {"UNIONVEIL_IMAGE": "unionveil:none"}, "make image builds it"),

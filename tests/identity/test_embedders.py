@@ -184,7 +184,7 @@ def test_the_repaired_graph_is_taken_before_the_published_one(tmp_path, monkeypa
 def test_unknown_and_missing_embedders_are_named(tmp_path):
     with pytest.raises(ConfigError, match="known: "):
         load_embedder("arcface", 1)
-    with pytest.raises(ModelError, match="not there"):
+    with pytest.raises(ModelError, match="does not exist"):
         load_embedder(f"onnx:{tmp_path / 'none.onnx'}", 1)
     with pytest.raises(ModelMissing, match=r"unionveil\[identity\]"):
         load_embedder(EMBEDDERS["sface"].model_copy(update={"package": "no_such_package"}), 1)

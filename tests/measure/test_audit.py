@@ -145,7 +145,7 @@ def test_folders_that_do_not_belong_together_are_refused(tmp_path):
         pair_up(before, after, read_manifest(after))
     text = builder.to_bytes().replace(b'"1.2"', b'"2.0"')
     (after / "manifest.json").write_bytes(text)
-    with pytest.raises(InputError, match="not a manifest that this version reads"):
+    with pytest.raises(InputError, match="not a manifest that this version can read"):
         read_manifest(after)
 
 

@@ -172,7 +172,7 @@ def test_a_changed_input_is_seen(photos, tmp_path):
     out = tmp_path / "out"
     run(photos, out, journal=True, names="keep")
     shutil.copy(samples.SCENES / "portrait.jpg", photos / "market-1.JPG")
-    with pytest.raises(OutputError, match=r"market-1\.JPG is there already with other content"):
+    with pytest.raises(OutputError, match=r"market-1\.JPG already exists with other content"):
         run(photos, out, journal=True, names="keep")
 
 

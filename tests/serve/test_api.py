@@ -176,7 +176,7 @@ def test_boxes_are_covered_and_nothing_else(server):
         ('[{"xyxy": [1, 2, 3, 1e999]}]', "finite"),
         ('[{"xyxy": [5, 5, 5, 9]}]', "has a width and a height"),
         ('[{"frame": 1, "xyxy": [1, 2, 3, 4]}]', "a box for frame 1, and the picture has 1"),
-        ('[{"xyxy": [96, 2, 120, 9]}]', "outside of the picture"),
+        ('[{"xyxy": [96, 2, 120, 9]}]', "outside the picture"),
     ],
 )
 def test_boxes_that_do_not_fit_are_refused(server, boxes, sentence):

@@ -35,6 +35,18 @@ def chromium() -> Iterator[Any]:
             browser.close()
 
 
+def new_page(browser: Any, **options: Any) -> Any:
+    """A page in a context of its own, with time enough for a machine that does much else."""
+    page = browser.new_context(**options).new_page()
+    page.set_default_timeout(120_000)
+    return page
+
+
+def drawn(page: Any) -> None:
+    """Waits for two frames: Chromium drops keys and clicks until it has drawn a page's first one."""
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
 def axe_source() -> str:
     """axe-core as a script; skips the test where npm cannot install it."""
     return (npm_folder("axe-core") / "node_modules" / "axe-core" / "axe.min.js").read_text()

@@ -1,4 +1,4 @@
-"""Where pictures come from: files, folders and archives, one item at a time, in the same order every time."""
+"""Sources of pictures: files, folders and archives, one item at a time, always in the same order."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class SourceItem:
     """One input.
 
     Attributes:
-        name: path with `/`, relative to what the user named. It never leaves the machine unless asked for.
-        content: what the input holds, why it cannot be read, or that it is not an input.
+        name: path with `/`, relative to what the user named. It never leaves the machine unless requested.
+        content: the input's content, why it cannot be read, or that it is not an input.
     """
 
     name: str
@@ -44,13 +44,13 @@ class Source(Protocol):
         ...
 
     def __len__(self) -> int:
-        """Number of files that are opened; an archive counts as one."""
+        """Number of files to open; an archive counts as one."""
         ...
 
 
 @dataclass(frozen=True)
 class Patterns:
-    """Which files are inputs, by shell patterns for a whole name or its last part; `*` matches `/` too.
+    """Selects inputs by shell patterns for a whole name or its last part; `*` matches `/` too.
 
     Attributes:
         include: a file must match one of them, if there are any.
@@ -61,7 +61,7 @@ class Patterns:
     exclude: tuple[str, ...] = ()
 
     def leave_out(self, name: str) -> bool:
-        """Whether a file is not an input, although it may match `include`."""
+        """Whether a file is excluded, although it may match `include`."""
         return _matches(name, self.exclude)
 
     def take(self, name: str) -> bool:
@@ -75,7 +75,7 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
 
 
 class _Kind(Enum):
-    NAMED = auto()  # alone by the user: a link is followed, a text is refused rather than skipped
+    NAMED = auto()  # a file named by the user: a link is followed, a text is refused rather than skipped
     FOUND = auto()
     FOLLOWED = auto()  # found, and a link is followed
     SKIPPED = auto()
@@ -83,11 +83,11 @@ class _Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file that was listed and not yet opened.
+    """A file that was listed but not opened yet.
 
     Attributes:
         name: as `SourceItem.name`; of an archive, the name of the archive.
-        path: where it lies.
+        path: its path on this machine.
     """
 
     name: str
@@ -96,27 +96,27 @@ class Entry:
 
     @property
     def is_skipped(self) -> bool:
-        """Whether it is not an input, by its name alone."""
+        """Whether its name alone shows that it is not an input."""
         return self._kind is _Kind.SKIPPED
 
     @property
     def is_followed(self) -> bool:
-        """Whether a link is read as what it leads to."""
+        """Whether a link is followed."""
         return self._kind is not _Kind.FOUND
 
 
 class PathSource:
-    """All pictures in files, folders and archives; folders are listed once, files are read by the worker.
+    """All pictures in files, folders and archives; folders are listed once, and workers read the files.
 
     Args:
-        paths: what the user named; a link named here is followed.
+        paths: as named by the user; a link named here is followed.
         leave_out: files and folders that are not inputs.
-        follow_links: whether links in folders are followed; a folder is read once however many lead to it.
+        follow_links: whether to follow links in folders; a folder is read once however many links lead to it.
         patterns: which files are inputs.
-        member_bytes: the largest member of an archive that is read; it is held in memory.
+        member_bytes: the largest member of an archive to read; it is held in memory.
 
     Raises:
-        InputError: a path is not there or a folder cannot be listed.
+        InputError: a path does not exist or a folder cannot be listed.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class PathSource:
 
     @property
     def entries(self) -> Sequence[Entry]:
-        """All files in their order, those that are skipped among them; nothing is opened."""
+        """All files in order, including skipped ones; nothing is opened."""
         return self._entries
 
     def read(self, entry: Entry) -> Iterator[SourceItem]:
@@ -163,20 +163,20 @@ def _entries(paths: Sequence[Path], walk: _Walk) -> list[Entry]:
             kind = _Kind.NAMED if len(paths) == 1 else _Kind.FOLLOWED
             entries.append(Entry(path.name, str(path), _Kind.SKIPPED if skipped else kind))
         else:
-            raise InputError(f"{path} is not there; name a photo, a folder or an archive")
+            raise InputError(f"{path} does not exist; name a photo, a folder or an archive")
     return entries
 
 
 @dataclass(frozen=True)
 class _Walk:
-    """How folders are listed."""
+    """Lists folders."""
 
     patterns: Patterns
     left_out: frozenset[Path]
     follow: bool
 
     def entries(self, folder: Path, prefix: str) -> Iterator[Entry]:
-        """Everything below a folder: of each folder the files first, then its folders, by name."""
+        """Everything below a folder: in each folder the files first, then its folders, by name."""
 
         def fail(error: OSError) -> None:
             raise InputError(f"the folder {error.filename} cannot be read: {error.strerror}") from error
@@ -197,7 +197,7 @@ class _Walk:
     def _folders(
         self, root: str, place: str, folders: list[str], seen: set[tuple[int, int]]
     ) -> tuple[list[str], list[str]]:
-        """Folders that are walked, and those that are not: links, those left out, those read already."""
+        """Folders to walk, and entries that are not walked: links, excluded folders, folders already read."""
         kept: list[str] = []
         for name in sorted(folders):
             path = Path(root) / name
@@ -231,7 +231,7 @@ def _read(entry: Entry, patterns: Patterns, member_bytes: int) -> Iterator[Sourc
         yield SourceItem(entry.name, Skipped())
         return
     try:
-        # Links and pipes inside folders are refused without opening them: a pipe would wait for ever.
+        # Links and pipes inside folders are refused without opening them: a pipe would block forever.
         status = Path(entry.path).stat(follow_symlinks=entry.is_followed)
         if stat.S_ISLNK(status.st_mode):
             yield SourceItem(entry.name, Rejected("link", "links in folders need --follow-links to be read"))

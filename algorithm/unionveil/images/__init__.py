@@ -1,4 +1,4 @@
-"""Bytes to pixels and back, for every format, with nothing in the output but the picture."""
+"""Bytes to pixels and back for every format; outputs hold the image and nothing else."""
 
 from __future__ import annotations
 

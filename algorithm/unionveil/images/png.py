@@ -1,7 +1,7 @@
-"""PNG and APNG: decoded strictly, and always encoded anew in the input's colour type and bit depth.
+"""PNG and APNG: decoded strictly, and always re-encoded in the input's colour type and bit depth.
 
-Nothing of a file is copied. The chunks that say how the samples are to be shown are parsed, and written from
-their values; all others are dropped. Interlaced files are written without passes.
+No bytes of a file are copied. The chunks that define how to show the samples are parsed and rewritten from
+their values; all others are dropped. Interlaced files are written without interlacing.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ __all__ = ["encode", "read"]
 
 @dataclass(frozen=True)
 class _Coding:
-    """What makes an output like its input.
+    """The properties that an output takes from its input.
 
     Attributes:
         header: layout of the samples.
-        rendering: how they are to be shown.
+        rendering: how to show them.
         level: of compression.
-        delays: numerator and denominator of the seconds that each step of an animation is shown; None in a
+        delays: numerator and denominator of the seconds that each step of an animation is shown; None for a
             still picture.
-        plays: how often an animation is shown, 0 for ever.
-        default: whether the first frame is shown only where animations are not.
+        plays: how often an animation is played, 0 means forever.
+        default: whether the first frame is shown only by viewers without animation.
     """
 
     header: Header
@@ -99,7 +99,7 @@ def _decode(
 def _animated(
     animation: Animation, header: Header, decode: partial[tuple[Pixels, Colour]], orientation: int
 ) -> tuple[Frame, ...]:
-    """All frames in one colour model, without opacity if they have none."""
+    """All frames in one colour model, without alpha if all are opaque."""
     steps = list(composed(animation, header, decode))
     durations_ms = [control.duration_ms for control in animation.controls]
     if animation.default is not None:
@@ -118,7 +118,7 @@ def _animated(
 def _frames(
     steps: list[tuple[Pixels, Colour]], durations_ms: Sequence[float], orientation: int, *, opaque: bool
 ) -> Iterator[Frame]:
-    """Turns each step into a frame; the steps are used up, since they fit into memory only once."""
+    """Turns each step into a frame; consumes the steps, since they fit into memory only once."""
     steps.reverse()
     for duration_ms in durations_ms:
         pixels, colour = steps.pop()

@@ -45,7 +45,7 @@ class Tiff:
     """A whole file.
 
     Attributes:
-        order: `<` or `>`, the byte order of all numbers, as `struct` wants it.
+        order: `<` or `>`, the byte order of all numbers, as in `struct`.
         big: whether it is a BigTIFF.
         pages: the tags of each directory of the main chain.
     """
@@ -60,12 +60,12 @@ def read_structure(data: bytes, wanted: Collection[int], opaque: Collection[int]
 
     Args:
         data: a whole file.
-        wanted: the tags to be read; others are skipped.
-        opaque: those of them that are taken as bytes, whatever their type.
+        wanted: the tags to read; others are skipped.
+        opaque: those of them that are read as bytes, whatever their type.
 
     Raises:
-        UnreadableImage: a directory or a value lies outside of the file, directories form a loop, or a tag
-            comes twice.
+        UnreadableImage: a directory or a value is outside the file, directories form a loop, or a tag is
+            repeated.
         UnsupportedImage: more than 10,000 pages.
     """
     order = {b"II": "<", b"MM": ">"}[data[:2]]
@@ -77,7 +77,7 @@ def read_structure(data: bytes, wanted: Collection[int], opaque: Collection[int]
         (first,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
         pages = tuple(_read_chain(data, order, big, first, wanted, opaque))
     except (struct.error, OverflowError) as error:
-        raise UnreadableImage("the TIFF is cut off: a directory lies outside of the file") from error
+        raise UnreadableImage("the TIFF is cut off: a directory is outside the file") from error
     if not pages:
         raise UnreadableImage("the TIFF is damaged: it holds no picture")
     return Tiff(order, big, pages)
@@ -110,13 +110,13 @@ def _read_tags(
         if tag not in wanted or kind not in _SIZES:
             continue
         if tag in tags:
-            raise UnreadableImage(f"the TIFF is damaged: tag {tag} comes twice")
+            raise UnreadableImage(f"the TIFF is damaged: tag {tag} is repeated")
         size = count * _SIZES[kind]
         inline = place + (12 if big else 8)
         if size > (8 if big else 4):
             (inline,) = struct.unpack_from(order + ("Q" if big else "I"), data, inline)
         if inline + size > len(data):
-            raise UnreadableImage(f"the TIFF is cut off: tag {tag} lies outside of the file")
+            raise UnreadableImage(f"the TIFF is cut off: tag {tag} is outside the file")
         value = _read_value(data[inline : inline + size], order, kind, count, opaque=tag in opaque)
         if value is not None:
             tags[tag] = value
@@ -124,7 +124,7 @@ def _read_tags(
 
 
 def _read_value(raw: bytes, order: str, kind: int, count: int, *, opaque: bool) -> Field | None:
-    """None for types that no tag of ours has."""
+    """None for types that none of our tags has."""
     if opaque:
         return raw
     if kind == _RATIONAL:
@@ -145,14 +145,14 @@ def write_structure(
     """A whole little-endian file.
 
     Args:
-        pages: for each page its tags, without the places of its strips, and the strips.
-        big: whether a BigTIFF is wanted; it becomes one too where 32 bits do not suffice.
+        pages: for each page its tags, without the offsets of its strips, and the strips.
+        big: whether to write a BigTIFF; also written if 32-bit offsets do not suffice.
     """
     big = big or sum(len(strip) + 64 for _, strips in pages for strip in strips) > _CLASSIC_LIMIT
     parts: list[bytes | memoryview] = [
         b"II" + (struct.pack("<HHH", 43, 8, 0) if big else struct.pack("<H", 42))
     ]
-    parts.append(b"")  # where the first directory lies
+    parts.append(b"")  # holds the offset of the first directory
     position = 16 if big else 8
     directories = []
     for tags, strips in pages:
@@ -173,7 +173,7 @@ def write_structure(
 
 
 def _directory(tags: Mapping[int, Entry], position: int, *, last: bool, big: bool) -> bytes:
-    """One directory with its values behind it; the next directory follows at once."""
+    """One directory followed by its values; the next directory follows directly."""
     pointer = "Q" if big else "I"
     inline_size = struct.calcsize(pointer)
     head = struct.pack("<Q" if big else "<H", len(tags))

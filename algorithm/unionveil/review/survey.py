@@ -68,7 +68,7 @@ def survey_run(config: AnonymizeConfig) -> str:
     """Digest of everything that decides what is seen: tool, models and settings of detection.
 
     Raises:
-        ModelError: the file of a `yolo:FILE.onnx` is not there.
+        ModelError: the file of a `yolo:FILE.onnx` does not exist.
     """
     flat = config.to_parameters()
     seen = [__version__, CANDIDATE_SHARE, [card.sha256 for card in config.detector_cards]]

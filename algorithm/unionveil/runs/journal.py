@@ -105,7 +105,7 @@ class Journal:
 
     Raises:
         ConfigError: the overlay's picture cannot be read.
-        ModelError: the file of a `yolo:FILE.onnx` is not there.
+        ModelError: the file of a `yolo:FILE.onnx` does not exist.
     """
 
     def __init__(

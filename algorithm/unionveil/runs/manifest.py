@@ -213,7 +213,7 @@ class ManifestBuilder:
 
     Raises:
         ConfigError: the overlay's picture cannot be read.
-        ModelError: the file of a `yolo:FILE.onnx` is not there, or the engine is not installed.
+        ModelError: the file of a `yolo:FILE.onnx` does not exist, or the engine is not installed.
     """
 
     def __init__(self, config: AnonymizeConfig, boxes: BoxesMode | None = None) -> None:
