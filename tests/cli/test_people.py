@@ -143,7 +143,7 @@ def test_an_opt_out_list_in_an_image_covers_its_people_and_nobody_else(market, t
     (tmp_path / "data" / "inputs").mkdir(parents=True)
     shutil.copy(samples.SCENES / "market.jpg", tmp_path / "data" / "inputs")
     lines: list[str] = []
-    counts = run_job(tmp_path / "data", lines.append, optout=people)
+    counts = run_job(tmp_path / "data", lines.append, optout=people).counts
     assert counts.kept == len(boxes(market / "all")) - 2
     assert is_covered(tmp_path / "data" / "outputs", ANN) and is_covered(
         tmp_path / "data" / "outputs", ANN_AGAIN

@@ -3,9 +3,12 @@ import gzip
 import io
 import lzma
 import os
+import resource
 import stat
+import struct
 import tarfile
 import zipfile
+import zlib
 
 import pytest
 
@@ -13,6 +16,8 @@ from unionveil import InputError, Rejected
 from unionveil.content import FileContent
 from unionveil.files.archives import is_archive, members
 from unionveil.files.sources import PathSource, Patterns, Skipped
+
+DAMAGED = "the archive is damaged; the rest of it cannot be read"
 
 
 def listed(paths, **options):
@@ -197,6 +202,18 @@ def test_a_compressed_tar_bomb_is_stopped_on_the_way(mode):
     contents = unpack(tarred({"a": b"first", "bomb": bytes(100 << 20), "never": b"z"}, mode))
     assert contents[0] == ("a", b"first")
     assert contents[-1][1].reason == "bomb"
+
+
+def test_a_dictionary_of_four_gigabytes_takes_no_memory_before_it_is_filled():
+    packed = bytearray(tarred({"a": b"first"}, "w:xz"))
+    # The .xz format (tukaani.org/xz/xz-file-format.txt), 3.1 and 5.3.1: of the block's header at byte 12, the
+    # filter's properties give the size of the dictionary; 40 is the largest.
+    size = (packed[12] + 1) * 4
+    packed[packed.index(b"\x21\x01", 12) + 2] = 40
+    packed[8 + size : 12 + size] = struct.pack("<I", zlib.crc32(packed[12 : 8 + size]))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert unpack(bytes(packed)) in ([("a", b"first")], [("", Rejected("archive", DAMAGED))])
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
 
 
 def test_flat_drawings_below_the_limit_are_no_bombs():

@@ -135,7 +135,7 @@ class Bot:
             image_format = sniff(data[:HEAD_BYTES])
         except ImageError as error:
             return Rejected(error.reason, str(error))
-        _, needed = look_at(content)
+        _, needed = look_at(content, self._config.outputs)
         outcome = await self._submit(
             PictureTask(content, image_format, self._config, "redact", needed_bytes=needed)
         )

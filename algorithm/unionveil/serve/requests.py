@@ -102,7 +102,7 @@ def _task(
         raise RequestError(f"the body has no part named {name!r}; send the picture in it")
     content = BytesContent(parts[name])
     image_format = sniff(content.data[:HEAD_BYTES])
-    _, needed_bytes = look_at(content)
+    _, needed_bytes = look_at(content, config.outputs)
     return PictureTask(content, image_format, config, act, boxes, needed_bytes)
 
 

@@ -17,7 +17,11 @@ from ..single import METHODS
 
 __all__ = ["config_of", "offered"]
 
-_NAMES = {"detail", "threshold", "method", "shape", "margin"}
+_NAMES = {
+    *("detail", "threshold", "min_face", "max_face"),
+    *("method", "shape", "margin", "output_format", "quality"),
+}
+"""Metadata is kept only where the server's operator says so: a page before it may promise that none is."""
 
 
 def offered() -> tuple[Parameter, ...]:

@@ -39,10 +39,14 @@ from rpc_server import RpcServer
 from unionveil import Anonymizer
 from unionveil.config import AnonymizeConfig
 from unionveil.engines.serial import SerialEngine
+from unionveil.files.sinks import FolderSink
 from unionveil.given import find_nothing
 from unionveil.measure.verify_run import verify_outputs
+from unionveil.merge.shards import open_shards
+from unionveil.merge.write import write_merged
 from unionveil.runs.manifest import Manifest, ManifestBuilder, RedactedRecord
 from unionveil.select import every_face
+from unionveil.verify import verify
 from unionveil_ocean.assets.pricing import FixedRate, Free
 from unionveil_ocean.chain.accounts import load_account
 from unionveil_ocean.commands import run_job as command
@@ -314,6 +318,20 @@ def test_the_command_as_a_process(shop, marketplace):
 def test_free_compute_on_real_pictures(shop, capfd):
     shop.node.hooks.runner = ProcessRunner()
     assert shop.run("--free", market=shop.marketplace.free) == 0, capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_jobs_on_shards_are_verified_and_merge(shop, capfd):
+    shop.node.hooks.runner = ProcessRunner()
+    for index in "01":
+        settings = ("--set", f"shard_index={index}", "--set", "shard_count=2", "--set", "detail=fast")
+        arguments = ("--free", "--new", *settings)
+        assert shop.run(*arguments, market=shop.marketplace.free, output=index) == 0, capfd.readouterr().err
+    folders = [shop.folder / index / "outputs" for index in "01"]
+    write_merged(open_shards(folders), FolderSink(shop.folder / "merged"))
+    assert verify(shop.folder / "merged").counts.inputs == 2
+    assert shop.run("--free", "--new", "--set", "shard_index=5", "--set", "shard_count=2") == 2
+    assert "shards are numbered from 0" in capfd.readouterr().err
 
 
 @pytest.mark.engine
