@@ -21,7 +21,7 @@ DAMAGED = "the archive is damaged; the rest of it cannot be read"
 
 
 def listed(paths, **options):
-    """Names and contents of the inputs; what is skipped is not one."""
+    """Names and contents of the inputs, without skipped files."""
     return [
         (item.name, item.content if isinstance(item.content, Rejected) else item.content.read())
         for item in PathSource(paths, **options)
@@ -52,7 +52,7 @@ def tarred(files, mode="w"):
 
 
 def unpack(data):
-    """Members of an archive, without those that are skipped."""
+    """Members of an archive, without skipped ones."""
     return [part for part in members(io.BytesIO(data), len(data)) if not isinstance(part[1], Skipped)]
 
 
@@ -335,7 +335,7 @@ def test_sparse_members_are_done_or_refused_one_by_one():
 
 
 def test_bombs_are_counted_over_all_levels():
-    """Each level alone unpacks to less than the allowed ratio."""
+    """Each level by itself unpacks to less than the allowed ratio."""
     inner = zipped({f"{n}.bmp": bytes(30 << 20) for n in range(2)})
     found = reasons(zipped({f"{n}.zip": inner for n in range(4)}))
     assert sum(isinstance(content, bytes) for _, content in found) <= 2
@@ -377,7 +377,7 @@ def test_garbage_in_every_place_of_a_tar_never_raises_and_loses_one_member():
 
 @pytest.fixture
 def phone(tmp_path):
-    """Files in a phone's folder beside its photos."""
+    """Files that a phone stores beside its photos."""
     for name, data in {
         "IMG_1.HEIC": b"photo",
         "IMG_1.MOV": b"\0video",
@@ -405,7 +405,7 @@ INPUTS = ["IMG_1.HEIC", "IMG_2.jpg", "alone.mov", "photo.txt"]
 def test_sidecars_and_texts_are_skipped(phone, tmp_path_factory):
     assert names([phone]) == INPUTS
     assert sum(isinstance(item.content, Skipped) for item in PathSource([phone])) == 10
-    # In a tar, which lists nothing in advance, a photo comes before what belongs to it.
+    # In a tar, which has no list of members, a photo comes before its sidecars.
     paths = sorted(
         (path for path in phone.rglob("*.*") if path.is_file()), key=lambda path: path.name.lower()
     )
