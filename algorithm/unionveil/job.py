@@ -23,6 +23,7 @@ from .files.sources import PathSource, SourceItem
 from .identity.optout import OPTOUT, read_optout
 from .models.cards import DETECTORS
 from .models.inference import EngineSetting
+from .pace import Pace
 from .parameters import Parameter
 from .runs.batch import run_batch
 from .runs.ksame import planned
@@ -33,8 +34,6 @@ from .runs.work import Anonymize
 __all__ = ["PARAMETERS_FILE", "config_of", "job_parameters", "read_parameters", "run_job"]
 
 PARAMETERS_FILE = "algoCustomData.json"
-
-_REPORT_EVERY = 25
 
 _LEAST_K = 3
 """With k = 2, a buyer who knows one of the two people by sight could identify the other as well."""
@@ -216,14 +215,12 @@ def run_job(
 def _anonymized(
     source: PathSource, work: Anonymize, pool: PoolEngine, plan: Plan | None, report: Callable[[str], None]
 ) -> Counts:
-    finished = 0
+    pace = Pace(len(source))
 
     def on_done(_: SourceItem, record: Record) -> None:
-        nonlocal finished
-        finished += 1
         if isinstance(record, RejectedRecord):
             report(f"input {record.input} rejected: {record.detail}")
-        if finished % _REPORT_EVERY == 0:
-            report(f"{finished} pictures done")
+        if progress := pace.step():
+            report(f"{progress}")
 
     return run_batch(source, work, pool, flat=True, plan=plan, on_done=on_done).counts
