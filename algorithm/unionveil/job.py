@@ -6,8 +6,9 @@ same way: every file below the inputs is an input, except the parameters.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from .engines.pool import PoolEngine
 from .engines.resources import default_jobs, member_bytes
 from .errors import ConfigError, InputError
 from .files.sinks import FolderSink
-from .files.sources import PathSource, SourceItem
+from .files.sources import PathSource, Source, SourceItem
 from .identity.optout import OPTOUT, read_optout
 from .models.cards import DETECTORS
 from .models.inference import EngineSetting
@@ -29,14 +30,71 @@ from .runs.batch import run_batch
 from .runs.ksame import planned
 from .runs.manifest import Counts, Record, RejectedRecord
 from .runs.plan import Plan
+from .runs.shards import Shard, ShardOfRun, ShardSource, check_shardable, salt_of
 from .runs.work import Anonymize
 
-__all__ = ["PARAMETERS_FILE", "config_of", "job_parameters", "read_parameters", "run_job"]
+__all__ = [
+    "PARAMETERS_FILE",
+    "JobDone",
+    "JobRequest",
+    "config_of",
+    "job_parameters",
+    "read_parameters",
+    "request_of",
+    "run_job",
+]
 
 PARAMETERS_FILE = "algoCustomData.json"
 
 _LEAST_K = 3
 """With k = 2, a buyer who knows one of the two people by sight could identify the other as well."""
+
+_SHARD_INDEX = Parameter(
+    "shard_index",
+    "integer",
+    "0",
+    (),
+    "Which part of the data set this job covers, from 0; with shard_count.",
+)
+_SHARD_COUNT = Parameter(
+    "shard_count",
+    "integer",
+    "1",
+    (),
+    "Parts of the data set, for as many jobs; unionveil merge puts their outputs together.",
+)
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """What the buyer of a job asks for.
+
+    Attributes:
+        config: settings.
+        shard: which part of the data set; None for all of it.
+    """
+
+    config: AnonymizeConfig
+    shard: Shard | None
+
+
+@dataclass(frozen=True)
+class JobDone:
+    """What a job did.
+
+    Attributes:
+        counts: totals.
+        shard: which part of the data set it worked on; None for all of it.
+    """
+
+    counts: Counts
+    shard: Shard | None
+
+    @property
+    def is_whole_success(self) -> bool:
+        """Whether every input has an output; a shard may be empty, a data set may not."""
+        return not self.counts.rejected and bool(self.counts.inputs or self.shard)
+
 
 _NOT_OFFERED = (
     *("digest_salt", "engine", "select", "embedder"),
@@ -73,15 +131,15 @@ def job_parameters() -> tuple[Parameter, ...]:
             parameter = replace(parameter, description=f"Detectors, separated by commas: {names}.")
         if not _is_withheld(parameter):
             offered.append(parameter)
-    return tuple(offered)
+    return (*offered, _SHARD_INDEX, _SHARD_COUNT)
 
 
 def _is_withheld(parameter: Parameter) -> bool:
     return parameter.name in _NOT_OFFERED or parameter.tag == "select"
 
 
-def read_parameters(path: Path) -> AnonymizeConfig:
-    """Settings from the file that the node writes; a missing file, an empty one and `{}` give the defaults.
+def read_parameters(path: Path) -> JobRequest:
+    """The request in the file that the node writes; a missing file, an empty one and `{}` give the defaults.
 
     Raises:
         ConfigError: not a JSON object, an unknown parameter, or a value that is not allowed.
@@ -93,10 +151,15 @@ def read_parameters(path: Path) -> AnonymizeConfig:
         raise ConfigError(f"the parameters are not JSON: {error}") from error
     if not isinstance(given, dict):
         raise ConfigError("the parameters must be a JSON object of names and values")
-    return config_of(given)
+    return request_of(given)
 
 
 def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
+    """The settings of `request_of`."""
+    return request_of(given).config
+
+
+def request_of(given: Mapping[str, Any]) -> JobRequest:
     """Checks parameters as the job does; see `AnonymizeConfig.from_parameters`.
 
     Markets fill a form with the default of every parameter and send all of them, for every method.
@@ -122,12 +185,31 @@ def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
             if parameter.choices and value not in parameter.choices:
                 raise ConfigError(f"{name}: {value!r} is not one of {', '.join(parameter.choices)}")
         kept[name] = value
+    shard = _shard(kept.pop("shard_index", 0), kept.pop("shard_count", 1))
     config = AnonymizeConfig.from_parameters(kept)
+    if shard:
+        check_shardable(config)
     if any(name.startswith("yolo") for name in config.detector):
         raise ConfigError("detector: 'yolo' needs a file and is not offered by the compute job")
     if isinstance(config.redaction, KSame) and config.redaction.k < _LEAST_K:
         raise ConfigError(f"k: the compute job takes at least {_LEAST_K}, got {config.redaction.k}")
-    return config
+    return JobRequest(config, shard)
+
+
+def _shard(index: str | float, count: str | float) -> Shard | None:
+    shard = Shard(_whole("shard_index", index), _whole("shard_count", count))
+    return shard if shard.count > 1 else None
+
+
+def _whole(name: str, value: str | float) -> int:
+    """A whole number as forms send it: 3, 3.0 or "3"."""
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not number.is_integer():
+        raise ConfigError(f"{name}: takes a whole number, got {value!r}")
+    return int(number)
 
 
 def _is_unused(parameter: Parameter, given: Mapping[str, Any], offered: Mapping[str, Parameter]) -> bool:
@@ -160,7 +242,7 @@ def run_job(
     *,
     engine: EngineSetting = "auto",
     optout: Path = OPTOUT,
-) -> Counts:
+) -> JobDone:
     """Anonymizes everything below `data_dir/inputs` into `data_dir/outputs`, the manifest last.
 
     Args:
@@ -170,7 +252,7 @@ def run_job(
         optout: the list of people whom the image's publisher covers, if there is one.
 
     Returns:
-        Totals of the run.
+        What was done.
 
     Raises:
         ConfigError: the parameters or the opt-out list are invalid; no photo was read.
@@ -179,7 +261,8 @@ def run_job(
         ModelError: weights are missing, altered or cannot be run.
     """
     inputs, outputs = data_dir / "inputs", data_dir / "outputs"
-    wanted = read_parameters(inputs / PARAMETERS_FILE)
+    request = read_parameters(inputs / PARAMETERS_FILE)
+    wanted = request.config
     listed = read_optout(optout)
     references = listed.references() if listed else None
     if listed:
@@ -196,24 +279,30 @@ def run_job(
         raise InputError(f"{inputs} holds no photo; the data set is empty")
     work = Anonymize(config, FolderSink(outputs), references=references)
     work.check()
-    report(f"{len(source)} input files")
+    shard = ShardOfRun(request.shard, salt_of(None, source)) if request.shard else None
+    items = ShardSource(source, shard.shard) if shard else source
+    report(f"{len(source)} input files" + (f", of which shard {shard.shard}" if shard else ""))
     # Workers even for a single picture: one that crashes its decoder must not crash the job.
-    pool = PoolEngine(min(default_jobs(), len(source)))
-    with planned(source, config, pool, references) as plan:
+    pool = PoolEngine(min(default_jobs(), max(1, len(items))))
+    with planned(items, config, pool, references) as plan:
         if plan:
             report(f"{plan.people} people in {plan.groups} groups")
-        counts = _anonymized(source, work, pool, plan, report)
+        counts = _anonymized(items, work, pool, (plan, shard), report)
     report(
         f"done: {counts.inputs} pictures, {counts.faces} faces in {counts.redacted} of them redacted, "
         f"{counts.without_face} without a face, {sum(counts.rejected.values())} rejected"
         + (f"; {counts.not_compared} faces not compared and filled" if counts.not_compared else "")
         + (f"; {counts.skipped} files that are not pictures skipped" if counts.skipped else "")
     )
-    return counts
+    return JobDone(counts, request.shard)
 
 
 def _anonymized(
-    source: PathSource, work: Anonymize, pool: PoolEngine, plan: Plan | None, report: Callable[[str], None]
+    source: Source,
+    work: Anonymize,
+    pool: PoolEngine,
+    parts: tuple[Plan | None, ShardOfRun | None],
+    report: Callable[[str], None],
 ) -> Counts:
     pace = Pace(len(source))
 
@@ -223,4 +312,5 @@ def _anonymized(
         if progress := pace.step():
             report(f"{progress}")
 
-    return run_batch(source, work, pool, flat=True, plan=plan, on_done=on_done).counts
+    plan, shard = parts
+    return run_batch(source, work, pool, flat=True, plan=plan, shard=shard, on_done=on_done).counts

@@ -231,13 +231,17 @@ class Watch:
         """Keeps intact outputs of an earlier run whose inputs are gone listed, and removes the others."""
         claimed = set().union(*(seen.outputs for seen in self._done.values()))
         secret = self._journal.secret
-        for name in sorted((set(self._sink.files()) & self._journal.written) - claimed - {MANIFEST}):
+        for name in sorted(self._made() - claimed - {MANIFEST}):
             known = None if self._prune else self._journal.find(name)
             record = known.confirmed(1, secret, self._sink.digest(name)) if known else None
             if record is None:
                 self._sink.remove(name)
             else:
                 self._kept[name] = record
+
+    def _made(self) -> set[str]:
+        """Files in the output folder that were made here."""
+        return {name for name in self._sink.files() if name in self._journal.written}
 
     def _write_manifest(self, source: PathSource) -> None:
         manifest = ManifestBuilder(self._work.config)

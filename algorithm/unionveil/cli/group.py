@@ -18,6 +18,7 @@ _COMMANDS = {
     "check": "Checks that pictures give nobody away: no face, no place, no serial number, no owner.",
     "compare": "Compares detectors on your own photos, with or without labelled faces.",
     "job": "Runs as an Ocean compute-to-data algorithm.",
+    "merge": "Puts the outputs of all shards of a run into one folder.",
     "models": "Lists, fetches and verifies weights of detectors and embedders.",
     "people": "Compares photos of people, and prepares opt-out lists for a container.",
     "review": "Opens a page on which boxes are added, moved and removed before anything leaves.",

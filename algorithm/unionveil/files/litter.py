@@ -6,7 +6,15 @@ from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-__all__ = ["Skipped", "is_companion", "is_litter", "is_note", "is_system_file"]
+__all__ = [
+    "Skipped",
+    "is_companion",
+    "is_litter",
+    "is_note",
+    "is_system_file",
+    "may_be_companion",
+    "stem_of",
+]
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,16 @@ def is_system_file(name: str) -> bool:
 def is_litter(path: PurePosixPath) -> bool:
     """Whether a file is hidden, is one that systems leave beside photos, or is in such a folder."""
     return any(is_system_file(part) or (part.startswith(".") and part.strip(".")) for part in path.parts)
+
+
+def may_be_companion(name: str) -> bool:
+    """Whether a file is a companion if there is a photo or video beside it with the same stem."""
+    return PurePosixPath(name).suffix.casefold() in _COMPANIONS
+
+
+def stem_of(name: str) -> str:
+    """A path without its suffix, case folded: the same for a companion and what it belongs to."""
+    return name.removesuffix(PurePosixPath(name).suffix).casefold()
 
 
 def is_companion(name: str, neighbours: Container[str]) -> bool:

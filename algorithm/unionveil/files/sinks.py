@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import OutputError
+from ..errors import InputError, OutputError
 from ..text import printable
 from .litter import is_system_file
 from .locks import LOCK_NAME, hold
@@ -93,6 +93,33 @@ class FolderSink:
         except OSError as error:
             what = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
             raise OutputError(f"{path} cannot be written: {what}; nothing of it was kept") from error
+
+    def adopt(self, name: str, path: Path, sha256: str, *, link: bool) -> None:
+        """Takes over a file from another folder.
+
+        Args:
+            name: path with `/`, below the folder.
+            path: of the file.
+            sha256: that it must have, hexadecimal.
+            link: whether both names share one file where they lie on one disk; otherwise it is copied.
+
+        Raises:
+            InputError: the file cannot be read, or has another digest.
+            OutputError: another file has the name, or it cannot be written.
+        """
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise InputError(f"{path} was altered: its SHA-256 is not the one in its manifest; make it again")
+        target = self._path(name)
+        if link and not self.has(name):
+            with suppress(OSError):
+                self._make_folders(target)
+                os.link(path, target)
+                return
+        self.write(name, data)
 
     def _path(self, name: str) -> Path:
         """The path at which a file of this name may be written or removed."""

@@ -18,9 +18,9 @@ from ..formats import HEAD_BYTES
 from ..outcomes import Rejected
 from .archives import is_archive, members, single_name
 from .bombs import MOST_BYTES
-from .litter import Skipped, is_companion, is_litter, is_note
+from .litter import Skipped, is_companion, is_litter, is_note, may_be_companion, stem_of
 
-__all__ = ["Entry", "PathSource", "Patterns", "Skipped", "Source", "SourceItem"]
+__all__ = ["Entry", "Listing", "PathSource", "Patterns", "Skipped", "Source", "SourceItem"]
 
 
 @dataclass(frozen=True)
@@ -131,14 +131,16 @@ class PathSource:
         self._patterns = patterns
         self._member_bytes = member_bytes
         walk = _Walk(patterns, frozenset(leave_out), follow_links)
-        self._entries = _entries(paths, walk)
+        self._entries = Listing()
+        for entry in _entries(paths, walk):
+            self._entries.add(entry)
 
     def __iter__(self) -> Iterator[SourceItem]:
         """As `Source.__iter__`."""
         return (item for entry in self._entries for item in self.read(entry))
 
     @property
-    def entries(self) -> Sequence[Entry]:
+    def entries(self) -> Listing:
         """All files in order, including skipped ones; nothing is opened."""
         return self._entries
 
@@ -148,23 +150,84 @@ class PathSource:
 
     def __len__(self) -> int:
         """As `Source.__len__`."""
-        return sum(not entry.is_skipped for entry in self._entries)
+        return len(self._entries) - self._entries.skipped
 
 
-def _entries(paths: Sequence[Path], walk: _Walk) -> list[Entry]:
-    entries: list[Entry] = []
-    named = {str(path).casefold() for path in paths}
+class Listing:
+    """Entries in their order, packed: about 30 bytes each, so that a million take no more than a photo.
+
+    Attributes:
+        skipped: number of entries that are not inputs.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: list[_Block] = []
+        self._count = 0
+        self.skipped = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Entry]:
+        return (entry for block in self._blocks for entry in block)
+
+    def add(self, entry: Entry) -> None:
+        """Adds an entry."""
+        folder, last = os.path.split(entry.path)
+        place = entry.name.removesuffix(last)
+        if not self._blocks or not self._blocks[-1].fits(folder, place):
+            self._blocks.append(_Block(folder, place))
+        self._blocks[-1].add(last, entry._kind)
+        self._count += 1
+        self.skipped += entry.is_skipped
+
+
+class _Block:
+    """Files of one folder, one behind the other: their names, each behind the number of its kind."""
+
+    _MOST_BYTES = 1 << 20
+    """A growing array is copied; a large one would be in memory twice."""
+
+    def __init__(self, folder: str, place: str) -> None:
+        self._folder = folder
+        self._place = place
+        self._names = bytearray()
+
+    def fits(self, folder: str, place: str) -> bool:
+        return folder == self._folder and place == self._place and len(self._names) < self._MOST_BYTES
+
+    def add(self, name: str, kind: _Kind) -> None:
+        self._names += b"%d" % kind.value + name.encode("utf-8", "surrogatepass") + b"\0"
+
+    def __iter__(self) -> Iterator[Entry]:
+        start = 0
+        while start < len(self._names):
+            end = self._names.index(0, start)
+            kind = _Kind(self._names[start] - ord("0"))
+            name = self._names[start + 1 : end].decode("utf-8", "surrogatepass")
+            yield Entry(self._place + name, os.path.join(self._folder, name), kind)  # noqa: PTH118  a text
+            start = end + 1
+
+
+def _entries(paths: Sequence[Path], walk: _Walk) -> Iterator[Entry]:
+    named = _companions_and_others(map(str, paths))
     for path in paths:
         if path.is_dir():
             prefix = f"{path.resolve().name}/" if len(paths) > 1 else ""
-            entries += walk.entries(path, prefix)
+            yield from walk.entries(path, prefix)
         elif os.path.lexists(path):
             skipped = is_companion(str(path), named) or walk.patterns.leave_out(path.name)
             kind = _Kind.NAMED if len(paths) == 1 else _Kind.FOLLOWED
-            entries.append(Entry(path.name, str(path), _Kind.SKIPPED if skipped else kind))
+            yield Entry(path.name, str(path), _Kind.SKIPPED if skipped else kind)
         else:
             raise InputError(f"{path} does not exist; name a photo, a folder or an archive")
-    return entries
+
+
+def _companions_and_others(names: Iterable[str]) -> set[str]:
+    """Of many names, case folded, those beside which `is_companion` may find a companion."""
+    names = list(names)
+    stems = {stem_of(name) for name in names if may_be_companion(name)}
+    return {name.casefold() for name in names if stem_of(name) in stems} if stems else set()
 
 
 @dataclass(frozen=True)
@@ -187,7 +250,7 @@ class _Walk:
             place = prefix if below == "." else f"{prefix}{below}/"
             kept, leaves = self._folders(root, place, folders, seen)
             folders[:] = kept
-            neighbours = {f"{place}{name}".casefold() for name in files}
+            neighbours = {f"{place}{name}".casefold() for name in _companions_and_others(files)}
             for name in sorted(files + leaves):
                 path = Path(root) / name
                 if path not in self.left_out:
