@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from ..config import AnonymizeConfig, EveryFace, distance_of, parameters
 from ..engines.pool import PoolEngine
@@ -30,12 +27,11 @@ from ..runs.plan import Plan
 from ..runs.references import load_references
 from ..runs.shards import Shard, ShardOfRun, ShardSource, check_shardable, salt_of
 from ..runs.work import Anonymize
-from ..text import printable
 from .boxes import Boxes, box_options, box_plan_of
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .options import jobs_option, timeout_option
 from .path_list import named_paths
-from .progress import progress
+from .report import Report, report_options
 
 __all__ = ["command", "setting_options"]
 
@@ -43,8 +39,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 _VARIABLES = {"digest_salt": "UNIONVEIL_DIGEST_SALT", "engine": "UNIONVEIL_ENGINE"}
 """Settings that belong to a machine, or that a shell's history should not keep, by environment variable."""
-
-_err = Console(stderr=True, highlight=False)
 
 
 def setting_options(
@@ -150,6 +144,7 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest on standard output.")
 @box_options
+@report_options
 def command(
     paths: tuple[Path, ...],
     output: Path | None,
@@ -166,6 +161,7 @@ def command(
     preview: bool,
     as_json: bool,
     boxes: Boxes,
+    report: Report,
     **settings: Any,
 ) -> int:
     """Anonymizes photos, folders and archives into a folder.
@@ -188,17 +184,17 @@ def command(
     # Workers even for a single picture: one that kills its decoder must not kill the program.
     pool = PoolEngine(jobs or min(default_jobs(), max(1, len(inputs))), timeout)
     work = Anonymize(config, references=references, previews=preview, boxes=boxes.mode)
-    with _planned(inputs, work, pool) as plan:
+    with _planned(inputs, work, pool, report) as plan:
         work, journal = _into_folder(
             work, None if dry_run else output, named, (plan, of_run), overwrite=overwrite, prune=prune
         )
         may_prune = prune and not overwrite
         plans = Plans(plan, box_plan, of_run)
-        manifest, rejected = _run(inputs, work, pool, journal, plans, prune=may_prune)
+        manifest, rejected = _run(inputs, work, pool, journal, plans, report, prune=may_prune)
     is_empty = not manifest.counts.inputs and part is None  # a shard may have none
-    _summary(manifest.counts, rejected, inference, work)
+    _summary(manifest.counts, rejected, inference, work, report)
     if is_empty:
-        _err.print("there is no picture in what you named: everything was skipped")
+        report.note("there is no picture in what you named: everything was skipped")
     if as_json:
         for text in manifest.parts():
             click.echo(text.decode(), nl=False)
@@ -249,18 +245,19 @@ def _run(
     engine: PoolEngine,
     journal: Journal | None,
     plans: Plans,
+    report: Report,
     *,
     prune: bool,
 ) -> tuple[ManifestBuilder, list[tuple[str, str]]]:
     """The manifest, and the name of every rejected input with a sentence."""
     rejected: list[tuple[str, str]] = []
-    with progress("anonymizing", len(source)) as advance, journal or nullcontext():
-        kept = _is_kept(journal)
+    with report.progress("anonymizing", len(source)) as advance, journal or nullcontext():
+        kept = _is_kept(journal, report)
 
         def on_done(item: SourceItem, record: Record) -> None:
             advance()
             if isinstance(record, RejectedRecord):
-                rejected.append((printable(item.name, quoted=False, most=None), record.detail))
+                rejected.append((item.name, record.detail))
 
         manifest = run_batch(
             source,
@@ -274,7 +271,7 @@ def _run(
             on_done=on_done,
         )
         if kept:
-            _is_kept(journal)
+            _is_kept(journal, report)
     return manifest, rejected
 
 
@@ -314,11 +311,11 @@ def _source(
 
 
 @contextmanager
-def _planned(source: Source, work: Anonymize, engine: PoolEngine) -> Iterator[Plan | None]:
+def _planned(source: Source, work: Anonymize, engine: PoolEngine, report: Report) -> Iterator[Plan | None]:
     """The plan of a method that needs the whole data set; None for all others."""
     work.check()  # before anything is read
     with ExitStack() as stack:
-        with progress("comparing", len(source)) as advance:
+        with report.progress("comparing", len(source)) as advance:
             looked = planned(source, work.config, engine, work.references, on_done=advance)
             plan = stack.enter_context(looked)
         yield plan
@@ -351,21 +348,20 @@ def _into_folder(
     return replace(work, sink=sink, secret=journal.secret), journal
 
 
-def _is_kept(journal: Journal | None) -> bool:
+def _is_kept(journal: Journal | None, report: Report) -> bool:
     """Whether an interrupted run can go on; says so if it cannot."""
     if journal and not journal.is_kept:
-        _err.print("note: the state folder cannot be written to; a second run would start from nothing")
+        report.note("note: the state folder cannot be written to; a second run would start from nothing")
         return False
     return True
 
 
-def _warn_of_looks(config: AnonymizeConfig) -> None:
+def _warn_of_looks(config: AnonymizeConfig, report: Report) -> None:
     if config.redaction.looks_only:
         method = config.redaction.method
-        _err.print(
+        report.note(
             f"note: {method} is for looks only: a trained attacker recognizes people behind it; fill leaves "
-            "nothing",
-            soft_wrap=True,
+            "nothing"
         )
 
 
@@ -378,24 +374,29 @@ def _threshold(config: AnonymizeConfig) -> str:
     return f"cosine at least {least:.3g}, distance at most {distance_of(least):.3g}"
 
 
-def _summary(counts: Counts, rejected: list[tuple[str, str]], inference: Inference, work: Anonymize) -> None:
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_row("pictures", str(counts.inputs))
-    table.add_row("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)")
+def _summary(
+    counts: Counts,
+    rejected: list[tuple[str, str]],
+    inference: Inference,
+    work: Anonymize,
+    report: Report,
+) -> None:
+    rows = [("pictures", str(counts.inputs))]
+    rows.append(("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)"))
     if counts.not_compared:
-        table.add_row("not compared", f"{counts.not_compared}  (faces that were filled instead)")
-    table.add_row("without a face" if counts.kept is None else "unchanged", str(counts.without_face))
+        rows.append(("not compared", f"{counts.not_compared}  (faces that were filled instead)"))
+    rows.append(("without a face" if counts.kept is None else "unchanged", str(counts.without_face)))
     if counts.kept is not None:
-        table.add_row("left visible", f"{counts.kept} faces")
-        if _threshold(work.config):
-            table.add_row("same person", _threshold(work.config))
-    table.add_row("rejected", str(sum(counts.rejected.values())))
+        rows.append(("left visible", f"{counts.kept} faces"))
+        if same := _threshold(work.config):
+            rows.append(("same person", same))
+    rows.append(("rejected", str(sum(counts.rejected.values()))))
     if counts.skipped:
-        table.add_row("skipped", f"{counts.skipped}  (sidecars, texts, files of systems, left out)")
-    table.add_row("engine", str(inference))
+        rows.append(("skipped", f"{counts.skipped}  (sidecars, texts, files of systems, left out)"))
+    rows.append(("engine", str(inference)))
     if work.sink:
-        table.add_row("outputs in", escape(printable(str(work.sink.folder), quoted=False, most=None)))
-    _err.print(table)
+        rows.append(("outputs in", str(work.sink.folder)))
+    report.done(rows, {"counts": counts.model_dump(exclude_none=True), "engine": str(inference)})
     for name, detail in rejected:
-        _err.print(f"rejected: {name}: {detail}", markup=False, soft_wrap=True)
-    _warn_of_looks(work.config)
+        report.problem("rejected", name, detail)
+    _warn_of_looks(work.config, report)
