@@ -12,12 +12,12 @@ import hmac
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Generic
 
 from ..compact import NameTable
 from ..config import AnonymizeConfig
 from ..errors import ConfigError
-from ..files.sources import PathSource, SourceItem
+from ..files.sources import AnyEntry, ListedSource, SourceItem
 
 __all__ = ["MOST_SHARDS", "Keys", "Shard", "ShardOfRun", "ShardSource", "check_shardable", "salt_of"]
 
@@ -113,7 +113,7 @@ class Keys:
         return hmac.new(self._salt, message, hashlib.sha256).hexdigest()[:_KEY_HEX]
 
 
-class ShardSource:
+class ShardSource(Generic[AnyEntry]):
     """The inputs of one shard.
 
     Archives go whole into a shard, so that each is read once. A single archive is read by every shard, and
@@ -124,7 +124,7 @@ class ShardSource:
         shard: which part.
     """
 
-    def __init__(self, source: PathSource, shard: Shard) -> None:
+    def __init__(self, source: ListedSource[AnyEntry], shard: Shard) -> None:
         self._source = source
         self._shard = shard
         self._by_member = len(source) == 1
@@ -134,9 +134,8 @@ class ShardSource:
         if self._by_member:
             yield from (item for item in self._source if self._shard.has(item.name))
             return
-        for entry in self._source.entries:
-            if self._shard.has(entry.name):
-                yield from self._source.read(entry)
+        mine = (entry for entry in self._source.entries if self._shard.has(entry.name))
+        yield from self._source.read_all(mine)
 
     def __len__(self) -> int:
         """As `Source.__len__`."""
@@ -145,7 +144,7 @@ class ShardSource:
         return sum(not entry.is_skipped and self._shard.has(entry.name) for entry in self._source.entries)
 
 
-def salt_of(given: str | None, source: PathSource) -> bytes:
+def salt_of(given: str | None, source: ListedSource[AnyEntry]) -> bytes:
     """The salt of a run.
 
     Args:
@@ -158,15 +157,8 @@ def salt_of(given: str | None, source: PathSource) -> bytes:
         digest.update(b"given\0" + _encoded(given))
         return digest.digest()
     for entry in source.entries:
-        digest.update(b"%d\0" % _size(Path(entry.path)) + _encoded(entry.name) + b"\0")
+        digest.update(b"%d\0" % source.size_bytes(entry) + _encoded(entry.name) + b"\0")
     return digest.digest()
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.lstat().st_size
-    except OSError:
-        return -1
 
 
 def check_shardable(config: AnonymizeConfig) -> None:
