@@ -126,7 +126,10 @@ def test_parameters_may_be_absent_empty_or_numbers(tmp_path, text):
 
 def test_every_offered_parameter_is_accepted_with_its_default():
     offered = {p.name: p for p in job_parameters()}
-    withheld = {"digest_salt", "engine", "select", "match", "match_threshold", "only_strict", "embedder"}
+    withheld = {
+        *("digest_salt", "engine", "select", "match", "match_threshold", "only_strict", "embedder"),
+        *("min_face", "max_face", "keep_metadata", "gps_decimals"),
+    }
     assert set(offered) == {p.name for p in parameters()} - withheld | {"shard_index", "shard_count"}
     for name, parameter in offered.items():
         method = parameter.belongs_to[0] if parameter.belongs_to else "fill"

@@ -14,8 +14,10 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from .errors import ConfigError
+from .formats import ImageFormat
 from .models.cards import DETECTORS, EMBEDDERS, DetectorCard, EmbedderCard, ModelCard, cards_of, embedder_card
 from .models.inference import EngineSetting, Inference, choose
+from .outputs import METADATA, MetadataName, OutputOptions
 from .parameters import Parameter, flatten, near, to_parameters, unflatten
 
 __all__ = [
@@ -311,6 +313,18 @@ class AnonymizeConfig(_Model):
         description="Least score of a face; lower values find more faces and more false positives. Scores "
         "count how many boxes of a network agree. Default: the value each detector was measured with.",
     )
+    min_face: float | None = Field(
+        None,
+        gt=0,
+        description="Faces of which both sides are shorter than this, in pixels, stay visible: for false "
+        "positives, or crowds in which nobody can be recognized. Default: every size is covered.",
+    )
+    max_face: float | None = Field(
+        None,
+        gt=0,
+        description="Faces of which both sides are longer than this, in pixels, stay visible, such as "
+        "posters. Default: every size is covered.",
+    )
     selection: Selection = Field(EveryFace(), description="Whose faces are covered.")
     embedder: str = Field(
         "sface",
@@ -334,6 +348,30 @@ class AnonymizeConfig(_Model):
     )
     names: Literal["number", "keep"] = Field(
         "number", description="Names of the outputs: numbers, or the names of the inputs."
+    )
+    keep_metadata: tuple[MetadataName, ...] = Field(
+        (),
+        description="Metadata that outputs keep, separated by commas: date, gps, copyright. It is read from "
+        "EXIF, and its values are written anew; BMP and GIF have no place for it. Default: none is kept.",
+    )
+    gps_decimals: int | None = Field(
+        None,
+        ge=0,
+        le=7,
+        description="With keep_metadata gps: decimal places of degrees to which positions are rounded: 3 is "
+        "some 110 m, 2 a kilometre, 1 eleven. The altitude is left out then.",
+    )
+    output_format: Literal["same", "jpeg", "png", "webp"] = Field(
+        "same",
+        description="Format of the outputs. same: that of each input. Animations and files of several pages "
+        "are refused by the others.",
+    )
+    quality: int | None = Field(
+        None,
+        ge=20,
+        le=100,
+        description="Quality of JPEG and WebP outputs, all of which are encoded anew. Default: the input's "
+        "where the format stays, else 90.",
     )
     max_megapixels: float = Field(
         200, gt=0, le=2000, description="A picture with more (all its frames together) is refused."
@@ -375,15 +413,48 @@ class AnonymizeConfig(_Model):
             raise ValueError(f"unknown embedder {value!r}{near(value, (*EMBEDDERS, 'onnx:FILE.onnx'))}")
         return value
 
+    @field_validator("keep_metadata", mode="before")
+    @classmethod
+    def _split_metadata(cls, value: Any) -> Any:
+        parts = value.split(",") if isinstance(value, str) else value
+        names = {part.strip() for part in parts} - {""}
+        unknown = sorted(names - set(METADATA))
+        if unknown:
+            raise ValueError(f"unknown metadata {unknown[0]!r}{near(unknown[0], METADATA)}")
+        return tuple(name for name in METADATA if name in names)
+
     @field_validator("threshold", mode="before")
     @classmethod
     def _default_threshold(cls, value: Any) -> Any:
         return None if value in ("", "default") else value
 
-    @field_validator("digest_salt", mode="before")
+    @field_validator("digest_salt", "min_face", "max_face", "gps_decimals", "quality", mode="before")
     @classmethod
-    def _no_salt(cls, value: Any) -> Any:
+    def _not_given(cls, value: Any) -> Any:
         return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> AnonymizeConfig:
+        if self.gps_decimals is not None and "gps" not in self.keep_metadata:
+            raise ValueError("gps_decimals: there is no position to round without keep_metadata gps; add it")
+        if self.min_face and self.max_face and self.min_face > self.max_face:
+            raise ValueError(
+                f"min_face: {self.min_face:g} is above max_face, {self.max_face:g}, so that no face would be "
+                "covered"
+            )
+        return self
+
+    @property
+    def covers_everyone(self) -> bool:
+        """Whether every face that is found is covered: no person and no size of face is left out."""
+        sizes = (self.min_face, self.max_face)
+        return isinstance(self.selection, EveryFace) and sizes == (None, None)
+
+    @property
+    def outputs(self) -> OutputOptions:
+        """How outputs are written, beyond their pictures."""
+        form = None if self.output_format == "same" else ImageFormat[self.output_format.upper()]
+        return OutputOptions(form, self.quality, self.keep_metadata, self.gps_decimals)
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:

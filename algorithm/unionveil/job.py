@@ -97,7 +97,10 @@ class JobDone:
         return not self.counts.rejected and bool(self.counts.inputs or self.shard)
 
 
-_NOT_OFFERED = ("digest_salt", "engine", "select", "embedder")
+_NOT_OFFERED = (
+    *("digest_salt", "engine", "select", "embedder"),
+    *("min_face", "max_face", "keep_metadata", "gps_decimals"),
+)
 
 
 def job_parameters() -> tuple[Parameter, ...]:
@@ -106,6 +109,7 @@ def job_parameters() -> tuple[Parameter, ...]:
     The salt is left out: a buyer who chooses it can test whether a photo is in the data set. Also left out
     are the engine, which is the operator's choice, everything that names a file, and everything about known
     people: a buyer who names a person could find them.
+    Nor may a buyer leave faces visible by their size, or ask for the places and dates of photos.
     """
     offered = []
     for parameter in parameters():

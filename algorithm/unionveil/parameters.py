@@ -179,7 +179,10 @@ def _as_text(value: Any) -> str:
 
 
 def _explain(item: Any) -> str:
-    name = str(next(part for part in reversed(item["loc"]) if isinstance(part, str)))
+    named = [part for part in reversed(item["loc"]) if isinstance(part, str)]
+    if not named:  # our own message about several settings
+        return str(item["ctx"]["error"])
+    name = named[0]
     if item["type"] == "value_error":  # our own message, which names the value
         return f"{name}: {item['ctx']['error']}"
     if item["type"] == "string_pattern_mismatch":  # only colours have a pattern

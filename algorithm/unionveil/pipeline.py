@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -17,11 +18,22 @@ from .engines.resources import usable_cores
 from .errors import ConfigError, ImageError, UnionVeilError, UnreadableImage
 from .identity.embedders import load_embedder
 from .identity.references import References
-from .images import Frame, Picture, Rendering, check_output, decode, rgb_views
+from .images import (
+    Frame,
+    Picture,
+    Rendering,
+    check_output,
+    converted,
+    decode,
+    read_metadata,
+    rgb_views,
+    with_metadata,
+)
 from .images.scaled import Reduction
 from .outcomes import Anonymized, Outcome, Rejected
+from .outputs import OutputOptions
 from .redact import Redactor, load_redactor
-from .select import AllBut, JustThese, Selector, every_face
+from .select import AllBut, JustThese, OfSize, Selector, every_face
 
 __all__ = ["Anonymizer", "Finder", "Inspection", "anonymize", "load"]
 
@@ -68,6 +80,7 @@ class Anonymizer:
         check_outputs: whether to decode and compare every output before it is accepted.
         scaling: `find`, if pictures may be decoded at a fraction of their size for it. The selector must
             then not use pixels.
+        options: format, quality and metadata of the outputs.
     """
 
     def __init__(
@@ -79,6 +92,7 @@ class Anonymizer:
         max_pixels: float,
         check_outputs: bool = True,
         scaling: ScalingFinder | None = None,
+        options: OutputOptions | None = None,
     ) -> None:
         self._find = find
         self._select = select
@@ -86,6 +100,7 @@ class Anonymizer:
         self._max_pixels = max_pixels
         self._check_outputs = check_outputs
         self._scaling = scaling
+        self._options = options or OutputOptions()
 
     def __call__(self, source: PictureSource) -> Outcome:
         """Anonymizes one picture: `inspect`, then `redact`.
@@ -156,16 +171,23 @@ class Anonymizer:
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise UnreadableImage(f"the file cannot be read: {why}") from error
-        return decode(data, self._max_pixels, reduction)
+        picture = decode(data, self._max_pixels, reduction)
+        if not self._options.keep:
+            return picture
+        return replace(picture, metadata=read_metadata(data, picture.format).allowed(self._options))
 
     def _written(self, inspection: Inspection) -> Outcome:
-        picture, faces = inspection.picture, inspection.faces
+        picture, faces = converted(inspection.picture, self._options), inspection.faces
         patches = [tuple(self._redact(*part)) for part in zip(picture.frames, faces, strict=True)]
         written = picture.write(patches)
+        data, kept = written.data, inspection.picture.metadata
+        marked = with_metadata(data, picture.format, kept) if kept.names else None
         if self._check_outputs:
-            check_output(written.data, picture, patches)
-        size_wh = picture.frames[0].size_wh
-        return Anonymized(written.data, picture.format, size_wh, faces, written.encoding, inspection.kept)
+            check_output(marked or data, picture, patches)
+        size_wh, names = picture.frames[0].size_wh, kept.names if marked else ()
+        return Anonymized(
+            marked or data, picture.format, size_wh, faces, written.encoding, inspection.kept, names
+        )
 
     def _faces_of(self, frame: Frame, rendering: Rendering) -> tuple[Detections, Detections]:
         """Faces of one frame, united over all its views: those to cover, and those to keep."""
@@ -257,6 +279,8 @@ def load(
     finder = finder or FaceFinder(config, threads)
     # Other selectors use pixels, and must see all of them.
     scaling = finder if isinstance(finder, FaceFinder) and chosen is every_face else None
+    if (config.min_face, config.max_face) != (None, None):
+        chosen = OfSize(chosen, config.min_face or 0, config.max_face or math.inf)
     return Anonymizer(
         finder,
         chosen,
@@ -264,6 +288,7 @@ def load(
         max_pixels=config.max_megapixels * 1e6,
         check_outputs=config.check_outputs == "yes",
         scaling=scaling,
+        options=config.outputs,
     )
 
 

@@ -13,7 +13,7 @@ from .detections import BoolArray, Detections, FloatArray, Kind, RgbImage
 from .identity.embeddings import Embedder
 from .identity.references import References
 
-__all__ = ["AllBut", "JustThese", "Selector", "every_face"]
+__all__ = ["AllBut", "JustThese", "OfSize", "Selector", "every_face"]
 
 Selector: TypeAlias = Callable[[RgbImage, Detections], BoolArray]
 """Returns `(N,)` bool, True for each detection to cover. The pixels are 8-bit RGB, upright."""
@@ -84,6 +84,29 @@ class JustThese:
         is_small &= faces.kind == Kind.FACE
         in_doubt = ~is_judged & (~is_small | self.is_strict)
         return in_doubt | (cosine >= self.least_cosine).any(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class OfSize:
+    """Covers what another selector covers, but for faces that are too small or too large.
+
+    In doubt a face is covered: one side in the range suffices.
+
+    Attributes:
+        select: the other selector.
+        least_px: a face of which both sides are shorter stays visible.
+        most_px: a face of which both sides are longer stays visible.
+    """
+
+    select: Selector
+    least_px: float
+    most_px: float
+
+    def __call__(self, image: RgbImage, faces: Detections) -> BoolArray:
+        """As `Selector`."""
+        sides = faces.xyxy[:, 2:] - faces.xyxy[:, :2]
+        left_out = (sides < self.least_px).all(axis=1) | (sides > self.most_px).all(axis=1)
+        return self.select(image, faces) & ~(left_out & (faces.kind == Kind.FACE))
 
 
 def _similarity(embed: Embedder, references: References, image: RgbImage, faces: Detections) -> FloatArray:

@@ -34,6 +34,7 @@ _NAMES = frozenset(
     {
         *("detector", "detail", "engine", "mirror", "threshold"),
         *("method", "shape", "margin", "max_megapixels", "check_outputs"),
+        *("min_face", "max_face", "keep_metadata", "gps_decimals", "output_format", "quality"),
     }
 )
 

@@ -194,7 +194,7 @@ class Watch:
 
     def _task(self, item: SourceItem, occurrence: int) -> Task:
         assert not isinstance(item.content, Skipped)  # noqa: S101
-        image_format, needed = look_at(item.content)
+        image_format, needed = look_at(item.content, self._work.config.outputs)
         if image_format is None:
             return Task(1, item.name, item.content, None, None, needed)
         name = self._claim(item.name, occurrence, image_format)

@@ -327,7 +327,7 @@ def test_the_api_takes_edits_once_and_refuses_a_tab_that_is_behind(photos):
     ("body", "why"),
     [
         ({"revision": 0, "id": "e", "edit": {"drop": ["x"]}}, "no box 'x'"),
-        ({"revision": 0, "id": "e", "edit": {"put": [{"id": "p", "xyxy": [9, 9, 5, 20]}]}}, "a box ends"),
+        ({"revision": 0, "id": "e", "edit": {"put": [{"id": "p", "xyxy": [9, 9, 5, 20]}]}}, "a box must end"),
         ({"revision": 0, "id": "e", "edit": {"verdict": "perfect"}}, "verdict"),
         ({"revision": 0, "id": "e", "edit": {"colour": "red"}}, "colour"),
         ({"revision": -1, "id": "e", "edit": {}}, "revision"),

@@ -115,6 +115,22 @@ def test_kept_names_mirror_the_tree_with_true_suffixes(photos, tmp_path):
     assert "sub_street-0.png.jpg" in contents(tmp_path / "flat")
 
 
+def test_a_converted_output_has_the_suffix_of_its_format_and_is_known_again(photos, tmp_path):
+
+    def convert() -> list[int]:
+        settings = {"names": "keep", "output_format": "webp", "detail": "fast"}
+        return run(photos, tmp_path / "out", 1, True, False, **settings)
+
+    assert len(convert()) == 10
+    names = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.webp")}
+    assert names >= {"market-0.JPG.webp", "sub/street-0.png.webp"}
+    manifest = Manifest.model_validate_json((tmp_path / "out" / "manifest.json").read_bytes())
+    assert manifest.configuration["output_format"] == "webp"
+    refused = [item.detail for item in manifest.items if item.status == "rejected"]
+    assert sum("cannot become one WEBP" in detail for detail in refused) == 3  # the animations
+    assert len(convert()) == 4  # those that were refused
+
+
 def test_equal_names_are_told_apart(tmp_path):
     photo = BytesContent((samples.SCENES / "street.jpg").read_bytes())
     items = [SourceItem(name, photo) for name in ("a.jpg", "A.JPG", "a.jpg", "a-2.jpg")]

@@ -129,7 +129,7 @@ def test_every_setting_is_either_offered_or_refused(server):
     offered = {entry["name"] for entry in json.loads(server.ask("GET", "/v1/parameters").body)}
     assert offered == {
         *("detail", "threshold", "method", "color", "cells", "strength", "picture", "backing"),
-        *("shape", "margin"),
+        *("shape", "margin", "min_face", "max_face", "output_format", "quality"),
     }
 
 
@@ -174,7 +174,7 @@ def test_boxes_are_covered_and_nothing_else(server):
         ('[{"xyxy": [1, 2, 3]}]', "0.xyxy.3: Field required"),
         ('[{"xyxy": [1, 2, 3, NaN]}]', "finite"),
         ('[{"xyxy": [1, 2, 3, 1e999]}]', "finite"),
-        ('[{"xyxy": [5, 5, 5, 9]}]', "has a width and a height"),
+        ('[{"xyxy": [5, 5, 5, 9]}]', "with a positive width and height"),
         ('[{"frame": 1, "xyxy": [1, 2, 3, 4]}]', "a box for frame 1, and the picture has 1"),
         ('[{"xyxy": [96, 2, 120, 9]}]', "outside the picture"),
     ],
@@ -276,7 +276,7 @@ def test_panoramax_gets_multipart_where_it_asks_for_it(server):
 def test_panoramax_cannot_have_uncovered_parts_kept(server):
     refused = ask_parts(server, "/blur/?keep=1", {"picture": ("image/jpeg", MARKET)})
     assert refused.status == 422
-    assert "nothing of a picture is kept" in problem_in(refused)["detail"]
+    assert "no part of a picture is kept" in problem_in(refused)["detail"]
     png = ask_parts(server, "/blur/", {"picture": ("image/png", samples.png(samples.RGB))})
     assert png.status == 415
 

@@ -132,7 +132,7 @@ def test_the_slider_moves_by_mouse_and_by_keyboard(opened):
 def test_without_a_mouse(opened):
     page = opened()
     page.on("filechooser", lambda chooser: chooser.set_files(str(MARKET)))
-    passed = []
+    passed: list[str] = []
     while "files" not in passed and len(passed) < 12:
         page.keyboard.press("Tab")
         passed.append(page.evaluate("document.activeElement.id"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -35,7 +34,7 @@ from ..text import printable
 from .boxes import Boxes, box_options, box_plan_of
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .options import jobs_option, timeout_option
-from .path_list import paths_of
+from .path_list import named_paths
 from .progress import progress
 
 __all__ = ["command", "setting_options"]
@@ -177,7 +176,7 @@ def command(
     config, inference, known = _config(**settings)
     _check_boxes(boxes, config, known)
     part = _shard(shard, config, boxes)
-    named = list(_named(paths))
+    named = list(named_paths(paths))
     if output is None and (preview or not dry_run):
         raise click.UsageError("say where the outputs go: -o FOLDER")
     source = _source(named, (output, boxes.path), Patterns(include, exclude), follow_links=follow_links)
@@ -360,18 +359,6 @@ def _is_kept(journal: Journal | None) -> bool:
     return True
 
 
-def _named(paths: tuple[Path, ...]) -> Iterator[Path]:
-    if not paths:
-        raise click.UsageError(
-            "name at least one photo, folder or archive, or - to read names from standard input"
-        )
-    for path in paths:
-        if str(path) == "-":
-            yield from paths_of(sys.stdin.buffer.read())
-        else:
-            yield path
-
-
 def _warn_of_looks(config: AnonymizeConfig) -> None:
     if config.redaction.looks_only:
         method = config.redaction.method
@@ -400,7 +387,8 @@ def _summary(counts: Counts, rejected: list[tuple[str, str]], inference: Inferen
     table.add_row("without a face" if counts.kept is None else "unchanged", str(counts.without_face))
     if counts.kept is not None:
         table.add_row("left visible", f"{counts.kept} faces")
-        table.add_row("same person", _threshold(work.config))
+        if _threshold(work.config):
+            table.add_row("same person", _threshold(work.config))
     table.add_row("rejected", str(sum(counts.rejected.values())))
     if counts.skipped:
         table.add_row("skipped", f"{counts.skipped}  (sidecars, texts, files of systems, left out)")

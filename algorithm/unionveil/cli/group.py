@@ -15,6 +15,7 @@ _COMMANDS = {
     "anonymize": "Anonymizes photos, folders and archives into a folder.",
     "audit": "Measures what can still be seen after a run, and whom attackers recognize.",
     "bot": "Answers photos in Matrix rooms with the same photos, faces covered.",
+    "check": "Checks that pictures give nobody away: no face, no place, no serial number, no owner.",
     "compare": "Compares detectors on your own photos, with or without labelled faces.",
     "job": "Runs as an Ocean compute-to-data algorithm.",
     "merge": "Puts the outputs of all shards of a run into one folder.",

@@ -39,7 +39,7 @@ from .picture import (
 )
 from .scaled import Reduction, ScaledFrame
 
-__all__ = ["Codec", "read"]
+__all__ = ["Codec", "encode", "read"]
 
 _MOST_PROGRESSIVE_PIXELS = 50_000_000
 """libjpeg holds all coefficients of a progressive file: above this, pixels are encoded as baseline."""
@@ -194,6 +194,28 @@ class _Writer:
         # Pillow writes YCCK as CMYK.
         model = Model.CMYK if self.jpeg.model is Model.YCCK else self.jpeg.model
         return self._headed(out.getvalue(), model)
+
+
+def encode(frame: Frame, quality: int, rendering: Rendering) -> bytes:
+    """Encodes an 8-bit frame in grey or RGB as baseline JPEG, in 4:2:0 below quality 90 and 4:4:4 from there.
+
+    Args:
+        frame: without alpha.
+        quality: of libjpeg, 1 to 100.
+        rendering: its profile and density are written.
+    """
+    grey = frame.colour is Colour.GREY
+    pixels = frame.pixels[..., 0] if grey else frame.pixels
+    options: dict[str, Any] = {} if grey else {"subsampling": "4:2:0" if quality < _FULL_CHROMA else "4:4:4"}
+    out = io.BytesIO()
+    Image.fromarray(pixels, frame.colour.value).save(out, "JPEG", quality=quality, **options)
+    model = Model.GREY if grey else Model.YCC
+    return with_head(
+        out.getvalue(), head(model, adobe=False, density_xy=rendering.density_xy, icc=rendering.icc)
+    )
+
+
+_FULL_CHROMA = 90
 
 
 def _tables(jpeg: Jpeg) -> list[list[int]]:

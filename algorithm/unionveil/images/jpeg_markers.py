@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ..errors import UnreadableImage, UnsupportedImage
 from .orientation import read_density, read_orientation
 
-__all__ = ["Component", "Jpeg", "Model", "has_standard_tables", "head", "parse", "with_head"]
+__all__ = ["Component", "Jpeg", "Model", "exif_segment", "has_standard_tables", "head", "parse", "with_head"]
 
 _SOI, _EOI, _SOS, _DQT, _DHT, _DRI, _DAC, _DNL = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD, 0xCC, 0xDC
 _DHP, _EXP, _COM = 0xDE, 0xDF, 0xFE
@@ -466,6 +466,11 @@ def with_head(data: bytes, new: bytes) -> bytes:
     while _APP0 <= data[position + 1] <= _APP15 or data[position + 1] == _COM:
         position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
     return new + data[position:]
+
+
+def exif_segment(block: bytes) -> bytes:
+    """The segment of a block of EXIF of less than 64 KB."""
+    return _segment(_APP1, b"Exif\x00\x00" + block)
 
 
 def has_standard_tables(data: bytes) -> bool:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ..detections import BoolArray
 from ..formats import Encoding, ImageFormat
+from .exif import NO_METADATA, Metadata
 from .palette import bands
 
 __all__ = [
@@ -216,12 +217,14 @@ class Picture:
         frames: at least one.
         write: encodes the picture in its own format, with its rendering and no other metadata.
         rendering: how to show the samples.
+        metadata: what its output keeps of the file's metadata; nothing unless a user asked for it.
     """
 
     format: ImageFormat
     frames: tuple[Frame, ...]
     write: Writer
     rendering: Rendering = Rendering()
+    metadata: Metadata = NO_METADATA
 
 
 def writer(frames: tuple[Frame, ...], encode: Callable[[tuple[Frame, ...]], bytes]) -> Writer:

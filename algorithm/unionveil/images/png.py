@@ -18,7 +18,9 @@ from .orientation import read_orientation, swaps_axes, upright
 from .picture import Colour, Frame, Picture, Pixels, Rendering, writer
 from .pillow import check_size
 from .png_chunks import (
+    GREY,
     GREY_ALPHA,
+    RGB,
     RGB_ALPHA,
     SIGNATURE,
     Body,
@@ -33,7 +35,7 @@ from .png_chunks import (
 from .png_layout import choose_layout, to_pixels
 from .png_samples import choose_level, compress, decompress
 
-__all__ = ["read"]
+__all__ = ["encode", "read"]
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,22 @@ def _frames(
         if opaque:
             pixels, colour = pixels[..., :-1], Colour.GREY if colour is Colour.GREY_ALPHA else Colour.RGB
         yield Frame(upright(pixels, orientation), colour, duration_ms)
+
+
+def encode(frame: Frame, rendering: Rendering) -> bytes:
+    """Encodes a frame of any depth, in grey or RGB, with or without alpha.
+
+    Args:
+        frame: one frame.
+        rendering: how its samples are to be shown.
+    """
+    kinds = {Colour.GREY: GREY, Colour.GREY_ALPHA: GREY_ALPHA, Colour.RGB: RGB, Colour.RGBA: RGB_ALPHA}
+    header = Header(*frame.size_wh, 8 * frame.pixels.dtype.itemsize, kinds[frame.colour])
+    return _encode((frame,), _Coding(header, rendering, _LEVEL))
+
+
+_LEVEL = 6
+"""Of zlib: its own default."""
 
 
 def _encode(frames: tuple[Frame, ...], coding: _Coding) -> bytes:

@@ -23,9 +23,9 @@ from .orientation import read_orientation
 from .picture import Frame, Picture, Pixels, Rendering
 from .pillow import check_size, opened, read_frames, save_frames, to_image
 
-__all__ = ["read"]
+__all__ = ["encode", "read", "with_exif"]
 
-_ICC_FLAG, _ALPHA_FLAG, _ANIMATION_FLAG = 0x20, 0x10, 0x02
+_ICC_FLAG, _ALPHA_FLAG, _EXIF_FLAG, _ANIMATION_FLAG = 0x20, 0x10, 0x08, 0x02
 _KEEP_CANVAS, _OVERWRITE = 0x00, 0x02
 """Disposal and blending of frames: neither."""
 
@@ -188,6 +188,27 @@ def _write_coded(coded: _Coded) -> bytes:
     return alpha + _chunk(b"VP8L" if coded.lossless else b"VP8 ", coded.data)
 
 
+def with_exif(data: bytes, block: bytes) -> bytes:
+    """A file of ours with a block of EXIF behind its picture.
+
+    Args:
+        data: a whole file without metadata.
+        block: EXIF without a prefix.
+    """
+    chunks = list(_chunks(data[12:]))
+    if chunks[0][0] == b"VP8X":
+        _, head = chunks.pop(0)
+    else:
+        coded = _read_coded(chunks)
+        # Alpha is the bit behind the two sizes (RFC 9649, 3.4).
+        has_alpha = coded.lossless and bool(coded.data[4] & 0x10)
+        sides = b"".join((side - 1).to_bytes(3, "little") for side in _size(coded))
+        head = bytes([has_alpha * _ALPHA_FLAG, 0, 0, 0]) + sides
+    head = bytes([head[0] | _EXIF_FLAG]) + head[1:]
+    body = b"".join(_chunk(*each) for each in ((b"VP8X", head), *chunks, (b"EXIF", block)))
+    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
+
+
 def _chunk(kind: bytes, body: bytes) -> bytes:
     return kind + struct.pack("<I", len(body)) + body + b"\x00" * (len(body) % 2)
 
@@ -239,6 +260,24 @@ def _coded_alpha(frame: Frame) -> bytes | None:
     pixels[..., 3] = frame.pixels[..., -1]
     data = save_frames([Image.fromarray(pixels)], [0], "WEBP", quality=0, method=0)
     return _read_file(data)[0].frames[0].coded.alpha
+
+
+def encode(frame: Frame, quality: int, rendering: Rendering) -> bytes:
+    """Encodes an 8-bit frame as lossy WebP.
+
+    Args:
+        frame: in grey or RGB, with or without alpha.
+        quality: of libwebp, 1 to 100.
+        rendering: its profile is written, if it fits RGB.
+
+    Raises:
+        UnsupportedImage: a side is longer than 16,383 pixels.
+    """
+    if max(frame.size_wh) > _MOST_SIDE:
+        raise UnsupportedImage(f"a picture with a side of more than {_MOST_SIDE} pixels cannot become WebP")
+    icc = clean_profile(rendering.icc, 3) if rendering.icc else None
+    placed = _Placed(0, 0, frame.size_wh, 0, 0, _encode_part(frame, quality))
+    return _write_file(_File((placed,), frame.size_wh, icc=icc))
 
 
 def _encode(frames: tuple[Frame, ...], file: _File, lossless: bool, max_pixels: float) -> bytes:

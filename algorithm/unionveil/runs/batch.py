@@ -159,7 +159,7 @@ class _Run:
                 continue
             number += 1
             key = keys.key(item.name) if keys else None
-            image_format, needed = look_at(item.content, reckon=reckon)
+            image_format, needed = look_at(item.content, self.work.config.outputs, reckon=reckon)
             output = (
                 (image_format, namer.name(number, item.name, image_format, key)) if image_format else None
             )

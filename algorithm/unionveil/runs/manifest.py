@@ -25,6 +25,7 @@ from ..identity.people import SAME_PERSON
 from ..models.cards import DetectorCard, EmbedderCard, ModelCard
 from ..models.inference import choose
 from ..outcomes import Anonymized, Rejected
+from ..outputs import MetadataName
 from ..text import printable
 from .shards import Shard
 from .spool import Spool
@@ -126,6 +127,9 @@ class RedactedRecord(_Part):
     faces: tuple[FaceRecord, ...]
     kept: int | None = Field(
         None, ge=0, description="Faces left visible, where not every face is covered. Since 1.2."
+    )
+    metadata: tuple[MetadataName, ...] | None = Field(
+        None, description="Metadata of the input that the output keeps, by name. Since 1.2."
     )
     preview: str | None = Field(None, description="Name of the preview, relative to this manifest.")
     preview_sha256: str | None = Field(None, description="SHA-256 of the preview's bytes, hexadecimal.")
@@ -351,7 +355,7 @@ class ManifestBuilder:
         self._inference = InferenceRecord(
             engine=chosen.engine, version=chosen.version, precision=chosen.precision
         )
-        self._tally = Tally(config.redaction.method, keeps=not isinstance(config.selection, EveryFace))
+        self._tally = Tally(config.redaction.method, keeps=not config.covers_everyone)
         self._shard = shard
         self._lines = Spool()
         self._keys = bytearray()
@@ -493,7 +497,8 @@ def redacted_record(
         size_wh=outcome.size_wh,
         frames=len(outcome.faces),
         encoding=outcome.encoding.value,
-        kept=None if isinstance(config.selection, EveryFace) else outcome.kept,
+        kept=None if config.covers_everyone else outcome.kept,
+        metadata=outcome.metadata or None,
         faces=tuple(
             _face_record(frame, xyxy, float(score), int(group), config.redaction)
             for frame, faces in enumerate(outcome.faces)

@@ -120,7 +120,10 @@ def test_consumer_parameters_are_all_that_the_job_accepts(tmp_path):
     settings = set(AnonymizeConfig.model_fields) - {"redaction", "selection"}
     settings |= {name for kind in get_args(get_args(Redaction)[0]) for name in kind.model_fields}
     settings |= {"shard_index", "shard_count"}
-    assert {parameter.name for parameter in offered} == settings - {"digest_salt", "engine", "embedder"}
+    assert {parameter.name for parameter in offered} == settings - {
+        *("digest_salt", "engine", "embedder"),
+        *("min_face", "max_face", "keep_metadata", "gps_decimals"),
+    }
     for name in settings ^ {parameter.name for parameter in offered} | {"unknown", "redaction"}:
         with pytest.raises(ConfigError):
             config_of({name: "1"})

@@ -211,7 +211,7 @@ def test_a_mistaken_rerun_of_a_finished_publication_changes_nothing(chain, node,
     price = pricing_of("1", None, chain)
     other = algorithm(price) if "price" in mistake else OTHERS.get(mistake, algorithm())
     word = "--encrypt-ddo" if mistake == "hidden" else mistake
-    with pytest.raises(JournalError, match=f"{done.did} was published already, with .*{word}") as caught:
+    with pytest.raises(JournalError, match=f"{done.did} was already published, with .*{word}") as caught:
         run(other, chain, node, path, encrypt=mistake == "hidden")
     assert "--update publishes a new version of it, --new another asset" in str(caught.value)
     assert path.read_bytes() == text

@@ -358,7 +358,7 @@ def test_free_compute_costs_nothing_and_gets_the_parameters(shop, capfd):
 def test_the_same_command_again_verifies_and_starts_nothing(shop, capfd):
     assert shop.run("--free") == 0
     assert shop.run("--free") == 0
-    assert "was started already; --new starts another one" in capfd.readouterr().err
+    assert "was already started; --new starts another one" in capfd.readouterr().err
     assert len(shop.node.jobs) == 1
     assert shop.run("--free", "--new", output="again") == 0
     assert len(shop.node.jobs) == 2
@@ -431,7 +431,7 @@ def test_another_job_that_is_not_begun_leaves_the_journal_of_the_first(shop, cap
     assert shop.run("--free", "--new", output="again", yes=False) == 2
     assert "there is no terminal to confirm on" in capfd.readouterr().err
     assert shop.run("--free") == 0
-    assert "was started already" in capfd.readouterr().err
+    assert "was already started" in capfd.readouterr().err
     assert len(shop.node.jobs) == 1
     assert shop.run("--free", "--new", output="again") == 0
     assert "the journal of the earlier run is now" in capfd.readouterr().err
