@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Protocol, TypeVar
+from typing import Any, BinaryIO, Protocol
 
 from ..content import BytesContent, Content, FileContent
 from ..errors import InputError
@@ -20,7 +20,17 @@ from .archives import is_archive, members, single_name
 from .bombs import MOST_BYTES
 from .litter import Skipped, is_companion, is_litter, is_note, may_be_companion, stem_of
 
-__all__ = ["Entry", "ListedSource", "Listing", "PathSource", "Patterns", "Skipped", "Source", "SourceItem", "items_in"]
+__all__ = [
+    "Entry",
+    "ListedSource",
+    "Listing",
+    "PathSource",
+    "Patterns",
+    "Skipped",
+    "Source",
+    "SourceItem",
+    "items_in",
+]
 
 
 @dataclass(frozen=True)
@@ -48,30 +58,19 @@ class Source(Protocol):
         ...
 
 
-class _Entry(Protocol):
-    @property
-    def name(self) -> str: ...
+class ListedSource(Source, Protocol):
+    """Inputs in files that were listed before any is opened; each has entries of its own type."""
 
     @property
-    def is_skipped(self) -> bool: ...
-
-
-AnyEntry = TypeVar("AnyEntry", bound=_Entry)
-
-
-class ListedSource(Source, Protocol[AnyEntry]):
-    """Inputs in files that were listed before any is opened."""
-
-    @property
-    def entries(self) -> Iterable[AnyEntry]:
+    def entries(self) -> Iterable[Any]:
         """All files in order, including skipped ones."""
         ...
 
-    def read_all(self, entries: Iterable[AnyEntry]) -> Iterator[SourceItem]:
+    def read_all(self, entries: Iterable[Any]) -> Iterator[SourceItem]:
         """The inputs in some of the files, in their order."""
         ...
 
-    def size_bytes(self, entry: AnyEntry) -> int:
+    def size_bytes(self, entry: Any) -> int:
         """Size of a file; -1 where it cannot be known."""
         ...
 

@@ -17,7 +17,7 @@ __all__ = ["StoreSink"]
 class StoreSink:
     """Writes objects below one place of an object store.
 
-    Two runs may write the same outputs there at once: an object is only created where there is none, so each
+    Two runs may write the same outputs there at once: an object is created only under a free name, so each
     is written once, and the bytes are the same. Every object carries its SHA-256, so what is there is known
     without reading it.
 
@@ -36,7 +36,9 @@ class StoreSink:
         self.overwrite = overwrite
         for place in inputs:
             if place.holds(store.url) or store.url.holds(place):
-                raise OutputError(f"{store.url} and the input {place} lie in each other; choose another output")
+                raise OutputError(
+                    f"{store.url} and the input {place} lie in each other; choose another output"
+                )
 
     def write(self, name: str, data: bytes) -> None:
         """As `FolderSink.write`.
@@ -103,7 +105,7 @@ class StoreSink:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """As `FolderSink.locked`, but stores have no locks: objects are only created where there are none."""
+        """As `FolderSink.locked`, but stores have no locks: objects are created only under free names."""
         yield
 
     @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -53,7 +52,11 @@ class StoreSource:
     """
 
     def __init__(
-        self, stores: Sequence[Store], *, patterns: Patterns = Patterns(), member_bytes: int = MOST_BYTES
+        self,
+        stores: Sequence[Store],
+        *,
+        patterns: Patterns = Patterns(),  # noqa: B008  frozen
+        member_bytes: int = MOST_BYTES,
     ) -> None:
         self._stores = stores
         self._patterns = patterns
@@ -103,8 +106,8 @@ class StoreSource:
     def read_all(self, entries: Iterable[StoreEntry]) -> Iterator[SourceItem]:
         """As `ListedSource.read_all`; the first bytes of what follows are fetched meanwhile."""
         waiting: deque[tuple[StoreEntry, Future[StoreContent] | None]] = deque()
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="heads") as pool, closing(iter(entries)) as rest:
-            for entry in rest:
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="heads") as pool:
+            for entry in entries:
                 ahead = None if entry.is_skipped else pool.submit(self._content(entry).with_head)
                 waiting.append((entry, ahead))
                 if len(waiting) >= _AHEAD:

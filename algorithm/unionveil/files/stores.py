@@ -162,9 +162,7 @@ class Store:
             StoreError: it cannot be read.
         """
         obstore = _library(self.url)
-        return bytes(
-            self._patiently(lambda: obstore.get_range(self._opened(), key, start=start, end=end))
-        )
+        return bytes(self._patiently(lambda: obstore.get_range(self._opened(), key, start=start, end=end)))
 
     def digest(self, key: str) -> str | None:
         """The SHA-256 that an object carries, hexadecimal; None if it is missing or carries none.
@@ -206,6 +204,7 @@ class Store:
             StoreError: it cannot be written.
         """
         obstore = _library(self.url)
+
         def write() -> None:
             if not isinstance(data, bytes):
                 data.seek(0)

@@ -12,12 +12,11 @@ import hmac
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Generic
 
 from ..compact import NameTable
 from ..config import AnonymizeConfig
 from ..errors import ConfigError
-from ..files.sources import AnyEntry, ListedSource, SourceItem
+from ..files.sources import ListedSource, SourceItem
 
 __all__ = ["MOST_SHARDS", "Keys", "Shard", "ShardOfRun", "ShardSource", "check_shardable", "salt_of"]
 
@@ -113,7 +112,7 @@ class Keys:
         return hmac.new(self._salt, message, hashlib.sha256).hexdigest()[:_KEY_HEX]
 
 
-class ShardSource(Generic[AnyEntry]):
+class ShardSource:
     """The inputs of one shard.
 
     Archives go whole into a shard, so that each is read once. A single archive is read by every shard, and
@@ -124,7 +123,7 @@ class ShardSource(Generic[AnyEntry]):
         shard: which part.
     """
 
-    def __init__(self, source: ListedSource[AnyEntry], shard: Shard) -> None:
+    def __init__(self, source: ListedSource, shard: Shard) -> None:
         self._source = source
         self._shard = shard
         self._by_member = len(source) == 1
@@ -144,7 +143,7 @@ class ShardSource(Generic[AnyEntry]):
         return sum(not entry.is_skipped and self._shard.has(entry.name) for entry in self._source.entries)
 
 
-def salt_of(given: str | None, source: ListedSource[AnyEntry]) -> bytes:
+def salt_of(given: str | None, source: ListedSource) -> bytes:
     """The salt of a run.
 
     Args:
