@@ -35,7 +35,7 @@ def lay_out(data: Path, parameters_text: str | None = "{}") -> Path:
 
 
 def run(data: Path, *command: str, **options) -> subprocess.CompletedProcess[str]:
-    """As a node: no home, no names in the environment."""
+    """As a node does: no home, no names in the environment."""
     environment = {"HOME": "/", "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
     return subprocess.run(
         [sys.executable, *(command or (str(MAIN),)), "--data-dir", str(data)],

@@ -1,4 +1,4 @@
-"""Who is covered and who stays visible: in doubt, everybody is covered."""
+"""Tests which faces are covered: in doubt, all of them."""
 
 from dataclasses import replace
 
@@ -62,7 +62,7 @@ def test_at_most_one_face_of_a_person_stays_the_closest():
 
 
 def test_a_face_counts_for_the_closest_person_alone():
-    """Reddish lies near both; it must not free a second face as the other person."""
+    """Reddish is close to both; it must not free a second face as the other person."""
     image = painted((200, 50), (A, REDDISH), (B, RED))
     assert keep([RED], [REDDISH])(image, faces_at([A, B])).tolist() == [False, False]
     assert keep([RED], [BLUE])(image, faces_at([A, B])).tolist() == [True, False]

@@ -1,4 +1,4 @@
-"""A watched folder, scan by scan: nothing is lost, nothing is done twice, half a file never counts."""
+"""A watched folder, scan by scan: nothing is lost, nothing is done twice, and no partial file is read."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ PNG, JPEG, GIF = (samples.all_samples()[name] for name in ("png-rgb", "jpeg-420"
 
 
 class Watched:
-    """A watch over `inbox`, and what it did."""
+    """A watch over `inbox`, and its results."""
 
     def __init__(self, tmp_path: Path, *, prune: bool = False, config: AnonymizeConfig = CONFIG) -> None:
         self.inbox, self.out = tmp_path / "inbox", tmp_path / "out"
@@ -108,7 +108,7 @@ def test_a_file_that_is_written_in_eight_steps_gives_one_output(watched):
 
 
 def test_the_folder_is_what_a_run_writes(watched, tmp_path):
-    """Whatever the order of arrival."""
+    """In any order of arrival."""
     watched.put("z.gif", GIF)
     watched.scan()
     watched.put("b/c.jpg", JPEG)
@@ -136,7 +136,7 @@ def test_a_file_that_changes_is_done_again(watched):
     watched.scan()
     assert (watched.out / "a.png").read_bytes() != first
     assert watched.worked == ["a.png", "a.png"]
-    watched.put("a.png", JPEG)  # another format has another name
+    watched.put("a.png", JPEG)  # another format gets another name
     watched.scan()
     assert watched.outputs == ["a.png.jpg", "manifest.json"]
 

@@ -1,4 +1,4 @@
-"""Files as other tools write them, and what bad ones get."""
+"""Annotation files as other tools write them, and the errors for bad ones."""
 
 from __future__ import annotations
 

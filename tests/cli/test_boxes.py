@@ -1,4 +1,4 @@
-"""`anonymize --boxes` and `review --export`, as users meet them."""
+"""`anonymize --boxes` and `review --export`, as users see them."""
 
 import json
 import subprocess

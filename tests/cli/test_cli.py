@@ -1,4 +1,4 @@
-"""The command line as its users meet it."""
+"""The command line as its users see it."""
 
 import json
 import os
@@ -157,7 +157,7 @@ def test_a_picture_that_takes_too_long_is_given_up_and_tried_again(photos, tmp_p
 
 @pytest.mark.parametrize("more", [[], ["--names", "keep"], ["--overwrite"], ["--prune"]])
 def test_a_folder_with_other_files_is_not_an_output_folder(photos, more):
-    """Beside the outputs lies nothing that the manifest does not list, the originals least of all."""
+    """Nothing but the files in the manifest may be beside the outputs, least of all the originals."""
     done = run("anonymize", "market.jpg", "-o", ".", *more, cwd=photos)
     assert done.returncode == 2
     assert "holds files that are not outputs of this run: " in done.stderr

@@ -1,4 +1,4 @@
-"""Known people at the command line: kept, covered, compared, and never named."""
+"""Known people on the command line: kept, covered, compared, and never named."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ ANN_AGAIN = (1496, 412, 1546, 476)
 """Boxes of the same average in the market, in two sizes (similarity .92)."""
 
 CLOSE = ("--match-threshold", "0.82")
-"""The bundled faces are averages, and all a little alike."""
+"""The bundled faces are averages, and therefore somewhat similar."""
 
 
 def run(*arguments):
@@ -37,7 +37,7 @@ def run(*arguments):
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory):
-    """A folder with the market, a close-up of Ann cut out of it, and where all its faces are."""
+    """A folder with the market, a close-up of Ann cut out of it, and the boxes of all its faces."""
     folder = tmp_path_factory.mktemp("market")
     (folder / "photos").mkdir()
     shutil.copy(samples.SCENES / "market.jpg", folder / "photos")

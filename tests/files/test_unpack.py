@@ -1,4 +1,4 @@
-"""Archives from a machine that is not ours: every trick is refused, and leaves nothing behind."""
+"""Archives from untrusted machines: every trick is refused, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def test_a_zip_with_a_password_or_a_lie_is_refused(tmp_path):
     path.write_bytes(locked)
     with pytest.raises(ResultsError, match="needs a password"):
         unpack(path, tmp_path / "out")
-    # Another size, or another checksum, than the content has.
+    # Another size, or another checksum, than the content's.
     for offset in (16, 24):
         lying = bytearray(data)
         lying[place + offset] ^= 1

@@ -22,7 +22,7 @@ from unionveil.models.store import find, state
 
 @pytest.fixture(scope="module")
 def street():
-    """A bundled scene of people and what the detector finds in it."""
+    """A bundled scene of people, and its detections."""
     image = read_rgb(SCENES / "portrait.jpg")
     return image, load_detector("retinaface", 1)(image, 0.6)
 
@@ -110,7 +110,7 @@ CARD = {
 
 
 def write_user_model(path, card, batch="n"):
-    """A graph that gives the mean of each channel, with a card beside it."""
+    """A graph that returns the mean of each channel, with a card beside it."""
     graph = helper.make_graph(
         [helper.make_node("GlobalAveragePool", ["x"], ["y"])],
         "mean",

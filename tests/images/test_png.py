@@ -92,7 +92,7 @@ def filtered(rows: np.ndarray, pixel_bytes: int) -> bytes:
     ("colour_type", "depth"), [(0, 8), (0, 16), (2, 8), (2, 16), (4, 16), (6, 8), (6, 16)]
 )
 def test_filters_are_undone_across_bands_of_rows(colour_type, depth):
-    """Pictures of more than one mebibyte are decoded in bands; a filter looks at the row above."""
+    """Pictures of more than one mebibyte are decoded in bands; a filter refers to the row above."""
     pixel_bytes = depth // 8 * {0: 1, 2: 3, 4: 2, 6: 4}[colour_type]
     width, height = 9_000 // pixel_bytes, 250
     rows = np.random.default_rng(depth + colour_type).integers(

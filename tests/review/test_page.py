@@ -31,7 +31,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Scenes, and one file that is cut off."""
+    """Scenes, and one truncated file."""
     folder = tmp_path / "photos"
     folder.mkdir()
     for name in ("crowd", "market", "portrait", "street"):
@@ -61,12 +61,12 @@ def shot(page, name: str) -> None:
 
 
 def looked_at_all(page) -> None:
-    """Waits until the detector has looked at every photo."""
+    """Waits until the detector has processed every photo."""
     eventually(page, lambda: (now := counts(page))["listed"] and not now["waiting"])
 
 
 def to(page, name: str) -> None:
-    """Opens a photo by the keyboard, in the rail."""
+    """Opens a photo with the keyboard, in the rail."""
     for key in ("k", "j", "k", "j"):
         for _ in range(12):
             if photo_of(page) == name:
@@ -78,7 +78,7 @@ def to(page, name: str) -> None:
 
 
 def state_of(page, name: str) -> Any:
-    """A photo as the server has it."""
+    """A photo's state on the server."""
     return page.evaluate(
         """async (name) => {
           window.numbers ??= {};
@@ -93,7 +93,7 @@ def state_of(page, name: str) -> Any:
 
 
 def eventually(page, condition: Callable[[], object]) -> None:
-    """Waits for a condition; asked from outside, because the page's own policy lets no text be run in it."""
+    """Waits for a condition, outside the page, because its policy forbids evaluating text."""
     for _ in range(4800):
         if condition():
             return
@@ -193,7 +193,7 @@ def run(*arguments, code: int = 0) -> None:
 def test_every_state_of_the_page(browser, photos, tmp_path):
     with review_process(photos, tmp_path / "out") as (url, process), opened(browser, url) as page:
         looked_at_all(page)
-        page.reload()  # in the order of all that was seen
+        page.reload()  # ordered by all results so far
         page.wait_for_selector("#panel:not([hidden])")
         assert "cut off" in page.locator("#panel").inner_text()
         shot(page, "rejected")

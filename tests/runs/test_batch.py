@@ -1,4 +1,4 @@
-"""Whole runs: names, resuming, and the same bytes however the work is done."""
+"""Whole runs: names, resuming, and the same bytes for any number of workers."""
 
 import shutil
 import signal
@@ -39,7 +39,7 @@ def photos(tmp_path):
 def run(
     photos: Path, out: Path, jobs: int = 1, journal: bool = False, flat: bool = False, **settings: str
 ) -> list[int]:
-    """Runs and gives the numbers of the inputs that were worked on, not taken from the journal."""
+    """Runs and returns the numbers of the inputs that were processed, not taken from the journal."""
     config = AnonymizeConfig.from_parameters(settings)
     engine = Recording(SerialEngine() if jobs == 1 else PoolEngine(jobs))
     kept = Journal(out, config) if journal else None
@@ -50,7 +50,7 @@ def run(
 
 
 class Recording:
-    """An engine that remembers which inputs were worked on."""
+    """An engine that records which inputs were processed."""
 
     def __init__(self, engine):
         self._engine = engine

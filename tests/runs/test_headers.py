@@ -1,4 +1,4 @@
-"""Headers are read from files alone, and a hostile one costs nothing."""
+"""Headers are read only from files, and a hostile one costs nothing."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""The API as programs meet it."""
+"""The API as programs use it."""
 
 import base64
 import io
@@ -125,7 +125,7 @@ def test_settings_that_a_request_may_not_carry_are_refused(server, query, senten
 
 
 def test_every_setting_is_either_offered_or_refused(server):
-    """A setting that is added to the configuration is not opened to requests by that alone."""
+    """A new setting in the configuration is not offered to requests automatically."""
     offered = {entry["name"] for entry in json.loads(server.ask("GET", "/v1/parameters").body)}
     assert offered == {
         *("detail", "threshold", "method", "color", "cells", "strength", "picture", "backing"),
@@ -250,7 +250,7 @@ def test_a_record_names_no_file_and_an_error_none_either(server):
 
 
 def test_panoramax_gets_jpeg_with_a_header(server):
-    """As sgblur's own tests ask (tests/test_blur.py and test_blur_split.py)."""
+    """The requests of sgblur's own tests (tests/test_blur.py and test_blur_split.py)."""
     answer = ask_parts(server, "/blur/", {"picture": ("image/jpeg", MARKET)})
     assert answer.status == 200
     detection = json.loads(answer.headers["x-sgblur"])
@@ -262,7 +262,7 @@ def test_panoramax_gets_jpeg_with_a_header(server):
 
 
 def test_panoramax_gets_multipart_where_it_asks_for_it(server):
-    """As GeoVisio's own client asks (geovisio/utils/pictures.py, createBlurredHDPicture)."""
+    """The request of GeoVisio's own client (geovisio/utils/pictures.py, createBlurredHDPicture)."""
     answer = ask_parts(server, "/blur/", {"picture": ("image/jpeg", MARKET)}, Accept="multipart/form-data")
     assert answer.status == 200
     assert "x-sgblur" not in answer.headers

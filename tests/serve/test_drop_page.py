@@ -34,7 +34,7 @@ def axe():
 
 @pytest.fixture
 def opened(browser, server):
-    """Opens the page; at the end, nothing went wrong on it and nothing was asked of another server."""
+    """Opens the page; checks at the end that no script failed and no other server was contacted."""
     pages = []
 
     def open_page(path="/", **options):
@@ -66,7 +66,7 @@ def wait_for(page, text):
 
 
 def fits(page):
-    """Nothing lies right of the window, though a phone would zoom out to show it."""
+    """Checks that nothing is right of the window, even if a phone would zoom out to show it."""
     widest = "Math.max(...[...document.querySelectorAll('body *')].map(e => e.getBoundingClientRect().right))"
     width = page.viewport_size["width"]
     assert page.evaluate(widest) <= width

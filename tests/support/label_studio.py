@@ -62,7 +62,7 @@ class LabelStudio:
 
 @contextmanager
 def label_studio(folder: Path) -> Iterator[LabelStudio]:
-    """Starts a server with everything in a folder; skips the test where there is none to start."""
+    """Starts a server with everything in a folder; skips the test if it is not installed."""
     command = os.environ.get("UNIONVEIL_LABEL_STUDIO", "label-studio")
     if shutil.which(command) is None:
         pytest.skip(

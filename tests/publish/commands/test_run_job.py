@@ -1,4 +1,4 @@
-"""The whole story, from publishing to verified results, and everything that may fail on the way."""
+"""The whole story, from publishing to verified results, and everything that can fail on the way."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def pictures() -> bytes:
 
 
 def _safe() -> bytes:
-    """A picture without a face, as a job writes it."""
+    """A picture without a face, as written by a job."""
     line = Anonymizer(find_nothing, every_face, lambda *_: (), max_pixels=1e6)
     return kept(line(samples.save(Image.new("RGB", (64, 48), (90, 120, 60)), "JPEG"))).data
 
@@ -130,7 +130,7 @@ def marketplace(shared_chain, tmp_path_factory):
 
 @pytest.fixture
 def shop(marketplace, tmp_path, monkeypatch):
-    """Runs the command with the key in the environment; a stub stands in for the job."""
+    """Runs the command with the key in the environment; a stub replaces the job."""
     runner, node = InstantRunner(), marketplace.node
     node.reset()
     node.hooks.runner = runner
@@ -202,7 +202,7 @@ def written(folder: Path) -> bytes:
 
 
 def assert_no_secret(data: bytes) -> None:
-    """The key appears in no form that a program might write."""
+    """Checks that the key appears in no form that a program might write."""
     number = int(BUYER_KEY, 16)
     raw = number.to_bytes(32, "big")
     for form in (BUYER_KEY[2:].encode(), str(number).encode(), raw, repr(raw).encode()):
@@ -211,7 +211,7 @@ def assert_no_secret(data: bytes) -> None:
 
 @pytest.mark.slow
 def test_a_paid_job_on_real_pictures_costs_what_was_planned(shop, capfd):
-    """Buy, order, pay, run in a process of its own, fetch, verify; the node takes a fee of its own."""
+    """Buy, order, pay, run in a separate process, fetch, verify; the node takes a fee."""
     shop.node.hooks.runner = ProcessRunner()
     before, locked = ocean(shop.chain), escrowed(shop.chain)
     block = shop.chain.web3.eth.block_number
@@ -239,7 +239,7 @@ def test_a_paid_job_on_real_pictures_costs_what_was_planned(shop, capfd):
 
 
 def test_what_is_wrong_with_outputs_is_named(shop, capfd):
-    shop.issues.append("'000001.jpg': two detectors find a face outside of all boxes")
+    shop.issues.append("'000001.jpg': two detectors find a face outside all boxes")
     assert shop.run("--free", market=shop.marketplace.free) == 2
     out, err = capfd.readouterr()
     assert "verified" not in out
@@ -260,7 +260,7 @@ def test_the_gas_of_a_plan_is_what_the_job_takes_at_most(shop, capfd):
 
 @pytest.mark.slow
 def test_the_command_as_a_process(shop, marketplace):
-    """A process of its own, an RPC over HTTP, an encrypted keystore; and no secret in anything it leaves."""
+    """A separate process, an RPC over HTTP, an encrypted keystore; and no secret in any of its output."""
     folder, password, addresses = shop.folder, "open-sesame-password", marketplace.chain.addresses
     keystore = Account.encrypt(BUYER.key, password, kdf="pbkdf2", iterations=1000)
     (folder / "key.json").write_text(json.dumps(keystore))
@@ -391,7 +391,7 @@ def test_a_job_of_ten_minutes_keeps_to_the_rate_limit_of_a_node(shop, capfd, mod
 
 
 def test_a_folder_with_another_job_s_results_is_refused_before_anything_is_signed(shop, capfd):
-    """It was reported as verified: the outputs that lay there are whole, but of the first job."""
+    """Such results were once reported as verified: the outputs are intact, but of the first job."""
     assert shop.run("--free", "--json") == 0
     first = json.loads(capfd.readouterr().out)["job"]
     journals = {path: path.read_bytes() for path in (shop.folder / "journal").rglob("job-*.json")}
@@ -745,7 +745,7 @@ def test_a_job_that_fails_says_why_and_keeps_its_log(shop, capfd):
 
 @pytest.fixture
 def content(shop):
-    """Files by name, to take some off the server; they are put back."""
+    """Files by name, so that some can be removed from the server; they are restored afterwards."""
     served = shop.marketplace.files.content
     kept = dict(served)
     yield served

@@ -1,4 +1,4 @@
-"""Nodes that send too much, too slowly, too deep, or text that a terminal would obey."""
+"""Nodes that send too much, too slowly, nested too deeply, or text that controls a terminal."""
 
 from __future__ import annotations
 
