@@ -12,10 +12,9 @@ import click
 
 from ..config import AnonymizeConfig, EveryFace, distance_of, parameters
 from ..engines.pool import PoolEngine
-from ..engines.resources import default_jobs, member_bytes
-from ..errors import InputError
-from ..files.sinks import FolderSink
-from ..files.sources import PathSource, Patterns, Source, SourceItem
+from ..engines.resources import default_jobs
+from ..files.sinks import Place
+from ..files.sources import Patterns, Source, SourceItem
 from ..given import BoxPlan
 from ..models.inference import Inference
 from ..parameters import Parameter
@@ -31,6 +30,7 @@ from .boxes import Boxes, box_options, box_plan_of
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .options import jobs_option, timeout_option
 from .path_list import named_paths
+from .places import PlaceType, sink_into, source_of
 from .report import Report, report_options
 
 __all__ = ["command", "setting_options"]
@@ -85,9 +85,12 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
 
 
 @click.command("anonymize")
-@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("paths", nargs=-1, metavar="PATH...", type=PlaceType())
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the outputs."
+    "-o",
+    "--output",
+    type=PlaceType(folder=True),
+    help="Folder for the outputs, or s3://, gs:// or az://BUCKET/FOLDER (extra cloud); inputs likewise.",
 )
 @click.option(
     "--keep",
@@ -146,8 +149,8 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
 @box_options
 @report_options
 def command(
-    paths: tuple[Path, ...],
-    output: Path | None,
+    paths: tuple[Place, ...],
+    output: Place | None,
     jobs: int | None,
     timeout: float,
     overwrite: bool,
@@ -175,7 +178,8 @@ def command(
     named = list(named_paths(paths))
     if output is None and (preview or not dry_run):
         raise click.UsageError("say where the outputs go: -o FOLDER")
-    source = _source(named, (output, boxes.path), Patterns(include, exclude), follow_links=follow_links)
+    apart = [place for place in (output, boxes.path) if isinstance(place, Path)]
+    source = source_of(named, apart, Patterns(include, exclude), follow_links=follow_links)
     of_run = ShardOfRun(part, salt_of(run_salt, source)) if part else None
     inputs = ShardSource(source, part) if part else source
     box_plan = box_plan_of(boxes, source)
@@ -295,21 +299,6 @@ def _config(
     return *AnonymizeConfig.from_parameters({**given, "select": select}).resolved(), keep or only
 
 
-def _source(
-    named: Sequence[Path], apart: Sequence[Path | None], patterns: Patterns, *, follow_links: bool
-) -> PathSource:
-    source = PathSource(
-        named,
-        leave_out=[path.resolve() for path in apart if path],
-        follow_links=follow_links,
-        patterns=patterns,
-        member_bytes=member_bytes(),
-    )
-    if not len(source):
-        raise InputError("there is no file in what you named; name photos, folders or archives")
-    return source
-
-
 @contextmanager
 def _planned(source: Source, work: Anonymize, engine: PoolEngine, report: Report) -> Iterator[Plan | None]:
     """The plan of a method that needs the whole data set; None for all others."""
@@ -323,8 +312,8 @@ def _planned(source: Source, work: Anonymize, engine: PoolEngine, report: Report
 
 def _into_folder(
     work: Anonymize,
-    output: Path | None,
-    named: Sequence[Path],
+    output: Place | None,
+    named: Sequence[Place],
     parts: tuple[Plan | None, ShardOfRun | None],
     *,
     overwrite: bool,
@@ -335,7 +324,7 @@ def _into_folder(
         return replace(work, previews=False), None
     # Where inputs are numbered, all outputs behind a withdrawn one are other ones.
     may_replace = overwrite or (prune and work.config.names == "number")
-    sink = FolderSink(output, overwrite=may_replace, inputs=named)
+    sink = sink_into(output, named, overwrite=may_replace)
     known = work.references.digest if work.references else ""
     plan, shard = parts
     journal = Journal(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from ..config import AnonymizeConfig, Overlay
 from ..content import Content
-from ..files.sinks import FolderSink
+from ..files.sinks import Sink
+from ..files.stores import StoreContent
 from ..formats import ImageFormat
 from ..given import BoxesMode, GivenBoxes, find_nothing, lay
 from ..identity.references import References
@@ -92,7 +93,7 @@ class Anonymize:
     """
 
     config: AnonymizeConfig
-    sink: FolderSink | None = None
+    sink: Sink | None = None
     previews: bool = False
     secret: bytes | None = None
     boxes: BoxesMode | None = None
@@ -165,12 +166,17 @@ class _Worker:
     def __call__(self, task: Task) -> Done:
         if isinstance(task.content, Rejected):
             return Done(self._rejected(task, task.content, None))
+        if isinstance(task.content, StoreContent) and task.known:
+            # Its version says that it is the same: neither it nor its output is read.
+            unchanged = self._known(task, self._digest(task, task.content, b""))
+            if unchanged:
+                return unchanged
         try:
             data = task.content.read()
         except OSError as error:
             why = error.strerror or type(error).__name__
             return Done(self._rejected(task, Rejected("unreadable", f"the file cannot be read: {why}"), None))
-        digest = self._digest(task, data)
+        digest = self._digest(task, task.content, data)
         done = self._known(task, digest)
         if done is None:
             salted = self._salted(data)
@@ -193,11 +199,13 @@ class _Worker:
             return Rejected("changed", "the file changed since its boxes were reviewed; review it again")
         return None
 
-    def _digest(self, task: Task, data: bytes) -> str | None:
+    def _digest(self, task: Task, content: Content, data: bytes) -> str | None:
         if self._work.secret is None:
             return None
         # Where names are kept a renamed input is another input.
         name = task.name if self._work.config.names == "keep" else ""
+        if isinstance(content, StoreContent):
+            data = b"version\0" + content.version.encode()
         digest = keyed_digest(self._work.secret, name, data)
         if task.given is None:
             return digest
