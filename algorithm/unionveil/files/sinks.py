@@ -10,9 +10,11 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from ..errors import OutputError
 from ..text import printable
+from .digests import pieces, sha256_of
 from .litter import is_system_file
 from .locks import LOCK_NAME, hold
 
@@ -70,10 +72,7 @@ class FolderSink:
             if self.digest(name) == hashlib.sha256(data).hexdigest():
                 return
             if not self.overwrite:
-                raise OutputError(
-                    f"{self.folder / name} is there already with other content; choose an empty folder or "
-                    "--overwrite"
-                )
+                raise self._occupied(name)
         self.replace(name, [data])
 
     def replace(self, name: str, parts: Iterable[bytes]) -> None:
@@ -86,13 +85,52 @@ class FolderSink:
         Raises:
             OutputError: it is an input, or it cannot be written.
         """
+        with self.created(name) as file:
+            file.writelines(parts)
+
+    @contextmanager
+    def created(self, name: str) -> Iterator[BinaryIO]:
+        """A file that gets its name when the block ends, whatever was there; an error leaves nothing of it.
+
+        Args:
+            name: path with `/`, below the folder.
+
+        Yields:
+            An empty file, to be written, read and sought.
+
+        Raises:
+            OutputError: it is an input, or it cannot be written.
+        """
         path = self._path(name)
         try:
             self._make_folders(path)
-            _write(path, parts)
+            with _created(path) as file:
+                yield file
         except OSError as error:
             what = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
             raise OutputError(f"{path} cannot be written: {what}; nothing of it was kept") from error
+
+    @contextmanager
+    def added(self, name: str) -> Iterator[BinaryIO]:
+        """As `created`, but another file of this name stays, unless `overwrite` is set.
+
+        Raises:
+            OutputError: also if it is there with other content.
+        """
+        with self.created(name) as file:
+            yield file
+            if self.has(name) and not self.overwrite:
+                file.seek(0)
+                digest = hashlib.sha256()
+                for piece in pieces(file):
+                    digest.update(piece)
+                if self.digest(name) != digest.hexdigest():
+                    raise self._occupied(name)
+
+    def _occupied(self, name: str) -> OutputError:
+        return OutputError(
+            f"{self.folder / name} is there already with other content; choose an empty folder or --overwrite"
+        )
 
     def _path(self, name: str) -> Path:
         """Where a file of this name may be written or removed."""
@@ -134,7 +172,7 @@ class FolderSink:
         """SHA-256 of a file, hexadecimal; None where there is no file that can be read."""
         path = self.folder / name
         try:
-            return None if path.is_symlink() else hashlib.sha256(path.read_bytes()).hexdigest()
+            return None if path.is_symlink() else sha256_of(path)
         except OSError:
             return None
 
@@ -193,14 +231,20 @@ class FolderSink:
             yield
 
 
-def _write(path: Path, parts: Iterable[bytes]) -> None:
+@contextmanager
+def _created(path: Path) -> Iterator[BinaryIO]:
     """Makes the whole file first and gives it its name last, so that nobody ever sees half a file."""
-    if hasattr(os, "O_TMPFILE") and not os.path.lexists(path) and _write_nameless(path, parts):
+    descriptor = None if os.path.lexists(path) else _nameless(path.parent)
+    if descriptor is not None:
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
+            file.flush()
+            _link(descriptor, path)
         return
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.writelines(parts)
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
         umask = os.umask(0)
         os.umask(umask)
         Path(name).chmod(0o666 & ~umask)
@@ -211,25 +255,27 @@ def _write(path: Path, parts: Iterable[bytes]) -> None:
         raise
 
 
-def _write_nameless(path: Path, parts: Iterable[bytes]) -> bool:
-    """Writes through a file without a name, of which a kill at any moment leaves nothing (Linux).
+def _nameless(folder: Path) -> int | None:
+    """A file without a name, of which a kill at any moment leaves nothing (Linux).
 
     Returns:
-        False if the file system has no such files; then nothing was written.
+        None if the system or the file system has no such files.
     """
+    if not hasattr(os, "O_TMPFILE"):
+        return None
     try:
-        descriptor = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o666)
+        return os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666)
     except OSError as error:
         if error.errno in (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL):
-            return False
+            return None
         raise
-    with os.fdopen(descriptor, "wb") as file:
-        file.writelines(parts)
-        file.flush()
-        # A directory's descriptor makes Python follow the link in /proc, as open(2) shows.
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.link(f"/proc/self/fd/{descriptor}", path.name, src_dir_fd=folder, dst_dir_fd=folder)
-        finally:
-            os.close(folder)
-    return True
+
+
+def _link(descriptor: int, path: Path) -> None:
+    """Gives a file without a name its name."""
+    # A directory's descriptor makes Python follow the link in /proc, as open(2) shows.
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.link(f"/proc/self/fd/{descriptor}", path.name, src_dir_fd=folder, dst_dir_fd=folder)
+    finally:
+        os.close(folder)
