@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -17,7 +17,7 @@ from .engines.resources import usable_cores
 from .errors import ConfigError, ImageError, UnionVeilError, UnreadableImage
 from .identity.embedders import load_embedder
 from .identity.references import References
-from .images import Frame, Picture, Rendering, check_output, decode, rgb_views
+from .images import Frame, Patch, Picture, Rendering, check_output, decode, rgb_views
 from .images.scaled import Reduction
 from .outcomes import Anonymized, Outcome, Rejected
 from .redact import Redactor, load_redactor
@@ -145,7 +145,7 @@ class Anonymizer:
 
     def _inspect(self, content: Content) -> Inspection:
         picture = self._decoded(content, self._scaling.reduction if self._scaling else None)
-        found = [self._faces_of(frame, frame.rendering or picture.rendering) for frame in picture.frames]
+        found = [self.faces_of(frame, frame.rendering or picture.rendering) for frame in picture.frames]
         return Inspection(
             picture, tuple(covered for covered, _ in found), sum(len(kept) for _, kept in found)
         )
@@ -160,15 +160,31 @@ class Anonymizer:
 
     def _written(self, inspection: Inspection) -> Outcome:
         picture, faces = inspection.picture, inspection.faces
-        patches = [tuple(self._redact(*part)) for part in zip(picture.frames, faces, strict=True)]
+        patches = [self.patches_of(*part) for part in zip(picture.frames, faces, strict=True)]
         written = picture.write(patches)
         if self._check_outputs:
             check_output(written.data, picture, patches)
         size_wh = picture.frames[0].size_wh
         return Anonymized(written.data, picture.format, size_wh, faces, written.encoding, inspection.kept)
 
-    def _faces_of(self, frame: Frame, rendering: Rendering) -> tuple[Detections, Detections]:
-        """Faces of one frame, those of all its views united: the ones to cover, and the ones to keep."""
+    def patches_of(self, frame: Frame, faces: Detections) -> Sequence[Patch]:
+        """The patches that cover faces of one frame, in the order in which they are to be laid."""
+        return tuple(self._redact(frame, faces))
+
+    def faces_of(self, frame: Frame, rendering: Rendering) -> tuple[Detections, Detections]:
+        """Faces of one frame, those of all its views united.
+
+        Args:
+            frame: upright.
+            rendering: how its samples are to be shown.
+
+        Returns:
+            The faces to cover, and those to keep.
+
+        Raises:
+            ModelError: a model failed.
+            TypeError: the selector does not give `(N,)` bool.
+        """
         covered, kept = [], []
         for view in rgb_views(frame.look, rendering):
             faces = self._scaling(view, frame.size_wh) if self._scaling else self._find(view)
