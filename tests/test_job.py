@@ -14,7 +14,7 @@ from PIL import Image
 import samples
 from paths import REPOSITORY
 from unionveil import ConfigError
-from unionveil.config import EMOJI, parameters
+from unionveil.config import EMOJI, VIDEO_SETTINGS, parameters
 from unionveil.job import config_of, job_parameters, read_parameters
 from unionveil.runs.manifest import Manifest
 
@@ -123,7 +123,7 @@ def test_parameters_may_be_absent_empty_or_numbers(tmp_path, text):
 def test_every_offered_parameter_is_accepted_with_its_default():
     offered = {p.name: p for p in job_parameters()}
     withheld = {"digest_salt", "engine", "select", "match", "match_threshold", "only_strict", "embedder"}
-    assert set(offered) == {p.name for p in parameters()} - withheld
+    assert set(offered) == {p.name for p in parameters()} - withheld - VIDEO_SETTINGS
     for name, parameter in offered.items():
         method = parameter.belongs_to[0] if parameter.belongs_to else "fill"
         if parameter.default:

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from . import __version__
-from .config import EMOJI, AnonymizeConfig, KSame, parameters
+from .config import EMOJI, VIDEO_SETTINGS, AnonymizeConfig, KSame, parameters
 from .engines.pool import PoolEngine
 from .engines.resources import default_jobs, member_bytes
 from .errors import ConfigError, InputError
@@ -39,7 +39,7 @@ _REPORT_EVERY = 25
 _LEAST_K = 3
 """A buyer who knows one of two people by sight would know the other as well."""
 
-_NOT_OFFERED = ("digest_salt", "engine", "select", "embedder")
+_NOT_OFFERED = frozenset({"digest_salt", "engine", "select", "embedder"}) | VIDEO_SETTINGS
 
 
 def job_parameters() -> tuple[Parameter, ...]:

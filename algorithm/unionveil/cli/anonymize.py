@@ -1,4 +1,4 @@
-"""`unionveil anonymize`: photos, folders and archives into a folder."""
+"""`unionveil anonymize`: photos, videos, folders and archives into a folder."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..config import AnonymizeConfig, EveryFace, distance_of, parameters
+from ..engines.base import Step
 from ..engines.pool import PoolEngine
 from ..engines.resources import default_jobs, member_bytes
 from ..errors import InputError
@@ -29,13 +30,14 @@ from ..runs.ksame import planned
 from ..runs.manifest import Counts, ManifestBuilder, Record, RejectedRecord
 from ..runs.plan import Plan
 from ..runs.references import load_references
-from ..runs.work import Anonymize
+from ..runs.work import Anonymize, Task
 from ..text import printable
+from ..video.extra import has_video
 from .boxes import Boxes, box_options, box_plan_of
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .options import jobs_option, timeout_option
 from .path_list import paths_of
-from .progress import progress
+from .progress import Bar, progress, progress_of_long
 
 __all__ = ["command", "setting_options"]
 
@@ -152,7 +154,7 @@ def command(
     boxes: Boxes,
     **settings: Any,
 ) -> int:
-    """Anonymizes photos, folders and archives into a folder.
+    """Anonymizes photos, videos, folders and archives into a folder.
 
     A single dash reads paths from standard input, one per line or separated by NUL. The same command again
     does only what is missing. Texts, sidecars and the files that systems leave beside photos are skipped.
@@ -167,14 +169,15 @@ def command(
     # A worker reads the known people, as it reads everything else.
     references = load_references(known, config, PoolEngine(1)) if known else None
     # Workers even for a single picture: one that kills its decoder must not kill the program.
-    pool = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
-    work = Anonymize(config, references=references, previews=preview, boxes=boxes.mode)
+    relay = _Relay()
+    pool = PoolEngine(jobs or min(default_jobs(), len(source)), timeout, on_step=relay)
+    work = Anonymize(config, references=references, previews=preview, boxes=boxes.mode, videos=True)
     with _planned(source, work, pool) as plan:
         work, journal = _into_folder(
             work, None if dry_run else output, named, plan, overwrite=overwrite, prune=prune
         )
         may_prune = prune and not overwrite
-        manifest, rejected = _run(source, work, pool, journal, (plan, box_plan), prune=may_prune)
+        manifest, rejected = _run(source, work, pool, journal, (plan, box_plan), relay, prune=may_prune)
     _summary(manifest.counts, rejected, inference, work)
     if as_json:
         click.echo(manifest.to_bytes().decode(), nl=False)
@@ -198,17 +201,20 @@ def _run(
     engine: PoolEngine,
     journal: Journal | None,
     plans: tuple[Plan | None, BoxPlan],
+    relay: _Relay,
     *,
     prune: bool,
 ) -> tuple[ManifestBuilder, list[tuple[str, str]]]:
     """The manifest, and the name of every rejected input with a sentence."""
     rejected: list[tuple[str, str]] = []
     plan, boxes = plans
-    with progress("anonymizing", len(source)) as advance, journal or nullcontext():
+    with progress_of_long("anonymizing", len(source)) as bar, journal or nullcontext():
         kept = _is_kept(journal)
+        relay.bar = bar
 
         def on_done(item: SourceItem, record: Record) -> None:
-            advance()
+            bar.end(record.input)
+            bar.advance()
             if isinstance(record, RejectedRecord):
                 rejected.append((printable(item.name, quoted=False, most=None), record.detail))
 
@@ -218,6 +224,20 @@ def _run(
         if kept:
             _is_kept(journal)
     return manifest, rejected
+
+
+class _Relay:
+    """Hands signs of life to a bar that begins later than the workers' engine.
+
+    Attributes:
+        bar: None before it begins.
+    """
+
+    bar: Bar | None = None
+
+    def __call__(self, task: Task, step: Step) -> None:
+        if self.bar:
+            self.bar.step(task.number, step)
 
 
 def _config(
@@ -249,6 +269,7 @@ def _source(
         follow_links=follow_links,
         patterns=patterns,
         member_bytes=member_bytes(),
+        videos=has_video(),
     )
     if not len(source):
         raise InputError("there is no file in what you named; name photos, folders or archives")
@@ -283,7 +304,7 @@ def _into_folder(
     sink = FolderSink(output, overwrite=may_replace, inputs=named)
     known = work.references.digest if work.references else ""
     journal = Journal(sink.folder, work.config, references=known, plan=plan.digest if plan else "")
-    return replace(work, sink=sink, secret=journal.secret), journal
+    return replace(work, sink=sink, secret=journal.secret, state=journal.videos), journal
 
 
 def _is_kept(journal: Journal | None) -> bool:

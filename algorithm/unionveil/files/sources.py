@@ -14,7 +14,7 @@ from typing import Protocol
 
 from ..content import BytesContent, Content, FileContent
 from ..errors import InputError
-from ..formats import HEAD_BYTES
+from ..formats import HEAD_BYTES, video_format
 from ..outcomes import Rejected
 from .archives import is_archive, members, single_name
 from .bombs import MOST_BYTES
@@ -114,6 +114,7 @@ class PathSource:
         follow_links: whether links in folders are followed; a folder is read once however many lead to it.
         patterns: which files are inputs.
         member_bytes: the largest member of an archive that is read; it is held in memory.
+        videos: whether videos are inputs, of any length.
 
     Raises:
         InputError: a path is not there or a folder cannot be listed.
@@ -127,10 +128,10 @@ class PathSource:
         follow_links: bool = False,
         patterns: Patterns = Patterns(),
         member_bytes: int = MOST_BYTES,
+        videos: bool = False,
     ) -> None:
-        self._patterns = patterns
-        self._member_bytes = member_bytes
-        walk = _Walk(patterns, frozenset(leave_out), follow_links)
+        self._rules = _Rules(patterns, member_bytes, videos)
+        walk = _Walk(patterns, frozenset(leave_out), follow_links, videos)
         self._entries = _entries(paths, walk)
 
     def __iter__(self) -> Iterator[SourceItem]:
@@ -144,7 +145,7 @@ class PathSource:
 
     def read(self, entry: Entry) -> Iterator[SourceItem]:
         """The inputs in one file: itself, or the members of an archive."""
-        return _read(entry, self._patterns, self._member_bytes)
+        return _read(entry, self._rules)
 
     def __len__(self) -> int:
         """As `Source.__len__`."""
@@ -159,7 +160,8 @@ def _entries(paths: Sequence[Path], walk: _Walk) -> list[Entry]:
             prefix = f"{path.resolve().name}/" if len(paths) > 1 else ""
             entries += walk.entries(path, prefix)
         elif os.path.lexists(path):
-            skipped = is_companion(str(path), named) or walk.patterns.leave_out(path.name)
+            is_beside = is_companion(str(path), named, videos=walk.videos)
+            skipped = is_beside or walk.patterns.leave_out(path.name)
             kind = _Kind.NAMED if len(paths) == 1 else _Kind.FOLLOWED
             entries.append(Entry(path.name, str(path), _Kind.SKIPPED if skipped else kind))
         else:
@@ -174,6 +176,7 @@ class _Walk:
     patterns: Patterns
     left_out: frozenset[Path]
     follow: bool
+    videos: bool
 
     def entries(self, folder: Path, prefix: str) -> Iterator[Entry]:
         """Everything below a folder: of each folder the files first, then its folders, by name."""
@@ -214,7 +217,7 @@ class _Walk:
         return kept, [name for name in folders if name not in kept]
 
     def _kind(self, name: str, path: Path, neighbours: set[str], *, is_leaf: bool) -> _Kind:
-        if is_litter(PurePosixPath(path.name)) or is_companion(name, neighbours):
+        if is_litter(PurePosixPath(path.name)) or is_companion(name, neighbours, videos=self.videos):
             return _Kind.SKIPPED
         if self.patterns.leave_out(name) or (is_leaf and self.follow):
             return _Kind.SKIPPED
@@ -226,7 +229,16 @@ def _identity(folder: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _read(entry: Entry, patterns: Patterns, member_bytes: int) -> Iterator[SourceItem]:
+@dataclass(frozen=True)
+class _Rules:
+    """How files are read; see `PathSource`."""
+
+    patterns: Patterns
+    member_bytes: int
+    videos: bool
+
+
+def _read(entry: Entry, rules: _Rules) -> Iterator[SourceItem]:
     if entry.is_skipped:
         yield SourceItem(entry.name, Skipped())
         return
@@ -238,7 +250,7 @@ def _read(entry: Entry, patterns: Patterns, member_bytes: int) -> Iterator[Sourc
         elif not stat.S_ISREG(status.st_mode):
             yield SourceItem(entry.name, Rejected("special", "devices and pipes are not read"))
         else:
-            yield from _read_file(entry, status.st_size, patterns, member_bytes)
+            yield from _read_file(entry, status.st_size, rules)
     except OSError as error:
         yield SourceItem(entry.name, _unreadable(entry, error))
 
@@ -254,16 +266,17 @@ def _unreadable(entry: Entry, error: OSError) -> Rejected:
     return Rejected("unreadable", f"the file cannot be read: {error.strerror or type(error).__name__}")
 
 
-def _read_file(entry: Entry, size: int, patterns: Patterns, member_bytes: int) -> Iterator[SourceItem]:
+def _read_file(entry: Entry, size: int, rules: _Rules) -> Iterator[SourceItem]:
+    patterns = rules.patterns
     with Path(entry.path).open("rb") as file:
         head = file.read(HEAD_BYTES)
         if is_archive(head):
             file.seek(0)
-            for name, content in members(file, size, most_bytes=member_bytes):
+            for name, content in members(file, size, most_bytes=rules.member_bytes, videos=rules.videos):
                 yield _of_archive(entry, name, content, patterns)
         elif not patterns.take(entry.name) or (is_note(entry.name, head) and entry._kind is not _Kind.NAMED):
             yield SourceItem(entry.name, Skipped())
-        elif size > MOST_BYTES:
+        elif size > MOST_BYTES and not (rules.videos and video_format(head)):
             reason = f"the file is larger than {MOST_BYTES >> 20} MiB"
             yield SourceItem(entry.name, Rejected("too-large", reason))
         else:

@@ -19,11 +19,12 @@ from .. import __version__
 from ..config import EMOJI, AnonymizeConfig, EveryFace, KSame, Overlay, Redaction
 from ..detections import FloatArray
 from ..errors import ConfigError
+from ..formats import Encoding
 from ..given import BoxesMode
 from ..identity.people import SAME_PERSON
 from ..models.cards import DetectorCard, EmbedderCard, ModelCard
 from ..models.inference import choose
-from ..outcomes import Anonymized, Rejected
+from ..outcomes import Anonymized, AnonymizedVideo, Rejected, TrackBox
 from ..text import printable
 
 __all__ = [
@@ -36,10 +37,13 @@ __all__ = [
     "Record",
     "RedactedRecord",
     "RejectedRecord",
+    "TrackRecord",
+    "VideoRecord",
     "configuration_of",
     "redacted_record",
     "rejected_record",
     "salted_digest",
+    "video_record",
 ]
 
 
@@ -73,6 +77,29 @@ class FaceRecord(_Part):
     )
 
 
+class TrackRecord(_Part):
+    """A face of a video, over time."""
+
+    first_frame: int = Field(ge=0, description="Frame of its first box, from 0.")
+    last_frame: int = Field(ge=0, description="Frame of its last box.")
+    score: float = Field(ge=0, le=1, description="Its best detection's confidence.")
+    boxes: tuple[tuple[int, float, float, float, float], ...] = Field(
+        description="Frame, left, top, right, bottom, before the margin, in upright pixels: two per second, "
+        "and the first and the last."
+    )
+
+
+class VideoRecord(_Part):
+    """What a video has beside a picture."""
+
+    seconds: float = Field(ge=0, description="From the first frame to the last.")
+    codec: str = Field(description="h264, av1 or vp9.")
+    sound: bool = Field(description="Whether sound was copied.")
+    tracks: tuple[TrackRecord, ...] = Field(
+        description="In the order of `faces`, which holds the best of each."
+    )
+
+
 class RedactedRecord(_Part):
     """An input that was anonymized."""
 
@@ -96,6 +123,7 @@ class RedactedRecord(_Part):
     kept: int | None = Field(
         None, ge=0, description="Faces left visible, where not every face is covered. Since 1.2."
     )
+    video: VideoRecord | None = Field(None, description="Only of a video. Since 1.2.")
     preview: str | None = Field(None, description="Name of the preview, relative to this manifest.")
     preview_sha256: str | None = Field(None, description="SHA-256 of the preview's bytes, hexadecimal.")
 
@@ -355,6 +383,53 @@ def redacted_record(
             for xyxy, score, group in zip(faces.xyxy, faces.score, faces.identity, strict=True)
         ),
     )
+
+
+def video_record(
+    number: int, output: str, outcome: AnonymizedVideo, config: AnonymizeConfig, digest: str | None
+) -> RedactedRecord:
+    """The record of a written video; arguments as of `redacted_record`."""
+    tracks = outcome.tracks
+    return RedactedRecord(
+        input=number,
+        input_digest=digest,
+        output=output,
+        sha256=outcome.sha256,
+        size_bytes=outcome.size_bytes,
+        format=outcome.format.name.lower(),
+        size_wh=outcome.size_wh,
+        frames=outcome.frames,
+        encoding=Encoding.PIXELS.value,
+        kept=None if isinstance(config.selection, EveryFace) else outcome.kept,
+        faces=tuple(
+            FaceRecord(
+                frame=track.best.frame,
+                xyxy=_rounded(track.best),
+                score=round(track.score, 3),
+                method=config.redaction.method,
+            )
+            for track in tracks
+        ),
+        video=VideoRecord(
+            seconds=round(outcome.seconds, 3),
+            codec=outcome.codec,
+            sound=outcome.has_sound,
+            tracks=tuple(
+                TrackRecord(
+                    first_frame=track.first,
+                    last_frame=track.last,
+                    score=round(track.score, 3),
+                    boxes=tuple((box.frame, *_rounded(box)) for box in track.boxes),
+                )
+                for track in tracks
+            ),
+        ),
+    )
+
+
+def _rounded(box: TrackBox) -> tuple[float, float, float, float]:
+    left, top, right, bottom = (round(value, 1) for value in box.xyxy)
+    return left, top, right, bottom
 
 
 def _face_record(frame: int, xyxy: FloatArray, score: float, group: int, redaction: Redaction) -> FaceRecord:
