@@ -1,4 +1,4 @@
-"""Settings where photos come one by one: what needs all of them, or files beside them, is not offered."""
+"""Settings for photos that come one by one: those that need all photos or other files are not offered."""
 
 import pytest
 
@@ -8,11 +8,12 @@ from unionveil.single import METHODS, not_single, single_config
 
 
 def test_a_new_setting_is_not_offered_by_itself():
-    """This list decides which settings need one photo alone."""
+    """The settings that need only one photo are listed explicitly."""
     offered = {parameter.name for parameter in parameters()} - not_single()
     assert offered == {
         *("detector", "detail", "engine", "mirror", "threshold", "method", "color", "cells", "strength"),
         *("picture", "backing", "shape", "margin", "max_megapixels", "check_outputs"),
+        *("min_face", "max_face", "keep_metadata", "gps_decimals", "output_format", "quality"),
     }
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +19,7 @@ from ..engines.pool import PoolEngine
 from ..engines.resources import default_jobs, member_bytes
 from ..errors import InputError
 from ..files.sinks import FolderSink
-from ..files.sources import PathSource, Patterns, SourceItem
+from ..files.sources import PathSource, Patterns, Source, SourceItem
 from ..given import BoxPlan
 from ..models.inference import Inference
 from ..parameters import Parameter
@@ -30,13 +29,14 @@ from ..runs.ksame import planned
 from ..runs.manifest import Counts, ManifestBuilder, Record, RejectedRecord
 from ..runs.plan import Plan
 from ..runs.references import load_references
+from ..runs.shards import Shard, ShardOfRun, ShardSource, check_shardable, salt_of
 from ..runs.work import Anonymize, Task
 from ..text import printable
 from ..video.extra import has_video
 from .boxes import Boxes, box_options, box_plan_of
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .options import jobs_option, timeout_option
-from .path_list import paths_of
+from .path_list import named_paths
 from .progress import Bar, progress, progress_of_long
 
 __all__ = ["command", "setting_options"]
@@ -132,6 +132,20 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
 @click.option(
     "--follow-links", is_flag=True, help="Follow links in folders, as git-annex and DataLad make them."
 )
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Only part I of N, from 0: inputs are shared out by their names; unionveil merge puts the parts "
+    "together.",
+)
+@click.option(
+    "--run-salt",
+    metavar="TEXT",
+    envvar="UNIONVEIL_RUN_SALT",
+    show_envvar=True,
+    help="With --shard: the secret under which outputs are named, the same for all shards.  [default: from "
+    "names and sizes of all inputs]",
+)
 @click.option("--dry-run", is_flag=True, help="Look for faces and report; write no output.")
 @click.option(
     "--preview", is_flag=True, help="Also write small pictures with the found boxes, into preview/."
@@ -148,6 +162,8 @@ def command(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     follow_links: bool,
+    shard: str | None,
+    run_salt: str | None,
     dry_run: bool,
     preview: bool,
     as_json: bool,
@@ -161,27 +177,62 @@ def command(
     """
     config, inference, known = _config(**settings)
     _check_boxes(boxes, config, known)
-    named = list(_named(paths))
+    part = _shard(shard, config, boxes)
+    named = list(named_paths(paths))
     if output is None and (preview or not dry_run):
         raise click.UsageError("say where the outputs go: -o FOLDER")
     source = _source(named, (output, boxes.path), Patterns(include, exclude), follow_links=follow_links)
+    of_run = ShardOfRun(part, salt_of(run_salt, source)) if part else None
+    inputs = ShardSource(source, part) if part else source
     box_plan = box_plan_of(boxes, source)
     # A worker reads the known people, as it reads everything else.
     references = load_references(known, config, PoolEngine(1)) if known else None
     # Workers even for a single picture: one that kills its decoder must not kill the program.
     relay = _Relay()
-    pool = PoolEngine(jobs or min(default_jobs(), len(source)), timeout, on_step=relay)
+    pool = PoolEngine(jobs or min(default_jobs(), max(1, len(inputs))), timeout, on_step=relay)
     work = Anonymize(config, references=references, previews=preview, boxes=boxes.mode, videos=True)
-    with _planned(source, work, pool) as plan:
+    with _planned(inputs, work, pool) as plan:
         work, journal = _into_folder(
-            work, None if dry_run else output, named, plan, overwrite=overwrite, prune=prune
+            work, None if dry_run else output, named, (plan, of_run), overwrite=overwrite, prune=prune
         )
         may_prune = prune and not overwrite
-        manifest, rejected = _run(source, work, pool, journal, (plan, box_plan), relay, prune=may_prune)
+        plans = Plans(plan, box_plan, of_run)
+        manifest, rejected = _run(inputs, work, (pool, relay), journal, plans, prune=may_prune)
+    is_empty = not manifest.counts.inputs and part is None  # a shard may have none
     _summary(manifest.counts, rejected, inference, work)
+    if is_empty:
+        _err.print("there is no picture in what you named: everything was skipped")
     if as_json:
-        click.echo(manifest.to_bytes().decode(), nl=False)
-    return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
+        for text in manifest.parts():
+            click.echo(text.decode(), nl=False)
+    return EXIT_SOME_REJECTED if rejected or is_empty else EXIT_DONE
+
+
+@dataclass(frozen=True)
+class Plans:
+    """What is known of the inputs before they are read.
+
+    Attributes:
+        faces: of a k-same run.
+        boxes: from elsewhere.
+        shard: which part of a run the inputs are.
+    """
+
+    faces: Plan | None
+    boxes: BoxPlan
+    shard: ShardOfRun | None
+
+
+def _shard(text: str | None, config: AnonymizeConfig, boxes: Boxes) -> Shard | None:
+    if text is None:
+        return None
+    shard = Shard.parse(text)
+    check_shardable(config)
+    if boxes.mode:
+        raise click.UsageError(
+            "--boxes may name inputs by number, which shards do not know; run without --shard"
+        )
+    return shard
 
 
 def _check_boxes(boxes: Boxes, config: AnonymizeConfig, known: Sequence[Path]) -> None:
@@ -196,20 +247,19 @@ def _check_boxes(boxes: Boxes, config: AnonymizeConfig, known: Sequence[Path]) -
 
 
 def _run(
-    source: PathSource,
+    source: Source,
     work: Anonymize,
-    engine: PoolEngine,
+    engine: tuple[PoolEngine, _Relay],
     journal: Journal | None,
-    plans: tuple[Plan | None, BoxPlan],
-    relay: _Relay,
+    plans: Plans,
     *,
     prune: bool,
 ) -> tuple[ManifestBuilder, list[tuple[str, str]]]:
     """The manifest, and the name of every rejected input with a sentence."""
     rejected: list[tuple[str, str]] = []
-    plan, boxes = plans
     with progress_of_long("anonymizing", len(source)) as bar, journal or nullcontext():
         kept = _is_kept(journal)
+        pool, relay = engine
         relay.bar = bar
 
         def on_done(item: SourceItem, record: Record) -> None:
@@ -219,7 +269,15 @@ def _run(
                 rejected.append((printable(item.name, quoted=False, most=None), record.detail))
 
         manifest = run_batch(
-            source, work, engine, journal=journal, prune=prune, plan=plan, boxes=boxes, on_done=on_done
+            source,
+            work,
+            pool,
+            journal=journal,
+            prune=prune,
+            plan=plans.faces,
+            boxes=plans.boxes,
+            shard=plans.shard,
+            on_done=on_done,
         )
         if kept:
             _is_kept(journal)
@@ -277,7 +335,7 @@ def _source(
 
 
 @contextmanager
-def _planned(source: PathSource, work: Anonymize, engine: PoolEngine) -> Iterator[Plan | None]:
+def _planned(source: Source, work: Anonymize, engine: PoolEngine) -> Iterator[Plan | None]:
     """The plan of a method that needs the whole data set; None for all others."""
     work.check()  # before anything is read
     with ExitStack() as stack:
@@ -291,7 +349,7 @@ def _into_folder(
     work: Anonymize,
     output: Path | None,
     named: Sequence[Path],
-    plan: Plan | None,
+    parts: tuple[Plan | None, ShardOfRun | None],
     *,
     overwrite: bool,
     prune: bool,
@@ -303,7 +361,14 @@ def _into_folder(
     may_replace = overwrite or (prune and work.config.names == "number")
     sink = FolderSink(output, overwrite=may_replace, inputs=named)
     known = work.references.digest if work.references else ""
-    journal = Journal(sink.folder, work.config, references=known, plan=plan.digest if plan else "")
+    plan, shard = parts
+    journal = Journal(
+        sink.folder,
+        work.config,
+        references=known,
+        plan=plan.digest if plan else "",
+        shard=f"{shard.shard} {shard.run}" if shard else "",
+    )
     return replace(work, sink=sink, secret=journal.secret, state=journal.videos), journal
 
 
@@ -313,18 +378,6 @@ def _is_kept(journal: Journal | None) -> bool:
         _err.print("note: the state folder cannot be written to; a second run would start from nothing")
         return False
     return True
-
-
-def _named(paths: tuple[Path, ...]) -> Iterator[Path]:
-    if not paths:
-        raise click.UsageError(
-            "name at least one photo, folder or archive, or - to read names from standard input"
-        )
-    for path in paths:
-        if str(path) == "-":
-            yield from paths_of(sys.stdin.buffer.read())
-        else:
-            yield path
 
 
 def _warn_of_looks(config: AnonymizeConfig) -> None:
@@ -355,7 +408,8 @@ def _summary(counts: Counts, rejected: list[tuple[str, str]], inference: Inferen
     table.add_row("without a face" if counts.kept is None else "unchanged", str(counts.without_face))
     if counts.kept is not None:
         table.add_row("left visible", f"{counts.kept} faces")
-        table.add_row("same person", _threshold(work.config))
+        if _threshold(work.config):
+            table.add_row("same person", _threshold(work.config))
     table.add_row("rejected", str(sum(counts.rejected.values())))
     if counts.skipped:
         table.add_row("skipped", f"{counts.skipped}  (sidecars, texts, files of systems, left out)")
@@ -363,8 +417,6 @@ def _summary(counts: Counts, rejected: list[tuple[str, str]], inference: Inferen
     if work.sink:
         table.add_row("outputs in", escape(printable(str(work.sink.folder), quoted=False, most=None)))
     _err.print(table)
-    if not counts.inputs:
-        _err.print("there is no picture in what you named: everything was skipped")
     for name, detail in rejected:
         _err.print(f"rejected: {name}: {detail}", markup=False, soft_wrap=True)
     _warn_of_looks(work.config)

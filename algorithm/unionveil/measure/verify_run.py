@@ -190,6 +190,9 @@ def _config(claimed: dict[str, str]) -> AnonymizeConfig:
     """
     if "method" not in claimed:
         raise ConfigError("there is no method")
-    wanted = {"detail", "mirror", "shape", "margin", "max_megapixels", "method"}
+    wanted = {
+        *("detail", "mirror", "shape", "margin", "max_megapixels", "method"),
+        *("min_face", "max_face", "keep_metadata", "gps_decimals"),
+    }
     wanted |= {one.name for one in parameters() if one.tag == "method"}
     return AnonymizeConfig.from_parameters({name: claimed[name] for name in claimed if name in wanted})
