@@ -36,6 +36,15 @@ class ImageFormat(Enum):
     HEIC = "heic"
     AVIF = "avif"
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether an output shows exactly the redacted pixels; GIF may have to reduce its colours."""
+        match self:
+            case ImageFormat.PNG | ImageFormat.TIFF | ImageFormat.BMP:
+                return True
+            case ImageFormat.JPEG | ImageFormat.WEBP | ImageFormat.GIF | ImageFormat.HEIC | ImageFormat.AVIF:
+                return False
+
 
 class VideoFormat(Enum):
     """Containers of videos that are read and written; the value is the extension of an output."""

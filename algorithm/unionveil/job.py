@@ -24,6 +24,7 @@ from .files.sources import PathSource, Source, SourceItem
 from .identity.optout import OPTOUT, read_optout
 from .models.cards import DETECTORS
 from .models.inference import EngineSetting
+from .pace import Pace
 from .parameters import Parameter
 from .runs.batch import run_batch
 from .runs.ksame import planned
@@ -44,8 +45,6 @@ __all__ = [
 ]
 
 PARAMETERS_FILE = "algoCustomData.json"
-
-_REPORT_EVERY = 25
 
 _LEAST_K = 3
 """With k = 2, a buyer who knows one of the two people by sight could identify the other as well."""
@@ -305,15 +304,13 @@ def _anonymized(
     parts: tuple[Plan | None, ShardOfRun | None],
     report: Callable[[str], None],
 ) -> Counts:
-    finished = 0
+    pace = Pace(len(source))
 
     def on_done(_: SourceItem, record: Record) -> None:
-        nonlocal finished
-        finished += 1
         if isinstance(record, RejectedRecord):
             report(f"input {record.input} rejected: {record.detail}")
-        if finished % _REPORT_EVERY == 0:
-            report(f"{finished} pictures done")
+        if progress := pace.step():
+            report(f"{progress}")
 
     plan, shard = parts
     return run_batch(source, work, pool, flat=True, plan=plan, shard=shard, on_done=on_done).counts

@@ -8,22 +8,84 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol, TypeAlias
 
 from ..errors import InputError, OutputError
 from ..text import printable
 from .digests import pieces, sha256_of
 from .litter import is_system_file
 from .locks import LOCK_NAME, hold
+from .stores import StoreUrl
 
-__all__ = ["FolderSink"]
+__all__ = ["FolderSink", "Place", "Sink"]
+
+Place: TypeAlias = "Path | StoreUrl"
+"""A folder on this machine or in an object store."""
 
 _PREFIX = ".unionveil-"
 _TEMPORARY = re.compile(re.escape(_PREFIX) + "[a-z0-9_]+")
 """Prefix of files being written on systems without nameless files, and of the lock; outputs never have such
 names."""
+
+
+class Sink(Protocol):
+    """Where outputs go; `FolderSink` documents the methods. Implementations can be pickled."""
+
+    @property
+    def folder(self) -> Place:
+        """The place itself."""
+        ...
+
+    @property
+    def overwrite(self) -> bool:
+        """Whether an existing file with other content may be replaced."""
+        ...
+
+    def write(self, name: str, data: bytes) -> None:
+        """As `FolderSink.write`."""
+        ...
+
+    def replace(self, name: str, parts: Iterable[bytes]) -> None:
+        """As `FolderSink.replace`."""
+        ...
+
+    def added(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """As `FolderSink.added`."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """As `FolderSink.read`."""
+        ...
+
+    def has(self, name: str) -> bool:
+        """As `FolderSink.has`."""
+        ...
+
+    def digest(self, name: str) -> str | None:
+        """As `FolderSink.digest`."""
+        ...
+
+    def files(self) -> Iterator[str]:
+        """As `FolderSink.files`."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """As `FolderSink.remove`."""
+        ...
+
+    def sweep(self) -> None:
+        """As `FolderSink.sweep`."""
+        ...
+
+    def locked(self) -> AbstractContextManager[None]:
+        """As `FolderSink.locked`."""
+        ...
+
+    def fetched(self, name: str) -> AbstractContextManager[Path]:
+        """As `FolderSink.fetched`."""
+        ...
 
 
 class FolderSink:
@@ -190,6 +252,11 @@ class FolderSink:
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise OutputError(f"{self.folder / name} cannot be read: {why}") from error
+
+    @contextmanager
+    def fetched(self, name: str) -> Iterator[Path]:
+        """A file as one on this machine, for as long as it is read."""
+        yield self.folder / name
 
     def has(self, name: str) -> bool:
         """Whether a file or folder of this name exists."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Any, BinaryIO, Protocol
 
 from ..content import BytesContent, Content, FileContent
 from ..errors import InputError
@@ -20,7 +20,17 @@ from .archives import is_archive, members, single_name
 from .bombs import MOST_BYTES
 from .litter import Skipped, is_companion, is_litter, is_note, may_be_companion, stem_of
 
-__all__ = ["Entry", "Listing", "PathSource", "Patterns", "Skipped", "Source", "SourceItem"]
+__all__ = [
+    "Entry",
+    "ListedSource",
+    "Listing",
+    "PathSource",
+    "Patterns",
+    "Skipped",
+    "Source",
+    "SourceItem",
+    "items_in",
+]
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,23 @@ class Source(Protocol):
 
     def __len__(self) -> int:
         """Number of files to open; an archive counts as one."""
+        ...
+
+
+class ListedSource(Source, Protocol):
+    """Inputs in files that were listed before any is opened; each has entries of its own type."""
+
+    @property
+    def entries(self) -> Iterable[Any]:
+        """All files in order, including skipped ones."""
+        ...
+
+    def read_all(self, entries: Iterable[Any]) -> Iterator[SourceItem]:
+        """The inputs in some of the files, in their order."""
+        ...
+
+    def size_bytes(self, entry: Any) -> int:
+        """Size of a file; -1 where it cannot be known."""
         ...
 
 
@@ -130,7 +157,7 @@ class PathSource:
         member_bytes: int = MOST_BYTES,
         videos: bool = False,
     ) -> None:
-        self._rules = _Rules(patterns, member_bytes, videos)
+        self._rules = Rules(patterns, member_bytes, videos)
         walk = _Walk(patterns, frozenset(leave_out), follow_links, videos)
         self._entries = Listing()
         for entry in _entries(paths, walk):
@@ -138,12 +165,23 @@ class PathSource:
 
     def __iter__(self) -> Iterator[SourceItem]:
         """As `Source.__iter__`."""
-        return (item for entry in self._entries for item in self.read(entry))
+        return self.read_all(self._entries)
 
     @property
     def entries(self) -> Listing:
         """All files in order, including skipped ones; nothing is opened."""
         return self._entries
+
+    def read_all(self, entries: Iterable[Entry]) -> Iterator[SourceItem]:
+        """As `ListedSource.read_all`."""
+        return (item for entry in entries for item in self.read(entry))
+
+    def size_bytes(self, entry: Entry) -> int:
+        """As `ListedSource.size_bytes`."""
+        try:
+            return Path(entry.path).lstat().st_size
+        except OSError:
+            return -1
 
     def read(self, entry: Entry) -> Iterator[SourceItem]:
         """The inputs in one file: itself, or the members of an archive."""
@@ -293,7 +331,7 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
-class _Rules:
+class Rules:
     """How files are read; see `PathSource`."""
 
     patterns: Patterns
@@ -301,7 +339,7 @@ class _Rules:
     videos: bool
 
 
-def _read(entry: Entry, rules: _Rules) -> Iterator[SourceItem]:
+def _read(entry: Entry, rules: Rules) -> Iterator[SourceItem]:
     if entry.is_skipped:
         yield SourceItem(entry.name, Skipped())
         return
@@ -329,27 +367,51 @@ def _unreadable(entry: Entry, error: OSError) -> Rejected:
     return Rejected("unreadable", f"the file cannot be read: {error.strerror or type(error).__name__}")
 
 
-def _read_file(entry: Entry, size: int, rules: _Rules) -> Iterator[SourceItem]:
-    patterns = rules.patterns
-    with Path(entry.path).open("rb") as file:
-        head = file.read(HEAD_BYTES)
-        if is_archive(head):
-            file.seek(0)
-            for name, content in members(file, size, most_bytes=rules.member_bytes, videos=rules.videos):
-                yield _of_archive(entry, name, content, patterns)
-        elif not patterns.take(entry.name) or (is_note(entry.name, head) and entry._kind is not _Kind.NAMED):
-            yield SourceItem(entry.name, Skipped())
-        elif size > MOST_BYTES and not (rules.videos and video_format(head)):
-            reason = f"the file is larger than {MOST_BYTES >> 20} MiB"
-            yield SourceItem(entry.name, Rejected("too-large", reason))
-        else:
-            yield SourceItem(entry.name, FileContent(Path(entry.path)))
+def _read_file(entry: Entry, size: int, rules: Rules) -> Iterator[SourceItem]:
+    content, is_named = FileContent(Path(entry.path)), entry._kind is _Kind.NAMED
+    with content.open() as file:
+        yield from items_in(entry.name, content, file, size, rules, is_named=is_named)
+
+
+def items_in(
+    name: str,
+    content: Content,
+    file: BinaryIO,
+    size: int,
+    rules: Rules,
+    *,
+    is_named: bool = False,
+) -> Iterator[SourceItem]:
+    """The inputs in one file: itself, or the members of an archive.
+
+    Args:
+        name: of the file.
+        content: of the file.
+        file: the same, opened and at its start.
+        size: of the file, in bytes.
+        rules: how files are read.
+        is_named: whether the user named this file alone; then even a text is not skipped.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    head = file.read(HEAD_BYTES)
+    if is_archive(head):
+        file.seek(0)
+        for member, inside in members(file, size, most_bytes=rules.member_bytes, videos=rules.videos):
+            yield _of_archive(name, member, inside, rules.patterns)
+    elif not rules.patterns.take(name) or (is_note(name, head) and not is_named):
+        yield SourceItem(name, Skipped())
+    elif size > MOST_BYTES and not (rules.videos and video_format(head)):
+        yield SourceItem(name, Rejected("too-large", f"the file is larger than {MOST_BYTES >> 20} MiB"))
+    else:
+        yield SourceItem(name, content)
 
 
 def _of_archive(
-    entry: Entry, member: str, content: bytes | Rejected | Skipped, patterns: Patterns
+    archive: str, member: str, content: bytes | Rejected | Skipped, patterns: Patterns
 ) -> SourceItem:
     if not isinstance(content, bytes):
-        return SourceItem(f"{entry.name}/{member}" if member else entry.name, content)
-    name = f"{entry.name}/{member}" if member else single_name(entry.name)
+        return SourceItem(f"{archive}/{member}" if member else archive, content)
+    name = f"{archive}/{member}" if member else single_name(archive)
     return SourceItem(name, BytesContent(content) if patterns.take(name) else Skipped())

@@ -27,6 +27,7 @@ from .. import __version__
 from ..compact import NameSet, NameTable
 from ..config import AnonymizeConfig
 from ..files.digests import hmac_of
+from ..files.sinks import Place
 from .manifest import RedactedRecord, configuration_of
 
 __all__ = [
@@ -116,7 +117,7 @@ class Journal:
     (where names are kept) and input bytes.
 
     Args:
-        output: the output folder.
+        output: the output folder, on this machine or in an object store.
         config: settings of the run.
         folder: where journals lie; by default `state_folder()`.
         references: digest of the known people; empty without such.
@@ -130,7 +131,7 @@ class Journal:
 
     def __init__(
         self,
-        output: Path,
+        output: Place,
         config: AnonymizeConfig,
         folder: Path | None = None,
         references: str = "",
@@ -138,7 +139,7 @@ class Journal:
         shard: str = "",
     ) -> None:
         self._folder = folder or state_folder()
-        where = os.fsencode(output.resolve())
+        where = os.fsencode(output.resolve() if isinstance(output, Path) else str(output))
         self._path = self._folder / (hashlib.sha256(where).hexdigest()[:32] + ".jsonl")
         self.secret = secret_of(self._folder)
         salt = config.digest_salt.get_secret_value() if config.digest_salt else ""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hmac
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -16,6 +17,7 @@ from ..config import AnonymizeConfig
 from ..content import Content
 from ..engines.base import Report
 from ..errors import ImageError, UnionVeilError
+from ..files.stores import StoreContent
 from ..formats import HEAD_BYTES, VideoFormat, video_format
 from ..identity.references import References
 from ..outcomes import AnonymizedVideo, Rejected
@@ -26,7 +28,7 @@ from .manifest import configuration_of
 if TYPE_CHECKING:
     from ..video.act import Videos
 
-__all__ = ["Form", "VideoWorker", "look_at_video", "nowhere", "refusal", "state_name"]
+__all__ = ["Form", "VideoWorker", "look_at_video", "nowhere", "opened", "refusal", "state_name"]
 
 _CONSTANT_BYTES = 160 << 20
 _PER_PIXEL_BYTES = 150
@@ -141,6 +143,25 @@ class VideoWorker:
             self._config, threads=self._threads, references=self._references, finder=finder.faint(FAINT)
         )
         return Videos(self._config, anonymizer, finder.sure)
+
+
+@contextmanager
+def opened(content: Content) -> Iterator[BinaryIO]:
+    """A content to be read several times and out of order: an object in a store is fetched first.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with ExitStack() as stack:
+        file = stack.enter_context(content.open())
+        if isinstance(content, StoreContent):
+            copy = stack.enter_context(tempfile.TemporaryFile())
+            shutil.copyfileobj(file, copy, _FETCH_BYTES)
+            file = copy
+        yield file
+
+
+_FETCH_BYTES = 8 << 20
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from ..config import AnonymizeConfig, Overlay
 from ..content import Content
 from ..engines.base import Report
 from ..files.digests import hmac_of
-from ..files.sinks import FolderSink
+from ..files.sinks import Sink
+from ..files.stores import StoreContent
 from ..formats import ImageFormat, VideoFormat
 from ..given import BoxesMode, GivenBoxes, find_nothing, lay
 from ..identity.references import References
@@ -32,7 +33,7 @@ from .manifest import (
 )
 from .names import preview_name
 from .plan import PlannedPicture, misfit
-from .videos import VideoWorker, nowhere, state_name
+from .videos import VideoWorker, nowhere, opened, state_name
 
 if TYPE_CHECKING:
     from ..pipeline import Anonymizer
@@ -107,7 +108,7 @@ class Anonymize:
     """
 
     config: AnonymizeConfig
-    sink: FolderSink | None = None
+    sink: Sink | None = None
     previews: bool = False
     secret: bytes | None = None
     boxes: BoxesMode | None = None
@@ -188,6 +189,11 @@ class _Worker:
     def __call__(self, task: Task) -> Done:
         if isinstance(task.content, Rejected):
             return Done(self._rejected(task, task.content, None))
+        if isinstance(task.content, StoreContent) and task.known:
+            # Its version says that it is the same: neither it nor its output is read.
+            unchanged = self._known(task, self._digest(task, task.content, b""))
+            if unchanged:
+                return unchanged
         if task.video is not None and task.output is not None:
             return self._of_video(task, task.content, (task.video, task.output))
         try:
@@ -195,7 +201,7 @@ class _Worker:
         except OSError as error:
             why = error.strerror or type(error).__name__
             return Done(self._rejected(task, Rejected("unreadable", f"the file cannot be read: {why}"), None))
-        digest = self._digest(task, data)
+        digest = self._digest(task, task.content, data)
         done = self._known(task, digest)
         if done is None:
             salted = self._salted(data)
@@ -212,8 +218,8 @@ class _Worker:
         video, (form, output) = forms
         assert isinstance(form, VideoFormat)  # noqa: S101
         try:
-            with content.open() as file:
-                digest = self._digest_of(task, file)
+            with opened(content) as file:
+                digest = self._digest_of(task, content, file)
                 done = self._known(task, digest)
                 if done is not None:
                     return done
@@ -230,10 +236,12 @@ class _Worker:
         record = video_record(task.number, output, outcome, self._work.config, salted, task.key)
         return Done(record, digest)
 
-    def _digest_of(self, task: Task, file: BinaryIO) -> str | None:
+    def _digest_of(self, task: Task, content: Content, file: BinaryIO) -> str | None:
         """As `_digest`, of a file that is not held in memory."""
         if self._work.secret is None:
             return None
+        if isinstance(content, StoreContent):
+            return self._digest(task, content, b"")
         name = task.name if self._work.config.names == "keep" else ""
         return keyed_digest_of(self._work.secret, name, file)
 
@@ -247,8 +255,9 @@ class _Worker:
         if work.state is None or work.sink is None or work.secret is None or digest is None:
             return None
         people = work.references.digest if work.references else ""
-        where = str((work.sink.folder / output).resolve())
-        return work.state / state_name(work.secret, digest, where, work.config, people)
+        folder = work.sink.folder
+        where = folder.resolve() if isinstance(folder, Path) else folder
+        return work.state / state_name(work.secret, digest, f"{where}/{output}", work.config, people)
 
     def _refused(self, task: Task, data: bytes) -> Rejected | None:
         """Why the plan or the boxes of a task are not for its picture, or are missing."""
@@ -263,11 +272,13 @@ class _Worker:
             return Rejected("changed", "the file changed since its boxes were reviewed; review it again")
         return None
 
-    def _digest(self, task: Task, data: bytes) -> str | None:
+    def _digest(self, task: Task, content: Content, data: bytes) -> str | None:
         if self._work.secret is None:
             return None
         # Where names are kept a renamed input is another input.
         name = task.name if self._work.config.names == "keep" else ""
+        if isinstance(content, StoreContent):
+            data = b"version\0" + content.version.encode()
         digest = keyed_digest(self._work.secret, name, data)
         if task.given is None:
             return digest
