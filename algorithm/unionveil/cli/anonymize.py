@@ -1,4 +1,4 @@
-"""`unionveil anonymize`: photos, folders and archives into a folder."""
+"""`unionveil anonymize`: photos, videos, folders and archives into a folder."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from ..runs.plan import Plan
 from ..runs.references import load_references
 from ..runs.shards import Shard, ShardOfRun, ShardSource, check_shardable, salt_of
 from ..runs.work import Anonymize
+from .bars import LongBars
 from .boxes import Boxes, box_options, box_plan_of
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .options import jobs_option, timeout_option
@@ -168,7 +169,7 @@ def command(
     report: Report,
     **settings: Any,
 ) -> int:
-    """Anonymizes photos, folders and archives into a folder.
+    """Anonymizes photos, videos, folders and archives into a folder.
 
     A single dash reads paths from standard input, one per line or separated by NUL. Running the same command
     again does only what is missing. Texts, sidecars and the files that operating systems leave beside photos
@@ -187,16 +188,15 @@ def command(
     box_plan = box_plan_of(boxes, source)
     # A worker reads the photos of known people, as it reads all other input.
     references = load_references(known, config, PoolEngine(1)) if known else None
-    # Workers even for a single picture: one that kills its decoder must not kill the program.
-    pool = PoolEngine(jobs or min(default_jobs(), max(1, len(inputs))), timeout)
-    work = Anonymize(config, references=references, previews=preview, boxes=boxes.mode)
+    pool, bars = _engine(jobs or min(default_jobs(), max(1, len(inputs))), timeout)
+    work = Anonymize(config, references=references, previews=preview, boxes=boxes.mode, videos=True)
     with _planned(inputs, work, pool, report) as plan:
         work, journal = _into_folder(
             work, None if dry_run else output, named, (plan, of_run), overwrite=overwrite, prune=prune
         )
         may_prune = prune and not overwrite
         plans = Plans(plan, box_plan, of_run)
-        manifest, rejected = _run(inputs, work, pool, journal, plans, report, prune=may_prune)
+        manifest, rejected = _run(inputs, work, (pool, bars), journal, plans, report, prune=may_prune)
     is_empty = not manifest.counts.inputs and part is None  # a shard may have none
     _summary(manifest.counts, rejected, inference, work, report)
     if is_empty:
@@ -205,6 +205,12 @@ def command(
         for text in manifest.parts():
             click.echo(text.decode(), nl=False)
     return EXIT_SOME_REJECTED if rejected or is_empty else EXIT_DONE
+
+
+def _engine(jobs: int, timeout: float) -> tuple[PoolEngine, LongBars]:
+    """Workers, even for a single picture: one that kills its decoder must not kill the program."""
+    bars = LongBars()
+    return PoolEngine(jobs, timeout, on_step=bars), bars
 
 
 @dataclass(frozen=True)
@@ -248,7 +254,7 @@ def _check_boxes(boxes: Boxes, config: AnonymizeConfig, known: Sequence[Path]) -
 def _run(
     source: Source,
     work: Anonymize,
-    engine: PoolEngine,
+    engine: tuple[PoolEngine, LongBars],
     journal: Journal | None,
     plans: Plans,
     report: Report,
@@ -257,10 +263,12 @@ def _run(
 ) -> tuple[ManifestBuilder, list[tuple[str, str]]]:
     """The manifest, and each rejected input's name with a sentence."""
     rejected: list[tuple[str, str]] = []
-    with report.progress("anonymizing", len(source)) as advance, journal or nullcontext():
+    pool, bars = engine
+    with report.progress("anonymizing", len(source), bars) as advance, journal or nullcontext():
         kept = _is_kept(journal, report)
 
         def on_done(item: SourceItem, record: Record) -> None:
+            bars.end(record.input)
             advance()
             if isinstance(record, RejectedRecord):
                 rejected.append((item.name, record.detail))
@@ -268,7 +276,7 @@ def _run(
         manifest = run_batch(
             source,
             work,
-            engine,
+            pool,
             journal=journal,
             prune=prune,
             plan=plans.faces,
@@ -336,7 +344,7 @@ def _into_folder(
         plan=plan.digest if plan else "",
         shard=f"{shard.shard} {shard.run}" if shard else "",
     )
-    return replace(work, sink=sink, secret=journal.secret), journal
+    return replace(work, sink=sink, secret=journal.secret, state=journal.videos), journal
 
 
 def _is_kept(journal: Journal | None, report: Report) -> bool:

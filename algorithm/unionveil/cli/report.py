@@ -6,7 +6,7 @@ import functools
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timezone
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -21,6 +21,7 @@ from ..error_codes import EXIT_WRONG_USE, code_of
 from ..errors import UnionVeilError
 from ..pace import Pace
 from ..text import printable
+from .bars import LongBars, bars_below, lines_of
 
 __all__ = ["Report", "report_options"]
 
@@ -96,12 +97,13 @@ class Report:
         return code
 
     @contextmanager
-    def progress(self, label: str, total: int) -> Iterator[Callable[[], None]]:
+    def progress(self, label: str, total: int, long: LongBars | None = None) -> Iterator[Callable[[], None]]:
         """A progress bar on a terminal; elsewhere, lines with the remaining time.
 
         Args:
             label: the step's name.
             total: number of steps known so far; archives increase it.
+            long: receives the progress of long steps.
 
         Yields:
             A function to call after each step.
@@ -109,10 +111,12 @@ class Report:
         if self._quiet:
             yield lambda: None
         elif self._console.is_terminal and not self._as_json:
-            with _bar(self._console, label, total) as advance:
+            with _bar(self._console, label, total, long) as advance:
                 yield advance
         else:
-            yield self._lines(label, total)
+            lines = lines_of(lambda line, facts: self._say("progress", line, facts), self._clock)
+            with long.shown(lines) if long else nullcontext():
+                yield self._lines(label, total)
 
     def _lines(self, label: str, total: int) -> Callable[[], None]:
         pace = Pace(total, self._clock)
@@ -139,9 +143,12 @@ class Report:
 
 
 @contextmanager
-def _bar(console: Console, label: str, total: int) -> Iterator[Callable[[], None]]:
+def _bar(console: Console, label: str, total: int, long: LongBars | None) -> Iterator[Callable[[], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=console, transient=True) as bar:
+    with (
+        Bar(*columns, console=console, transient=True) as bar,
+        long.shown(bars_below(bar)) if long else nullcontext(),
+    ):
         task = bar.add_task(label, total=total)
 
         def advance() -> None:
