@@ -1,4 +1,4 @@
-"""`unionveil anonymize`: photos, folders and archives into a folder."""
+"""`unionveil anonymize`: photos, videos, folders and archives into a folder."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ import click
 
 from ..config import AnonymizeConfig, EveryFace, distance_of, parameters
 from ..engines.pool import PoolEngine
-from ..engines.resources import default_jobs, member_bytes
-from ..errors import InputError
+from ..engines.resources import default_jobs
 from ..export.croissant import About, read_about
 from ..export.write import describe
-from ..files.sinks import FolderSink
-from ..files.sources import PathSource, Patterns, Source, SourceItem
+from ..files.sinks import Place
+from ..files.sources import Patterns, Source, SourceItem
 from ..given import BoxPlan
 from ..merge.shards import open_shards
 from ..models.inference import Inference
@@ -30,10 +29,12 @@ from ..runs.plan import Plan
 from ..runs.references import load_references
 from ..runs.shards import Shard, ShardOfRun, ShardSource, check_shardable, salt_of
 from ..runs.work import Anonymize
+from .bars import LongBars
 from .boxes import Boxes, box_options, box_plan_of
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .options import croissant_option, jobs_option, timeout_option
 from .path_list import named_paths
+from .places import PlaceType, sink_into, source_of
 from .report import Report, report_options
 
 __all__ = ["command", "setting_options"]
@@ -88,9 +89,12 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
 
 
 @click.command("anonymize")
-@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("paths", nargs=-1, metavar="PATH...", type=PlaceType())
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the outputs."
+    "-o",
+    "--output",
+    type=PlaceType(folder=True),
+    help="Folder for the outputs, or s3://, gs:// or az://BUCKET/FOLDER (extra cloud); inputs likewise.",
 )
 @click.option(
     "--keep",
@@ -150,8 +154,8 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
 @box_options
 @report_options
 def command(
-    paths: tuple[Path, ...],
-    output: Path | None,
+    paths: tuple[Place, ...],
+    output: Place | None,
     jobs: int | None,
     timeout: float,
     overwrite: bool,
@@ -169,41 +173,47 @@ def command(
     report: Report,
     **settings: Any,
 ) -> int:
-    """Anonymizes photos, folders and archives into a folder.
+    """Anonymizes photos, videos, folders and archives into a folder.
 
     A single dash reads paths from standard input, one per line or separated by NUL. The same command again
     does only what is missing. Texts, sidecars and the files that systems leave beside photos are skipped.
     """
     config, inference, known = _config(**settings)
     _check_boxes(boxes, config, known)
-    part, described = _shard(shard, config, boxes), _about(about, shard, dry_run=dry_run)
+    part, described = _shard(shard, config, boxes), _about(about, output, shard, dry_run=dry_run)
     named = list(named_paths(paths))
     if output is None and (preview or not dry_run):
         raise click.UsageError("say where the outputs go: -o FOLDER")
-    source = _source(named, (output, boxes.path), Patterns(include, exclude), follow_links=follow_links)
+    apart = [place for place in (output, boxes.path) if isinstance(place, Path)]
+    source = source_of(named, apart, Patterns(include, exclude), follow_links=follow_links)
     of_run = ShardOfRun(part, salt_of(run_salt, source)) if part else None
     inputs = ShardSource(source, part) if part else source
     box_plan = box_plan_of(boxes, source)
     # A worker reads the known people, as it reads everything else.
     references = load_references(known, config, PoolEngine(1)) if known else None
-    # Workers even for a single picture: one that kills its decoder must not kill the program.
-    pool = PoolEngine(jobs or min(default_jobs(), max(1, len(inputs))), timeout)
-    work = Anonymize(config, references=references, previews=preview, boxes=boxes.mode)
+    pool, bars = _engine(jobs or min(default_jobs(), max(1, len(inputs))), timeout)
+    work = Anonymize(config, references=references, previews=preview, boxes=boxes.mode, videos=True)
     with _planned(inputs, work, pool, report) as plan:
         work, journal = _into_folder(
             work, None if dry_run else output, named, (plan, of_run), overwrite=overwrite, prune=prune
         )
         may_prune = prune and not overwrite
         plans = Plans(plan, box_plan, of_run)
-        manifest, rejected = _run(inputs, work, pool, journal, plans, report, prune=may_prune)
+        manifest, rejected = _run(inputs, work, (pool, bars), journal, plans, report, prune=may_prune)
     is_empty = not manifest.counts.inputs and part is None  # a shard may have none
     _summary(manifest.counts, rejected, inference, work, report, is_empty=is_empty)
-    if described and output:
-        report.note(f"description: {describe(described, open_shards([output]), output)}")
+    if described:
+        report.note(f"description: {describe(described[0], open_shards([described[1]]), described[1])}")
     if as_json:
         for text in manifest.parts():
             click.echo(text.decode(), nl=False)
     return EXIT_SOME_REJECTED if rejected or is_empty else EXIT_DONE
+
+
+def _engine(jobs: int, timeout: float) -> tuple[PoolEngine, LongBars]:
+    """Workers, even for a single picture: one that kills its decoder must not kill the program."""
+    bars = LongBars()
+    return PoolEngine(jobs, timeout, on_step=bars), bars
 
 
 @dataclass(frozen=True)
@@ -221,16 +231,18 @@ class Plans:
     shard: ShardOfRun | None
 
 
-def _about(path: Path | None, shard: str | None, *, dry_run: bool) -> About | None:
-    """The data set that outputs are described as; read before the first picture."""
+def _about(
+    path: Path | None, output: Place | None, shard: str | None, *, dry_run: bool
+) -> tuple[About, Path] | None:
+    """The data set that outputs are described as, and their folder; read before the first picture."""
     if path is None:
         return None
-    if dry_run or shard is not None:
+    if dry_run or shard is not None or not isinstance(output, Path):
         raise click.UsageError(
-            "--croissant describes a whole run that was written; give it to unionveil merge, or run without "
-            "--dry-run and --shard"
+            "--croissant describes a whole run in a folder of this machine; give it to unionveil merge, or "
+            "run without --dry-run and --shard, and without an object store"
         )
-    return read_about(path)
+    return read_about(path), output
 
 
 def _shard(text: str | None, config: AnonymizeConfig, boxes: Boxes) -> Shard | None:
@@ -259,7 +271,7 @@ def _check_boxes(boxes: Boxes, config: AnonymizeConfig, known: Sequence[Path]) -
 def _run(
     source: Source,
     work: Anonymize,
-    engine: PoolEngine,
+    engine: tuple[PoolEngine, LongBars],
     journal: Journal | None,
     plans: Plans,
     report: Report,
@@ -268,10 +280,12 @@ def _run(
 ) -> tuple[ManifestBuilder, list[tuple[str, str]]]:
     """The manifest, and the name of every rejected input with a sentence."""
     rejected: list[tuple[str, str]] = []
-    with report.progress("anonymizing", len(source)) as advance, journal or nullcontext():
+    pool, bars = engine
+    with report.progress("anonymizing", len(source), bars) as advance, journal or nullcontext():
         kept = _is_kept(journal, report)
 
         def on_done(item: SourceItem, record: Record) -> None:
+            bars.end(record.input)
             advance()
             if isinstance(record, RejectedRecord):
                 rejected.append((item.name, record.detail))
@@ -279,7 +293,7 @@ def _run(
         manifest = run_batch(
             source,
             work,
-            engine,
+            pool,
             journal=journal,
             prune=prune,
             plan=plans.faces,
@@ -312,21 +326,6 @@ def _config(
     return *AnonymizeConfig.from_parameters({**given, "select": select}).resolved(), keep or only
 
 
-def _source(
-    named: Sequence[Path], apart: Sequence[Path | None], patterns: Patterns, *, follow_links: bool
-) -> PathSource:
-    source = PathSource(
-        named,
-        leave_out=[path.resolve() for path in apart if path],
-        follow_links=follow_links,
-        patterns=patterns,
-        member_bytes=member_bytes(),
-    )
-    if not len(source):
-        raise InputError("there is no file in what you named; name photos, folders or archives")
-    return source
-
-
 @contextmanager
 def _planned(source: Source, work: Anonymize, engine: PoolEngine, report: Report) -> Iterator[Plan | None]:
     """The plan of a method that needs the whole data set; None for all others."""
@@ -340,8 +339,8 @@ def _planned(source: Source, work: Anonymize, engine: PoolEngine, report: Report
 
 def _into_folder(
     work: Anonymize,
-    output: Path | None,
-    named: Sequence[Path],
+    output: Place | None,
+    named: Sequence[Place],
     parts: tuple[Plan | None, ShardOfRun | None],
     *,
     overwrite: bool,
@@ -352,7 +351,7 @@ def _into_folder(
         return replace(work, previews=False), None
     # Where inputs are numbered, all outputs behind a withdrawn one are other ones.
     may_replace = overwrite or (prune and work.config.names == "number")
-    sink = FolderSink(output, overwrite=may_replace, inputs=named)
+    sink = sink_into(output, named, overwrite=may_replace)
     known = work.references.digest if work.references else ""
     plan, shard = parts
     journal = Journal(
@@ -362,7 +361,7 @@ def _into_folder(
         plan=plan.digest if plan else "",
         shard=f"{shard.shard} {shard.run}" if shard else "",
     )
-    return replace(work, sink=sink, secret=journal.secret), journal
+    return replace(work, sink=sink, secret=journal.secret, state=journal.videos), journal
 
 
 def _is_kept(journal: Journal | None, report: Report) -> bool:

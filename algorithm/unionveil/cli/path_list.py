@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -13,11 +14,13 @@ from ..errors import InputError
 
 __all__ = ["named_paths", "paths_of"]
 
+Named = TypeVar("Named")
+
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
-def named_paths(paths: Sequence[Path]) -> Iterator[Path]:
+def named_paths(paths: Sequence[Named]) -> Iterator[Named | Path]:
     """The paths of a command line; a single dash stands for those on standard input.
 
     Raises:

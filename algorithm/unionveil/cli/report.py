@@ -6,7 +6,7 @@ import functools
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timezone
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -19,6 +19,7 @@ from ..error_codes import EXIT_WRONG_USE, code_of
 from ..errors import UnionVeilError
 from ..pace import Pace
 from ..text import printable
+from .bars import LongBars, bars_below, lines_of
 
 __all__ = ["Report", "report_options"]
 
@@ -95,12 +96,13 @@ class Report:
         return code
 
     @contextmanager
-    def progress(self, label: str, total: int) -> Iterator[Callable[[], None]]:
+    def progress(self, label: str, total: int, long: LongBars | None = None) -> Iterator[Callable[[], None]]:
         """A bar on a terminal, lines with the time that is left elsewhere.
 
         Args:
             label: what is being done.
             total: number of steps, as far as it is known; archives make it grow.
+            long: brings signs of life of long steps.
 
         Yields:
             To be called after each step.
@@ -108,10 +110,12 @@ class Report:
         if self._quiet:
             yield lambda: None
         elif self._console.is_terminal and not self._as_json:
-            with _bar(self._console, label, total) as advance:
+            with _bar(self._console, label, total, long) as advance:
                 yield advance
         else:
-            yield self._lines(label, total)
+            lines = lines_of(lambda line, facts: self._say("progress", line, facts), self._clock)
+            with long.shown(lines) if long else nullcontext():
+                yield self._lines(label, total)
 
     def _lines(self, label: str, total: int) -> Callable[[], None]:
         pace = Pace(total, self._clock)
@@ -138,9 +142,12 @@ class Report:
 
 
 @contextmanager
-def _bar(console: Console, label: str, total: int) -> Iterator[Callable[[], None]]:
+def _bar(console: Console, label: str, total: int, long: LongBars | None) -> Iterator[Callable[[], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=console, transient=True) as bar:
+    with (
+        Bar(*columns, console=console, transient=True) as bar,
+        long.shown(bars_below(bar)) if long else nullcontext(),
+    ):
         task = bar.add_task(label, total=total)
 
         def advance() -> None:

@@ -91,6 +91,11 @@ def rows_of(merged: Merged) -> Iterator[ExportRow]:
         name = record.output
         if leads_out(name) or not is_safe(name) or is_manifest(name) or PurePosixPath(name).is_absolute():
             raise InputError(f"a manifest in {each.folder} names {printable(name)}, which no run writes")
+        if record.video:
+            raise InputError(
+                f"{each.folder} holds videos ({printable(name)}), and other forms are of pictures; run it "
+                "again without them, such as with --exclude '*.mp4'"
+            )
         if record.format.upper() not in ImageFormat.__members__:
             raise InputError(
                 f"a manifest in {each.folder} says that {printable(name)} is {printable(record.format)}, "
