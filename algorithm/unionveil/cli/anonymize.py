@@ -13,9 +13,12 @@ import click
 from ..config import AnonymizeConfig, EveryFace, distance_of, parameters
 from ..engines.pool import PoolEngine
 from ..engines.resources import default_jobs
+from ..export.croissant import About, read_about
+from ..export.write import describe
 from ..files.sinks import Place
 from ..files.sources import Patterns, Source, SourceItem
 from ..given import BoxPlan
+from ..merge.shards import open_shards
 from ..models.inference import Inference
 from ..parameters import Parameter
 from ..runs.batch import run_batch
@@ -29,7 +32,7 @@ from ..runs.work import Anonymize
 from .bars import LongBars
 from .boxes import Boxes, box_options, box_plan_of
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
-from .options import jobs_option, timeout_option
+from .options import croissant_option, jobs_option, timeout_option
 from .path_list import named_paths
 from .places import PlaceType, sink_into, source_of
 from .report import Report, report_options
@@ -148,6 +151,7 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
     "--preview", is_flag=True, help="Also write small pictures with the detected boxes into preview/."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest on standard output.")
+@croissant_option
 @box_options
 @report_options
 def command(
@@ -165,6 +169,7 @@ def command(
     dry_run: bool,
     preview: bool,
     as_json: bool,
+    about: Path | None,
     boxes: Boxes,
     report: Report,
     **settings: Any,
@@ -177,7 +182,7 @@ def command(
     """
     config, inference, known = _config(**settings)
     _check_boxes(boxes, config, known)
-    part = _shard(shard, config, boxes)
+    part, described = _shard(shard, config, boxes), _about(about, output, shard, dry_run=dry_run)
     named = list(named_paths(paths))
     if output is None and (preview or not dry_run):
         raise click.UsageError("name the output folder: -o FOLDER")
@@ -198,9 +203,9 @@ def command(
         plans = Plans(plan, box_plan, of_run)
         manifest, rejected = _run(inputs, work, (pool, bars), journal, plans, report, prune=may_prune)
     is_empty = not manifest.counts.inputs and part is None  # a shard may have none
-    _summary(manifest.counts, rejected, inference, work, report)
-    if is_empty:
-        report.note("there is no picture among your inputs: everything was skipped")
+    _summary(manifest.counts, rejected, inference, work, report, is_empty=is_empty)
+    if described:
+        report.note(f"description: {describe(described[0], open_shards([described[1]]), described[1])}")
     if as_json:
         for text in manifest.parts():
             click.echo(text.decode(), nl=False)
@@ -226,6 +231,20 @@ class Plans:
     faces: Plan | None
     boxes: BoxPlan
     shard: ShardOfRun | None
+
+
+def _about(
+    path: Path | None, output: Place | None, shard: str | None, *, dry_run: bool
+) -> tuple[About, Path] | None:
+    """The data set that outputs are described as, and their folder; read before the first picture."""
+    if path is None:
+        return None
+    if dry_run or shard is not None or not isinstance(output, Path):
+        raise click.UsageError(
+            "--croissant describes a whole run in a folder of this machine; give it to unionveil merge, or "
+            "run without --dry-run and --shard, and without an object store"
+        )
+    return read_about(path), output
 
 
 def _shard(text: str | None, config: AnonymizeConfig, boxes: Boxes) -> Shard | None:
@@ -379,6 +398,8 @@ def _summary(
     inference: Inference,
     work: Anonymize,
     report: Report,
+    *,
+    is_empty: bool,
 ) -> None:
     rows = [("pictures", str(counts.inputs))]
     rows.append(("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)"))
@@ -396,6 +417,8 @@ def _summary(
     if work.sink:
         rows.append(("outputs in", str(work.sink.folder)))
     report.done(rows, {"counts": counts.model_dump(exclude_none=True), "engine": str(inference)})
+    if is_empty:
+        report.note("there is no picture among your inputs: everything was skipped")
     for name, detail in rejected:
         report.problem("rejected", name, detail)
     _warn_of_looks(work.config, report)

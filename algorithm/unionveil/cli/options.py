@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from ..engines.pool import DEFAULT_TIMEOUT_SECONDS
 
-__all__ = ["jobs_option", "timeout_option"]
+__all__ = ["croissant_option", "jobs_option", "timeout_option"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -37,3 +38,16 @@ def timeout_option(
         default=seconds,
         help=f"Seconds after which {article} {what} is abandoned.  [default: {seconds:g}]",
     )
+
+
+def croissant_option(command: Command) -> Command:
+    """`--croissant`: a file about the data set; outputs are then described as Croissant 1.0."""
+    return click.option(
+        "--croissant",
+        "about",
+        metavar="FILE",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Also describe the result as Croissant 1.0, in a file beside the output folder that is called "
+        "as it is, with .croissant.json. FILE gives name, description, author and licence, as "
+        "metadata/dataset.json does.",
+    )(command)

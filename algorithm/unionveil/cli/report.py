@@ -12,10 +12,8 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
-from rich.table import Table
 
 from ..error_codes import EXIT_WRONG_USE, code_of
 from ..errors import UnionVeilError
@@ -82,10 +80,11 @@ class Report:
         if self._as_json:
             self._say("done", "", facts)
         elif not self._quiet:
-            table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+            width = max(len(label) for label, _ in rows)
             for label, text in rows:
-                table.add_row(label, escape(printable(text, quoted=False, most=None)))
-            self._console.print(table)
+                # One line each: a path that is broken in two cannot be copied.
+                line = printable(f"{label:<{width}}  {text}", quoted=False, most=None)
+                self._console.print(line, markup=False, soft_wrap=True)
 
     def failed(self, error: UnionVeilError | click.ClickException) -> int:
         """Prints the error that ends a command, as JSON; returns its exit code."""
