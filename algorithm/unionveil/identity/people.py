@@ -142,8 +142,7 @@ def count_people(means: FloatArray) -> int:
 
     Args:
         means: `(P, D)` mean embeddings of people, not scaled to unit length: their product is the average
-            cosine of
-            all pairs of faces.
+            cosine of all pairs of faces.
 
     Returns:
         Number of connected components of the graph of pairs that reach `DIFFERENT_PEOPLE`.

@@ -24,8 +24,7 @@ def pixelate(patch: Pixels, cells: int) -> Pixels:
     Args:
         patch: `(h, w, C)` uint8 or uint16, a face with its margin.
         cells: cells along the longer side, for faces of any size, so that a large face keeps no more detail
-            than
-            a small one.
+            than a small one.
 
     Returns:
         The same shape and dtype.

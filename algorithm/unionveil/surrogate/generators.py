@@ -78,8 +78,7 @@ def synthetic_codes(means: FloatArray | None, seeds: list[bytes], dimensions: in
 
     Args:
         means: `(G, C)` mean codes of our own generator, around which the people are drawn; with None they are
-            drawn
-            from the whole standard normal distribution, as other generators expect.
+            drawn from the whole standard normal distribution, as other generators expect.
         seeds: one for each group; the same seed gives the same person.
         dimensions: C.
     """
