@@ -170,7 +170,7 @@ def test_a_manifest_cannot_name_a_file_outside(outputs, tmp_path):
     folder = shutil.copytree(outputs, tmp_path / "copy")
     path = folder / "manifest.json"
     path.write_text(path.read_text().replace('"d.webp"', '"../d.webp"'))
-    with pytest.raises(InputError, match="which no run writes"):
+    with pytest.raises(InputError, match="a name that no run uses"):
         exported(folder, tmp_path / "out", ExportForm.METADATA)
 
 

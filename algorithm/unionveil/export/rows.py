@@ -90,7 +90,7 @@ def rows_of(merged: Merged) -> Iterator[ExportRow]:
             continue
         name = record.output
         if leads_out(name) or not is_safe(name) or is_manifest(name) or PurePosixPath(name).is_absolute():
-            raise InputError(f"a manifest in {each.folder} names {printable(name)}, which no run writes")
+            raise InputError(f"a manifest in {each.folder} names {printable(name)}, a name that no run uses")
         if record.video:
             raise InputError(
                 f"{each.folder} holds videos ({printable(name)}), and other forms are of pictures; run it "
