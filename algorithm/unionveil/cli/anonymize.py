@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..config import AnonymizeConfig, EveryFace, distance_of, parameters
+from ..engines.base import Engine
 from ..engines.pool import PoolEngine
 from ..engines.resources import default_jobs
 from ..files.sinks import Place
@@ -31,6 +32,7 @@ from ..runs.shards import Shard, ShardOfRun, ShardSource, check_shardable, salt_
 from ..runs.work import Anonymize
 from ..text import printable
 from .boxes import Boxes, box_options, box_plan_of
+from .clusters import Cluster, cluster_options
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .options import jobs_option, timeout_option
 from .path_list import named_paths
@@ -117,6 +119,7 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
 @setting_options(known_people=True)
 @jobs_option
 @timeout_option()
+@cluster_options
 @click.option(
     "--overwrite", is_flag=True, help="Replace the outputs of another run, and remove the rest of them."
 )
@@ -158,6 +161,7 @@ def command(
     output: Place | None,
     jobs: int | None,
     timeout: float,
+    cluster: Cluster | None,
     overwrite: bool,
     prune: bool,
     include: tuple[str, ...],
@@ -190,15 +194,16 @@ def command(
     # A worker reads the known people, as it reads everything else.
     references = load_references(known, config, PoolEngine(1)) if known else None
     # Workers even for a single picture: one that kills its decoder must not kill the program.
-    pool = PoolEngine(jobs or min(default_jobs(), max(1, len(inputs))), timeout)
+    jobs = jobs or min(default_jobs(), max(1, len(inputs)))
+    engine = cluster.engine(timeout) if cluster else PoolEngine(jobs, timeout)
     work = Anonymize(config, references=references, previews=preview, boxes=boxes.mode)
-    with _planned(inputs, work, pool) as plan:
+    with _planned(inputs, work, engine) as plan:
         work, journal = _into_folder(
             work, None if dry_run else output, named, (plan, of_run), overwrite=overwrite, prune=prune
         )
         may_prune = prune and not overwrite
         plans = Plans(plan, box_plan, of_run)
-        manifest, rejected = _run(inputs, work, pool, journal, plans, prune=may_prune)
+        manifest, rejected = _run(inputs, work, engine, journal, plans, prune=may_prune)
     is_empty = not manifest.counts.inputs and part is None  # a shard may have none
     _summary(manifest.counts, rejected, inference, work)
     if is_empty:
@@ -250,7 +255,7 @@ def _check_boxes(boxes: Boxes, config: AnonymizeConfig, known: Sequence[Path]) -
 def _run(
     source: Source,
     work: Anonymize,
-    engine: PoolEngine,
+    engine: Engine,
     journal: Journal | None,
     plans: Plans,
     *,
@@ -303,7 +308,7 @@ def _config(
 
 
 @contextmanager
-def _planned(source: Source, work: Anonymize, engine: PoolEngine) -> Iterator[Plan | None]:
+def _planned(source: Source, work: Anonymize, engine: Engine) -> Iterator[Plan | None]:
     """The plan of a method that needs the whole data set; None for all others."""
     work.check()  # before anything is read
     with ExitStack() as stack:

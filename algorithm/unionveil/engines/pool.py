@@ -47,6 +47,7 @@ class Pool(Generic[In, Out]):
         timeout_seconds: time limit for each task.
         budget_bytes: memory for all running tasks together; a task that needs more is rejected.
         reserved_bytes: the part of it, at most half, that only a task running alone may use.
+        threads_each: threads for one task; by default the cores, shared among the workers.
 
     Attributes:
         shared_bytes: the rest of it, which several tasks may share.
@@ -59,12 +60,13 @@ class Pool(Generic[In, Out]):
         timeout_seconds: float,
         budget_bytes: float = math.inf,
         reserved_bytes: float = 0,
+        threads_each: int | None = None,
     ) -> None:
         self._work = work
         self._budget_bytes = budget_bytes
         self.shared_bytes = budget_bytes - min(reserved_bytes, budget_bytes / 2)
         self._timeout_seconds = timeout_seconds
-        self._threads_each = max(1, usable_cores() // jobs)
+        self._threads_each = threads_each or max(1, usable_cores() // jobs)
         self._tasks: queue.SimpleQueue[tuple[In, Future[Out | Rejected]] | None] = queue.SimpleQueue()
         self._turn = _Turn(self.shared_bytes)
         self._closed = threading.Event()
