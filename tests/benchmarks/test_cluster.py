@@ -45,7 +45,7 @@ def tasks(number):
     for n in range(1, number + 1):
         yield n, Task(n, "", FileContent(photo), (ImageFormat.JPEG, f"{n}.jpg"), None)
 
-work = Anonymize(AnonymizeConfig(detail="fast"))
+work = Anonymize(AnonymizeConfig(detail="standard"))
 if kind == "ray":
     import ray
     ray.init(num_cpus=workers, log_to_driver=False, include_dashboard=False)
