@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all test-training check check-coverage schemas prove fuzz bench compare-releases image test-container train evaluate-weights people clean
+.PHONY: docs demo test test-all test-training check check-coverage schemas prove fuzz bench compare-releases image test-container train evaluate-weights people clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -57,6 +57,16 @@ fuzz: $(VENV)/.ready
 compare-releases: $(VENV)/.ready
 	@test -n "$(OLD)" || { echo "name the commit to compare with: OLD=COMMIT" >&2; exit 1; }
 	PYTHONPATH=tests/support $(BIN)/python tests/compare_releases.py $(OLD) $(NEW)
+
+# The documents as a site, in build/site; fails on a link that leads nowhere.
+$(VENV)-docs/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-docs
+	$(VENV)-docs/bin/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@touch $@
+
+docs: $(VENV)-docs/.ready
+	$(VENV)-docs/bin/python docs/build_site.py build/docs
+	$(VENV)-docs/bin/zensical build --clean --strict
 
 bench: $(VENV)/.ready
 	$(BIN)/pytest -m benchmark -s -p no:cacheprovider tests/benchmarks
@@ -113,4 +123,4 @@ evaluate-weights: people $(VENV)-train/.ready
 	$(TRAIN_BIN)/python -m training.evaluate.plot --results $(TRAIN_WORK)/results.json --out $(TRAIN_WORK)/recall.png
 
 clean:
-	rm -rf $(VENV) $(VENV)-train demo-output
+	rm -rf $(VENV) $(VENV)-train $(VENV)-docs demo-output build/docs build/site

@@ -29,3 +29,8 @@ def test_others_are_refused():
     for method in others:
         with pytest.raises(ConfigError, match="a server takes pictures one by one"):
             single_config({"method": method}, "a server")
+
+
+def test_a_new_redaction_is_refused_until_it_is_listed():
+    with pytest.raises(ConfigError, match="method pixelate is not offered by a bot; it offers fill, overlay"):
+        single_config({"method": "pixelate"}, "a bot", methods=("fill", "overlay"))

@@ -49,7 +49,14 @@ class Watched:
 
         try:
             self.watch = Watch(
-                self.inbox, work, sink, self._journal, do, prune=prune, report=self.lines.append
+                self.inbox,
+                work,
+                sink,
+                self._journal,
+                do,
+                prune=prune,
+                report=self.lines.append,
+                reject=lambda name, detail: self.lines.append(f"rejected: {name}: {detail}"),
             )
         except OutputError:
             self.close()
@@ -250,6 +257,7 @@ def test_a_folder_that_was_never_there_is_refused(tmp_path):
             lambda tasks: iter(()),
             prune=False,
             report=print,
+            reject=print,
         )
 
 

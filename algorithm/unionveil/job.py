@@ -15,7 +15,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from . import __version__
-from .config import EMOJI, AnonymizeConfig, KSame, parameters
+from .config import EMOJI, VIDEO_SETTINGS, AnonymizeConfig, KSame, parameters
 from .engines.pool import PoolEngine
 from .engines.resources import default_jobs, member_bytes
 from .errors import ConfigError, InputError
@@ -24,6 +24,7 @@ from .files.sources import PathSource, Source, SourceItem
 from .identity.optout import OPTOUT, read_optout
 from .models.cards import DETECTORS
 from .models.inference import EngineSetting
+from .pace import Pace
 from .parameters import Parameter
 from .runs.batch import run_batch
 from .runs.ksame import planned
@@ -44,8 +45,6 @@ __all__ = [
 ]
 
 PARAMETERS_FILE = "algoCustomData.json"
-
-_REPORT_EVERY = 25
 
 _LEAST_K = 3
 """With k = 2, a buyer who knows one of the two people by sight could identify the other as well."""
@@ -97,10 +96,10 @@ class JobDone:
         return not self.counts.rejected and bool(self.counts.inputs or self.shard)
 
 
-_NOT_OFFERED = (
+_NOT_OFFERED = VIDEO_SETTINGS | {
     *("digest_salt", "engine", "select", "embedder"),
     *("min_face", "max_face", "keep_metadata", "gps_decimals"),
-)
+}
 
 
 def job_parameters() -> tuple[Parameter, ...]:
@@ -305,15 +304,13 @@ def _anonymized(
     parts: tuple[Plan | None, ShardOfRun | None],
     report: Callable[[str], None],
 ) -> Counts:
-    finished = 0
+    pace = Pace(len(source))
 
     def on_done(_: SourceItem, record: Record) -> None:
-        nonlocal finished
-        finished += 1
         if isinstance(record, RejectedRecord):
             report(f"input {record.input} rejected: {record.detail}")
-        if finished % _REPORT_EVERY == 0:
-            report(f"{finished} pictures done")
+        if progress := pace.step():
+            report(f"{progress}")
 
     plan, shard = parts
     return run_batch(source, work, pool, flat=True, plan=plan, shard=shard, on_done=on_done).counts

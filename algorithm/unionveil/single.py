@@ -6,7 +6,7 @@ until it is known to need neither.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .config import (
@@ -21,6 +21,7 @@ from .config import (
     check_one_by_one,
     parameters,
 )
+from .errors import ConfigError
 
 __all__ = ["METHODS", "not_single", "single_config"]
 
@@ -49,16 +50,22 @@ def not_single() -> frozenset[str]:
     )
 
 
-def single_config(given: Mapping[str, Any], door: str) -> AnonymizeConfig:
+def single_config(
+    given: Mapping[str, Any], door: str, *, methods: Sequence[str] = METHODS
+) -> AnonymizeConfig:
     """As `AnonymizeConfig.from_parameters`.
 
     Args:
         given: values by name.
         door: the receiver of the photos, as in `config.check_one_by_one`.
+        methods: the redactions that it offers.
 
     Raises:
-        ConfigError: a value is not allowed, or the redaction needs all photos at once.
+        ConfigError: a value is not allowed, or the redaction is not offered.
     """
     config = AnonymizeConfig.from_parameters(given)
     check_one_by_one(config, door)
+    method = config.redaction.method
+    if method not in methods:
+        raise ConfigError(f"method {method} is not offered by {door}; it offers {', '.join(methods)}")
     return config

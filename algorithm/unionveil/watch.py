@@ -25,7 +25,6 @@ from .runs.manifest import MANIFEST, ManifestBuilder, Record, RedactedRecord, Re
 from .runs.names import Namer
 from .runs.needs import look_at
 from .runs.work import Anonymize, Done, Task
-from .text import printable
 
 __all__ = ["Do", "Watch"]
 
@@ -68,6 +67,7 @@ class Watch:
         do: does the work of a round.
         prune: whether to remove outputs of removed files.
         report: called with each line for the user.
+        reject: called with the name of each rejected input, as it stands outside, and the reason.
 
     Raises:
         InputError: the folder does not exist.
@@ -84,6 +84,7 @@ class Watch:
         *,
         prune: bool,
         report: Callable[[str], None],
+        reject: Callable[[str, str], None],
     ) -> None:
         self._folder = folder
         self._work = work
@@ -92,6 +93,7 @@ class Watch:
         self._do = do
         self._prune = prune
         self._report = report
+        self._reject = reject
         self._root = _identity(folder)
         self._namer = Namer(work.config, flat=False)
         self._names: dict[tuple[str, int, ImageFormat], str] = {}
@@ -161,8 +163,7 @@ class Watch:
             record = self._take(entry, task, done)
             if isinstance(record, RejectedRecord):
                 rejected += 1
-                name = printable(task.name, quoted=False, most=None)
-                self._report(f"rejected: {name}: {record.detail}")
+                self._reject(task.name, record.detail)
         for name, seen in earlier.items():
             for output in sorted(seen.outputs - self._done[name].outputs if seen else ()):
                 self._sink.remove(output)

@@ -1,4 +1,4 @@
-"""`unionveil anonymize`: photos, folders and archives into a folder."""
+"""`unionveil anonymize`: photos, videos, folders and archives into a folder."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from ..config import AnonymizeConfig, EveryFace, distance_of, parameters
 from ..engines.base import Engine
@@ -30,14 +27,14 @@ from ..runs.plan import Plan
 from ..runs.references import load_references
 from ..runs.shards import Shard, ShardOfRun, ShardSource, check_shardable, salt_of
 from ..runs.work import Anonymize
-from ..text import printable
+from .bars import LongBars
 from .boxes import Boxes, box_options, box_plan_of
 from .clusters import Cluster, cluster_options
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .options import jobs_option, timeout_option
 from .path_list import named_paths
 from .places import PlaceType, sink_into, source_of
-from .progress import progress
+from .report import Report, report_options
 
 __all__ = ["command", "setting_options"]
 
@@ -45,8 +42,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 _VARIABLES = {"digest_salt": "UNIONVEIL_DIGEST_SALT", "engine": "UNIONVEIL_ENGINE"}
 """Settings that belong to a machine, or that a shell's history should not keep, by environment variable."""
-
-_err = Console(stderr=True, highlight=False)
 
 
 def setting_options(
@@ -156,6 +151,7 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest on standard output.")
 @box_options
+@report_options
 def command(
     paths: tuple[Place, ...],
     output: Place | None,
@@ -173,9 +169,10 @@ def command(
     preview: bool,
     as_json: bool,
     boxes: Boxes,
+    report: Report,
     **settings: Any,
 ) -> int:
-    """Anonymizes photos, folders and archives into a folder.
+    """Anonymizes photos, videos, folders and archives into a folder.
 
     A single dash reads paths from standard input, one per line or separated by NUL. The same command again
     does only what is missing. Texts, sidecars and the files that systems leave beside photos are skipped.
@@ -193,25 +190,31 @@ def command(
     box_plan = box_plan_of(boxes, source)
     # A worker reads the known people, as it reads everything else.
     references = load_references(known, config, PoolEngine(1)) if known else None
-    # Workers even for a single picture: one that kills its decoder must not kill the program.
-    jobs = jobs or min(default_jobs(), max(1, len(inputs)))
-    engine = cluster.engine(timeout) if cluster else PoolEngine(jobs, timeout)
-    work = Anonymize(config, references=references, previews=preview, boxes=boxes.mode)
-    with _planned(inputs, work, engine) as plan:
+    engine, bars = _engine(cluster, jobs or min(default_jobs(), max(1, len(inputs))), timeout)
+    work = Anonymize(config, references=references, previews=preview, boxes=boxes.mode, videos=True)
+    with _planned(inputs, work, engine, report) as plan:
         work, journal = _into_folder(
             work, None if dry_run else output, named, (plan, of_run), overwrite=overwrite, prune=prune
         )
         may_prune = prune and not overwrite
         plans = Plans(plan, box_plan, of_run)
-        manifest, rejected = _run(inputs, work, engine, journal, plans, prune=may_prune)
+        manifest, rejected = _run(inputs, work, (engine, bars), journal, plans, report, prune=may_prune)
     is_empty = not manifest.counts.inputs and part is None  # a shard may have none
-    _summary(manifest.counts, rejected, inference, work)
+    _summary(manifest.counts, rejected, inference, work, report)
     if is_empty:
-        _err.print("there is no picture in what you named: everything was skipped")
+        report.note("there is no picture in what you named: everything was skipped")
     if as_json:
         for text in manifest.parts():
             click.echo(text.decode(), nl=False)
     return EXIT_SOME_REJECTED if rejected or is_empty else EXIT_DONE
+
+
+def _engine(cluster: Cluster | None, jobs: int, timeout: float) -> tuple[Engine, LongBars]:
+    """Workers, even for a single picture: one that kills its decoder must not kill the program."""
+    bars = LongBars()
+    if cluster:
+        return cluster.engine(timeout), bars
+    return PoolEngine(jobs, timeout, on_step=bars), bars
 
 
 @dataclass(frozen=True)
@@ -255,26 +258,29 @@ def _check_boxes(boxes: Boxes, config: AnonymizeConfig, known: Sequence[Path]) -
 def _run(
     source: Source,
     work: Anonymize,
-    engine: Engine,
+    engine: tuple[Engine, LongBars],
     journal: Journal | None,
     plans: Plans,
+    report: Report,
     *,
     prune: bool,
 ) -> tuple[ManifestBuilder, list[tuple[str, str]]]:
     """The manifest, and the name of every rejected input with a sentence."""
     rejected: list[tuple[str, str]] = []
-    with progress("anonymizing", len(source)) as advance, journal or nullcontext():
-        kept = _is_kept(journal)
+    pool, bars = engine
+    with report.progress("anonymizing", len(source), bars) as advance, journal or nullcontext():
+        kept = _is_kept(journal, report)
 
         def on_done(item: SourceItem, record: Record) -> None:
+            bars.end(record.input)
             advance()
             if isinstance(record, RejectedRecord):
-                rejected.append((printable(item.name, quoted=False, most=None), record.detail))
+                rejected.append((item.name, record.detail))
 
         manifest = run_batch(
             source,
             work,
-            engine,
+            pool,
             journal=journal,
             prune=prune,
             plan=plans.faces,
@@ -283,7 +289,7 @@ def _run(
             on_done=on_done,
         )
         if kept:
-            _is_kept(journal)
+            _is_kept(journal, report)
     return manifest, rejected
 
 
@@ -308,11 +314,11 @@ def _config(
 
 
 @contextmanager
-def _planned(source: Source, work: Anonymize, engine: Engine) -> Iterator[Plan | None]:
+def _planned(source: Source, work: Anonymize, engine: Engine, report: Report) -> Iterator[Plan | None]:
     """The plan of a method that needs the whole data set; None for all others."""
     work.check()  # before anything is read
     with ExitStack() as stack:
-        with progress("comparing", len(source)) as advance:
+        with report.progress("comparing", len(source)) as advance:
             looked = planned(source, work.config, engine, work.references, on_done=advance)
             plan = stack.enter_context(looked)
         yield plan
@@ -342,24 +348,23 @@ def _into_folder(
         plan=plan.digest if plan else "",
         shard=f"{shard.shard} {shard.run}" if shard else "",
     )
-    return replace(work, sink=sink, secret=journal.secret), journal
+    return replace(work, sink=sink, secret=journal.secret, state=journal.videos), journal
 
 
-def _is_kept(journal: Journal | None) -> bool:
+def _is_kept(journal: Journal | None, report: Report) -> bool:
     """Whether an interrupted run can go on; says so if it cannot."""
     if journal and not journal.is_kept:
-        _err.print("note: the state folder cannot be written to; a second run would start from nothing")
+        report.note("note: the state folder cannot be written to; a second run would start from nothing")
         return False
     return True
 
 
-def _warn_of_looks(config: AnonymizeConfig) -> None:
+def _warn_of_looks(config: AnonymizeConfig, report: Report) -> None:
     if config.redaction.looks_only:
         method = config.redaction.method
-        _err.print(
+        report.note(
             f"note: {method} is for looks only: a trained attacker recognizes people behind it; fill leaves "
-            "nothing",
-            soft_wrap=True,
+            "nothing"
         )
 
 
@@ -372,24 +377,29 @@ def _threshold(config: AnonymizeConfig) -> str:
     return f"cosine at least {least:.3g}, distance at most {distance_of(least):.3g}"
 
 
-def _summary(counts: Counts, rejected: list[tuple[str, str]], inference: Inference, work: Anonymize) -> None:
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_row("pictures", str(counts.inputs))
-    table.add_row("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)")
+def _summary(
+    counts: Counts,
+    rejected: list[tuple[str, str]],
+    inference: Inference,
+    work: Anonymize,
+    report: Report,
+) -> None:
+    rows = [("pictures", str(counts.inputs))]
+    rows.append(("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)"))
     if counts.not_compared:
-        table.add_row("not compared", f"{counts.not_compared}  (faces that were filled instead)")
-    table.add_row("without a face" if counts.kept is None else "unchanged", str(counts.without_face))
+        rows.append(("not compared", f"{counts.not_compared}  (faces that were filled instead)"))
+    rows.append(("without a face" if counts.kept is None else "unchanged", str(counts.without_face)))
     if counts.kept is not None:
-        table.add_row("left visible", f"{counts.kept} faces")
-        if _threshold(work.config):
-            table.add_row("same person", _threshold(work.config))
-    table.add_row("rejected", str(sum(counts.rejected.values())))
+        rows.append(("left visible", f"{counts.kept} faces"))
+        if same := _threshold(work.config):
+            rows.append(("same person", same))
+    rows.append(("rejected", str(sum(counts.rejected.values()))))
     if counts.skipped:
-        table.add_row("skipped", f"{counts.skipped}  (sidecars, texts, files of systems, left out)")
-    table.add_row("engine", str(inference))
+        rows.append(("skipped", f"{counts.skipped}  (sidecars, texts, files of systems, left out)"))
+    rows.append(("engine", str(inference)))
     if work.sink:
-        table.add_row("outputs in", escape(printable(str(work.sink.folder), quoted=False, most=None)))
-    _err.print(table)
+        rows.append(("outputs in", str(work.sink.folder)))
+    report.done(rows, {"counts": counts.model_dump(exclude_none=True), "engine": str(inference)})
     for name, detail in rejected:
-        _err.print(f"rejected: {name}: {detail}", markup=False, soft_wrap=True)
-    _warn_of_looks(work.config)
+        report.problem("rejected", name, detail)
+    _warn_of_looks(work.config, report)

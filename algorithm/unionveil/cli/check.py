@@ -22,7 +22,7 @@ from .anonymize import setting_options
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .options import jobs_option, timeout_option
 from .path_list import named_paths
-from .progress import progress
+from .report import Report, report_options
 
 __all__ = ["command"]
 
@@ -44,12 +44,14 @@ _SETTINGS = frozenset(
 @setting_options(without={one.name for one in parameters()} - _SETTINGS)
 @jobs_option
 @timeout_option()
+@report_options
 def command(
     paths: tuple[Path, ...],
     look_for: str,
     exclude: tuple[str, ...],
     jobs: int | None,
     timeout: float,
+    report: Report,
     **settings: str | None,
 ) -> int:
     """Checks that pictures give nobody away: no face, no GPS position, no serial number, no owner's name.
@@ -66,7 +68,7 @@ def command(
     work.check()
     engine = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
     checked = wrong = 0
-    with progress("checking", len(source)) as advance:
+    with report.progress("checking", len(source)) as advance:
         for name, found in engine.map(work, _tasks(source)):
             checked += 1
             line = f"cannot be checked: {found.detail}" if isinstance(found, Rejected) else ", ".join(found)
@@ -74,8 +76,8 @@ def command(
                 wrong += 1
                 click.echo(printable(f"{name}: {line}", quoted=False, most=None))
             advance()
-    ending = f"{checked} pictures checked, {wrong} give somebody away or cannot be checked"
-    click.echo(f"unionveil: {ending}", err=True)
+    ending = f"{checked} pictures, {wrong} give somebody away or cannot be checked"
+    report.done([("checked", ending)], {"checked": checked, "wrong": wrong})
     return EXIT_SOME_REJECTED if wrong else EXIT_DONE
 
 

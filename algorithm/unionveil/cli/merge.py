@@ -5,18 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from ..files.sinks import FolderSink
 from ..merge.shards import open_shards
 from ..merge.write import check_apart, write_merged
-from ..text import printable
 from .console import EXIT_DONE
-from .progress import progress
+from .report import Report, report_options
 
 __all__ = ["command"]
-
-_err = Console(stderr=True, highlight=False)
 
 
 @click.command("merge")
@@ -34,7 +30,8 @@ _err = Console(stderr=True, highlight=False)
     help="Link files instead of copying them, where both folders lie on one disk: quick, and takes no room; "
     "who changes a file in place changes both.",
 )
-def command(folders: tuple[Path, ...], output: Path, link: bool) -> int:
+@report_options
+def command(folders: tuple[Path, ...], output: Path, link: bool, report: Report) -> int:
     """Puts the outputs of all shards of a run into one folder, with one manifest.
 
     Names the folders of all shards in any order. Refuses a set that lacks a shard, holds one twice, or was
@@ -43,14 +40,10 @@ def command(folders: tuple[Path, ...], output: Path, link: bool) -> int:
     """
     merged = open_shards(folders)
     check_apart(merged, output)
-    with progress("merging", merged.head.counts.inputs) as advance:
+    with report.progress("merging", merged.head.counts.inputs) as advance:
         write_merged(merged, FolderSink(output), link=link, on_done=advance)
     counts = merged.head.counts
-    shown = printable(str(output), quoted=False, most=None)
     outputs = counts.redacted + counts.without_face
-    _err.print(
-        f"{counts.inputs} inputs, {outputs} outputs in {shown}",
-        markup=False,
-        soft_wrap=True,
-    )
+    rows = [("inputs", str(counts.inputs)), ("outputs", str(outputs)), ("in", str(output))]
+    report.done(rows, {"counts": counts.model_dump(exclude_none=True)})
     return EXIT_DONE

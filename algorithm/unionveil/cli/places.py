@@ -15,6 +15,7 @@ from ..files.sources import PathSource, Patterns
 from ..files.store_sink import StoreSink
 from ..files.store_source import StoreSource
 from ..files.stores import Store, StoreUrl, is_store_url
+from ..video.extra import has_video
 
 __all__ = ["AnySource", "PlaceType", "sink_into", "source_of"]
 
@@ -54,9 +55,13 @@ class PlaceType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gen
 
 
 def source_of(
-    named: Sequence[Place], leave_out: Sequence[Path], patterns: Patterns, *, follow_links: bool
+    named: Sequence[Place],
+    leave_out: Sequence[Path],
+    patterns: Patterns,
+    *,
+    follow_links: bool,
 ) -> AnySource:
-    """All inputs in places of one kind.
+    """All inputs in places of one kind; videos are inputs where the extra for them is installed.
 
     Args:
         named: by the user; at least one.
@@ -73,8 +78,10 @@ def source_of(
     if urls and paths:
         raise InputError("name places in object stores or on this machine, not both at once")
     source: AnySource
+    videos = has_video()
     if urls:
-        source = StoreSource([Store(url) for url in urls], patterns=patterns, member_bytes=member_bytes())
+        stores = [Store(url) for url in urls]
+        source = StoreSource(stores, patterns=patterns, member_bytes=member_bytes(), videos=videos)
     else:
         source = PathSource(
             paths,
@@ -82,6 +89,7 @@ def source_of(
             follow_links=follow_links,
             patterns=patterns,
             member_bytes=member_bytes(),
+            videos=videos,
         )
     if not len(source):
         raise InputError("there is no file in what you named; name photos, folders or archives")

@@ -7,8 +7,10 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from ..errors import OutputError, StoreError
+from .digests import pieces
 from .stores import Store, StoreUrl
 
 __all__ = ["StoreSink"]
@@ -51,10 +53,7 @@ class StoreSink:
         if self._store.create(name, data, sha256) or self.digest(name) == sha256:
             return
         if not self.overwrite:
-            raise OutputError(
-                f"{self.folder / name} is there already with other content; choose an empty folder or "
-                "--overwrite"
-            )
+            raise self._occupied(name)
         self._store.put(name, data, sha256)
 
     def replace(self, name: str, parts: Iterable[bytes]) -> None:
@@ -70,6 +69,33 @@ class StoreSink:
                 file.write(part)
             file.seek(0)
             self._store.put(name, file, digest.hexdigest())
+
+    @contextmanager
+    def added(self, name: str) -> Iterator[BinaryIO]:
+        """As `FolderSink.added`; the object is put when the block ends.
+
+        Raises:
+            OutputError: it is there with other content.
+            StoreError: it cannot be written.
+        """
+        with tempfile.TemporaryFile() as file:
+            yield file
+            file.seek(0)
+            digest = hashlib.sha256()
+            for piece in pieces(file):
+                digest.update(piece)
+            there = self.digest(name)
+            if there == digest.hexdigest():
+                return
+            if there is not None and not self.overwrite:
+                raise self._occupied(name)
+            file.seek(0)
+            self._store.put(name, file, digest.hexdigest())
+
+    def _occupied(self, name: str) -> OutputError:
+        return OutputError(
+            f"{self.folder / name} is there already with other content; choose an empty folder or --overwrite"
+        )
 
     def read(self, name: str) -> bytes:
         """As `FolderSink.read`."""

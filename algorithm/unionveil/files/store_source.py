@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from ..outcomes import Rejected
 from .bombs import MOST_BYTES
 from .litter import Skipped, is_companion, is_litter, may_be_companion, stem_of
-from .sources import Patterns, SourceItem, items_in
+from .sources import Patterns, Rules, SourceItem, items_in
 from .stores import Store, StoreContent, StoredObject
 
 __all__ = ["StoreEntry", "StoreSource"]
@@ -46,6 +46,7 @@ class StoreSource:
         stores: the places.
         patterns: which files are inputs.
         member_bytes: the largest member of an archive that is read; it is held in memory.
+        videos: whether videos are inputs, of any length.
 
     Raises:
         StoreError: a place cannot be listed.
@@ -57,7 +58,9 @@ class StoreSource:
         *,
         patterns: Patterns = Patterns(),  # noqa: B008  frozen
         member_bytes: int = MOST_BYTES,
+        videos: bool = False,
     ) -> None:
+        self._videos = videos
         self._stores = stores
         self._patterns = patterns
         self._member_bytes = member_bytes
@@ -66,7 +69,7 @@ class StoreSource:
             for found in store.objects():
                 if not self._is_left_out(found.key):
                     listing.add(found)
-        self._companions = [_companions(listing) for listing in self._listings]
+        self._companions = [_companions(listing, videos=videos) for listing in self._listings]
         self._inputs = sum(not entry.is_skipped for entry in self.entries)
 
     def _is_left_out(self, key: str) -> bool:
@@ -130,8 +133,7 @@ class StoreSource:
                     content,
                     file,
                     content.size_bytes,
-                    patterns=self._patterns,
-                    member_bytes=self._member_bytes,
+                    Rules(self._patterns, self._member_bytes, self._videos),
                 )
         except OSError as error:
             yield SourceItem(
@@ -139,14 +141,14 @@ class StoreSource:
             )
 
 
-def _companions(listing: Iterable[StoredObject]) -> frozenset[str]:
+def _companions(listing: Iterable[StoredObject], *, videos: bool) -> frozenset[str]:
     """Keys of objects that belong to others, as the videos of live photos do."""
     found = [each.key for each in listing if may_be_companion(each.key)]
     if not found:
         return frozenset()
     stems = {stem_of(key) for key in found}
     neighbours = {each.key.casefold() for each in listing if stem_of(each.key) in stems}
-    return frozenset(key for key in found if is_companion(key, neighbours))
+    return frozenset(key for key in found if is_companion(key, neighbours, videos=videos))
 
 
 class _PackedObjects:

@@ -79,7 +79,7 @@ def check_output(written: bytes, picture: Picture, patches: Patches) -> None:
         OutputDiffers: the output does not decode, or shows something else.
     """
     _require(len(patches) == len(picture.frames))
-    if _is_lossless(picture.format):
+    if picture.format.is_exact:
         _check_exactly(written, picture, patches)
     else:
         _check_nearly(written, picture, patches)
@@ -88,10 +88,6 @@ def check_output(written: bytes, picture: Picture, patches: Patches) -> None:
 def _require(holds: bool) -> None:
     if not holds:
         raise OutputDiffers(_DIFFERS)
-
-
-def _is_lossless(kind: ImageFormat) -> bool:
-    return kind in (ImageFormat.PNG, ImageFormat.BMP, ImageFormat.TIFF)
 
 
 def _decode(written: bytes, picture: Picture, grey_scale: int | None = None) -> list[_Look]:
