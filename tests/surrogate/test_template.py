@@ -5,13 +5,14 @@ import pytest
 
 from unionveil.surrogate.template import (
     EYES_PX,
+    HEAD,
     SIZE_WH,
     TEMPLATE,
     Laid,
     chips,
     covered_share,
-    head_region,
     lay,
+    oval_region,
     to_frame,
     yaw_of,
 )
@@ -74,13 +75,13 @@ def test_a_face_at_the_edge_stays_in_the_picture():
 def test_a_face_outside_of_the_picture_is_nowhere():
     matrix = to_frame(landmarks((-500, 20)))[0]
     assert lay(face(), SAME, matrix, (100, 80)) is None
-    assert head_region(matrix, (100, 80)) is None
+    assert oval_region(matrix, HEAD, (100, 80)) is None
 
 
 def test_the_head_holds_all_of_the_oval():
     matrix = to_frame(landmarks((300, 300), degrees=25))[0]
     laid = laid_over(face(), matrix, (600, 600))
-    region = head_region(matrix, (600, 600))
+    region = oval_region(matrix, HEAD, (600, 600))
     assert region is not None
     rows, columns, mask = region
     covered = np.zeros((600, 600), bool)
