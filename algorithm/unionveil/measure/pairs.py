@@ -198,13 +198,15 @@ class _Eyes:
         filled = before.copy()
         for x0, y0, x1, y1 in covers:
             filled[y0:y1, x0:x1] = 0
-        (_, own_before), (faint, own_after) = self._find(before), self._find(after)
+        (faint, own_before), (faint_after, own_after) = self._find(before), self._find(after)
         faces = _with_landmarks(pair.xyxy, own_before)
         linking, own = self._link(before, faces), ", ".join(self._work.own)
         crops, vectors = self._seen((before, after, filled), faces, covers)
         found, moved = _still_found(faces, own_after)
-        finds = ((own_before, own), (own_after, own), (self._second(after, faint), self._work.other))
-        left, inside = self._left(pair, before, after, finds)
+        finds = ((own_before, own), (self._second(before, faint), self._work.other))
+        left = self._left(pair, before, after, finds)
+        other_after = self._second(after, faint_after).xyxy
+        inside = int((visible_share(other_after, before, after) < _VISIBLE).sum())
         return Looked(
             pair.number,
             shorter_sides(pair.xyxy),
@@ -266,30 +268,23 @@ class _Eyes:
         return near[np.asarray((iou(near.xyxy, faint.xyxy) > SAME_FACE_IOU).any(axis=1))]
 
     def _left(
-        self,
-        pair: Pair,
-        before: RgbImage,
-        after: RgbImage,
-        finds: Sequence[tuple[Detections, str]],
-    ) -> tuple[tuple[Left, ...], int]:
-        """Faces that can still be seen, without those kept on purpose; and the other's finds inside covers.
+        self, pair: Pair, before: RgbImage, after: RgbImage, finds: Sequence[tuple[Detections, str]]
+    ) -> tuple[Left, ...]:
+        """Faces of the input that can still be seen in the output, without those kept on purpose.
 
-        `finds` are those of the run's detectors, before and after, and last of the other one, with names.
+        They are looked for in the input: beside black boxes, collars and fists look like faces. `finds` are
+        those of the run's detectors and of the other one, with names.
         """
         seen: list[tuple[FloatArray, str, float]] = []
-        inside = 0
-        other, _ = finds[-1]
         for faces, by in finds:
             hidden = visible_share(faces.xyxy, before, after) < _VISIBLE
-            inside += int(hidden.sum()) if faces is other else 0
             for box, score in zip(faces.xyxy[~hidden], faces.score[~hidden], strict=True):
                 if not any(iou(box[None], one[None])[0, 0] > SAME_FACE_IOU for one, _, _ in seen):
                     seen.append((box, by, float(score)))
-        picture = [
+        return tuple(
             Left(_box(box), by, round(score, 3), _jpeg(after, box, show=self._work.show_faces))
             for box, by, score in seen[pair.kept :]
-        ]
-        return tuple(picture), inside
+        )
 
 
 def _align(image: RgbImage, faces: Detections, card: EmbedderCard, crops: Crops) -> BoolArray:
