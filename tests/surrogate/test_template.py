@@ -47,7 +47,7 @@ def test_a_face_is_replaced_whole_inside_the_oval(degrees, eyes_px):
     rows, columns = np.mgrid[laid.rows, laid.columns]
     angle = np.deg2rad(degrees)
     middle = points[0, :2].mean(axis=0) + 0.42 * eyes_px * np.asarray([-np.sin(angle), np.cos(angle)])
-    x, y = columns - middle[0], rows - middle[1]
+    x, y = columns + 0.5 - middle[0], rows + 0.5 - middle[1]
     across, along = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
     radius = np.hypot(across / (1.43 * eyes_px), along / (1.88 * eyes_px))
     alpha = laid.alpha[..., 0]

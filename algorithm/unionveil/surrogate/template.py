@@ -89,7 +89,7 @@ def chips(image: RgbImage, matrices: npt.NDArray[np.float64]) -> npt.NDArray[np.
     Returns:
         `(N, 144, 112, 3)` uint8, black where they reach beyond the picture.
     """
-    wide = matrices + np.asarray([[0, 0, _TRIM], [0, 0, 0]], np.float64)
+    wide = _of_pixels(matrices) + np.asarray([[0, 0, _TRIM], [0, 0, 0]], np.float64)
     return aligned(image, wide, _SIDE)[:, :, _TRIM : _TRIM + SIZE_WH[0]]
 
 
@@ -222,8 +222,15 @@ def _softened(face: RgbImage, whole: npt.NDArray[np.float64]) -> RgbImage:
 
 def _shifted(matrix: npt.NDArray[np.float64], x: int, y: int) -> npt.NDArray[np.float64]:
     """The matrix for pixels that are counted from a corner of the region."""
+    matrix = _of_pixels(matrix)
     shift = matrix[:, :2] @ [x, y] + matrix[:, 2]
     return np.concatenate([matrix[:, :2], shift[:, None]], axis=1)
+
+
+def _of_pixels(matrices: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Matrices for numbers of pixels: landmarks count from a picture's corner, where pixel 0 begins."""
+    shift = matrices[..., :2].sum(axis=-1) / 2
+    return np.concatenate([matrices[..., :2], (matrices[..., 2] + shift)[..., None]], axis=-1)
 
 
 def _reach(
