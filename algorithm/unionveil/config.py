@@ -1,8 +1,8 @@
 """All settings, defined once.
 
-The command line's flags, the Ocean job's parameters, the published `consumerParameters` and the JSON
-Schema are derived from the models in this file. A setting reaches us as a string in two of those four
-cases, so every model accepts strings.
+The command line's flags, the Ocean job's parameters, the published `consumerParameters` and the JSON Schema
+are derived from the models in this file. In two of those four cases a setting arrives as a string, so every
+model accepts strings.
 """
 
 from __future__ import annotations
@@ -14,13 +14,17 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from .errors import ConfigError
+from .formats import ImageFormat
 from .models.cards import DETECTORS, EMBEDDERS, DetectorCard, EmbedderCard, ModelCard, cards_of, embedder_card
 from .models.inference import EngineSetting, Inference, choose
+from .outputs import METADATA, MetadataName, OutputOptions
 from .parameters import Parameter, flatten, near, to_parameters, unflatten
 
 __all__ = [
     "EMOJI",
+    "VIDEO_SETTINGS",
     "AnonymizeConfig",
+    "AudioHandling",
     "Average",
     "Bilateral",
     "EveryFace",
@@ -34,6 +38,7 @@ __all__ = [
     "Pixelate",
     "Redaction",
     "Selection",
+    "VideoCodec",
     "check_one_by_one",
     "cosine_of",
     "distance_of",
@@ -48,8 +53,8 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     looks_only: ClassVar[bool] = False
-    """Of a redaction: whether its worst trained attacker names more than one in ten of 40 people rightly at
-    the default strength (`tests/benchmarks/test_recognition.py`)."""
+    """Whether its best trained attacker correctly names more than one in ten of 40 people at the default
+    strength (`tests/benchmarks/test_recognition.py`)."""
 
 
 _LEAST_STRENGTH = 4.0
@@ -64,7 +69,7 @@ _Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
 class Fill(_Redaction):
-    """One opaque colour: nothing of the face is left."""
+    """One opaque colour: nothing of the face remains."""
 
     method: Literal["fill"] = "fill"
     color: _Color = Field("#000000", description="Colour as #rrggbb.")
@@ -92,7 +97,7 @@ class _Blur(_Redaction):
     @field_validator("strength", mode="before")
     @classmethod
     def _strong_enough(cls, value: Any) -> Any:
-        """Explains why settings of earlier versions, from 1 on, are refused."""
+        """Explains why settings of earlier versions, from 1 up, are refused."""
         try:
             is_weak = 0 < float(value) < _LEAST_STRENGTH
         except (TypeError, ValueError):
@@ -184,11 +189,11 @@ Redaction = Annotated[
 
 
 def check_one_by_one(config: AnonymizeConfig, door: str) -> None:
-    """Refuses methods that need the whole data set where pictures come one by one.
+    """Refuses methods that need the whole data set if pictures come one by one.
 
     Args:
         config: settings.
-        door: what takes the pictures, as the subject of a sentence: "a server", "standard input".
+        door: the receiver of the pictures, as the subject of a sentence: "a server", "standard input".
 
     Raises:
         ConfigError: the method needs all pictures before it redacts the first.
@@ -202,12 +207,12 @@ def check_one_by_one(config: AnonymizeConfig, door: str) -> None:
 
 
 def cosine_of(distance: float) -> float:
-    """Cosine similarity of two vectors of length 1 at a Euclidean distance: 1 - d ** 2 / 2."""
+    """Cosine similarity of two unit vectors at a Euclidean distance: 1 - d ** 2 / 2."""
     return 1 - distance**2 / 2
 
 
 def distance_of(cosine: float) -> float:
-    """Euclidean distance of two vectors of length 1 with a cosine similarity: sqrt(2 - 2 cos)."""
+    """Euclidean distance of two unit vectors with a cosine similarity: sqrt(2 - 2 cos)."""
     return math.sqrt(max(0.0, 2 - 2 * cosine))
 
 
@@ -237,7 +242,7 @@ class _KnownPeople(_Model):
     @model_validator(mode="after")
     def _in_range(self) -> _KnownPeople:
         if self.match == "cosine" and self.match_threshold is not None and self.match_threshold >= 1:
-            raise ValueError(f"match_threshold: a cosine lies between 0 and 1, got {self.match_threshold:g}")
+            raise ValueError(f"match_threshold: a cosine is between 0 and 1, got {self.match_threshold:g}")
         return self
 
     def _least_cosine(self, card: EmbedderCard, measured: float | None) -> float:
@@ -253,12 +258,12 @@ class _KnownPeople(_Model):
 
 
 class Keep(_KnownPeople):
-    """Known people stay visible, everybody else is covered."""
+    """Known people stay visible; everybody else is covered."""
 
     select: Literal["keep"] = "keep"
 
     def least_cosine(self, card: EmbedderCard) -> float:
-        """Cosine similarity from which a face is a known person's.
+        """Least cosine similarity at which a face counts as a known person's.
 
         Raises:
             ConfigError: no threshold is set, and none was measured for the embedder.
@@ -280,6 +285,17 @@ class Only(_KnownPeople):
 
 
 Selection = Annotated[EveryFace | Keep | Only, Field(discriminator="select")]
+
+
+VideoCodec = Literal["auto", "h264", "av1", "vp9"]
+"""What a video is encoded with."""
+
+AudioHandling = Literal["drop", "keep"]
+"""What becomes of a video's sound."""
+
+
+VIDEO_SETTINGS = frozenset({"codec", "crf", "audio", "every"})
+"""Names of the settings that are about videos alone; doors that take no videos leave them out."""
 
 
 class AnonymizeConfig(_Model):
@@ -311,6 +327,18 @@ class AnonymizeConfig(_Model):
         description="Least score of a face; lower values find more faces and more false positives. Scores "
         "count how many boxes of a network agree. Default: the value each detector was measured with.",
     )
+    min_face: float | None = Field(
+        None,
+        gt=0,
+        description="Faces of which both sides are shorter than this, in pixels, stay visible: for false "
+        "positives, or crowds in which nobody can be recognized. Default: every size is covered.",
+    )
+    max_face: float | None = Field(
+        None,
+        gt=0,
+        description="Faces of which both sides are longer than this, in pixels, stay visible, such as "
+        "posters. Default: every size is covered.",
+    )
     selection: Selection = Field(EveryFace(), description="Whose faces are covered.")
     embedder: str = Field(
         "sface",
@@ -335,6 +363,30 @@ class AnonymizeConfig(_Model):
     names: Literal["number", "keep"] = Field(
         "number", description="Names of the outputs: numbers, or the names of the inputs."
     )
+    keep_metadata: tuple[MetadataName, ...] = Field(
+        (),
+        description="Metadata that outputs keep, separated by commas: date, gps, copyright. It is read from "
+        "EXIF, and its values are written anew; BMP and GIF have no place for it. Default: none is kept.",
+    )
+    gps_decimals: int | None = Field(
+        None,
+        ge=0,
+        le=7,
+        description="With keep_metadata gps: decimal places of degrees to which positions are rounded: 3 is "
+        "some 110 m, 2 a kilometre, 1 eleven. The altitude is left out then.",
+    )
+    output_format: Literal["same", "jpeg", "png", "webp"] = Field(
+        "same",
+        description="Format of the outputs. same: that of each input. Animations and files of several pages "
+        "are refused by the others.",
+    )
+    quality: int | None = Field(
+        None,
+        ge=20,
+        le=100,
+        description="Quality of JPEG and WebP outputs, all of which are encoded anew. Default: the input's "
+        "where the format stays, else 90.",
+    )
     max_megapixels: float = Field(
         200, gt=0, le=2000, description="A picture with more (all its frames together) is refused."
     )
@@ -342,6 +394,29 @@ class AnonymizeConfig(_Model):
         "yes",
         description="yes: every output is decoded and compared with the redacted picture before it counts as "
         "done, in some 5 % of the time for JPEG and HEIC and 10 % for others. no: writers are trusted.",
+    )
+    codec: VideoCodec = Field(
+        "auto",
+        description="Codec of videos. auto: h264, or vp9 in WebM. Where the input's container cannot hold "
+        "it, the output is MP4.",
+    )
+    crf: int | None = Field(
+        None,
+        ge=0,
+        le=63,
+        description="Constant rate factor of videos; lower is better and larger, and h264 takes 51 at most. "
+        "Default: 18 for h264, 24 for av1 and vp9.",
+    )
+    audio: AudioHandling = Field(
+        "drop",
+        description="Sound of videos. drop: left out, since voices identify people. keep: copied unchanged.",
+    )
+    every: int = Field(
+        1,
+        ge=1,
+        le=15,
+        description="Looks for faces in every Nth frame of a video; optical flow carries boxes across the "
+        "others.",
     )
     digest_salt: SecretStr | None = Field(
         None,
@@ -375,58 +450,91 @@ class AnonymizeConfig(_Model):
             raise ValueError(f"unknown embedder {value!r}{near(value, (*EMBEDDERS, 'onnx:FILE.onnx'))}")
         return value
 
+    @field_validator("keep_metadata", mode="before")
+    @classmethod
+    def _split_metadata(cls, value: Any) -> Any:
+        parts = value.split(",") if isinstance(value, str) else value
+        names = {part.strip() for part in parts} - {""}
+        unknown = sorted(names - set(METADATA))
+        if unknown:
+            raise ValueError(f"unknown metadata {unknown[0]!r}{near(unknown[0], METADATA)}")
+        return tuple(name for name in METADATA if name in names)
+
     @field_validator("threshold", mode="before")
     @classmethod
     def _default_threshold(cls, value: Any) -> Any:
         return None if value in ("", "default") else value
 
-    @field_validator("digest_salt", mode="before")
+    @field_validator("digest_salt", "min_face", "max_face", "gps_decimals", "quality", "crf", mode="before")
     @classmethod
-    def _no_salt(cls, value: Any) -> Any:
+    def _not_given(cls, value: Any) -> Any:
         return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> AnonymizeConfig:
+        if self.gps_decimals is not None and "gps" not in self.keep_metadata:
+            raise ValueError("gps_decimals: there is no position to round without keep_metadata gps; add it")
+        if self.min_face and self.max_face and self.min_face > self.max_face:
+            raise ValueError(
+                f"min_face: {self.min_face:g} is above max_face, {self.max_face:g}, so that no face would be "
+                "covered"
+            )
+        return self
+
+    @property
+    def covers_everyone(self) -> bool:
+        """Whether every face that is found is covered: no person and no size of face is left out."""
+        sizes = (self.min_face, self.max_face)
+        return isinstance(self.selection, EveryFace) and sizes == (None, None)
+
+    @property
+    def outputs(self) -> OutputOptions:
+        """How outputs are written, beyond their pictures."""
+        form = None if self.output_format == "same" else ImageFormat[self.output_format.upper()]
+        return OutputOptions(form, self.quality, self.keep_metadata, self.gps_decimals)
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
-        """The cards of all weights that these settings use; nothing is loaded.
+        """The cards of all weights that these settings use; no weights are loaded.
 
         Raises:
-            ModelError: the file of a `yolo:FILE.onnx` or an `onnx:FILE.onnx` is not there.
-            ConfigError: the card of an `onnx:FILE.onnx` is missing or wrong.
+            ModelError: the file of a `yolo:FILE.onnx` or an `onnx:FILE.onnx` does not exist.
+            ConfigError: the card of an `onnx:FILE.onnx` is missing or invalid.
         """
         return (*self.detector_cards, self.embedder_card) if self.embedder_card else self.detector_cards
 
     @property
     def detector_cards(self) -> tuple[DetectorCard, ...]:
-        """The cards of the detectors; nothing is loaded.
+        """The cards of the detectors; no weights are loaded.
 
         Raises:
-            ModelError: the file of a `yolo:FILE.onnx` is not there.
+            ModelError: the file of a `yolo:FILE.onnx` does not exist.
         """
         return tuple(card for name in self.detector for card in cards_of(name))
 
     @property
     def embedder_card(self) -> EmbedderCard | None:
-        """The card of the embedder; None if these settings recognize nobody.
+        """The card of the embedder; None if these settings do not recognize people.
 
         Raises:
-            ModelError: the file of an `onnx:FILE.onnx` is not there.
-            ConfigError: its card is missing or wrong.
+            ModelError: the file of an `onnx:FILE.onnx` does not exist.
+            ConfigError: its card is missing or invalid.
         """
         needs_none = isinstance(self.selection, EveryFace) and not isinstance(self.redaction, KSame)
         return None if needs_none else embedder_card(self.embedder)
 
     def resolved(self) -> tuple[AnonymizeConfig, Inference]:
-        """These settings with the engine that `auto` stands for on this machine, and why it was taken.
+        """These settings with `auto` replaced by this machine's engine, and the reason for that choice.
 
         Raises:
-            ModelError: the engine that was asked for is not installed.
+            ModelError: the requested engine is not installed.
         """
         inference = choose(self.engine)
         return self.model_copy(update={"engine": inference.engine}), inference
 
     @classmethod
     def from_parameters(cls, given: Mapping[str, Any]) -> AnonymizeConfig:
-        """Builds from flat names and values, the form of flags and of Ocean's parameters.
+        """Builds a configuration from flat names and values, the form of flags and of Ocean's parameters.
 
         Args:
             given: values by name as `parameters()` lists them; strings are converted.
@@ -437,10 +545,10 @@ class AnonymizeConfig(_Model):
         return unflatten(cls, given)
 
     def to_parameters(self) -> dict[str, str]:
-        """The flat form; `from_parameters` of it gives this configuration again, but for the secret salt."""
+        """The flat form; `from_parameters` restores this configuration, except for the secret salt."""
         return to_parameters(self)
 
 
 def parameters() -> tuple[Parameter, ...]:
-    """Every setting in flat form, in the order in which it is shown; `method` stands for the redaction."""
+    """Every setting in flat form, in display order; `method` selects the redaction."""
     return flatten(AnonymizeConfig)

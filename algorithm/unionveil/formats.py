@@ -1,4 +1,4 @@
-"""The formats of pictures, and which of them a file is: by its first bytes, never by its name."""
+"""The formats of files, recognized by their first bytes, never by their names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ from typing import TypeAlias
 from .errors import UnreadableImage, UnsupportedImage
 from .raw import raw_maker
 
-__all__ = ["HEAD_BYTES", "Encoding", "FileType", "ImageFormat", "Kind", "file_type", "sniff"]
+__all__ = [
+    "HEAD_BYTES",
+    "Encoding",
+    "FileType",
+    "ImageFormat",
+    "Kind",
+    "VideoFormat",
+    "file_type",
+    "sniff",
+    "video_format",
+]
 
 
 class ImageFormat(Enum):
@@ -26,20 +36,38 @@ class ImageFormat(Enum):
     HEIC = "heic"
     AVIF = "avif"
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether an output shows exactly the redacted pixels; GIF may have to reduce its colours."""
+        match self:
+            case ImageFormat.PNG | ImageFormat.TIFF | ImageFormat.BMP:
+                return True
+            case ImageFormat.JPEG | ImageFormat.WEBP | ImageFormat.GIF | ImageFormat.HEIC | ImageFormat.AVIF:
+                return False
+
+
+class VideoFormat(Enum):
+    """Containers of videos that are read and written; the value is the extension of an output."""
+
+    MP4 = "mp4"
+    MOV = "mov"
+    MKV = "mkv"
+    WEBM = "webm"
+
 
 class Encoding(str, Enum):
-    """How the coded samples of an output came about."""
+    """How the coded samples of an output were produced."""
 
     PIXELS = "pixels"
-    """Encoded anew from decoded pixels."""
+    """Re-encoded from decoded pixels."""
     COEFFICIENTS = "coefficients"
-    """A JPEG's coefficients, written anew: every block that no patch touches is exactly the input's."""
+    """A JPEG's coefficients, rewritten: every block that no patch touches is exactly the input's."""
     KEPT = "kept"
     """The input's coded data, accounted for byte by byte (HEIC, AVIF, lossy WebP)."""
 
 
 class Kind(Enum):
-    """Kinds of files by what becomes of them; the value explains why a file is refused."""
+    """Kinds of files by how they are handled; the value explains why a file is refused."""
 
     PICTURE = "picture"
     """Handled."""
@@ -47,7 +75,9 @@ class Kind(Enum):
     """An archive that is opened, or a single compressed file."""
     OTHER_PICTURE = "{name} files are not handled; export the picture as JPEG, PNG or TIFF"
     RAW = "camera raw files ({name}) are not handled; export the photo as JPEG or TIFF"
-    VIDEO = "videos are not handled ({name}); only still pictures and animations are"
+    VIDEO = "videos ({name}) are handled by `unionveil anonymize` alone, beside photos in files and folders"
+    """Handled by a run of the command line."""
+    OTHER_VIDEO = "{name} videos are not handled; convert the video to MP4, MOV, MKV or WebM"
     SOUND = "the file is sound ({name}), not a picture"
     ARCHIVE = "{name} archives are not opened; unpack it and name the folder"
     DOCUMENT = "{name} documents are not handled; export the pictures in it as JPEG or PNG"
@@ -58,21 +88,23 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class FileType:
-    """What a file is.
+    """The type of a file.
 
     Attributes:
-        kind: decides what becomes of it.
-        name: as people call it.
+        kind: decides how the file is handled.
+        name: the type's common name.
         format: of a picture that is handled.
+        video: container of a video that is handled.
     """
 
     kind: Kind
     name: str
     format: ImageFormat | None = None
+    video: VideoFormat | None = None
 
 
 HEAD_BYTES = 512
-"""As much of a file as its type is recognized from."""
+"""Number of first bytes from which a file's type is recognized."""
 
 _Parts: TypeAlias = tuple[tuple[int, bytes], ...]
 
@@ -86,10 +118,15 @@ def _picture(image_format: ImageFormat, *parts: tuple[int, bytes]) -> tuple[_Par
     return parts, FileType(Kind.PICTURE, image_format.name, image_format)
 
 
+_MOV = FileType(Kind.VIDEO, "QuickTime", video=VideoFormat.MOV)
+
+_EBML = b"\x1a\x45\xdf\xa3"
+"""The first element of Matroska and WebM (RFC 8794, 11.2.1)."""
+
 _MAGICS: tuple[tuple[_Parts, FileType], ...] = (
-    # A tar begins with the name of its first member, which may look like anything.
+    # A tar begins with the name of its first member, which may be anything.
     *_starts(Kind.PACKED, "tar", b"ustar", at=257),
-    # Raw files that begin like pictures come before them.
+    # Raw files that begin like pictures are listed before them.
     (((0, b"II*\0"), (8, b"CR")), FileType(Kind.RAW, "Canon CR2")),
     (((0, b"MM\0*"), (8, b"CR")), FileType(Kind.RAW, "Canon CR2")),
     (((0, b"II*\0"), (8, b"IIII")), FileType(Kind.RAW, "Phase One IIQ")),
@@ -139,23 +176,19 @@ _MAGICS: tuple[tuple[_Parts, FileType], ...] = (
     *_starts(Kind.OTHER_PICTURE, "DICOM", b"DICM", at=128),
     *_starts(Kind.OTHER_PICTURE, "Windows metafile", b"\xd7\xcd\xc6\x9a", b"\1\0\x09\0\0\3"),
     *_starts(Kind.OTHER_PICTURE, "Windows metafile", b" EMF", at=40),
-    *_starts(Kind.VIDEO, "Matroska or WebM", b"\x1a\x45\xdf\xa3"),
-    *_starts(Kind.VIDEO, "Windows Media", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
-    *_starts(Kind.VIDEO, "MPEG", b"\0\0\1\xba", b"\0\0\1\xb3"),
-    *_starts(Kind.VIDEO, "Flash", b"FLV\1"),
-    *_starts(Kind.VIDEO, "RealMedia", b".RMF"),
-    (((0, b"RIFF"), (8, b"AVI ")), FileType(Kind.VIDEO, "AVI")),
-    (((0, b"\x47"), (188, b"\x47"), (376, b"\x47")), FileType(Kind.VIDEO, "MPEG transport stream")),
-    (((4, b"\x47"), (196, b"\x47"), (388, b"\x47")), FileType(Kind.VIDEO, "AVCHD")),
-    *(
-        (((0, b"\0"), (4, atom)), FileType(Kind.VIDEO, "QuickTime"))
-        for atom in (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
-    ),
+    *_starts(Kind.OTHER_VIDEO, "Windows Media", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
+    *_starts(Kind.OTHER_VIDEO, "MPEG", b"\0\0\1\xba", b"\0\0\1\xb3"),
+    *_starts(Kind.OTHER_VIDEO, "Flash", b"FLV\1"),
+    *_starts(Kind.OTHER_VIDEO, "RealMedia", b".RMF"),
+    (((0, b"RIFF"), (8, b"AVI ")), FileType(Kind.OTHER_VIDEO, "AVI")),
+    (((0, b"\x47"), (188, b"\x47"), (376, b"\x47")), FileType(Kind.OTHER_VIDEO, "MPEG transport stream")),
+    (((4, b"\x47"), (196, b"\x47"), (388, b"\x47")), FileType(Kind.OTHER_VIDEO, "AVCHD")),
+    *((((0, b"\0"), (4, atom)), _MOV) for atom in (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")),
     (((0, b"RIFF"), (8, b"WAVE")), FileType(Kind.SOUND, "WAV")),
     *_starts(Kind.SOUND, "MP3", b"ID3", b"\xff\xfb", b"\xff\xf3"),
     *_starts(Kind.SOUND, "FLAC", b"fLaC"),
     *_starts(Kind.SOUND, "AMR", b"#!AMR"),
-    *_starts(Kind.VIDEO, "Ogg", b"OggS"),
+    *_starts(Kind.OTHER_VIDEO, "Ogg", b"OggS"),
     *_starts(Kind.DOCUMENT, "PDF", b"%PDF"),
     *_starts(Kind.DOCUMENT, "PostScript", b"%!PS", b"\xc5\xd0\xd3\xc6"),
     *_starts(Kind.DOCUMENT, "Office", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
@@ -164,8 +197,8 @@ _MAGICS: tuple[tuple[_Parts, FileType], ...] = (
     *_starts(Kind.POINTER, "Git LFS", b"version https://git-lfs.github.com/spec/"),
     *_starts(Kind.POINTER, "git-annex", b"/annex/objects/"),
 )
-"""Bytes at places of a file's head, and what it is then; the first that fits counts. Sources: the formats'
-own specifications, and the magic file of file(1) for those without a public one."""
+"""Bytes at offsets of a file's head, and the type that they mean; the first match counts. Sources: the
+formats' own specifications, and the magic file of file(1) for those without a public one."""
 
 _BRANDS: tuple[tuple[frozenset[bytes], FileType], ...] = (
     (
@@ -180,13 +213,13 @@ _BRANDS: tuple[tuple[frozenset[bytes], FileType], ...] = (
     (frozenset({b"jp2 ", b"jpx ", b"jph "}), FileType(Kind.OTHER_PICTURE, "JPEG 2000")),
     (frozenset({b"jxl "}), FileType(Kind.OTHER_PICTURE, "JPEG XL")),
     (frozenset({b"M4A ", b"M4B "}), FileType(Kind.SOUND, "M4A")),
-    (frozenset({b"qt  "}), FileType(Kind.VIDEO, "QuickTime")),
+    (frozenset({b"qt  "}), _MOV),
 )
 """Brands of ISO base media files (ISO/IEC 14496-12, 4.3); all others are videos."""
 
 _BMP = FileType(Kind.PICTURE, "BMP", ImageFormat.BMP)
 _LEAST_BMP = 26
-"""Bytes of its two shortest headers."""
+"""Total length of its two shortest headers."""
 
 _PAGE = FileType(Kind.PAGE, "HTML")
 _TEXT = FileType(Kind.TEXT, "text")
@@ -194,7 +227,7 @@ _SVG = FileType(Kind.OTHER_PICTURE, "SVG")
 
 
 def file_type(data: bytes) -> FileType | None:
-    """What a file is by its content; None if it is not known.
+    """The type of a file by its content; None if unknown.
 
     Args:
         data: the file, or at least its first 512 bytes.
@@ -202,12 +235,14 @@ def file_type(data: bytes) -> FileType | None:
     head = bytes(data[:HEAD_BYTES])
     if head[4:8] == b"ftyp":
         return _of_brands(head)
+    if head.startswith(_EBML):
+        return _of_document(head)
     for parts, found in _MAGICS:
         if all(head[place : place + len(magic)] == magic for place, magic in parts):
             raw = raw_maker(data) if found.format is ImageFormat.TIFF else None
             return FileType(Kind.RAW, raw) if raw else found
     text = _of_text(head)
-    # Two letters are little to go by.
+    # Two letters alone are weak evidence.
     return _BMP if text is None and head.startswith(b"BM") and len(head) > _LEAST_BMP else text
 
 
@@ -232,13 +267,30 @@ def sniff(data: bytes) -> ImageFormat:
     raise UnreadableImage(sentence) if found.kind is Kind.TEXT else UnsupportedImage(sentence)
 
 
+def video_format(data: bytes) -> VideoFormat | None:
+    """The container of a video that is handled, by its content; None for everything else.
+
+    Args:
+        data: the file, or at least its first 512 bytes.
+    """
+    found = file_type(data)
+    return found.video if found else None
+
+
 def _of_brands(head: bytes) -> FileType:
     length = int.from_bytes(head[:4], "big")
     brands = {head[8:12], *(head[i : i + 4] for i in range(16, min(length, len(head), 256), 4))}
     for known, found in _BRANDS:
         if brands & known:
             return found
-    return FileType(Kind.VIDEO, "MP4")
+    return FileType(Kind.VIDEO, "MP4", video=VideoFormat.MP4)
+
+
+def _of_document(head: bytes) -> FileType:
+    """Matroska or WebM, by the DocType in the EBML header (RFC 8794, 11.2.6)."""
+    if b"\x42\x82\x84webm" in head:
+        return FileType(Kind.VIDEO, "WebM", video=VideoFormat.WEBM)
+    return FileType(Kind.VIDEO, "Matroska", video=VideoFormat.MKV)
 
 
 def _of_text(head: bytes) -> FileType | None:
@@ -253,7 +305,7 @@ def _of_text(head: bytes) -> FileType | None:
 
 
 _LEAST_TEXT = 16
-"""Shorter files may be text by chance."""
+"""Shorter files may look like text by chance."""
 
 
 def _is_text(head: bytes) -> bool:

@@ -1,38 +1,40 @@
-"""Outputs, compared with the manifest beside them."""
+"""Compares outputs with the manifest beside them."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
-from .errors import ResultsError
-from .runs.manifest import MANIFEST, Manifest, RedactedRecord
+from .errors import InputError, ResultsError
+from .files.digests import sha256_of
+from .runs.manifest import MANIFEST, Manifest, ManifestHead, RedactedRecord, is_manifest
+from .runs.reading import read_manifest
 from .text import printable
 
-__all__ = ["verify"]
-
-_CHUNK_BYTES = 1 << 20
+__all__ = ["manifest_of", "verify"]
 
 
 def verify(folder: Path) -> Manifest:
     """Compares every file below a folder with the manifest in it.
 
     Args:
-        folder: of the outputs, with `manifest.json`.
+        folder: the outputs and their `manifest.json`, or the manifest of a shard.
 
     Returns:
-        The manifest; every output it names is there with its SHA-256 and size, and nothing else is.
+        The manifest; the folder holds exactly its outputs, each with its SHA-256 and size.
 
     Raises:
-        ResultsError: names everything that does not fit.
+        ResultsError: lists every mismatch.
     """
     try:
-        manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+        name = manifest_of(folder)
+        manifest = _read(folder / name)
     except OSError as error:
         raise ResultsError([f"there is no {MANIFEST}: the run did not finish"]) from error
+    except InputError as error:
+        raise ResultsError([str(error)]) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -50,12 +52,35 @@ def verify(folder: Path) -> Manifest:
                 issues += _differences(folder, item.preview, item.preview_sha256, None)
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     issues += [
-        f"{printable(name)} is there but not in {MANIFEST}" for name in sorted(there - named - {MANIFEST})
+        f"{printable(name)} is in the folder but not in {MANIFEST}" for name in sorted(there - named - {name})
     ]
     issues += _miscounted(manifest)
     if issues:
         raise ResultsError(issues)
     return manifest
+
+
+def manifest_of(folder: Path) -> str:
+    """The name of the manifest in a folder of outputs: of a whole run, or of a shard.
+
+    Raises:
+        OSError: the folder has no manifest.
+        InputError: there are several.
+    """
+    found = sorted(path.name for path in folder.iterdir() if is_manifest(path.name))
+    if not found:
+        raise FileNotFoundError(MANIFEST)
+    if len(found) > 1:
+        raise InputError(f"there are {len(found)} manifests: {', '.join(found)}")
+    return found[0]
+
+
+def _read(path: Path) -> Manifest:
+    if path.name == MANIFEST:
+        return Manifest.model_validate_json(path.read_bytes())
+    shard = read_manifest(path)
+    head = {name: getattr(shard.head, name) for name in ManifestHead.model_fields}
+    return Manifest(**head, items=tuple(shard.records()))
 
 
 def _differences(folder: Path, name: str, sha256: str | None, size_bytes: int | None) -> Iterator[str]:
@@ -67,7 +92,7 @@ def _differences(folder: Path, name: str, sha256: str | None, size_bytes: int | 
         yield f"{shown} is missing"
     elif size_bytes is not None and path.stat().st_size != size_bytes:
         yield f"{shown} has {path.stat().st_size} bytes, {MANIFEST} says {size_bytes}"
-    elif _sha256(path) != sha256:
+    elif sha256_of(path) != sha256:
         yield f"{shown} was altered: its SHA-256 is not the one in {MANIFEST}"
 
 
@@ -84,11 +109,3 @@ def _miscounted(manifest: Manifest) -> Iterator[str]:
     )
     if said != found:
         yield f"the totals in {MANIFEST} are not those of its items"
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Conformance of the engines, and what happens to a worker that dies, hangs or cannot start."""
+"""Conformance of the engines, and their handling of workers that die, hang or cannot start."""
 
 import multiprocessing
 from collections.abc import Generator
@@ -6,9 +6,10 @@ from collections.abc import Generator
 import pytest
 
 import samples
-from deadly import Bytes, Deadly
+from deadly import Alive, Bytes, Deadly
 from unionveil import AnonymizeConfig, ConfigError, ModelError, Rejected, WorkerError
 from unionveil.content import BytesContent
+from unionveil.engines.base import Step
 from unionveil.engines.pool import Pool, PoolEngine
 from unionveil.engines.serial import SerialEngine
 from unionveil.formats import ImageFormat
@@ -52,6 +53,14 @@ def test_all_engines_give_the_same_results():
     assert list(SerialEngine().map(work, tasks(PHOTOS))) == list(PoolEngine(2).map(work, tasks(PHOTOS)))
 
 
+def test_signs_of_life_come_before_the_result():
+    seen = []
+    engine = PoolEngine(1, on_step=lambda task, step: seen.append((task.data, step)))
+    assert list(engine.map(Alive(), [("a", Bytes(b"xyz"))])) == [("a", b"xyz")]
+    assert seen[0] == (b"xyz", Step("reading", 0, 3))
+    assert list(SerialEngine().map(Alive(), [("a", Bytes(b"xyz"))])) == [("a", b"xyz")]
+
+
 def test_nothing_in_nothing_out(engine):
     assert list(engine.map(Deadly(), [])) == []
 
@@ -73,7 +82,7 @@ def test_tasks_are_taken_only_as_they_are_needed():
 
 
 def test_large_tasks_wait_one_at_a_time():
-    """Four tasks of 100 MB never lie in memory together beyond the limit."""
+    """Four tasks of 100 MB are never in memory together beyond the limit."""
     taken = []
 
     def large():
@@ -158,7 +167,7 @@ def test_no_worker_outlives_a_run_that_is_left():
 
 
 def test_no_member_of_an_archive_is_read_behind_a_task_that_needs_their_memory():
-    """Of 100 bytes 30 are for members, so a task of 80 goes alone, and the next is read when it is done."""
+    """Of 100 bytes 30 are for members, so a task of 80 runs alone, and the next is read when it is done."""
     taken: list[tuple[int, int]] = []
     done: list[int] = []
 

@@ -95,7 +95,7 @@ def test_a_method_for_looks_only_is_marked(method, marked):
 
 def test_readers_accept_what_later_versions_add():
     later = json.loads(build().to_bytes())
-    assert later["schema_version"] == "1.2"
+    assert later["schema_version"] == "1.3"
     later["schema_version"] = "1.7"
     later["shards"] = 3
     later["items"][0]["faces"][0]["kind"] = "plate"

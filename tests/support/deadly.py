@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from unionveil import ConfigError
+from unionveil.engines.base import Report, Step
 from unionveil.models.cards import ModelCard
 from unionveil.serve.pictures import Answer, Pictures, PictureTask
 
 
 @dataclass(frozen=True)
 class Bytes:
-    """A task; what it begins with says what becomes of it."""
+    """A task; its first bytes decide what happens."""
 
     data: bytes
     needed_bytes: int = 0
@@ -27,7 +28,7 @@ class Bytes:
 
 @dataclass(frozen=True)
 class Deadly:
-    """Gives a task's bytes back, unless they say otherwise."""
+    """Returns a task's bytes, unless they request something else."""
 
     start_code: int | None = None
     cards: tuple[ModelCard, ...] = ()
@@ -42,8 +43,32 @@ class Deadly:
 
 
 @dataclass(frozen=True)
+class Alive:
+    """A work whose tasks give signs of life."""
+
+    cards: tuple[ModelCard, ...] = ()
+
+    def check(self) -> None:
+        """Nothing can be missing."""
+
+    def start(self, threads: int) -> Callable[[Bytes], bytes]:
+        """Without anybody who listens."""
+        return self.start_reporting(threads, lambda _: None)
+
+    def start_reporting(self, threads: int, report: Report) -> Callable[[Bytes], bytes]:
+        """Reports each byte of a task."""
+
+        def do(task: Bytes) -> bytes:
+            for done in range(len(task.data)):
+                report(Step("reading", done, len(task.data)))
+            return task.data
+
+        return do
+
+
+@dataclass(frozen=True)
 class DeadlyPictures:
-    """The server's work, where some pictures kill their worker or never end."""
+    """The server's work, with pictures that kill their worker or never end."""
 
     pictures: Pictures
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..config import AnonymizeConfig
+from ..config import VIDEO_SETTINGS, AnonymizeConfig
 from ..engines.resources import default_jobs
 from ..errors import InputError, MissingExtra
 from ..files.sources import PathSource, Patterns
@@ -68,7 +68,7 @@ _FORMATS = ("coco", "labelstudio", "csv", "manifest", "yolo", "voc", "wider")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="No files that match; may be repeated.")
 @jobs_option
 @timeout_option()
-@setting_options()
+@setting_options(without=VIDEO_SETTINGS)
 def command(
     folder: Path,
     output: Path | None,

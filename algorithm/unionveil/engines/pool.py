@@ -1,4 +1,4 @@
-"""An engine of worker processes, each doing one task at a time.
+"""An engine of worker processes, each of which does one task at a time.
 
 The standard library's process pool is not used: it breaks as a whole when one worker dies, has no time limit
 for a task, and before Python 3.12 it hangs if a worker dies while a large task is on its way to it.
@@ -13,11 +13,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Generic
 
 from ..errors import UnionVeilError
 from ..outcomes import Rejected
-from .base import In, Key, Out, Task, Work
+from .base import In, Key, Out, Step, Task, Work
 from .resources import archive_bytes, member_bytes, picture_bytes, usable_cores
 from .worker import Gone, Worker
 
@@ -27,29 +28,30 @@ DEFAULT_TIMEOUT_SECONDS = 300.0
 """Time for one task: a picture of 200 megapixels at the finest detail takes a fifth of it on one core."""
 
 _START_SECONDS = 300.0
-"""Time for a worker to load its models, on a machine that is busy with others."""
+"""Time for a worker to load its models, on a busy machine."""
 
 _WAITING_BYTES = 256 << 20
-"""Memory of all tasks that wait for a worker or for their turn; a larger one waits alone."""
+"""Memory of all tasks that wait for a worker or for their turn; a larger task waits alone."""
 
 _CRASHED = Rejected("crashed", "reading the picture stopped the program: out of memory, or a damaged file")
 
 
 class Pool(Generic[In, Out]):
-    """Workers that wait for tasks, to be entered with `with`.
+    """Workers that wait for tasks; use with `with`.
 
-    A task whose worker dies is tried once more while no other is under way, since it may have been another
-    one that took the memory, and is rejected if that kills a worker again.
+    A task whose worker dies is retried once while no other is running, since another task may have used up
+    the memory. It is rejected if the worker dies again.
 
     Args:
         work: what to do.
         jobs: number of workers.
-        timeout_seconds: time limit for each task.
-        budget_bytes: memory for all tasks under way together; one that needs more is rejected.
-        reserved_bytes: the part of it, half of it at most, that only a task that is under way alone may have.
+        timeout_seconds: time limit for each task; for a long one, since its last sign of life.
+        budget_bytes: memory for all running tasks together; a task that needs more is rejected.
+        reserved_bytes: the part of it, at most half, that only a task running alone may use.
+        on_step: is called with a task and its sign of life, from any thread.
 
     Attributes:
-        shared_bytes: the rest of it, which several tasks may have together.
+        shared_bytes: the rest of it, which several tasks may share.
     """
 
     def __init__(
@@ -59,11 +61,13 @@ class Pool(Generic[In, Out]):
         timeout_seconds: float,
         budget_bytes: float = math.inf,
         reserved_bytes: float = 0,
+        on_step: Callable[[In, Step], None] = lambda *_: None,
     ) -> None:
         self._work = work
         self._budget_bytes = budget_bytes
         self.shared_bytes = budget_bytes - min(reserved_bytes, budget_bytes / 2)
         self._timeout_seconds = timeout_seconds
+        self._on_step = on_step
         self._threads_each = max(1, usable_cores() // jobs)
         self._tasks: queue.SimpleQueue[tuple[In, Future[Out | Rejected]] | None] = queue.SimpleQueue()
         self._turn = _Turn(self.shared_bytes)
@@ -78,7 +82,7 @@ class Pool(Generic[In, Out]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends all workers, in the middle of their tasks if need be."""
+        """Terminates all workers, even in the middle of a task."""
         self._closed.set()
         for _thread in self._threads:
             self._tasks.put(None)
@@ -88,7 +92,7 @@ class Pool(Generic[In, Out]):
             thread.join()
 
     def submit(self, task: In) -> Future[Out | Rejected]:
-        """Hands a task to the next worker that is free.
+        """Gives a task to the next free worker.
 
         Returns:
             The future result. It raises `UnionVeilError` if the work raises one or no worker can start.
@@ -98,7 +102,7 @@ class Pool(Generic[In, Out]):
         return future
 
     def _run(self, number: int) -> None:
-        """One worker's thread: keeps its process alive and feeds it."""
+        """One worker's thread: keeps its process alive and gives it tasks."""
         while (item := self._tasks.get()) is not None and not self._closed.is_set():
             task, future = item
             if not future.set_running_or_notify_cancel():
@@ -108,7 +112,7 @@ class Pool(Generic[In, Out]):
             except UnionVeilError as error:
                 future.set_exception(error)
             except Exception as error:
-                # A defect of ours: the caller sees it rather than waiting for ever.
+                # A bug of ours: the caller must see it rather than wait forever.
                 future.set_exception(error)
         worker = self._workers.pop(number, None)
         if worker:
@@ -137,7 +141,7 @@ class Pool(Generic[In, Out]):
             self._workers[number] = worker
             if self._closed.is_set():
                 worker.kill()
-        result = worker.do(task, self._timeout_seconds)
+        result = worker.do(task, self._timeout_seconds, partial(self._on_step, task))
         if isinstance(result, Gone):
             self._workers.pop(number).stop()
         return result
@@ -146,17 +150,17 @@ class Pool(Generic[In, Out]):
 def _too_large(needed: int, budget: float) -> Rejected:
     return Rejected(
         "too-large",
-        f"the picture would need {needed / (1 << 30):.2g} GiB of memory, and there are "
-        f"{budget / (1 << 30):.2g} GiB for pictures here; start fewer workers with --jobs, or take a machine "
+        f"the picture would need {needed / (1 << 30):.2g} GiB of memory, but there are "
+        f"{budget / (1 << 30):.2g} GiB for pictures here; start fewer workers with --jobs, or use a machine "
         "with more memory",
     )
 
 
 class _Turn:
-    """Many tasks at a time as memory allows, or a single one that must be alone.
+    """As many tasks at a time as memory allows, or a single one that must run alone.
 
     Args:
-        budget_bytes: memory for all tasks under way together; one that needs more goes alone.
+        budget_bytes: memory for all running tasks together; a task that needs more runs alone.
     """
 
     def __init__(self, budget_bytes: float) -> None:
@@ -168,8 +172,8 @@ class _Turn:
 
     @contextmanager
     def shared(self, needed_bytes: int) -> Iterator[None]:
-        # A task that must be alone goes first, or a steady stream of others would keep it waiting. None waits
-        # for ever for memory: the tasks behind it are only let in until its own result is asked for.
+        # A task that must run alone goes first, or a steady stream of others would starve it. None waits
+        # forever for memory: the tasks after it are only admitted until its own result is requested.
         def may_enter() -> bool:
             fits = self._used_bytes + needed_bytes <= self._budget_bytes or self._running == 0
             return self._alone == 0 and fits
@@ -205,15 +209,17 @@ class _Turn:
 
 
 class PoolEngine:
-    """Works in processes of its own, each with its models loaded once.
+    """Works in separate processes, each of which loads its models once.
 
     Args:
         jobs: number of workers.
-        timeout_seconds: time limit for each task.
-        budget_bytes: memory for all tasks under way together; by default what this machine has for them.
-        reserved_bytes: the part of it that members of archives may take before a worker has them; by default
-            what they can take here. Only a picture that is under way alone gets it.
-        waiting_bytes: memory of tasks that wait for a worker or for their turn, beside the last of them.
+        timeout_seconds: time limit for each task; for a long one, since its last sign of life.
+        budget_bytes: memory for all running tasks together; by default this machine's memory for them.
+        reserved_bytes: the part of it that members of archives may use before a worker has them; by default
+            the most that they can use here. Only a picture running alone may use it.
+        waiting_bytes: memory of tasks that wait for a worker or for their turn, not counting the last of
+            them.
+        on_step: as of `Pool`.
     """
 
     def __init__(
@@ -223,18 +229,22 @@ class PoolEngine:
         budget_bytes: float | None = None,
         reserved_bytes: float | None = None,
         waiting_bytes: int | None = None,
+        on_step: Callable[[Any, Step], None] = lambda *_: None,
     ) -> None:
         self._jobs = jobs
         self._budget_bytes = budget_bytes if budget_bytes is not None else picture_bytes(jobs)
         self._reserved_bytes = archive_bytes() if reserved_bytes is None else reserved_bytes
         self._timeout_seconds = timeout_seconds
         self._waiting_bytes = waiting_bytes
+        self._on_step = on_step
 
     def map(
         self, work: Work[In, Out], tasks: Iterable[tuple[Key, In]]
     ) -> Iterator[tuple[Key, Out | Rejected]]:
         """As `Engine.map`."""
-        pool = Pool(work, self._jobs, self._timeout_seconds, self._budget_bytes, self._reserved_bytes)
+        pool = Pool(
+            work, self._jobs, self._timeout_seconds, self._budget_bytes, self._reserved_bytes, self._on_step
+        )
         with pool:
             yield from in_order(pool, self._jobs, tasks, self._waiting_bytes)
 
@@ -242,14 +252,14 @@ class PoolEngine:
 def in_order(
     pool: Pool[In, Out], jobs: int, tasks: Iterable[tuple[Key, In]], waiting_bytes: int | None = None
 ) -> Iterator[tuple[Key, Out | Rejected]]:
-    """The results of all tasks, in their order; tasks are taken only as they are needed.
+    """The results of all tasks, in their order; tasks are taken only as needed.
 
     Args:
         pool: entered already.
         jobs: number of its workers.
-        tasks: keys, handed through, and tasks.
-        waiting_bytes: memory of tasks that wait for a worker or for their turn, beside the last of them; by
-            default what members of archives may take here.
+        tasks: keys, which are passed through, and tasks.
+        waiting_bytes: memory of tasks that wait for a worker or for their turn, not counting the last of
+            them; by default the most that members of archives may use here.
 
     Raises:
         UnionVeilError: the work raised it, or no worker can start.
@@ -273,7 +283,7 @@ def in_order(
 def _has_room(pool: Pool[Any, Any], waiting: Sequence[Task], most_bytes: int) -> bool:
     """Whether one more task may be taken from its source.
 
-    It may be a large member of an archive: none is taken behind a task that needs the memory for those.
+    It may be a large member of an archive: none is taken after a task that needs the memory for those.
     """
     alone = any(task.needed_bytes > pool.shared_bytes for task in waiting)
     return not alone and sum(task.held_bytes for task in waiting) < most_bytes

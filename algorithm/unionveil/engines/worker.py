@@ -7,6 +7,7 @@ import multiprocessing.connection
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum, auto
@@ -14,13 +15,17 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ..errors import UnionVeilError, WorkerError
-from .base import Work
+from .base import Step, Work, begin
 
 __all__ = ["Gone", "Worker"]
 
 
+_REPORT_SECONDS = 0.25
+"""Least time between two signs of life that are sent."""
+
+
 class Gone(Enum):
-    """Why a task has no result."""
+    """The reason why a task has no result."""
 
     DIED = auto()
     TOO_SLOW = auto()
@@ -30,9 +35,9 @@ class Worker:
     """A process that does one task at a time.
 
     Args:
-        work: what it does.
+        work: the work it does.
         threads: threads for one task.
-        start_seconds: how long it may take to load what the work needs.
+        start_seconds: time limit for loading everything that the work needs.
 
     Raises:
         WorkerError: the process ends before it is ready, or takes too long.
@@ -44,10 +49,10 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(work, threads, theirs), daemon=True)
-        # The process inherits the mask: Ctrl-C is its parent's business alone.
+        # The process inherits the mask: only its parent handles Ctrl-C.
         with _interrupts_blocked():
             self._process.start()
-        # With only the process holding the other end, its death shows as the end of the pipe.
+        # As only the process holds the other end, its death shows as the end of the pipe.
         theirs.close()
         try:
             self._await_start(start_seconds)
@@ -59,17 +64,24 @@ class Worker:
         if isinstance(self._receive(seconds), Gone):
             raise WorkerError(self._process.exitcode)
 
-    def do(self, task: Any, timeout_seconds: float) -> Any:
-        """The result of a task, or `Gone`; then the worker is of no more use.
+    def do(self, task: Any, timeout_seconds: float, on_step: Callable[[Step], None] = lambda _: None) -> Any:
+        """The result of a task, or `Gone`; the worker is unusable after the latter.
+
+        Args:
+            task: what to do.
+            timeout_seconds: longest time without the result or a sign of life.
+            on_step: is called with every sign of life.
 
         Raises:
             UnionVeilError: the work raised it.
         """
         try:
             self._connection.send(task)
-        except OSError:  # the process has died
+        except OSError:  # the process died
             return Gone.DIED
-        return self._receive(timeout_seconds)
+        while isinstance(answer := self._receive(timeout_seconds), Step):
+            on_step(answer)
+        return answer
 
     def _receive(self, timeout_seconds: float) -> Any:
         try:
@@ -84,24 +96,24 @@ class Worker:
         return answer
 
     def stop(self) -> None:
-        """Ends the process, in the middle of a task if need be."""
+        """Terminates the process, even in the middle of a task."""
         self._process.kill()
         self._process.join()
         with suppress(OSError):
             self._connection.close()
 
     def kill(self) -> None:
-        """Ends the process from another thread than the one that waits for it; that one then calls `stop`."""
+        """Kills the process from another thread than the one that waits for it, which then calls `stop`."""
         self._process.kill()
 
 
 def _serve(work: Work[Any, Any], threads: int, connection: Connection) -> None:
-    """A worker's life: it ends when the other end of the pipe is closed or its parent is gone."""
+    """The main function of a worker: returns when the pipe is closed or the parent is gone."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
         do: Callable[[Any], Any] | None = None
         try:
-            do = work.start(threads)
+            do = begin(work, threads, _Reporter(connection))
             connection.send(None)
         except UnionVeilError as error:
             connection.send(error)
@@ -114,8 +126,22 @@ def _serve(work: Work[Any, Any], threads: int, connection: Connection) -> None:
             connection.send(answer)
 
 
+class _Reporter:
+    """Sends signs of life through a pipe, a few per second at most."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._last = -_REPORT_SECONDS
+
+    def __call__(self, step: Step) -> None:
+        now = time.monotonic()
+        if now - self._last >= _REPORT_SECONDS:
+            self._last = now
+            self._connection.send(step)
+
+
 def _end_with_parent() -> None:
-    """Ends the process with its parent: it must not write into a folder that the next run has."""
+    """Ends the process with its parent: it must not write into a folder that the next run uses."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])

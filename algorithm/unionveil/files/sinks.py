@@ -1,4 +1,4 @@
-"""Where outputs go: files that appear whole or not at all, and never over something else."""
+"""Output files: they appear whole or not at all, and never replace something else."""
 
 from __future__ import annotations
 
@@ -8,32 +8,96 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO, Protocol, TypeAlias
 
-from ..errors import OutputError
+from ..errors import InputError, OutputError
 from ..text import printable
+from .digests import pieces, sha256_of
 from .litter import is_system_file
 from .locks import LOCK_NAME, hold
+from .stores import StoreUrl
 
-__all__ = ["FolderSink"]
+__all__ = ["FolderSink", "Place", "Sink"]
+
+Place: TypeAlias = "Path | StoreUrl"
+"""A folder on this machine or in an object store."""
 
 _PREFIX = ".unionveil-"
 _TEMPORARY = re.compile(re.escape(_PREFIX) + "[a-z0-9_]+")
-"""Files that are being written where the system has none without a name, and the lock; no output is called
-so."""
+"""Prefix of files being written on systems without nameless files, and of the lock; outputs never have such
+names."""
+
+
+class Sink(Protocol):
+    """Where outputs go; `FolderSink` documents the methods. Implementations can be pickled."""
+
+    @property
+    def folder(self) -> Place:
+        """The place itself."""
+        ...
+
+    @property
+    def overwrite(self) -> bool:
+        """Whether an existing file with other content may be replaced."""
+        ...
+
+    def write(self, name: str, data: bytes) -> None:
+        """As `FolderSink.write`."""
+        ...
+
+    def replace(self, name: str, parts: Iterable[bytes]) -> None:
+        """As `FolderSink.replace`."""
+        ...
+
+    def added(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """As `FolderSink.added`."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """As `FolderSink.read`."""
+        ...
+
+    def has(self, name: str) -> bool:
+        """As `FolderSink.has`."""
+        ...
+
+    def digest(self, name: str) -> str | None:
+        """As `FolderSink.digest`."""
+        ...
+
+    def files(self) -> Iterator[str]:
+        """As `FolderSink.files`."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """As `FolderSink.remove`."""
+        ...
+
+    def sweep(self) -> None:
+        """As `FolderSink.sweep`."""
+        ...
+
+    def locked(self) -> AbstractContextManager[None]:
+        """As `FolderSink.locked`."""
+        ...
+
+    def fetched(self, name: str) -> AbstractContextManager[Path]:
+        """As `FolderSink.fetched`."""
+        ...
 
 
 class FolderSink:
     """Writes files below one folder.
 
     Args:
-        folder: made if it is not there.
+        folder: created if it does not exist.
         overwrite: whether an existing file with other content may be replaced.
         inputs: files and folders that are never written to, not even with `overwrite`.
 
     Raises:
-        OutputError: the folder lies in an input folder, or cannot be made or written to.
+        OutputError: the folder is in an input folder, or cannot be created or written to.
     """
 
     def __init__(self, folder: Path, *, overwrite: bool = False, inputs: Sequence[Path] = ()) -> None:
@@ -45,7 +109,7 @@ class FolderSink:
         for path in self._inputs:
             if path.is_dir() and (real == path or path in real.parents):
                 raise OutputError(
-                    f"the output folder {folder} lies in the input folder {path}; choose one outside of it"
+                    f"the output folder {folder} is in the input folder {path}; choose one outside it"
                 )
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -57,27 +121,24 @@ class FolderSink:
             ) from error
 
     def write(self, name: str, data: bytes) -> None:
-        """Writes one file atomically; a file that already holds exactly this is left as it is.
+        """Writes one file atomically; a file that already has exactly this content is left alone.
 
         Args:
             name: path with `/`, below the folder.
             data: the whole content.
 
         Raises:
-            OutputError: it is there with other content, it is an input, or it cannot be written.
+            OutputError: it exists with other content, it is an input, or it cannot be written.
         """
         if self.has(name):
             if self.digest(name) == hashlib.sha256(data).hexdigest():
                 return
             if not self.overwrite:
-                raise OutputError(
-                    f"{self.folder / name} is there already with other content; choose an empty folder or "
-                    "--overwrite"
-                )
+                raise self._occupied(name)
         self.replace(name, [data])
 
     def replace(self, name: str, parts: Iterable[bytes]) -> None:
-        """Writes one file atomically, whatever was there under its name.
+        """Writes one file atomically, replacing any file of that name.
 
         Args:
             name: path with `/`, below the folder.
@@ -86,29 +147,95 @@ class FolderSink:
         Raises:
             OutputError: it is an input, or it cannot be written.
         """
+        with self.created(name) as file:
+            file.writelines(parts)
+
+    @contextmanager
+    def created(self, name: str) -> Iterator[BinaryIO]:
+        """A file that gets its name when the block ends, whatever was there; an error leaves nothing of it.
+
+        Args:
+            name: path with `/`, below the folder.
+
+        Yields:
+            An empty file, to be written, read and sought.
+
+        Raises:
+            OutputError: it is an input, or it cannot be written.
+        """
         path = self._path(name)
         try:
             self._make_folders(path)
-            _write(path, parts)
+            with _created(path) as file:
+                yield file
         except OSError as error:
             what = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
             raise OutputError(f"{path} cannot be written: {what}; nothing of it was kept") from error
 
+    @contextmanager
+    def added(self, name: str) -> Iterator[BinaryIO]:
+        """As `created`, but another file of this name stays, unless `overwrite` is set.
+
+        Raises:
+            OutputError: also if it is there with other content.
+        """
+        with self.created(name) as file:
+            yield file
+            if self.has(name) and not self.overwrite:
+                file.seek(0)
+                digest = hashlib.sha256()
+                for piece in pieces(file):
+                    digest.update(piece)
+                if self.digest(name) != digest.hexdigest():
+                    raise self._occupied(name)
+
+    def _occupied(self, name: str) -> OutputError:
+        return OutputError(
+            f"{self.folder / name} already exists with other content; choose an empty folder or --overwrite"
+        )
+
+    def adopt(self, name: str, path: Path, sha256: str, *, link: bool) -> None:
+        """Takes over a file from another folder.
+
+        Args:
+            name: path with `/`, below the folder.
+            path: of the file.
+            sha256: that it must have, hexadecimal.
+            link: whether both names share one file where they lie on one disk; otherwise it is copied.
+
+        Raises:
+            InputError: the file cannot be read, or has another digest.
+            OutputError: another file has the name, or it cannot be written.
+        """
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise InputError(f"{path} was altered: its SHA-256 is not the one in its manifest; make it again")
+        target = self._path(name)
+        if link and not self.has(name):
+            with suppress(OSError):
+                self._make_folders(target)
+                os.link(path, target)
+                return
+        self.write(name, data)
+
     def _path(self, name: str) -> Path:
-        """Where a file of this name may be written or removed."""
+        """The path at which a file of this name may be written or removed."""
         path = self.folder / name
         real = path.resolve()
         if self.folder.resolve() not in real.parents:
             raise OutputError(f"the output name {printable(name)} leads out of {self.folder}")
         if any(real == given or given in real.parents for given in self._inputs):
-            raise OutputError(f"{path} is an input and is not written over; choose another output folder")
+            raise OutputError(f"{path} is an input and is not overwritten; choose another output folder")
         return path
 
     def _make_folders(self, path: Path) -> None:
-        """Makes the folders of a file below the output folder, which must be there."""
+        """Makes the parent folders of a file below the output folder, which must exist."""
         if not self.folder.is_dir():
             raise OutputError(
-                f"the output folder {self.folder} was removed during the run; the same command begins again"
+                f"the output folder {self.folder} was removed during the run; run the same command again"
             )
         for parent in reversed(path.relative_to(self.folder).parents[:-1]):
             with suppress(FileExistsError):
@@ -126,20 +253,25 @@ class FolderSink:
             why = error.strerror or type(error).__name__
             raise OutputError(f"{self.folder / name} cannot be read: {why}") from error
 
+    @contextmanager
+    def fetched(self, name: str) -> Iterator[Path]:
+        """A file as one on this machine, for as long as it is read."""
+        yield self.folder / name
+
     def has(self, name: str) -> bool:
-        """Whether something of this name is there."""
+        """Whether a file or folder of this name exists."""
         return os.path.lexists(self.folder / name)
 
     def digest(self, name: str) -> str | None:
-        """SHA-256 of a file, hexadecimal; None where there is no file that can be read."""
+        """SHA-256 of a file, hexadecimal; None if there is no readable file."""
         path = self.folder / name
         try:
-            return None if path.is_symlink() else hashlib.sha256(path.read_bytes()).hexdigest()
+            return None if path.is_symlink() else sha256_of(path)
         except OSError:
             return None
 
     def files(self) -> Iterator[str]:
-        """Names of everything in the folder that is not a folder, with `/`; not what systems leave there.
+        """Names of everything in the folder that is not a folder, with `/`, without files left by systems.
 
         Raises:
             OutputError: a folder cannot be listed.
@@ -157,7 +289,7 @@ class FolderSink:
                     yield path
 
     def remove(self, name: str) -> None:
-        """Removes a file, and its folders where they are empty then.
+        """Removes a file, and its folders if they become empty.
 
         Raises:
             OutputError: it is an input, or it cannot be removed.
@@ -174,7 +306,7 @@ class FolderSink:
                 (self.folder / parent).rmdir()
 
     def sweep(self) -> None:
-        """Removes what a killed run was writing."""
+        """Removes unfinished files of a killed run."""
         for name in list(self.files()):
             if _TEMPORARY.fullmatch(name.rpartition("/")[2]):
                 self.remove(name)
@@ -193,14 +325,20 @@ class FolderSink:
             yield
 
 
-def _write(path: Path, parts: Iterable[bytes]) -> None:
-    """Makes the whole file first and gives it its name last, so that nobody ever sees half a file."""
-    if hasattr(os, "O_TMPFILE") and not os.path.lexists(path) and _write_nameless(path, parts):
+@contextmanager
+def _created(path: Path) -> Iterator[BinaryIO]:
+    """Writes the whole file before it gets its name, so that half a file is never visible."""
+    descriptor = None if os.path.lexists(path) else _nameless(path.parent)
+    if descriptor is not None:
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
+            file.flush()
+            _link(descriptor, path)
         return
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.writelines(parts)
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
         umask = os.umask(0)
         os.umask(umask)
         Path(name).chmod(0o666 & ~umask)
@@ -211,25 +349,27 @@ def _write(path: Path, parts: Iterable[bytes]) -> None:
         raise
 
 
-def _write_nameless(path: Path, parts: Iterable[bytes]) -> bool:
-    """Writes through a file without a name, of which a kill at any moment leaves nothing (Linux).
+def _nameless(folder: Path) -> int | None:
+    """A nameless file, which leaves nothing behind if the process is killed (Linux).
 
     Returns:
-        False if the file system has no such files; then nothing was written.
+        None if the system or the file system has no such files.
     """
+    if not hasattr(os, "O_TMPFILE"):
+        return None
     try:
-        descriptor = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o666)
+        return os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666)
     except OSError as error:
         if error.errno in (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL):
-            return False
+            return None
         raise
-    with os.fdopen(descriptor, "wb") as file:
-        file.writelines(parts)
-        file.flush()
-        # A directory's descriptor makes Python follow the link in /proc, as open(2) shows.
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.link(f"/proc/self/fd/{descriptor}", path.name, src_dir_fd=folder, dst_dir_fd=folder)
-        finally:
-            os.close(folder)
-    return True
+
+
+def _link(descriptor: int, path: Path) -> None:
+    """Gives a file without a name its name."""
+    # A directory's descriptor makes Python follow the link in /proc, as open(2) shows.
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.link(f"/proc/self/fd/{descriptor}", path.name, src_dir_fd=folder, dst_dir_fd=folder)
+    finally:
+        os.close(folder)

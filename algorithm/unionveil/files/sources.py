@@ -1,4 +1,4 @@
-"""Where pictures come from: files, folders and archives, one item at a time, in the same order every time."""
+"""Sources of pictures: files, folders and archives, one item at a time, always in the same order."""
 
 from __future__ import annotations
 
@@ -10,17 +10,27 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Any, BinaryIO, Protocol
 
 from ..content import BytesContent, Content, FileContent
 from ..errors import InputError
-from ..formats import HEAD_BYTES
+from ..formats import HEAD_BYTES, video_format
 from ..outcomes import Rejected
 from .archives import is_archive, members, single_name
 from .bombs import MOST_BYTES
-from .litter import Skipped, is_companion, is_litter, is_note
+from .litter import Skipped, is_companion, is_litter, is_note, may_be_companion, stem_of
 
-__all__ = ["Entry", "PathSource", "Patterns", "Skipped", "Source", "SourceItem"]
+__all__ = [
+    "Entry",
+    "ListedSource",
+    "Listing",
+    "PathSource",
+    "Patterns",
+    "Skipped",
+    "Source",
+    "SourceItem",
+    "items_in",
+]
 
 
 @dataclass(frozen=True)
@@ -28,8 +38,8 @@ class SourceItem:
     """One input.
 
     Attributes:
-        name: path with `/`, relative to what the user named. It never leaves the machine unless asked for.
-        content: what the input holds, why it cannot be read, or that it is not an input.
+        name: path with `/`, relative to what the user named. It never leaves the machine unless requested.
+        content: the input's content, why it cannot be read, or that it is not an input.
     """
 
     name: str
@@ -44,13 +54,30 @@ class Source(Protocol):
         ...
 
     def __len__(self) -> int:
-        """Number of files that are opened; an archive counts as one."""
+        """Number of files to open; an archive counts as one."""
+        ...
+
+
+class ListedSource(Source, Protocol):
+    """Inputs in files that were listed before any is opened; each has entries of its own type."""
+
+    @property
+    def entries(self) -> Iterable[Any]:
+        """All files in order, including skipped ones."""
+        ...
+
+    def read_all(self, entries: Iterable[Any]) -> Iterator[SourceItem]:
+        """The inputs in some of the files, in their order."""
+        ...
+
+    def size_bytes(self, entry: Any) -> int:
+        """Size of a file; -1 where it cannot be known."""
         ...
 
 
 @dataclass(frozen=True)
 class Patterns:
-    """Which files are inputs, by shell patterns for a whole name or its last part; `*` matches `/` too.
+    """Selects inputs by shell patterns for a whole name or its last part; `*` matches `/` too.
 
     Attributes:
         include: a file must match one of them, if there are any.
@@ -61,7 +88,7 @@ class Patterns:
     exclude: tuple[str, ...] = ()
 
     def leave_out(self, name: str) -> bool:
-        """Whether a file is not an input, although it may match `include`."""
+        """Whether a file is excluded, although it may match `include`."""
         return _matches(name, self.exclude)
 
     def take(self, name: str) -> bool:
@@ -75,7 +102,7 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
 
 
 class _Kind(Enum):
-    NAMED = auto()  # alone by the user: a link is followed, a text is refused rather than skipped
+    NAMED = auto()  # a file named by the user: a link is followed, a text is refused rather than skipped
     FOUND = auto()
     FOLLOWED = auto()  # found, and a link is followed
     SKIPPED = auto()
@@ -83,11 +110,11 @@ class _Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file that was listed and not yet opened.
+    """A file that was listed but not opened yet.
 
     Attributes:
         name: as `SourceItem.name`; of an archive, the name of the archive.
-        path: where it lies.
+        path: its path on this machine.
     """
 
     name: str
@@ -96,27 +123,28 @@ class Entry:
 
     @property
     def is_skipped(self) -> bool:
-        """Whether it is not an input, by its name alone."""
+        """Whether its name alone shows that it is not an input."""
         return self._kind is _Kind.SKIPPED
 
     @property
     def is_followed(self) -> bool:
-        """Whether a link is read as what it leads to."""
+        """Whether a link is followed."""
         return self._kind is not _Kind.FOUND
 
 
 class PathSource:
-    """All pictures in files, folders and archives; folders are listed once, files are read by the worker.
+    """All pictures in files, folders and archives; folders are listed once, and workers read the files.
 
     Args:
-        paths: what the user named; a link named here is followed.
+        paths: as named by the user; a link named here is followed.
         leave_out: files and folders that are not inputs.
-        follow_links: whether links in folders are followed; a folder is read once however many lead to it.
+        follow_links: whether to follow links in folders; a folder is read once however many links lead to it.
         patterns: which files are inputs.
-        member_bytes: the largest member of an archive that is read; it is held in memory.
+        member_bytes: the largest member of an archive to read; it is held in memory.
+        videos: whether videos are inputs, of any length.
 
     Raises:
-        InputError: a path is not there or a folder cannot be listed.
+        InputError: a path does not exist or a folder cannot be listed.
     """
 
     def __init__(
@@ -127,56 +155,132 @@ class PathSource:
         follow_links: bool = False,
         patterns: Patterns = Patterns(),
         member_bytes: int = MOST_BYTES,
+        videos: bool = False,
     ) -> None:
-        self._patterns = patterns
-        self._member_bytes = member_bytes
-        walk = _Walk(patterns, frozenset(leave_out), follow_links)
-        self._entries = _entries(paths, walk)
+        self._rules = Rules(patterns, member_bytes, videos)
+        walk = _Walk(patterns, frozenset(leave_out), follow_links, videos)
+        self._entries = Listing()
+        for entry in _entries(paths, walk):
+            self._entries.add(entry)
 
     def __iter__(self) -> Iterator[SourceItem]:
         """As `Source.__iter__`."""
-        return (item for entry in self._entries for item in self.read(entry))
+        return self.read_all(self._entries)
 
     @property
-    def entries(self) -> Sequence[Entry]:
-        """All files in their order, those that are skipped among them; nothing is opened."""
+    def entries(self) -> Listing:
+        """All files in order, including skipped ones; nothing is opened."""
         return self._entries
+
+    def read_all(self, entries: Iterable[Entry]) -> Iterator[SourceItem]:
+        """As `ListedSource.read_all`."""
+        return (item for entry in entries for item in self.read(entry))
+
+    def size_bytes(self, entry: Entry) -> int:
+        """As `ListedSource.size_bytes`."""
+        try:
+            return Path(entry.path).lstat().st_size
+        except OSError:
+            return -1
 
     def read(self, entry: Entry) -> Iterator[SourceItem]:
         """The inputs in one file: itself, or the members of an archive."""
-        return _read(entry, self._patterns, self._member_bytes)
+        return _read(entry, self._rules)
 
     def __len__(self) -> int:
         """As `Source.__len__`."""
-        return sum(not entry.is_skipped for entry in self._entries)
+        return len(self._entries) - self._entries.skipped
 
 
-def _entries(paths: Sequence[Path], walk: _Walk) -> list[Entry]:
-    entries: list[Entry] = []
-    named = {str(path).casefold() for path in paths}
+class Listing:
+    """Entries in their order, packed: about 30 bytes each, so that a million take no more than a photo.
+
+    Attributes:
+        skipped: number of entries that are not inputs.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: list[_Block] = []
+        self._count = 0
+        self.skipped = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Entry]:
+        return (entry for block in self._blocks for entry in block)
+
+    def add(self, entry: Entry) -> None:
+        """Adds an entry."""
+        folder, last = os.path.split(entry.path)
+        place = entry.name.removesuffix(last)
+        if not self._blocks or not self._blocks[-1].fits(folder, place):
+            self._blocks.append(_Block(folder, place))
+        self._blocks[-1].add(last, entry._kind)
+        self._count += 1
+        self.skipped += entry.is_skipped
+
+
+class _Block:
+    """Files of one folder, one behind the other: their names, each behind the number of its kind."""
+
+    _MOST_BYTES = 1 << 20
+    """A growing array is copied; a large one would be in memory twice."""
+
+    def __init__(self, folder: str, place: str) -> None:
+        self._folder = folder
+        self._place = place
+        self._names = bytearray()
+
+    def fits(self, folder: str, place: str) -> bool:
+        return folder == self._folder and place == self._place and len(self._names) < self._MOST_BYTES
+
+    def add(self, name: str, kind: _Kind) -> None:
+        self._names += b"%d" % kind.value + name.encode("utf-8", "surrogatepass") + b"\0"
+
+    def __iter__(self) -> Iterator[Entry]:
+        start = 0
+        while start < len(self._names):
+            end = self._names.index(0, start)
+            kind = _Kind(self._names[start] - ord("0"))
+            name = self._names[start + 1 : end].decode("utf-8", "surrogatepass")
+            yield Entry(self._place + name, os.path.join(self._folder, name), kind)  # noqa: PTH118  a text
+            start = end + 1
+
+
+def _entries(paths: Sequence[Path], walk: _Walk) -> Iterator[Entry]:
+    named = _companions_and_others(map(str, paths))
     for path in paths:
         if path.is_dir():
             prefix = f"{path.resolve().name}/" if len(paths) > 1 else ""
-            entries += walk.entries(path, prefix)
+            yield from walk.entries(path, prefix)
         elif os.path.lexists(path):
-            skipped = is_companion(str(path), named) or walk.patterns.leave_out(path.name)
+            is_beside = is_companion(str(path), named, videos=walk.videos)
+            skipped = is_beside or walk.patterns.leave_out(path.name)
             kind = _Kind.NAMED if len(paths) == 1 else _Kind.FOLLOWED
-            entries.append(Entry(path.name, str(path), _Kind.SKIPPED if skipped else kind))
+            yield Entry(path.name, str(path), _Kind.SKIPPED if skipped else kind)
         else:
-            raise InputError(f"{path} is not there; name a photo, a folder or an archive")
-    return entries
+            raise InputError(f"{path} does not exist; name a photo, a folder or an archive")
+
+
+def _companions_and_others(names: Iterable[str]) -> set[str]:
+    """Of many names, case folded, those beside which `is_companion` may find a companion."""
+    names = list(names)
+    stems = {stem_of(name) for name in names if may_be_companion(name)}
+    return {name.casefold() for name in names if stem_of(name) in stems} if stems else set()
 
 
 @dataclass(frozen=True)
 class _Walk:
-    """How folders are listed."""
+    """Lists folders."""
 
     patterns: Patterns
     left_out: frozenset[Path]
     follow: bool
+    videos: bool
 
     def entries(self, folder: Path, prefix: str) -> Iterator[Entry]:
-        """Everything below a folder: of each folder the files first, then its folders, by name."""
+        """Everything below a folder: in each folder the files first, then its folders, by name."""
 
         def fail(error: OSError) -> None:
             raise InputError(f"the folder {error.filename} cannot be read: {error.strerror}") from error
@@ -187,7 +291,7 @@ class _Walk:
             place = prefix if below == "." else f"{prefix}{below}/"
             kept, leaves = self._folders(root, place, folders, seen)
             folders[:] = kept
-            neighbours = {f"{place}{name}".casefold() for name in files}
+            neighbours = {f"{place}{name}".casefold() for name in _companions_and_others(files)}
             for name in sorted(files + leaves):
                 path = Path(root) / name
                 if path not in self.left_out:
@@ -197,7 +301,7 @@ class _Walk:
     def _folders(
         self, root: str, place: str, folders: list[str], seen: set[tuple[int, int]]
     ) -> tuple[list[str], list[str]]:
-        """Folders that are walked, and those that are not: links, those left out, those read already."""
+        """Folders to walk, and entries that are not walked: links, excluded folders, folders already read."""
         kept: list[str] = []
         for name in sorted(folders):
             path = Path(root) / name
@@ -214,7 +318,7 @@ class _Walk:
         return kept, [name for name in folders if name not in kept]
 
     def _kind(self, name: str, path: Path, neighbours: set[str], *, is_leaf: bool) -> _Kind:
-        if is_litter(PurePosixPath(path.name)) or is_companion(name, neighbours):
+        if is_litter(PurePosixPath(path.name)) or is_companion(name, neighbours, videos=self.videos):
             return _Kind.SKIPPED
         if self.patterns.leave_out(name) or (is_leaf and self.follow):
             return _Kind.SKIPPED
@@ -226,19 +330,28 @@ def _identity(folder: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _read(entry: Entry, patterns: Patterns, member_bytes: int) -> Iterator[SourceItem]:
+@dataclass(frozen=True)
+class Rules:
+    """How files are read; see `PathSource`."""
+
+    patterns: Patterns
+    member_bytes: int
+    videos: bool
+
+
+def _read(entry: Entry, rules: Rules) -> Iterator[SourceItem]:
     if entry.is_skipped:
         yield SourceItem(entry.name, Skipped())
         return
     try:
-        # Links and pipes inside folders are refused without opening them: a pipe would wait for ever.
+        # Links and pipes inside folders are refused without opening them: a pipe would block forever.
         status = Path(entry.path).stat(follow_symlinks=entry.is_followed)
         if stat.S_ISLNK(status.st_mode):
             yield SourceItem(entry.name, Rejected("link", "links in folders need --follow-links to be read"))
         elif not stat.S_ISREG(status.st_mode):
             yield SourceItem(entry.name, Rejected("special", "devices and pipes are not read"))
         else:
-            yield from _read_file(entry, status.st_size, patterns, member_bytes)
+            yield from _read_file(entry, status.st_size, rules)
     except OSError as error:
         yield SourceItem(entry.name, _unreadable(entry, error))
 
@@ -254,26 +367,51 @@ def _unreadable(entry: Entry, error: OSError) -> Rejected:
     return Rejected("unreadable", f"the file cannot be read: {error.strerror or type(error).__name__}")
 
 
-def _read_file(entry: Entry, size: int, patterns: Patterns, member_bytes: int) -> Iterator[SourceItem]:
-    with Path(entry.path).open("rb") as file:
-        head = file.read(HEAD_BYTES)
-        if is_archive(head):
-            file.seek(0)
-            for name, content in members(file, size, most_bytes=member_bytes):
-                yield _of_archive(entry, name, content, patterns)
-        elif not patterns.take(entry.name) or (is_note(entry.name, head) and entry._kind is not _Kind.NAMED):
-            yield SourceItem(entry.name, Skipped())
-        elif size > MOST_BYTES:
-            reason = f"the file is larger than {MOST_BYTES >> 20} MiB"
-            yield SourceItem(entry.name, Rejected("too-large", reason))
-        else:
-            yield SourceItem(entry.name, FileContent(Path(entry.path)))
+def _read_file(entry: Entry, size: int, rules: Rules) -> Iterator[SourceItem]:
+    content, is_named = FileContent(Path(entry.path)), entry._kind is _Kind.NAMED
+    with content.open() as file:
+        yield from items_in(entry.name, content, file, size, rules, is_named=is_named)
+
+
+def items_in(
+    name: str,
+    content: Content,
+    file: BinaryIO,
+    size: int,
+    rules: Rules,
+    *,
+    is_named: bool = False,
+) -> Iterator[SourceItem]:
+    """The inputs in one file: itself, or the members of an archive.
+
+    Args:
+        name: of the file.
+        content: of the file.
+        file: the same, opened and at its start.
+        size: of the file, in bytes.
+        rules: how files are read.
+        is_named: whether the user named this file alone; then even a text is not skipped.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    head = file.read(HEAD_BYTES)
+    if is_archive(head):
+        file.seek(0)
+        for member, inside in members(file, size, most_bytes=rules.member_bytes, videos=rules.videos):
+            yield _of_archive(name, member, inside, rules.patterns)
+    elif not rules.patterns.take(name) or (is_note(name, head) and not is_named):
+        yield SourceItem(name, Skipped())
+    elif size > MOST_BYTES and not (rules.videos and video_format(head)):
+        yield SourceItem(name, Rejected("too-large", f"the file is larger than {MOST_BYTES >> 20} MiB"))
+    else:
+        yield SourceItem(name, content)
 
 
 def _of_archive(
-    entry: Entry, member: str, content: bytes | Rejected | Skipped, patterns: Patterns
+    archive: str, member: str, content: bytes | Rejected | Skipped, patterns: Patterns
 ) -> SourceItem:
     if not isinstance(content, bytes):
-        return SourceItem(f"{entry.name}/{member}" if member else entry.name, content)
-    name = f"{entry.name}/{member}" if member else single_name(entry.name)
+        return SourceItem(f"{archive}/{member}" if member else archive, content)
+    name = f"{archive}/{member}" if member else single_name(archive)
     return SourceItem(name, BytesContent(content) if patterns.take(name) else Skipped())

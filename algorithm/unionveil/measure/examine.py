@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,21 +17,22 @@ from ..detections import BoolArray, Detections, FloatArray, RgbImage
 from ..errors import ImageError
 from ..models.cards import ModelCard
 from ..models.store import find
-from ..runs.manifest import FaceRecord, RedactedRecord
+from ..runs.manifest import FaceRecord, RedactedRecord, VideoRecord
 from .drawn import SAME_FACE_IOU, Drawn, drawn_over
+from .examine_video import examine_video
+from .finding import Finding
 
 if TYPE_CHECKING:  # codecs and models are loaded in workers alone
     from ..detect import Detector
     from ..images import Frame, Picture
+    from ..images.exif import Metadata
 
-__all__ = ["Check", "Examine", "ExamineTask", "Finding", "faceless", "faces_left"]
+__all__ = ["Examine", "ExamineTask", "faceless", "faces_left"]
 
-Check = Literal["files", "claims", "picture", "metadata", "method", "residual"]
-"""What was checked: files against the manifest, the manifest's claims, what a file shows, what else it holds,
-whether the method was applied in every box, and faces outside of the boxes."""
-
-_SURE_SCORE = 0.85
-"""From this score on, one network alone is believed; Haar's cascades never are."""
+_SURE_SCORE = 0.92
+"""From this score on, one network alone is believed; Haar's cascades never are. In honest outputs of 110 photos,
+RetinaFace's best false positive beside a cover scored .91, and 10 photos had one above .85; of the faces that
+were covered there, 62 % score more, as do 87 % in portraits."""
 
 _SURROGATE = "ksame"
 """The method that replaces faces by one that several people share."""
@@ -38,23 +40,11 @@ _SURROGATE = "ksame"
 _FAINT = 0.5
 """Share of a detector's default threshold at which a drawn face counts as one."""
 
+_SIZES_DIFFER = 1.25
+"""The boxes of two detectors for one face differ by so much, times, in most photos."""
+
 _UNDER_COVER = 0.5
 """A face of which so much lies under a cover is not a residual one."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that is not as claimed.
-
-    Attributes:
-        check: what found it.
-        detail: a sentence without the file's name.
-        is_sure: whether it speaks against the output; unsure ones are reported only.
-    """
-
-    check: Check
-    detail: str
-    is_sure: bool = True
 
 
 @dataclass(frozen=True)
@@ -122,8 +112,11 @@ class _Worker:
         self._config, self._covers_everyone, self._detectors = work.config, work.covers_everyone, detectors
 
     def __call__(self, task: ExamineTask) -> tuple[Finding, ...]:
-        from ..images import decode
+        from ..images import decode, read_metadata
+        from ..images.exif import Metadata
 
+        if task.record.video is not None and not task.is_preview:
+            return self._video(task, task.record.video)
         try:
             data = task.content.read()
             picture = decode(data, self._config.max_megapixels * 1e6)
@@ -132,11 +125,24 @@ class _Worker:
         if hashlib.sha256(data).hexdigest() != task.sha256:
             return (Finding("files", "it changed while it was looked at"),)
         if task.is_preview:
-            return (*_metadata(data, picture), *self._preview(picture, task.record))
+            return (*_metadata(data, picture, Metadata()), *self._preview(picture, task.record))
         shown = tuple(_picture(picture, task.record))
         if shown:
             return shown
-        return (*_metadata(data, picture), *self._frames(picture, task.record))
+        kept = read_metadata(data, picture.format)
+        return (
+            *_kept(kept, self._config, task.record),
+            *_metadata(data, picture, kept),
+            *self._frames(picture, task.record),
+        )
+
+    def _video(self, task: ExamineTask, video: VideoRecord) -> tuple[Finding, ...]:
+        try:
+            return tuple(examine_video(task.content, task.record, video))
+        except OSError as error:
+            return (Finding("picture", f"it cannot be read: {error.strerror or type(error).__name__}"),)
+        except (ValueError, IndexError, struct.error):
+            return (Finding("metadata", "what it holds cannot be read"),)
 
     def _preview(self, picture: Picture, record: RedactedRecord) -> Iterator[Finding]:
         """A preview is the first frame, smaller, with lines drawn on its covers."""
@@ -201,8 +207,20 @@ class _Worker:
             faces = unite_faces([self._look(view, detector) for view in views])
             shares = coverage(faces.xyxy, mask)
             left.append(faces[np.nan_to_num(shares, nan=1.0) < _UNDER_COVER])
-        for finding in faces_left(left, sure):
+        kept = [self._may_stay(faces) for faces in left]
+        of_size = [faces[~stays] for faces, stays in zip(left, kept, strict=True)]
+        others = [faces[stays] for faces, stays in zip(left, kept, strict=True)]
+        for finding in faces_left(of_size, sure):
             yield finding if self._covers_everyone else replace(finding, is_sure=False)
+        for finding in faces_left(others, sure):
+            yield replace(finding, is_sure=False)
+
+    def _may_stay(self, faces: Detections) -> BoolArray:
+        """`(N,)`: faces that the settings leave visible by their size, as far as detectors agree on sizes."""
+        sides = faces.xyxy[:, 2:] - faces.xyxy[:, :2]
+        least, most = self._config.min_face or 0, self._config.max_face or np.inf
+        small, large = sides < least * _SIZES_DIFFER, sides > most / _SIZES_DIFFER
+        return np.asarray(small.all(axis=1) | large.all(axis=1), bool)
 
     def _look(self, view: RgbImage, detector: Detector, share: float = 1.0) -> Detections:
         """Faces at a share of the detector's default threshold."""
@@ -239,16 +257,34 @@ def _picture(picture: Picture, record: RedactedRecord) -> Iterator[Finding]:
         yield Finding("picture", f"it has {frames} frames, the manifest says {record.frames}")
 
 
-def _metadata(data: bytes, picture: Picture) -> Iterator[Finding]:
-    """Whether a file holds more than its picture.
+def _kept(kept: Metadata, config: AnonymizeConfig, record: RedactedRecord) -> Iterator[Finding]:
+    """The metadata that a file holds, against the settings and its record."""
+    claimed = record.metadata or ()
+    beyond = [name for name in kept.names if name not in config.keep_metadata]
+    if beyond:
+        yield Finding("metadata", f"it holds metadata that the settings do not keep: {', '.join(beyond)}")
+    elif kept.names != claimed:
+        has, said = (", ".join(names) or "nothing" for names in (kept.names, claimed))
+        yield Finding("metadata", f"it keeps {has}, the manifest says {said}")
+    elif kept != kept.allowed(config.outputs):
+        yield Finding("metadata", f"its position is finer than {config.gps_decimals} decimal places")
+
+
+def _metadata(data: bytes, picture: Picture, kept: Metadata) -> Iterator[Finding]:
+    """Whether a file holds more than its picture and the metadata that it may keep.
 
     A clean file is what our writer makes of it, byte for byte. Where other versions of the coding libraries
     wrote it, its named parts are compared instead.
     """
+    from ..images import is_our_own, with_metadata
     from .parts import extra_parts
 
     try:
         clean = picture.write([()] * len(picture.frames)).data
+        if kept.names:
+            clean = with_metadata(clean, picture.format, kept) or clean
+            if not is_our_own(data, picture.format):
+                yield Finding("metadata", f"its metadata hold more than {', '.join(kept.names)}")
         extra = [] if clean == data else extra_parts(data, clean, picture.format)
     except (ImageError, ValueError, IndexError, OSError) as error:
         yield Finding("metadata", f"what it holds beside the picture cannot be read ({type(error).__name__})")

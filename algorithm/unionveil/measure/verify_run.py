@@ -18,7 +18,8 @@ from ..outcomes import Rejected
 from ..runs.manifest import Manifest, RedactedRecord
 from ..text import printable
 from ..verify import verify
-from .examine import Examine, ExamineTask, Finding
+from .examine import Examine, ExamineTask
+from .finding import Finding
 from .photos import memory_for
 
 __all__ = ["Issue", "Verdict", "checked_manifest", "verify_outputs"]
@@ -189,6 +190,9 @@ def _config(claimed: dict[str, str]) -> AnonymizeConfig:
     """
     if "method" not in claimed:
         raise ConfigError("there is no method")
-    wanted = {"detail", "mirror", "shape", "margin", "max_megapixels", "method"}
+    wanted = {
+        *("detail", "mirror", "shape", "margin", "max_megapixels", "method"),
+        *("min_face", "max_face", "keep_metadata", "gps_decimals"),
+    }
     wanted |= {one.name for one in parameters() if one.tag == "method"}
     return AnonymizeConfig.from_parameters({name: claimed[name] for name in claimed if name in wanted})

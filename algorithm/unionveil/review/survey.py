@@ -1,4 +1,4 @@
-"""What the detector sees in each photo, and a small picture of it: done in workers, in the background."""
+"""Detection and thumbnails for each photo, in background workers."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 __all__ = ["CANDIDATE_SHARE", "PhotoTask", "Survey", "Surveyed", "survey_run"]
 
 CANDIDATE_SHARE = 0.4
-"""Boxes from this share of the detector's threshold on are shown as candidates."""
+"""Boxes with at least this share of the detector's threshold are shown as candidates."""
 
 _DECIDES = ("detector", "detail", "engine", "mirror", "threshold", "max_megapixels")
-"""Settings that change what is seen; the others only change how it is covered."""
+"""Settings that change the detections; the others only change the covers."""
 
 
 @dataclass(frozen=True)
 class PhotoTask:
-    """A photo to be looked at.
+    """A photo for the detector.
 
     Attributes:
         content: its bytes.
@@ -51,11 +51,11 @@ class PhotoTask:
 
 @dataclass(frozen=True)
 class Surveyed:
-    """What came of a look.
+    """The result for one photo.
 
     Attributes:
         photo: key of the photo's content; None if it could not be read.
-        sighting: what was seen.
+        sighting: the detector's result.
         thumbnail: a small JPEG; empty if the photo was rejected.
     """
 
@@ -65,10 +65,10 @@ class Surveyed:
 
 
 def survey_run(config: AnonymizeConfig) -> str:
-    """Digest of everything that decides what is seen: tool, models and settings of detection.
+    """Digest of everything that decides the detections: tool, models and settings of detection.
 
     Raises:
-        ModelError: the file of a `yolo:FILE.onnx` is not there.
+        ModelError: the file of a `yolo:FILE.onnx` does not exist.
     """
     flat = config.to_parameters()
     seen = [__version__, CANDIDATE_SHARE, [card.sha256 for card in config.detector_cards]]
@@ -96,7 +96,7 @@ class Survey:
     def check(self) -> None:
         """As `Work.check`."""
         for card in self.cards:
-            if card.kind != "yolo":  # a user's own file has no digest to be compared with
+            if card.kind != "yolo":  # a user's own file has no digest to compare with
                 find(card)
 
     def start(self, threads: int) -> Callable[[PhotoTask], Surveyed]:
@@ -131,7 +131,7 @@ class _Surveyor:
             why = f"the file cannot be read: {error.strerror or type(error).__name__}"
             return Surveyed(None, Sighting(run=self._run, rejected=("unreadable", why)))
         photo = keyed_digest(self._work.secret, "", data)
-        # The exact boxes of `anonymize` come from a look of their own: candidates must not disturb them.
+        # The exact boxes of `anonymize` come from a separate pass: candidates must not disturb them.
         inspection = self._anonymizer.inspect(BytesContent(data))
         if isinstance(inspection, Rejected):
             rejected = (inspection.reason, inspection.detail)
@@ -152,7 +152,7 @@ class _Surveyor:
         for index, (frame, found) in enumerate(zip(picture.frames, faces, strict=True)):
             views = rgb_views(frame, frame.rendering or picture.rendering)
             low = unite_faces([self._lower(view) for view in views])
-            # Part of a face that is covered anyway, or that face with neck and hair, says nothing new.
+            # A part of an already covered face, or that face with neck and hair, adds no information.
             near = iou(low.xyxy, found.xyxy) > 0.2
             near |= covered(low.xyxy, found.xyxy, 0.6) | covered(found.xyxy, low.xyxy, 0.6).T
             new = np.flatnonzero(~near.any(axis=1))
@@ -168,7 +168,7 @@ def _boxes(faces: tuple[Detections, ...]) -> Iterator[Box]:
 
 
 def _rows(faces: Detections) -> Iterator[tuple[tuple[float, float, float, float], float]]:
-    """Boxes and scores as plain numbers that give the same float32 again."""
+    """Boxes and scores as plain numbers that convert back to the same float32."""
     for xyxy, score in zip(faces.xyxy.tolist(), faces.score.tolist(), strict=True):
         left, top, right, bottom = xyxy
         yield (left, top, right, bottom), min(1.0, max(0.0, score))

@@ -7,17 +7,32 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from ..compact import NameSet
 from ..config import AnonymizeConfig
+from ..content import Content
 from ..engines.base import Engine
+from ..files.digests import hmac_of
 from ..files.sources import Skipped, SourceItem
+from ..formats import ImageFormat, VideoFormat
 from ..given import BoxPlan
 from ..outcomes import Rejected
+from ..video.codecs import container_of
 from .folder import OutputFolder
 from .journal import Journal
-from .manifest import MANIFEST, ManifestBuilder, Record, RedactedRecord, rejected_record, salted_digest
+from .manifest import (
+    MANIFEST,
+    ManifestBuilder,
+    Record,
+    RedactedRecord,
+    ShardRecord,
+    rejected_record,
+    shard_manifest,
+)
 from .names import Namer, preview_name
 from .needs import look_at
 from .plan import Plan
+from .shards import Keys, ShardOfRun
+from .videos import look_at_video, refusal
 from .work import Anonymize, Done, Task
 
 __all__ = ["run_batch", "stopped"]
@@ -35,6 +50,7 @@ def run_batch(
     prune: bool = False,
     plan: Plan | None = None,
     boxes: BoxPlan = lambda *_: None,
+    shard: ShardOfRun | None = None,
     on_done: Callable[[SourceItem, Record], None] = lambda *_: None,
 ) -> ManifestBuilder:
     """Anonymizes every item, writes outputs as they come and the manifest last.
@@ -48,6 +64,7 @@ def run_batch(
         prune: whether outputs of inputs that are gone are removed, in place of being refused.
         plan: of a k-same run; None for all other methods.
         boxes: gives boxes from elsewhere for an input, or withholds it.
+        shard: which part of a run the items are; None for a whole run.
         on_done: called for every finished input, in order.
 
     Returns:
@@ -60,19 +77,20 @@ def run_batch(
         ConfigError: the overlay's picture cannot be read.
         WorkerError: no worker can be started.
     """
-    run = _Run(items, work, engine, journal, flat, plan, boxes, on_done)
+    run = _Run(items, work, engine, journal, flat, plan, boxes, shard, on_done)
     sink = work.sink
     if sink is None:
         return run.finish()
     with sink.locked():
         overwrite = sink.overwrite and not prune
-        folder = OutputFolder(sink, journal, overwrite=overwrite, prune=prune)
+        manifest_name = shard_manifest(shard.shard) if shard else MANIFEST
+        folder = OutputFolder(sink, journal, manifest_name, overwrite=overwrite, prune=prune)
         folder.prepare(run.expected)
         manifest = run.finish()
-        folder.settle(run.files)
+        folder.settle(run.files, lambda: _files_of(manifest))
         if journal:
-            journal.reserve(MANIFEST)  # a run in which everything was rejected goes on, too
-        sink.replace(MANIFEST, manifest.parts())
+            journal.reserve(manifest_name)  # a run in which everything was rejected goes on, too
+        sink.replace(manifest_name, manifest.parts())
     return manifest
 
 
@@ -91,17 +109,21 @@ class _Run:
     flat: bool
     plan: Plan | None
     boxes: BoxPlan
+    shard: ShardOfRun | None
     on_done: Callable[[SourceItem, Record], None]
-    files: set[str] = field(default_factory=set)
+    files: NameSet = field(default_factory=NameSet)
 
-    def expected(self) -> set[str]:
+    def expected(self) -> NameSet:
         """Names of all files that the run may write."""
-        outputs = [task.output[1] for _, task in self._tasks(lambda: None, reckon=False) if task.output]
-        return {*outputs, *map(preview_name, outputs)}
+        names = NameSet()
+        for _, task in self._tasks(lambda: None, reckon=False):
+            if task.output:
+                names.update(task.output[1], preview_name(task.output[1]))
+        return names
 
     def finish(self) -> ManifestBuilder:
         """Does the work and collects the records."""
-        manifest = ManifestBuilder(self.work.config, self.work.boxes)
+        manifest = ManifestBuilder(self.work.config, self.work.boxes, _record_of(self.shard))
         for (item, task), done in self.engine.map(self.work, self._reserved(manifest.skip)):
             if isinstance(done, Rejected):
                 done = Done(stopped(task, done, self.work.config))
@@ -113,7 +135,7 @@ class _Run:
 
     def _keep(self, done: Done, record: RedactedRecord) -> None:
         if self.work.sink:
-            self.files.update(record.files)
+            self.files.update(*record.files)
         if self.journal and done.digest and not done.is_known:
             self.journal.add(done.digest, record)
 
@@ -133,28 +155,54 @@ class _Run:
             reckon: whether the memory that each needs is reckoned, which reads more of it.
         """
         namer = Namer(self.work.config, flat=self.flat)
+        keys = Keys(self.shard.salt) if self.shard else None
         number = 0
         for item in self.items:
             if isinstance(item.content, Skipped):
                 skip()
                 continue
             number += 1
-            image_format, needed = look_at(item.content, reckon=reckon)
-            output = (image_format, namer.name(number, item.name, image_format)) if image_format else None
+            key = keys.key(item.name) if keys else None
+            form, needed, video = self._look_at(item.content, reckon=reckon)
+            output = (form, namer.name(number, item.name, form, key)) if form else None
             content, given = item.content, self.boxes(number, item.name)
+            if video:
+                has_boxes = given is not None or self.work.boxes == "instead"
+                content, given = refusal(self.work.config, has_boxes=has_boxes) or content, None
             if isinstance(given, Rejected):
                 # A file that is not a picture says so itself. Its name stays reserved: others keep theirs.
                 content, output, given = (given if output else content), None, None
             known = self.journal.find(output[1]) if self.journal and output else None
             planned = self.plan.of(number) if self.plan else None
-            task = Task(number, item.name, content, output, known, needed, given, planned)
+            task = Task(number, item.name, content, output, known, needed, given, planned, key, video)
             yield (item, task), task
+
+    def _look_at(
+        self, content: Content | Rejected, *, reckon: bool
+    ) -> tuple[ImageFormat | VideoFormat | None, int, VideoFormat | None]:
+        """The format of an output, the memory that its input will need, and the container of a video."""
+        image_format, needed = look_at(content, self.work.config.outputs, reckon=reckon)
+        video = look_at_video(content) if self.work.videos and image_format is None else None
+        if video is None:
+            return image_format, needed, None
+        form, needed = video
+        return container_of(form, self.work.config.codec), needed, form
 
 
 def stopped(task: Task, outcome: Rejected, config: AnonymizeConfig) -> Record:
     """The record of an input that stopped its worker, or took too long."""
     digest = None
     if config.digest_salt and not isinstance(task.content, Rejected):
-        with suppress(OSError):
-            digest = salted_digest(task.content.read(), config.digest_salt.get_secret_value())
-    return rejected_record(task.number, task.name, outcome, config, digest)
+        with suppress(OSError), task.content.open() as file:
+            digest = hmac_of(config.digest_salt.get_secret_value().encode(), b"", file)
+    return rejected_record(task.number, task.name, outcome, config, digest, task.key)
+
+
+def _files_of(manifest: ManifestBuilder) -> Iterator[str]:
+    for record in manifest.records():
+        if isinstance(record, RedactedRecord):
+            yield from record.files
+
+
+def _record_of(shard: ShardOfRun | None) -> ShardRecord | None:
+    return ShardRecord(index=shard.shard.index, count=shard.shard.count, run=shard.run) if shard else None

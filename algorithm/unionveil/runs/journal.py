@@ -18,12 +18,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from typing import BinaryIO
 
 import platformdirs
-from pydantic import ValidationError
+from pydantic_core import from_json
 
 from .. import __version__
+from ..compact import NameSet, NameTable
 from ..config import AnonymizeConfig
+from ..files.digests import hmac_of
+from ..files.sinks import Place
 from .manifest import RedactedRecord, configuration_of
 
 __all__ = [
@@ -34,12 +38,16 @@ __all__ = [
     "clear",
     "kept",
     "keyed_digest",
+    "keyed_digest_of",
     "secret_of",
     "state_folder",
 ]
 
 KEPT_DAYS = 90
 """Journals that were not used for so long are removed when another is opened."""
+
+_VIDEOS = "videos"
+"""Name of the folder, beside the journals, for videos under way: boxes and time stamps, and no pixel."""
 
 _SECRET_BYTES = 32
 _DAY_SECONDS = 86_400
@@ -83,6 +91,17 @@ def keyed_digest(secret: bytes, name: str, data: bytes) -> str:
     return digest.hexdigest()
 
 
+def keyed_digest_of(secret: bytes, name: str, file: BinaryIO) -> str:
+    """As `keyed_digest`, of a file that is read piece by piece.
+
+    Args:
+        secret: the journal's key.
+        name: of the input; empty where names are not kept.
+        file: seekable.
+    """
+    return hmac_of(secret, name.encode("utf-8", "surrogateescape") + b"\0", file)
+
+
 def state_folder() -> Path:
     """Where journals lie: the user's state folder."""
     return Path(platformdirs.user_state_dir("unionveil", appauthor=False)) / "runs"
@@ -91,44 +110,53 @@ def state_folder() -> Path:
 class Journal:
     """Records of one output folder, kept while they are made; to be entered with `with`.
 
-    `written` names every file that a run on this machine began to write into the folder.
+    `written` names every file that a run on this machine began to write into the folder. Records stay on the
+    disk; of a million of them, memory holds where each begins.
 
     A record counts again only for the same tool, models, settings, known people, output, name of the input
     (where names are kept) and input bytes.
 
     Args:
-        output: the output folder.
+        output: the output folder, on this machine or in an object store.
         config: settings of the run.
         folder: where journals lie; by default `state_folder()`.
         references: digest of the known people; empty without such.
         plan: digest of a k-same plan: another plan gives other outputs of the same input.
+        shard: which part of which run is written; empty for a whole run.
 
     Raises:
         ConfigError: the overlay's picture cannot be read.
-        ModelError: the file of a `yolo:FILE.onnx` is not there.
+        ModelError: the file of a `yolo:FILE.onnx` does not exist.
     """
 
     def __init__(
         self,
-        output: Path,
+        output: Place,
         config: AnonymizeConfig,
         folder: Path | None = None,
         references: str = "",
         plan: str = "",
+        shard: str = "",
     ) -> None:
         self._folder = folder or state_folder()
-        where = os.fsencode(output.resolve())
+        where = os.fsencode(output.resolve() if isinstance(output, Path) else str(output))
         self._path = self._folder / (hashlib.sha256(where).hexdigest()[:32] + ".jsonl")
         self.secret = secret_of(self._folder)
         salt = config.digest_salt.get_secret_value() if config.digest_salt else ""
         weights = [card.sha256 for card in config.cards]
-        run = [__version__, configuration_of(config), salt, weights, references, plan]
+        run = [__version__, configuration_of(config), salt, weights, references, plan, shard]
         digest = hmac.new(self.secret, json.dumps(run, sort_keys=True).encode(), hashlib.sha256)
         self._run = digest.hexdigest()[:32]
-        self._known: dict[str, tuple[str, str]] = {}
+        self._known = NameTable()
         self._knows_run = False
-        self.written: set[str] = set()
+        self.written = NameSet()
         self._file: FileIO | None = None
+        self._reader: BinaryIO | None = None
+
+    @property
+    def videos(self) -> Path:
+        """Folder where the state of videos under way is kept."""
+        return self._folder / _VIDEOS
 
     @property
     def knows_run(self) -> bool:
@@ -144,39 +172,48 @@ class Journal:
         """Reads what is there, removes journals that are too old and opens this one for more."""
         with suppress(OSError):
             _prune(self._folder, time.time())
-        with suppress(OSError), self._path.open("rb") as lines:
-            for line in lines:
-                with suppress(ValueError, KeyError, TypeError):  # the last line may be half written
-                    self._read(json.loads(line))
+        with suppress(OSError):
+            self._reader = self._path.open("rb")
+            self._read_all(self._reader)
         with suppress(OSError):
             self._file = self._path.open("ab", buffering=0)
         self._write(b"")  # ends a line that a kill left half written
         return self
 
-    def _read(self, entry: dict[str, str]) -> None:
-        is_ours = entry["run"] == self._run
-        self.written.add(entry["output"])
+    def _read_all(self, lines: BinaryIO) -> None:
+        start = 0
+        for line in lines:
+            with suppress(ValueError, KeyError, TypeError):  # the last line may be half written
+                self._read(from_json(line), start)
+            start += len(line)
+
+    def _read(self, entry: dict[str, str], start: int) -> None:
+        is_ours, output = entry["run"] == self._run, entry["output"]
+        self.written.add(output)
         if is_ours and "record" in entry:
-            self._known[entry["output"]] = entry["digest"], entry["record"]
+            self._known[output] = start
         self._knows_run |= is_ours
 
     def __exit__(self, *_: object) -> None:
         """Closes the file; it stays, so that the same run again has nothing to do."""
-        if self._file:
-            self._file.close()
-            self._file = None
+        for file in (self._file, self._reader):
+            if file:
+                file.close()
+        self._file = self._reader = None
 
     def find(self, output: str) -> Known | None:
         """What an earlier run recorded of an output; it counts if its input still has the same digest.
 
         By the output, not by the input's number: a withdrawn photo changes the numbers of those behind it.
         """
-        entry = self._known.get(output)
-        if entry is None:
+        start = self._known.get(output)
+        if start is None or self._reader is None:
             return None
-        digest, record = entry
-        with suppress(ValidationError):
-            return Known(digest, RedactedRecord.model_validate_json(record))
+        with suppress(OSError, ValueError, KeyError, TypeError):  # of a damaged journal
+            self._reader.seek(start)
+            entry = from_json(self._reader.readline())
+            record = RedactedRecord.model_validate_json(entry["record"])
+            return Known(entry["digest"], record) if record.output == output else None
         return None
 
     def reserve(self, *outputs: str) -> None:
@@ -212,7 +249,7 @@ class Kept:
     Attributes:
         folder: the folder.
         journals: number of journals, one for each output folder, or of reviews.
-        size_bytes: of all of them.
+        size_bytes: of all of them, and of the state of videos under way.
         oldest_days: since the journal was used that was not used for longest.
     """
 
@@ -229,10 +266,12 @@ def kept(folder: Path | None = None) -> Kept:
         OSError: the folder cannot be read.
     """
     folder = folder or state_folder()
-    found = [path.stat() for path in _journals(folder)]
+    journals = _journals(folder)
+    found = [path.stat() for path in journals]
     oldest = min((status.st_mtime for status in found), default=time.time())
     days = max(0.0, time.time() - oldest) / _DAY_SECONDS
-    return Kept(folder, len(found), sum(status.st_size for status in found), days)
+    size_bytes = sum(path.stat().st_size for path in [*journals, *_videos(folder)])
+    return Kept(folder, len(found), size_bytes, days)
 
 
 def clear(folder: Path | None = None) -> int:
@@ -246,7 +285,7 @@ def clear(folder: Path | None = None) -> int:
     """
     folder = folder or state_folder()
     journals = _journals(folder)
-    for path in [*journals, folder / "key"]:
+    for path in [*journals, *_videos(folder), folder / "key"]:
         path.unlink(missing_ok=True)
     return len(journals)
 
@@ -255,9 +294,13 @@ def _journals(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.jsonl"))
 
 
+def _videos(folder: Path) -> list[Path]:
+    return sorted((folder / _VIDEOS).glob("*.*"))
+
+
 def _prune(folder: Path, now: float) -> None:
     """Removes journals that were not used for `KEPT_DAYS`."""
-    for path in _journals(folder):
+    for path in [*_journals(folder), *_videos(folder)]:
         if now - path.stat().st_mtime > KEPT_DAYS * _DAY_SECONDS:
             path.unlink()
 

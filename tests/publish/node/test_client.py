@@ -16,24 +16,12 @@ import httpx
 import pytest
 from eth_account import Account
 
-from node_double import NodeDouble, Refusal
+from node_double import Refusal
 from unionveil_ocean.errors import IndexingTimeout, NodeError, SettingError
 from unionveil_ocean.node.client import NodeClient, sign_command
 from unionveil_ocean.node.polling import poll_pauses
 
 NFT, DATATOKEN = "0x" + "11" * 20, "0x" + "22" * 20
-
-
-@pytest.fixture
-def node(chain):
-    with NodeDouble(chain.as_account(chain.accounts[9])) as running:
-        yield running
-
-
-@pytest.fixture
-def client(node):
-    with NodeClient(node.url, timeout_seconds=5, pause=lambda _: None) as ready:
-        yield ready
 
 
 def answering(handler) -> NodeClient:
@@ -222,7 +210,7 @@ def test_a_node_that_drips_is_slow_too():
 
 
 class Clock:
-    """Time that passes while somebody waits."""
+    """Time that only passes during waits."""
 
     def __init__(self):
         self.now, self.pauses = 0.0, []
@@ -388,7 +376,7 @@ def test_a_wrong_url_is_refused_without_showing_a_password(url):
 
 
 def test_the_double_serves_what_it_says(node):
-    """The double itself: it opens what it encrypted, and refuses other data."""
+    """The double itself: it decrypts what it encrypted, and refuses other data."""
     with pytest.raises(Refusal, match="not served by the current node"):
         node.vault.files_of({"files": "0x" + "ab" * 200})
     assert json.dumps(node.environments.all())
