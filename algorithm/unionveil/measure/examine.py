@@ -30,9 +30,9 @@ if TYPE_CHECKING:  # codecs and models are loaded in workers alone
 __all__ = ["Examine", "ExamineTask", "faceless", "faces_left"]
 
 _SURE_SCORE = 0.92
-"""From this score on, one network alone is believed; Haar's cascades never are. In honest outputs of 110 photos,
-RetinaFace's best false positive beside a cover scored .91, and 10 photos had one above .85; of the faces that
-were covered there, 62 % score more, as do 87 % in portraits."""
+"""From this score on, one network alone is believed; Haar's cascades never are. In honest outputs of 110
+photos, RetinaFace's best false positive beside a cover scored .91, and 10 photos had one above .85; 62 % of
+the faces that were covered there score more, and 87 % of those in portraits."""
 
 _SURROGATE = "ksame"
 """The method that replaces faces by one that several people share."""
