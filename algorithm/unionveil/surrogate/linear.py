@@ -23,6 +23,12 @@ _Indices: TypeAlias = npt.NDArray[np.intp]
 _MOST_YAW = 0.25
 """Turns beyond, in eye distances, are drawn as this one: a linear model bends there."""
 
+_TURN = 1.6
+"""How much farther faces are turned than people's, since detectors see half of what is drawn.
+
+At 1.0 landmarks move by 4.9 % of the eye distance at k = 2, at 1.6 by 4.5 % (median of 89 photos of people on
+whom the generator was fitted)."""
+
 _MOST_CODE = 2.5
 """Codes beyond are glasses, hands and microphones more often than faces."""
 
@@ -129,7 +135,7 @@ class LinearGenerator:
         """
         parts = self.parts
         even = parts.mean + (codes.astype(np.float32) @ self.basis).reshape(len(codes), -1, 3)
-        odd = np.clip(yaw, -_MOST_YAW, _MOST_YAW)[:, None, None] * parts.turn
+        odd = np.clip(_TURN * yaw, -_MOST_YAW, _MOST_YAW)[:, None, None] * parts.turn
         faces = np.zeros((len(codes), *SIZE_WH[::-1], 3), np.float32)
         left = parts.mask[:, :_COLUMNS]
         faces[:, :, :_COLUMNS][:, left] = even + odd
