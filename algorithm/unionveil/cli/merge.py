@@ -1,4 +1,4 @@
-"""`unionveil merge`: the outputs of all shards of a run, put into one folder."""
+"""`unionveil merge`: joins the outputs of all shards of a run in one folder."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ __all__ = ["command"]
     "--output",
     required=True,
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the whole run; an empty one, or that of a merge that was interrupted.",
+    help="Folder for the whole run: an empty one, or that of an interrupted merge.",
 )
 @click.option(
     "--link",
     is_flag=True,
-    help="Link files instead of copying them, where both folders lie on one disk: quick, and takes no room; "
-    "who changes a file in place changes both.",
+    help="Link files instead of copying them, where both folders are on one disk: fast, and takes no space; "
+    "changing a file in place changes it in both folders.",
 )
 @click.option(
     "--to",
@@ -49,11 +49,11 @@ def command(
     about: Path | None,
     report: Report,
 ) -> int:
-    """Puts the outputs of all shards of a run into one folder, with one manifest.
+    """Joins the outputs of all shards of a run in one folder, with one manifest.
 
-    Names the folders of all shards in any order. Refuses a set that lacks a shard, holds one twice, or was
-    made by different versions, weights or settings. The result is the same for any number of shards, and no
-    shard is changed. With --to, another form is written instead.
+    Takes the folders of all shards in any order. Refuses a set in which a shard is missing, occurs twice, or
+    was made by different versions, weights or settings. The result is the same for any number of shards, and
+    the shards themselves are never changed. With --to, another form is written instead.
     """
     merged = open_shards(folders)
     check_apart(merged, output)

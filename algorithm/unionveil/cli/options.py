@@ -16,7 +16,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def jobs_option(command: Command) -> Command:
-    """`--jobs`: the number of workers; None lets the machine decide."""
+    """`--jobs`: the number of workers; by default it depends on the machine."""
     return click.option(
         "--jobs", type=click.IntRange(min=1), help="Workers.  [default: one per core, as memory allows]"
     )(command)
@@ -25,10 +25,10 @@ def jobs_option(command: Command) -> Command:
 def timeout_option(
     what: str = "picture", seconds: float = DEFAULT_TIMEOUT_SECONDS
 ) -> Callable[[Command], Command]:
-    """`--timeout`: how long one input may take.
+    """`--timeout`: the time limit for one input.
 
     Args:
-        what: the input, as the command's readers call it.
+        what: the word for an input in this command's help.
         seconds: the default.
     """
     article = "an" if what[0] in "aeiou" else "a"
@@ -36,7 +36,7 @@ def timeout_option(
         "--timeout",
         type=click.FloatRange(min=0, min_open=True),
         default=seconds,
-        help=f"Seconds after which {article} {what} is given up.  [default: {seconds:g}]",
+        help=f"Seconds after which {article} {what} is abandoned.  [default: {seconds:g}]",
     )
 
 
