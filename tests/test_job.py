@@ -239,7 +239,7 @@ def test_a_job_that_is_stopped_leaves_whole_outputs_and_no_manifest(tmp_path):
     process.terminate()
     _, said = process.communicate(timeout=20)
     assert process.returncode == 143
-    assert said.startswith("unionveil: stopped before all was done")
+    assert said.startswith("unionveil: stopped before the job was done")
     assert len(said.splitlines()) == 1
     names = outputs(tmp_path)
     assert 0 < len(names) < 300

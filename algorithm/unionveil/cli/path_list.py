@@ -29,7 +29,7 @@ def named_paths(paths: Sequence[Named]) -> Iterator[Named | Path]:
     """
     if not paths:
         raise click.UsageError(
-            "name at least one photo, folder or archive, or - to read names from standard input"
+            "name at least one photo, folder or archive, or use - to read names from standard input"
         )
     for path in paths:
         if str(path) == "-":
@@ -39,14 +39,15 @@ def named_paths(paths: Sequence[Named]) -> Iterator[Named | Path]:
 
 
 def paths_of(data: bytes) -> Iterator[Path]:
-    """The paths of a list: one per line, or separated by NUL if there is one; empty ones are left out.
+    """The paths of a list: one per line, or separated by NUL if it contains one; empty paths are left out.
 
     Args:
-        data: the list; a byte order mark at its start is left out, UTF-16 with a mark is read, and all other
-            bytes are names as the system has them.
+        data: the list; a byte order mark at its start is dropped, UTF-16 with a mark is decoded, and all
+            other
+        bytes are names as the system stores them.
 
     Raises:
-        InputError: the list claims to be UTF-16 and is not.
+        InputError: the list claims to be UTF-16 but is not.
     """
     if data.startswith(_UTF16_MARKS):
         try:

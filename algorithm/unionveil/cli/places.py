@@ -26,7 +26,7 @@ class PlaceType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gen
     """A path, or `s3://`, `gs://` or `az://`.
 
     Args:
-        folder: whether a path must not be a file.
+        folder: whether a path to a file is refused.
     """
 
     name = "path"
@@ -40,7 +40,7 @@ class PlaceType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gen
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> Place:
-        """As click calls it."""
+        """Converts a value, as click requires."""
         if isinstance(value, Path | StoreUrl):
             return value
         if not is_store_url(str(value)):
@@ -61,22 +61,22 @@ def source_of(
     *,
     follow_links: bool,
 ) -> AnySource:
-    """All inputs in places of one kind; videos are inputs where the extra for them is installed.
+    """The inputs in places of one kind; videos are inputs where the extra for them is installed.
 
     Args:
-        named: by the user; at least one.
+        named: the places that the user named; at least one.
         leave_out: files and folders that are not inputs.
         patterns: which files are inputs.
         follow_links: whether links in folders are followed.
 
     Raises:
-        InputError: a place does not exist, holds nothing, or is of another kind than the others.
+        InputError: a place does not exist or is empty, or the places differ in kind.
         StoreError: an object store cannot be listed.
     """
     urls = [place for place in named if isinstance(place, StoreUrl)]
     paths = [place for place in named if isinstance(place, Path)]
     if urls and paths:
-        raise InputError("name places in object stores or on this machine, not both at once")
+        raise InputError("name places in object stores or on this machine, not both")
     source: AnySource
     videos = has_video()
     if urls:
@@ -92,12 +92,12 @@ def source_of(
             videos=videos,
         )
     if not len(source):
-        raise InputError("there is no file in what you named; name photos, folders or archives")
+        raise InputError("your inputs contain no file; name photos, folders or archives")
     return source
 
 
 def sink_into(output: Place, named: Sequence[Place], *, overwrite: bool) -> Sink:
-    """Where outputs go.
+    """The sink for an output place.
 
     Args:
         output: a folder or a place in an object store.
@@ -105,7 +105,7 @@ def sink_into(output: Place, named: Sequence[Place], *, overwrite: bool) -> Sink
         overwrite: as `FolderSink`.
 
     Raises:
-        OutputError: the output lies in an input, or cannot be written to.
+        OutputError: the output is in an input, or cannot be written to.
     """
     if isinstance(output, StoreUrl):
         urls = [place for place in named if isinstance(place, StoreUrl)]

@@ -1,4 +1,4 @@
-"""`unionveil verify`: outputs against what their manifest claims."""
+"""`unionveil verify`: checks outputs against the claims of their manifest."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def command(folder: Path, as_json: bool, jobs: int | None, timeout: float, repor
 
     Checks the manifest and every digest, that no other file is there, that no output holds metadata, that
     tool and weights are known, that the claimed method was applied in every box, and looks with two detectors
-    for faces outside of the boxes. Ends with 0 if everything is as claimed, else with 1.
+    for faces outside the boxes. Ends with 0 if everything is as claimed, else with 1.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; name a folder of outputs with its manifest.json")
@@ -57,4 +57,4 @@ def _show(verdict: Verdict, report: Report) -> None:
     elif counts:
         detectors = " and ".join(verdict.detectors)
         outputs = f"{counts.redacted + counts.without_face} outputs, {counts.faces} boxes"
-        report.done([("as claimed", f"{outputs}; {detectors} find no sure face outside of them")], facts)
+        report.done([("as claimed", f"{outputs}; {detectors} find no sure face outside them")], facts)

@@ -156,7 +156,7 @@ class RedactedRecord(_Part):
         None, ge=0, description="Faces left visible, where not every face is covered. Since 1.2."
     )
     metadata: tuple[MetadataName, ...] | None = Field(
-        None, description="Metadata of the input that the output keeps, by name. Since 1.2."
+        None, description="Metadata of the input that the output keeps, by name. Since 1.3."
     )
     video: VideoRecord | None = Field(None, description="Only of a video. Since 1.3.")
     preview: str | None = Field(None, description="Name of the preview, relative to this manifest.")
