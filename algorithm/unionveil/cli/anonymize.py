@@ -211,9 +211,14 @@ def command(
     if described:
         report.note(f"description: {describe(described[0], open_shards([described[1]]), described[1])}")
     if as_json:
-        for text in manifest.parts():
-            click.echo(text.decode(), nl=False)
+        _print(manifest)
     return EXIT_SOME_REJECTED if rejected or is_empty else EXIT_DONE
+
+
+def _print(manifest: ManifestBuilder) -> None:
+    """Writes a manifest to standard output, piece by piece."""
+    for text in manifest.parts():
+        click.echo(text.decode(), nl=False)
 
 
 def _engine(cluster: Cluster | None, jobs: int, timeout: float) -> tuple[Engine, LongBars]:
