@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from checked import read_bgr
@@ -49,7 +50,7 @@ def looked(state: Path) -> int:
 def test_a_killed_run_goes_on(how, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
-    market = cv2.resize(read_bgr(SCENES / "market.jpg"), (640, 426))[:, :, ::-1]
+    market = np.asarray(cv2.resize(read_bgr(SCENES / "market.jpg"), (640, 426))[:, :, ::-1], np.uint8)
     (folder / "a.mp4").write_bytes(made([market.copy() for _ in range(40)]))
     assert command(folder, tmp_path / "whole", tmp_path / "state-a").wait() == 0
     state = tmp_path / "state-b"
