@@ -208,16 +208,18 @@ def command(
         manifest, rejected = _run(inputs, work, (engine, bars), journal, plans, report, prune=may_prune)
     is_empty = not manifest.counts.inputs and part is None  # a shard may have none
     _summary(manifest.counts, rejected, inference, work, report, is_empty=is_empty)
-    if described:
-        report.note(f"description: {describe(described[0], open_shards([described[1]]), described[1])}")
-    if as_json:
-        _print(manifest)
+    _hand_over(manifest, described, report, as_json=as_json)
     return EXIT_SOME_REJECTED if rejected or is_empty else EXIT_DONE
 
 
-def _print(manifest: ManifestBuilder) -> None:
-    """Writes a manifest to standard output, piece by piece."""
-    for text in manifest.parts():
+def _hand_over(
+    manifest: ManifestBuilder, described: tuple[About, Path] | None, report: Report, *, as_json: bool
+) -> None:
+    """Writes the data set's description, and the manifest to standard output, where they were asked for."""
+    if described:
+        about, folder = described
+        report.note(f"description: {describe(about, open_shards([folder]), folder)}")
+    for text in manifest.parts() if as_json else ():
         click.echo(text.decode(), nl=False)
 
 

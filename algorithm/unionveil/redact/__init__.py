@@ -36,14 +36,15 @@ Redactor: TypeAlias = Callable[[Frame, Detections], Sequence[Patch]]
 """Gives the patches that replace every pixel of every face, in the order in which they are to be laid."""
 
 _Replace: TypeAlias = Callable[[Frame, Region, Sequence[Patch]], Pixels]
-"""A frame, a part of it and the patches that lie on it so far, to the pixels of that part's `Patch`."""
+"""Takes a frame, a part of it and the patches drawn on it so far; returns the pixels of that part's
+`Patch`."""
 
 _Change: TypeAlias = Callable[[Pixels], Pixels]
-"""`(h, w, C)` colour channels of a face with its margin to others of the same shape."""
+"""Takes `(h, w, C)` colour channels of a face with its margin; returns others of the same shape."""
 
 
 def load_redactor(config: AnonymizeConfig) -> Redactor:
-    """The redactor that a configuration describes, with every file that it needs already read.
+    """The redactor that a configuration describes, with every required file already read.
 
     Args:
         config: redaction, shape and margin.
@@ -55,7 +56,7 @@ def load_redactor(config: AnonymizeConfig) -> Redactor:
 
     def redact(frame: Frame, faces: Detections) -> Sequence[Patch]:
         patches: list[Patch] = []
-        # The best face last, so that it lies on top where two overlap.
+        # The best face last, so that it is on top where two overlap.
         for region in cover(faces.xyxy[::-1], frame.size_wh, config.shape, config.margin):
             rows, columns, mask = region
             patches.append(Patch(rows, columns, replace(frame, region, patches), mask))
@@ -65,7 +66,7 @@ def load_redactor(config: AnonymizeConfig) -> Redactor:
 
 
 def redacted(frame: Frame, patches: Sequence[Patch]) -> Frame:
-    """A new frame with patches laid over it; its covered pixels are opaque, all others are the same."""
+    """A new frame with patches drawn on it; its covered pixels are opaque, all others are unchanged."""
     pixels = frame.pixels.copy()
     paint(pixels, frame.colour, patches)
     return Frame(pixels, frame.colour, frame.duration_ms)
@@ -74,7 +75,7 @@ def redacted(frame: Frame, patches: Sequence[Patch]) -> Frame:
 def _replacement(redaction: Redaction) -> _Replace:
     match redaction:
         case Fill(color=color):
-            # Of the frame's own pixels none is needed, and so none may have to be decoded.
+            # None of the frame's own pixels are needed, so none may have to be decoded.
             return lambda frame, _, __: fill(_rgb(color), frame.colour, frame.look.pixels.dtype)
         case Pixelate(cells=cells):
             return _changed(lambda pixels: pixelate(pixels, cells))

@@ -1,4 +1,4 @@
-"""Our own generator: faces as a mean and 160 symmetric components, fitted by `training.surrogate`."""
+"""Our own generator: faces as a mean plus 160 symmetric components, fitted by `training.surrogate`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["LinearGenerator", "Parts", "half_of", "load_linear"]
 _Indices: TypeAlias = npt.NDArray[np.intp]
 
 _MOST_YAW = 0.25
-"""Turns beyond, in eye distances, are drawn as this one: a linear model bends there."""
+"""Larger turns, in eye distances, are drawn like this one: a linear model distorts them."""
 
 _TURN = 1.6
 """How much farther faces are turned than people's, since detectors see half of what is drawn.
@@ -30,7 +30,7 @@ At 1.0 landmarks move by 4.9 % of the eye distance at k = 2, at 1.6 by 4.5 % (me
 whom the generator was fitted)."""
 
 _MOST_CODE = 2.5
-"""Codes beyond are glasses, hands and microphones more often than faces."""
+"""Larger codes are glasses, hands and microphones more often than faces."""
 
 _NARROW, _SHORT, _LOWER = 0.88, 0.96, 0.05
 """Width and height of a drawn face, and by how many eye distances it lies lower: detectors see eyes and mouth
@@ -50,16 +50,16 @@ _COLUMNS = SIZE_WH[0] // 2
 
 @dataclass(frozen=True)
 class Parts:
-    """What the file of a linear generator holds. P are the pixels of the left half of the mask.
+    """The contents of a linear generator's file. P is the number of pixels in the left half of the mask.
 
     Attributes:
-        mask: `(144, 112)` bool, symmetric: pixels that are drawn.
+        mask: `(144, 112)` bool, symmetric: the drawn pixels.
         mean: `(P, 3)` float32, left half of the mean face.
         components: `(N, P * 3)` int8, left halves of the symmetric components.
-        scale: `(N,)` float32: a component's largest change at a code of 1, per step of int8.
+        scale: `(N,)` float32: a component's largest change at a code of 1, per int8 step.
         turn: `(P, 3)` float32, left half of the antisymmetric change per eye distance of yaw.
         encoder: `(N, N)` float32, from products with the components to codes.
-        weight: `(P,)` float32, how much a pixel counts in a code; pixels at the rim hardly do.
+        weight: `(P,)` float32, a pixel's weight in a code; close to 0 at the rim.
     """
 
     mask: npt.NDArray[np.bool_]
@@ -71,7 +71,7 @@ class Parts:
     weight: FloatArray
 
     def save(self, path: Path) -> None:
-        """Writes the file, below 6 MB; the same parts give the same bytes."""
+        """Writes the file, below 6 MB; the same parts always give the same bytes."""
         np.savez_compressed(path, **{name: getattr(self, name) for name in self.__dataclass_fields__})
 
 
@@ -82,7 +82,7 @@ def half_of(values: npt.NDArray[np.floating], mask: npt.NDArray[np.bool_]) -> Fl
 
 @dataclass(frozen=True)
 class LinearGenerator:
-    """Codes to faces and back. A code is `(160,)`, each number of mean 0 and variance 1 over people.
+    """Turns codes into faces and back. A code is `(160,)`, each number of mean 0 and variance 1 over people.
 
     Attributes:
         to_face: `(2, 3)` from the landmark frame to pixels of its faces.
@@ -110,12 +110,12 @@ class LinearGenerator:
         return np.nonzero(outside), np.unravel_index(place[labels[outside]], outside.shape)
 
     def encode(self, chips: RgbImage) -> FloatArray:
-        """Codes of faces, `(N, 160)`, by weighted least squares; without what differs from left to right.
+        """Codes `(N, 160)` of faces, by weighted least squares; ignores differences between left and right.
 
         Hats, hair and background at the rim hardly count: the rim follows from the face.
 
         Args:
-            chips: `(N, 144, 112, 3)` uint8, as `template.chips` cuts them.
+            chips: `(N, 144, 112, 3)` uint8, from `template.chips`.
         """
         both = chips.astype(np.float32)
         off = half_of((both + both[:, :, ::-1]) / 2, self.parts.mask) - self.parts.mean
@@ -128,7 +128,7 @@ class LinearGenerator:
 
         Args:
             codes: `(N, 160)`.
-            yaw: `(N,)` turn to a side, as `template.yaw_of` measures it.
+            yaw: `(N,)` turn to a side, as measured by `template.yaw_of`.
 
         Returns:
             `(N, 144, 112, 3)` uint8; outside of the mask, colours are those at its rim.
