@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..boxes import iou, unite_faces
-from ..config import AnonymizeConfig, Fill
+from ..config import AnonymizeConfig, Fill, KSame
 from ..content import Content
 from ..detections import BoolArray, Detections, FloatArray, RgbImage
 from ..errors import ImageError
 from ..models.cards import ModelCard
 from ..models.store import find
 from ..runs.manifest import FaceRecord, RedactedRecord, VideoRecord
+from .drawn import SAME_FACE_IOU, Drawn, drawn_over
 from .examine_video import examine_video
 from .finding import Finding
 
@@ -28,11 +29,10 @@ if TYPE_CHECKING:  # codecs and models are loaded in workers alone
 
 __all__ = ["Examine", "ExamineTask", "faceless", "faces_left"]
 
-_SURE_SCORE = 0.85
-"""From this score on, one network alone is believed; Haar's cascades never are."""
-
-_SAME_FACE_IOU = 0.3
-"""Boxes of two detectors that overlap by more mean the same face."""
+_SURE_SCORE = 0.92
+"""From this score on, one network alone is believed; Haar's cascades never are. In honest outputs of 110
+photos, RetinaFace's best false positive beside a cover scored .91, and 10 photos had one above .85; 62 % of
+the faces that were covered there score more, and 87 % of those in portraits."""
 
 _SURROGATE = "ksame"
 """The method that replaces faces by one that several people share."""
@@ -161,32 +161,38 @@ class _Worker:
     def _method(
         self, picture: Picture, frame: Frame, faces: Sequence[FaceRecord], boxes: FloatArray
     ) -> Iterator[Finding]:
-        from ..images import rgb_views
         from .covers import applied
 
-        method: str = self._config.redaction.method
-        config = self._config
-        if method == _SURROGATE:
+        config, drawn = self._config, None
+        if config.redaction.method == _SURROGATE:
             shared = np.array([face.method == _SURROGATE for face in faces], bool)
-            view = next(iter(rgb_views(frame, frame.rendering or picture.rendering)))
-            found = [self._look(view, detector, _FAINT).xyxy for detector in self._detectors]
-            yield from faceless(boxes[shared], np.concatenate(found))
+            found, there = self._drawn(picture, frame, boxes[shared])
+            yield from faceless(boxes[shared], found, there.hidden)
+            drawn = there.mask
             # Faces that could not be compared with others are filled.
-            faces, boxes, method = (
-                [face for face in faces if face.method != _SURROGATE],
-                boxes[~shared],
-                "fill",
-            )
+            faces, boxes = [face for face in faces if face.method != _SURROGATE], boxes[~shared]
             config = config.model_copy(update={"redaction": Fill()})
+        method: str = config.redaction.method
         for face in faces:
             if face.method != method:
                 yield Finding("method", f"a box says {face.method}, the settings say {method}")
-        for place, answer in enumerate(applied(frame, boxes, config, picture.format)):
+        why = "an overlay whose picture is not here" if drawn is None else "the face of another box over it"
+        for place, answer in enumerate(applied(frame, boxes, config, picture.format, drawn)):
             shown = _shown(boxes[place])
             if answer == "no":
                 yield Finding("method", f"the box {shown} is not covered by {method} as the manifest says")
             elif answer == "unknown":
-                yield Finding("method", f"the box {shown} has an overlay whose picture is not here", False)
+                yield Finding("method", f"the box {shown} has {why}", False)
+
+    def _drawn(self, picture: Picture, frame: Frame, boxes: FloatArray) -> tuple[FloatArray, Drawn]:
+        """Faces that are found, and where those of boxes of k-same were drawn."""
+        from ..images import rgb_views
+
+        view = next(iter(rgb_views(frame, frame.rendering or picture.rendering)))
+        found = Detections.concat([self._look(view, detector, _FAINT) for detector in self._detectors])
+        redaction = self._config.redaction
+        with_head = isinstance(redaction, KSame) and redaction.surround == "fill"
+        return found.xyxy, drawn_over(boxes, found, frame.size_wh, with_head=with_head)
 
     def _residual(self, picture: Picture, frame: Frame, boxes: FloatArray) -> Iterator[Finding]:
         from ..images import rgb_views
@@ -224,15 +230,19 @@ class _Worker:
         return find_faces(view, detector, share * detector.card.threshold, self._config.detail, mirror=mirror)
 
 
-def faceless(boxes: FloatArray, faces: FloatArray) -> Iterator[Finding]:
+def faceless(boxes: FloatArray, faces: FloatArray, hidden: FloatArray) -> Iterator[Finding]:
     """Boxes in which a face shared by several people should be, and none is found.
 
     Args:
         boxes: `(N, 4)` boxes whose faces were replaced.
         faces: `(M, 4)` faces that are found.
+        hidden: `(N,)` share of each box that may lie under other faces; from `_UNDER_COVER` on, nothing is
+            held against the output.
     """
-    for box in boxes[~_overlap_any(boxes, faces)]:
-        yield Finding("method", f"there is no face in the box {_shown(box)}, where {_SURROGATE} draws one")
+    missing = ~_overlap_any(boxes, faces)
+    for box, share in zip(boxes[missing], hidden[missing].tolist(), strict=True):
+        sentence = f"there is no face in the box {_shown(box)}, where {_SURROGATE} draws one"
+        yield Finding("method", sentence, share < _UNDER_COVER)
 
 
 def _picture(picture: Picture, record: RedactedRecord) -> Iterator[Finding]:
@@ -304,7 +314,7 @@ def faces_left(left: Sequence[Detections], sure: Sequence[float]) -> Iterator[Fi
 
 def _overlap_any(a: FloatArray, b: FloatArray) -> BoolArray:
     """`(N,)`: whether each box of `(N, 4)` means the same face as any of `(M, 4)`."""
-    return np.asarray((iou(a, b) >= _SAME_FACE_IOU).any(axis=1), bool)
+    return np.asarray((iou(a, b) >= SAME_FACE_IOU).any(axis=1), bool)
 
 
 def _shown(box: FloatArray) -> str:

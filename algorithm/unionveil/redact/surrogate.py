@@ -11,7 +11,7 @@ from ..config import AnonymizeConfig, Fill, KSame
 from ..detections import Detections, FloatArray
 from ..images import Frame, Patch, Pixels
 from ..surrogate.generators import Generator
-from ..surrogate.template import Laid, head_region, lay, to_frame, yaw_of
+from ..surrogate.template import HEAD, Laid, lay, oval_region, to_frame, yaw_of
 from . import Redactor, load_redactor
 from .fill import fill, in_model
 from .patches import below
@@ -68,7 +68,7 @@ def _laid(
 
 def _heads(frame: Frame, matrices: npt.NDArray[np.float64]) -> Iterator[Patch]:
     for matrix in matrices:
-        region = head_region(matrix, frame.size_wh)
+        region = oval_region(matrix, HEAD, frame.size_wh)
         if region:
             yield Patch(*region[:2], fill(_BLACK, frame.colour, frame.pixels.dtype), region[2])
 

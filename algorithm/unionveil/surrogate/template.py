@@ -16,13 +16,15 @@ from ..identity.align import aligned, similarity
 __all__ = [
     "EYES_PX",
     "FEATHER",
+    "HEAD",
+    "OVAL",
     "SIZE_WH",
     "TEMPLATE",
     "Laid",
     "chips",
     "covered_share",
-    "head_region",
     "lay",
+    "oval_region",
     "radius",
     "to_frame",
     "yaw_of",
@@ -88,7 +90,7 @@ def chips(image: RgbImage, matrices: npt.NDArray[np.float64]) -> npt.NDArray[np.
     Returns:
         `(N, 144, 112, 3)` uint8, black where they extend beyond the picture.
     """
-    wide = matrices + np.asarray([[0, 0, _TRIM], [0, 0, 0]], np.float64)
+    wide = _of_pixels(matrices) + np.asarray([[0, 0, _TRIM], [0, 0, 0]], np.float64)
     return aligned(image, wide, _SIDE)[:, :, _TRIM : _TRIM + SIZE_WH[0]]
 
 
@@ -182,18 +184,27 @@ def lay(
     return Laid(slice(y0, y1), slice(x0, x1), rgb.astype(np.float32), np.clip(alpha, 0, 1))
 
 
-def head_region(
-    matrix: npt.NDArray[np.float64], size_wh: tuple[int, int]
+def oval_region(
+    matrix: npt.NDArray[np.float64], half: tuple[float, float], size_wh: tuple[int, int]
 ) -> tuple[slice, slice, BoolArray] | None:
-    """Rows, columns and pixels of the whole head; None if all of it is outside the picture."""
-    reach = _reach(matrix, HEAD, size_wh)
+    """The pixels of an oval around a face, such as `HEAD`.
+
+    Args:
+        matrix: `(2, 3)` of `to_frame`.
+        half: half width and half height in eye distances.
+        size_wh: of the picture.
+
+    Returns:
+        Rows, columns and which of their pixels lie in it, `(h, w)`; None if all of it lies outside.
+    """
+    reach = _reach(matrix, half, size_wh)
     if reach is None:
         return None
     x0, y0, x1, y1 = reach
     here = _shifted(matrix, x0, y0)
     x, y = np.meshgrid(np.arange(x1 - x0), np.arange(y1 - y0))
-    u = (here[0, 0] * x + here[0, 1] * y + here[0, 2] - _CENTRE[0]) / (HEAD[0] * EYES_PX)
-    v = (here[1, 0] * x + here[1, 1] * y + here[1, 2] - _CENTRE[1]) / (HEAD[1] * EYES_PX)
+    u = (here[0, 0] * x + here[0, 1] * y + here[0, 2] - _CENTRE[0]) / (half[0] * EYES_PX)
+    v = (here[1, 0] * x + here[1, 1] * y + here[1, 2] - _CENTRE[1]) / (half[1] * EYES_PX)
     return slice(y0, y1), slice(x0, x1), np.hypot(u, v) <= 1
 
 
@@ -212,8 +223,15 @@ def _softened(face: RgbImage, whole: npt.NDArray[np.float64]) -> RgbImage:
 
 def _shifted(matrix: npt.NDArray[np.float64], x: int, y: int) -> npt.NDArray[np.float64]:
     """The matrix for pixels that are counted from a corner of the region."""
+    matrix = _of_pixels(matrix)
     shift = matrix[:, :2] @ [x, y] + matrix[:, 2]
     return np.concatenate([matrix[:, :2], shift[:, None]], axis=1)
+
+
+def _of_pixels(matrices: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Matrices for numbers of pixels: landmarks count from a picture's corner, where pixel 0 begins."""
+    shift = matrices[..., :2].sum(axis=-1) / 2
+    return np.concatenate([matrices[..., :2], (matrices[..., 2] + shift)[..., None]], axis=-1)
 
 
 def _reach(
