@@ -172,7 +172,7 @@ def test_no_inputs_is_a_clear_error(tmp_path):
     lay_out(tmp_path)
     done = run(tmp_path)
     assert done.returncode == 2
-    assert "holds no photo" in done.stderr
+    assert "contains no photo" in done.stderr
     shutil.rmtree(tmp_path / "inputs")
     assert "does not exist" in run(tmp_path).stderr
 
@@ -284,7 +284,7 @@ def test_jobs_share_out_an_archive_and_their_outputs_merge(tmp_path):
     ("given", "sentence"),
     [
         ({"shard_index": 2, "shard_count": 2}, "shards are numbered from 0"),
-        ({"shard_index": 1}, "1/1 is not there"),
+        ({"shard_index": 1}, "1/1 does not exist"),
         ({"shard_count": 0}, "1 to 100000 shards"),
         ({"shard_count": "1.5"}, "shard_count: takes a whole number"),
         ({"shard_count": 2, "method": "ksame"}, "method ksame compares the faces of all inputs"),

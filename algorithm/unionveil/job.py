@@ -311,7 +311,7 @@ def run_job(
         raise InputError(f"{inputs} does not exist; the job reads its photos from it")
     source = PathSource([inputs], leave_out=[inputs / PARAMETERS_FILE], member_bytes=member_bytes())
     if not len(source):
-        raise InputError(f"{inputs} holds no photo; the data set is empty")
+        raise InputError(f"{inputs} contains no photo; the data set is empty")
     work = Anonymize(config, FolderSink(outputs), references=references)
     work.check()
     shard = ShardOfRun(request.shard, salt_of(None, source)) if request.shard else None

@@ -160,7 +160,7 @@ def test_a_folder_with_other_files_is_not_an_output_folder(photos, more):
     """Nothing but the files in the manifest may be beside the outputs, least of all the originals."""
     done = run("anonymize", "market.jpg", "-o", ".", *more, cwd=photos)
     assert done.returncode == 2
-    assert "holds files that are not outputs of this run: " in done.stderr
+    assert "contains files that are not outputs of this run: " in done.stderr
     assert sorted(path.name for path in photos.iterdir()) == ["market.jpg", "street.jpg"]
     assert (photos / "market.jpg").read_bytes() == (samples.SCENES / "market.jpg").read_bytes()
 

@@ -147,7 +147,7 @@ def test_a_wrong_parameter_is_one_sentence(image, text, sentence):
 def test_no_photo_is_one_sentence(image):
     ended = run_as_node(image, {})
     assert ended.code == 2
-    assert "holds no photo" in ended.log
+    assert "contains no photo" in ended.log
 
 
 @pytest.mark.parametrize("options", [(), ("--workdir", "/tmp")], ids=["root", "elsewhere"])  # noqa: S108

@@ -170,7 +170,7 @@ def test_a_manifest_cannot_name_a_file_outside(outputs, tmp_path):
     folder = shutil.copytree(outputs, tmp_path / "copy")
     path = folder / "manifest.json"
     path.write_text(path.read_text().replace('"d.webp"', '"../d.webp"'))
-    with pytest.raises(InputError, match="which no run writes"):
+    with pytest.raises(InputError, match="a name that no run uses"):
         exported(folder, tmp_path / "out", ExportForm.METADATA)
 
 
@@ -191,7 +191,7 @@ def test_croissant_says_how_people_were_covered(outputs):
     assert document["conformsTo"][0] == "http://mlcommons.org/croissant/1.0"
     assert "method fill" in document["rai:dataManipulationProtocol"]
     assert "k = " not in document["rai:dataManipulationProtocol"]
-    assert document["rai:personalSensitiveInformation"][1] == "Files hold no metadata."
+    assert document["rai:personalSensitiveInformation"][1] == "Files contain no metadata."
     shared = head.model_copy(
         update={"configuration": {**head.configuration, "method": "ksame", "k": "12", "keep_metadata": "gps"}}
     )

@@ -25,7 +25,7 @@ def report() -> Report:
     return Report(
         "Comparison of detectors",
         "retinaface covers most: 116 of 127 faces, with 1.29 false boxes per photo.",
-        [Figure("Faces covered", "91 %", "at least 75 % of the face lies under the cover")] * 3,
+        [Figure("Faces covered", "91 %", "at least 75 % of the face is under the cover")] * 3,
         ["46 marked boxes that count neither way."],
         [
             Section(

@@ -88,7 +88,7 @@ def test_a_shard_goes_on_where_it_stopped_and_no_other_takes_its_folder(photos, 
     run(photos, out, "0/2", journal=True)
     assert contents(out) == before
     for shard in ("1/2", "0/3"):
-        with pytest.raises(OutputError, match="already holds the outputs of another run"):
+        with pytest.raises(OutputError, match="already contains the outputs of another run"):
             run(photos, out, shard, journal=True)
     assert contents(out) == before
 
@@ -142,13 +142,13 @@ def test_a_missing_shard_is_named(photos, tmp_path):
 def test_shards_that_overlap_are_refused(photos, tmp_path):
     one, two = shards(photos, tmp_path, 2)
     again = shutil.copytree(one, tmp_path / "again")
-    refused([one, again, two], tmp_path / "out", "both hold shard 0/2; name each shard once")
+    refused([one, again, two], tmp_path / "out", "both contain shard 0/2; name each shard once")
     (only,) = shards(photos, tmp_path, 1)
     refused([one, only], tmp_path / "out", "is one of 2 shards and .* one of 1")
     # A shard that claims to be another one holds inputs twice.
     (path,) = again.glob("manifest-*.jsonl")
     altered_head(again, shard={**json.loads(path.read_text().split("\n")[0])["shard"], "index": 1})
-    refused([one, again], tmp_path / "out", "hold the same input")
+    refused([one, again], tmp_path / "out", "contain the same input")
 
 
 FOREIGN: dict[str, tuple[dict[str, object], str]] = {
@@ -208,29 +208,29 @@ def test_a_manifest_that_leads_out_is_refused(photos, tmp_path):
     name = json.loads(path.read_text().splitlines()[1])["output"]
     path.write_text(path.read_text().replace(f'"{name}"', '"../secret.gif"'))
     (tmp_path / "secret.gif").write_bytes((two / name).read_bytes())
-    refused([one, two], tmp_path / "out", r"names '\.\./secret\.gif', which no run writes")
+    refused([one, two], tmp_path / "out", r"names '\.\./secret\.gif', a name that no run uses")
 
 
 def test_folders_that_are_no_shards_are_refused(photos, tmp_path):
     one, two = shards(photos, tmp_path, 2)
-    refused([photos, one], tmp_path / "out", "holds no manifest, so its run has not finished")
+    refused([photos, one], tmp_path / "out", "contains no manifest, so its run has not finished")
     whole = tmp_path / "whole"
     merge([one, two], whole)
-    refused([whole, one], tmp_path / "out", r"holds a whole run \(manifest\.json\), not a shard")
+    refused([whole, one], tmp_path / "out", r"contains a whole run \(manifest\.json\), not a shard")
     shutil.copy(whole / "manifest.json", one)
-    refused([one, two], tmp_path / "out", "holds 2 manifests")
+    refused([one, two], tmp_path / "out", "contains 2 manifests")
 
 
 def test_an_output_folder_with_other_files_or_in_a_shard_is_refused(photos, tmp_path):
     one, two = shards(photos, tmp_path, 2)
-    with pytest.raises(OutputError, match="lie in each other"):
+    with pytest.raises(OutputError, match="overlap"):
         merge([one, two], one / "below")
-    with pytest.raises(OutputError, match="lie in each other"):
+    with pytest.raises(OutputError, match="overlap"):
         merge([one, two], tmp_path)
     out = tmp_path / "out"
     out.mkdir()
     (out / "diary.txt").write_text("mine")
-    refused([one, two], out, r"holds 'diary\.txt', which is not an output of these shards")
+    refused([one, two], out, r"contains 'diary\.txt', which is not an output of these shards")
     assert contents(out) == {"diary.txt": b"mine"}
 
 

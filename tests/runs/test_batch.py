@@ -163,7 +163,7 @@ def test_other_settings_never_mix_into_a_finished_folder(photos, tmp_path):
     out = tmp_path / "out"
     run(photos, out, journal=True)
     before = contents(out)
-    with pytest.raises(OutputError, match="already holds the outputs of another run"):
+    with pytest.raises(OutputError, match="already contains the outputs of another run"):
         run(photos, out, journal=True, method="pixelate")
     assert contents(out) == before
 

@@ -62,7 +62,7 @@ def test_the_output_of_a_withdrawn_input_is_refused_and_pruned(photos, tmp_path,
     run(photos, out, names=kept_names)
     before = contents(out)
     (photos / "0.dat").unlink()
-    with pytest.raises(OutputError, match=r"outputs of inputs that are gone.*--prune"):
+    with pytest.raises(OutputError, match=r"outputs of inputs that no longer exist.*--prune"):
         run(photos, out, names=kept_names)
     assert contents(out) == before
     run(photos, out, names=kept_names, prune=True)
@@ -75,7 +75,7 @@ def test_prune_never_removes_what_another_run_made(photos, tmp_path):
     out = tmp_path / "out"
     run(photos, out)
     before = contents(out)
-    with pytest.raises(OutputError, match="already holds the outputs of another run"):
+    with pytest.raises(OutputError, match="already contains the outputs of another run"):
         run(photos, out, prune=True, margin="0.3")
     assert contents(out) == before
 
@@ -93,7 +93,7 @@ def test_a_killed_run_with_other_settings_is_refused_by_its_journal(photos, tmp_
     out = tmp_path / "out"
     run(photos, out)
     (out / "manifest.json").unlink()
-    with pytest.raises(OutputError, match="already holds the outputs of another run"):
+    with pytest.raises(OutputError, match="already contains the outputs of another run"):
         run(photos, out, margin="0.3")
 
 

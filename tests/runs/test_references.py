@@ -66,7 +66,7 @@ def test_files_show_one_person_and_each_folder_shows_one(folder):
     ("make", "words"),
     [
         (lambda folder: folder / "none.jpg", "does not exist"),
-        (lambda folder: (folder / "empty").mkdir() or folder / "empty", "holds no photo"),
+        (lambda folder: (folder / "empty").mkdir() or folder / "empty", "contains no photo"),
         (lambda folder: shutil.copy(folder / "ann" / "a.png", folder) and folder, "photos and folders"),
     ],
 )

@@ -60,7 +60,7 @@ def box(name: bytes, payload: bytes) -> bytes:
         (box(b"uuid", b"x" * 20), "'uuid'"),
         (box(b"free", b"hidden"), "'free'"),
         (box(b"mdat", b"hidden"), "belong to no stream"),
-        (b"\0\0\0", "behind the last box"),
+        (b"\0\0\0", "after the last box"),
         (struct.pack(">I4s", 4000, b"skip"), "longer than the file"),
     ],
 )

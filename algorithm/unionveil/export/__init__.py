@@ -1,1 +1,1 @@
-"""Outputs in the forms that training and data hubs read, with a Croissant description."""
+"""Writes outputs in forms that training and data hubs read, with a Croissant description."""

@@ -1,4 +1,4 @@
-"""A run described as Croissant 1.0: what its pictures are, their licence, and how people were covered.
+"""Describes a run as Croissant 1.0: its pictures, their licence, and how people were covered.
 
 Croissant Format Specification 1.0 (MLCommons, 2024); Croissant RAI 1.0 for the redaction.
 """
@@ -61,7 +61,7 @@ _CONTEXT: dict[str, Any] = {
     "subField": "cr:subField",
     "transform": "cr:transform",
 }
-"""As the specification gives it (appendix 1)."""
+"""From the specification (appendix 1)."""
 
 _COLUMNS = {
     "width": ("sc:Integer", "Width in pixels, upright."),
@@ -74,7 +74,7 @@ _COLUMNS = {
 
 
 class About(BaseModel):
-    """What a run does not know of its pictures, in the form of `metadata/dataset.json`."""
+    """What a run does not know about its pictures, in the form of `metadata/dataset.json`."""
 
     # Files and links of that form are for publishing.
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -92,7 +92,7 @@ class About(BaseModel):
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file that holds rows.
+    """A file that contains rows.
 
     Attributes:
         name: relative to the description, with `/`.
@@ -107,7 +107,7 @@ def read_about(path: Path) -> About:
     """Reads the description of a data set.
 
     Raises:
-        InputError: the file cannot be read, or lacks something.
+        InputError: the file cannot be read, or something is missing in it.
     """
     shown = printable(str(path), quoted=False, most=None)
     try:
@@ -128,10 +128,10 @@ def croissant(about: About, head: ManifestHead, files: Sequence[DataFile], pictu
 
     Args:
         about: the data set.
-        head: of the run's manifest.
-        files: that hold rows, all in one form; none, and only the pictures are described.
-        pictures: folder of the pictures with `/` at its end, relative to the description; empty where they
-            lie beside it. Pictures inside of tars and Parquet are not listed apart.
+        head: the head of the run's manifest.
+        files: files with rows, all in one form; without any, only the pictures are described.
+        pictures: folder of the pictures with `/` at its end, relative to the description; empty if they are
+            beside it. Pictures inside tars and Parquet are not listed separately.
     """
     kind = files[0].name.rpartition(".")[2] if files else ""
     document = {
@@ -188,7 +188,7 @@ def _acts(config: Mapping[str, str], method: str, head: ManifestHead) -> Iterato
 def _sensitive(head: ManifestHead) -> Iterator[str]:
     counts, kept = head.counts, head.configuration.get("keep_metadata", "")
     yield f"{counts.faces} faces in {counts.redacted} pictures were covered."
-    yield f"Metadata that was kept: {kept}." if kept else "Files hold no metadata."
+    yield f"Metadata that was kept: {kept}." if kept else "Files contain no metadata."
     if counts.kept:
         yield f"{counts.kept} faces were left visible."
 

@@ -18,7 +18,7 @@ OnDone = Callable[[], None]
 
 
 def write_metadata(merged: Merged, sink: FolderSink, *, link: bool, on_done: OnDone) -> tuple[str, ...]:
-    """Pictures, and `metadata.jsonl` with a line for each: what `load_dataset("imagefolder")` reads.
+    """Pictures, and `metadata.jsonl` with a line for each, which `load_dataset("imagefolder")` reads.
 
     Returns:
         The names of the files beside the pictures.
@@ -66,7 +66,7 @@ def write_yolo(merged: Merged, sink: FolderSink, *, link: bool, on_done: OnDone)
 
 
 def _adopted(merged: Merged, sink: FolderSink, place: str, *, link: bool, on_done: OnDone) -> Annotations:
-    """Puts pictures below a folder; gives the boxes of all, some hundred bytes each."""
+    """Copies pictures below a folder; returns all boxes, a few hundred bytes each."""
     found: Annotations = {}
     for row in rows_of(merged):
         _adopt(row, sink, place, link=link)

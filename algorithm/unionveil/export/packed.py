@@ -1,4 +1,4 @@
-"""Pictures and their rows packed into large files: WebDataset's tars, and Parquet."""
+"""Packs pictures and their rows into large files: WebDataset tars, and Parquet."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["write_parquet", "write_webdataset"]
 
 _MOST_BYTES = 256 << 20
-"""Pictures in one file; the hubs advise some hundred megabytes."""
+"""Bytes of pictures in one file; the hubs recommend some hundred megabytes."""
 
 _GROUP_ROWS = 100
 """Rows of a group, which readers hold in memory together."""
@@ -34,7 +34,7 @@ def write_webdataset(
 ) -> tuple[str, ...]:
     """Tars whose members come in pairs, the picture and its row: `00000001.jpg`, `00000001.json`.
 
-    Members have no times and no owners: the same run gives the same bytes.
+    Members have no times and no owners: the same run always gives the same bytes.
 
     Returns:
         The names of the tars.
@@ -48,7 +48,7 @@ def write_webdataset(
 
 def _tar(rows: list[ExportRow], on_done: OnDone) -> Iterator[bytes]:
     for row in rows:
-        # A key may hold no dot: members of one sample share what stands before the first.
+        # A key must not contain a dot: members of one sample share everything before the first dot.
         key = f"{row.record.input:08d}"
         facts = {"file_name": row.name, **row.facts()}
         yield _member(f"{key}.{row.suffix}", _read(row))
@@ -66,7 +66,7 @@ def _member(name: str, data: bytes) -> bytes:
 def write_parquet(
     merged: Merged, sink: FolderSink, *, on_done: OnDone, most_bytes: int = _MOST_BYTES
 ) -> tuple[str, ...]:
-    """Parquet files with the pictures inside, as `load_dataset` and the viewers of hubs read them.
+    """Parquet files with the pictures inside, for `load_dataset` and the hubs' viewers.
 
     Returns:
         The names of the files.
@@ -105,7 +105,7 @@ def _parquet(arrow: Any, rows: list[ExportRow], on_done: OnDone) -> bytes:
 
 
 def _schema(arrow: Any) -> Any:
-    """The columns, and for Hugging Face's readers that the first holds pictures."""
+    """The columns, with a note for Hugging Face's readers that the first one contains pictures."""
     fields = [
         ("image", arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())])),
         *((name, arrow.int32()) for name in ("width", "height")),
@@ -156,7 +156,7 @@ def _features() -> dict[str, Any]:
 
 
 def _batches(merged: Merged, most_bytes: int) -> Iterator[list[ExportRow]]:
-    """Rows whose pictures take at most so many bytes together; one that takes more stands alone."""
+    """Rows whose pictures have at most this many bytes together; a larger picture is alone."""
     batch: list[ExportRow] = []
     size = 0
     for row in rows_of(merged):
@@ -177,7 +177,7 @@ def _read(row: ExportRow) -> bytes:
     """A picture's bytes, compared with its record.
 
     Raises:
-        InputError: they cannot be read, or are others.
+        InputError: they cannot be read, or differ from the record.
     """
     try:
         data = row.path.read_bytes()

@@ -1,4 +1,4 @@
-"""Outputs as rows: one for each picture, with its boxes, the same in every form."""
+"""Outputs as rows: one for each picture, with its boxes; the same in every form."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class ExportRow:
     """One output.
 
     Attributes:
-        record: what the manifest says of it.
-        path: where it lies.
+        record: its record in the manifest.
+        path: its path.
     """
 
     record: RedactedRecord
@@ -32,7 +32,7 @@ class ExportRow:
 
     @property
     def name(self) -> str:
-        """Of the output, with `/`."""
+        """The output's name, with `/`."""
         return self.record.output
 
     @property
@@ -41,9 +41,9 @@ class ExportRow:
         return ImageFormat[self.record.format.upper()].value
 
     def facts(self) -> dict[str, Any]:
-        """Everything but the pixels; every row has the same keys, lists that are empty among them.
+        """Everything except the pixels; every row has the same keys, even for empty lists.
 
-        `objects.bbox` holds left, top, width and height in pixels, as COCO and the hubs that follow it.
+        `objects.bbox` contains left, top, width and height in pixels, as in COCO and the hubs that follow it.
         """
         record = self.record
         return {
@@ -63,7 +63,7 @@ class ExportRow:
         }
 
     def boxes(self) -> PictureBoxes:
-        """The boxes as `annotations` holds them."""
+        """The boxes in the form of `annotations`."""
         faces = self.record.faces
         return PictureBoxes.of(
             self.record.size_wh,
@@ -82,7 +82,7 @@ def rows_of(merged: Merged) -> Iterator[ExportRow]:
     """The outputs of a run in their order, one at a time.
 
     Raises:
-        InputError: a manifest is damaged, or names what no run writes.
+        InputError: a manifest is damaged, or contains a name that no run uses.
     """
     for each in merged.records():
         record = each.record
@@ -90,7 +90,7 @@ def rows_of(merged: Merged) -> Iterator[ExportRow]:
             continue
         name = record.output
         if leads_out(name) or not is_safe(name) or is_manifest(name) or PurePosixPath(name).is_absolute():
-            raise InputError(f"a manifest in {each.folder} names {printable(name)}, which no run writes")
+            raise InputError(f"a manifest in {each.folder} names {printable(name)}, a name that no run uses")
         if record.video:
             raise InputError(
                 f"{each.folder} holds videos ({printable(name)}), and other forms are of pictures; run it "
@@ -103,5 +103,5 @@ def rows_of(merged: Merged) -> Iterator[ExportRow]:
             )
         path = each.folder / name
         if path.is_symlink() or not path.is_file():
-            raise InputError(f"{path} is missing; run it again, which makes what is missing")
+            raise InputError(f"{path} is missing; repeat the run to restore it")
         yield ExportRow(record, path)

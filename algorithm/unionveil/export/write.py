@@ -1,4 +1,4 @@
-"""A run written in another form, into a folder of its own."""
+"""Writes a run in another form, into a separate folder."""
 
 from __future__ import annotations
 
@@ -43,29 +43,29 @@ def export(
 ) -> tuple[str, ...]:
     """Writes the outputs of a run in a form.
 
-    Every picture is compared with its record on the way. The pictures stay as they are.
+    Every picture is compared with its record on the way. The pictures themselves do not change.
 
     Args:
-        merged: a run, put together from its shards, or whole.
-        sink: of an empty folder.
-        form: what is written.
-        link: as `FolderSink.adopt`, where pictures stay files.
+        merged: a whole run, or one merged from its shards.
+        sink: writes into an empty folder.
+        form: the form.
+        link: as `FolderSink.adopt`, if pictures stay files.
         on_done: called for every picture.
 
     Returns:
-        Names of the files that hold the rows: beside the pictures, or with them inside.
+        Names of the files that contain the rows: beside the pictures, or with the pictures inside.
 
     Raises:
         InputError: a picture is missing or was altered, a manifest is damaged, or the form cannot hold a
             picture's boxes.
-        OutputError: the folder is not empty, or cannot be written.
+        OutputError: the folder is not empty, or cannot be written to.
         ConfigError: a package that the form needs is not installed.
     """
     with sink.locked():
         sink.sweep()
         first = next(sink.files(), None)
         if first is not None:
-            raise OutputError(f"{sink.folder} holds {printable(first)}; an export needs an empty folder")
+            raise OutputError(f"{sink.folder} contains {printable(first)}; an export needs an empty folder")
         match form:
             case ExportForm.METADATA:
                 return write_metadata(merged, sink, link=link, on_done=on_done)

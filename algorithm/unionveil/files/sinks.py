@@ -201,7 +201,7 @@ class FolderSink:
             name: path with `/`, below the folder.
             path: of the file.
             sha256: that it must have, hexadecimal.
-            link: whether both names share one file where they lie on one disk; otherwise it is copied.
+            link: whether both names share one file where they are on one disk; otherwise it is copied.
 
         Raises:
             InputError: the file cannot be read, or has another digest.

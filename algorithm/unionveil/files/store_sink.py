@@ -1,4 +1,4 @@
-"""Outputs in an object store: objects that appear whole or not at all, and never over something else."""
+"""Outputs in an object store: objects that appear whole or not at all, and never replace anything else."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["StoreSink"]
 class StoreSink:
     """Writes objects below one place of an object store.
 
-    Two runs may write the same outputs there at once: an object is created only under a free name, so each
-    is written once, and the bytes are the same. Every object carries its SHA-256, so what is there is known
-    without reading it.
+    Two runs may write the same outputs there at the same time: an object is created only under a free name,
+    so each is written once, and the bytes are the same. Every object has its SHA-256 as metadata, so existing
+    ones can be compared without reading them.
 
     Args:
         store: the place.
@@ -29,7 +29,7 @@ class StoreSink:
         inputs: places that are never written to, not even with `overwrite`.
 
     Raises:
-        OutputError: the place lies in an input.
+        OutputError: the place is in an input.
     """
 
     def __init__(self, store: Store, *, overwrite: bool = False, inputs: Sequence[StoreUrl] = ()) -> None:
@@ -38,15 +38,13 @@ class StoreSink:
         self.overwrite = overwrite
         for place in inputs:
             if place.holds(store.url) or store.url.holds(place):
-                raise OutputError(
-                    f"{store.url} and the input {place} lie in each other; choose another output"
-                )
+                raise OutputError(f"{store.url} and the input {place} overlap; choose another output")
 
     def write(self, name: str, data: bytes) -> None:
         """As `FolderSink.write`.
 
         Raises:
-            OutputError: it is there with other content.
+            OutputError: it exists with other content.
             StoreError: it cannot be written.
         """
         sha256 = hashlib.sha256(data).hexdigest()
@@ -94,7 +92,7 @@ class StoreSink:
 
     def _occupied(self, name: str) -> OutputError:
         return OutputError(
-            f"{self.folder / name} is there already with other content; choose an empty folder or --overwrite"
+            f"{self.folder / name} already exists with other content; choose an empty folder or --overwrite"
         )
 
     def read(self, name: str) -> bytes:
@@ -102,14 +100,14 @@ class StoreSink:
         try:
             return self._store.get(name)
         except FileNotFoundError:
-            raise OutputError(f"{self.folder / name} is gone") from None
+            raise OutputError(f"{self.folder / name} no longer exists") from None
 
     def has(self, name: str) -> bool:
         """As `FolderSink.has`."""
         return self.digest(name) is not None
 
     def digest(self, name: str) -> str | None:
-        """As `FolderSink.digest`: what the object carries, or that of its content if it carries none."""
+        """As `FolderSink.digest`: from the object's metadata, or of its content if the metadata has none."""
         carried = self._store.digest(name)
         if carried is not None:
             return carried

@@ -17,20 +17,20 @@ from .stores import Store, StoreContent, StoredObject
 __all__ = ["StoreEntry", "StoreSource"]
 
 _AHEAD = 64
-"""Objects whose first bytes are fetched before they are needed."""
+"""Number of objects whose first bytes are fetched before they are needed."""
 
 _THREADS = 16
 
 
 @dataclass(frozen=True)
 class StoreEntry:
-    """An object that was listed and not yet read.
+    """A listed object that has not been read yet.
 
     Attributes:
         name: as `SourceItem.name`.
         store: number of its store.
-        object: what was listed.
-        is_skipped: whether it is not an input, by its name alone.
+        object: the listed object.
+        is_skipped: whether its name alone shows that it is not an input.
     """
 
     name: str
@@ -40,12 +40,12 @@ class StoreEntry:
 
 
 class StoreSource:
-    """All pictures in places of object stores; they are listed once, and read by the worker.
+    """All pictures in places of object stores; listed once, and read by the workers.
 
     Args:
         stores: the places.
         patterns: which files are inputs.
-        member_bytes: the largest member of an archive that is read; it is held in memory.
+        member_bytes: the largest member of an archive to read; it is held in memory.
         videos: whether videos are inputs, of any length.
 
     Raises:
@@ -73,7 +73,7 @@ class StoreSource:
         self._inputs = sum(not entry.is_skipped for entry in self.entries)
 
     def _is_left_out(self, key: str) -> bool:
-        """Whether an object lies in a folder that is not read."""
+        """Whether an object is in a folder that is not read."""
         folders = PurePosixPath(key).parents
         return key.endswith("/") or any(
             is_litter(PurePosixPath(folder.name)) or self._patterns.leave_out(folder.as_posix())
@@ -107,7 +107,7 @@ class StoreSource:
         return entry.object.size_bytes
 
     def read_all(self, entries: Iterable[StoreEntry]) -> Iterator[SourceItem]:
-        """As `ListedSource.read_all`; the first bytes of what follows are fetched meanwhile."""
+        """As `ListedSource.read_all`; meanwhile, the first bytes of the next objects are fetched."""
         waiting: deque[tuple[StoreEntry, Future[StoreContent] | None]] = deque()
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="heads") as pool:
             for entry in entries:
@@ -142,7 +142,7 @@ class StoreSource:
 
 
 def _companions(listing: Iterable[StoredObject], *, videos: bool) -> frozenset[str]:
-    """Keys of objects that belong to others, as the videos of live photos do."""
+    """Keys of objects that belong to others, such as the videos of live photos."""
     found = [each.key for each in listing if may_be_companion(each.key)]
     if not found:
         return frozenset()
@@ -152,7 +152,7 @@ def _companions(listing: Iterable[StoredObject], *, videos: bool) -> frozenset[s
 
 
 class _PackedObjects:
-    """Objects one behind the other: about 60 bytes each beside their keys."""
+    """Objects stored one after another: about 60 bytes each in addition to their keys."""
 
     _MOST_BYTES = 1 << 20
 

@@ -1,7 +1,7 @@
 """Object stores by URI: `s3://`, `gs://` and `az://`, through obstore (extra `cloud`).
 
-Credentials come from the environment alone, as the stores' own tools read them (`AWS_...`, `GOOGLE_...`,
-`AZURE_...`), and appear in no message: what a store answers may quote them, so only its status is shown.
+Credentials come only from the environment, as the stores' own tools read them (`AWS_...`, `GOOGLE_...`,
+`AZURE_...`), and appear in no message: a store's answers may quote them, so only the status is shown.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ _URL = re.compile(r"(s3|gs|az)://([A-Za-z0-9][A-Za-z0-9._-]*)(?:/(.*))?")
 _SCHEMES = ("s3", "gs", "az")
 
 PATIENCE_SECONDS = 150.0
-"""How long a store that does not answer, or answers that it is busy, is asked again."""
+"""How long to keep trying a store that does not answer, or answers that it is busy."""
 
 _MOST_PAUSE_SECONDS = 10.0
 
 _HEAD_BYTES = 64 << 10
-"""Read at once: nearly always enough to know a picture's format and size."""
+"""Bytes read at first: nearly always enough to know a picture's format and size."""
 
 DIGEST = "unionveil-sha256"
-"""Name of the metadata in which an output carries its own SHA-256."""
+"""Metadata key under which an output has its own SHA-256."""
 
 
 def is_store_url(text: str) -> bool:
-    """Whether a text names a place in an object store, rightly written or not."""
+    """Whether a text names a place in an object store, correctly written or not."""
     return text.partition("://")[0] in _SCHEMES and "://" in text
 
 
@@ -78,17 +78,17 @@ class StoreUrl:
         return StoreUrl(self.scheme, self.bucket, f"{self.prefix}/{name}" if self.prefix else name)
 
     def holds(self, other: StoreUrl) -> bool:
-        """Whether another place is this one, or lies in it."""
+        """Whether another place is this one or is in it."""
         same = (self.scheme, self.bucket) == (other.scheme, other.bucket)
         return same and f"{other.prefix}/".startswith(f"{self.prefix}/" if self.prefix else "")
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object that was listed.
+    """A listed object.
 
     Attributes:
-        key: path with `/`, below the place that was listed.
+        key: path with `/`, below the listed place.
         size_bytes: of its content.
         etag: changes with its content.
     """
@@ -100,13 +100,13 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class Store:
-    """A place in an object store. Can be pickled; each process opens it anew, with its own environment.
+    """A place in an object store. Can be pickled; each process opens it again, with its own environment.
 
-    A store that does not answer is asked again until its patience ends: it may be restarting.
+    A store that does not answer is retried for as long as `patience_seconds`: it may be restarting.
 
     Attributes:
         url: the place.
-        patience_seconds: how long it is asked.
+        patience_seconds: how long to retry.
     """
 
     url: StoreUrl
@@ -116,7 +116,7 @@ class Store:
         """All objects, as the store lists them, a thousand at a time.
 
         Raises:
-            StoreError: the bucket is not there, refuses, or does not answer.
+            StoreError: the bucket does not exist, refuses, or does not answer.
         """
         obstore = _library(self.url)
         last: str | None = None
@@ -124,7 +124,7 @@ class Store:
 
         def following() -> Any:
             nonlocal chunks
-            if chunks is None:  # at the start, and after an answer that broke off
+            if chunks is None:  # at the start, and after an interrupted answer
                 chunks = iter(obstore.list(self._opened(), offset=last, chunk_size=1000))
             try:
                 return next(chunks, None)
@@ -142,11 +142,11 @@ class Store:
 
         Args:
             key: of the object.
-            etag: that it must have.
-            most: bytes from its start; None for all.
+            etag: the etag that the object must have.
+            most: number of bytes from its start; None for all.
 
         Raises:
-            StoreError: it is gone, was changed, or cannot be read.
+            StoreError: it no longer exists, was changed, or cannot be read.
         """
         obstore = _library(self.url)
         options: dict[str, Any] = {"if_match": etag} if etag else {}
@@ -165,7 +165,7 @@ class Store:
         return bytes(self._patiently(lambda: obstore.get_range(self._opened(), key, start=start, end=end)))
 
     def digest(self, key: str) -> str | None:
-        """The SHA-256 that an object carries, hexadecimal; None if it is missing or carries none.
+        """The SHA-256 in an object's metadata, hexadecimal; None if the object or the SHA-256 is missing.
 
         Raises:
             StoreError: the store refuses, or does not answer.
@@ -179,10 +179,10 @@ class Store:
         return attributes.get(DIGEST)
 
     def create(self, key: str, data: bytes, sha256: str) -> bool:
-        """Writes an object that is not there.
+        """Writes an object that does not exist yet.
 
         Returns:
-            False if there is one of this name; it stays as it is.
+            False if an object of this name exists; it stays unchanged.
 
         Raises:
             StoreError: it cannot be written.
@@ -198,7 +198,7 @@ class Store:
         return True
 
     def put(self, key: str, data: bytes | BinaryIO, sha256: str) -> None:
-        """Writes an object, whatever was there under its name; large ones in parts.
+        """Writes an object, replacing any other under its name; large ones in parts.
 
         Raises:
             StoreError: it cannot be written.
@@ -213,7 +213,7 @@ class Store:
         self._patiently(write)
 
     def delete(self, key: str) -> None:
-        """Removes an object, if it is there.
+        """Removes an object, if it exists.
 
         Raises:
             StoreError: it cannot be removed.
@@ -228,7 +228,7 @@ class Store:
         return _open(self.url)
 
     def _patiently(self, act: Callable[[], Result]) -> Result:
-        """Does something, and again as long as the store may recover."""
+        """Runs a function, repeatedly while the store may recover."""
         exceptions = _library(self.url).exceptions
         end, pause = time.monotonic() + self.patience_seconds, 0.2
         while True:
@@ -241,7 +241,7 @@ class Store:
                 if (status is not None and status < 500 and status not in (408, 429)) or (
                     time.monotonic() + pause > end
                 ):
-                    # Not `from error`: what the store answered may quote a key.
+                    # Not `from error`: the store's answer may quote a key.
                     raise StoreError(str(self.url), status) from None
             time.sleep(pause)
             pause = min(2 * pause, _MOST_PAUSE_SECONDS)
@@ -258,7 +258,7 @@ def _library(url: StoreUrl) -> Any:
 
 
 def _status(error: Exception) -> int | None:
-    """The HTTP status of an answer; obstore carries it in its text alone. None if there was no answer."""
+    """The HTTP status of an answer, which obstore has only in its text; None if there was no answer."""
     found = re.search(r"status code: ([0-9]{3})", str(error))
     return int(found[1]) if found else None
 
@@ -275,12 +275,12 @@ def _open(url: StoreUrl) -> Any:
 
 @dataclass(frozen=True)
 class StoreContent:
-    """An object's content, read where the work is done.
+    """An object's content, read by the worker.
 
     Attributes:
-        store: the place that was listed.
-        object: what was listed; its content must not have changed since.
-        head: its first bytes, if they were read already; they do not travel to workers.
+        store: the listed place.
+        object: the listed object; its content must not have changed since.
+        head: its first bytes, if they have been read; they are not sent to workers.
     """
 
     store: Store
@@ -310,7 +310,7 @@ class StoreContent:
         return io.BufferedReader(_Ranges(self.store, self.object, self.head), _HEAD_BYTES)
 
     def with_head(self) -> StoreContent:
-        """The same, with its first bytes read.
+        """The same object, with its first bytes read.
 
         Raises:
             OSError: it cannot be read.
@@ -325,12 +325,12 @@ def _plain_etag(etag: str) -> str | None:
 
 
 def _or_os_error(act: Callable[[], Result]) -> Result:
-    """What is wrong with one object becomes an `OSError`; a store that fails stops the run."""
+    """Turns an error with one object into an `OSError`; a failing store stops the run."""
     try:
         return act()
     except FileNotFoundError:
-        # Not `from`: what the store answered may quote a key.
-        raise OSError(None, "the object is gone") from None
+        # Not `from`: the store's answer may quote a key.
+        raise OSError(None, "the object no longer exists") from None
     except StoreError as error:
         if error.status == 412:
             raise OSError(None, "the object changed since it was listed") from None

@@ -45,7 +45,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Agreement:
-    """What the detectors find, at their default thresholds.
+    """The detectors' results at their default thresholds.
 
     Attributes:
         places: all places.

@@ -87,7 +87,7 @@ class Attack:
 
     @property
     def rank_1(self) -> float:
-        """Share of the faces that were named rightly."""
+        """Share of the faces that were identified correctly."""
         return float(self.hits.mean())
 
     @property

@@ -22,7 +22,7 @@ _FEW_FACES = 20
 
 @dataclass(frozen=True)
 class Counted:
-    """What a comparison looked at.
+    """The scope of a comparison.
 
     Attributes:
         photos: number of photos that were measured.
@@ -79,7 +79,7 @@ def compared_parts(
         Figure(
             "Faces covered",
             _share(share),
-            f"at least 75 % of the face lies under the cover of {best}; "
+            f"at least 75 % of the face is under the cover of {best}; "
             f"{_range(whole.coverage)} with 95 % confidence",
         ),
         Figure("Faces found", _share(whole.recall.value), f"by {best}, a box on the face by half or more"),
@@ -117,7 +117,7 @@ def _coverage_blocks(compared: Mapping[str, Compared]) -> list[Block]:
             heading = f"{band_name(band)}: {_count(faces, 'face')}"
             dots += [_dot(name, one.bands[band].coverage, heading) for name, one in compared.items()]
     text = (
-        "A face counts as covered if at least 75 % of it lies under the cover, its margin included. Bars are "
+        "A face counts as covered if at least 75 % of it is under the cover, its margin included. Bars are "
         "95 % intervals from resampled photos. Sizes are heights in the photo."
     )
     return [text, DotPlot("Share of faces that each detector covers, by size", dots, "faces covered, %")]

@@ -1,4 +1,4 @@
-"""A comparison from photos to a report: reads the truth, has the photos looked at, picks what is shown."""
+"""A comparison from photos to a report: reads the truth, runs the detectors, selects what is shown."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def read_truth(path: Path, photos: Photos, form: Format | None, reading: Reading
 
 @dataclass(frozen=True)
 class _Look:
-    """One frame that was looked at, and where it is from."""
+    """One examined frame, and where it is from."""
 
     photo: str
     number: int
@@ -89,17 +89,17 @@ def compare_detectors(
 
     Args:
         photos: all photos.
-        truth: their labelled faces; those of other photos are not looked at. None compares the detectors
+        truth: their labelled faces; other photos are ignored. None compares the detectors
             with each other.
         asked: detectors, and what is shown.
         engine: does the work.
         on_done: called after each photo.
 
     Returns:
-        The report, and the photos that could not be looked at.
+        The report, and the photos that could not be read.
 
     Raises:
-        InputError: no photo could be looked at.
+        InputError: no photo could be read.
         ModelError: weights are missing, or a model failed.
     """
     looks: list[_Look] = []

@@ -35,7 +35,7 @@ class Drawn:
 
     Attributes:
         mask: `(H, W)`: may show a drawn face, or the colour that fills the rest of its head.
-        hidden: `(N,)` share of each box that may lie under the faces of better boxes.
+        hidden: `(N,)` share of each box that may be under the faces of better boxes.
     """
 
     mask: BoolArray

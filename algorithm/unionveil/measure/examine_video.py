@@ -1,4 +1,4 @@
-"""Verifying a video: what its file holds, against its record. No codec is needed for that."""
+"""Verifies a video: compares the contents of its file with its record, without any codec."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from typing import Literal
 __all__ = ["Check", "Finding"]
 
 Check = Literal["files", "claims", "picture", "metadata", "method", "residual"]
-"""What was checked: files against the manifest, the manifest's claims, what a file shows, what else it holds,
-whether the method was applied in every box, and faces outside of the boxes."""
+"""What was checked: files against the manifest, the manifest's claims, what a file shows, what else it
+contains, whether the method was applied in every box, and faces outside the boxes."""
 
 
 @dataclass(frozen=True)

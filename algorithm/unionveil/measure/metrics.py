@@ -210,7 +210,7 @@ def _assign(
 
 
 def _overlap(boxes: Floats, truth: Truth) -> Floats:
-    """`(M, N)`: IoU with faces, and the share of the box inside of ignored regions, in double precision."""
+    """`(M, N)`: IoU with faces, and the share of the box inside ignored regions, in double precision."""
     faces = truth.xyxy.astype(np.float64)
     low = np.maximum(boxes[:, None, :2], faces[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], faces[None, :, 2:])
@@ -307,7 +307,7 @@ def coverage(xyxy: FloatArray | Floats, mask: BoolArray) -> Floats:
         mask: `(H, W)` whether each pixel is covered.
 
     Returns:
-        `(N,)` in [0, 1]; what lies beyond the picture is left out. NaN for a box outside of it.
+        `(N,)` in [0, 1]; parts outside the picture are left out. NaN for a box outside it.
     """
     height, width = mask.shape
     shares = []
@@ -320,7 +320,7 @@ def coverage(xyxy: FloatArray | Floats, mask: BoolArray) -> Floats:
 
 
 def _pixels(low: float, high: float, length: int) -> tuple[slice, Floats]:
-    """The pixels of a side, and how much of each lies inside."""
+    """The pixels of a side, and how much of each is inside."""
     first, last = max(0, int(low)), min(length, -int(-high // 1))
     places = np.arange(first, max(first, last))
     inside = np.clip(np.minimum(places + 1, high) - np.maximum(places, low), 0, 1)

@@ -166,7 +166,7 @@ class LinePlot:
     def _points(
         self, line: Line, left: float, bottom: float, x_scale: float, y_scale: float
     ) -> list[tuple[float, float]]:
-        """Points of a line inside of the plot; the last one lies at its right edge."""
+        """Points of a line inside the plot; the last one is at its right edge."""
         if not len(line.x):
             return []
         x, y = np.asarray(line.x, float), np.asarray(line.y, float)

@@ -119,11 +119,11 @@ class Report:
     Attributes:
         title: what was done, such as "Audit".
         verdict: one sentence.
-        state: whether the verdict is good, good with limits, or bad; None where it is neither.
+        state: whether the verdict is good, good with limits, or bad; None for neither of these.
         figures: the three figures behind the verdict.
         missing: what was not measured, and why.
         sections: plots, tables and galleries.
-        command: what makes the report again; it holds no local path.
+        command: what makes the report again; it contains no local path.
     """
 
     title: str
@@ -160,7 +160,7 @@ def write_report(report: Report, folder: Path) -> Path:
         The page.
 
     Raises:
-        OutputError: the folder holds something else, or cannot be written to.
+        OutputError: the folder contains something else, or cannot be written to.
     """
     check_folder(folder)
     try:
@@ -176,7 +176,7 @@ def check_folder(folder: Path) -> None:
     """Makes sure that a folder can take a report, before the work that it is about.
 
     Raises:
-        OutputError: it holds something else, or is not a folder.
+        OutputError: it contains something else, or is not a folder.
     """
     try:
         names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []

@@ -32,7 +32,7 @@ def look_near(image: RgbImage, xyxy: FloatArray, detector: Detector) -> Detectio
     a face that something else doubts, they are a good judge.
 
     Args:
-        image: `(H, W, 3)` uint8, red first.
+        image: `(H, W, 3)` uint8, RGB.
         xyxy: `(N, 4)` places in pixels of the image.
         detector: sees each place with its surroundings, enlarged or shrunk to one size.
 

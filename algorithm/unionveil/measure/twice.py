@@ -1,4 +1,4 @@
-"""One look at a picture, read at two thresholds."""
+"""One pass over a picture, evaluated at two thresholds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def look_twice(
     merged. The network runs once; the tiles are merged twice.
 
     Args:
-        views: a frame as viewers may show it, each `(H, W, 3)` uint8, red first.
+        views: a frame as viewers may show it, each `(H, W, 3)` uint8, RGB.
         detector: runs on each tile.
         low: lower of the two scores.
         threshold: higher of the two.

@@ -1,1 +1,1 @@
-"""The folders of a run's shards, put together: checked first, then read as one run."""
+"""Joins the folders of a run's shards: checks them first, then reads them as one run."""

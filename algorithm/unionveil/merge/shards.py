@@ -1,4 +1,4 @@
-"""Shards that belong together: all of them, each once, of one run."""
+"""Checks that shards belong together: all shards of one run, each once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RunFolder:
 
     Attributes:
         folder: the outputs.
-        manifest: in it, of a whole run or of a shard.
+        manifest: its manifest, of a whole run or of a shard.
     """
 
     folder: Path
@@ -40,7 +40,7 @@ class RunFolder:
 
     @property
     def shard(self) -> ShardRecord | None:
-        """Which part of a run it holds; None for a whole run."""
+        """The part of a run in this folder; None for a whole run."""
         head = self.manifest.head
         return head.shard if isinstance(head, ShardHead) else None
 
@@ -50,11 +50,11 @@ class RunFolder:
 
 @dataclass(frozen=True)
 class MergedRecord:
-    """A record of a run that was put together.
+    """A record of a merged run.
 
     Attributes:
-        record: with its number in the whole run.
-        folder: where its files lie.
+        record: the record, with its number in the whole run.
+        folder: the folder of its files.
     """
 
     record: Record
@@ -63,18 +63,18 @@ class MergedRecord:
 
 @dataclass(frozen=True)
 class Merged:
-    """One run, read from the folders that hold its parts.
+    """One run, read from the folders of its parts.
 
     Attributes:
-        folders: the shards in their order, or a whole run alone.
-        head: what holds for all inputs, with the totals of all folders.
+        folders: the shards in order, or a single whole run.
+        head: the part about all inputs, with the totals of all folders.
     """
 
     folders: tuple[RunFolder, ...]
     head: ManifestHead
 
     def records(self) -> Iterator[MergedRecord]:
-        """All records in the order of the whole run, one at a time; may be asked for any number of times.
+        """All records in the order of the whole run, one at a time; can be repeated any number of times.
 
         Raises:
             InputError: a manifest is damaged, or an input is in two shards.
@@ -88,8 +88,8 @@ class Merged:
         for number, (key, folder, record) in enumerate(merged, 1):
             if before and before[0] == key:
                 raise InputError(
-                    f"{before[1]} and {folder} hold the same input (input_key {key}); they are not shards of "
-                    "one run, or the run's inputs were renamed meanwhile"
+                    f"{before[1]} and {folder} contain the same input (input_key {key}); they are not shards "
+                    "of one run, or the run's inputs were renamed meanwhile"
                 )
             before = key, folder
             yield MergedRecord(record.model_copy(update={"input": number}), folder.folder)
@@ -109,7 +109,7 @@ def open_folder(folder: Path) -> RunFolder:
     """Opens a folder of outputs; no record is read yet.
 
     Raises:
-        InputError: it holds no manifest, or several, or one that cannot be read.
+        InputError: it contains no manifest, several, or an unreadable one.
     """
     shown = printable(str(folder), quoted=False, most=None)
     try:
@@ -118,10 +118,10 @@ def open_folder(folder: Path) -> RunFolder:
         raise InputError(f"{shown} cannot be read: {error.strerror or error}") from error
     if not found:
         raise InputError(
-            f"{shown} holds no manifest, so its run has not finished; the same command again finishes it"
+            f"{shown} contains no manifest, so its run has not finished; repeat its command to finish it"
         )
     if len(found) > 1:
-        raise InputError(f"{shown} holds {len(found)} manifests; each shard has a folder of its own")
+        raise InputError(f"{shown} contains {len(found)} manifests; each shard needs its own folder")
     return RunFolder(folder, read_manifest(folder / found[0]))
 
 
@@ -129,10 +129,10 @@ def open_shards(folders: Sequence[Path]) -> Merged:
     """Opens all shards of a run, in any order, or a single folder of a whole run.
 
     Args:
-        folders: of outputs; at least one.
+        folders: folders of outputs; at least one.
 
     Raises:
-        InputError: a shard is missing, is there twice, or is of another run, tool, model or configuration.
+        InputError: a shard is missing, occurs twice, or has another run, tool, model or configuration.
     """
     opened = [open_folder(folder) for folder in folders]
     shards = [folder for folder in opened if folder.shard is not None]
@@ -141,7 +141,7 @@ def open_shards(folders: Sequence[Path]) -> Merged:
     whole = next((folder for folder in opened if folder.shard is None), None)
     if whole:
         raise InputError(
-            f"{whole} holds a whole run ({MANIFEST}), not a shard; only shards of one run can be merged"
+            f"{whole} contains a whole run ({MANIFEST}), not a shard; only shards of one run can be merged"
         )
     ordered = tuple(sorted(shards, key=lambda folder: folder.shard.index if folder.shard else 0))
     for other in ordered[1:]:
@@ -154,7 +154,7 @@ def _check_alike(one: RunFolder, other: RunFolder) -> None:
     """Refuses shards of different runs, and says how they differ."""
     a, b = one.manifest.head, other.manifest.head
     if one.shard is None or other.shard is None:
-        raise TypeError("a whole run is not compared")
+        raise TypeError("a whole run cannot be compared")
     if one.shard.count != other.shard.count:
         raise InputError(
             f"{one} is one of {one.shard.count} shards and {other} one of {other.shard.count}; run one of "
@@ -200,7 +200,7 @@ def _short(text: str) -> str:
 
 
 def _check_complete(folders: Sequence[RunFolder]) -> None:
-    """Refuses sets that lack a shard, or hold one twice."""
+    """Refuses sets in which a shard is missing or occurs twice."""
     first = folders[0].shard
     if first is None:
         raise TypeError("a whole run has no shards")
@@ -209,7 +209,8 @@ def _check_complete(folders: Sequence[RunFolder]) -> None:
         index = folder.shard.index if folder.shard else 0
         if index in by_index:
             raise InputError(
-                f"{by_index[index]} and {folder} both hold shard {index}/{first.count}; name each shard once"
+                f"{by_index[index]} and {folder} both contain shard {index}/{first.count}; name each "
+                "shard once"
             )
         by_index[index] = folder
     missing = first.count - len(by_index)

@@ -1,4 +1,4 @@
-"""A merged run as a folder: the files of all shards, and one manifest."""
+"""Writes a merged run into a folder: the files of all shards, and one manifest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["check_apart", "write_merged"]
 
 
 def check_apart(merged: Merged, output: Path) -> None:
-    """Refuses an output folder that is, lies in or holds a folder that is merged.
+    """Refuses an output folder that is, contains or is in one of the merged folders.
 
     Raises:
         OutputError: it does.
@@ -26,25 +26,25 @@ def check_apart(merged: Merged, output: Path) -> None:
     for run in merged.folders:
         other = run.folder.resolve()
         if real == other or other in real.parents or real in other.parents:
-            raise OutputError(f"{output} and {run} lie in each other; choose another output folder")
+            raise OutputError(f"{output} and {run} overlap; choose another output folder")
 
 
 def write_merged(
     merged: Merged, sink: FolderSink, *, link: bool = False, on_done: Callable[[], None] = lambda: None
 ) -> None:
-    """Puts the files of all shards into one folder, and the manifest last.
+    """Copies the files of all shards into one folder, and writes the manifest last.
 
-    Every file is compared with its record on the way. A merge that was interrupted goes on where it stopped.
+    Every file is compared with its record on the way. An interrupted merge continues where it stopped.
 
     Args:
         merged: checked shards.
-        sink: of the output folder.
+        sink: writes into the output folder.
         link: as `FolderSink.adopt`.
         on_done: called for every record.
 
     Raises:
         InputError: a file is missing or was altered, or a manifest is damaged.
-        OutputError: the folder holds other files, or cannot be written.
+        OutputError: the folder contains other files, or cannot be written to.
     """
     with sink.locked():
         sink.sweep()
@@ -58,7 +58,7 @@ def write_merged(
 
 
 def _check_free(merged: Merged, sink: FolderSink) -> None:
-    """Refuses a folder that holds anything but files of this merge."""
+    """Refuses a folder that contains anything except files of this merge."""
     if next(sink.files(), None) is None:
         return
     expected = NameSet()
@@ -68,8 +68,8 @@ def _check_free(merged: Merged, sink: FolderSink) -> None:
     for name in sink.files():
         if name not in expected and name != MANIFEST:
             raise OutputError(
-                f"{sink.folder} holds {printable(name)}, which is not an output of these shards; choose an "
-                "empty folder"
+                f"{sink.folder} contains {printable(name)}, which is not an output of these shards; choose "
+                "an empty folder"
             )
 
 
@@ -77,9 +77,9 @@ def _take(each: MergedRecord, record: RedactedRecord, sink: FolderSink, *, link:
     for name, sha256 in _digests(record):
         path = each.folder / name
         if leads_out(name) or not is_safe(name) or is_manifest(name):
-            raise InputError(f"a manifest in {each.folder} names {printable(name)}, which no run writes")
+            raise InputError(f"a manifest in {each.folder} names {printable(name)}, a name that no run uses")
         if path.is_symlink() or not path.is_file():
-            raise InputError(f"{path} is missing; run its shard again, which makes what is missing")
+            raise InputError(f"{path} is missing; run its shard again to restore it")
         sink.adopt(name, path, sha256, link=link)
 
 

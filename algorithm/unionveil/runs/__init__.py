@@ -1,1 +1,1 @@
-"""Runs: what is done to each input, the record of all, and how an interrupted run goes on."""
+"""Runs: what is done to each input, the record of all inputs, and how an interrupted run continues."""

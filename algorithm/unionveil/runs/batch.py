@@ -1,4 +1,4 @@
-"""A whole run: items in, files and a manifest out, interrupted and resumed at will."""
+"""A whole run: turns items into files and a manifest; can be interrupted and resumed at any time."""
 
 from __future__ import annotations
 
@@ -53,26 +53,26 @@ def run_batch(
     shard: ShardOfRun | None = None,
     on_done: Callable[[SourceItem, Record], None] = lambda *_: None,
 ) -> ManifestBuilder:
-    """Anonymizes every item, writes outputs as they come and the manifest last.
+    """Anonymizes every item; writes outputs as they are done and the manifest last.
 
     Args:
-        items: inputs, in the order that numbers them; read twice where the output folder is not empty.
-        work: settings, and where outputs go.
+        items: inputs, in the order of their numbers; read twice if the output folder is not empty.
+        work: settings and the destination of outputs.
         engine: does the work.
-        journal: what an earlier run had finished; None starts from nothing.
-        flat: whether kept names lose their folders.
-        prune: whether outputs of inputs that are gone are removed, in place of being refused.
-        plan: of a k-same run; None for all other methods.
-        boxes: gives boxes from elsewhere for an input, or withholds it.
-        shard: which part of a run the items are; None for a whole run.
+        journal: what an earlier run has finished; None starts from the beginning.
+        flat: whether kept names are stripped of their folders.
+        prune: whether outputs of inputs that no longer exist are removed instead of refused.
+        plan: the plan of a k-same run; None for all other methods.
+        boxes: returns an input's boxes from a file, or withholds the input.
+        shard: the part of a run that the items belong to; None for a whole run.
         on_done: called for every finished input, in order.
 
     Returns:
-        The manifest, already written.
+        The manifest, which is already written.
 
     Raises:
-        OutputError: an output cannot be written, or the folder holds, at the start or at the end, files that
-            the manifest does not list.
+        OutputError: an output cannot be written, or the folder contains, at the start or at the end, files
+            that the manifest does not list.
         ModelError: a model failed.
         ConfigError: the overlay's picture cannot be read.
         WorkerError: no worker can be started.
@@ -89,7 +89,7 @@ def run_batch(
         manifest = run.finish()
         folder.settle(run.files, lambda: _files_of(manifest))
         if journal:
-            journal.reserve(manifest_name)  # a run in which everything was rejected goes on, too
+            journal.reserve(manifest_name)  # a run in which everything was rejected can be continued too
         sink.replace(manifest_name, manifest.parts())
     return manifest
 
@@ -114,7 +114,7 @@ class _Run:
     files: NameSet = field(default_factory=NameSet)
 
     def expected(self) -> NameSet:
-        """Names of all files that the run may write."""
+        """The names of all files that the run may write."""
         names = NameSet()
         for _, task in self._tasks(lambda: None, reckon=False):
             if task.output:
@@ -140,7 +140,7 @@ class _Run:
             self.journal.add(done.digest, record)
 
     def _reserved(self, skip: Callable[[], None]) -> Iterator[tuple[_Key, Task]]:
-        """The tasks, the names of their outputs written into the journal before any is worked on."""
+        """The tasks; the names of their outputs are written to the journal before work on them starts."""
         for key, task in self._tasks(skip, reckon=True):
             if self.journal and task.output:
                 name = task.output[1]
@@ -151,8 +151,8 @@ class _Run:
         """Numbers the inputs and reserves the names of their outputs.
 
         Args:
-            skip: called for what is not an input.
-            reckon: whether the memory that each needs is reckoned, which reads more of it.
+            skip: called for each file that is not an input.
+            reckon: whether to estimate the memory that each needs, which reads more of it.
         """
         namer = Namer(self.work.config, flat=self.flat)
         keys = Keys(self.shard.salt) if self.shard else None
@@ -170,7 +170,8 @@ class _Run:
                 has_boxes = given is not None or self.work.boxes == "instead"
                 content, given = refusal(self.work.config, has_boxes=has_boxes) or content, None
             if isinstance(given, Rejected):
-                # A file that is not a picture says so itself. Its name stays reserved: others keep theirs.
+                # A file that is not a picture says so itself. Its name stays reserved, so that others keep
+                # theirs.
                 content, output, given = (given if output else content), None, None
             known = self.journal.find(output[1]) if self.journal and output else None
             planned = self.plan.of(number) if self.plan else None

@@ -1,4 +1,4 @@
-"""The output folder is its manifest: what lies there and is not listed is named and refused, or removed."""
+"""Keeps the output folder identical to its manifest: an unlisted file is named and refused, or removed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _MOST_NAMED = 5
 
 
 class OutputFolder:
-    """One run's output folder. Names of files are compared one at a time; there may be millions.
+    """The output folder of one run. Names of files are compared one at a time; there may be millions.
 
     Args:
         sink: writes into the folder.
-        journal: knows what runs on this machine wrote there.
+        journal: knows what runs on this machine have written there.
         manifest: name of the run's manifest.
-        overwrite: whether what other runs left is removed.
-        prune: whether outputs of inputs that are gone are removed.
+        overwrite: whether other runs' outputs are removed.
+        prune: whether outputs of inputs that no longer exist are removed.
     """
 
     def __init__(
@@ -45,13 +45,14 @@ class OutputFolder:
         self._made = journal.written if journal else NameSet()
 
     def prepare(self, expected: Callable[[], NameSet]) -> None:
-        """Makes sure that everything in the folder is what this run makes, before the run begins.
+        """Makes sure, before the run begins, that everything in the folder is an output of this run.
 
         Args:
-            expected: names of all files that the run may write; asked for only if the folder holds files.
+            expected: returns the names of all files that the run may write; called only if the folder
+                contains files.
 
         Raises:
-            OutputError: another run's outputs or other files are there; nothing was changed then.
+            OutputError: the folder contains another run's outputs or other files; nothing has changed then.
         """
         self._sink.sweep()
         is_empty = True
@@ -59,8 +60,8 @@ class OutputFolder:
             is_empty = False
             if not self._goes_on and (is_manifest(name) or name in self._made):
                 raise OutputError(
-                    f"{self._sink.folder} already holds the outputs of another run; choose an empty folder "
-                    "or --overwrite"
+                    f"{self._sink.folder} already contains the outputs of another run; choose an empty "
+                    "folder or --overwrite"
                 )
         if not is_empty:
             wanted = expected()
@@ -68,14 +69,14 @@ class OutputFolder:
             self._refuse_or_remove(unlisted)
 
     def settle(self, listed: NameSet, names: Callable[[], Iterable[str]]) -> None:
-        """Makes sure that the folder holds what the manifest is going to list, and nothing else.
+        """Makes sure that the folder contains what the manifest is going to list, and nothing else.
 
         Args:
             listed: names of all files of the manifest.
-            names: the same names, one by one; asked for only if some are missing.
+            names: returns the same names, one by one; called only if some are missing.
 
         Raises:
-            OutputError: something is missing, or lies there and is not listed.
+            OutputError: something is missing, or is there but not listed.
         """
         unlisted, found = [], 0
         for name in self._sink.files():
@@ -89,7 +90,7 @@ class OutputFolder:
                 f"outputs were removed from {self._sink.folder} during the run: {_named(missing)}; the same "
                 "command makes them again"
             )
-        # Previews of an earlier run follow from its outputs and can be made again.
+        # Previews of an earlier run derive from its outputs and can be made again.
         previews = [name for name in unlisted if name.startswith(f"{PREVIEWS}/") and name in self._made]
         self._remove(previews)
         gone = set(previews)
@@ -103,18 +104,18 @@ class OutputFolder:
             foreign = [name for name in foreign if name not in earlier]
         if foreign:
             raise OutputError(
-                f"{folder} holds files that are not outputs of this run: {_named(foreign)}; choose an empty "
-                "folder, or move them away"
+                f"{folder} contains files that are not outputs of this run: {_named(foreign)}; choose an "
+                "empty folder, or move them away"
             )
         if unlisted and not self._may_remove:
             raise OutputError(
-                f"{folder} holds outputs of inputs that are gone or were not named this time: "
+                f"{folder} contains outputs of inputs that no longer exist or were not named this time: "
                 f"{_named(unlisted)}; --prune removes them"
             )
         self._remove(unlisted)
 
     def _listed(self) -> NameSet:
-        """Names that the manifests in the folder list, as far as those can be read."""
+        """The names that the manifests in the folder list, as far as they can be read."""
         found = NameSet()
         for name in filter(is_manifest, list(self._sink.files())):
             with suppress(InputError, OutputError), self._sink.fetched(name) as path:

@@ -1,7 +1,7 @@
 """Sizes, channels and depth of pictures, read from their headers alone.
 
-For an estimate only: a header that lies or cannot be read costs nothing here, and the reader of its format
-finds out.
+Used only for an estimate: a false or unreadable header does no harm here, and the reader of its format finds
+out.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from ..formats import ImageFormat
 __all__ = ["Header", "read_header"]
 
 _MOST_STEPS = 100_000
-"""Parts of a file that are looked at; each is a few bytes."""
+"""Number of parts of a file that are read; each is a few bytes."""
 
 _MOST_BOX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a header says.
+    """The contents of a header.
 
     Attributes:
         pixels: of all frames or pages together.
-        channels: of the frame with most, alpha included.
+        channels: of the frame with the most, including alpha.
         is_deep: whether its samples have more than 8 bits.
         frames: number of frames or pages, at least 1.
         coded_samples: samples per pixel of a JPEG, 1.5 in 4:2:0.
         is_progressive: whether a JPEG is.
         is_lossless: whether a WebP is.
         is_plain: whether the samples of a PNG are its pixels, without palette, colour key or animation.
-        decoder_copies: how many times more the pixels lie in memory while they are decoded.
+        decoder_copies: how many additional copies of the pixels are in memory during decoding.
     """
 
     pixels: int
@@ -49,10 +49,10 @@ class Header:
 
 
 def read_header(image_format: ImageFormat, file: BinaryIO) -> Header | None:
-    """The header of a picture; None where it cannot be read.
+    """The header of a picture; None if it cannot be read.
 
     Args:
-        image_format: by the file's content.
+        image_format: the format, from the file's content.
         file: seekable, at any place.
     """
     file.seek(0)
@@ -118,7 +118,7 @@ _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 
 
 def _png(file: BinaryIO) -> Header | None:
-    """PNG 3rd edition, 11.2.1; the animation's chunk lies before the pixels."""
+    """PNG 3rd edition, 11.2.1; the animation's chunk precedes the pixels."""
     file.seek(16)
     width, height, depth, colour = _unpack(">IIBB", file)
     file.seek(33)
@@ -139,7 +139,7 @@ def _png(file: BinaryIO) -> Header | None:
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Names and sizes of RIFF chunks; the file stands at the chunk's data."""
+    """Names and sizes of RIFF chunks; the file is positioned at the chunk's data."""
     for _ in range(_MOST_STEPS):
         head = file.read(8)
         if len(head) < 8:
@@ -204,7 +204,7 @@ def _tiff(file: BinaryIO) -> Header | None:
 
 
 def _tiff_tags(file: BinaryIO, sign: str, *, big: bool) -> dict[int, int]:
-    """Tags of a directory with their first value; the file then stands behind them."""
+    """Tags of a directory with their first values; the file is then positioned after them."""
     (count,) = _unpack(sign + ("Q" if big else "H"), file)
     tags = {}
     for _ in range(min(count, _MOST_STEPS)):
@@ -233,7 +233,7 @@ def _bmp(file: BinaryIO) -> Header | None:
 
 
 def _gif(file: BinaryIO) -> Header | None:
-    """GIF89a: blocks are passed over, images counted."""
+    """GIF89a: skips blocks and counts images."""
     file.seek(6)
     width, height, flags = _unpack("<HHBxx", file)
     file.seek(3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0, 1)
@@ -255,7 +255,7 @@ def _gif(file: BinaryIO) -> Header | None:
 
 
 def _iso(file: BinaryIO) -> Header | None:
-    """ISO/IEC 23008-12: extents of images, and the tracks of a sequence with their samples."""
+    """ISO/IEC 23008-12: extents of images, and a sequence's tracks with their samples."""
     pixels, channels, deep = 0, 3, False
     file.seek(0)
     for _ in range(_MOST_STEPS):
@@ -285,7 +285,7 @@ def _finds(data: bytes, name: bytes) -> Iterator[int]:
 
 
 def _extents(data: bytes) -> int:
-    """Pixels of all different images; tiles share one extent, so they count once."""
+    """Pixels of all distinct images; tiles share one extent, so they count once."""
     return sum(
         width * height
         for width, height in {struct.unpack_from(">II", data, p + 4) for p in _finds(data, b"ispe")}
@@ -295,7 +295,7 @@ def _extents(data: bytes) -> int:
 def _samples(data: bytes) -> int:
     """Pixels of a sequence: samples of all tracks, each as large as the largest track."""
     counts = sum(struct.unpack_from(">I", data, place + 8)[0] for place in _finds(data, b"stsz"))
-    # Version 1 has times of eight bytes.
+    # Version 1 has eight-byte times.
     sizes = [
         struct.unpack_from(">II", data, place + (88 if data[place] else 76))
         for place in _finds(data, b"tkhd")

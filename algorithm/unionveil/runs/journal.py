@@ -1,9 +1,9 @@
-"""What an interrupted run had finished, so that the next one does only the rest.
+"""Records what an interrupted run has finished, so that the next one does only the rest.
 
-The journal lies in the user's state folder, never beside the outputs. It holds no plain digest of an input,
-nor of an output, which may be the same bytes: only keyed ones, under a secret that lies in the same folder,
-so that a copied journal betrays nothing. It names every output before it is written: what lies in an output
-folder and is named nowhere was not made here.
+The journal is in the user's state folder, never beside the outputs. It contains no plain digest of an input
+or of an output (which may have the same bytes), only digests keyed with a secret in the same folder, so a
+copied journal reveals nothing. It names every output before it is written: a file in an output folder that
+the journal does not name was not made here.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 KEPT_DAYS = 90
-"""Journals that were not used for so long are removed when another is opened."""
+"""Journals that were not used for this long are removed when another one is opened."""
 
 _VIDEOS = "videos"
 """Name of the folder, beside the journals, for videos under way: boxes and time stamps, and no pixel."""
@@ -55,23 +55,23 @@ _DAY_SECONDS = 86_400
 
 @dataclass(frozen=True)
 class Known:
-    """An input that an earlier run finished.
+    """An input that an earlier run has finished.
 
     Attributes:
-        digest: keyed digest of its bytes and, where names are kept, its name.
-        record: of its output, with a keyed digest in place of `sha256`.
+        digest: keyed digest of its bytes and, where names are kept, of its name.
+        record: the record of its output, with a keyed digest in place of `sha256`.
     """
 
     digest: str
     record: RedactedRecord
 
     def confirmed(self, number: int, secret: bytes, sha256: str | None) -> RedactedRecord | None:
-        """The record, if the output that is there is the recorded one.
+        """The record, if the output in place is the recorded one.
 
         Args:
-            number: of the input in this run.
+            number: the input's number in this run.
             secret: the journal's key.
-            sha256: of the output that is there; None if it is missing.
+            sha256: of the output in place; None if it is missing.
         """
         if sha256 is None or keyed_digest(secret, "", sha256.encode()) != self.record.sha256:
             return None
@@ -83,7 +83,7 @@ def keyed_digest(secret: bytes, name: str, data: bytes) -> str:
 
     Args:
         secret: the journal's key.
-        name: of the input; empty where names are not kept.
+        name: the input's name; empty where names are not kept.
         data: the input's bytes.
     """
     digest = hmac.new(secret, name.encode("utf-8", "surrogateescape") + b"\0", hashlib.sha256)
@@ -103,25 +103,25 @@ def keyed_digest_of(secret: bytes, name: str, file: BinaryIO) -> str:
 
 
 def state_folder() -> Path:
-    """Where journals lie: the user's state folder."""
+    """The user's state folder, which contains the journals."""
     return Path(platformdirs.user_state_dir("unionveil", appauthor=False)) / "runs"
 
 
 class Journal:
-    """Records of one output folder, kept while they are made; to be entered with `with`.
+    """Records of one output folder, stored as they are made; use it in a `with` statement.
 
-    `written` names every file that a run on this machine began to write into the folder. Records stay on the
-    disk; of a million of them, memory holds where each begins.
+    `written` names every file that a run on this machine has begun to write into the folder. Records stay on
+    disk; in memory there is only the position of each, for a million of them.
 
-    A record counts again only for the same tool, models, settings, known people, output, name of the input
-    (where names are kept) and input bytes.
+    A record is used again only for the same tool, models, settings, known people, output, input name (where
+    names are kept) and input bytes.
 
     Args:
         output: the output folder, on this machine or in an object store.
         config: settings of the run.
-        folder: where journals lie; by default `state_folder()`.
-        references: digest of the known people; empty without such.
-        plan: digest of a k-same plan: another plan gives other outputs of the same input.
+        folder: the folder of the journals; by default `state_folder()`.
+        references: digest of the known people; empty without any.
+        plan: digest of a k-same plan: another plan makes different outputs from the same input.
         shard: which part of which run is written; empty for a whole run.
 
     Raises:
@@ -160,16 +160,16 @@ class Journal:
 
     @property
     def knows_run(self) -> bool:
-        """Whether an earlier run of the same tool, models and settings began to write here."""
+        """Whether an earlier run with the same tool, models and settings has begun to write here."""
         return self._knows_run
 
     @property
     def is_kept(self) -> bool:
-        """Whether records are being written; False where the folder cannot be written to."""
+        """Whether records are written; False if the folder cannot be written to."""
         return self._file is not None
 
     def __enter__(self) -> Journal:
-        """Reads what is there, removes journals that are too old and opens this one for more."""
+        """Reads the existing records, removes journals that are too old and opens this one for more."""
         with suppress(OSError):
             _prune(self._folder, time.time())
         with suppress(OSError):
@@ -177,13 +177,13 @@ class Journal:
             self._read_all(self._reader)
         with suppress(OSError):
             self._file = self._path.open("ab", buffering=0)
-        self._write(b"")  # ends a line that a kill left half written
+        self._write(b"")  # ends a line left incomplete by a kill
         return self
 
     def _read_all(self, lines: BinaryIO) -> None:
         start = 0
         for line in lines:
-            with suppress(ValueError, KeyError, TypeError):  # the last line may be half written
+            with suppress(ValueError, KeyError, TypeError):  # the last line may be incomplete
                 self._read(from_json(line), start)
             start += len(line)
 
@@ -195,21 +195,21 @@ class Journal:
         self._knows_run |= is_ours
 
     def __exit__(self, *_: object) -> None:
-        """Closes the file; it stays, so that the same run again has nothing to do."""
+        """Closes the file and keeps it, so that running the same command again has nothing to do."""
         for file in (self._file, self._reader):
             if file:
                 file.close()
         self._file = self._reader = None
 
     def find(self, output: str) -> Known | None:
-        """What an earlier run recorded of an output; it counts if its input still has the same digest.
+        """What an earlier run recorded of an output; valid if the input still has the same digest.
 
-        By the output, not by the input's number: a withdrawn photo changes the numbers of those behind it.
+        Looks up the output, not the input's number: removing a photo changes the numbers of all later ones.
         """
         start = self._known.get(output)
         if start is None or self._reader is None:
             return None
-        with suppress(OSError, ValueError, KeyError, TypeError):  # of a damaged journal
+        with suppress(OSError, ValueError, KeyError, TypeError):  # in a damaged journal
             self._reader.seek(start)
             entry = from_json(self._reader.readline())
             record = RedactedRecord.model_validate_json(entry["record"])
@@ -217,7 +217,7 @@ class Journal:
         return None
 
     def reserve(self, *outputs: str) -> None:
-        """Keeps the names of files that are going to be written."""
+        """Stores the names of files that are about to be written."""
         for output in outputs:
             if output not in self.written or not self._knows_run:
                 self._write(json.dumps({"run": self._run, "output": output}).encode())
@@ -225,7 +225,7 @@ class Journal:
         self._knows_run = True
 
     def add(self, digest: str, record: RedactedRecord) -> None:
-        """Keeps a record whose output is in its place."""
+        """Stores a record whose output is in place."""
         keyed = keyed_digest(self.secret, "", record.sha256.encode())
         text = record.model_copy(update={"sha256": keyed}).model_dump_json()
         entry = {"run": self._run, "output": record.output, "digest": digest, "record": text}
@@ -244,13 +244,13 @@ class Journal:
 
 @dataclass(frozen=True)
 class Kept:
-    """What lies in a folder of journals.
+    """The contents of a folder of journals.
 
     Attributes:
         folder: the folder.
         journals: number of journals, one for each output folder, or of reviews.
         size_bytes: of all of them, and of the state of videos under way.
-        oldest_days: since the journal was used that was not used for longest.
+        oldest_days: days since the least recently used journal was used.
     """
 
     folder: Path
@@ -260,7 +260,7 @@ class Kept:
 
 
 def kept(folder: Path | None = None) -> Kept:
-    """What lies in a folder of journals; by default in `state_folder()`.
+    """The contents of a folder of journals; by default of `state_folder()`.
 
     Raises:
         OSError: the folder cannot be read.
@@ -275,10 +275,10 @@ def kept(folder: Path | None = None) -> Kept:
 
 
 def clear(folder: Path | None = None) -> int:
-    """Removes all journals and their key; interrupted runs then begin again.
+    """Removes all journals and their key; interrupted runs then start again.
 
     Returns:
-        The number of journals that were removed.
+        The number of removed journals.
 
     Raises:
         OSError: one cannot be removed.
@@ -306,7 +306,7 @@ def _prune(folder: Path, now: float) -> None:
 
 
 def secret_of(folder: Path) -> bytes:
-    """The key of all journals in a folder, made once; one for this run alone if it cannot be kept."""
+    """The key of all journals in a folder, created once; if it cannot be stored, one for this run only."""
     path = folder / "key"
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

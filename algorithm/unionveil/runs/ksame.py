@@ -183,7 +183,7 @@ def planned(
         on_done: called for every input.
 
     Yields:
-        The plan, which can be used inside of the `with`; None where the method covers each face by itself.
+        The plan, which can be used inside the `with`; None if the method covers each face by itself.
 
     Raises:
         TooFewPeople: the inputs show fewer than k people.

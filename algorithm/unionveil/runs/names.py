@@ -1,4 +1,4 @@
-"""Names of outputs: numbers, or the inputs' names with a suffix that is true."""
+"""Names of outputs: numbers, or the inputs' names with a correct suffix."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _MOST_NAME_BYTES = MOST_PART_BYTES - len(_PREVIEW_SUFFIX)
 """Leaves room for the suffix that a preview adds."""
 
 _MOST_PATH_BYTES = 1024
-"""Longest path that is kept below the output folder; systems allow 1024 (macOS) to 4096 (Linux) in all."""
+"""Longest path kept below the output folder; systems allow 1024 (macOS) to 4096 (Linux) in total."""
 
 
 def preview_name(output: str) -> str:
@@ -46,17 +46,17 @@ def preview_name(output: str) -> str:
 
 
 class Namer:
-    """Gives every output a name of its own that any system can store.
+    """Gives every output a unique name that any system can store.
 
     Args:
         config: says whether names are kept.
-        flat: whether kept names lose their folders.
+        flat: whether kept names are stripped of their folders.
     """
 
     def __init__(self, config: AnonymizeConfig, *, flat: bool) -> None:
         self._keep = config.names == "keep"
         self._flat = flat
-        # The run's own file and folder are taken from the start.
+        # The run's own file and folder are reserved from the start.
         self._files = NameSet()
         self._files.update(same_file_key(MANIFEST), same_file_key(PREVIEWS))
         self._folders: dict[str, str] = {}
@@ -65,13 +65,13 @@ class Namer:
     def name(
         self, number: int, original: str, form: ImageFormat | VideoFormat, key: str | None = None
     ) -> str:
-        """The name of an output, which no other has or will have.
+        """The name of an output; no other output has it or will have it.
 
         Args:
             number: of the input, from 1.
-            original: name of the input, with `/`.
+            original: the input's name, with `/`.
             form: format of the output.
-            key: of the input, in shards: it takes the number's place, and stands behind a name that is kept.
+            key: of the input, in shards: it replaces the number, and follows a name that is kept.
         """
         if not self._keep:
             return f"{key or f'{number:06d}'}.{form.value}"
@@ -84,12 +84,12 @@ class Namer:
         last = _keyed(last, key) if key else shortened(last, _MOST_NAME_BYTES)
         if len("/".join([*folders, last]).encode()) > _MOST_PATH_BYTES:
             folders = []
-        if key:  # no other has it, whatever the other shards hold
+        if key:  # unique, whatever the other shards contain
             return "/".join([*(_apart(part) for part in folders), last])
         return self._claim(self._folder(folders), last)
 
     def _folder(self, parts: Sequence[str]) -> str:
-        """A folder with `/` at its end, none of whose parts is a file."""
+        """A folder with `/` at its end; no part of it is the name of a file."""
         place = ""
         for part in parts:
             wanted = same_file_key(place + part)
@@ -106,7 +106,7 @@ class Namer:
         return path
 
     def _first_free(self, place: str, part: str, is_free: Callable[[str], bool]) -> str:
-        """`place` and a name, with the first number behind its stem that makes it free."""
+        """`place` and a name, with the first number after its stem that makes it unique."""
         name, path = PurePosixPath(part), place + part
         wanted = same_file_key(path)
         tries = self._tries.get(wanted, 1)
@@ -120,7 +120,7 @@ class Namer:
 
 
 def _keyed(last: str, key: str) -> str:
-    """A file's name with a key behind its stem."""
+    """A file's name with a key after its stem."""
     name = PurePosixPath(last)
     end = f"-{key}{name.suffix}"
     return shortened(name.stem, _MOST_NAME_BYTES - len(end)) + end

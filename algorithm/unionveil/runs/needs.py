@@ -1,4 +1,4 @@
-"""Memory that a picture will need, reckoned before it is decoded."""
+"""Estimates the memory that a picture will need, before it is decoded."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .headers import Header, read_header
 __all__ = ["look_at", "needed_bytes"]
 
 _VIEW_BYTES = 4.5
-"""For every pixel: 8-bit RGB as the detector sees it, and its first two halves."""
+"""For every pixel: 8-bit RGB for the detector, and its first two halved sizes."""
 
 _SPARE_BYTES = 1.0
-"""For every pixel: masks, tables, and what the allocator does not give back."""
+"""For every pixel: masks, tables, and what the allocator does not return."""
 
 _CONSTANT_BYTES = 24 << 20
-"""Sizes and tiles that the detector sees, bands of rows that are worked on together, buffers of codecs."""
+"""Sizes and tiles for the detector, bands of rows that are processed together, buffers of codecs."""
 
 _HEIC = {(False, False): 28, (False, True): 48, (True, False): 44, (True, True): 72}
 _AVIF = {(False, False): 34, (False, True): 38, (True, False): 46, (True, True): 60}
@@ -33,10 +33,10 @@ converted samples, the encoder's, and the output with its decoded copy."""
 
 
 def needed_bytes(image_format: ImageFormat, header: Header, file_bytes: int) -> int:
-    """Memory that a worker needs for a picture beside its models, rather too much than too little.
+    """Memory that a worker needs for a picture in addition to its models; too much rather than too little.
 
-    The largest of what decoding, finding, writing and checking need; tests/benchmarks/test_needs.py measures
-    all of them.
+    The largest of what decoding, detecting, writing and checking need; tests/benchmarks/test_needs.py
+    measures all of them.
 
     Args:
         image_format: of the file.
@@ -63,22 +63,22 @@ def _coding(image_format: ImageFormat, header: Header, stored: int, file: float)
     alpha = header.channels in (2, 4)
     match image_format:
         case ImageFormat.JPEG:
-            # Coefficients of two bytes and what the library keeps beside them; all scans at once.
+            # Two-byte coefficients and what the library stores beside them; all scans at once.
             return stored + 1.45 * 2 * header.coded_samples + 2 * header.is_progressive
         case ImageFormat.PNG:
             return _png(header, stored, file)
         case ImageFormat.WEBP:
-            # libwebp's canvases; its lossless encoder looks for repetitions in the whole picture.
+            # libwebp's canvases; its lossless encoder searches the whole picture for repetitions.
             return 2 * stored + (33 if header.is_lossless else 17) / header.frames
         case ImageFormat.TIFF:
-            # Strips, and the file that they are joined to; Pillow's four bytes for a pixel of a page.
+            # Strips, and the file into which they are joined; Pillow's four bytes for a pixel of a page.
             pages = stored if header.frames > 1 else 0
             written = 2 * max(file, stored / 2)
             return stored + max(written, pages + file + 4 / header.frames)
         case ImageFormat.BMP:
             return stored + file + max(file, 4)
         case ImageFormat.GIF:
-            # Colours as numbers, compared with those of the frame before.
+            # Colours as numbers, compared with those of the previous frame.
             return 16 + 12 / header.frames
         case ImageFormat.HEIC:
             return _HEIC[header.is_deep, alpha]
@@ -87,10 +87,10 @@ def _coding(image_format: ImageFormat, header: Header, stored: int, file: float)
 
 
 def _png(header: Header, stored: int, file: float) -> float:
-    """Pillow has four bytes for a pixel of two or three samples; OpenCV takes all but plain pixels whole."""
+    """Pillow uses four bytes for a pixel of two or three samples; OpenCV decodes all but plain ones whole."""
     filled = 4 if header.channels in (2, 3) else 0
     if header.is_deep:
-        # Its bytes swapped, where there are two samples; the encoder's buffer, which doubles as it grows.
+        # Swapped bytes, for two samples; the encoder's buffer, which doubles as it grows.
         written = stored + (2 * filled if header.channels == 2 else 0) + 2.5 * file
     else:
         written = stored + filled + 2.2 * file
@@ -104,12 +104,12 @@ def look_at(
 ) -> tuple[ImageFormat | None, int]:
     """The format of an input's output and the memory that it will need.
 
-    No format where the input is not a picture, which the work then finds out and explains.
+    The format is None if the input is not a picture; the work then finds that out and explains it.
 
     Args:
-        content: of the input.
-        options: of the outputs; None keeps each input's format and quality.
-        reckon: whether the memory is reckoned, which reads more of it; otherwise it is 0.
+        content: the input.
+        options: options of the outputs; None keeps each input's format and quality.
+        reckon: whether to estimate the memory, which reads more of the input; otherwise it is 0.
     """
     options = options or OutputOptions()
     if not isinstance(content, Rejected):

@@ -1,4 +1,4 @@
-"""What a k-same run found in all inputs, and the face that each group gets."""
+"""What a k-same run has found in all inputs, and the face of each group."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Rows: TypeAlias = npt.NDArray[np.void]
 """`(N,)` of `row_type`."""
 
 CodeOfGroups: TypeAlias = Callable[[FloatArray, list[bytes]], npt.NDArray[np.float16]]
-"""`(G, C)` mean codes and a seed for each group to the codes of the groups' faces."""
+"""Takes `(G, C)` mean codes and a seed for each group; returns the codes of the groups' faces."""
 
 _CHUNK = 65_536
 
@@ -34,7 +34,7 @@ def row_type(vector: int, code: int) -> np.dtype[np.void]:
 
     Args:
         vector: length of an embedding.
-        code: length of a surrogate code; 0 where the generator reads none from faces.
+        code: length of a surrogate code; 0 if the generator reads none from faces.
     """
     return np.dtype(
         [
@@ -51,7 +51,7 @@ def row_type(vector: int, code: int) -> np.dtype[np.void]:
 
 @dataclass(frozen=True)
 class Surveyed:
-    """What a worker found in one input.
+    """What a worker has found in one input.
 
     Attributes:
         digest: SHA-256 of its bytes.
@@ -68,10 +68,10 @@ class Surveyed:
 
 @dataclass(frozen=True)
 class PlannedPicture:
-    """What is to be done to one input.
+    """The plan for one input.
 
     Attributes:
-        digest: SHA-256 of the bytes that were surveyed.
+        digest: SHA-256 of the surveyed bytes.
         faces: of each frame; `identity` is the group, -1 for a face that could not be compared.
         codes: the code of each group's face.
         kept: faces that stay visible.
@@ -84,7 +84,7 @@ class PlannedPicture:
 
     @property
     def held_bytes(self) -> int:
-        """Memory that it takes, about."""
+        """Approximate memory in use."""
         return 200 * sum(map(len, self.faces)) + sum(code.nbytes for code in self.codes.values())
 
 
@@ -98,9 +98,9 @@ class _Input:
 
 
 class Table:
-    """The faces of all inputs, in a temporary file that has no name: it is gone when the process is.
+    """The faces of all inputs, in an unnamed temporary file that disappears with the process.
 
-    To be entered with `with`; the plan that is made of it reads the file.
+    Use it in a `with` statement; a plan made from it reads the file.
 
     Args:
         rows: type of a row.
@@ -143,10 +143,10 @@ class Table:
 
         Args:
             k: least number of people in a group.
-            code: gives the codes of the groups' faces.
+            code: returns the codes of the groups' faces.
 
         Raises:
-            TooFewPeople: there are fewer than k.
+            TooFewPeople: there are fewer than k people.
         """
         self._guarded(self._file.flush)
         rows = self._rows()
@@ -167,7 +167,7 @@ class Table:
             return act()
         except OSError as error:
             raise OutputError(
-                f"the faces of all files cannot be kept in {self._folder}: {error.strerror or error}; free "
+                f"the faces of all files cannot be stored in {self._folder}: {error.strerror or error}; free "
                 "some space there, or name another folder with TMPDIR"
             ) from error
 
@@ -179,12 +179,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Plan:
-    """Who gets which face.
+    """Which person gets which face.
 
     Attributes:
-        inputs: what was found in each input, in their order.
+        inputs: what was found in each input, in order.
         rows: the faces of all inputs.
-        group: `(N,)` int32 group of each face; -1 where it could not be compared.
+        group: `(N,)` int32 group of each face; -1 if it could not be compared.
         codes: `(G, C)` float16, code of each group's face.
         people: people that count as different.
     """
@@ -202,7 +202,7 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """Equal for plans that make the same outputs of the same inputs; hexadecimal."""
+        """Equal for plans that make the same outputs from the same inputs; hexadecimal."""
         digest = hashlib.sha256()
         for each in self.inputs:
             digest.update(b"-" * 32 if isinstance(each, Rejected) else each.digest)
@@ -211,10 +211,10 @@ class Plan:
         return digest.hexdigest()
 
     def of(self, number: int) -> PlannedPicture | Rejected:
-        """What is to be done to an input.
+        """The plan for one input.
 
         Args:
-            number: of the input, from 1.
+            number: the input's number, from 1.
         """
         if number > len(self.inputs):
             return _CHANGED
@@ -232,7 +232,7 @@ def misfit(planned: PlannedPicture | Rejected | None, data: bytes) -> Rejected |
     """Why a plan does not allow a picture to be written; None if it does.
 
     Args:
-        planned: what is to be done to the picture; None without a plan.
+        planned: the plan for the picture; None without a plan.
         data: the picture's bytes.
     """
     if planned is None:
@@ -259,7 +259,7 @@ def _detections(rows: Rows, group: npt.NDArray[np.int32]) -> Detections:
 
 
 def _gathered(column: npt.NDArray[np.float16], which: npt.NDArray[np.intp]) -> npt.NDArray[np.float16]:
-    """Some rows of a column, in memory of their own."""
+    """Some rows of a column, copied."""
     result = np.empty((len(which), column.shape[1]), np.float16)
     for start in range(0, len(which), _CHUNK):
         result[start : start + _CHUNK] = column[which[start : start + _CHUNK]]
@@ -267,7 +267,7 @@ def _gathered(column: npt.NDArray[np.float16], which: npt.NDArray[np.intp]) -> n
 
 
 def _members(vectors: npt.NDArray[np.float16], groups: Groups) -> npt.NDArray[np.intp]:
-    """Faces by group, in it by person, and of each person in an order that does not depend on the inputs'."""
+    """Faces by group, within it by person, and within it in an order that does not depend on the inputs'."""
     rank = np.empty(len(vectors), np.intp)
     rank[rows_by_bytes(vectors)] = np.arange(len(vectors))
     return np.lexsort((rank, groups.person, groups.group[groups.person]))
@@ -288,9 +288,9 @@ def _mean_codes(
     groups: Groups,
     members: npt.NDArray[np.intp],
 ) -> FloatArray:
-    """`(G, C)` mean code of each group over its people, of each of whom all faces are averaged first.
+    """`(G, C)` mean code of each group over its people, after averaging all faces of each person.
 
-    A person who is photographed more often than others would otherwise show through.
+    Otherwise, a person who is photographed more often than others would show through.
     """
     result = np.zeros((int(groups.group.max(initial=-1)) + 1, codes.shape[1]), np.float32)
     for number, faces in enumerate(_parts(groups, members) if codes.shape[1] else ()):

@@ -1,4 +1,4 @@
-"""Manifests that are read one record at a time, however many they hold."""
+"""Reads manifests one record at a time, however many they contain."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _ITEMS = b' "items": [\n'
 
 _MOST_HEAD_BYTES = 1 << 20
 _MOST_LINE_BYTES = 64 << 20
-"""A record takes some 150 bytes for each face."""
+"""A record takes about 150 bytes for each face."""
 
 
 @dataclass(frozen=True)
 class ManifestFile:
-    """A manifest on the disk.
+    """A manifest on disk.
 
     Attributes:
-        path: where it lies.
-        head: what holds for all inputs; a `ShardHead` in the manifest of a shard.
+        path: its path.
+        head: the part about all inputs; a `ShardHead` in the manifest of a shard.
     """
 
     path: Path
@@ -38,7 +38,7 @@ class ManifestFile:
     _lines: Callable[[], Iterator[bytes]]
 
     def records(self) -> Iterator[Record]:
-        """The records in their order.
+        """The records in order.
 
         Raises:
             InputError: the file is damaged or cut off.
@@ -55,7 +55,7 @@ class ManifestFile:
 
 
 def read_manifest(path: Path) -> ManifestFile:
-    """Opens the manifest of a run or of a shard; records are read when they are asked for.
+    """Opens the manifest of a run or of a shard; records are read on demand.
 
     Args:
         path: of `manifest.json`, or of a shard's `manifest-IIIII-of-NNNNN.jsonl`.
@@ -77,13 +77,13 @@ def read_manifest(path: Path) -> ManifestFile:
             data = file.read()
     except OSError as error:
         raise InputError(f"{_shown(path)} cannot be read: {error.strerror or error}") from error
-    # Written anew by another program: as a whole.
+    # Rewritten by another program: parsed as a whole.
     whole = _valid(path, Manifest.model_validate_json, data)
     return ManifestFile(path, whole, lambda: (item.model_dump_json().encode() for item in whole.items))
 
 
 def _head(file: BinaryIO) -> bytes | None:
-    """The lines up to the first item; None where the items are not written one a line, as we write them."""
+    """The lines up to the first item; None if the items are not written one per line, as we write them."""
     found = b""
     while len(found) < _MOST_HEAD_BYTES:
         line = file.readline(_MOST_HEAD_BYTES)
@@ -98,12 +98,12 @@ def _head(file: BinaryIO) -> bytes | None:
 
 
 def _items_behind(path: Path, start: int) -> Iterator[bytes]:
-    """The items of a `manifest.json`; nothing may stand behind them."""
+    """The items of a `manifest.json`; nothing may follow them."""
     for line in _lines_behind(path, start):
         if line.startswith(b"  "):
             yield line.strip().removesuffix(b",")
         elif line.strip(b" \n") not in (b"", b"]", b"}"):
-            yield line  # which is no record
+            yield line  # which is not a record
 
 
 def _lines_behind(path: Path, start: int) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Photos of known people into vectors, before anything else is done."""
+"""Turns photos of known people into vectors, before anything else is done."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Vector:
 
 @dataclass(frozen=True)
 class EmbedPhoto:
-    """The work: the one face of a photo into a vector, or the reason why not.
+    """The work: takes a photo with one face, returns its vector or the reason for having none.
 
     Attributes:
         config: detectors and embedder.
@@ -106,7 +106,7 @@ class _PhotoReader:
         except ImageError as error:
             return Rejected(error.reason, str(error))
         if len(picture.frames) > 1:
-            return Rejected("frames", "it holds several pictures; take a photo")
+            return Rejected("frames", "it contains several pictures; use a photo")
         frame = picture.frames[0]
         view = next(iter(rgb_views(frame, frame.rendering or picture.rendering)))
         vector = self._vector(view)
@@ -118,11 +118,11 @@ class _PhotoReader:
         faces = self._find(view)
         if len(faces) != 1:
             found = f"{len(faces)} faces were" if len(faces) else "no face was"
-            return Rejected("faces", f"{found} found in it; crop it to one face, or take another")
+            return Rejected("faces", f"{found} found in it; crop it to one face, or use another")
         embedded = self._embed(view, faces)
         if not embedded.usable[0]:
             least = f"{self._embed.card.least_face_px:g} px"
-            why = f"it is smaller than {least}, or the detector gives no landmarks"
+            why = f"it is smaller than {least}, or the detector finds no landmarks"
             return Rejected("unusable", f"its face cannot be judged: {why}")
         vector: FloatArray = embedded.vectors[0]
         return vector
@@ -131,7 +131,7 @@ class _PhotoReader:
 def people_in(paths: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
     """The photos of each person: all files together show one person, and each folder shows one.
 
-    A folder that holds folders only stands for the people in these.
+    A folder that contains only folders stands for the people in them.
 
     Args:
         paths: photos of one person, or folders.
@@ -140,7 +140,7 @@ def people_in(paths: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
         The photos of one person, in order of their names.
 
     Raises:
-        InputError: a path does not exist, a folder is empty, or one holds photos and folders.
+        InputError: a path does not exist, a folder is empty, or one contains both photos and folders.
     """
     files = [path for path in paths if not path.is_dir()]
     for path in files:
@@ -154,20 +154,20 @@ def people_in(paths: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
 
 def _people_of(folder: Path) -> Iterator[tuple[Path, ...]]:
     photos = []
-    for item in PathSource([folder]):  # it knows what systems leave beside photos
+    for item in PathSource([folder]):  # it knows the files that systems leave beside photos
         if isinstance(item.content, FileContent):
             photos.append(item.content.path)
         elif not isinstance(item.content, Skipped):
-            raise InputError(f"{_name(folder)} holds {_name(Path(item.name))}, which is not a photo")
+            raise InputError(f"{_name(folder)} contains {_name(Path(item.name))}, which is not a photo")
     direct = sorted(path for path in photos if path.parent == folder)
     below = sorted(set(photos) - set(direct))
     if direct and below:
-        raise InputError(f"{_name(folder)} holds photos and folders; give each person a folder of photos")
+        raise InputError(f"{_name(folder)} contains photos and folders; give each person a folder of photos")
     if direct:
         yield tuple(direct)
         return
     if not below:
-        raise InputError(f"{_name(folder)} holds no photo")
+        raise InputError(f"{_name(folder)} contains no photo")
     for person in sorted({path.relative_to(folder).parts[0] for path in below}):
         yield from _people_of(folder / person)
 
@@ -186,7 +186,7 @@ def load_references(
         The people, as vectors.
 
     Raises:
-        InputError: a photo is missing or cannot be read, shows no face or several, or somebody else.
+        InputError: a photo is missing or cannot be read, shows no face, several faces or somebody else.
         ConfigError: the settings cover every face.
         ModelError: weights are missing, altered or cannot be loaded.
     """
@@ -213,7 +213,7 @@ def load_references(
 
 
 def _least(config: AnonymizeConfig, card: EmbedderCard) -> float:
-    """Similarity below which two photos do not show the same person: the laxer of two measured values."""
+    """Similarity below which two photos show different people: the more lenient of two measured values."""
     if isinstance(config.selection, EveryFace):
         raise ConfigError("every face is covered; choose select keep or only to name known people")
     least = config.selection.least_cosine(card)
@@ -221,7 +221,7 @@ def _least(config: AnonymizeConfig, card: EmbedderCard) -> float:
 
 
 def _check_same(photos: Sequence[tuple[Path, Vector]], least: float) -> None:
-    """Refuses photos of several people that are named as one.
+    """Refuses photos of several people that are given as photos of one.
 
     Raises:
         InputError: one does not fit the others.

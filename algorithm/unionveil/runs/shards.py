@@ -1,7 +1,7 @@
-"""Shards: parts of one run that know nothing of each other, each the work of a machine, a job or a container.
+"""Shards: parts of one run that know nothing of each other, each done by a machine, a job or a container.
 
 The shard of an input follows from its name alone, so it stays the same when inputs are added. Outputs are
-called by a keyed digest of the input's name, under a salt that all shards of a run share: no shard needs to
+named by a keyed digest of the input's name, under a salt that all shards of a run share: no shard needs to
 know how many inputs the others have.
 """
 
@@ -24,7 +24,7 @@ MOST_SHARDS = 100_000
 """Five digits in the name of a shard's manifest."""
 
 _KEY_HEX = 32
-"""Of an input's key: 128 bits, of which no two are the same among 1e9 inputs (probability 1e-21)."""
+"""Length of an input's key: 128 bits, all different among 1e9 inputs (except with probability 1e-21)."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Shard:
         count: number of parts.
 
     Raises:
-        ConfigError: there is no such part.
+        ConfigError: the part does not exist.
     """
 
     index: int
@@ -47,7 +47,7 @@ class Shard:
             raise ConfigError(f"shard: a run has 1 to {MOST_SHARDS} shards, not {self.count}")
         if not 0 <= self.index < self.count:
             raise ConfigError(
-                f"shard: {self.index}/{self.count} is not there; shards are numbered from 0, so these are "
+                f"shard: {self.index}/{self.count} does not exist; shards are numbered from 0, so these are "
                 f"0/{self.count} to {self.count - 1}/{self.count}"
             )
 
@@ -56,7 +56,7 @@ class Shard:
         """The shard that a text like `7/100` names.
 
         Raises:
-            ConfigError: it names none.
+            ConfigError: it names no shard.
         """
         found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
         if not found:
@@ -74,11 +74,11 @@ class Shard:
 
 @dataclass(frozen=True)
 class ShardOfRun:
-    """A shard with what all shards of its run share.
+    """A shard, with what all shards of its run share.
 
     Attributes:
-        shard: which part.
-        salt: of the keys of inputs; a secret.
+        shard: the part.
+        salt: the salt of the inputs' keys; a secret.
     """
 
     shard: Shard
@@ -104,7 +104,7 @@ class Keys:
     def key(self, name: str) -> str:
         """HMAC-SHA256 (RFC 2104) of a name and of how often it came before, 32 hexadecimal digits.
 
-        Archives may hold several members of one name; all of them are in one shard.
+        Archives may contain several members of the same name; all of them are in one shard.
         """
         earlier = self._seen.get(name) or 0
         self._seen[name] = earlier + 1
@@ -115,12 +115,12 @@ class Keys:
 class ShardSource:
     """The inputs of one shard.
 
-    Archives go whole into a shard, so that each is read once. A single archive is read by every shard, and
-    its members are shared out.
+    An archive belongs to one shard as a whole, so that each is read once. A single archive is read by every
+    shard, and its members are distributed.
 
     Args:
         source: all inputs.
-        shard: which part.
+        shard: the part.
     """
 
     def __init__(self, source: ListedSource, shard: Shard) -> None:
@@ -147,7 +147,7 @@ def salt_of(given: str | None, source: ListedSource) -> bytes:
     """The salt of a run.
 
     Args:
-        given: by the user; None or an empty text takes names and sizes of all inputs, which every shard
+        given: the user's salt; None or an empty text uses names and sizes of all inputs, which every shard
             knows and nobody who sees the outputs does.
         source: all inputs.
     """
@@ -164,11 +164,11 @@ def check_shardable(config: AnonymizeConfig) -> None:
     """Refuses methods that need all inputs of a run at once.
 
     Raises:
-        ConfigError: the method does.
+        ConfigError: the method is such a method.
     """
     if config.redaction.needs_whole_set:
         raise ConfigError(
-            f"method {config.redaction.method} compares the faces of all inputs, and a shard sees only its "
+            f"method {config.redaction.method} compares the faces of all inputs, but a shard sees only its "
             "own; run it without shards, or choose another method"
         )
 

@@ -1,4 +1,4 @@
-"""Lines that wait on the disk, in a file without a name: it is gone when the process is."""
+"""Stores lines on disk, in an unnamed file that disappears with the process."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["Spool"]
 Result = TypeVar("Result")
 
 _MEMORY_BYTES = 4 << 20
-"""Up to so much there is no file."""
+"""Up to this size there is no file."""
 
 
 class Spool:
-    """Lines in the order in which they were added, which can be read any number of times."""
+    """Lines in the order in which they were added; can be read any number of times."""
 
     def __init__(self) -> None:
         file = tempfile.SpooledTemporaryFile(_MEMORY_BYTES)  # noqa: SIM115  closed with this object
@@ -33,7 +33,7 @@ class Spool:
         return len(self._ends) - 1
 
     def add(self, line: bytes) -> None:
-        """Adds a line; it may hold any byte.
+        """Adds a line; it may contain any byte.
 
         Raises:
             OutputError: the disk of temporary files is full.
@@ -54,7 +54,7 @@ class Spool:
         """The lines in the order of their keys.
 
         Args:
-            keys: 16 bytes for each line, one behind the other.
+            keys: 16 bytes for each line, one after the other.
         """
         halves = np.frombuffer(bytes(keys), ">u8").reshape(len(self), 2)
         return (self[int(index)] for index in np.lexsort((halves[:, 1], halves[:, 0])))
@@ -64,6 +64,6 @@ class Spool:
             return act()
         except OSError as error:
             raise OutputError(
-                f"the records of a run cannot be kept in {tempfile.gettempdir()}: {error.strerror or error}; "
+                f"a run's records cannot be stored in {tempfile.gettempdir()}: {error.strerror or error}; "
                 "free some space there, or name another folder with TMPDIR"
             ) from error

@@ -41,7 +41,7 @@ Form = tuple[VideoFormat, VideoFormat]
 
 
 def look_at_video(content: Content | Rejected) -> tuple[VideoFormat, int] | None:
-    """The container of an input and the memory that it will need; None where it is not a video."""
+    """The container of an input and the memory that it will need; None if it is not a video."""
     if isinstance(content, Rejected):
         return None
     with suppress(OSError), content.open() as file:

@@ -1,4 +1,4 @@
-"""What is done to each input of a run: read, anonymize, write, record. All of it in a worker."""
+"""What is done to each input of a run: read, anonymize, write, record. All of it happens in a worker."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ class Task:
         content: its bytes, or why they cannot be read.
         output: format and reserved name of the output; None if the input is neither picture nor video.
         video: container of an input that is a video.
-        known: what an earlier run recorded of this input, if it did.
-        given: boxes from elsewhere; None leaves the picture to the detector.
+        known: what an earlier run recorded of this input, if anything.
+        given: boxes from a file or a review; None leaves the picture to the detector.
         needed_bytes: as `engines.base.Task.needed_bytes`.
-        planned: what a k-same run does to it; None for all other methods.
+        planned: its plan in a k-same run; None for all other methods.
         key: keyed digest of its name, in shards.
     """
 
@@ -78,12 +78,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of an input.
+    """The result of an input.
 
     Attributes:
-        record: for the manifest.
+        record: the record for the manifest.
         digest: keyed digest of the input, for the journal; None if it could not be read.
-        is_known: whether an earlier run had done it.
+        is_known: whether an earlier run did it.
     """
 
     record: Record
@@ -97,12 +97,12 @@ class Anonymize:
 
     Attributes:
         config: all settings.
-        sink: where outputs go; None writes nothing.
+        sink: the destination of outputs; None writes nothing.
         previews: whether previews are written beside the outputs.
         secret: the journal's key; None without a journal.
-        boxes: how the boxes that tasks carry stand to the detector's; with "instead" no detector is loaded.
+        boxes: how the tasks' boxes relate to the detector's; with "instead" no detector is loaded.
         photo_secret: key of `GivenBoxes.photo`.
-        references: the known people of `keep` and `only`; None without such.
+        references: the known people of `keep` and `only`; None without any.
         videos: whether videos are inputs.
         state: folder where the state of videos under way is kept; None keeps nothing.
     """
@@ -125,7 +125,7 @@ class Anonymize:
     def check(self) -> None:
         """As `Work.check`."""
         for card in self.cards:
-            if card.kind not in ("yolo", "onnx"):  # a user's own file has no digest to be compared with
+            if card.kind not in ("yolo", "onnx"):  # a user's own file has no digest to compare with
                 find(card)
         if isinstance(self.config.redaction, Overlay):
             from ..redact.overlay import load_picture  # the only file of a redaction; loads the codecs
@@ -158,7 +158,7 @@ class Anonymize:
         return lambda task, content: _found_or_given(anonymizer, task, content)
 
     def anonymizer(self, threads: int) -> Anonymizer:
-        """What does the work, with its models loaded."""
+        """The loaded models that do the work."""
         from ..pipeline import load
 
         finder = find_nothing if self.boxes == "instead" else None
@@ -166,11 +166,11 @@ class Anonymize:
 
 
 _Act: TypeAlias = Callable[[Task, Content], Outcome]
-"""A task and its input to the outcome."""
+"""Takes a task and its input; returns the outcome."""
 
 
 def _found_or_given(anonymizer: Anonymizer, task: Task, content: Content) -> Outcome:
-    """Covers what the detector finds, or boxes from elsewhere."""
+    """Covers what the detector finds, or the given boxes."""
     if task.given is None:
         return anonymizer(content)
     inspection = anonymizer.inspect(content)
@@ -190,7 +190,7 @@ class _Worker:
         if isinstance(task.content, Rejected):
             return Done(self._rejected(task, task.content, None))
         if isinstance(task.content, StoreContent) and task.known:
-            # Its version says that it is the same: neither it nor its output is read.
+            # Its version shows that it is unchanged: neither it nor its output is read.
             unchanged = self._known(task, self._digest(task, task.content, b""))
             if unchanged:
                 return unchanged
@@ -260,7 +260,7 @@ class _Worker:
         return work.state / state_name(work.secret, digest, f"{where}/{output}", work.config, people)
 
     def _refused(self, task: Task, data: bytes) -> Rejected | None:
-        """Why the plan or the boxes of a task are not for its picture, or are missing."""
+        """Why the plan or the boxes of a task do not fit its picture, or are missing."""
         if self._work.config.redaction.needs_whole_set:
             return misfit(task.planned, data)
         given = task.given
@@ -275,14 +275,14 @@ class _Worker:
     def _digest(self, task: Task, content: Content, data: bytes) -> str | None:
         if self._work.secret is None:
             return None
-        # Where names are kept a renamed input is another input.
+        # Where names are kept, a renamed input is a different input.
         name = task.name if self._work.config.names == "keep" else ""
         if isinstance(content, StoreContent):
             data = b"version\0" + content.version.encode()
         digest = keyed_digest(self._work.secret, name, data)
         if task.given is None:
             return digest
-        # The same picture with other boxes is another input.
+        # The same picture with other boxes is a different input.
         return hmac.new(self._work.secret, digest.encode() + task.given.digest(), hashlib.sha256).hexdigest()
 
     def _known(self, task: Task, digest: str | None) -> Done | None:
@@ -316,11 +316,11 @@ class _Worker:
         return salted_digest(data, salt.get_secret_value()) if salt else None
 
     def _previewed(self, record: RedactedRecord, data: bytes | None) -> RedactedRecord:
-        """The record with its preview, if there is to be one or an earlier run's is still in place.
+        """The record with its preview, if one is wanted or an earlier run's is still in place.
 
         Args:
-            record: of an output that is in its place.
-            data: the output; None reads it again if need be.
+            record: the record of an output that is in place.
+            data: the output; None reads it again if needed.
         """
         sink = self._work.sink
         if sink is None:
@@ -339,7 +339,7 @@ class _Worker:
 
 
 class _Once:
-    """Bytes that are given away when they are read: most pictures need their file no more once decoded."""
+    """Bytes that are released when they are read: most pictures need their file no more once decoded."""
 
     held_bytes = 0
 

@@ -1,5 +1,5 @@
-"""Videos: found in one pass, covered in a second one, with bounded memory.
+"""Videos: faces are found in one pass and covered in a second one, with bounded memory.
 
-Nothing here is loaded by readers, engines or settings: PyAV comes with the extra `video` and is opened in
-workers alone.
+Readers, engines and settings load nothing from here: PyAV comes with the extra `video` and is used only in
+workers.
 """

@@ -1,4 +1,4 @@
-"""The whole act on one video: a pass that finds, a pass that covers, and a check of the output."""
+"""Everything done to one video: a pass that finds, a pass that covers, and a check of the output."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ __all__ = ["FAINT", "Videos"]
 _Result = TypeVar("_Result")
 
 FAINT = 0.5
-"""Share of the detectors' thresholds from which a detection carries a chain on."""
+"""Share of the detectors' thresholds above which a detection continues a chain."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Videos:
 
     Attributes:
         config: all settings.
-        anonymizer: finds faces from `FAINT` of the threshold on, and covers them.
+        anonymizer: finds faces that reach `FAINT` of the threshold, and covers them.
         sure: least score of a sure detection.
     """
 
@@ -72,10 +72,10 @@ class Videos:
 
         Args:
             source: the whole file, seekable.
-            forms: container of the input and of the output.
-            state: what an earlier run kept.
+            forms: containers of the input and of the output.
+            state: what an earlier run stored.
             created: the output, which gets its name when the block ends.
-            report: takes what is being done, and how many seconds of the video are done.
+            report: called with the current step and the finished seconds of the video.
 
         Returns:
             What was written.
@@ -92,7 +92,7 @@ class Videos:
                 return self._written(source, plan, forms[1], file, report)
 
     def _planned(self, source: BinaryIO, state: State, report: Report) -> Plan:
-        """The plan of an earlier run, or a first pass."""
+        """The plan of an earlier run, or of a new first pass."""
         known = state.plan()
         if known is not None:
             return known
@@ -149,27 +149,27 @@ class Videos:
 
 
 _HDR = (16, 18)
-"""PQ and HLG (ITU-T H.273, table 3): viewers show them otherwise than their samples read as sRGB."""
+"""PQ and HLG (ITU-T H.273, table 3): viewers do not show their samples as sRGB."""
 
 
 def _check(contents: Contents, shape: Shape, file: BinaryIO, proof: Proof, *, is_decoded: bool) -> None:
-    """Makes sure that an output holds its streams and nothing else, and shows what was encoded.
+    """Makes sure that an output contains its streams and nothing else, and shows what was encoded.
 
     Raises:
         OutputDiffers: it does not.
     """
     if contents.extra or contents.streams.count("video") != 1:
-        what = ", ".join(contents.extra[:3]) or "another number of video streams"
-        raise OutputDiffers(f"the encoded video holds more than its streams: {what}")
+        what = ", ".join(contents.extra[:3]) or "a different number of video streams"
+        raise OutputDiffers(f"the encoded video contains more than its streams: {what}")
     if is_decoded:
         with reading(file, float("inf")) as output:
             if output.shape.size_wh != shape.size_wh:
-                raise OutputDiffers("the encoded video has another size than its input")
+                raise OutputDiffers("the encoded video and its input differ in size")
             proof.check(output)
 
 
 def _finished(what: str, seconds: Generator[float, None, _Result], shape: Shape, report: Report) -> _Result:
-    """The result of a pass, whose seconds are reported."""
+    """The result of a pass, whose finished seconds are reported."""
     start: float | None = None
     while True:
         try:
@@ -183,7 +183,7 @@ def _finished(what: str, seconds: Generator[float, None, _Result], shape: Shape,
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """OpenCV with one thread: its optical flow depends on their number."""
+    """Runs OpenCV with one thread: its optical flow depends on the number of threads."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -1,4 +1,4 @@
-"""Encoders: which one writes a container, and with which settings."""
+"""Encoders: which one is used for a container, and with which settings."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Encoder:
     """An encoder of FFmpeg.
 
     Attributes:
-        codec: as the user names it.
-        name: as FFmpeg names it.
+        codec: its name in the settings.
+        name: its name in FFmpeg.
         crf: default constant rate factor.
-        options: that bound its memory and fix its threads: more threads would give other bytes.
+        options: bound its memory and fix its number of threads, on which the output's bytes depend.
     """
 
     codec: VideoCodec
@@ -42,18 +42,18 @@ _X264 = {
     "threads": "4",
     "x264-params": "cpu-independent=1",
 }
-"""Without the last, x264 gives other bytes on other processors, and now and then on the same."""
+"""Without the last one, x264's bytes differ between processors, and sometimes on the same one."""
 
 _ENCODERS = (
     Encoder("h264", "libx264", 18, _X264),
     Encoder("av1", "libsvtav1", 24, {"preset": "8", "svtav1-params": "lp=2:lookahead=20"}),
     Encoder("vp9", "libvpx-vp9", 24, {"b": "0", "cpu-used": "4", "threads": "2", "lag-in-frames": "16"}),
 )
-"""Rate factors at which PSNR outside of covers stays above 38 dB on the test clips (`docs/video.md`)."""
+"""Rate factors at which PSNR outside covers stays above 38 dB on the test clips (`docs/video.md`)."""
 
 
 def container_of(container: VideoFormat, codec: VideoCodec) -> VideoFormat:
-    """The container of an output: the input's, or MP4 where that cannot hold the codec.
+    """The container of an output: the input's, or MP4 if that cannot contain the codec.
 
     Args:
         container: of the input.
@@ -77,29 +77,29 @@ def encoder_of(container: VideoFormat, codec: VideoCodec) -> Encoder:
 
 
 def pixel_format_of(shape: Shape) -> str:
-    """The pixel format of upright frames, full range given by the colour tags alone."""
+    """The pixel format of upright frames, with full range given only by the colour tags."""
     name = shape.pixel_format.replace("yuvj", "yuv")
     return name.replace("422", "444") if shape.quarter_turns % 2 else name
 
 
 def open_output(container: OutputContainer, encoder: Encoder, shape: Shape, crf: int | None) -> Any:
-    """Adds the stream of pictures to an output.
+    """Adds the video stream to an output.
 
     Args:
         container: of the output.
         encoder: writes the pictures.
         shape: of the input.
-        crf: constant rate factor; None takes the encoder's default.
+        crf: constant rate factor; None uses the encoder's default.
 
     Raises:
-        UnsupportedImage: the encoder does not take the video's samples.
+        UnsupportedImage: the encoder does not support the video's samples.
     """
     name = pixel_format_of(shape)
     if name not in _known(encoder.name):
         raise UnsupportedImage(
-            f"the codec {encoder.codec} does not take the video's samples ({name}); choose --codec h264"
+            f"the codec {encoder.codec} does not support the video's samples ({name}); choose --codec h264"
             if encoder.codec != "h264"
-            else f"H.264 does not take the video's samples ({name}); convert it to 10 bits"
+            else f"H.264 does not support the video's samples ({name}); convert it to 10 bits"
         )
     options = {**encoder.options, "crf": str(encoder.crf if crf is None else crf), **_colour_options(shape)}
     stream: Any = container.add_stream(encoder.name, rate=shape.frame_rate, options=options)
@@ -113,7 +113,7 @@ def open_output(container: OutputContainer, encoder: Encoder, shape: Shape, crf:
 
 
 def _known(encoder: str) -> frozenset[str]:
-    """Names of the pixel formats that an encoder takes."""
+    """Names of the pixel formats that an encoder supports."""
     import av
 
     return frozenset(form.name for form in av.Codec(encoder, "w").video_formats or ())

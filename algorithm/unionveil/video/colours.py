@@ -1,4 +1,4 @@
-"""RGB to the samples of a video and back: matrices and ranges (ITU-T H.273, 8.3)."""
+"""Converts RGB to the samples of a video and back: matrices and ranges (ITU-T H.273, 8.3)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _MATRICES = {
 
 _UNSPECIFIED = (2, 3)
 _LEAST_HD_WH = (1280, 720)
-"""Players take BT.709 from here on where a file does not name its matrix, and BT.601 below."""
+"""Height from which players assume BT.709 if a file does not name its matrix; they assume BT.601 below."""
 
 
 def matrix_of(colours: Colours, size_wh: tuple[int, int]) -> Matrix:
@@ -51,7 +51,7 @@ def matrix_of(colours: Colours, size_wh: tuple[int, int]) -> Matrix:
 
     Args:
         colours: its tags.
-        size_wh: its width and height, which decide where the tags do not.
+        size_wh: its width and height, which decide if the tags do not.
 
     Raises:
         UnsupportedImage: a matrix that is not handled, such as ICtCp or YCgCo.
@@ -67,7 +67,7 @@ def matrix_of(colours: Colours, size_wh: tuple[int, int]) -> Matrix:
 
 
 def samples_of(pixels: Pixels, matrix: Matrix, bits: int, *, is_full: bool) -> npt.NDArray[np.uint16]:
-    """RGB as luma and chroma samples, by H.273, equations 20 to 31.
+    """Converts RGB to luma and chroma samples, by H.273, equations 20 to 31.
 
     Args:
         pixels: `(h, w, 3)` uint8 or uint16.

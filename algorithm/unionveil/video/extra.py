@@ -1,4 +1,4 @@
-"""PyAV, which the extra `video` brings."""
+"""PyAV, which the extra `video` installs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ..errors import MissingExtra
 __all__ = ["MISSING", "has_video"]
 
 MISSING = MissingExtra("a video", "av", "video")
-"""What a video is refused with where PyAV is not installed."""
+"""The reason for refusing a video if PyAV is not installed."""
 
 
 def has_video() -> bool:
-    """Whether PyAV is installed; it is not loaded."""
+    """Whether PyAV is installed; does not load it."""
     return find_spec("av") is not None

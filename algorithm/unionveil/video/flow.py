@@ -1,4 +1,4 @@
-"""Optical flow between neighbouring frames, and where a video is cut."""
+"""Optical flow between neighbouring frames, and detection of cuts."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .planes import Grey
 __all__ = ["Field", "Motion", "Sketch", "looks_like", "move", "sketch"]
 
 Field: TypeAlias = npt.NDArray[np.float16]
-"""`(h, w, 2)` float16: for each pixel of a reduced frame, how far it moves to the other frame, in its pixels.
-Half precision is a 32nd of a pixel at 64 px, and halves the memory of half a second."""
+"""`(h, w, 2)` float16: for each pixel of a reduced frame, how far it moves to the other frame, in pixels. At
+64 px, half precision is a 32nd of a pixel; it halves the memory of half a second."""
 
 _INNER = 0.6
 """Share of a box, around its centre, whose motion counts: its corners show the background."""
@@ -27,12 +27,12 @@ _MOST_SHIFT = 1.0
 _CUT_LEVELS = 18.0
 _CUT_OVERLAP = 0.75
 """Two frames show different scenes if their 32 x 32 thumbnails differ by more levels of 255 on average, and
-their histograms overlap by less. A cut that is not seen costs covers over half a second of the next scene; a
-false one could cost a face, so both must agree."""
+their histograms overlap by less. A missed cut means covers over half a second of the next scene; a false one
+could expose a face, so both must agree."""
 
 
 class Motion:
-    """Computes flow; one for a video, since it keeps buffers."""
+    """Computes flow; use one per video, since it keeps buffers."""
 
     def __init__(self) -> None:
         # Kroeger and others, "Fast optical flow using dense inverse search", ECCV 2016.
@@ -40,14 +40,14 @@ class Motion:
         self._flow = create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
 
     def __call__(self, first: Grey, second: Grey) -> Field:
-        """Where the pixels of the first frame lie in the second, `(h, w, 2)`."""
+        """Where the pixels of the first frame are in the second, `(h, w, 2)`."""
         if min(first.shape) < _LEAST_PX:
             return np.zeros((*first.shape, 2), np.float16)
         return np.asarray(self._flow.calc(first, second, None), np.float16)
 
 
 _LEAST_PX = 16
-"""Smaller pictures have no flow; their boxes stay where they are."""
+"""Smaller pictures have no flow; their boxes stay in place."""
 
 
 def move(xyxy: FloatArray, field: Field, scale: float) -> FloatArray:
@@ -75,14 +75,14 @@ def move(xyxy: FloatArray, field: Field, scale: float) -> FloatArray:
 
 
 def _span(low: float, high: float, size: int) -> tuple[int, int]:
-    """Whole pixels between two places, at least one, inside of `[0, size)`."""
+    """Whole pixels between two positions, at least one, inside `[0, size)`."""
     start = min(max(int(low), 0), size - 1)
     return start, min(max(int(high) + 1, start + 1), size)
 
 
 @dataclass(frozen=True)
 class Sketch:
-    """What a frame looks like, for comparing scenes.
+    """A summary of a frame, for comparing scenes.
 
     Attributes:
         thumbnail: `(32, 32)` float32 levels.

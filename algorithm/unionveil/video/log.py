@@ -1,7 +1,7 @@
-"""What was found in each frame, kept while it is found: where an interrupted first pass goes on.
+"""Stores the findings of each frame as they are made, so that an interrupted first pass can continue.
 
 Records are appended: a header, boxes, scores and whether each is to be covered. A kill may leave the last
-one half written; it is then cut off.
+record incomplete; it is then cut off.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _BOX = np.dtype([("xyxy", "<f4", (4,)), ("score", "<f4"), ("covered", "?")])
 
 
 class Log:
-    """A log; to be entered with `with`.
+    """A log; use it in a `with` statement.
 
     Args:
-        path: of its file; None keeps nothing.
+        path: its path; None stores nothing.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -38,7 +38,7 @@ class Log:
         self._file: FileIO | None = None
 
     def __enter__(self) -> Log:
-        """Reads what is there and opens the file for more."""
+        """Reads the existing records and opens the file for more."""
         if self._path is None:
             return self
         with suppress(OSError):
@@ -49,7 +49,7 @@ class Log:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Closes the file; it stays."""
+        """Closes the file and keeps it."""
         if self._file:
             self._file.close()
             self._file = None
@@ -65,7 +65,7 @@ class Log:
         return entry[1] if entry and entry[0] == stamp else None
 
     def add(self, number: int, stamp: int, found: Found) -> Found:
-        """Keeps what was found in a frame, and hands it through."""
+        """Stores what was found in a frame, and returns it."""
         boxes = np.zeros(len(found.faces), _BOX)
         boxes["xyxy"], boxes["score"] = found.faces.xyxy, found.faces.score
         boxes["covered"] = found.covered
@@ -80,7 +80,7 @@ class Log:
         return found
 
     def _read(self, data: bytes) -> int:
-        """Reads all whole records; the place where they end."""
+        """Reads all complete records; returns the position where they end."""
         place = 0
         while place + _HEAD.size <= len(data):
             number, stamp, count, check = _HEAD.unpack_from(data, place)

@@ -1,4 +1,4 @@
-"""What a video file holds, byte by byte: its streams, and everything that is not theirs."""
+"""Accounts for every byte of a video file: its streams, and everything else."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["Contents", "check_input", "contents_of", "size_of"]
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds.
+    """The contents of a file.
 
     Attributes:
         streams: kinds of its streams, "video" and "sound" among them.
-        extra: what is not part of a stream or needed to show one, in words.
+        extra: everything that is neither part of a stream nor needed to show one, in words.
     """
 
     streams: tuple[str, ...]
@@ -25,7 +25,7 @@ class Contents:
 
 
 def contents_of(file: BinaryIO, form: VideoFormat) -> Contents:
-    """What a video that we wrote holds.
+    """The contents of a video that we have written.
 
     Args:
         file: seekable.
@@ -41,7 +41,7 @@ def contents_of(file: BinaryIO, form: VideoFormat) -> Contents:
 
 
 def check_input(file: BinaryIO, form: VideoFormat) -> None:
-    """Makes sure that a video can be read whole, as far as its container says.
+    """Makes sure that a video is complete, as far as its container says.
 
     Args:
         file: seekable.
@@ -63,7 +63,7 @@ def check_input(file: BinaryIO, form: VideoFormat) -> None:
 
 
 def size_of(file: BinaryIO, form: VideoFormat) -> tuple[int, int] | None:
-    """Width and height of a video, by its container; None where it does not say.
+    """Width and height of a video, according to its container; None if it does not say.
 
     Args:
         file: seekable.

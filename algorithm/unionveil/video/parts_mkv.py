@@ -1,4 +1,4 @@
-"""Every element of a Matroska or WebM output is accounted for (RFC 9559)."""
+"""Accounts for every element of a Matroska or WebM output (RFC 9559)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _MASTERS = frozenset(
         *(0x5035, 0x55D0),
     }
 )
-"""Elements that hold others: EBML, Segment, SeekHead, Seek, Info, Tracks, TrackEntry, Video, Audio, Colour,
-Cluster, BlockGroup, Cues, CuePoint, CueTrackPositions, Tags, Tag, Targets, SimpleTag, encodings."""
+"""Elements that contain others: EBML, Segment, SeekHead, Seek, Info, Tracks, TrackEntry, Video, Audio,
+Colour, Cluster, BlockGroup, Cues, CuePoint, CueTrackPositions, Tags, Tag, Targets, SimpleTag, encodings."""
 
 _KNOWN = frozenset(
     {
-        # EBML and its DocType; Void and CRC-32, which are looked into.
+        # EBML and its DocType; Void and CRC-32, whose contents are checked.
         *(0x4286, 0x42F7, 0x42F2, 0x42F3, 0x4282, 0x4287, 0x4285, 0xEC, 0xBF),
         # SeekID, SeekPosition; TimestampScale, MuxingApp, WritingApp, Duration.
         *(0x53AB, 0x53AC, 0x2AD7B1, 0x4D80, 0x5741, 0x4489),
@@ -57,7 +57,7 @@ _KNOWN = frozenset(
         *(0x63C5, 0x45A3, 0x4487),
     }
 )
-"""What our muxer writes; everything else is reported by its number."""
+"""The elements that our muxer writes; all others are reported by number."""
 
 _TRACK_TYPE, _TAG_NAME, _VOID, _LANGUAGE, _WRITING_APP, _MUXING_APP = (
     0x83,
@@ -69,7 +69,7 @@ _TRACK_TYPE, _TAG_NAME, _VOID, _LANGUAGE, _WRITING_APP, _MUXING_APP = (
 )
 _TYPES = {1: "video", 2: "sound"}
 _TAGS = (b"DURATION",)
-"""The muxer writes how long each track is as a tag."""
+"""The muxer writes the duration of each track as a tag."""
 _ENCRYPTION = 0x5035
 _CLUSTER = 0x1F43B675
 
@@ -82,7 +82,7 @@ class _Element:
 
 
 def contents_of_mkv(file: BinaryIO, size: int) -> Contents:
-    """The streams of a file and everything in it that is not theirs.
+    """The streams of a file and everything in it that belongs to none of them.
 
     Args:
         file: seekable.
@@ -126,7 +126,7 @@ def is_cut_off_mkv(file: BinaryIO, size: int) -> bool:
 
 
 def size_of_mkv(file: BinaryIO, size: int) -> tuple[int, int] | None:
-    """Width and height of the first track of pictures; None if the tracks name none."""
+    """Width and height of the first video track; None if no track has them."""
     found: dict[int, int] = {}
     for element in _walk(file, 0, size, []):
         if element.number in _SIZE:
@@ -142,7 +142,7 @@ _SIZE = (0xB0, 0xBA)
 def _walk(
     file: BinaryIO, start: int, end: int, extra: list[str], within: frozenset[int] = _MASTERS
 ) -> Iterator[_Element]:
-    """All elements, those inside of others after them (RFC 8794, 4 and 5)."""
+    """All elements; those inside others come after them (RFC 8794, 4 and 5)."""
     while start < end:
         file.seek(start)
         head = file.read(12)
@@ -152,7 +152,7 @@ def _walk(
             extra.append(f"{end - start} bytes that are not an element")
             return
         first = start + used + more
-        is_open = length == (1 << (7 * more)) - 1  # its size is unknown: it ends with what is around it
+        is_open = length == (1 << (7 * more)) - 1  # its size is unknown: it ends with its parent
         last = end if is_open else first + length
         if last > end:
             extra.append(f"an element 0x{number:X} that is longer than the file")
@@ -164,7 +164,7 @@ def _walk(
 
 
 def _vint(data: bytes, *, keep: bool) -> tuple[int, int]:
-    """A number of variable length and how many bytes it takes; 0 bytes where it is not one."""
+    """A variable-length number and its number of bytes; 0 bytes if it is not one."""
     if not data or not data[0]:
         return 0, 0
     length = 9 - data[0].bit_length()

@@ -1,4 +1,4 @@
-"""Every byte of an MP4 or MOV output is accounted for: known boxes, and samples (ISO/IEC 14496-12)."""
+"""Accounts for every byte of an MP4 or MOV output: known boxes, and samples (ISO/IEC 14496-12)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KNOWN = frozenset(
         *(b"stss", b"stsc", b"stsz", b"stco", b"co64", b"sgpd", b"sbgp", b"sdtp", b"udta", b"meta"),
     }
 )
-"""What our muxer writes; everything else is reported by its name."""
+"""The boxes that our muxer writes; all others are reported by name."""
 
 _OF_SAMPLES = frozenset(
     {
@@ -29,11 +29,11 @@ _OF_SAMPLES = frozenset(
         *(b"colr", b"pasp", b"btrt", b"fiel", b"clap"),
     }
 )
-"""What describes samples (8.5.2): codecs' own headers, colours, the shape of pixels, rates."""
+"""Boxes that describe samples (8.5.2): codecs' own headers, colours, pixel aspect ratio, rates."""
 
 _VIDEO_HEAD_BYTES = 86
 _SOUND_HEAD_BYTES = {0: 36, 1: 52, 2: 72}
-"""Of a sample entry, before its boxes (12.1.3, 12.2.3), by the version that QuickTime gives sound."""
+"""Length of a sample entry before its boxes (12.1.3, 12.2.3), by the version that QuickTime gives sound."""
 
 _HANDLERS = {b"vide": "video", b"soun": "sound"}
 _MOST_BOX_BYTES = 64 << 20
@@ -49,7 +49,7 @@ class _Box:
 
 
 def contents_of_mp4(file: BinaryIO, size: int) -> Contents:
-    """The streams of a file and everything in it that is not theirs.
+    """The streams of a file and everything in it that belongs to none of them.
 
     Args:
         file: seekable.
@@ -79,7 +79,7 @@ def contents_of_mp4(file: BinaryIO, size: int) -> Contents:
 
 
 def is_encrypted_mp4(file: BinaryIO, size: int) -> bool:
-    """Whether a stream is encrypted (ISO/IEC 23001-7): its sample entry is renamed and holds `sinf`."""
+    """Whether a stream is encrypted (ISO/IEC 23001-7): its sample entry is renamed and contains `sinf`."""
     for box in _walk(file, 0, size, []):
         if box.name == b"stsd":
             data = _data(file, box)
@@ -98,7 +98,7 @@ def is_cut_off_mp4(file: BinaryIO, size: int) -> bool:
 
 
 def size_of_mp4(file: BinaryIO, size: int) -> tuple[int, int] | None:
-    """Width and height of the largest track, by its header (8.3.2); None where it has none."""
+    """Width and height of the largest track, from its header (8.3.2); None if it has none."""
     sizes = [
         (width >> 16, height >> 16)
         for box in _walk(file, 0, size, [])
@@ -114,12 +114,12 @@ _SIZE_BYTES = 8
 def _walk(
     file: BinaryIO, start: int, end: int, extra: list[str], within: frozenset[bytes] = _CONTAINERS
 ) -> Iterator[_Box]:
-    """All boxes, those inside of others after them; the payload lies between `start` and `end`."""
+    """All boxes; those inside others come after them; the payload is between `start` and `end`."""
     while start < end:
         file.seek(start)
         head = file.read(16)
         if len(head) < 8 or end - start < 8:
-            extra.append(f"{end - start} bytes behind the last box")
+            extra.append(f"{end - start} bytes after the last box")
             return
         length, name = struct.unpack(">I4s", head[:8])
         skip = 8
@@ -143,7 +143,7 @@ def _data(file: BinaryIO, box: _Box) -> bytes:
 
 
 def _handler(data: bytes, streams: list[str], extra: list[str]) -> None:
-    """8.4.3: the kind of a track, and a name that could hold anything."""
+    """8.4.3: the kind of a track, and a name that could contain anything."""
     kind, name = data[8:12], data[24:].strip(b"\0")
     if data[4:8] == b"dhlr" or kind == b"url ":  # QuickTime's handler of data
         kind = b"url "
@@ -154,7 +154,7 @@ def _handler(data: bytes, streams: list[str], extra: list[str]) -> None:
 
 
 def _entries(data: bytes, *, is_video: bool) -> Iterator[str]:
-    """What the descriptions of a track's samples hold beside what is needed to decode them."""
+    """Contents of a track's sample descriptions that are not needed to decode the samples."""
     place = 8
     while place + 8 <= len(data):
         (length,) = struct.unpack_from(">I", data, place)
@@ -170,7 +170,7 @@ def _entries(data: bytes, *, is_video: bool) -> Iterator[str]:
 
 
 def _sample_bytes(data: bytes) -> int:
-    """8.7.3.2: the sizes of all samples together."""
+    """8.7.3.2: the total size of all samples."""
     fixed, count = struct.unpack_from(">II", data, 4)
     if fixed:
         return int(fixed) * int(count)

@@ -1,4 +1,4 @@
-"""What the first pass hands to the second: boxes and time stamps of every frame, and no pixel."""
+"""What the first pass passes to the second: boxes and time stamps of every frame, but no pixels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .tracks import Rows
 __all__ = ["Plan", "faces_in"]
 
 _SAME_FACE_IOU = 0.4
-"""Boxes of one chain in one frame, carried from both sides, that overlap by more become one around both."""
+"""Boxes of one chain in one frame, carried from both sides, are united if they overlap by more."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Plan:
     """The boxes of a video.
 
     Attributes:
-        rows: by frame, as `tracks.Tracker.finish` gives them.
+        rows: by frame, from `tracks.Tracker.finish`.
         pts: `(N,)` int64, time stamps of all frames.
-        durations: `(N,)` int64, how long each is shown, in the same unit; 0 where that is unknown.
+        durations: `(N,)` int64, how long each is shown, in the same unit; 0 if unknown.
     """
 
     rows: Rows
@@ -34,17 +34,17 @@ class Plan:
     durations: npt.NDArray[np.int64]
 
     def faces(self) -> Iterator[Detections]:
-        """What is covered in each frame, in order; `identity` is the chain."""
+        """The boxes to cover in each frame, in order; `identity` is the chain."""
         starts = np.searchsorted(self.rows["frame"], np.arange(len(self.pts) + 1))
         for start, stop in pairwise(starts.tolist()):
             yield faces_in(self.rows[start:stop])
 
 
 def faces_in(rows: Rows) -> Detections:
-    """The boxes to cover in one frame, those of a chain united where they overlap.
+    """The boxes to cover in one frame; those of a chain are united if they overlap.
 
     Args:
-        rows: of one frame.
+        rows: the rows of one frame.
     """
     rows = rows[~rows["visible"]]
     parts = []

@@ -1,4 +1,4 @@
-"""Frames as planes of samples: upright, for detectors and optical flow, and with patches laid over them."""
+"""Frames as planes of samples: upright, for detectors and optical flow, and with patches drawn on them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Plane: TypeAlias = npt.NDArray[Any]
 """`(h, w)` uint8 or uint16 samples of one component; a view into the frame's memory."""
 
 Grey: TypeAlias = npt.NDArray[np.uint8]
-"""`(h, w)` uint8, the luma of an upright frame, reduced."""
+"""`(h, w)` uint8, the reduced luma of an upright frame."""
 
 GREY_PX = 640
 """Longest side of the picture from which optical flow is computed."""
@@ -33,7 +33,7 @@ def planes_of(frame: av.VideoFrame) -> list[Plane]:
     """The components of a planar frame, each a view into its memory.
 
     Args:
-        frame: planar, of 8 to 16 bits; with `make_writable` called before if the views are to be written.
+        frame: planar, of 8 to 16 bits; call `make_writable` first to write to the views.
     """
     found = []
     for part in frame.format.components:
@@ -46,7 +46,7 @@ def planes_of(frame: av.VideoFrame) -> list[Plane]:
 
 
 def upright(frame: av.VideoFrame, shape: Shape) -> av.VideoFrame:
-    """A frame as viewers show it, in memory of its own: mirrored and turned as its container says."""
+    """A frame as viewers show it, copied: mirrored and rotated as its container says."""
     import av
 
     if not shape.quarter_turns and not shape.is_mirrored:
@@ -54,7 +54,7 @@ def upright(frame: av.VideoFrame, shape: Shape) -> av.VideoFrame:
         return frame
     name = frame.format.name
     if shape.quarter_turns % 2 and "422" in name:
-        # Turned, its chroma would be halved in height alone, which encoders do not take.
+        # Rotated, its chroma would be halved only in height, which encoders do not support.
         frame = frame.reformat(format=name.replace("422", "444"))
     turned = av.VideoFrame(*shape.size_wh, frame.format.name)
     for source, target in zip(planes_of(frame), planes_of(turned), strict=True):
@@ -78,9 +78,9 @@ def grey_of(frame: av.VideoFrame) -> Grey:
 
 
 def rgb_of(frame: av.VideoFrame, colours: Colours, *, deep: bool = False) -> Pixels:
-    """An upright frame as `(H, W, 3)` RGB, by its own matrix; uint16 if `deep`, else uint8.
+    """An upright frame as `(H, W, 3)` RGB, by its own matrix; uint16 if `deep`, otherwise uint8.
 
-    Samples are converted by their matrix alone: the transfer function stays the file's.
+    Samples are converted only by their matrix: the transfer function stays the file's.
     """
     matrix = matrix_of(colours, (frame.width, frame.height))
     frame_range = 2 if colours.is_full else 1
@@ -98,21 +98,21 @@ def rgb_of(frame: av.VideoFrame, colours: Colours, *, deep: bool = False) -> Pix
 
 @dataclass(frozen=True)
 class _Blocks:
-    """How many luma samples one chroma sample spans, across and down."""
+    """How many luma samples one chroma sample spans, horizontally and vertically."""
 
     across: int
     down: int
 
 
 def lay(frame: av.VideoFrame, patches: Sequence[Patch], colours: Colours) -> None:
-    """Lays patches over an upright frame, in its own planes; every other sample stays as it is.
+    """Draws patches on an upright frame, in its own planes; every other sample stays unchanged.
 
-    A chroma sample that any covered pixel shares is replaced as a whole, and so are all luma samples that it
-    belongs to: no colour of a face is left at the edge of its cover.
+    A chroma sample shared by any covered pixel is replaced as a whole, and so are all luma samples that
+    belong to it: no colour of a face remains at the edge of its cover.
 
     Args:
-        frame: upright, with memory of its own.
-        patches: RGB, uint8 or uint16, in the order in which they are laid.
+        frame: upright, with its own memory.
+        patches: RGB, uint8 or uint16, in the order in which they are drawn.
         colours: of the frame.
     """
     planes = planes_of(frame)
@@ -137,7 +137,7 @@ def _blocks(luma: Plane, chroma: Plane) -> _Blocks:
 
 
 def _aligned(patch: Patch, blocks: _Blocks, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """The rows and columns of a patch, grown to whole chroma samples."""
+    """The rows and columns of a patch, extended to whole chroma samples."""
     rows = slice(
         patch.rows.start // blocks.down * blocks.down,
         min(shape[0], -(-patch.rows.stop // blocks.down) * blocks.down),
@@ -152,7 +152,7 @@ def _aligned(patch: Patch, blocks: _Blocks, shape: tuple[int, ...]) -> tuple[sli
 def _padded(
     patch: Patch, rows: slice, columns: slice, blocks: _Blocks
 ) -> tuple[Pixels, npt.NDArray[np.bool_]]:
-    """The pixels of a patch and where they go, grown to whole chroma samples: `(h, w, 3)` and `(h, w)`.
+    """The pixels of a patch and where they go, extended to whole chroma samples: `(h, w, 3)` and `(h, w)`.
 
     Pixels at the edge are repeated.
     """

@@ -1,4 +1,4 @@
-"""Whether an output shows what was handed to its encoder, by small sketches of every frame."""
+"""Checks that an output shows what its encoder got, by small sketches of every frame."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ __all__ = ["Proof"]
 _SKETCH_WH = (16, 9)
 _MOST_LEVELS = 12.0
 """How much the mean of a ninth of the width and height may differ, in levels of 255: lossy codecs at a rate
-factor of 51 stay below, another frame does not."""
+factor of 51 stay below, a different frame does not."""
 
 
 class Proof:
-    """Sketches of the frames that were handed to an encoder: 144 bytes each, and the mean of every box.
+    """Sketches of the frames passed to an encoder: 144 bytes each, and the mean of every box.
 
     Args:
         plan: boxes and time stamps of all frames.
@@ -43,7 +43,7 @@ class Proof:
         self._faces: list[npt.NDArray[np.float32]] = []
 
     def add(self, frame: av.VideoFrame, faces: Detections) -> None:
-        """Remembers a frame, covers laid."""
+        """Stores the sketch of a frame with its covers."""
         self._sketches.append(_sketch(frame))
         self._faces.append(_means(frame, faces))
 
@@ -51,7 +51,7 @@ class Proof:
         """Compares all frames of an output.
 
         Raises:
-            OutputDiffers: it shows something else.
+            OutputDiffers: it shows something different.
             UnreadableImage: it cannot be decoded.
         """
         faces = self._plan.faces()
@@ -67,11 +67,11 @@ class Proof:
             raise OutputDiffers("the encoded video has more frames than its input")
         second = Fraction(frame.pts or 0) * Fraction(frame.time_base or 1)
         if second != int(self._plan.pts[number]) * self._time_base:
-            raise OutputDiffers("a frame of the encoded video has another time stamp than in its input")
+            raise OutputDiffers("a frame of the encoded video and of its input differ in their time stamps")
         levels = np.abs(_sketch(frame).astype(np.float32) - self._sketches[number]).max()
         boxes = np.abs(_means(frame, faces) - self._faces[number]).max(initial=0)
         if max(levels, boxes) > _MOST_LEVELS:
-            raise OutputDiffers("the encoded video does not show what was handed to its encoder")
+            raise OutputDiffers("the encoded video does not show what its encoder got")
 
 
 def _luma(frame: av.VideoFrame) -> npt.NDArray[Any]:

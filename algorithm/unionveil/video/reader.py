@@ -1,4 +1,4 @@
-"""A video's frames, in order and upright; what cannot be handled whole is refused by name."""
+"""A video's frames, in order and upright; what cannot be handled completely is refused by name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["THREADS", "Reader", "reading"]
 
 THREADS = 2
-"""Threads of a decoder: each holds a few frames more."""
+"""Threads of a decoder: each holds a few additional frames."""
 
 _PIXEL_FORMATS = frozenset(
     f"{family}{depth}"
@@ -32,10 +32,10 @@ _PIXEL_FORMATS = frozenset(
 _FULL_RANGE = {f"yuvj{part}p": f"yuv{part}p" for part in ("420", "422", "444")}
 
 _PROGRESSIVE = (0, 1)
-"""FFmpeg's AVFieldOrder: unknown and progressive; all others are fields."""
+"""FFmpeg's AVFieldOrder: unknown and progressive; all other values are fields."""
 
 _TURNS = {(1, 0, 0, 1): 0, (0, 1, -1, 0): 1, (-1, 0, 0, -1): 2, (0, -1, 1, 0): 3}
-"""Quarter turns clockwise by the matrix of a track (ISO/IEC 14496-12, 6.2.2): a, b, c, d."""
+"""Quarter turns clockwise, from the matrix of a track (ISO/IEC 14496-12, 6.2.2): a, b, c, d."""
 
 _ANGLE_TOLERANCE = 0.01
 
@@ -47,7 +47,7 @@ class Reader:
     Attributes:
         container: PyAV's container.
         shape: of its pictures.
-        frames_claimed: number of frames that the container claims; 0 where it claims none.
+        frames_claimed: number of frames that the container claims; 0 if it claims none.
     """
 
     container: InputContainer
@@ -56,14 +56,14 @@ class Reader:
 
     @property
     def stream(self) -> Any:
-        """The stream of pictures."""
+        """The video stream."""
         return _pictures(self.container)[0]
 
     def frames(self, on_packet: Callable[[Any], None] = lambda _: None) -> Iterator[av.VideoFrame]:
-        """All frames in the order of their display, upright.
+        """All frames in display order, upright.
 
         Args:
-            on_packet: is called with every packet of sound, in its turn.
+            on_packet: called with every audio packet, in order.
 
         Raises:
             UnreadableImage: a frame is damaged, or has no time stamp.
@@ -87,11 +87,11 @@ class Reader:
         if frame.interlaced_frame:
             raise UnsupportedImage("the video is interlaced; deinterlace it first")
         if (frame.width, frame.height) != self.shape.stored_wh:
-            raise UnsupportedImage("the video changes its size on the way; cut it where the size changes")
+            raise UnsupportedImage("the video changes its size; cut it where the size changes")
         if frame.format.name != self.shape.pixel_format:
-            raise UnsupportedImage("the video changes its pixel format on the way; cut it where it changes")
+            raise UnsupportedImage("the video changes its pixel format; cut it where the format changes")
         if frame.pts is None or (last is not None and frame.pts <= last):
-            raise UnreadableImage("the video's time stamps do not grow from frame to frame")
+            raise UnreadableImage("the video's time stamps do not increase from frame to frame")
 
 
 @contextmanager
@@ -103,13 +103,13 @@ def reading(file: BinaryIO, max_pixels: float) -> Iterator[Reader]:
         max_pixels: a larger frame is refused.
 
     Raises:
-        UnreadableImage: it cannot be opened, or holds no video.
-        UnsupportedImage: it is of a kind that is not handled: interlaced, encrypted, with alpha, with
-            several video streams, turned by an odd angle.
+        UnreadableImage: it cannot be opened, or contains no video.
+        UnsupportedImage: its kind is not supported: interlaced, encrypted, with alpha, with several video
+            streams, or rotated by an odd angle.
         ImageTooLarge: its frames have more pixels.
     """
     with _opened(file) as container:
-        # Opened again for all frames: a seek may lose those before the start of an edit.
+        # Reopened for all frames: a seek may lose those before the start of an edit.
         shape = _shape(container, _picture(container, max_pixels))
     with _opened(file) as container:
         stream = _picture(container, max_pixels)
@@ -130,18 +130,18 @@ def _opened(file: BinaryIO) -> Iterator[InputContainer]:
 
 
 def _picture(container: InputContainer, max_pixels: float) -> Any:
-    """The stream of pictures, ready to be decoded."""
+    """The video stream, ready for decoding."""
     streams = _pictures(container)
     if not streams:
-        raise UnreadableImage("the file holds no video")
+        raise UnreadableImage("the file contains no video")
     if len(streams) > 1:
         raise UnsupportedImage(
-            f"the file holds {len(streams)} video streams, and one is handled; export the one that you need"
+            f"the file contains {len(streams)} video streams, but only one is supported; export that one"
         )
     stream = streams[0]
     context = stream.codec_context
     if context is None or not context.width or not context.height:
-        raise UnreadableImage("the video is encrypted or of a codec that is not known")
+        raise UnreadableImage("the video is encrypted or has an unknown codec")
     if context.width * context.height > max_pixels:
         raise ImageTooLarge(context.width * context.height, int(max_pixels))
     context.thread_count, context.thread_type = THREADS, "AUTO"
@@ -157,7 +157,7 @@ def _decoded(packet: Any) -> list[av.VideoFrame]:
 
 
 def _pictures(container: InputContainer) -> list[Any]:
-    """The streams of pictures, without cover art."""
+    """The video streams, without cover art."""
     attached = _attached_flag()
     return [stream for stream in container.streams.video if not stream.disposition & attached]
 
@@ -172,10 +172,12 @@ def _shape(container: InputContainer, stream: Any) -> Shape:
     with _damage():
         frame: av.VideoFrame | None = next(iter(container.decode(stream)), None)
     if frame is None:
-        raise UnreadableImage("the video holds no frame that can be decoded")
+        raise UnreadableImage("the video contains no frame that can be decoded")
     name = frame.format.name
     if _has_alpha(stream, name):
-        raise UnsupportedImage("the video has alpha, which an output would lose; export it without")
+        raise UnsupportedImage(
+            "the video has an alpha channel, which an output would lose; export it without one"
+        )
     if name not in _PIXEL_FORMATS and name not in _FULL_RANGE:
         raise UnsupportedImage(f"the video's pixel format {name} is not handled; convert it to yuv420p")
     turns, mirrored = _orientation(frame)
@@ -199,7 +201,7 @@ def _shape(container: InputContainer, stream: Any) -> Shape:
 
 
 def _has_alpha(stream: Any, pixel_format: str) -> bool:
-    # WebM keeps alpha in blocks of its own, and its decoder passes them over.
+    # WebM stores alpha in separate blocks, which its decoder skips.
     in_blocks = stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE", "0")) not in ("", "0")
     return in_blocks or pixel_format.startswith(
         ("yuva", "ya", "rgba", "bgra", "argb", "abgr", "gbrap", "pal8")
@@ -210,7 +212,7 @@ def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
     """Quarter turns clockwise, and whether the frame is mirrored first.
 
     Raises:
-        UnsupportedImage: it is turned by another angle.
+        UnsupportedImage: it is rotated by another angle.
     """
     parts: Any = frame.side_data
     data = next((bytes(part) for part in parts if part.type.name == "DISPLAYMATRIX"), None)
@@ -225,12 +227,12 @@ def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
             abs(value - wanted) < _ANGLE_TOLERANCE for value, wanted in zip((a, b, c, d), turn, strict=True)
         ):
             return quarter, mirrored
-    raise UnsupportedImage("the video is turned by an angle that is not a quarter; export it upright")
+    raise UnsupportedImage("the video is rotated by an angle other than a quarter turn; export it upright")
 
 
 @contextmanager
 def _damage() -> Iterator[None]:
-    """Errors of the decoder, as a picture's readers raise them."""
+    """Raises errors of the decoder in the way that picture readers do."""
     import av
 
     try:

@@ -1,4 +1,4 @@
-"""What a video is, as far as that decides how it is read and written."""
+"""The properties of a video that decide how it is read and written."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class Colours:
 
 @dataclass(frozen=True)
 class Shape:
-    """The stream of pictures in a video.
+    """The video stream of a file.
 
     Attributes:
-        stored_wh: width and height of frames as they are coded, in pixels.
-        quarter_turns: how often they are turned by 90 degrees, clockwise, to be upright.
-        is_mirrored: whether they are mirrored left to right before they are turned.
+        stored_wh: width and height of coded frames, in pixels.
+        quarter_turns: number of clockwise quarter turns that make them upright.
+        is_mirrored: whether they are mirrored left to right before they are rotated.
         pixel_format: FFmpeg's name of the format of their samples.
         time_base: seconds per unit of a time stamp.
         frame_rate: average rate, a hint for encoders; time stamps decide.
-        pixel_aspect: width of a stored pixel by its height; 0 where it is unknown.
+        pixel_aspect: width of a stored pixel by its height; 0 if unknown.
         colours: colour tags.
-        seconds: length, as far as the file says; 0 where it does not.
+        seconds: length according to the file; 0 if unknown.
     """
 
     stored_wh: tuple[int, int]

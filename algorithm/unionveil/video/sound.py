@@ -1,4 +1,4 @@
-"""Sound: left out, or its packets copied unchanged."""
+"""Sound: dropped, or its packets copied unchanged."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 __all__ = ["copier"]
 
 _PLAIN = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "alac"})
-"""Codecs whose headers have no room for texts. FLAC and Vorbis carry comments in theirs."""
+"""Codecs whose headers have no room for texts. The headers of FLAC and Vorbis contain comments."""
 
 
 def copier(source: InputContainer, target: OutputContainer, form: VideoFormat) -> Callable[[Any], None]:
-    """Adds a stream for every stream of sound; the result copies a packet into its own.
+    """Adds a stream for every audio stream; the returned function copies a packet into its own.
 
     Args:
         source: the input.
@@ -26,7 +26,7 @@ def copier(source: InputContainer, target: OutputContainer, form: VideoFormat) -
         form: container of the output.
 
     Raises:
-        UnsupportedImage: sound that cannot be copied without what else its headers hold.
+        UnsupportedImage: sound that cannot be copied without other contents of its headers.
     """
     streams = {}
     for stream in source.streams.audio:

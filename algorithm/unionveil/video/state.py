@@ -1,4 +1,4 @@
-"""What is kept of a video while it is worked on: its log, and the plan once the first pass is done."""
+"""State of a video in progress: its log, and the plan once the first pass is done."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["State"]
 
 @dataclass(frozen=True)
 class State:
-    """Two files beside each other; they hold boxes and time stamps, and no pixel.
+    """Two files beside each other; they contain boxes and time stamps, but no pixels.
 
     Attributes:
-        stem: their path without a suffix; None keeps nothing.
+        stem: their path without a suffix; None stores nothing.
     """
 
     stem: Path | None
@@ -46,7 +46,7 @@ class State:
         return None
 
     def keep(self, plan: Plan) -> None:
-        """Keeps a plan, whole or not at all; a folder that cannot be written to keeps nothing."""
+        """Stores a plan, completely or not at all; does nothing if the folder cannot be written to."""
         path = self._plan
         if path is None:
             return
@@ -57,7 +57,7 @@ class State:
             os.replace(half, path)  # noqa: PTH105  as a single call of the system
 
     def clear(self) -> None:
-        """Removes what was kept."""
+        """Removes what was stored."""
         for path in (self.log, self._plan):
             if path is not None:
                 with suppress(OSError):

@@ -1,4 +1,4 @@
-"""What a manifest says of a video's faces: when each is there, and some of its boxes."""
+"""What a manifest records of a video's faces: when each is visible, and some of its boxes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .tracks import Rows
 __all__ = ["BOXES_PER_SECOND", "kept_of", "tracks_of"]
 
 BOXES_PER_SECOND = 2
-"""Boxes of a track that are recorded; the first and the last come on top."""
+"""Recorded boxes of a track, in addition to the first and the last."""
 
 
 def tracks_of(plan: Plan, time_base: Fraction) -> tuple[Track, ...]:
@@ -31,7 +31,7 @@ def tracks_of(plan: Plan, time_base: Fraction) -> tuple[Track, ...]:
 
 
 def kept_of(plan: Plan) -> int:
-    """How many faces stay visible in some frame."""
+    """How many faces stay visible in any frame."""
     return len(np.unique(plan.rows["track"][plan.rows["visible"]]))
 
 

@@ -1,4 +1,4 @@
-"""The first pass: every frame is looked at, and boxes are carried between frames."""
+"""The first pass: faces are searched in frames, and boxes are carried between them."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ Look = Callable[["av.VideoFrame"], Found]
 
 @dataclass(frozen=True)
 class _Step:
-    """A frame, and how it goes on from the one before it.
+    """A frame, and how it follows from the one before it.
 
     Attributes:
         frame: upright.
         grey: its luma, reduced.
         looks: its sketch.
         is_cut: whether a scene begins with it.
-        is_steady: whether flow from the frame before can be believed.
+        is_steady: whether flow from the previous frame is reliable.
         is_last: whether the video ends with it.
     """
 
@@ -59,13 +59,13 @@ def survey(
         frames: upright, in order.
         shape: of the video.
         look: finds faces.
-        log: what was found before an interruption; takes what is found now.
+        log: what was found before an interruption; stores what is found now.
         sure: least score of a sure detection.
         every: each how many frames faces are looked for. The first frame of a scene and the last of the video
             come on top, and what else is needed for `LOOKS_PER_SECOND`.
 
     Yields:
-        Seconds of the video that are done.
+        Finished seconds of the video.
 
     Returns:
         The boxes and time stamps.
@@ -94,7 +94,7 @@ def survey(
 
 
 def _fields(motion: Motion, before: Grey | None, step: _Step) -> tuple[Field, Field] | None:
-    """Flow from the frame before and back; nothing moves across a flash, and nothing goes across a cut."""
+    """Flow from the previous frame and back; nothing moves across a flash or continues across a cut."""
     if before is None or step.is_cut:
         return None
     if not step.is_steady:
@@ -104,9 +104,9 @@ def _fields(motion: Motion, before: Grey | None, step: _Step) -> tuple[Field, Fi
 
 
 def _steps(frames: Iterable[av.VideoFrame]) -> Iterator[_Step]:
-    """Frames with what lies around them: a cut shows only beside the frame behind it.
+    """Frames with their surroundings: a cut becomes visible only with the frame after it.
 
-    A flash is no cut: the frame after it looks like the one before it.
+    A flash is not a cut: the frame after it looks like the one before it.
     """
     earlier: Sketch | None = None
     last: Sketch | None = None

@@ -1,8 +1,8 @@
-"""Chains of boxes: what was found in a frame is carried to its neighbours until a detection takes over.
+"""Chains of boxes: a detection is carried to neighbouring frames until another detection takes over.
 
-A face that is missed in single frames is covered all the same: its box is carried by optical flow from the
-frames before and from the frames behind, for half a second at most. Boxes grow while they are carried. Only
-chains that hold one sure detection stay.
+A face that is missed in single frames is still covered: optical flow carries its box from earlier and from
+later frames, for half a second at most. Boxes grow while they are carried. Only chains with a sure detection
+remain.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from .flow import Field, move
 __all__ = ["HOLD_SECONDS", "ROW", "Found", "Rows", "Tracker"]
 
 HOLD_SECONDS = 0.5
-"""How long a box is carried without a detection, to either side."""
+"""How long a box is carried without a detection, in either direction."""
 
 _GROWTH = 0.02
 """Growth of a carried box, as a share of its size per frame."""
 
 _MOST_GROWTH = 2.0
-"""A carried box grows to twice its size at most; at 60 frames per second it does in half a second."""
+"""A carried box grows to at most twice its size; at 60 frames per second, it does so in half a second."""
 
 _SAME_FACE_IOU = 0.25
 """A carried box and a detection that overlap by more are the same face."""
 
 _MOST_RATIO = 2.0
-"""A detection whose centre lies in a carried box is the same face if their sides differ by no more."""
+"""A detection whose centre is in a carried box is the same face if their sides differ by no more."""
 
 ROW = np.dtype(
     [
@@ -46,7 +46,7 @@ ROW = np.dtype(
         ("visible", np.bool_),
     ]
 )
-"""A box in a frame. `score` is 0 where it was carried there; `visible` is whether it is to stay visible."""
+"""A box in a frame. `score` is 0 if it was carried; `visible` says whether it is to stay visible."""
 
 Rows: TypeAlias = npt.NDArray[Any]
 """`(N,)` of `ROW`."""
@@ -57,7 +57,7 @@ class Found:
     """What was found in a frame.
 
     Attributes:
-        faces: detections, weak ones among them.
+        faces: detections, including weak ones.
         covered: `(N,)`, whether each is to be covered.
     """
 
@@ -67,12 +67,12 @@ class Found:
 
 @dataclass
 class _Track:
-    """One chain while it grows.
+    """A chain that still grows.
 
     Attributes:
         number: its own.
         box: `(4,)` in the last frame.
-        growth: by how much the box has grown since a detection.
+        growth: how much the box has grown since a detection.
         seen: frame and second of the last detection.
         rows: all boxes so far.
     """
@@ -86,14 +86,14 @@ class _Track:
 
 @dataclass(frozen=True)
 class _Frame:
-    """A frame that may still be reached from a later one.
+    """A frame that a later one may still reach.
 
     Attributes:
         number: from 0.
         second: its time.
         boxes: `(N, 4)` detections in it.
         tracks: `(N,)` numbers of their tracks.
-        back: flow from it to the frame before; None at a cut.
+        back: flow from it to the previous frame; None at a cut.
     """
 
     number: int
@@ -104,7 +104,7 @@ class _Frame:
 
 
 class Tracker:
-    """Links detections to chains, frame by frame.
+    """Links detections into chains, frame by frame.
 
     Args:
         sure: least score of a sure detection.
@@ -127,13 +127,13 @@ class Tracker:
     def add(
         self, number: int, second: float, found: Found | None, fields: tuple[Field, Field] | None
     ) -> None:
-        """Takes the next frame.
+        """Adds the next frame.
 
         Args:
             number: of the frame, from 0.
             second: its time.
-            found: what was found in it; None if it was not looked at.
-            fields: flow from the frame before to this one, and back; None at the start and at a cut.
+            found: what was found in it; None if it was not searched.
+            fields: flow from the previous frame to this one, and back; None at the start and at a cut.
         """
         self._forget(second)
         self._seconds.append(second)
@@ -153,7 +153,7 @@ class Tracker:
         self._recent.append(_Frame(number, second, boxes, taken, fields[1] if fields else None))
 
     def finish(self) -> Rows:
-        """The rows of all chains that hold a sure detection, by frame; `track` numbers whole chains."""
+        """The rows of all chains with a sure detection, by frame; `track` numbers whole chains."""
         self._end(0.0, self._active)
         self._active = []
         self._forget(float("inf"))
@@ -202,7 +202,7 @@ class Tracker:
         place: int,
         fields: tuple[Field, Field] | None,
     ) -> int:
-        """Lets a detection take over a chain, or begin one; carries it back to where a face was seen."""
+        """Lets a detection take over a chain, or start one; carries it back to where a face was seen."""
         box, score = found.faces.xyxy[place], float(found.faces.score[place])
         is_visible = not found.covered[place]
         if track is None:
@@ -221,7 +221,7 @@ class Tracker:
         return track.number
 
     def _carry_back(self, track: _Track, box: FloatArray, second: float, since: int, back: Field) -> None:
-        """Fills the frames before a detection, down to the one that its chain, or another, was seen in."""
+        """Fills the frames before a detection, back to the one in which its chain, or another, was seen."""
         growth, step = 1.0, back
         for frame in reversed(self._recent):
             if frame.number <= since or second - frame.second > HOLD_SECONDS:
@@ -249,7 +249,7 @@ class Tracker:
         return frame.tracks[best] if overlap[best] >= 0 else None
 
     def _hold(self, number: int, second: float) -> None:
-        """Carries on the chains without a detection, and ends those that were unseen for too long."""
+        """Carries the chains without a detection on, and ends those without one for too long."""
         over = []
         for track in self._active:
             if track.seen[0] == number:
@@ -267,7 +267,7 @@ class Tracker:
         self._ended.extend((second, track) for track in tracks)
 
     def _forget(self, second: float) -> None:
-        """Drops what no later frame can reach: frames, and ended chains without a sure detection."""
+        """Drops everything out of later frames' reach: frames, and ended chains without a sure detection."""
         while self._recent and second - self._recent[0].second > HOLD_SECONDS:
             self._recent.popleft()
         while self._ended and second - self._ended[0][0] > 2 * HOLD_SECONDS:
@@ -276,7 +276,7 @@ class Tracker:
                 self._kept.append(_rows_of(track))
 
     def _may_become_sure(self, track: _Track) -> bool:
-        """Whether a chain that was joined with this one still grows."""
+        """Whether a chain joined with this one still grows."""
         root = self._root(track.number)
         return any(self._root(other.number) == root for other in self._active)
 
@@ -301,7 +301,7 @@ class Tracker:
 def _visible(rows: Rows) -> BoolArray:
     """`(N,)`: whether rows, by chain and frame, stay visible.
 
-    A carried box does only if the detections before and behind it in its chain both do.
+    A carried box does only if the detections before and after it in its chain both do.
     """
     is_found = rows["score"] > 0
     place = np.arange(len(rows))
@@ -351,7 +351,7 @@ def _rows_of(track: _Track) -> Rows:
 
 
 def _alike(first: FloatArray, second: FloatArray) -> BoolArray:
-    """`(N, M)`: whether a box of `(M, 4)` has its centre in one of `(N, 4)` and about its size."""
+    """`(N, M)`: whether a box of `(M, 4)` has its centre in one of `(N, 4)` and about the same size."""
     centre = (second[:, :2] + second[:, 2:]) / 2
     inside = (first[:, None, :2] <= centre) & (centre <= first[:, None, 2:])
     ratio = _side(first)[:, None] / np.maximum(_side(second), 1e-6)

@@ -1,4 +1,4 @@
-"""The second pass: frames are covered, encoded and written with the time stamps of the input."""
+"""The second pass: covers frames, encodes and writes them with the input's time stamps."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Target:
     Attributes:
         form: its container.
         codec: as in the settings.
-        crf: constant rate factor; None takes the codec's default.
-        audio: what becomes of the sound.
+        crf: constant rate factor; None uses the codec's default.
+        audio: what happens to the sound.
     """
 
     form: VideoFormat
@@ -60,17 +60,17 @@ def write(
     Args:
         reader: the input.
         plan: boxes and time stamps of the first pass.
-        cover: gives the patches of a frame.
-        target: how it is written.
-        file: takes the bytes; seekable.
-        proof: remembers what was handed to the encoder.
+        cover: returns the patches of a frame.
+        target: how to write the output.
+        file: receives the bytes; seekable.
+        proof: stores sketches of what the encoder gets.
 
     Yields:
-        Seconds of the video that are done.
+        Finished seconds of the video.
 
     Raises:
         UnreadableImage: the frames are not those of the first pass.
-        UnsupportedImage: the codec cannot hold the video.
+        UnsupportedImage: the codec does not support the video.
     """
     import av
 
@@ -94,13 +94,13 @@ def write(
 
 
 def _known(form: VideoFormat, options: dict[str, str]) -> dict[str, str]:
-    """The options that a muxer has."""
+    """The options that a muxer knows."""
     names = ("fflags",) if form in (VideoFormat.MKV, VideoFormat.WEBM) else options
     return {name: options[name] for name in names}
 
 
 def _leave_out(_: Any) -> None:
-    """Takes a packet of sound and drops it."""
+    """Drops an audio packet."""
 
 
 def _planned(
@@ -109,7 +109,7 @@ def _planned(
     """Frames with their boxes.
 
     Raises:
-        UnreadableImage: other frames than in the first pass, or more or fewer.
+        UnreadableImage: the frames differ from those of the first pass, or their number does.
     """
     changed = UnreadableImage("the video changed while it was read; start again")
     stamps = iter(plan.pts.tolist())
@@ -123,7 +123,7 @@ def _planned(
 
 
 def _cover(frame: av.VideoFrame, faces: Detections, cover: Cover, reader: Reader) -> None:
-    """Lays the covers of a frame, in place."""
+    """Draws the covers of a frame, in place."""
     colours = reader.shape.colours
     deep = frame.format.components[0].bits > 8
     pixels = rgb_of(frame, colours, deep=deep)
@@ -140,7 +140,7 @@ class _Muxer:
 
     def __call__(self, frame: av.VideoFrame | None) -> None:
         if frame is not None:
-            frame.pict_type = 0  # the input's choice of key frames is of no use here
+            frame.pict_type = 0  # the input's choice of key frames is useless here
         for packet in self._stream.encode(frame):
             duration = self._durations.get(packet.pts, 0)
             if duration:
