@@ -97,6 +97,7 @@ def test_kept_names_stay_flat(tmp_path):
         ('{"method": "overlay", "picture": "/etc/passwd"}', "picture: '/etc/passwd' is not one of"),
         ('{"detector": "yolo:/tmp/x.onnx"}', "'yolo' needs a file"),
         ('{"detector": "yunet"}', "not on this machine"),
+        ('{"cover": "text"}', "cover: 'text' is not one of face, head, face,text, head,text"),
         ('{"cells": ["4"]}', "'cells' must be a text or a number"),
         ("[1, 2]", "must be a JSON object"),
         ("not json", "the parameters are not JSON"),

@@ -13,6 +13,7 @@ def test_a_new_setting_is_not_offered_by_itself():
     assert offered == {
         *("detector", "detail", "engine", "mirror", "threshold", "method", "color", "cells", "strength"),
         *("picture", "backing", "shape", "margin", "max_megapixels", "check_outputs"),
+        *("cover", "text_method", "text_margin"),
     }
 
 

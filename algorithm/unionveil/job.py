@@ -39,6 +39,14 @@ _REPORT_EVERY = 25
 _LEAST_K = 3
 """A buyer who knows one of two people by sight would know the other as well."""
 
+_COVERS = ("face", "head", "face,text", "head,text")
+"""What a buyer may choose: people are always covered."""
+
+_COVER_TEXT = (
+    "What is covered: faces, or whole heads (with hair, ears and chin); with text also number plates, badges "
+    "and screens, in images that were built with --text."
+)
+
 _NOT_OFFERED = ("digest_salt", "engine", "select", "embedder")
 
 
@@ -65,6 +73,8 @@ def job_parameters() -> tuple[Parameter, ...]:
             parameter = replace(
                 parameter, description=f"{parameter.description} At least {_LEAST_K} in the compute job."
             )
+        elif parameter.name == "cover":
+            parameter = replace(parameter, kind="select", choices=_COVERS, description=_COVER_TEXT)
         elif parameter.name == "detector":
             names = ", ".join(name for name in DETECTORS if name != "yolo")
             parameter = replace(parameter, description=f"Detectors, separated by commas: {names}.")

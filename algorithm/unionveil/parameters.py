@@ -178,7 +178,9 @@ def _as_text(value: Any) -> str:
 
 
 def _explain(item: Any) -> str:
-    name = str(next(part for part in reversed(item["loc"]) if isinstance(part, str)))
+    name = next((part for part in reversed(item["loc"]) if isinstance(part, str)), None)
+    if name is None:  # settings that do not go together; the sentence names them
+        return str(item["ctx"]["error"])
     if item["type"] == "value_error":  # our own words, which name the value
         return f"{name}: {item['ctx']['error']}"
     if item["type"] == "string_pattern_mismatch":  # only colours have a pattern

@@ -33,7 +33,8 @@ METHODS = tuple(
 _NAMES = frozenset(
     {
         *("detector", "detail", "engine", "mirror", "threshold"),
-        *("method", "shape", "margin", "max_megapixels", "check_outputs"),
+        *("cover", "method", "shape", "margin", "text_method", "text_margin"),
+        *("max_megapixels", "check_outputs"),
     }
 )
 

@@ -129,7 +129,7 @@ def test_every_setting_is_either_offered_or_refused(server):
     offered = {entry["name"] for entry in json.loads(server.ask("GET", "/v1/parameters").body)}
     assert offered == {
         *("detail", "threshold", "method", "color", "cells", "strength", "picture", "backing"),
-        *("shape", "margin"),
+        *("shape", "margin", "text_method", "text_margin"),
     }
 
 

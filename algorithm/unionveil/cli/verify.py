@@ -34,7 +34,8 @@ def command(folder: Path, as_json: bool, jobs: int | None, timeout: float) -> in
 
     Checks the manifest and every digest, that no other file is there, that no output holds metadata, that
     tool and weights are known, that the claimed method was applied in every box, and looks with two detectors
-    for faces outside of the boxes. Ends with 0 if everything is as claimed, else with 1.
+    for faces outside of the boxes. Text outside of the boxes is not looked for. Ends with 0 if everything is
+    as claimed, else with 1.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; name a folder of outputs with its manifest.json")
@@ -58,9 +59,11 @@ def _show(verdict: Verdict) -> None:
         _err.print(f"not as claimed: {len(verdict.sure)} things are wrong", soft_wrap=True)
     elif verdict.manifest:
         counts = verdict.manifest.counts
+        outputs, boxes = counts.redacted + counts.without_face, counts.faces + (counts.texts or 0)
         detectors = " and ".join(verdict.detectors)
-        _err.print(
-            f"as claimed: {counts.redacted + counts.without_face} outputs, {counts.faces} boxes; {detectors} "
-            "find no sure face outside of them",
-            soft_wrap=True,
+        faces = (
+            f"{detectors} find no sure face outside of them"
+            if detectors
+            else "the run did not cover faces, so nothing looked for them"
         )
+        _err.print(f"as claimed: {outputs} outputs, {boxes} boxes; {faces}", soft_wrap=True)

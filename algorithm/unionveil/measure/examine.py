@@ -14,9 +14,10 @@ from ..config import AnonymizeConfig, Fill
 from ..content import Content
 from ..detections import BoolArray, Detections, FloatArray, RgbImage
 from ..errors import ImageError
+from ..formats import ImageFormat
 from ..models.cards import ModelCard
 from ..models.store import find
-from ..runs.manifest import FaceRecord, RedactedRecord
+from ..runs.manifest import FaceRecord, RedactedRecord, detections_of
 
 if TYPE_CHECKING:  # codecs and models are loaded in workers alone
     from ..detect import Detector
@@ -88,7 +89,7 @@ class Examine:
 
     Attributes:
         config: the settings that the manifest claims.
-        detectors: names of two detectors that look for residual faces.
+        detectors: names of two detectors that look for residual faces; none where faces were not covered.
         covers_everyone: whether the run covered every face; where it kept some visible, an uncovered face
             speaks against nothing.
     """
@@ -100,7 +101,7 @@ class Examine:
     @property
     def cards(self) -> tuple[ModelCard, ...]:
         """As `Work.cards`."""
-        return AnonymizeConfig(detector=self.detectors).cards
+        return AnonymizeConfig(detector=self.detectors).cards if self.detectors else ()
 
     def check(self) -> None:
         """As `Work.check`."""
@@ -144,22 +145,28 @@ class _Worker:
         """A preview is the first frame, smaller, with lines drawn on its covers."""
         frame = picture.frames[0]
         scale = np.tile(np.array(frame.size_wh) / record.size_wh, 2).astype(np.float32)
-        boxes = np.array([face.xyxy for face in record.faces if face.frame == 0], np.float32).reshape(-1, 4)
-        yield from self._residual(picture, frame, boxes * scale)
+        found = detections_of(face for face in record.faces if face.frame == 0)
+        yield from self._residual(picture, frame, replace(found, xyxy=found.xyxy * scale))
 
     def _frames(self, picture: Picture, record: RedactedRecord) -> Iterator[Finding]:
         for number, frame in enumerate(picture.frames):
             faces = [face for face in record.faces if face.frame == number]
-            boxes = np.array([face.xyxy for face in faces], np.float32).reshape(-1, 4)
-            yield from self._method(picture, frame, faces, boxes)
-            yield from self._residual(picture, frame, boxes)
+            yield from self._methods(picture, frame, faces)
+            yield from self._residual(picture, frame, detections_of(faces))
 
-    def _method(
-        self, picture: Picture, frame: Frame, faces: Sequence[FaceRecord], boxes: FloatArray
-    ) -> Iterator[Finding]:
+    def _methods(self, picture: Picture, frame: Frame, found: Sequence[FaceRecord]) -> Iterator[Finding]:
+        people = [face for face in found if face.is_person]
+        texts = [face for face in found if not face.is_person]
+        yield from self._method(picture, frame, people)
+        text = self._config.text_redaction
+        config = self._config.model_copy(update={"redaction": text, "text_method": "same"})
+        yield from _methods_differ(texts, text.method)
+        yield from _not_applied(frame, texts, config, picture.format, above=people)
+
+    def _method(self, picture: Picture, frame: Frame, faces: Sequence[FaceRecord]) -> Iterator[Finding]:
         from ..images import rgb_views
-        from .covers import applied
 
+        boxes = detections_of(faces).xyxy
         method: str = self._config.redaction.method
         config = self._config
         if method == _SURROGATE:
@@ -168,28 +175,19 @@ class _Worker:
             found = [self._look(view, detector, _FAINT).xyxy for detector in self._detectors]
             yield from faceless(boxes[shared], np.concatenate(found))
             # Faces that could not be compared with others are filled.
-            faces, boxes, method = (
-                [face for face in faces if face.method != _SURROGATE],
-                boxes[~shared],
-                "fill",
-            )
+            faces, method = [face for face in faces if face.method != _SURROGATE], "fill"
             config = config.model_copy(update={"redaction": Fill()})
-        for face in faces:
-            if face.method != method:
-                yield Finding("method", f"a box says {face.method}, the settings say {method}")
-        for place, answer in enumerate(applied(frame, boxes, config, picture.format)):
-            shown = _shown(boxes[place])
-            if answer == "no":
-                yield Finding("method", f"the box {shown} is not covered by {method} as the manifest says")
-            elif answer == "unknown":
-                yield Finding("method", f"the box {shown} has an overlay whose picture is not here", False)
+        yield from _methods_differ(faces, method)
+        yield from _not_applied(frame, faces, config, picture.format)
 
-    def _residual(self, picture: Picture, frame: Frame, boxes: FloatArray) -> Iterator[Finding]:
+    def _residual(self, picture: Picture, frame: Frame, covered: Detections) -> Iterator[Finding]:
+        if not self._config.covers_people:
+            return
         from ..images import rgb_views
         from .metrics import coverage
         from .trial import cover_mask
 
-        mask = cover_mask(boxes, frame.size_wh, self._config)
+        mask = cover_mask(covered, frame.size_wh, self._config)
         views = list(rgb_views(frame, frame.rendering or picture.rendering))
         left: list[Detections] = []
         sure = [2.0 if detector.card.kind == "haar" else _SURE_SCORE for detector in self._detectors]
@@ -206,6 +204,39 @@ class _Worker:
 
         mirror = self._config.mirror == "auto"
         return find_faces(view, detector, share * detector.card.threshold, self._config.detail, mirror=mirror)
+
+
+def _methods_differ(records: Sequence[FaceRecord], method: str) -> Iterator[Finding]:
+    for record in records:
+        if record.method != method:
+            yield Finding("method", f"a box says {record.method}, the settings say {method}")
+
+
+def _not_applied(
+    frame: Frame,
+    records: Sequence[FaceRecord],
+    config: AnonymizeConfig,
+    form: ImageFormat,
+    above: Sequence[FaceRecord] = (),
+) -> Iterator[Finding]:
+    """Boxes that are not covered as the manifest says.
+
+    Args:
+        frame: of an output, decoded.
+        records: its boxes.
+        config: its redaction is what covers them.
+        form: of the output.
+        above: boxes whose covers lie on top.
+    """
+    from .covers import applied
+
+    found, method = detections_of(records), config.redaction.method
+    for place, answer in enumerate(applied(frame, found, config, form, detections_of(above))):
+        shown = _shown(found.xyxy[place])
+        if answer == "no":
+            yield Finding("method", f"the box {shown} is not covered by {method} as the manifest says")
+        elif answer == "unknown":
+            yield Finding("method", f"the box {shown} has an overlay whose picture is not here", False)
 
 
 def faceless(boxes: FloatArray, faces: FloatArray) -> Iterator[Finding]:

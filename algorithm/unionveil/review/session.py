@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
 
 from ..content import Content, FileContent
-from ..detections import Detections
+from ..detections import Detections, Kind
 from ..errors import InputError, OutputError, UnionVeilError
 from ..files.sources import Skipped, SourceItem
 from ..given import GivenBoxes
@@ -305,7 +305,7 @@ class Session:
         if board.is_touched(key):
             self._log.edit(board.revision, f"import-{key[:20]}", key, Edit(put=puts))
         else:
-            added = tuple(Box(**put.model_dump()) for put in puts)
+            added = tuple(put.box() for put in puts)
             self._log.see(key, sighting.model_copy(update={"boxes": sighting.boxes + added}))
 
     def touch(self) -> None:
@@ -434,7 +434,11 @@ class Session:
             return _done(photo.content)
         if self._first and (number, frame, longest_px, covers) == (self._first[0], 0, SCREEN_PX, None):
             return self._first[1]
-        boxes = None if covers is None else tuple(box.xyxy for box in covers if box.frame == frame)
+        boxes = (
+            None
+            if covers is None
+            else tuple((box.xyxy, box.detected) for box in covers if box.frame == frame)
+        )
         future = self._view(ViewTask(photo.content, frame, longest_px, boxes, look_at(photo.content)[1]))
         if longest_px == THUMBNAIL_PX and covers is None:
             future.add_done_callback(lambda done: self._keep_thumbnail(photo, done))
@@ -479,7 +483,9 @@ def given_boxes(state: PhotoState, frames: int) -> GivenBoxes:
     return GivenBoxes(
         tuple(
             Detections.of(
-                [box.xyxy for box in boxes], [1.0 if box.score is None else box.score for box in boxes]
+                [box.xyxy for box in boxes],
+                [1.0 if box.score is None else box.score for box in boxes],
+                kind=[int(box.detected) for box in boxes] or Kind.FACE,
             )
             for boxes in covered
         ),

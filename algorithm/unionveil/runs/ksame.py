@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from ..config import AnonymizeConfig, Fill, KSame
 from ..content import BytesContent, Content, PictureSource, content_of
-from ..detections import Detections, RgbImage
+from ..detections import Detections, Kind, RgbImage
 from ..engines.base import Engine
 from ..engines.resources import usable_cores
 from ..engines.serial import SerialEngine
@@ -133,9 +133,14 @@ def face_rows(
     rows = np.zeros(len(faces), row_type(embed.card.dimensions, encoder.dimensions if encoder else 0))
     found = embed(view, faces)
     matrices = template.to_frame(faces.landmarks)
-    usable = found.usable & (template.covered_share(matrices, faces.xyxy) >= _LEAST_COVERED)
+    usable = (
+        found.usable
+        & faces.of_kind(Kind.FACE)
+        & (template.covered_share(matrices, faces.xyxy) >= _LEAST_COVERED)
+    )
     rows["frame"], rows["usable"], rows["vector"] = frame, usable, found.vectors
     rows["xyxy"], rows["score"], rows["landmarks"] = faces.xyxy, faces.score, faces.landmarks
+    rows["kind"] = faces.kind
     if encoder and usable.any():
         rows["code"][usable] = encoder.encode(template.chips(view, matrices[usable]))
     return rows

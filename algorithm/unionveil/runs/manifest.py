@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from .. import __version__
-from ..config import EMOJI, AnonymizeConfig, EveryFace, KSame, Overlay, Redaction
-from ..detections import FloatArray
+from ..config import EMOJI, AnonymizeConfig, EveryFace, KSame, Overlay
+from ..detections import Detections, Kind
 from ..errors import ConfigError
 from ..given import BoxesMode
 from ..identity.people import SAME_PERSON
@@ -31,12 +31,16 @@ __all__ = [
     "PREVIEWS",
     "Counts",
     "FaceRecord",
+    "KindName",
     "Manifest",
     "ManifestBuilder",
     "Record",
     "RedactedRecord",
     "RejectedRecord",
     "configuration_of",
+    "covers_more",
+    "detections_of",
+    "kind_name",
     "redacted_record",
     "rejected_record",
     "salted_digest",
@@ -55,8 +59,12 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+KindName: TypeAlias = Literal["face", "head", "text"]
+"""Names of `Kind`."""
+
+
 class FaceRecord(_Part):
-    """One redacted face."""
+    """One redacted face, or what else was covered."""
 
     frame: int = Field(ge=0, description="Frame or page, from 0.")
     xyxy: tuple[float, float, float, float] = Field(
@@ -70,6 +78,32 @@ class FaceRecord(_Part):
         None,
         ge=2,
         description="People who share the face that replaced it, at least; only for ksame. Since 1.2.",
+    )
+    kind: str | None = Field(None, description="What it is, where it is not a face: head or text. Since 1.3.")
+
+    @property
+    def is_person(self) -> bool:
+        """Whether it is a face or a head."""
+        return self.detected.is_person
+
+    @property
+    def detected(self) -> Kind:
+        """What it is; a kind of a later version is covered as text is."""
+        return Kind.__members__.get((self.kind or "face").upper(), Kind.TEXT)
+
+
+def kind_name(kind: int) -> KindName | None:
+    """The name of a `Kind` as a manifest has it; None for a face."""
+    return None if kind == Kind.FACE else cast("KindName", Kind(kind).name.lower())
+
+
+def detections_of(records: Iterable[FaceRecord]) -> Detections:
+    """The boxes of a manifest as detections, in their order."""
+    rows = list(records)
+    return Detections.of(
+        [row.xyxy for row in rows],
+        [row.score for row in rows],
+        kind=[int(row.detected) for row in rows] if rows else Kind.FACE,
     )
 
 
@@ -123,12 +157,15 @@ class Counts(_Part):
     """Totals of a run: inputs = redacted + without_face + all that was rejected."""
 
     inputs: int = Field(ge=0)
-    redacted: int = Field(ge=0, description="Outputs with at least one redacted face.")
-    without_face: int = Field(
-        ge=0, description="Outputs in which no face was found, or none was to be covered."
+    redacted: int = Field(
+        ge=0, description="Outputs with at least one redacted face, head or, since 1.3, text."
     )
+    without_face: int = Field(ge=0, description="Outputs in which nothing was found that was to be covered.")
     rejected: dict[str, int] = Field(description="Inputs without an output, by reason.")
-    faces: int = Field(ge=0, description="Redacted faces in all outputs.")
+    faces: int = Field(ge=0, description="Redacted faces and heads in all outputs.")
+    texts: int | None = Field(
+        None, ge=0, description="Redacted lines of text in all outputs, where text is covered. Since 1.3."
+    )
     kept: int | None = Field(
         None,
         ge=0,
@@ -179,13 +216,16 @@ class Manifest(_Part):
     """What became of every input of a run."""
 
     schema_version: str = Field(
-        "1.2", pattern=r"^1\.[0-9]+$", description="Later versions 1.x add optional fields only."
+        "1.2",
+        pattern=r"^1\.[0-9]+$",
+        description="Later versions 1.x add optional fields only. 1.3 where more than faces is covered.",
     )
     tool: ToolRecord = ToolRecord()
     models: tuple[ModelRecord, ...]
     inference: InferenceRecord | None = None
     configuration: dict[str, str] = Field(
-        description="Every setting, in the form of a parameter; the digest of a file in place of its path."
+        description="Every setting, in the form of a parameter; the digest of a file in place of its path. "
+        "Those about what is covered only where that is more than faces."
     )
     looks_only: bool | None = Field(
         None,
@@ -233,16 +273,21 @@ class ManifestBuilder:
         self._lines: list[bytes] = []
         self._rejected: Counter[str] = Counter()
         self._redacted = self._without_face = self._faces = self._skipped = self._not_compared = 0
-        self._method = config.redaction.method
+        self._texts = 0
+        self._has_kinds = False
+        self._config = config
 
     def add(self, record: Record) -> None:
         """Adds the next input's record."""
         if isinstance(record, RejectedRecord):
             self._rejected[record.reason] += 1
         elif record.faces:
+            people = [face for face in record.faces if face.is_person]
+            self._has_kinds |= any(face.kind for face in record.faces)
             self._redacted += 1
-            self._faces += len(record.faces)
-            self._not_compared += sum(face.method != self._method for face in record.faces)
+            self._faces += len(people)
+            self._texts += len(record.faces) - len(people)
+            self._not_compared += sum(face.method != self._config.redaction.method for face in people)
         else:
             self._without_face += 1
         if isinstance(record, RedactedRecord):
@@ -262,6 +307,7 @@ class ManifestBuilder:
             without_face=self._without_face,
             rejected=dict(sorted(self._rejected.items())),
             faces=self._faces,
+            texts=self._texts if self._config.covers_text or self._texts else None,
             kept=self._kept if self._keeps else None,
             not_compared=self._not_compared or None,
             skipped=self._skipped or None,
@@ -269,7 +315,9 @@ class ManifestBuilder:
 
     def parts(self) -> Iterator[bytes]:
         """The manifest as JSON, one item a line, in pieces to be written one after the other."""
+        is_newer = self._has_kinds or covers_more(self._config)
         head = Manifest(
+            schema_version="1.3" if is_newer else "1.2",
             models=self._models,
             inference=self._inference,
             configuration=self._configuration,
@@ -290,12 +338,22 @@ class ManifestBuilder:
 def _threshold(card: ModelCard, config: AnonymizeConfig) -> float:
     """The threshold with which a model was used."""
     if isinstance(card, DetectorCard):
-        return config.threshold or card.threshold
+        return (card.task == "face" and config.threshold) or card.threshold
     if isinstance(card, EmbedderCard) and not isinstance(config.selection, EveryFace):
         return round(config.selection.least_cosine(card), 6)
     if isinstance(card, EmbedderCard):
         return SAME_PERSON
     raise TypeError(f"a model of the task {card.task} has no threshold")
+
+
+_ABOUT_COVERS = ("cover", "text_method", "text_margin")
+"""Settings that manifests of earlier versions do not have."""
+
+
+def covers_more(config: AnonymizeConfig) -> bool:
+    """Whether settings are about more than faces."""
+    usual = AnonymizeConfig()
+    return any(getattr(config, name) != getattr(usual, name) for name in _ABOUT_COVERS)
 
 
 def configuration_of(config: AnonymizeConfig) -> dict[str, str]:
@@ -308,6 +366,8 @@ def configuration_of(config: AnonymizeConfig) -> dict[str, str]:
         ModelError: the engine that was asked for is not installed.
     """
     flat = config.to_parameters()
+    if not covers_more(config):
+        flat = {name: value for name, value in flat.items() if name not in _ABOUT_COVERS}
     flat["engine"] = choose(config.engine).engine  # what `auto` stands for here
     flat["embedder"] = config.embedder.partition(":")[0]
     flat["detector"] = ",".join(name.partition(":")[0] for name in config.detector)
@@ -350,23 +410,29 @@ def redacted_record(
         encoding=outcome.encoding.value,
         kept=None if isinstance(config.selection, EveryFace) else outcome.kept,
         faces=tuple(
-            _face_record(frame, xyxy, float(score), int(group), config.redaction)
+            _face_record(frame, faces[place : place + 1], config)
             for frame, faces in enumerate(outcome.faces)
-            for xyxy, score, group in zip(faces.xyxy, faces.score, faces.identity, strict=True)
+            for place in range(len(faces))
         ),
     )
 
 
-def _face_record(frame: int, xyxy: FloatArray, score: float, group: int, redaction: Redaction) -> FaceRecord:
-    """The record of one face. Whom it belongs to, or with whom it shares a face, is never in it."""
-    is_shared = isinstance(redaction, KSame) and group >= 0
+def _face_record(frame: int, face: Detections, config: AnonymizeConfig) -> FaceRecord:
+    """The record of one detection. Whom it belongs to, or with whom it shares a face, is never in it."""
+    kind, redaction = Kind(int(face.kind[0])), config.redaction
+    is_shared = isinstance(redaction, KSame) and bool(face.identity[0] >= 0)
+    if not kind.is_person:
+        method: str = config.text_redaction.method
+    else:
+        method = "fill" if isinstance(redaction, KSame) and not is_shared else redaction.method
     return FaceRecord(
         frame=frame,
         # A tenth of a pixel and a thousandth: finer figures differ between machines.
-        xyxy=tuple(round(float(value), 1) for value in xyxy),
-        score=round(score, 3),
-        method=redaction.method if is_shared or not isinstance(redaction, KSame) else "fill",
+        xyxy=tuple(round(float(value), 1) for value in face.xyxy[0]),
+        score=round(float(face.score[0]), 3),
+        method=method,
         k=redaction.k if isinstance(redaction, KSame) and is_shared else None,
+        kind=kind_name(kind),
     )
 
 

@@ -10,8 +10,10 @@ from starlette.requests import Request
 
 from ..config import AnonymizeConfig
 from ..content import BytesContent
+from ..detections import Kind
 from ..errors import RequestError, WrongMedia
 from ..formats import HEAD_BYTES, ImageFormat, sniff
+from ..runs.manifest import KindName
 from ..runs.needs import look_at
 from .body import read_body
 from .multipart import parse
@@ -30,6 +32,7 @@ class _Box(BaseModel):
 
     frame: int = Field(0, ge=0, le=1_000_000)
     xyxy: tuple[_Coordinate, _Coordinate, _Coordinate, _Coordinate]
+    kind: KindName = "face"
 
     @model_validator(mode="after")
     def _has_a_size(self) -> _Box:
@@ -123,11 +126,11 @@ async def _parts(request: Request, limits: Limits, names: set[str]) -> dict[str,
 
 def _boxes(data: bytes) -> Boxes:
     try:
-        return tuple((box.frame, box.xyxy) for box in _BOXES.validate_json(data))
+        return tuple((box.frame, box.xyxy, Kind[box.kind.upper()]) for box in _BOXES.validate_json(data))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(map(str, first["loc"])) or "the list"
         raise RequestError(
             f"boxes: {place}: {first['msg']}; they are a JSON list of "
-            '{"frame": 0, "xyxy": [left, top, right, bottom]}'
+            '{"frame": 0, "xyxy": [left, top, right, bottom], "kind": "face"}'
         ) from error

@@ -17,7 +17,7 @@ from ..single import METHODS
 
 __all__ = ["config_of", "offered"]
 
-_NAMES = {"detail", "threshold", "method", "shape", "margin"}
+_NAMES = {"detail", "threshold", "method", "shape", "margin", "text_method", "text_margin"}
 
 
 def offered() -> tuple[Parameter, ...]:
