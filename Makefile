@@ -1,9 +1,9 @@
-# `make demo` and `make test` set themselves up; nothing else is needed than Python 3.10+ and a package index.
+# `make demo` and `make test` set themselves up; they need only Python 3.10+ and a package index.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all test-training check check-coverage schemas prove fuzz bench compare-releases image test-container train evaluate-weights people clean
+.PHONY: docs demo test test-all test-training check check-coverage schemas prove fuzz bench compare-releases image test-container train evaluate-weights people clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -13,7 +13,7 @@ $(VENV)/.ready: pyproject.toml
 demo: $(VENV)/.ready
 	PYTHONPATH=tests/support $(BIN)/python tests/demo.py demo-output
 
-# A test takes one core, so several run side by side; `-n 0` in PYTEST_FLAGS runs them in order.
+# A test takes one core, so several run in parallel; `-n 0` in PYTEST_FLAGS runs them in order.
 PYTEST_FLAGS ?= --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test: $(VENV)/.ready
@@ -27,7 +27,7 @@ check: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# Which part of the product the fast tests run, by package; fails below the floor in pyproject.toml. Takes about twice
+# Coverage of the product by the fast tests, by package; fails below the floor in pyproject.toml. Takes about twice
 # as long as `make test`.
 check-coverage: export COVERAGE_FILE := $(CURDIR)/build/coverage/data
 check-coverage: $(VENV)/.ready
@@ -43,20 +43,30 @@ schemas: $(VENV)/.ready
 	$(BIN)/python -c "import json; from unionveil.runs.manifest import Manifest as M; print(json.dumps(M.model_json_schema(), indent=1))" > metadata/manifest.schema.json
 	$(BIN)/python -c "import json; from unionveil import AnonymizeConfig as C; print(json.dumps(C.model_json_schema(), indent=1))" > metadata/config.schema.json
 
-# Hours, not minutes: what is too long for every change and must hold before a release.
+# Hours, not minutes: tests that are too long for every change and must pass before a release.
 prove: $(VENV)/.ready
 	$(BIN)/pytest --numprocesses 0 -m prove -s tests
 
-# Damaged files of all formats through the whole pipeline; those that give something away are kept in fuzz-failures.
+# Runs damaged files of all formats through the whole pipeline; those that leak something are kept in fuzz-failures.
 N ?= 3000
 FUZZ_JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 fuzz: $(VENV)/.ready
 	PYTHONPATH=tests/support OMP_NUM_THREADS=1 $(BIN)/python -m fuzz --count $(N) --jobs $(FUZZ_JOBS) --failures fuzz-failures
 
-# What a change of the design must not change: the outputs of two commits, byte by byte.
+# Compares the outputs of two commits, byte by byte: a refactoring must not change them.
 compare-releases: $(VENV)/.ready
 	@test -n "$(OLD)" || { echo "name the commit to compare with: OLD=COMMIT" >&2; exit 1; }
 	PYTHONPATH=tests/support $(BIN)/python tests/compare_releases.py $(OLD) $(NEW)
+
+# The documents as a site, in build/site; fails on a link that leads nowhere.
+$(VENV)-docs/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-docs
+	$(VENV)-docs/bin/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@touch $@
+
+docs: $(VENV)-docs/.ready
+	$(VENV)-docs/bin/python docs/build_site.py build/docs
+	$(VENV)-docs/bin/zensical build --clean --strict
 
 bench: $(VENV)/.ready
 	$(BIN)/pytest -m benchmark -s -p no:cacheprovider tests/benchmarks
@@ -69,7 +79,7 @@ test-container: image $(VENV)/.ready
 	$(BIN)/pytest -m "engine and not prove and not benchmark" tests/docker tests/publish
 
 # Training needs labelled photos (PEOPLE=FOLDER) and published models (MODELS=FOLDER), which the repository does
-# not carry; algorithm/training/README.md describes both.
+# not contain; algorithm/training/README.md describes both.
 PEOPLE ?=
 MODELS ?=
 TRAIN_WORK ?= build/training
@@ -89,7 +99,7 @@ $(VENV)-train/.ready: pyproject.toml
 	$(TRAIN_BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test-training]'
 	@touch $@
 
-# Types are checked here, because without torch the checks of `make check` would be hollow. Tests that need the
+# Types are checked here, because without torch `make check` could not check them. Tests that need the
 # photos or the models skip without PEOPLE= and MODELS=.
 test-training: $(VENV)-train/.ready
 	$(TRAIN_BIN)/mypy --package training
@@ -113,4 +123,4 @@ evaluate-weights: people $(VENV)-train/.ready
 	$(TRAIN_BIN)/python -m training.evaluate.plot --results $(TRAIN_WORK)/results.json --out $(TRAIN_WORK)/recall.png
 
 clean:
-	rm -rf $(VENV) $(VENV)-train demo-output
+	rm -rf $(VENV) $(VENV)-train $(VENV)-docs demo-output build/docs build/site

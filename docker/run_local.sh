@@ -4,16 +4,16 @@
 # the end.
 #
 #   docker/run_local.sh INPUTS OUTPUTS [PARAMETERS.json]
-#   docker/run_local.sh --serve [OPTIONS]       the drop page, offline; OPTIONS as `unionveil serve` takes them
+#   docker/run_local.sh --serve [OPTIONS]       the drop page, offline; OPTIONS as for `unionveil serve`
 #
 # OUTPUTS must be new or empty. It receives the job's outputs, even if the job failed, as from a node.
 # The exit code is the job's: 0 all done, 1 some inputs rejected, 2 wrong use or an error, 137 out of memory.
 #
-#   UNIONVEIL_IMAGE            the image; unionveil:VERSION, as `make image` builds it
-#   UNIONVEIL_MEMORY           memory, as `docker run --memory` takes it; 2g
+#   UNIONVEIL_IMAGE            the image; unionveil:VERSION, as built by `make image`
+#   UNIONVEIL_MEMORY           memory, as for `docker run --memory`; 2g
 #   UNIONVEIL_CPUS             processors; all
 #   UNIONVEIL_TIMEOUT_SECONDS  stops the job after this time and keeps its outputs; never
-#   UNIONVEIL_GPUS             for the GPU image: all, or as `docker run --gpus` takes it; none
+#   UNIONVEIL_GPUS             for the GPU image: all, or as for `docker run --gpus`; none
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -25,7 +25,7 @@ case ${1:-} in -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0"; e
 inputs=$1 outputs=$2 parameters=${3:-}
 seconds=${UNIONVEIL_TIMEOUT_SECONDS:-}
 
-[ -d "$inputs" ] || fail "$inputs is not a folder; name the folder that holds the photos"
+[ -d "$inputs" ] || fail "$inputs is not a folder; name the folder of the photos"
 [ -r "$inputs" ] && [ -x "$inputs" ] || fail "$inputs cannot be read; give yourself the right to read it"
 [ -n "$(ls -A "$inputs")" ] || fail "$inputs is empty; put photos or archives into it"
 [ -z "$parameters" ] || [ -f "$parameters" ] || fail "$parameters is not a file; name a JSON file of parameters"
@@ -35,12 +35,12 @@ seconds=${UNIONVEIL_TIMEOUT_SECONDS:-}
 there=$outputs
 while [ ! -d "$there" ]; do there=$(dirname "$there"); done
 inputs=$(cd "$inputs" && pwd -P)
-[[ $(cd "$there" && pwd -P)/ != "$inputs"/* ]] || fail "$outputs lies in the folder of the photos; choose one outside of it"
+[[ $(cd "$there" && pwd -P)/ != "$inputs"/* ]] || fail "$outputs is in the folder of the photos; choose one outside it"
 mkdir -p "$outputs" 2>/dev/null && [ -w "$outputs" ] || fail "$outputs cannot be written to; choose another folder"
 docker version >/dev/null 2>&1 || fail "no Docker engine answers; start one, or point DOCKER_HOST at it"
 version=$(cat "$here/../algorithm/unionveil/VERSION")
 image=${UNIONVEIL_IMAGE:-unionveil:$version}
-docker image inspect "$image" >/dev/null 2>&1 || fail "the image $image is not here; make image builds it"
+docker image inspect "$image" >/dev/null 2>&1 || fail "there is no image $image; make image builds it"
 
 options=(--network none --user 1000:1000 --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges)
 options+=(--pids-limit 512 --memory "${UNIONVEIL_MEMORY:-2g}" --memory-swap "${UNIONVEIL_MEMORY:-2g}")
@@ -55,7 +55,7 @@ clean_up() {
 }
 trap clean_up EXIT
 container=$(docker create --pull never --mount type=volume,destination=/data "${options[@]}" "$image" 2>"$folders/why") ||
-  fail "the container cannot be made: $(tail -n 1 "$folders/why")"
+  fail "the container cannot be created: $(tail -n 1 "$folders/why")"
 rm "$folders/why"
 
 # Inside, everything belongs to the job's user, regardless of the owner outside.

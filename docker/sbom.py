@@ -49,7 +49,7 @@ def version(package: Path) -> str:
 
 
 def model(card: Path) -> dict[str, Any]:
-    """A file of weights, as its card describes it; where they were rebuilt, the file that this gave."""
+    """A file of weights, as its card describes it; for rebuilt weights, the resulting file."""
     written = json.loads(card.read_text())
     written |= written.get("rebuilt", {})
     return {

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# The drop page in a container that reaches nothing and can write nothing: docker/run_local.sh --serve calls it.
+# The drop page in a container that can reach nothing and write nothing: docker/run_local.sh --serve calls it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
 fail() { echo "run_local: $1" >&2; exit 2; }
 
-[ "$(uname)" = Linux ] || fail "--serve needs Linux: Docker Desktop reaches no container without a way out; run unionveil serve"
+[ "$(uname)" = Linux ] || fail "--serve needs Linux: Docker Desktop cannot reach a container without a network; run unionveil serve instead"
 docker version >/dev/null 2>&1 || fail "no Docker engine answers; start one, or point DOCKER_HOST at it"
 version=$(cat "$here/../algorithm/unionveil/VERSION")
 image=${UNIONVEIL_IMAGE:-unionveil:$version}
-docker image inspect "$image" >/dev/null 2>&1 || fail "the image $image is not here; make image builds it"
+docker image inspect "$image" >/dev/null 2>&1 || fail "there is no image $image; make image builds it"
 
 # Others on this machine can reach the container too.
 UNIONVEIL_TOKEN=$(head -c 24 /dev/urandom | base64 | tr '+/' '-_')
@@ -26,10 +26,10 @@ clean_up() {
   docker network rm "$network" >/dev/null 2>&1 || true
 }
 trap clean_up EXIT
-docker network create --internal "$network" >/dev/null || fail "the engine cannot make a network"
+docker network create --internal "$network" >/dev/null || fail "the engine cannot create a network"
 container=$(docker create --pull never --network "$network" --env UNIONVEIL_TOKEN --log-driver none "${options[@]}" \
   --entrypoint /opt/unionveil/bin/python "$image" -I -m unionveil serve --host 0.0.0.0 --port 8000 "$@") ||
-  fail "the container cannot be made"
+  fail "the container cannot be created"
 
 stopped=''
 stop() { stopped=yes; docker stop --time 10 "$container" >/dev/null 2>&1 || true; }

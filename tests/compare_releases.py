@@ -1,10 +1,10 @@
-"""Compares the outputs of two commits byte by byte: what a change of the design must not change.
+"""Compares the outputs of two commits byte by byte, to show that a refactoring changes nothing.
 
     make compare-releases OLD=COMMIT [NEW=COMMIT]
 
 Both anonymize the demo's inputs, the bundled scenes, every sample of the tests and 200 generated files of all
-formats. Prints every output and every manifest field that differs, and ends with 1 if any does. OLD and NEW
-are commits; NEW is the working tree if it is left out. Fields that only the new manifest has are listed, not
+formats. It prints every output and every manifest field that differs, and exits with 1 if any does. OLD and
+NEW are commits; NEW defaults to the working tree. Fields that only the new manifest has are listed, not
 counted.
 """
 

@@ -1,4 +1,4 @@
-"""Fixtures that many tests share; nothing here needs anything beyond the repository and its dependencies."""
+"""Fixtures that many tests share; they need only the repository and its dependencies."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from unionveil import AnonymizeConfig, Anonymizer, Detections, __version__
 from unionveil.redact import load_redactor
 from unionveil.select import every_face
 
-# A shell that runs the tests in the background has Ctrl-C ignored, and what they start would inherit that.
+# A shell that runs the tests in the background ignores Ctrl-C, and child processes would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# How long an example takes says nothing where tests run side by side; each test has its own time limit.
+# The time of an example is meaningless if tests run in parallel; each test has its own time limit.
 hypothesis.settings.register_profile("unionveil", deadline=None)
 hypothesis.settings.load_profile("unionveil")
 
@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def shared(monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The shared folder, its models found by their adapters."""
+    """The shared folder; adapters find its models."""
     folder = shared_folder()
     assert folder is not None
     monkeypatch.setenv("UNIONVEIL_MODEL_DIR", str(folder / "models"))
@@ -49,7 +49,7 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Journals and downloads of a test stay in its own folder."""
+    """Keeps journals and downloads of a test in its own folder."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
 
@@ -77,7 +77,7 @@ def image() -> str:
 
 
 class FixedFinder:
-    """Finds given boxes, shares of the picture, instead of looking for faces."""
+    """Finds given boxes, as shares of the picture, instead of running a detector."""
 
     def __init__(self, boxes: list[tuple[float, float, float, float]]) -> None:
         self._boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
@@ -90,7 +90,7 @@ class FixedFinder:
 
 @pytest.fixture
 def make_anonymizer() -> Callable[..., Anonymizer]:
-    """Builds an `Anonymizer` that finds given boxes (shares of the picture) instead of looking for faces."""
+    """Builds an `Anonymizer` that finds given boxes (shares of the picture) instead of running a detector."""
 
     def make(boxes: list[tuple[float, float, float, float]], **settings: str) -> Anonymizer:
         config = AnonymizeConfig.from_parameters(settings)

@@ -1,9 +1,9 @@
-"""Prints how much of each package the tests run: `make check-coverage`.
+"""Prints the test coverage of each package: `make check-coverage`.
 
     python tests/coverage_by_package.py REPORT.json
 
 REPORT.json is written by `coverage json`. A package is a folder of the product.
-Lines and branches count alike.
+Lines and branches count equally.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def by_package(files: dict[str, Any]) -> dict[str, Counter[str]]:
 
 
 def share(counts: Counter[str]) -> float:
-    """Lines and branches that ran, of all; 1 for a package without code."""
+    """Share of lines and branches that ran; 1 for a package without code."""
     total = counts["num_statements"] + counts["num_branches"]
     return 1 - (counts["missing_lines"] + counts["missing_branches"]) / total if total else 1.0
 

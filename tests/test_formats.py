@@ -1,4 +1,4 @@
-"""File types by their first bytes, and the sentences about those that are not pictures."""
+"""File types by their first bytes, and the messages about those that are not pictures."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""Boxes from elsewhere, laid over a picture: what does not fit is refused, never left out."""
+"""Boxes from other sources: those that do not fit are refused, never left out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_boxes_take_the_place_of_the_detectors():
 def test_boxes_beside_the_detectors_cover_both():
     laid = lay(GivenBoxes((boxes((50, 50, 60, 60), (12, 10, 32, 30)),), "beside"), inspection())
     assert isinstance(laid, Inspection)
-    # The second is the detector's face: one cover that holds both boxes.
+    # The second is the detector's face: one cover contains both boxes.
     assert sorted(laid.faces[0].xyxy.tolist()) == [[10, 10, 32, 30], [50, 50, 60, 60]]
 
 

@@ -15,8 +15,12 @@ import samples
 from paths import REPOSITORY
 from unionveil import ConfigError
 from unionveil.config import EMOJI, parameters
-from unionveil.job import config_of, job_parameters, read_parameters
+from unionveil.job import config_of, job_parameters, read_parameters, request_of
 from unionveil.runs.manifest import Manifest
+from unionveil.runs.shards import Shard
+from unionveil.verify import verify
+
+GIF = samples.all_samples()["gif"]
 
 MAIN = REPOSITORY / "algorithm" / "main.py"
 
@@ -31,7 +35,7 @@ def lay_out(data: Path, parameters_text: str | None = "{}") -> Path:
 
 
 def run(data: Path, *command: str, **options) -> subprocess.CompletedProcess[str]:
-    """As a node: no home, no names in the environment."""
+    """As a node does: no home, no names in the environment."""
     environment = {"HOME": "/", "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
     return subprocess.run(
         [sys.executable, *(command or (str(MAIN),)), "--data-dir", str(data)],
@@ -98,7 +102,7 @@ def test_kept_names_stay_flat(tmp_path):
         ('{"detector": "yolo:/tmp/x.onnx"}', "'yolo' needs a file"),
         ('{"detector": "yunet"}', "not on this machine"),
         ('{"cover": "text"}', "cover: 'text' is not one of face, head, face,text, head,text"),
-        ('{"cells": ["4"]}', "'cells' must be a text or a number"),
+        ('{"cells": ["4"]}', "'cells' must be a string or a number"),
         ("[1, 2]", "must be a JSON object"),
         ("not json", "the parameters are not JSON"),
         ("[" * 100_000, "the parameters are not JSON"),
@@ -123,8 +127,11 @@ def test_parameters_may_be_absent_empty_or_numbers(tmp_path, text):
 
 def test_every_offered_parameter_is_accepted_with_its_default():
     offered = {p.name: p for p in job_parameters()}
-    withheld = {"digest_salt", "engine", "select", "match", "match_threshold", "only_strict", "embedder"}
-    assert set(offered) == {p.name for p in parameters()} - withheld
+    withheld = {
+        *("digest_salt", "engine", "select", "match", "match_threshold", "only_strict", "embedder"),
+        *("min_face", "max_face", "keep_metadata", "gps_decimals"),
+    }
+    assert set(offered) == {p.name for p in parameters()} - withheld | {"shard_index", "shard_count"}
     for name, parameter in offered.items():
         method = parameter.belongs_to[0] if parameter.belongs_to else "fill"
         if parameter.default:
@@ -152,7 +159,7 @@ def test_0_is_not_the_default_of_a_number_that_has_one(name):
 
 
 def test_a_boolean_is_no_number():
-    with pytest.raises(ConfigError, match="must be a text or a number"):
+    with pytest.raises(ConfigError, match="must be a string or a number"):
         config_of({"margin": True})
 
 
@@ -162,7 +169,7 @@ def test_no_inputs_is_a_clear_error(tmp_path):
     assert done.returncode == 2
     assert "holds no photo" in done.stderr
     shutil.rmtree(tmp_path / "inputs")
-    assert "is not there" in run(tmp_path).stderr
+    assert "does not exist" in run(tmp_path).stderr
 
 
 def test_one_bad_file_never_stops_the_rest(tmp_path):
@@ -238,3 +245,51 @@ def test_a_job_that_is_stopped_leaves_whole_outputs_and_no_manifest(tmp_path):
     for name in names:
         with Image.open(tmp_path / "outputs" / name) as image:
             image.load()
+
+
+def test_jobs_share_out_an_archive_and_their_outputs_merge(tmp_path):
+    """Every job gets the whole data set, and works on its part of it."""
+    import zipfile
+
+    from unionveil.files.sinks import FolderSink
+    from unionveil.merge.shards import open_shards
+    from unionveil.merge.write import write_merged
+
+    folders = []
+    for index in range(2):
+        data = tmp_path / str(index)
+        asked = {"shard_index": str(index), "shard_count": 2.0, "detail": "fast", "threshold": 0}
+        inputs = lay_out(data, json.dumps(asked))
+        with zipfile.ZipFile(inputs / "photos.zip", "w") as archive:
+            for name in ("alice.gif", "bob.gif", "carol.gif", "dan.gif"):
+                archive.writestr(zipfile.ZipInfo(name), GIF)
+        done = run(data)
+        assert done.returncode == 0, done.stderr
+        assert f"of which shard {index}/2" in done.stdout
+        assert f"manifest-0000{index}-of-00002.jsonl" in outputs(data)
+        verify(data / "outputs")
+        folders.append(data / "outputs")
+    write_merged(open_shards(folders), FolderSink(tmp_path / "merged"))
+    manifest = verify(tmp_path / "merged")
+    assert manifest.counts.inputs == manifest.counts.without_face == 4
+    assert "alice" not in (tmp_path / "merged" / "manifest.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"shard_index": 2, "shard_count": 2}, "shards are numbered from 0"),
+        ({"shard_index": 1}, "1/1 is not there"),
+        ({"shard_count": 0}, "1 to 100000 shards"),
+        ({"shard_count": "1.5"}, "shard_count: takes a whole number"),
+        ({"shard_count": 2, "method": "ksame"}, "method ksame compares the faces of all inputs"),
+    ],
+)
+def test_shards_that_are_not_there_are_refused(given, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        request_of(given)
+
+
+def test_one_shard_is_the_whole_data_set():
+    assert request_of({"shard_index": 0.0, "shard_count": "1"}) == request_of({})
+    assert request_of({"shard_index": "3", "shard_count": 7}).shard == Shard(3, 7)

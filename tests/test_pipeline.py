@@ -35,7 +35,7 @@ def test_every_format_is_redacted_in_every_frame(name, make_anonymizer):
         width, height = frame.size_wh
         inside = frame.pixels[int(0.35 * height) : int(0.65 * height), int(0.35 * width) : int(0.55 * width)]
         view = next(rgb_views(type(frame)(inside, frame.colour), after.rendering))
-        # Black; lossy formats let a little of the surroundings in.
+        # Black; lossy formats blend in a little of the surroundings.
         assert view.mean() < 12, name
         if frame.colour.has_alpha:
             assert inside[..., -1].min() > 0.97 * frame.white
@@ -47,7 +47,7 @@ def test_without_a_face_the_pixels_stay_exactly(name, make_anonymizer):
     assert isinstance(outcome, Anonymized)
     assert samples.SECRET not in outcome.data
     before, after = decode(ALL[name], 1e6), decode(outcome.data, 1e6)
-    if name != "avif-animated":  # the one that has to be encoded again with loss
+    if name != "avif-animated":  # the only one that must be re-encoded lossily
         for a, b in zip(before.frames, after.frames, strict=True):
             assert np.array_equal(a.pixels, b.pixels)
 
@@ -163,7 +163,7 @@ def test_a_selector_must_give_booleans(answer, what):
 
 
 def test_every_page_is_looked_at_through_its_own_profile():
-    """A page whose profile lightens dark samples has a view that the first page does not have."""
+    """A page whose profile brightens dark samples has a view that the first page lacks."""
     ramp = np.tile(np.linspace(0, 100, 64).astype(np.uint8), (64, 1))
     page = np.stack([ramp, ramp, np.full_like(ramp, 200)], axis=2)  # bright enough not to be stretched
     file = io.BytesIO()
@@ -219,7 +219,7 @@ class TwoViews:
 
 
 def transparent():
-    """A picture of which a viewer may show two views."""
+    """A picture that a viewer may show in two ways."""
     image = np.full((64, 64, 4), 200, np.uint8)
     image[:, 20:40, 3] = 90
     return samples.save(Image.fromarray(image), "PNG")
@@ -240,7 +240,7 @@ def test_kept_faces_are_counted_and_their_pixels_stay(make_anonymizer):
 
 
 def test_a_face_that_one_view_would_cover_is_covered():
-    """It is kept where it was found; in the other view, which did not find it, it would not be."""
+    """It would be kept where it was found, but not in the other view, which did not find it."""
     find = TwoViews((5, 5, 25, 25), (40, 40, 60, 60))
     calls = []
 
@@ -280,7 +280,7 @@ def test_known_people_must_fit_the_settings():
     keep = AnonymizeConfig.from_parameters({"select": "keep"})
     with pytest.raises(ConfigError, match="every face is covered"):
         load(references=people)
-    with pytest.raises(ConfigError, match="give references"):
+    with pytest.raises(ConfigError, match="needs references"):
         load(keep)
     with pytest.raises(ConfigError, match="another embedder"):
         load(keep, references=people)

@@ -1,4 +1,4 @@
-"""Who is covered and who stays visible: in doubt, everybody is covered."""
+"""Tests which faces are covered: in doubt, all of them."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ import pytest
 from checked import float32
 from people import ColourEmbedder, faces_at, painted
 from unionveil import Detections, References
-from unionveil.select import AllBut, JustThese, every_face
+from unionveil.select import AllBut, JustThese, OfSize, every_face
 
 RED, BLUE, GREEN = (228, 128, 128), (128, 128, 228), (128, 228, 128)
 REDDISH = (228, 158, 128)
@@ -34,6 +34,22 @@ def test_every_face_is_covered_by_default():
     assert every_face(painted((10, 10)), faces_at([A, B])).tolist() == [True, True]
 
 
+def test_a_size_is_left_visible_only_if_both_sides_are_out_of_range():
+    faces = faces_at(
+        [(0, 0, 9, 9), (0, 0, 9, 12), (0, 0, 10, 10), (0, 0, 60, 60), (0, 0, 60, 61), (0, 0, 61, 61)]
+    )
+    image = painted((100, 100))
+    assert OfSize(every_face, 10, 60)(image, faces).tolist() == [False, True, True, True, True, False]
+    others = replace(faces, kind=np.full(len(faces), 1, np.uint8))
+    assert OfSize(every_face, 10, 60)(image, others).all()
+
+
+def test_a_size_covers_nobody_whom_the_other_selector_leaves_visible():
+    image = painted((200, 50), (A, BLUE), (B, RED), (SMALL, BLUE))
+    faces = faces_at([A, B, SMALL])
+    assert OfSize(keep([RED]), 20, np.inf)(image, faces).tolist() == [True, False, False]
+
+
 def test_everybody_but_the_known_person_is_covered():
     image = painted((200, 50), (A, BLUE), (B, RED), (C, GREEN))
     assert keep([RED])(image, faces_at([A, B, C])).tolist() == [True, False, True]
@@ -46,7 +62,7 @@ def test_at_most_one_face_of_a_person_stays_the_closest():
 
 
 def test_a_face_counts_for_the_closest_person_alone():
-    """Reddish lies near both; it must not free a second face as the other person."""
+    """Reddish is close to both; it must not free a second face as the other person."""
     image = painted((200, 50), (A, REDDISH), (B, RED))
     assert keep([RED], [REDDISH])(image, faces_at([A, B])).tolist() == [False, False]
     assert keep([RED], [BLUE])(image, faces_at([A, B])).tolist() == [True, False]

@@ -1,4 +1,4 @@
-"""Settings where photos come one by one: what needs all of them, or files beside them, is not offered."""
+"""Settings for photos that come one by one: those that need all photos or other files are not offered."""
 
 import pytest
 
@@ -8,11 +8,12 @@ from unionveil.single import METHODS, not_single, single_config
 
 
 def test_a_new_setting_is_not_offered_by_itself():
-    """This list decides which settings need one photo alone."""
+    """The settings that need only one photo are listed explicitly."""
     offered = {parameter.name for parameter in parameters()} - not_single()
     assert offered == {
         *("detector", "detail", "engine", "mirror", "threshold", "method", "color", "cells", "strength"),
         *("picture", "backing", "shape", "margin", "max_megapixels", "check_outputs"),
+        *("min_face", "max_face", "keep_metadata", "gps_decimals", "output_format", "quality"),
         *("cover", "text_method", "text_margin"),
     }
 
@@ -29,3 +30,8 @@ def test_others_are_refused():
     for method in others:
         with pytest.raises(ConfigError, match="a server takes pictures one by one"):
             single_config({"method": method}, "a server")
+
+
+def test_a_new_redaction_is_refused_until_it_is_listed():
+    with pytest.raises(ConfigError, match="method pixelate is not offered by a bot; it offers fill, overlay"):
+        single_config({"method": "pixelate"}, "a bot", methods=("fill", "overlay"))

@@ -19,7 +19,7 @@ def unpacked(tmp_path, **changed):
         ({"a": b"eno"}, "'a' was altered"),
         ({"a": b"one!"}, "'a' has 4 bytes"),
         ({"a": None}, "'a' is missing"),
-        ({"extra": b"hello"}, "'extra' is there but not in manifest.json"),
+        ({"extra": b"hello"}, "'extra' is in the folder but not in manifest.json"),
         ({"manifest.json": None}, "the run did not finish"),
         ({"manifest.json": b"{}"}, "is not a manifest of UnionVeil"),
         ({"manifest.json": GOOD["manifest.json"].replace(b'"inputs": 3', b'"inputs": 4')}, "totals"),

@@ -1,4 +1,4 @@
-"""A watched folder, scan by scan: nothing is lost, nothing is done twice, half a file never counts."""
+"""A watched folder, scan by scan: nothing is lost, nothing is done twice, and no partial file is read."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ PNG, JPEG, GIF = (samples.all_samples()[name] for name in ("png-rgb", "jpeg-420"
 
 
 class Watched:
-    """A watch over `inbox`, and what it did."""
+    """A watch over `inbox`, and its results."""
 
     def __init__(self, tmp_path: Path, *, prune: bool = False, config: AnonymizeConfig = CONFIG) -> None:
         self.inbox, self.out = tmp_path / "inbox", tmp_path / "out"
@@ -49,7 +49,14 @@ class Watched:
 
         try:
             self.watch = Watch(
-                self.inbox, work, sink, self._journal, do, prune=prune, report=self.lines.append
+                self.inbox,
+                work,
+                sink,
+                self._journal,
+                do,
+                prune=prune,
+                report=self.lines.append,
+                reject=lambda name, detail: self.lines.append(f"rejected: {name}: {detail}"),
             )
         except OutputError:
             self.close()
@@ -108,7 +115,7 @@ def test_a_file_that_is_written_in_eight_steps_gives_one_output(watched):
 
 
 def test_the_folder_is_what_a_run_writes(watched, tmp_path):
-    """Whatever the order of arrival."""
+    """In any order of arrival."""
     watched.put("z.gif", GIF)
     watched.scan()
     watched.put("b/c.jpg", JPEG)
@@ -136,7 +143,7 @@ def test_a_file_that_changes_is_done_again(watched):
     watched.scan()
     assert (watched.out / "a.png").read_bytes() != first
     assert watched.worked == ["a.png", "a.png"]
-    watched.put("a.png", JPEG)  # another format has another name
+    watched.put("a.png", JPEG)  # another format gets another name
     watched.scan()
     assert watched.outputs == ["a.png.jpg", "manifest.json"]
 
@@ -215,7 +222,7 @@ def test_other_settings_and_foreign_files_are_refused(tmp_path):
 def test_a_file_that_was_not_made_here_is_not_written_over(watched):
     watched.put("a.png", PNG)
     (watched.out / "a.png").write_text("mine")
-    with pytest.raises(OutputError, match="was not made here"):
+    with pytest.raises(OutputError, match="is not an output of this command"):
         watched.scan()
     assert (watched.out / "a.png").read_text() == "mine"
 
@@ -241,7 +248,7 @@ def test_a_folder_that_was_never_there_is_refused(tmp_path):
     watched = Watched(tmp_path)
     watched.close()
     watched.inbox.rmdir()
-    with pytest.raises(InputError, match="is not there"):
+    with pytest.raises(InputError, match="does not exist"):
         Watch(
             watched.inbox,
             Anonymize(CONFIG),
@@ -250,6 +257,7 @@ def test_a_folder_that_was_never_there_is_refused(tmp_path):
             lambda tasks: iter(()),
             prune=False,
             report=print,
+            reject=print,
         )
 
 
@@ -274,7 +282,7 @@ def count(out):
     ("arguments", "sentence"),
     [
         (["{inbox}/nothing", "-o", "{out}"], "is not a folder; name the folder that is to be watched"),
-        (["{inbox}", "-o", "{inbox}/out"], "lies in the input folder"),
+        (["{inbox}", "-o", "{inbox}/out"], "is in the input folder"),
         (["{inbox}", "-o", "{out}", "--names", "number"], "No such option"),
         (["{inbox}", "-o", "{out}", "--detector", "yunet"], "unionveil models fetch yunet"),
         (["{inbox}", "-o", "{out}", "--select", "keep"], "No such option"),

@@ -121,7 +121,7 @@ def _fit_the_template(landmarks: FloatArray, matrices: npt.NDArray[np.float64]) 
 
 
 def _are_inside(matrices: npt.NDArray[np.float64], size_wh: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """Whether most of each chip lies inside of its photo."""
+    """Whether most of each chip is inside its photo."""
     width, height = SIZE_WH
     corners = np.asarray([[8, 8], [width - 8, 8], [8, height - 8], [width - 8, height - 8]])
     back = np.linalg.inv(matrices[:, :, :2])

@@ -81,11 +81,11 @@ _HOMES = {
     "runs.references": ("load_references",),
     "pipeline": ("Anonymizer", "Inspection", "anonymize", "load"),
 }
-"""Modules of the public names; those that are not listed are errors."""
+"""Modules of the public names; any other name is an error."""
 
 
 def __getattr__(name: str) -> object:
-    """Imports a public name when it is first used: settings and help need no model."""
+    """Imports a public name on first use: settings and help need no model."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = next((module for module, names in _HOMES.items() if name in names), "errors")

@@ -1,4 +1,4 @@
-"""Boxes as numpy arrays: overlap, suppression, margins and the one place that rounds.
+"""Boxes as numpy arrays: overlap, suppression, margins, and the only function that rounds coordinates.
 
 Every box is `xyxy`: left, top, right, bottom, in pixels, where pixel `i` covers `[i, i + 1)`.
 """
@@ -33,14 +33,15 @@ __all__ = [
 
 
 _SAME_FACE_IOU = 0.4
-"""Boxes of two detectors, or of two views, that overlap by more are one face, covered by both boxes."""
+"""Boxes of two detectors, or of two views, that overlap by more than this are one face, covered by both
+boxes."""
 
 _HIGHER = 1 / 3
-"""How much of the lower margin is moved to the upper one. Any more uncovers chins."""
+"""Share of the lower margin that is moved to the upper one. Any more would uncover chins."""
 
 
 def area(xyxy: FloatArray) -> FloatArray:
-    """Areas of `(N, 4)` boxes, `(N,)`; a box turned inside out has area 0."""
+    """Areas of `(N, 4)` boxes, `(N,)`; inverted boxes have area 0."""
     wh = np.clip(xyxy[:, 2:] - xyxy[:, :2], 0, None)
     return wh[:, 0] * wh[:, 1]
 
@@ -110,8 +111,8 @@ def neighbours(a: FloatArray, b: FloatArray, least_iou: float) -> Iterator[npt.N
     """For each of `(N, 4)` boxes the indices of those of `(M, 4)` that can overlap it by `least_iou` or more.
 
     Boxes of widths `v` and `w` with IoU `t` share a width of at least `t * max(v, w)`, so their centres are
-    at most `(v + w) / 2 - t * max(v, w)` apart, and `w` is at most `v / t`. Looking at those alone, by binary
-    search, keeps thousands of boxes from costing the square of their number.
+    at most `(v + w) / 2 - t * max(v, w)` apart, and `w` is at most `v / t`. Restricting the search to those,
+    by binary search, avoids a quadratic cost for thousands of boxes.
 
     Args:
         a: `(N, 4)` boxes.
@@ -119,7 +120,7 @@ def neighbours(a: FloatArray, b: FloatArray, least_iou: float) -> Iterator[npt.N
         least_iou: least overlap, in (0, 1].
     """
     width, centre = a[:, 2] - a[:, 0], a[:, 0] / 2 + a[:, 2] / 2
-    # A hundredth more than the bound: it is computed in float32, too.
+    # A hundredth more than the bound, since it is also computed in float32.
     reach = width * (1.01 * max(1 - least_iou, 0.5 + (0.5 - least_iou) / least_iou)) + 1e-3
     there = b[:, 0] / 2 + b[:, 2] / 2
     order = np.argsort(there, kind="stable")
@@ -131,12 +132,12 @@ def neighbours(a: FloatArray, b: FloatArray, least_iou: float) -> Iterator[npt.N
 def unite(
     xyxy: FloatArray, score: FloatArray, iou_threshold: float
 ) -> tuple[FloatArray, npt.NDArray[np.intp]]:
-    """As `nms`, but a kept box grows to hold the boxes that it replaces, so no pixel is uncovered.
+    """Like `nms`, but a kept box grows to contain the boxes that it replaces, so no pixel is uncovered.
 
     Args:
         xyxy: `(N, 4)` boxes.
         score: `(N,)` scores.
-        iou_threshold: boxes that overlap a better one by more become one with it.
+        iou_threshold: boxes that overlap a better one by more than this are merged into it.
 
     Returns:
         `(K, 4)` grown boxes and the indices of the boxes that they grew from, best first.
@@ -152,15 +153,15 @@ def unite(
 
 
 def unite_faces(parts: Sequence[Detections]) -> Detections:
-    """Faces, and whatever else several looks at the same picture found, each of them once.
+    """Faces and other kinds found in several views of the same picture, each of them once.
 
-    Boxes of different kinds never become one: a face on a badge is a face and part of a text.
+    Boxes of different kinds are never merged: a face on a badge is a face, and part of a text.
 
     Args:
         parts: detections in pixels of the same picture.
 
     Returns:
-        The best box of every face, grown to hold the others, best first; other kinds likewise.
+        The best box of every face, grown to contain the others, best first; other kinds likewise.
     """
     found = Detections.concat(parts)
     united = [_united(found[found.kind == kind]) for kind in np.unique(found.kind)]
@@ -183,8 +184,8 @@ def overlapping(a: FloatArray, b: FloatArray) -> BoolArray:
 def expand(xyxy: FloatArray, margin: float) -> FloatArray:
     """Grows each box by `margin` times its width and height, by a third more above and a third less below.
 
-    Detectors' boxes end at the eyebrows and hold the chin. With the same area as even margins, the cover so
-    holds more of foreheads and hair (.52 instead of .40 of foreheads, `training.evaluate.covers`).
+    Detectors' boxes end at the eyebrows and include the chin. With the same area as even margins, the cover
+    then contains more of foreheads and hair (.52 instead of .40 of foreheads, `training.evaluate.covers`).
     """
     wh = xyxy[:, 2:] - xyxy[:, :2]
     least = xyxy[:, :2] - wh * margin * np.array([1, 1 + _HIGHER], np.float32)
@@ -269,18 +270,18 @@ def cover_pixels(xyxy: FloatArray, size_wh: tuple[int, int]) -> npt.NDArray[np.i
 def drop_fragments(faces: Detections, cut: BoolArray, inside: float) -> npt.NDArray[np.intp]:
     """Drops boxes that a larger box covers and that add no information.
 
-    Such are pieces of faces that a tile's edge cut, and what a close look takes for small faces inside a
-    large one. Their IoU with the whole face is small, so `nms` keeps both. A box is dropped only for a larger
-    one that covers it, so no more than `1 - inside` of it is uncovered.
+    These are parts of faces cut by a tile's edge, and small false faces inside a large one. Their IoU with
+    the whole face is small, so `nms` keeps both. A box is dropped only for a larger one that covers it, so no
+    more than `1 - inside` of it is uncovered.
 
     Args:
         faces: boxes with their scores.
-        cut: `(N,)` whether the box ends at an inner edge of the tile it was found in; a box that does not is
-            dropped only for a larger one of a better score.
+        cut: `(N,)` whether the box ends at an inner edge of the tile it was found in; any other box is
+            dropped only for a larger one with a better score.
         inside: share of a box that the larger one must cover.
 
     Returns:
-        Indices of the boxes that stay, in order.
+        Indices of the kept boxes, in order.
     """
     areas = area(faces.xyxy)
     dropped = np.zeros(len(faces), bool)
@@ -293,6 +294,6 @@ def drop_fragments(faces: Detections, cut: BoolArray, inside: float) -> npt.NDAr
 
 
 def _blocks(count: int, others: int) -> Iterator[slice]:
-    """Rows of boxes to compare with all others at a time, so that any number costs some 100 MB at most."""
+    """Rows of boxes to compare with all others at a time, so that memory stays below some 100 MB."""
     rows = max(1, min(256, 2_000_000 // max(1, others)))
     return (slice(start, start + rows) for start in range(0, count, rows))

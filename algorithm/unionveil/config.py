@@ -1,8 +1,8 @@
 """All settings, defined once.
 
-The command line's flags, the Ocean job's parameters, the published `consumerParameters` and the JSON
-Schema are derived from the models in this file. A setting reaches us as a string in two of those four
-cases, so every model accepts strings.
+The command line's flags, the Ocean job's parameters, the published `consumerParameters` and the JSON Schema
+are derived from the models in this file. In two of those four cases a setting arrives as a string, so every
+model accepts strings.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from .errors import ConfigError
+from .formats import ImageFormat
 from .models.cards import (
     DETECTORS,
     EMBEDDERS,
@@ -25,6 +26,7 @@ from .models.cards import (
     embedder_card,
 )
 from .models.inference import EngineSetting, Inference, choose
+from .outputs import METADATA, MetadataName, OutputOptions
 from .parameters import Parameter, flatten, near, to_parameters, unflatten
 
 __all__ = [
@@ -58,8 +60,8 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     looks_only: ClassVar[bool] = False
-    """Of a redaction: whether its worst trained attacker names more than one in ten of 40 people rightly at
-    the default strength (`tests/benchmarks/test_recognition.py`)."""
+    """Whether its best trained attacker correctly names more than one in ten of 40 people at the default
+    strength (`tests/benchmarks/test_recognition.py`)."""
 
 
 _LEAST_STRENGTH = 4.0
@@ -74,7 +76,7 @@ _Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
 class Fill(_Redaction):
-    """One opaque colour: nothing of the face is left."""
+    """One opaque colour: nothing of the face remains."""
 
     method: Literal["fill"] = "fill"
     color: _Color = Field("#000000", description="Colour as #rrggbb.")
@@ -102,7 +104,7 @@ class _Blur(_Redaction):
     @field_validator("strength", mode="before")
     @classmethod
     def _strong_enough(cls, value: Any) -> Any:
-        """Explains why settings of earlier versions, from 1 on, are refused."""
+        """Explains why settings of earlier versions, from 1 up, are refused."""
         try:
             is_weak = 0 < float(value) < _LEAST_STRENGTH
         except (TypeError, ValueError):
@@ -194,11 +196,11 @@ Redaction = Annotated[
 
 
 def check_one_by_one(config: AnonymizeConfig, door: str) -> None:
-    """Refuses methods that need the whole data set where pictures come one by one.
+    """Refuses methods that need the whole data set if pictures come one by one.
 
     Args:
         config: settings.
-        door: what takes the pictures, as the subject of a sentence: "a server", "standard input".
+        door: the receiver of the pictures, as the subject of a sentence: "a server", "standard input".
 
     Raises:
         ConfigError: the method needs all pictures before it redacts the first.
@@ -212,12 +214,12 @@ def check_one_by_one(config: AnonymizeConfig, door: str) -> None:
 
 
 def cosine_of(distance: float) -> float:
-    """Cosine similarity of two vectors of length 1 at a Euclidean distance: 1 - d ** 2 / 2."""
+    """Cosine similarity of two unit vectors at a Euclidean distance: 1 - d ** 2 / 2."""
     return 1 - distance**2 / 2
 
 
 def distance_of(cosine: float) -> float:
-    """Euclidean distance of two vectors of length 1 with a cosine similarity: sqrt(2 - 2 cos)."""
+    """Euclidean distance of two unit vectors with a cosine similarity: sqrt(2 - 2 cos)."""
     return math.sqrt(max(0.0, 2 - 2 * cosine))
 
 
@@ -247,7 +249,7 @@ class _KnownPeople(_Model):
     @model_validator(mode="after")
     def _in_range(self) -> _KnownPeople:
         if self.match == "cosine" and self.match_threshold is not None and self.match_threshold >= 1:
-            raise ValueError(f"match_threshold: a cosine lies between 0 and 1, got {self.match_threshold:g}")
+            raise ValueError(f"match_threshold: a cosine is between 0 and 1, got {self.match_threshold:g}")
         return self
 
     def _least_cosine(self, card: EmbedderCard, measured: float | None) -> float:
@@ -263,12 +265,12 @@ class _KnownPeople(_Model):
 
 
 class Keep(_KnownPeople):
-    """Known people stay visible, everybody else is covered."""
+    """Known people stay visible; everybody else is covered."""
 
     select: Literal["keep"] = "keep"
 
     def least_cosine(self, card: EmbedderCard) -> float:
-        """Cosine similarity from which a face is a known person's.
+        """Least cosine similarity at which a face counts as a known person's.
 
         Raises:
             ConfigError: no threshold is set, and none was measured for the embedder.
@@ -333,6 +335,18 @@ class AnonymizeConfig(_Model):
         description="What is covered, separated by commas: face; head (a face with hair, ears and chin); "
         "text, with number plates, badges and screens (extra `text`).",
     )
+    min_face: float | None = Field(
+        None,
+        gt=0,
+        description="Faces of which both sides are shorter than this, in pixels, stay visible: for false "
+        "positives, or crowds in which nobody can be recognized. Default: every size is covered.",
+    )
+    max_face: float | None = Field(
+        None,
+        gt=0,
+        description="Faces of which both sides are longer than this, in pixels, stay visible, such as "
+        "posters. Default: every size is covered.",
+    )
     selection: Selection = Field(EveryFace(), description="Whose faces are covered.")
     embedder: str = Field(
         "sface",
@@ -367,6 +381,30 @@ class AnonymizeConfig(_Model):
     )
     names: Literal["number", "keep"] = Field(
         "number", description="Names of the outputs: numbers, or the names of the inputs."
+    )
+    keep_metadata: tuple[MetadataName, ...] = Field(
+        (),
+        description="Metadata that outputs keep, separated by commas: date, gps, copyright. It is read from "
+        "EXIF, and its values are written anew; BMP and GIF have no place for it. Default: none is kept.",
+    )
+    gps_decimals: int | None = Field(
+        None,
+        ge=0,
+        le=7,
+        description="With keep_metadata gps: decimal places of degrees to which positions are rounded: 3 is "
+        "some 110 m, 2 a kilometre, 1 eleven. The altitude is left out then.",
+    )
+    output_format: Literal["same", "jpeg", "png", "webp"] = Field(
+        "same",
+        description="Format of the outputs. same: that of each input. Animations and files of several pages "
+        "are refused by the others.",
+    )
+    quality: int | None = Field(
+        None,
+        ge=20,
+        le=100,
+        description="Quality of JPEG and WebP outputs, all of which are encoded anew. Default: the input's "
+        "where the format stays, else 90.",
     )
     max_megapixels: float = Field(
         200, gt=0, le=2000, description="A picture with more (all its frames together) is refused."
@@ -429,23 +467,56 @@ class AnonymizeConfig(_Model):
             raise ValueError(f"unknown embedder {value!r}{near(value, (*EMBEDDERS, 'onnx:FILE.onnx'))}")
         return value
 
+    @field_validator("keep_metadata", mode="before")
+    @classmethod
+    def _split_metadata(cls, value: Any) -> Any:
+        parts = value.split(",") if isinstance(value, str) else value
+        names = {part.strip() for part in parts} - {""}
+        unknown = sorted(names - set(METADATA))
+        if unknown:
+            raise ValueError(f"unknown metadata {unknown[0]!r}{near(unknown[0], METADATA)}")
+        return tuple(name for name in METADATA if name in names)
+
     @field_validator("threshold", mode="before")
     @classmethod
     def _default_threshold(cls, value: Any) -> Any:
         return None if value in ("", "default") else value
 
-    @field_validator("digest_salt", mode="before")
+    @field_validator("digest_salt", "min_face", "max_face", "gps_decimals", "quality", mode="before")
     @classmethod
-    def _no_salt(cls, value: Any) -> Any:
+    def _not_given(cls, value: Any) -> Any:
         return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> AnonymizeConfig:
+        if self.gps_decimals is not None and "gps" not in self.keep_metadata:
+            raise ValueError("gps_decimals: there is no position to round without keep_metadata gps; add it")
+        if self.min_face and self.max_face and self.min_face > self.max_face:
+            raise ValueError(
+                f"min_face: {self.min_face:g} is above max_face, {self.max_face:g}, so that no face would be "
+                "covered"
+            )
+        return self
+
+    @property
+    def covers_everyone(self) -> bool:
+        """Whether every face that is found is covered: no person and no size of face is left out."""
+        sizes = (self.min_face, self.max_face)
+        return isinstance(self.selection, EveryFace) and sizes == (None, None)
+
+    @property
+    def outputs(self) -> OutputOptions:
+        """How outputs are written, beyond their pictures."""
+        form = None if self.output_format == "same" else ImageFormat[self.output_format.upper()]
+        return OutputOptions(form, self.quality, self.keep_metadata, self.gps_decimals)
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
-        """The cards of all weights that these settings use; nothing is loaded.
+        """The cards of all weights that these settings use; no weights are loaded.
 
         Raises:
-            ModelError: the file of a `yolo:FILE.onnx` or an `onnx:FILE.onnx` is not there.
-            ConfigError: the card of an `onnx:FILE.onnx` is missing or wrong.
+            ModelError: the file of a `yolo:FILE.onnx` or an `onnx:FILE.onnx` does not exist.
+            ConfigError: the card of an `onnx:FILE.onnx` is missing or invalid.
         """
         faces = self.detector_cards if self.covers_people else ()
         texts = cards_of(TEXT_DETECTOR) if self.covers_text else ()
@@ -477,36 +548,36 @@ class AnonymizeConfig(_Model):
 
     @property
     def detector_cards(self) -> tuple[DetectorCard, ...]:
-        """The cards of the detectors of faces; nothing is loaded.
+        """The cards of the face detectors; no weights are loaded.
 
         Raises:
-            ModelError: the file of a `yolo:FILE.onnx` is not there.
+            ModelError: the file of a `yolo:FILE.onnx` does not exist.
         """
         return tuple(card for name in self.detector for card in cards_of(name))
 
     @property
     def embedder_card(self) -> EmbedderCard | None:
-        """The card of the embedder; None if these settings recognize nobody.
+        """The card of the embedder; None if these settings do not recognize people.
 
         Raises:
-            ModelError: the file of an `onnx:FILE.onnx` is not there.
-            ConfigError: its card is missing or wrong.
+            ModelError: the file of an `onnx:FILE.onnx` does not exist.
+            ConfigError: its card is missing or invalid.
         """
         needs_none = isinstance(self.selection, EveryFace) and not isinstance(self.redaction, KSame)
         return None if needs_none else embedder_card(self.embedder)
 
     def resolved(self) -> tuple[AnonymizeConfig, Inference]:
-        """These settings with the engine that `auto` stands for on this machine, and why it was taken.
+        """These settings with `auto` replaced by this machine's engine, and the reason for that choice.
 
         Raises:
-            ModelError: the engine that was asked for is not installed.
+            ModelError: the requested engine is not installed.
         """
         inference = choose(self.engine)
         return self.model_copy(update={"engine": inference.engine}), inference
 
     @classmethod
     def from_parameters(cls, given: Mapping[str, Any]) -> AnonymizeConfig:
-        """Builds from flat names and values, the form of flags and of Ocean's parameters.
+        """Builds a configuration from flat names and values, the form of flags and of Ocean's parameters.
 
         Args:
             given: values by name as `parameters()` lists them; strings are converted.
@@ -517,10 +588,10 @@ class AnonymizeConfig(_Model):
         return unflatten(cls, given)
 
     def to_parameters(self) -> dict[str, str]:
-        """The flat form; `from_parameters` of it gives this configuration again, but for the secret salt."""
+        """The flat form; `from_parameters` restores this configuration, except for the secret salt."""
         return to_parameters(self)
 
 
 def parameters() -> tuple[Parameter, ...]:
-    """Every setting in flat form, in the order in which it is shown; `method` stands for the redaction."""
+    """Every setting in flat form, in display order; `method` selects the redaction."""
     return flatten(AnonymizeConfig)

@@ -1,4 +1,4 @@
-"""Contents instead of bytes: what a file holds, read where the work is done."""
+"""Contents instead of bytes: the data of a file, read where the work is done."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["BytesContent", "Content", "FileContent", "PictureSource", "content_o
 
 @runtime_checkable
 class Content(Protocol):
-    """The bytes of one input, wherever they lie. Implementations can be pickled."""
+    """The bytes of one input, wherever they are stored. Implementations can be pickled."""
 
     @property
     def size_bytes(self) -> int:
@@ -22,7 +22,7 @@ class Content(Protocol):
 
     @property
     def held_bytes(self) -> int:
-        """Memory that the content takes before it is read."""
+        """Memory that the content uses before it is read."""
         ...
 
     def read(self) -> bytes:
@@ -47,7 +47,7 @@ class FileContent:
     """A file on this machine.
 
     Attributes:
-        path: where it lies.
+        path: its path.
     """
 
     path: Path
@@ -72,7 +72,7 @@ class BytesContent:
     """Bytes in memory.
 
     Attributes:
-        data: all of them.
+        data: the whole content.
     """
 
     data: bytes
@@ -97,17 +97,17 @@ class BytesContent:
 
 
 PictureSource: TypeAlias = "Content | bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO"
-"""A picture file in any form that the Python API takes."""
+"""A picture file in any form that the Python API accepts."""
 
 
 def content_of(source: PictureSource) -> Content:
-    """A picture file in any of the forms in which Python programs have one.
+    """Converts a picture file in any of the forms common in Python.
 
     Args:
         source: the file's bytes, its path, a file opened for reading bytes, or a `Content`.
 
     Raises:
-        TypeError: anything else, decoded pixels among them.
+        TypeError: any other type, including decoded pixels.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         return BytesContent(bytes(source))
@@ -120,5 +120,5 @@ def content_of(source: PictureSource) -> Content:
         return BytesContent(data)
     what = "a file opened as text" if data is not None else f"an object of type {type(source).__name__}"
     raise TypeError(
-        f"a picture is given as the bytes of its file, as a path or as a file opened with 'rb', not as {what}"
+        f"pass a picture as the bytes of its file, as a path or as a file opened with 'rb', not as {what}"
     )

@@ -1,4 +1,4 @@
-"""The types that travel along the line: pixels, and what was found in them."""
+"""The types that pass through the pipeline: pixels, and the detections in them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import numpy.typing as npt
 __all__ = ["BoolArray", "Detections", "FloatArray", "Kind", "Landmark", "RgbImage"]
 
 RgbImage: TypeAlias = npt.NDArray[np.uint8]
-"""`(H, W, 3)` uint8, red first, upright. Blue-first pixels exist inside single functions only."""
+"""`(H, W, 3)` uint8 in RGB order, upright. BGR pixels exist only inside single functions."""
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 
 class Kind(IntEnum):
-    """What was detected."""
+    """The kind of a detection."""
 
     FACE = 0
     HEAD = 1
@@ -33,7 +33,7 @@ class Kind(IntEnum):
 
 
 class Landmark(IntEnum):
-    """Index of each landmark in `Detections.landmarks`; left and right as they stand in the picture."""
+    """Index of each landmark in `Detections.landmarks`; left and right as seen in the picture."""
 
     LEFT_EYE = 0
     RIGHT_EYE = 1
@@ -44,14 +44,14 @@ class Landmark(IntEnum):
 
 @dataclass(frozen=True)
 class Detections:
-    """What was found in one picture, as a struct of arrays, in pixels of the upright source picture.
+    """The detections in one picture, as a struct of arrays, in pixels of the upright source picture.
 
     Attributes:
-        xyxy: `(N, 4)` float32, left, top, right, bottom; may reach beyond the picture.
+        xyxy: `(N, 4)` float32, left, top, right, bottom; may extend beyond the picture.
         score: `(N,)` float32 in [0, 1], the detector's confidence.
-        landmarks: `(N, 5, 2)` float32, x and y in the order of `Landmark`; NaN where the detector has none.
+        landmarks: `(N, 5, 2)` float32, x and y in the order of `Landmark`; NaN if the detector has none.
         kind: `(N,)` uint8, values of `Kind`.
-        identity: `(N,)` int32, equal for detections of the same person or group; -1 where it is unknown.
+        identity: `(N,)` int32, equal for detections of the same person or group; -1 if unknown.
 
     Raises:
         ValueError: an array has another shape or dtype, a kind does not exist, or something other than a face
@@ -96,12 +96,12 @@ class Detections:
         return len(self.xyxy)
 
     def __getitem__(self, which: BoolArray | npt.NDArray[np.intp] | slice) -> Detections:
-        """The detections that a boolean mask, an index array or a slice picks."""
+        """The detections selected by a boolean mask, an index array or a slice."""
         return Detections(*(getattr(self, field.name)[which] for field in fields(self)))
 
     @classmethod
     def empty(cls) -> Detections:
-        """No detection at all."""
+        """No detections."""
         return cls.of(np.zeros((0, 4)), np.zeros(0))
 
     @classmethod
@@ -153,7 +153,7 @@ class Detections:
         )
 
     def mirror(self, width_px: int) -> Detections:
-        """Maps a mirrored picture's detections to the picture: left and right landmarks change places.
+        """Maps a mirrored picture's detections to the picture; left and right landmarks are exchanged.
 
         Args:
             width_px: width of the picture.

@@ -1,4 +1,4 @@
-"""One table: the exit code and the HTTP status of every error, and of every reason to reject a picture."""
+"""The exit code and the HTTP status of every error, and of every reason to reject a picture, in one table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EXIT_WRONG_USE = 2
 
 @dataclass(frozen=True)
 class Code:
-    """How an error ends.
+    """The exit code and HTTP status of an error.
 
     Attributes:
         exit_code: of a command.
@@ -42,7 +42,7 @@ _CODES: dict[type[errors.UnionVeilError], Code] = {
     errors.RetryLater: Code(EXIT_WRONG_USE, 503),
     errors.RateLimited: Code(EXIT_WRONG_USE, 429),
 }
-"""By class; an error without a line of its own has that of its nearest base."""
+"""By class; an error without its own line has that of its nearest base class."""
 
 _IMAGE_ERRORS = (
     errors.UnreadableImage,
@@ -57,11 +57,11 @@ _STATUS_BY_REASON = {
     "memory": 503,
     "timeout": 504,
 }
-"""Reasons of `Rejected`; all others lie in what was sent."""
+"""Reasons of `Rejected` that are not the client's fault."""
 
 
 def code_of(error: errors.UnionVeilError) -> Code:
-    """How an error ends: the line of its class, or of its nearest base."""
+    """The line of an error's class, or of its nearest base class."""
     return next(_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)
 
 

@@ -88,7 +88,7 @@ class ModelMissing(ModelError):
 
     Attributes:
         name: the model.
-        file: the file that was looked for.
+        file: the file that is missing.
         ways: how to get it, as parts of a sentence.
     """
 
@@ -142,7 +142,7 @@ class UnreadableImage(ImageError):
 
 
 class UnsupportedImage(ImageError):
-    """A format, or a variant of one, that cannot be anonymized without loss of safety."""
+    """A format, or a variant of one, that cannot be anonymized safely."""
 
     reason = "unsupported"
 
@@ -158,7 +158,7 @@ class ImageTooLarge(ImageError):
     """More pixels than the limit.
 
     Attributes:
-        pixels: pixels of all frames together, as the header claims them.
+        pixels: pixels of all frames together, according to the header.
         limit: pixels allowed.
     """
 
@@ -179,13 +179,13 @@ class ImageTooLarge(ImageError):
 
 
 class OutputDiffers(ImageError):
-    """What was encoded does not decode to the redacted picture, so it must not be written."""
+    """The encoded output does not decode to the redacted picture, so it must not be written."""
 
     reason = "output-differs"
 
 
 class WorkerError(UnionVeilError):
-    """A worker process cannot start; no picture is to blame.
+    """A worker process cannot start; this is not the fault of any picture.
 
     Attributes:
         exit_code: of the process, negative for a signal; None if it did not end.
@@ -204,15 +204,15 @@ class WorkerError(UnionVeilError):
 
 
 class InputError(UnionVeilError):
-    """A folder, file or archive that was named cannot be read."""
+    """A folder, file or archive named by the user cannot be read."""
 
 
 class TooFewPeople(InputError):
     """The inputs show fewer people than a group of k-same needs.
 
     Attributes:
-        people: how many there are.
-        k: how many are needed.
+        people: their number.
+        k: the number needed.
     """
 
     def __init__(self, people: int, k: int) -> None:
@@ -228,14 +228,14 @@ class TooFewPeople(InputError):
 
 
 class OutputError(UnionVeilError):
-    """An output cannot be written; the job stops, and nothing half-written stays behind."""
+    """An output cannot be written; the job stops, and nothing half-written remains."""
 
 
 class ResultsError(UnionVeilError):
     """Outputs do not fit their manifest.
 
     Attributes:
-        issues: one sentence for everything that does not fit.
+        issues: one sentence for every mismatch.
     """
 
     def __init__(self, issues: Iterable[str]) -> None:
@@ -250,9 +250,9 @@ class MissingExtra(UnionVeilError):
     """A command needs packages that are not installed.
 
     Attributes:
-        command: what needs them, as the user wrote it.
+        command: the command that needs them, as the user wrote it.
         package: the module that could not be imported.
-        extra: name of the extra that brings them.
+        extra: name of the extra that installs them.
     """
 
     def __init__(self, command: str, package: str, extra: str) -> None:
@@ -269,23 +269,23 @@ class MissingExtra(UnionVeilError):
 
 
 class RoomError(UnionVeilError):
-    """A network of rooms cannot be reached, or refuses what a bot asks for; it may be tried again."""
+    """A chat network cannot be reached, or refuses a bot's request; it may be tried again."""
 
 
 class RequestError(UnionVeilError):
-    """A request that a server of ours does not answer; its text goes to the client."""
+    """A request that one of our servers does not answer; its text goes to the client."""
 
 
 class NotAuthorized(RequestError):
-    """The request brings neither the token nor the session that the server asks for."""
+    """The request has neither the token nor the session that the server requires."""
 
 
 class NotAllowed(RequestError):
-    """The request is made by another site, or for a host that the server is not."""
+    """The request comes from another site, or is for a host name that is not the server's."""
 
 
 class BodyTooLarge(RequestError):
-    """The body has more bytes than the server takes.
+    """The body has more bytes than the server accepts.
 
     Attributes:
         limit_bytes: bytes allowed.
@@ -304,14 +304,14 @@ class BodyTooSlow(RequestError):
 
 
 class WrongMedia(RequestError):
-    """The body is not of a kind that the server reads."""
+    """The body is not of a type that the server reads."""
 
 
 class RetryLater(RequestError):
     """The same request may be answered later.
 
     Attributes:
-        seconds: after which to try again.
+        seconds: time to wait before the next try.
     """
 
     def __init__(self, seconds: int) -> None:
@@ -320,29 +320,29 @@ class RetryLater(RequestError):
 
 
 class RateLimited(RetryLater):
-    """One client sends more requests than the server answers."""
+    """A client sends requests faster than the server allows."""
 
     def __str__(self) -> str:
         return f"too many requests from your address; try again in {self.seconds} s"
 
 
 class Busy(RetryLater):
-    """All places for pictures are taken."""
+    """All slots for pictures are in use."""
 
     def __str__(self) -> str:
         return f"the server is busy with other pictures; try again in {self.seconds} s"
 
 
 class ReviewError(RequestError):
-    """An edit does not fit the photo that is reviewed; nothing of it counts."""
+    """An edit does not fit the reviewed photo; none of it is applied."""
 
 
 class ReviewConflict(ReviewError):
-    """An edit was made on a state that has changed since, in another tab or by a retry.
+    """An edit was based on a state that has since changed, in another tab or by a retry.
 
     Attributes:
-        revision: that the edit was made on.
-        current: that the review has.
+        revision: that the edit was based on.
+        current: of the review.
     """
 
     def __init__(self, revision: int, current: int) -> None:
@@ -351,4 +351,4 @@ class ReviewConflict(ReviewError):
         self.current = current
 
     def __str__(self) -> str:
-        return "the review went on in another tab; reload this page"
+        return "the review was changed in another tab; reload this page"

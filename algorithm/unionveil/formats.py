@@ -1,4 +1,4 @@
-"""The formats of pictures, and which of them a file is: by its first bytes, never by its name."""
+"""The formats of files, recognized by their first bytes, never by their names."""
 
 from __future__ import annotations
 
@@ -26,20 +26,29 @@ class ImageFormat(Enum):
     HEIC = "heic"
     AVIF = "avif"
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether an output shows exactly the redacted pixels; GIF may have to reduce its colours."""
+        match self:
+            case ImageFormat.PNG | ImageFormat.TIFF | ImageFormat.BMP:
+                return True
+            case ImageFormat.JPEG | ImageFormat.WEBP | ImageFormat.GIF | ImageFormat.HEIC | ImageFormat.AVIF:
+                return False
+
 
 class Encoding(str, Enum):
-    """How the coded samples of an output came about."""
+    """How the coded samples of an output were produced."""
 
     PIXELS = "pixels"
-    """Encoded anew from decoded pixels."""
+    """Re-encoded from decoded pixels."""
     COEFFICIENTS = "coefficients"
-    """A JPEG's coefficients, written anew: every block that no patch touches is exactly the input's."""
+    """A JPEG's coefficients, rewritten: every block that no patch touches is exactly the input's."""
     KEPT = "kept"
     """The input's coded data, accounted for byte by byte (HEIC, AVIF, lossy WebP)."""
 
 
 class Kind(Enum):
-    """Kinds of files by what becomes of them; the value explains why a file is refused."""
+    """Kinds of files by how they are handled; the value explains why a file is refused."""
 
     PICTURE = "picture"
     """Handled."""
@@ -58,11 +67,11 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class FileType:
-    """What a file is.
+    """The type of a file.
 
     Attributes:
-        kind: decides what becomes of it.
-        name: as people call it.
+        kind: decides how the file is handled.
+        name: the type's common name.
         format: of a picture that is handled.
     """
 
@@ -72,7 +81,7 @@ class FileType:
 
 
 HEAD_BYTES = 512
-"""As much of a file as its type is recognized from."""
+"""Number of first bytes from which a file's type is recognized."""
 
 _Parts: TypeAlias = tuple[tuple[int, bytes], ...]
 
@@ -87,9 +96,9 @@ def _picture(image_format: ImageFormat, *parts: tuple[int, bytes]) -> tuple[_Par
 
 
 _MAGICS: tuple[tuple[_Parts, FileType], ...] = (
-    # A tar begins with the name of its first member, which may look like anything.
+    # A tar begins with the name of its first member, which may be anything.
     *_starts(Kind.PACKED, "tar", b"ustar", at=257),
-    # Raw files that begin like pictures come before them.
+    # Raw files that begin like pictures are listed before them.
     (((0, b"II*\0"), (8, b"CR")), FileType(Kind.RAW, "Canon CR2")),
     (((0, b"MM\0*"), (8, b"CR")), FileType(Kind.RAW, "Canon CR2")),
     (((0, b"II*\0"), (8, b"IIII")), FileType(Kind.RAW, "Phase One IIQ")),
@@ -164,8 +173,8 @@ _MAGICS: tuple[tuple[_Parts, FileType], ...] = (
     *_starts(Kind.POINTER, "Git LFS", b"version https://git-lfs.github.com/spec/"),
     *_starts(Kind.POINTER, "git-annex", b"/annex/objects/"),
 )
-"""Bytes at places of a file's head, and what it is then; the first that fits counts. Sources: the formats'
-own specifications, and the magic file of file(1) for those without a public one."""
+"""Bytes at offsets of a file's head, and the type that they mean; the first match counts. Sources: the
+formats' own specifications, and the magic file of file(1) for those without a public one."""
 
 _BRANDS: tuple[tuple[frozenset[bytes], FileType], ...] = (
     (
@@ -186,7 +195,7 @@ _BRANDS: tuple[tuple[frozenset[bytes], FileType], ...] = (
 
 _BMP = FileType(Kind.PICTURE, "BMP", ImageFormat.BMP)
 _LEAST_BMP = 26
-"""Bytes of its two shortest headers."""
+"""Total length of its two shortest headers."""
 
 _PAGE = FileType(Kind.PAGE, "HTML")
 _TEXT = FileType(Kind.TEXT, "text")
@@ -194,7 +203,7 @@ _SVG = FileType(Kind.OTHER_PICTURE, "SVG")
 
 
 def file_type(data: bytes) -> FileType | None:
-    """What a file is by its content; None if it is not known.
+    """The type of a file by its content; None if unknown.
 
     Args:
         data: the file, or at least its first 512 bytes.
@@ -207,7 +216,7 @@ def file_type(data: bytes) -> FileType | None:
             raw = raw_maker(data) if found.format is ImageFormat.TIFF else None
             return FileType(Kind.RAW, raw) if raw else found
     text = _of_text(head)
-    # Two letters are little to go by.
+    # Two letters alone are weak evidence.
     return _BMP if text is None and head.startswith(b"BM") and len(head) > _LEAST_BMP else text
 
 
@@ -253,7 +262,7 @@ def _of_text(head: bytes) -> FileType | None:
 
 
 _LEAST_TEXT = 16
-"""Shorter files may be text by chance."""
+"""Shorter files may look like text by chance."""
 
 
 def _is_text(head: bytes) -> bool:

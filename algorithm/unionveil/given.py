@@ -1,4 +1,4 @@
-"""Boxes from elsewhere for one picture: a person's, another program's, or a data set's."""
+"""Boxes from other sources for one picture: a person's, another program's, or a data set's."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 __all__ = ["BoxPlan", "BoxesMode", "GivenBoxes", "find_nothing", "lay"]
 
 BoxesMode: TypeAlias = Literal["instead", "beside"]
-"""Whether boxes from elsewhere take the place of the detector's, or both are covered."""
+"""Whether boxes from other sources replace the detector's, or both are covered."""
 
 
 @dataclass(frozen=True)
 class GivenBoxes:
-    """Boxes that are to be covered in one picture.
+    """Boxes to cover in one picture.
 
     Attributes:
         frames: boxes of each frame or page, from the first, in its upright pixels; later frames have none.
-        mode: whether they take the place of the detector's.
-        knows_frames: whether the file that they come from knows frames. Otherwise there is one element in
-            `frames`, and it holds for every frame.
-        photo: keyed digest of the bytes that they were drawn on; None where that is unknown.
+        mode: whether they replace the detector's boxes.
+        knows_frames: whether the file of boxes distinguishes frames. If not, `frames` has one element, which
+            holds for every frame.
+        photo: keyed digest of the bytes that they were drawn on; None if unknown.
     """
 
     frames: tuple[Detections, ...]
@@ -53,19 +53,19 @@ BoxPlan: TypeAlias = Callable[[int, str], GivenBoxes | Rejected | None]
 
 
 def find_nothing(image: RgbImage) -> Detections:  # noqa: ARG001  the protocol gives it
-    """A finder that does not look: all boxes come from elsewhere."""
+    """A finder that finds nothing: all boxes come from other sources."""
     return Detections.empty()
 
 
 def lay(given: GivenBoxes, inspection: Inspection) -> Inspection | Rejected:
-    """A picture with the given boxes in place of the detector's, or beside them.
+    """A picture with the given boxes instead of, or in addition to, the detector's.
 
-    Boxes that do not fit were drawn on another picture, and the faces of this one would stay uncovered: then
-    nothing is written.
+    Boxes that do not fit were drawn on another picture, and the faces of this one would stay uncovered; the
+    picture is then rejected.
 
     Args:
         given: boxes in upright pixels.
-        inspection: the decoded picture, with what the detector found.
+        inspection: the decoded picture, with the detector's boxes.
     """
     sizes = [frame.size_wh for frame in inspection.picture.frames]
     if not given.knows_frames and given.mode == "instead" and len(sizes) > 1:
@@ -81,7 +81,7 @@ def lay(given: GivenBoxes, inspection: Inspection) -> Inspection | Rejected:
     for faces, size_wh in zip(boxes, sizes, strict=True):
         x0, y0, x1, y1 = cover_pixels(faces.xyxy, size_wh).T
         if ((x0 >= x1) | (y0 >= y1)).any():
-            return Rejected("boxes", "a box lies outside of the picture, so it was drawn on another one")
+            return Rejected("boxes", "a box is outside the picture, so it was drawn on another one")
     if given.mode == "instead":
         return replace(inspection, faces=tuple(boxes))
     pairs = zip(boxes, inspection.faces, strict=True)

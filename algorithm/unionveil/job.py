@@ -1,13 +1,14 @@
-"""The Ocean compute job: `/data/inputs` in, `/data/outputs` out, nothing that identifies in between.
+"""The Ocean compute job: `/data/inputs` in, `/data/outputs` out, and nothing that identifies anyone in logs.
 
-Nodes lay inputs flat; older operators put them into a folder for each data set. Both are read in the same
-way: every file below the inputs is an input, but for the parameters.
+Nodes store inputs in one flat folder; older operators use a folder for each data set. Both are read in the
+same way: every file below the inputs is an input, except the parameters.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +20,34 @@ from .engines.pool import PoolEngine
 from .engines.resources import default_jobs, member_bytes
 from .errors import ConfigError, InputError
 from .files.sinks import FolderSink
-from .files.sources import PathSource, SourceItem
+from .files.sources import PathSource, Source, SourceItem
 from .identity.optout import OPTOUT, read_optout
 from .models.cards import DETECTORS
 from .models.inference import EngineSetting
+from .pace import Pace
 from .parameters import Parameter
 from .runs.batch import run_batch
 from .runs.ksame import planned
 from .runs.manifest import Counts, Record, RejectedRecord
 from .runs.plan import Plan
+from .runs.shards import Shard, ShardOfRun, ShardSource, check_shardable, salt_of
 from .runs.work import Anonymize
 
-__all__ = ["PARAMETERS_FILE", "config_of", "job_parameters", "read_parameters", "run_job"]
+__all__ = [
+    "PARAMETERS_FILE",
+    "JobDone",
+    "JobRequest",
+    "config_of",
+    "job_parameters",
+    "read_parameters",
+    "request_of",
+    "run_job",
+]
 
 PARAMETERS_FILE = "algoCustomData.json"
 
-_REPORT_EVERY = 25
-
 _LEAST_K = 3
-"""A buyer who knows one of two people by sight would know the other as well."""
+"""With k = 2, a buyer who knows one of the two people by sight could identify the other as well."""
 
 _COVERS = ("face", "head", "face,text", "head,text")
 """What a buyer may choose: people are always covered."""
@@ -47,15 +57,66 @@ _COVER_TEXT = (
     "and screens, in images that were built with --text."
 )
 
-_NOT_OFFERED = ("digest_salt", "engine", "select", "embedder")
+_SHARD_INDEX = Parameter(
+    "shard_index",
+    "integer",
+    "0",
+    (),
+    "Which part of the data set this job covers, from 0; with shard_count.",
+)
+_SHARD_COUNT = Parameter(
+    "shard_count",
+    "integer",
+    "1",
+    (),
+    "Parts of the data set, for as many jobs; unionveil merge puts their outputs together.",
+)
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """What the buyer of a job asks for.
+
+    Attributes:
+        config: settings.
+        shard: which part of the data set; None for all of it.
+    """
+
+    config: AnonymizeConfig
+    shard: Shard | None
+
+
+@dataclass(frozen=True)
+class JobDone:
+    """What a job did.
+
+    Attributes:
+        counts: totals.
+        shard: which part of the data set it worked on; None for all of it.
+    """
+
+    counts: Counts
+    shard: Shard | None
+
+    @property
+    def is_whole_success(self) -> bool:
+        """Whether every input has an output; a shard may be empty, a data set may not."""
+        return not self.counts.rejected and bool(self.counts.inputs or self.shard)
+
+
+_NOT_OFFERED = (
+    *("digest_salt", "engine", "select", "embedder"),
+    *("min_face", "max_face", "keep_metadata", "gps_decimals"),
+)
 
 
 def job_parameters() -> tuple[Parameter, ...]:
     """The settings that a buyer of the job may choose, in flat form.
 
-    The salt is left out: a buyer who chooses it can test whether a photo is in the data set. So are the
-    engine, which is the operator's, everything that names a file, and everything about known people: a buyer
-    who names a person could find them.
+    The salt is left out: a buyer who chooses it can test whether a photo is in the data set. Also left out
+    are the engine, which is the operator's choice, everything that names a file, and everything about known
+    people: a buyer who names a person could find them.
+    Nor may a buyer leave faces visible by their size, or ask for the places and dates of photos.
     """
     offered = []
     for parameter in parameters():
@@ -80,15 +141,15 @@ def job_parameters() -> tuple[Parameter, ...]:
             parameter = replace(parameter, description=f"Detectors, separated by commas: {names}.")
         if not _is_withheld(parameter):
             offered.append(parameter)
-    return tuple(offered)
+    return (*offered, _SHARD_INDEX, _SHARD_COUNT)
 
 
 def _is_withheld(parameter: Parameter) -> bool:
     return parameter.name in _NOT_OFFERED or parameter.tag == "select"
 
 
-def read_parameters(path: Path) -> AnonymizeConfig:
-    """Settings from the file that the node writes; none, an empty file or `{}` give the defaults.
+def read_parameters(path: Path) -> JobRequest:
+    """The request in the file that the node writes; a missing file, an empty one and `{}` give the defaults.
 
     Raises:
         ConfigError: not a JSON object, an unknown parameter, or a value that is not allowed.
@@ -100,15 +161,20 @@ def read_parameters(path: Path) -> AnonymizeConfig:
         raise ConfigError(f"the parameters are not JSON: {error}") from error
     if not isinstance(given, dict):
         raise ConfigError("the parameters must be a JSON object of names and values")
-    return config_of(given)
+    return request_of(given)
 
 
 def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
+    """The settings of `request_of`."""
+    return request_of(given).config
+
+
+def request_of(given: Mapping[str, Any]) -> JobRequest:
     """Checks parameters as the job does; see `AnonymizeConfig.from_parameters`.
 
     Markets fill a form with the default of every parameter and send all of them, for every method.
-    Empty values, and defaults of other methods, are ignored; so is 0 for a number without a default of its
-    own, because market forms compute `Number("")`, which is 0.
+    Empty values, and defaults of other methods, are ignored; so is 0 for a number without its own
+    default, because market forms compute `Number("")`, which is 0.
 
     Raises:
         ConfigError: an unknown parameter, a value that is not allowed, or one that names a file.
@@ -118,7 +184,7 @@ def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
     kept = {}
     for name, value in given.items():
         if not isinstance(value, str | int | float) or isinstance(value, bool):
-            raise ConfigError(f"parameter {name!r} must be a text or a number")
+            raise ConfigError(f"parameter {name!r} must be a string or a number")
         if name in withheld:
             raise ConfigError(f"parameter {name!r} is not offered by the compute job")
         parameter = offered.get(name)
@@ -129,23 +195,42 @@ def config_of(given: Mapping[str, Any]) -> AnonymizeConfig:
             if parameter.choices and value not in parameter.choices:
                 raise ConfigError(f"{name}: {value!r} is not one of {', '.join(parameter.choices)}")
         kept[name] = value
+    shard = _shard(kept.pop("shard_index", 0), kept.pop("shard_count", 1))
     config = AnonymizeConfig.from_parameters(kept)
+    if shard:
+        check_shardable(config)
     if any(name.startswith("yolo") for name in config.detector):
         raise ConfigError("detector: 'yolo' needs a file and is not offered by the compute job")
     if isinstance(config.redaction, KSame) and config.redaction.k < _LEAST_K:
         raise ConfigError(f"k: the compute job takes at least {_LEAST_K}, got {config.redaction.k}")
-    return config
+    return JobRequest(config, shard)
+
+
+def _shard(index: str | float, count: str | float) -> Shard | None:
+    shard = Shard(_whole("shard_index", index), _whole("shard_count", count))
+    return shard if shard.count > 1 else None
+
+
+def _whole(name: str, value: str | float) -> int:
+    """A whole number as forms send it: 3, 3.0 or "3"."""
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not number.is_integer():
+        raise ConfigError(f"{name}: takes a whole number, got {value!r}")
+    return int(number)
 
 
 def _is_unused(parameter: Parameter, given: Mapping[str, Any], offered: Mapping[str, Parameter]) -> bool:
-    """Whether a parameter belongs to another value of its tag than the one that is given."""
+    """Whether a parameter belongs to another value of its tag than the given one."""
     if parameter.tag is None:
         return False
     return (given.get(parameter.tag) or offered[parameter.tag].default) not in parameter.belongs_to
 
 
 def _is_unset(value: str | float, parameter: Parameter) -> bool:
-    """Whether a form's 0 stands for a number whose default depends on other settings."""
+    """Whether a form's 0 means that a number with a computed default was left empty."""
     if parameter.default or parameter.kind not in ("integer", "number"):
         return False
     try:
@@ -167,26 +252,27 @@ def run_job(
     *,
     engine: EngineSetting = "auto",
     optout: Path = OPTOUT,
-) -> Counts:
+) -> JobDone:
     """Anonymizes everything below `data_dir/inputs` into `data_dir/outputs`, the manifest last.
 
     Args:
         data_dir: the node's `/data`.
-        engine: what runs the networks.
-        report: takes the log's lines; they name inputs by number only.
-        optout: the list of people whom the publisher of the image covers, if it has one.
+        engine: the engine that runs the networks.
+        report: receives the lines of the log, which refer to inputs only by number.
+        optout: the list of people whom the image's publisher covers, if there is one.
 
     Returns:
-        Totals of the run.
+        What was done.
 
     Raises:
-        ConfigError: the parameters or the opt-out list are wrong; nothing was read.
+        ConfigError: the parameters or the opt-out list are invalid; no photo was read.
         InputError: there are no inputs, or they cannot be listed.
         OutputError: an output cannot be written.
         ModelError: weights are missing, altered or cannot be run.
     """
     inputs, outputs = data_dir / "inputs", data_dir / "outputs"
-    wanted = read_parameters(inputs / PARAMETERS_FILE)
+    request = read_parameters(inputs / PARAMETERS_FILE)
+    wanted = request.config
     listed = read_optout(optout)
     references = listed.references() if listed else None
     if listed:
@@ -197,39 +283,44 @@ def run_job(
     report(f"unionveil {__version__}: {chosen}")
     report(f"engine: {inference}")
     if not inputs.is_dir():
-        raise InputError(f"{inputs} is not there; the job reads its photos from it")
+        raise InputError(f"{inputs} does not exist; the job reads its photos from it")
     source = PathSource([inputs], leave_out=[inputs / PARAMETERS_FILE], member_bytes=member_bytes())
     if not len(source):
         raise InputError(f"{inputs} holds no photo; the data set is empty")
     work = Anonymize(config, FolderSink(outputs), references=references)
     work.check()
-    report(f"{len(source)} input files")
-    # Workers even for a single picture: one that kills its decoder must not kill the job.
-    pool = PoolEngine(min(default_jobs(), len(source)))
-    with planned(source, config, pool, references) as plan:
+    shard = ShardOfRun(request.shard, salt_of(None, source)) if request.shard else None
+    items = ShardSource(source, shard.shard) if shard else source
+    report(f"{len(source)} input files" + (f", of which shard {shard.shard}" if shard else ""))
+    # Workers even for a single picture: one that crashes its decoder must not crash the job.
+    pool = PoolEngine(min(default_jobs(), max(1, len(items))))
+    with planned(items, config, pool, references) as plan:
         if plan:
             report(f"{plan.people} people in {plan.groups} groups")
-        counts = _anonymized(source, work, pool, plan, report)
+        counts = _anonymized(items, work, pool, (plan, shard), report)
     report(
         f"done: {counts.inputs} pictures, {counts.faces} faces in {counts.redacted} of them redacted, "
         f"{counts.without_face} without a face, {sum(counts.rejected.values())} rejected"
         + (f"; {counts.not_compared} faces not compared and filled" if counts.not_compared else "")
         + (f"; {counts.skipped} files that are not pictures skipped" if counts.skipped else "")
     )
-    return counts
+    return JobDone(counts, request.shard)
 
 
 def _anonymized(
-    source: PathSource, work: Anonymize, pool: PoolEngine, plan: Plan | None, report: Callable[[str], None]
+    source: Source,
+    work: Anonymize,
+    pool: PoolEngine,
+    parts: tuple[Plan | None, ShardOfRun | None],
+    report: Callable[[str], None],
 ) -> Counts:
-    finished = 0
+    pace = Pace(len(source))
 
     def on_done(_: SourceItem, record: Record) -> None:
-        nonlocal finished
-        finished += 1
         if isinstance(record, RejectedRecord):
             report(f"input {record.input} rejected: {record.detail}")
-        if finished % _REPORT_EVERY == 0:
-            report(f"{finished} pictures done")
+        if progress := pace.step():
+            report(f"{progress}")
 
-    return run_batch(source, work, pool, flat=True, plan=plan, on_done=on_done).counts
+    plan, shard = parts
+    return run_batch(source, work, pool, flat=True, plan=plan, shard=shard, on_done=on_done).counts

@@ -1,6 +1,6 @@
 """Outcomes: an anonymized picture, or the reason why an input has no output.
 
-Readers, engines and the manifest need these types and no model, so they stand on the ground floor.
+Readers, engines and the manifest need these types but no model, so this module imports neither.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from .detections import Detections
 from .formats import Encoding, ImageFormat
+from .outputs import MetadataName
 
 __all__ = ["Anonymized", "Outcome", "Rejected"]
 
@@ -20,11 +21,12 @@ class Anonymized:
 
     Attributes:
         data: the file to write.
-        format: its format, the same as the input's.
+        format: its format, the same as the input's unless another was asked for.
         size_wh: width and height of the first frame, upright.
         faces: the covered faces of each frame or page.
-        encoding: how the coded samples of the file came about.
-        kept: faces that were found and left visible, in all frames together.
+        encoding: how the coded samples of the file were produced.
+        kept: number of faces found but left visible, in all frames together.
+        metadata: names of the input's metadata that the file holds, as `outputs.METADATA`.
     """
 
     data: bytes
@@ -33,6 +35,7 @@ class Anonymized:
     faces: tuple[Detections, ...]
     encoding: Encoding = Encoding.PIXELS
     kept: int = 0
+    metadata: tuple[MetadataName, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Rejected:
 
     Attributes:
         reason: one word for statistics: unreadable, unsupported, too-large, crashed...
-        detail: one sentence; it names no file.
+        detail: one sentence without a file name.
     """
 
     reason: str

@@ -1,7 +1,7 @@
-"""Settings in flat form: names and texts, as flags, Ocean's parameters and HTTP queries carry them.
+"""Settings in flat form: names and strings, as in flags, Ocean's parameters and HTTP queries.
 
 A model's fields become parameters of the same name. A field that is a tagged union (what covers a face, for
-example) becomes its tag and the fields of all its members; a parameter then belongs to some of the tags.
+example) becomes its tag and the fields of all its members; some parameters then belong to certain tags only.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ class Parameter:
     Attributes:
         name: key; also the flag without its dashes.
         kind: type of the value.
-        default: the value as a text; empty where the default depends on another setting.
-        choices: allowed values, empty where any value of the kind may be allowed.
+        default: the value as a string; empty if the default depends on another setting.
+        choices: allowed values; empty if the kind alone limits them.
         description: one sentence.
-        tag: name of the parameter that must have one of the values in `belongs_to`; None without such.
-        belongs_to: values of the tag with which this parameter may be given.
+        tag: name of the parameter that must have one of the values in `belongs_to`; None if there is no such
+            condition.
+        belongs_to: values of the tag that allow this parameter.
     """
 
     name: str
@@ -54,7 +55,7 @@ class _Union:
     """A field that is a tagged union.
 
     Attributes:
-        tag: name of the field that all its members have.
+        tag: name of the field that distinguishes its members.
         members: by the value of the tag.
         default: value of the tag in the field's default.
     """
@@ -88,7 +89,7 @@ def unflatten(model: type[Model], given: Mapping[str, Any]) -> Model:
 
     Args:
         model: any model whose tagged unions have different tags and field names.
-        given: values by name as `flatten` lists them; texts are converted.
+        given: values by name as `flatten` lists them; strings are converted.
 
     Raises:
         ConfigError: an unknown name, a setting that belongs to another tag, or a value that is not allowed.
@@ -121,7 +122,7 @@ def unflatten(model: type[Model], given: Mapping[str, Any]) -> Model:
 
 
 def to_parameters(model: BaseModel) -> dict[str, str]:
-    """The flat form of a model, without its secrets; `unflatten` of it gives the model again."""
+    """The flat form of a model, without its secrets; `unflatten` turns it back into the model."""
     flat: dict[str, Any] = {}
     for name, info in type(model).model_fields.items():
         value = getattr(model, name)
@@ -178,10 +179,11 @@ def _as_text(value: Any) -> str:
 
 
 def _explain(item: Any) -> str:
-    name = next((part for part in reversed(item["loc"]) if isinstance(part, str)), None)
-    if name is None:  # settings that do not go together; the sentence names them
+    named = [part for part in reversed(item["loc"]) if isinstance(part, str)]
+    if not named:  # our own message about several settings
         return str(item["ctx"]["error"])
-    if item["type"] == "value_error":  # our own words, which name the value
+    name = named[0]
+    if item["type"] == "value_error":  # our own message, which names the value
         return f"{name}: {item['ctx']['error']}"
     if item["type"] == "string_pattern_mismatch":  # only colours have a pattern
         shown = json.dumps(item["input"], default=str)

@@ -1,9 +1,10 @@
-"""From bytes to bytes: the whole act on one picture, with no file, no clock and no global state."""
+"""Anonymizes one picture, from bytes to bytes, with no files, no clock and no global state."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -17,11 +18,22 @@ from .engines.resources import usable_cores
 from .errors import ConfigError, ImageError, UnionVeilError, UnreadableImage
 from .identity.embedders import load_embedder
 from .identity.references import References
-from .images import Frame, Picture, Rendering, check_output, decode, rgb_views
+from .images import (
+    Frame,
+    Picture,
+    Rendering,
+    check_output,
+    converted,
+    decode,
+    read_metadata,
+    rgb_views,
+    with_metadata,
+)
 from .images.scaled import Reduction
 from .outcomes import Anonymized, Outcome, Rejected
+from .outputs import OutputOptions
 from .redact import Redactor, load_redactor
-from .select import AllBut, JustThese, Selector, every_face
+from .select import AllBut, JustThese, OfSize, Selector, every_face
 
 __all__ = ["Anonymizer", "Finder", "Inspection", "anonymize", "load"]
 
@@ -32,24 +44,24 @@ _Result = TypeVar("_Result")
 
 
 class ScalingFinder(Protocol):
-    """Finds faces in pictures that were decoded at a part of their size."""
+    """Finds faces in pictures that were decoded at a fraction of their size."""
 
     def reduction(self, size_wh: tuple[int, int]) -> int:
-        """By how much, 1, 2, 4 or 8 times, a picture of this width and height may be reduced."""
+        """The factor, 1, 2, 4 or 8, by which a picture of this width and height may be reduced."""
 
     def __call__(self, image: RgbImage, size_wh: tuple[int, int]) -> Detections:
-        """Finds faces in the reduced picture `(H, W, 3)`, in pixels of the whole, `size_wh`; best first."""
+        """Finds faces in a reduced `(H, W, 3)` picture, in pixels of the full size, `size_wh`; best first."""
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """A decoded picture and what is to be covered in it: the middle of the line.
+    """A decoded picture and the faces to cover in it: the result of the first half of the pipeline.
 
     Attributes:
         picture: all frames, upright.
-        faces: for each frame the detections that are to be covered, in its pixels. A caller may put others
-            in their place before the picture is redacted.
-        kept: faces that were found and are to stay visible, in all frames together.
+        faces: for each frame the detections to cover, in its pixels. A caller may replace them before the
+            picture is redacted.
+        kept: number of faces found but left visible, in all frames together.
     """
 
     picture: Picture
@@ -58,17 +70,18 @@ class Inspection:
 
 
 class Anonymizer:
-    """The line from bytes to bytes, in two halves; `load` builds it from settings.
+    """The pipeline from bytes to bytes, in two halves; `load` builds it from settings.
 
     Args:
         find: finds faces, and other kinds, in an array of pixels.
-        select: says which of the faces are covered; other kinds always are, and it is not asked about them.
-        redact: gives the new pixels of a frame.
+        select: chooses which of the faces are covered; other kinds always are.
+        redact: returns the new pixels of a frame.
         max_pixels: a picture with more, all frames together, is refused.
-        check_outputs: whether every output is decoded and compared before it counts as done.
-        scaling: `find`, if pictures may be decoded at a part of their size for it. A selector must then ask
-            for no pixels.
-        heads: whether the faces that are covered become heads.
+        check_outputs: whether to decode and compare every output before it is accepted.
+        scaling: `find`, if pictures may be decoded at a fraction of their size for it. The selector must
+            then not use pixels.
+        options: format, quality and metadata of the outputs.
+        heads: whether the covered faces become heads.
     """
 
     def __init__(
@@ -80,6 +93,7 @@ class Anonymizer:
         max_pixels: float,
         check_outputs: bool = True,
         scaling: ScalingFinder | None = None,
+        options: OutputOptions | None = None,
         heads: bool = False,
     ) -> None:
         self._find = find
@@ -88,6 +102,7 @@ class Anonymizer:
         self._max_pixels = max_pixels
         self._check_outputs = check_outputs
         self._scaling = scaling
+        self._options = options or OutputOptions()
         self._heads = heads
 
     def __call__(self, source: PictureSource) -> Outcome:
@@ -102,13 +117,13 @@ class Anonymizer:
 
         Raises:
             ModelError: a model failed; that is not the picture's fault.
-            TypeError: `source` is something else, or the selector does not give `(N,)` bool.
+            TypeError: `source` is of another type, or the selector does not return `(N,)` bool.
         """
         inspection = self.inspect(content_of(source))
         return inspection if isinstance(inspection, Rejected) else self.redact(inspection)
 
     def inspect(self, content: Content) -> Inspection | Rejected:
-        """Decodes a picture and finds what is to be covered.
+        """Decodes a picture and finds the faces to cover.
 
         Args:
             content: a whole file of any supported format.
@@ -118,7 +133,7 @@ class Anonymizer:
 
         Raises:
             ModelError: a model failed; that is not the picture's fault.
-            TypeError: the selector does not give `(N,)` bool.
+            TypeError: the selector does not return `(N,)` bool.
         """
         return _guarded(lambda: self._inspect(content))
 
@@ -126,7 +141,7 @@ class Anonymizer:
         """Covers the faces of an inspected picture and encodes it in its own format.
 
         Args:
-            inspection: as `inspect` gave it, or with other faces.
+            inspection: as returned by `inspect`, or with other faces.
 
         Returns:
             The anonymized picture, or the reason for its rejection.
@@ -134,15 +149,15 @@ class Anonymizer:
         return _guarded(lambda: self._written(inspection))
 
     def redact_faces(self, content: Content, faces: tuple[Detections, ...], kept: int = 0) -> Outcome:
-        """Covers faces that were found before; the detector and the selector are not asked.
+        """Covers faces that were found before, without running the detector and the selector.
 
         Args:
             content: a whole file of any supported format.
             faces: of each frame, in its pixels.
-            kept: faces that stay visible.
+            kept: number of faces that stay visible.
 
         Returns:
-            The anonymized picture, or the reason for its rejection: also if it has another number of frames.
+            The anonymized picture, or the reason for its rejection, such as a different number of frames.
         """
         return _guarded(lambda: self._written(Inspection(self._decoded(content), faces, kept)))
 
@@ -158,26 +173,33 @@ class Anonymizer:
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise UnreadableImage(f"the file cannot be read: {why}") from error
-        return decode(data, self._max_pixels, reduction)
+        picture = decode(data, self._max_pixels, reduction)
+        if not self._options.keep:
+            return picture
+        return replace(picture, metadata=read_metadata(data, picture.format).allowed(self._options))
 
     def _written(self, inspection: Inspection) -> Outcome:
-        picture, faces = inspection.picture, inspection.faces
+        picture, faces = converted(inspection.picture, self._options), inspection.faces
         patches = [tuple(self._redact(*part)) for part in zip(picture.frames, faces, strict=True)]
         written = picture.write(patches)
+        data, kept = written.data, inspection.picture.metadata
+        marked = with_metadata(data, picture.format, kept) if kept.names else None
         if self._check_outputs:
-            check_output(written.data, picture, patches)
-        size_wh = picture.frames[0].size_wh
-        return Anonymized(written.data, picture.format, size_wh, faces, written.encoding, inspection.kept)
+            check_output(marked or data, picture, patches)
+        size_wh, names = picture.frames[0].size_wh, kept.names if marked else ()
+        return Anonymized(
+            marked or data, picture.format, size_wh, faces, written.encoding, inspection.kept, names
+        )
 
     def _faces_of(self, frame: Frame, rendering: Rendering) -> tuple[Detections, Detections]:
-        """Faces of one frame, those of all its views united: the ones to cover, and the ones to keep."""
+        """Faces of one frame, united over all its views: those to cover, and those to keep."""
         covered, kept = [], []
         for view in rgb_views(frame.look, rendering):
             faces = self._scaling(view, frame.size_wh) if self._scaling else self._find(view)
             chosen = self._chosen(view, faces)
             covered.append(faces[chosen])
             kept.append(faces[~chosen])
-            del view  # before the next is made: they are as large as the frame
+            del view  # before computing the next: they are as large as the frame
         if len(covered) == 1:
             return covered[0], kept[0]
         left = unite_faces(kept)
@@ -186,7 +208,7 @@ class Anonymizer:
     def _agreed(
         self, views: Iterable[RgbImage], covered: list[Detections], kept: Detections
     ) -> tuple[Detections, Detections]:
-        """A face stays visible only if it would in every view, beside all others that would stay."""
+        """Keeps a face visible only if every view would, together with all others that would stay visible."""
         for view in views:
             chosen = self._chosen(view, kept)
             covered.append(kept[chosen])
@@ -205,10 +227,10 @@ class Anonymizer:
 
 
 def _checked(chosen: BoolArray, count: int) -> BoolArray:
-    """A selector's answer; anything but `(N,)` bool would be read as indices and cover fewer faces.
+    """A selector's result; anything but `(N,)` bool would be read as indices and cover fewer faces.
 
     Raises:
-        TypeError: it is something else.
+        TypeError: the result has another type or shape.
     """
     if not isinstance(chosen, np.ndarray) or chosen.dtype != np.bool_ or chosen.shape != (count,):
         what = f"{chosen.dtype} {chosen.shape}" if isinstance(chosen, np.ndarray) else type(chosen).__name__
@@ -217,11 +239,11 @@ def _checked(chosen: BoolArray, count: int) -> BoolArray:
 
 
 class _WrongSelection(TypeError):
-    """A mistake in the caller's selector, which must not pass for a picture that failed."""
+    """A mistake in the caller's selector, which must not be reported as a failed picture."""
 
 
 def _guarded(act: Callable[[], _Result]) -> _Result | Rejected:
-    """The result of an act on one picture. If anything fails, nothing of the picture is written."""
+    """The result of an operation on one picture. If anything fails, no part of the picture is written."""
     try:
         return act()
     except ImageError as error:
@@ -247,13 +269,13 @@ def load(
 
     Args:
         config: all settings; the defaults cover every face with an opaque box.
-        threads: threads for one picture's detection; 0 takes all cores that this process may use.
-        references: the known people of the settings `keep` and `only`, as `load_references` reads them.
-        selector: which faces are covered, in place of the settings' choice: `(H, W, 3)` uint8 RGB and its
-            `Detections` to `(N,)` bool. It is not asked about text, which is always covered.
-        redactor: gives the new pixels, in place of the configured redaction: a `Frame` and its `Detections`
-            to `Patch`es. Pixels outside of the patches stay as they are.
-        finder: finds what is covered, in place of the configured detectors, none of which is loaded then.
+        threads: threads for one picture's detection; 0 uses all cores that this process may use.
+        references: the known people of the settings `keep` and `only`, as read by `load_references`.
+        selector: chooses the faces to cover, in place of the settings' choice: `(H, W, 3)` uint8 RGB and its
+            `Detections` to `(N,)` bool. Text is always covered.
+        redactor: returns the new pixels, in place of the configured redaction: a `Frame` and its `Detections`
+            to `Patch`es. Pixels outside the patches are kept.
+        finder: finds what is covered, in place of the configured detectors, which are then not loaded.
 
     Raises:
         ModelError: weights are missing, altered or cannot be loaded.
@@ -266,8 +288,10 @@ def load(
     threads = threads or usable_cores()
     chosen = selector or _selector(config, references, threads)
     finder = finder or load_finder(config, threads)
-    # Other selectors look at pixels, and are to see all of them.
+    # Other selectors use pixels, and must see all of them.
     scaling = finder if isinstance(finder, OwnFinder) and chosen is every_face else None
+    if (config.min_face, config.max_face) != (None, None):
+        chosen = OfSize(chosen, config.min_face or 0, config.max_face or math.inf)
     return Anonymizer(
         finder,
         chosen,
@@ -275,6 +299,7 @@ def load(
         max_pixels=config.max_megapixels * 1e6,
         check_outputs=config.check_outputs == "yes",
         scaling=scaling,
+        options=config.outputs,
         heads=config.covers_heads,
     )
 
@@ -292,7 +317,7 @@ def _selector(config: AnonymizeConfig, references: References | None, threads: i
             raise ConfigError("references are given, but every face is covered: choose select keep or only")
         return every_face
     if references is None:
-        raise ConfigError(f"select {selection.select} needs the people it is about: give references")
+        raise ConfigError(f"select {selection.select} needs references to the people that it covers or keeps")
     if references.embedder != card.sha256:
         raise ConfigError(f"the references were made by another embedder than {card.name!r}; make them again")
     least = selection.least_cosine(card)
@@ -315,6 +340,6 @@ def anonymize(source: PictureSource, config: AnonymizeConfig | None = None) -> O
     Raises:
         ModelError: weights are missing, altered or cannot be run.
         ConfigError: the overlay's picture cannot be read.
-        TypeError: `source` is something else.
+        TypeError: `source` is of another type.
     """
     return load(config)(source)

@@ -1,7 +1,7 @@
-"""Outputs with the found boxes drawn on them, to see what was found and what was missed.
+"""Outputs with the found boxes drawn on them, to see which faces were found and which were missed.
 
-The boxes are drawn on the *redacted* picture: a face that was missed is as visible there as in the output,
-and nothing that was redacted comes back.
+The boxes are drawn on the *redacted* picture: a missed face is as visible there as in the output, and nothing
+that was redacted reappears.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _GREEN = (40, 220, 60)
 
 
 def draw_preview(data: bytes, record: RedactedRecord) -> bytes:
-    """The first frame of an output as a JPEG of at most 1600 px, every found face framed, with its score.
+    """The first frame of an output as a JPEG of at most 1600 px, every found face outlined, with its score.
 
     Args:
         data: the output.
-        record: what the manifest says of it.
+        record: its record in the manifest.
     """
     picture = decode(data, float("inf"))
     image = next(rgb_views(picture.frames[0], picture.rendering))

@@ -1,6 +1,6 @@
-"""Camera raw files that are TIFF files by their first bytes: recognized by their first directory.
+"""Camera raw files that begin like TIFF files: recognized by their first directory.
 
-A reader of TIFF would take the small preview in it for the photo.
+A TIFF reader would mistake the small preview in it for the photo.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _MOST_ENTRIES = 512
 
 
 def raw_maker(data: bytes) -> str | None:
-    """What a raw file is called that begins as a TIFF does; None for other TIFF files.
+    """The name of a raw format whose files begin like TIFF; None for other TIFF files.
 
     Args:
-        data: the file, or as much of it as holds its first directory; classic TIFF only.
+        data: the file, or enough of it to hold its first directory; classic TIFF only.
     """
     order = {b"II": "little", b"MM": "big"}.get(bytes(data[:2]))
     if order is None:
@@ -44,7 +44,7 @@ def raw_maker(data: bytes) -> str | None:
 
 
 def _first_directory(data: bytes, order: str) -> Iterator[tuple[int, int]]:
-    """Tags of the first directory with their first value, or where their values lie."""
+    """Tags of the first directory with their first value, or the offset of their values."""
 
     def number(place: int, size: int) -> int:
         return int.from_bytes(data[place : place + size], "little" if order == "little" else "big")

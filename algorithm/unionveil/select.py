@@ -1,4 +1,4 @@
-"""Which of the detections are covered. In doubt, they are."""
+"""Selects the detections to cover. In doubt, they are covered."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from .detections import BoolArray, Detections, FloatArray, Kind, RgbImage
 from .identity.embeddings import Embedder
 from .identity.references import References
 
-__all__ = ["AllBut", "JustThese", "Selector", "every_face"]
+__all__ = ["AllBut", "JustThese", "OfSize", "Selector", "every_face"]
 
 Selector: TypeAlias = Callable[[RgbImage, Detections], BoolArray]
-"""Gives `(N,)` bool, True for each detection that is to be covered. The pixels are 8-bit RGB, upright."""
+"""Returns `(N,)` bool, True for each detection to cover. The pixels are 8-bit RGB, upright."""
 
 
 def every_face(image: RgbImage, faces: Detections) -> BoolArray:  # noqa: ARG001  the protocol gives it
-    """All of them: the default."""
+    """All detections: the default."""
     return np.ones(len(faces), bool)
 
 
 @dataclass(frozen=True, eq=False)
 class AllBut:
-    """Covers everybody but known people; at most one face per picture and person stays, the closest one.
+    """Covers everybody but known people; per person and picture, at most the closest face stays visible.
 
-    What cannot be judged is covered: faces that are too small or have no landmarks, and all that is not a
-    face.
+    Everything that cannot be judged is covered: faces that are too small or have no landmarks, and detections
+    that are not faces.
 
     Attributes:
         embed: turns faces into vectors.
         references: the known people, by the same embedder.
-        least_cosine: similarity from which a face is a known person's.
+        least_cosine: similarity at which a face counts as a known person's.
     """
 
     embed: Embedder
@@ -58,15 +58,15 @@ class AllBut:
 
 @dataclass(frozen=True, eq=False)
 class JustThese:
-    """Covers known people and nobody else.
+    """Covers only known people.
 
-    Faces without landmarks and all that is not a face are covered as well.
+    Faces without landmarks and detections that are not faces are covered as well.
 
     Attributes:
         embed: turns faces into vectors.
         references: the known people, by the same embedder.
-        least_cosine: similarity from which a face is a known person's.
-        is_strict: whether faces that are too small to judge are covered too.
+        least_cosine: similarity at which a face counts as a known person's.
+        is_strict: whether to cover faces that are too small to judge, too.
     """
 
     embed: Embedder
@@ -84,6 +84,29 @@ class JustThese:
         is_small &= faces.kind == Kind.FACE
         in_doubt = ~is_judged & (~is_small | self.is_strict)
         return in_doubt | (cosine >= self.least_cosine).any(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class OfSize:
+    """Covers what another selector covers, but for faces that are too small or too large.
+
+    In doubt a face is covered: one side in the range suffices.
+
+    Attributes:
+        select: the other selector.
+        least_px: a face of which both sides are shorter stays visible.
+        most_px: a face of which both sides are longer stays visible.
+    """
+
+    select: Selector
+    least_px: float
+    most_px: float
+
+    def __call__(self, image: RgbImage, faces: Detections) -> BoolArray:
+        """As `Selector`."""
+        sides = faces.xyxy[:, 2:] - faces.xyxy[:, :2]
+        left_out = (sides < self.least_px).all(axis=1) | (sides > self.most_px).all(axis=1)
+        return self.select(image, faces) & ~(left_out & (faces.kind == Kind.FACE))
 
 
 def _similarity(embed: Embedder, references: References, image: RgbImage, faces: Detections) -> FloatArray:

@@ -1,12 +1,12 @@
 """Settings for photos that come one by one: to a server, a watched folder, a chat room.
 
-They are an allowlist: a setting that needs all photos at once, or files beside them, is refused by these
-doors until it is known to need neither.
+They are an allowlist: a setting that may need all photos at once, or files beside them, is refused there
+until it is known to need neither.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .config import (
@@ -21,6 +21,7 @@ from .config import (
     check_one_by_one,
     parameters,
 )
+from .errors import ConfigError
 
 __all__ = ["METHODS", "not_single", "single_config"]
 
@@ -28,19 +29,20 @@ METHODS = tuple(
     str(kind.model_fields["method"].default)
     for kind in (Fill, Pixelate, Gaussian, Median, Bilateral, Average, Overlay)
 )
-"""Redactions that need one photo alone."""
+"""Redactions that need only one photo at a time."""
 
 _NAMES = frozenset(
     {
         *("detector", "detail", "engine", "mirror", "threshold"),
         *("cover", "method", "shape", "margin", "text_method", "text_margin"),
-        *("max_megapixels", "check_outputs"),
+        *("max_megapixels", "check_outputs", "min_face", "max_face"),
+        *("keep_metadata", "gps_decimals", "output_format", "quality"),
     }
 )
 
 
 def not_single() -> frozenset[str]:
-    """Names of the settings that are not offered where photos come one by one."""
+    """Names of the settings that are not offered if photos come one by one."""
     return frozenset(
         parameter.name
         for parameter in parameters()
@@ -49,16 +51,22 @@ def not_single() -> frozenset[str]:
     )
 
 
-def single_config(given: Mapping[str, Any], door: str) -> AnonymizeConfig:
+def single_config(
+    given: Mapping[str, Any], door: str, *, methods: Sequence[str] = METHODS
+) -> AnonymizeConfig:
     """As `AnonymizeConfig.from_parameters`.
 
     Args:
         given: values by name.
-        door: what takes the photos, as `config.check_one_by_one` names it.
+        door: the receiver of the photos, as in `config.check_one_by_one`.
+        methods: the redactions that it offers.
 
     Raises:
-        ConfigError: a value is not allowed, or the redaction needs all photos at once.
+        ConfigError: a value is not allowed, or the redaction is not offered.
     """
     config = AnonymizeConfig.from_parameters(given)
     check_one_by_one(config, door)
+    method = config.redaction.method
+    if method not in methods:
+        raise ConfigError(f"method {method} is not offered by {door}; it offers {', '.join(methods)}")
     return config

@@ -8,15 +8,15 @@ _MOST_CHARACTERS = 100
 
 
 def printable(text: str, *, quoted: bool = True, most: int | None = _MOST_CHARACTERS) -> str:
-    r"""A text from elsewhere in one line, without characters that a terminal obeys.
+    r"""Untrusted text in one line, without characters that control a terminal.
 
-    Escape sequences, line ends, marks that turn the reading direction, invisible characters and halves of
-    surrogate pairs are written as Python writes them, e.g. `\x1b`.
+    Escape sequences, line ends, marks that change the writing direction, invisible characters and unpaired
+    surrogates are escaped as in Python, e.g. `\x1b`.
 
     Args:
         text: from a file, a node, a chain, a contract.
-        quoted: in quotes, as a name within a sentence.
-        most: characters that are shown; None shows all, for what has to be copied.
+        quoted: whether to put it in quotes, as a name within a sentence.
+        most: number of characters to show; None shows all, for text that has to be copied.
     """
     cut = text[:most]
     if quoted:

@@ -1,4 +1,4 @@
-"""Outputs, compared with the manifest beside them."""
+"""Compares outputs with the manifest beside them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
-from .errors import ResultsError
-from .runs.manifest import MANIFEST, Manifest, RedactedRecord
+from .errors import InputError, ResultsError
+from .runs.manifest import MANIFEST, Manifest, ManifestHead, RedactedRecord, is_manifest
+from .runs.reading import read_manifest
 from .text import printable
 
-__all__ = ["verify"]
+__all__ = ["manifest_of", "verify"]
 
 _CHUNK_BYTES = 1 << 20
 
@@ -21,18 +22,21 @@ def verify(folder: Path) -> Manifest:
     """Compares every file below a folder with the manifest in it.
 
     Args:
-        folder: of the outputs, with `manifest.json`.
+        folder: the outputs and their `manifest.json`, or the manifest of a shard.
 
     Returns:
-        The manifest; every output it names is there with its SHA-256 and size, and nothing else is.
+        The manifest; the folder holds exactly its outputs, each with its SHA-256 and size.
 
     Raises:
-        ResultsError: names everything that does not fit.
+        ResultsError: lists every mismatch.
     """
     try:
-        manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+        name = manifest_of(folder)
+        manifest = _read(folder / name)
     except OSError as error:
         raise ResultsError([f"there is no {MANIFEST}: the run did not finish"]) from error
+    except InputError as error:
+        raise ResultsError([str(error)]) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -50,12 +54,35 @@ def verify(folder: Path) -> Manifest:
                 issues += _differences(folder, item.preview, item.preview_sha256, None)
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     issues += [
-        f"{printable(name)} is there but not in {MANIFEST}" for name in sorted(there - named - {MANIFEST})
+        f"{printable(name)} is in the folder but not in {MANIFEST}" for name in sorted(there - named - {name})
     ]
     issues += _miscounted(manifest)
     if issues:
         raise ResultsError(issues)
     return manifest
+
+
+def manifest_of(folder: Path) -> str:
+    """The name of the manifest in a folder of outputs: of a whole run, or of a shard.
+
+    Raises:
+        OSError: the folder has no manifest.
+        InputError: there are several.
+    """
+    found = sorted(path.name for path in folder.iterdir() if is_manifest(path.name))
+    if not found:
+        raise FileNotFoundError(MANIFEST)
+    if len(found) > 1:
+        raise InputError(f"there are {len(found)} manifests: {', '.join(found)}")
+    return found[0]
+
+
+def _read(path: Path) -> Manifest:
+    if path.name == MANIFEST:
+        return Manifest.model_validate_json(path.read_bytes())
+    shard = read_manifest(path)
+    head = {name: getattr(shard.head, name) for name in ManifestHead.model_fields}
+    return Manifest(**head, items=tuple(shard.records()))
 
 
 def _differences(folder: Path, name: str, sha256: str | None, size_bytes: int | None) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """A watched folder: photos are anonymized as they arrive, and the output folder follows.
 
-The folder is listed again and again: events of a file system miss network mounts, and come before a file is
-whole. A file counts once its size and time stood still for two scans. One that changes later is done again.
-Outputs outlive their inputs, unless they are pruned.
+The folder is listed repeatedly: file system events miss network mounts, and arrive before a file is complete.
+A file is read once its size and time have not changed for two scans. If it changes later, it is anonymized
+again. Outputs remain when their inputs are removed, unless they are pruned.
 """
 
 from __future__ import annotations
@@ -25,27 +25,26 @@ from .runs.manifest import MANIFEST, ManifestBuilder, Record, RedactedRecord, Re
 from .runs.names import Namer
 from .runs.needs import look_at
 from .runs.work import Anonymize, Done, Task
-from .text import printable
 
 __all__ = ["Do", "Watch"]
 
 _Signature: TypeAlias = tuple[int, int, int]
-"""Size, time of the last change in nanoseconds, and number of the file."""
+"""Size, modification time in nanoseconds, and number of the file."""
 
 _Key: TypeAlias = tuple[Entry, Task]
 
 Do: TypeAlias = Callable[[Iterable[tuple[_Key, Task]]], Iterator[tuple[_Key, "Done | Rejected"]]]
-"""Does tasks, in their order."""
+"""Runs tasks, in their order."""
 
 
 @dataclass
 class _Seen:
-    """A file that was done.
+    """A file that was processed.
 
     Attributes:
-        signature: as it was when it was read.
-        records: of the pictures in it; more than one in an archive.
-        skipped: files in it that are not pictures.
+        signature: at the time of reading.
+        records: of its pictures; an archive may have several.
+        skipped: number of its files that are not pictures.
     """
 
     signature: _Signature
@@ -58,19 +57,20 @@ class _Seen:
 
 
 class Watch:
-    """Anonymizes what arrives in a folder; call `round` again and again.
+    """Anonymizes files as they arrive in a folder; call `round` repeatedly.
 
     Args:
-        folder: what is watched.
-        work: settings, with names kept, and where outputs go.
+        folder: the folder to watch.
+        work: settings, with names kept, and the output folder.
         sink: the output folder, as in `work`.
-        journal: entered already.
+        journal: already entered.
         do: does the work of a round.
-        prune: whether outputs of files that are gone are removed.
-        report: is called with each line that the user is to read.
+        prune: whether to remove outputs of removed files.
+        report: called with each line for the user.
+        reject: called with the name of each rejected input, as it stands outside, and the reason.
 
     Raises:
-        InputError: the folder is not there.
+        InputError: the folder does not exist.
         OutputError: the output folder holds something else.
     """
 
@@ -84,6 +84,7 @@ class Watch:
         *,
         prune: bool,
         report: Callable[[str], None],
+        reject: Callable[[str, str], None],
     ) -> None:
         self._folder = folder
         self._work = work
@@ -92,6 +93,7 @@ class Watch:
         self._do = do
         self._prune = prune
         self._report = report
+        self._reject = reject
         self._root = _identity(folder)
         self._namer = Namer(work.config, flat=False)
         self._names: dict[tuple[str, int, ImageFormat], str] = {}
@@ -103,14 +105,14 @@ class Watch:
         OutputFolder(sink, journal, overwrite=False, prune=False).prepare(lambda: journal.written)
 
     def round(self) -> bool:
-        """Lists the folder once and does what stood still.
+        """Lists the folder once and processes files that have stopped changing.
 
         Returns:
-            Whether all that is there is done.
+            Whether all files in the folder have been processed.
 
         Raises:
             OutputError: an output cannot be written.
-            UnionVeilError: the work cannot go on.
+            UnionVeilError: the work cannot continue.
         """
         source = self._listed()
         if source is None:
@@ -138,13 +140,13 @@ class Watch:
         return name not in self._done or self._done[name].signature != now[name]
 
     def _listed(self) -> PathSource | None:
-        """What is in the folder; None while it is away, as a network mount may be."""
+        """The content of the folder; None while it is missing, as a network mount may be."""
         try:
             if _identity(self._folder) == self._root:
                 self._is_away = False
                 left_out = [self._sink.folder.resolve()]
                 return PathSource([self._folder], leave_out=left_out, member_bytes=member_bytes())
-            why = "another folder lies in its place"
+            why = "another folder has taken its place"
         except InputError as error:
             why = str(error)
         if not self._is_away:
@@ -161,8 +163,7 @@ class Watch:
             record = self._take(entry, task, done)
             if isinstance(record, RejectedRecord):
                 rejected += 1
-                name = printable(task.name, quoted=False, most=None)
-                self._report(f"rejected: {name}: {record.detail}")
+                self._reject(task.name, record.detail)
         for name, seen in earlier.items():
             for output in sorted(seen.outputs - self._done[name].outputs if seen else ()):
                 self._sink.remove(output)
@@ -194,17 +195,17 @@ class Watch:
 
     def _task(self, item: SourceItem, occurrence: int) -> Task:
         assert not isinstance(item.content, Skipped)  # noqa: S101
-        image_format, needed = look_at(item.content)
+        image_format, needed = look_at(item.content, self._work.config.outputs)
         if image_format is None:
             return Task(1, item.name, item.content, None, None, needed)
         name = self._claim(item.name, occurrence, image_format)
         return Task(1, item.name, item.content, (image_format, name), self._journal.find(name), needed)
 
     def _claim(self, original: str, occurrence: int, image_format: ImageFormat) -> str:
-        """The output's name, the same for an input that changes, written into the journal.
+        """The output's name, which stays the same when an input changes, recorded in the journal.
 
         Raises:
-            OutputError: a file that was not made here has the name.
+            OutputError: a file that this command did not write has the name.
         """
         key = (original, occurrence, image_format)
         if key not in self._names:
@@ -212,13 +213,13 @@ class Watch:
         name = self._names[key]
         if name not in self._journal.written and self._sink.has(name):
             raise OutputError(
-                f"{self._sink.folder / name} was not made here and is not written over; move it away"
+                f"{self._sink.folder / name} is not an output of this command and is kept; move it away"
             )
         self._journal.reserve(name)
         return name
 
     def _forget(self, name: str) -> None:
-        """A file is gone: its outputs go too, or stay listed."""
+        """Handles a removed file: its outputs are removed too, or stay listed."""
         for record in self._done.pop(name).records:
             if isinstance(record, RedactedRecord):
                 if self._prune:
@@ -227,16 +228,20 @@ class Watch:
                     self._kept[record.output] = record
 
     def _settle_leftovers(self) -> None:
-        """Outputs of an earlier run whose inputs are gone stay listed if they are whole, else they go."""
+        """Keeps intact outputs of an earlier run whose inputs are gone listed, and removes the others."""
         claimed = set().union(*(seen.outputs for seen in self._done.values()))
         secret = self._journal.secret
-        for name in sorted((set(self._sink.files()) & self._journal.written) - claimed - {MANIFEST}):
+        for name in sorted(self._made() - claimed - {MANIFEST}):
             known = None if self._prune else self._journal.find(name)
             record = known.confirmed(1, secret, self._sink.digest(name)) if known else None
             if record is None:
                 self._sink.remove(name)
             else:
                 self._kept[name] = record
+
+    def _made(self) -> set[str]:
+        """Files in the output folder that were made here."""
+        return {name for name in self._sink.files() if name in self._journal.written}
 
     def _write_manifest(self, source: PathSource) -> None:
         manifest = ManifestBuilder(self._work.config)
@@ -251,15 +256,15 @@ class Watch:
 
 
 def _identity(folder: Path) -> tuple[int, int]:
-    """What a folder is, whatever its name.
+    """The identity of a folder, independent of its name.
 
     Raises:
-        InputError: it is not there.
+        InputError: it does not exist.
     """
     try:
         status = folder.stat()
     except OSError as error:
-        raise InputError(f"{folder} is not there; name a folder") from error
+        raise InputError(f"{folder} does not exist; name a folder") from error
     return status.st_dev, status.st_ino
 
 

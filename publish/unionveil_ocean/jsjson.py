@@ -49,7 +49,7 @@ def parse_json(text: str) -> Any:
         else:
             depth += 1 if found[0] in "[{" else -1
             if depth > MOST_DEPTH:
-                raise ValueError("it is nested too deep")
+                raise ValueError("it is nested too deeply")
     try:
         return json.loads(text)
     except ValueError as error:

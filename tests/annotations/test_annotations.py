@@ -1,4 +1,4 @@
-"""Files as other tools write them, and what bad ones get."""
+"""Annotation files as other tools write them, and the errors for bad ones."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_boxes_in_stored_pixels_are_turned_upright(tmp_path):
 
 def test_a_turned_picture_without_a_size_needs_a_word(tmp_path):
     path = write_files(tmp_path, {"w.txt": "b.jpg\n1\n10 20 30 40\n"})
-    with pytest.raises(InputError, match=r"turned by EXIF, and w\.txt does not say"):
+    with pytest.raises(InputError, match=r"rotated by EXIF, and w\.txt does not say"):
         read(path, PICTURES)
     assert read(path, PICTURES, reading=Reading(Pixels.UPRIGHT))["sub/b.jpg"].xyxy[0, 0] == 10
     assert read(path, PICTURES, reading=Reading(Pixels.STORED))["sub/b.jpg"].xyxy[0, 0] == 40
@@ -216,7 +216,7 @@ HEAD = "picture,left,top,right,bottom"
         ({"b.json": coco()[:-9]}, "is not valid JSON: .* at line 1"),
         ({"b.json": "[" * 100_000}, "is not valid JSON"),
         ({"b.json": b'{"images": "\xff", "annotations": []}'}, "is not text in UTF-8"),
-        ({"b.json": '{"hello": 1}'}, "not in a format that is known; known are coco, yolo"),
+        ({"b.json": '{"hello": 1}'}, "not in a known format; known formats are coco, yolo"),
         ({"all/a.txt": "0 0.1 0.2 0.3\n"}, r"all/a\.txt, line 1: 4 values"),
         ({"all/a.txt": "0 0.1 0.2 nan 0.1\n"}, "a value is nan"),
         ({"all/c.txt": "0 0.1 0.2 0.1 0.1\n"}, "'c', which is not among the 2 pictures"),
@@ -229,11 +229,11 @@ HEAD = "picture,left,top,right,bottom"
         ({"w.txt": "a.jpg\n1\n1 2 3 4\n\nb.jpg\n"}, "the number of its boxes was expected"),
         ({"w.txt": "a.jpg\n1\n1 2 3\n"}, "line 3: 3 values"),
         ({"t.json": task(type="brushlabels")}, "region of type brushlabels"),
-        ({"t.json": task(image_rotation=90)}, "turned in Label Studio"),
+        ({"t.json": task(image_rotation=90)}, "rotated in Label Studio"),
         ({"t.json": json.dumps([TASK | {"annotations": TASK["annotations"] * 2}])}, "was annotated 2 times"),
         ({"t.json": json.dumps([TASK, TASK])}, "names 'a.jpg' twice"),
         ({"t.json": "[{}]"}, "task 1 has no 'data'"),
-        ({"b.csv": f"{HEAD}\n{LINE},1\n"}, "has not as many values"),
+        ({"b.csv": f"{HEAD}\n{LINE},1\n"}, "a different number of values"),
         ({"b.csv": f"{HEAD}\na.jpg,10,20,40,\n"}, "bottom is '', which is not a number"),
         ({"b.csv": f"{HEAD}\n,1,2,3,4\n"}, "names no picture"),
         ({"b.csv": "picture,left,top,right\n"}, "has no column bottom"),
@@ -241,7 +241,7 @@ HEAD = "picture,left,top,right,bottom"
             {"b.csv": f"{HEAD},width,height\n{LINE},200,100\n{LINE},100,200\n"},
             "gives the picture another size",
         ),
-        ({"m.json": '{"schema_version": "2.0"}'}, "not a manifest that this version reads"),
+        ({"m.json": '{"schema_version": "2.0"}'}, "not a manifest that this version can read"),
     ],
 )
 def test_bad_input_gets_one_sentence(tmp_path, files, sentence):
@@ -270,7 +270,7 @@ ONE = PictureBoxes.of((200, 100), [[10, 20, 40, 60]])
 
 def test_nothing_is_overwritten(tmp_path):
     write(tmp_path / "b.json", {"a.jpg": ONE}, Format.COCO)
-    with pytest.raises(OutputError, match="is there already"):
+    with pytest.raises(OutputError, match="already exists"):
         write(tmp_path / "b.json", {"a.jpg": ONE}, Format.COCO)
 
 
@@ -280,9 +280,9 @@ def test_nothing_is_overwritten(tmp_path):
         (Format.COCO, {"a.jpg": PictureBoxes.of((9, 9), [[1, 1, 2, 2]], frame=[1])}, "several frames"),
         (Format.YOLO, {"a.jpg": ONE, "a.png": ONE}, "one file for 'a.png'"),
         (Format.VOC, {"a.jpg": ONE, "a.png": ONE}, "one file for 'a.png'"),
-        (Format.LABEL_STUDIO, {"a.jpg": PictureBoxes.of((9, 9), [[1, 1, 2, 2]], ignore=[True])}, "no place"),
+        (Format.LABEL_STUDIO, {"a.jpg": PictureBoxes.of((9, 9), [[1, 1, 2, 2]], ignore=[True])}, "store"),
         (Format.WIDER, {"a.jpg": ONE, "b.jpg": PictureBoxes.of((9, 9), [[1, 1, 2, 2]], [0.5])}, "every box"),
-        (Format.MANIFEST, {"a.jpg": ONE}, "'a.jpg' is not there"),
+        (Format.MANIFEST, {"a.jpg": ONE}, "'a.jpg' does not exist"),
     ],
 )
 def test_a_format_without_a_place_for_something_refuses(form, there, sentence):

@@ -1,4 +1,4 @@
-"""Shared by the benchmarks: a rival in an environment of its own, and folders of photos."""
+"""Shared by the benchmarks: a rival in a separate environment, and folders of photos."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFACE_PACKAGES = ("deface>=1.5,<2", "onnx", "onnxruntime", "opencv-python<5", "
 
 
 def environment(name: str, *packages: str) -> Path:
-    """Folder of programs of an environment of its own, which is installed once."""
+    """Folder of programs of a separate environment, which is installed once."""
     folder = REPOSITORY / f".venv-{name}"
     programs = folder / "bin"
     if not (folder / "ready").exists():
@@ -48,7 +48,7 @@ def jpeglib() -> Path:
 
 @pytest.fixture(scope="session")
 def phone_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Forty JPEGs of 2 to 8 megapixels, from the bundled scenes and, where they are, real photos."""
+    """Forty JPEGs of 2 to 8 megapixels, from the bundled scenes and, if present, real photos."""
     folder = tmp_path_factory.mktemp("phone")
     shared = shared_folder()
     sources = sorted((shared / "people" / "validation" / "natural").iterdir())[:28] if shared else []
@@ -59,7 +59,7 @@ def phone_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pixels = (2e6, 2e6, 3e6, 8e6)[number % 4]
         scale = (pixels / (image.shape[0] * image.shape[1])) ** 0.5
         larger = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-        # The same scene twice is not the same file twice: nothing may profit from a cache.
+        # Each file is different, even of the same scene, so that no cache helps.
         moved = np.roll(larger, number * 8, axis=1)
         cv2.imwrite(str(folder / f"{number:02d}.jpg"), moved, [cv2.IMWRITE_JPEG_QUALITY, 90])
     return folder

@@ -1,4 +1,4 @@
-"""JPEG coefficients of a thousand photos, read by another program, and what writing them costs."""
+"""JPEG coefficients of a thousand photos, read by another program, and the cost of writing them."""
 
 import json
 import os
@@ -55,7 +55,7 @@ def photos(shared: Path) -> list[tuple[str, bytes]]:
 
 
 def covered(data: bytes, rng: np.random.Generator, filled: bool) -> tuple[bytes, list[int]] | None:
-    """A photo with one random box covered, and the box grown by a pixel; None where pixels were encoded."""
+    """A photo with one random box covered, and the box grown by a pixel; None if pixels were encoded."""
     picture = decode(data, 1e9)
     (frame,) = picture.frames
     height, width, channels = frame.pixels.shape
@@ -100,7 +100,7 @@ def test_no_block_changes_outside_of_a_cover(jpeglib, tmp_path):
     report(
         "JPEG coefficients",
         photos=len(counts),
-        encoded_anew=refused,
+        re_encoded=refused,
         blocks_outside=blocks,
         changed=outside,
         changed_inside=touched,

@@ -1,4 +1,4 @@
-"""The job in its container beside the same job outside, in one run."""
+"""The job in its container compared with the same job outside, in one run."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_as_fast_inside_as_outside(image, phone_photos, tmp_path):
     wall: dict[str, list[float]] = {"inside": [], "outside": []}
     cpu: dict[str, list[float]] = {"inside": [], "outside": []}
     peak = 0.0
-    # In turns, so that the machine's other load falls on both; the shortest of each counts.
+    # In turns, so that other load affects both; the shortest of each counts.
     for turn in range(4):
         ended = run_as_node(image, photos, algorithm=MEASURED.encode(), entrypoint=f"{PYTHON} $ALGO")
         assert ended.code == 0, ended.log
@@ -95,5 +95,5 @@ def test_one_megapixel_starts_and_finishes_in_two_seconds(image):
         if min(seconds) < 2:
             break
     report("a job of one photo of 1 megapixel in the container", seconds=f"{min(seconds):.2f}")
-    # The shortest of several: the machine may be doing something else, the image does not get faster by that.
+    # The shortest of several: other load on the machine only makes it slower.
     assert min(seconds) < 2

@@ -1,8 +1,9 @@
-"""How much of a person is left behind a k-same face, and what is left to work with.
+"""How much of a person remains behind a k-same face, and how useful the pictures remain.
 
-The attackers know every original and where eyes, nose and mouth were, and use networks that did not form the
-groups; one is trained on anonymized photos whose people it knows. `UNIONVEIL_LFW` names the folder of LFW
-(deep-funnelled, a folder per person); only permitted people on whom the generator was not fitted are used.
+The attackers know every original and the positions of eyes, nose and mouth, and use networks that did not
+form the groups; one is trained on anonymized photos whose people it knows. `UNIONVEIL_LFW` names the folder
+of LFW (deep-funnelled, a folder per person); only permitted people on whom the generator was not fitted are
+used.
 """
 
 import os
@@ -42,7 +43,7 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(7200)]
 
 KS = (2, 5, 10, 20)
 PHOTOS = 2
-"""Of each person: one from whom a trained attacker learns, and one for which it is asked."""
+"""Photos of each person: one to train an attacker on, and one to test it on."""
 
 FIGURES: dict[str, dict[int, float]] = {}
 """By name and k, collected for the plot."""
@@ -85,7 +86,7 @@ def attackers(shared):
 
 
 def known(attackers, photos):
-    """What the attackers know of the originals; the third joins the other two."""
+    """The attackers' vectors of the originals; the third combines the other two."""
     return joined(
         {name: vectors(embed, [photo.image for photo in photos], photos) for name, embed in attackers.items()}
     )
@@ -168,7 +169,7 @@ def test_a_person_who_does_not_exist_is_nobody(who, lfw, people, attackers, worl
 
 
 def test_the_plot(tmp_path):
-    """Written where `UNIONVEIL_KSAME_PLOT` says."""
+    """Written to the path in `UNIONVEIL_KSAME_PLOT`."""
     if not FIGURES:
         pytest.skip("nothing was measured")
     ranks = {name: values for name, values in FIGURES.items() if name.startswith("rank 1")}

@@ -58,7 +58,7 @@ def test_fifty_thousand_files_in_fifty_folders(tmp_path):
             peak=f"{done.peak_bytes >> 20} MiB",
             peak_against_a_tenth=f"{done.peak_bytes / few[title].peak_bytes:.2f}",
         )
-        # Time grows with the files and not faster; memory hardly grows.
+        # Time grows no faster than the number of files; memory hardly grows.
         assert done.seconds < 1.5 * 10 * few[title].seconds
         assert done.peak_bytes < min(MOST_BYTES, 1.3 * few[title].peak_bytes)
     assert many["again"].seconds < many["first"].seconds / 2

@@ -1,4 +1,4 @@
-"""What pictures of every kind take at the highest point, beside what a run reckons before it decodes them."""
+"""Peak memory for pictures of every kind, compared with the estimate made before they are decoded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = [
 MEGAPIXELS = 12
 MOST_TOO_MUCH = 1.6
 
-# A worker's life: it starts, does a picture of two megapixels, and then the one that is measured.
+# The life of a worker: it starts, does a picture of two megapixels, and then the measured one.
 WORKER = """
 import ctypes, re, sys
 from pathlib import Path

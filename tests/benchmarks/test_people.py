@@ -1,8 +1,8 @@
-"""How well people are recognized: pairs of photos, and what `--keep` and `--only` do at each size of a face.
+"""How well people are recognized: pairs of photos, and the effect of `--keep` and `--only` by face size.
 
 Needs Labeled Faces in the Wild, deep-funnelled, a folder per person:
 `UNIONVEIL_LFW=FOLDER make bench`. Only the people
-that `lfw_permitted.txt` names are used.
+listed in `lfw_permitted.txt` are used.
 """
 
 import os
@@ -27,11 +27,11 @@ from unionveil.models.store import state
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(3600)]
 
 MOST_PHOTOS = 6
-"""Of one person, so that a few much photographed ones do not decide."""
+"""Largest number of photos per person, so that often photographed ones do not dominate."""
 
 
 class Faces:
-    """Vectors of the person in the middle of each portrait, their faces so many pixels wide."""
+    """Vectors of the person in the middle of each portrait, their faces scaled to a width in pixels."""
 
     def __init__(self, portraits, embed, find, side_px=None):
         rows = [_vector(image, embed, find, side_px) for _, _, image in portraits]
@@ -55,7 +55,7 @@ def _vector(image, embed, find, side_px):
 
 
 def _middle(faces, image):
-    """The face in the middle: the person whom the portrait shows."""
+    """The face in the middle: the subject of the portrait."""
     centre = faces.xyxy.reshape(-1, 2, 2).mean(axis=1)
     nearest = int(np.hypot(*(centre - np.asarray(image.shape[1::-1]) / 2).T).argmin())
     return faces[nearest : nearest + 1]
@@ -63,7 +63,7 @@ def _middle(faces, image):
 
 @pytest.fixture(scope="module")
 def portraits():
-    """`[(person, photo, image)]`, people with a single photo among them: they are strangers."""
+    """`[(person, photo, image)]`, including people with a single photo, who serve as strangers."""
     shared, folder = shared_folder(), os.environ.get("UNIONVEIL_LFW")
     if shared is None or not folder:
         pytest.skip("no labelled portraits here: set UNIONVEIL_LFW and UNIONVEIL_SHARED to their folders")
@@ -90,7 +90,7 @@ def find():
 
 
 def same(faces, cosine):
-    """Similarities of pairs of the same person and of different people, photos of one person each once."""
+    """Similarities of pairs of the same person and of different people, each pair of photos once."""
     equal = faces.person[:, None] == faces.person[None]
     upper = np.triu(np.ones_like(equal), 1)
     return cosine[equal & upper], cosine[~equal & upper]

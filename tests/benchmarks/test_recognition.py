@@ -1,8 +1,8 @@
-"""How often attackers that were trained on redacted faces name the right person.
+"""How often attackers trained on redacted faces name the right person.
 
-40 people of LFW (deep-funnelled), 22 photos each: 14 redacted photos of everyone to train on, 8 to test. The
-attackers know where eyes, nose and mouth were. `UNIONVEIL_LFW` names the folder with a folder of photos for
-each person.
+40 people of LFW (deep-funnelled), 22 photos each: 14 redacted photos of everyone for training, 8 for testing.
+The attackers know the positions of eyes, nose and mouth. `UNIONVEIL_LFW` names the folder with a folder of
+photos for each person.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Portrait:
 
 
 def portraits_of(folder: Path, person: int) -> list[Portrait]:
-    """The first photos of a person in whose middle a face is found."""
+    """The first photos of a person with a face in the middle."""
     detector = load_detector("retinaface", 1)
     found: list[Portrait] = []
     for path in sorted(folder.glob("*.jpg")):
@@ -112,7 +112,7 @@ def views(portrait: Portrait, config: AnonymizeConfig | None) -> tuple[npt.NDArr
 
 
 def right(model: Any, x: Any, who: Any, train: Any) -> float:
-    """Share of the test photos that a model, trained on the others, names rightly."""
+    """Share of the test photos that a model, trained on the others, names correctly."""
     return float((model.fit(x[train], who[train]).predict(x[~train]) == who[~train]).mean())
 
 
@@ -152,7 +152,7 @@ def embedding_attacker(crops: Any, who: Any, train: Any) -> float:
 
 
 def attack(portraits: list[Portrait], config: AnonymizeConfig | None) -> dict[str, float]:
-    """Shares of right names by attacker."""
+    """Share of correct names by attacker."""
     who = np.array([portrait.person for portrait in portraits])
     train = np.tile(np.arange(TRAIN + TEST) < TRAIN, PEOPLE)
     aligned, regions = zip(*(views(portrait, config) for portrait in portraits), strict=True)

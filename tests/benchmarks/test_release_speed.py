@@ -1,6 +1,6 @@
-"""Processor time beside an earlier release, as ratios within one run; `UNIONVEIL_RELEASE` names its checkout.
+"""Processor time against an earlier release, as ratios in one run; `UNIONVEIL_RELEASE` names its checkout.
 
-The release is commit 078a7ff, in a worktree. It knows no mirrored look, so that is switched off here.
+The release is commit 078a7ff, in a worktree. It does not mirror pictures, so that is switched off here.
 """
 
 import os

@@ -26,7 +26,7 @@ def test_five_times_the_images_per_second_of_deface(deface, phone_photos, tmp_pa
     theirs_folder = tmp_path / "deface"
     shutil.copytree(phone_photos, theirs_folder)
     theirs = measure(deface / "deface", "--backend", "onnxrt", *sorted(theirs_folder.iterdir()))
-    # deface looks once, too; the mirrored look, which small photos get, is switched off.
+    # deface runs once, too; mirroring, which small photos get, is switched off.
     ours = unionveil(phone_photos, "-o", tmp_path / "out", "--mirror", "no")
     assert len(list((tmp_path / "out").glob("*.jpg"))) == count
     assert len(list(theirs_folder.glob("*_anonymized.jpg"))) == count

@@ -1,4 +1,4 @@
-"""The bot's reactions to events, in a room that is a small class."""
+"""The bot's reactions to events, in a room that is a small fake."""
 
 import asyncio
 import math
@@ -21,7 +21,7 @@ ADA, BOB = "@ada:example.org", "@bob:example.org"
 
 
 class FakeRoom:
-    """One room in memory; its messages are given to it, and its network may fail."""
+    """One room in memory, with given messages and a network that may fail."""
 
     def __init__(self, *, may_remove: bool = False) -> None:
         self.photos: dict[str, bytes] = {}
@@ -78,7 +78,7 @@ def do():
 
 @pytest.fixture
 def run(do):
-    """Handles events with a bot, and gives what it reported."""
+    """Handles events with a bot, and returns its reports."""
     pauses = []
 
     def run(room, *events, per_minute=math.inf, most_bytes=8 << 20, removes_originals=True):

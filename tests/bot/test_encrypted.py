@@ -41,7 +41,7 @@ async def entered(member: Member, keys: Path) -> Any:
 
 
 async def turn(client: Any) -> Any:
-    """One sync, and what encryption needs beside it."""
+    """One sync, and the additional requests of encryption."""
     response = await client.sync(1000, full_state=True)
     if client.should_upload_keys:
         await client.keys_upload()

@@ -1,4 +1,4 @@
-"""Matrix messages and what they mean."""
+"""Matrix messages and the events that they mean."""
 
 import pytest
 

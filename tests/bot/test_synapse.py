@@ -91,7 +91,7 @@ def test_a_photo_is_answered_in_a_thread_and_the_answer_goes_on_request(server, 
     inside = bob.post_photo(room, STREET, thread=photo)
     running.until(lambda: len(answers(ada, room, bot)) == 2)
     assert answers(ada, room, bot)[1]["content"]["m.relates_to"]["event_id"] == photo
-    for message in (second, inside):  # an answer goes with its original
+    for message in (second, inside):  # an answer is removed with its original
         bob.redact(room, message)
     running.until(lambda: not answers(ada, room, bot))
     assert running.stop() == 0
@@ -121,7 +121,7 @@ def test_a_restart_answers_what_was_missed_and_nothing_twice(server, ada, bob, t
     running.stop(signal.SIGKILL)
     [position] = (tmp_path / "state" / "unionveil" / "bot").rglob("position")
     before = position.read_text()
-    for number in range(120):  # more than one sync brings
+    for number in range(120):  # more than one sync returns
         bob.send(room, "m.room.message", {"msgtype": "m.text", "body": f"message {number}"})
         if number == 10:
             ada.post_photo(room, STREET)
@@ -129,7 +129,7 @@ def test_a_restart_answers_what_was_missed_and_nothing_twice(server, ada, bob, t
     running.until(lambda: len(answers(ada, room, bot)) == 2)
     running.until(lambda: position.read_text() != before)
     assert running.stop() == 0
-    position.write_text(before)  # as if it had been killed between its answer and its note of it
+    position.write_text(before)  # as if it had been killed between answering and recording that
     running = Running(bot, tmp_path)
     ada.post_photo(room, STREET)
     running.until(lambda: len(answers(ada, room, bot)) == 3)

@@ -1,4 +1,4 @@
-"""The audit at the command line, with faults planted in the outputs of a run."""
+"""The audit on the command line, with faults planted in the outputs of a run."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""`anonymize --boxes` and `review --export`, as users meet them."""
+"""`anonymize --boxes` and `review --export`, as users see them."""
 
 import json
 import subprocess
@@ -53,7 +53,7 @@ def test_boxes_of_another_folder_stop_the_run_before_it_begins(photos, tmp_path)
     ("arguments", "sentence"),
     [
         (["anonymize", "{photos}", "-o", "out", "--boxes-only"], "--boxes FILE"),
-        (["review", "{photos}", "-o", "{photos}/out"], "lies in the input folder"),
+        (["review", "{photos}", "-o", "{photos}/out"], "is in the input folder"),
         (["review", "{photos}", "--export", "boxes.json"], "no photo of"),
     ],
 )

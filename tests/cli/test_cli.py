@@ -1,4 +1,4 @@
-"""The command line as its users meet it."""
+"""The command line as its users see it."""
 
 import json
 import os
@@ -60,15 +60,15 @@ def test_some_rejected_is_exit_code_1_and_named(photos, tmp_path):
     [
         ([], "name at least one photo"),
         (["{photos}"], "say where the outputs go"),
-        (["{photos}/nothing", "-o", "{tmp}/out"], "is not there"),
-        (["{photos}", "-o", "{photos}/out"], "lies in the input folder"),
-        (["{photos}", "-o", "{photos}"], "lies in the input folder"),
+        (["{photos}/nothing", "-o", "{tmp}/out"], "does not exist"),
+        (["{photos}", "-o", "{photos}/out"], "is in the input folder"),
+        (["{photos}", "-o", "{photos}"], "is in the input folder"),
         (["{photos}", "-o", "{photos}/market.jpg"], "is a file"),
         (["{photos}", "-o", "{tmp}/out", "--method", "erase"], "'erase' is not one of"),
         (["{photos}", "-o", "{tmp}/out", "--cells", "4"], "cells: belongs to method pixelate, not to fill"),
         (["{photos}", "-o", "{tmp}/out", "--threshold", "2"], "threshold: Input should be less than 1"),
         (["{photos}", "-o", "{tmp}/out", "--detector", "yunet"], "unionveil models fetch yunet"),
-        (["{photos}", "-o", "{tmp}/out", "--detector", "yolo:no.onnx"], "no.onnx is not there"),
+        (["{photos}", "-o", "{tmp}/out", "--detector", "yolo:no.onnx"], "no.onnx does not exist"),
         (["{photos}", "-o", "{tmp}/out", "--method", "overlay", "--picture", "grin"], "neither an emoji"),
         (["{photos}", "-o", "{tmp}/out", "--jobs", "0"], "--jobs"),
         (["{photos}", "-o", "{tmp}/out", "--colour", "#fff"], "No such option"),
@@ -157,7 +157,7 @@ def test_a_picture_that_takes_too_long_is_given_up_and_tried_again(photos, tmp_p
 
 @pytest.mark.parametrize("more", [[], ["--names", "keep"], ["--overwrite"], ["--prune"]])
 def test_a_folder_with_other_files_is_not_an_output_folder(photos, more):
-    """Beside the outputs lies nothing that the manifest does not list, the originals least of all."""
+    """Nothing but the files in the manifest may be beside the outputs, least of all the originals."""
     done = run("anonymize", "market.jpg", "-o", ".", *more, cwd=photos)
     assert done.returncode == 2
     assert "holds files that are not outputs of this run: " in done.stderr
@@ -169,7 +169,7 @@ def test_an_input_is_never_written_over(photos):
     (photos / "street.jpg").unlink()
     done = run("anonymize", "market.jpg", "-o", ".", "--names", "keep", "--overwrite", cwd=photos)
     assert done.returncode == 2
-    assert "is an input and is not written over" in done.stderr
+    assert "is an input and is not overwritten" in done.stderr
     assert (photos / "market.jpg").read_bytes() == (samples.SCENES / "market.jpg").read_bytes()
 
 

@@ -1,4 +1,4 @@
-"""Known people at the command line: kept, covered, compared, and never named."""
+"""Known people on the command line: kept, covered, compared, and never named."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ ANN_AGAIN = (1496, 412, 1546, 476)
 """Boxes of the same average in the market, in two sizes (similarity .92)."""
 
 CLOSE = ("--match-threshold", "0.82")
-"""The bundled faces are averages, and all a little alike."""
+"""The bundled faces are averages, and therefore somewhat similar."""
 
 
 def run(*arguments):
@@ -37,7 +37,7 @@ def run(*arguments):
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory):
-    """A folder with the market, a close-up of Ann cut out of it, and where all its faces are."""
+    """A folder with the market, a close-up of Ann cut out of it, and the boxes of all its faces."""
     folder = tmp_path_factory.mktemp("market")
     (folder / "photos").mkdir()
     shutil.copy(samples.SCENES / "market.jpg", folder / "photos")
@@ -103,7 +103,7 @@ def test_other_known_people_are_another_run(market, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--keep", "none.jpg"], "is not there"),
+        (["--keep", "none.jpg"], "does not exist"),
         pytest.param(["--keep", samples.SCENES / "market.jpg"], "faces were found", marks=pytest.mark.slow),
         (["--keep", "a.jpg", "--only", "b.jpg"], "not both"),
         (["--match", "cosine"], "needs --keep or --only"),
@@ -143,7 +143,7 @@ def test_an_opt_out_list_in_an_image_covers_its_people_and_nobody_else(market, t
     (tmp_path / "data" / "inputs").mkdir(parents=True)
     shutil.copy(samples.SCENES / "market.jpg", tmp_path / "data" / "inputs")
     lines: list[str] = []
-    counts = run_job(tmp_path / "data", lines.append, optout=people)
+    counts = run_job(tmp_path / "data", lines.append, optout=people).counts
     assert counts.kept == len(boxes(market / "all")) - 2
     assert is_covered(tmp_path / "data" / "outputs", ANN) and is_covered(
         tmp_path / "data" / "outputs", ANN_AGAIN

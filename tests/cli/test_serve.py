@@ -1,4 +1,4 @@
-"""`unionveil serve` as a process: what it prints, how it ends, and that it writes nothing."""
+"""`unionveil serve` as a process: its output, its end, and that it writes nothing."""
 
 import os
 import re

@@ -2,9 +2,9 @@
 
     PYTHONPATH=tests/support python tests/data/average_faces.py PORTRAITS LABELS.jsonl OUT.png
 
-PORTRAITS is a folder or a zip of photos, LABELS has one JSON object a line with `name`, `people` and `faces`
-(`box` and five `landmarks` as x, y). Every average is made of at least 24 different people, so nothing of any
-one of them is left in it; only the averages are kept in this repository.
+PORTRAITS is a folder or a zip of photos, LABELS has one JSON object per line with `name`, `people` and
+`faces` (`box` and five `landmarks` as x, y). Every average is made of at least 24 different people, so
+nothing of any single one remains; only the averages are kept in this repository.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SIZE_WH = (128, 160)
 FACES = 12
 PEOPLE_EACH = 24
 
-# Where the five landmarks go in an average, as shares of its width and height.
+# Positions of the five landmarks in an average, as shares of its width and height.
 TEMPLATE = float32([[0.31, 0.44], [0.69, 0.44], [0.50, 0.60], [0.35, 0.75], [0.65, 0.75]]) * SIZE_WH
 
 
@@ -37,7 +37,7 @@ def main(portraits: Path, labels: Path, out: Path) -> None:
         if len(group) < PEOPLE_EACH:
             raise SystemExit(f"face {number}: only {len(group)} people, {PEOPLE_EACH} are needed")
         mean = np.mean([aligned[i].astype(np.float32) for i in group], axis=0)
-        # An average is soft; unsharp masking brings its outlines back.
+        # An average is soft; unsharp masking restores its outlines.
         sharp = mean + 1.5 * (mean - cv2.GaussianBlur(mean, (0, 0), 2.5))
         sheet.append(np.clip(sharp, 0, 255).astype(np.uint8))
         print(f"face {number}: {len(group)} people")

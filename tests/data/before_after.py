@@ -1,8 +1,8 @@
-"""Makes `before-after.jpg`, the picture that the README opens with.
+"""Makes `before-after.jpg`, the first picture in the README.
 
     python tests/data/before_after.py
 
-Left a scene of ours and NASA's portrait of Eileen Collins, right what `unionveil` makes of them.
+On the left a scene of ours and NASA's portrait of Eileen Collins, on the right the outputs of `unionveil`.
 """
 
 from __future__ import annotations

@@ -28,13 +28,13 @@ def main(out: Path) -> None:
     faces = np.split(sheet, sheet.shape[1] // FACE_WH[0], axis=1)
     boxes = {}
     for name, size_wh, rows in (
-        # Each row of people: how many, height of a face in px, vertical place of the chins.
+        # Each row of people: their number, height of a face in px, vertical position of the chins.
         ("crowd.jpg", (2400, 1600), [(46, 22, 0.36), (36, 30, 0.44), (26, 42, 0.54), (18, 60, 0.68)]),
         ("market.jpg", (1600, 1067), [(7, 58, 0.46), (4, 130, 0.58)]),
         ("portrait.jpg", (800, 1000), [(1, 420, 0.62)]),
         ("street.jpg", (1024, 683), []),
     ):
-        # The name seeds the scene, so that one can be changed without changing the others.
+        # The name seeds the scene, so that one can change without the others.
         rng = np.random.default_rng(list(name.encode()))
         scene = street(rng, size_wh)
         boxes[name] = [box for row in rows for box in people(rng, scene, faces, *row)]
@@ -102,7 +102,7 @@ def person(rng, scene, face, x, chin, size):
 
 
 def paste(scene, face, left, top):
-    """Lays a face into the scene through a soft oval."""
+    """Pastes a face into the scene through a soft oval."""
     tall, wide = face.shape[:2]
     oval = np.zeros((tall, wide), np.float32)
     cv2.ellipse(

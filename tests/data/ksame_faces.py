@@ -1,4 +1,4 @@
-"""Draws docs/images/ksame.jpg: people who do not exist, and what k-same makes of them.
+"""Draws docs/images/ksame.jpg: people who do not exist, and their k-same results.
 
 PYTHONPATH=tests/support python tests/data/ksame_faces.py docs/images/ksame.jpg
 """
@@ -20,7 +20,7 @@ SHOWN = 6
 
 
 def main(path: Path) -> None:
-    """Photos above, below them what each choice makes of them."""
+    """Photos in the first row, the results of each choice below them."""
     photos = strangers.portraits(24)
     files = [cv2.imencode(".png", photo)[1].tobytes() for photo in photos]
     rows = [np.hstack(photos[:SHOWN])]

@@ -1,4 +1,4 @@
-"""Tensors equal those of OpenCV's own function, number for number."""
+"""Tensors equal those of OpenCV's own function exactly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conformance: what every detector must do, and what the whole of them must do together."""
+"""Conformance of each detector, and of all of them together."""
 
 from functools import partial
 
@@ -25,7 +25,7 @@ BUNDLED = ["retinaface", "haar"]
 
 @pytest.fixture(params=[name for name in DETECTORS if name != "yolo"])
 def detector(request):
-    """Every detector that has a card, if its weights are here."""
+    """Every detector that has a card, if its weights are installed."""
     if shared_folder() is not None:
         request.getfixturevalue("shared")
     if any(state(card) == "missing" for card in cards_of(request.param)):
@@ -98,7 +98,7 @@ def test_yunet_agrees_with_opencvs_own_implementation(shared, tmp_path):
     assert (pairs.max(axis=1) > 0.98).all()
     match = pairs.argmax(axis=1)
     assert np.abs(ours.score - rows[match, 14]).max() < 0.01
-    # OpenCV calls the subject's right eye first, which stands on the left in the picture, as ours does.
+    # OpenCV lists the subject's right eye first, which is on the left in the picture, as in our order.
     assert np.abs(ours.landmarks.reshape(-1, 10) - rows[match, 4:14]).max() < 1.0
 
 
@@ -107,7 +107,7 @@ def yolo(path):
 
 
 def yolo_graph(path, output, name="output0"):
-    """A graph that takes any picture of 640x640 and always gives `output`."""
+    """A graph that accepts any picture of 640x640 and always returns `output`."""
     graph = helper.make_graph(
         [
             helper.make_node("ReduceSum", ["images"], ["sum"], keepdims=0),
@@ -163,13 +163,13 @@ def test_yolov8_layout(tmp_path, channels):
 
 
 def test_yolo_through_tiles_on_a_large_picture(tmp_path):
-    """A fixed-size network sees a large picture in pieces, and the boxes come back to their places."""
+    """A fixed-size network sees a large picture in tiles, and the boxes return to their places."""
     output = np.zeros((1, 1, 16), np.float32)
     output[0, 0] = V5_ROW
-    # Mirrored or not, this graph says the same: two views would contradict each other.
+    # This graph answers the same for a mirrored picture, so the two views would contradict each other.
     config = AnonymizeConfig(detector=f"yolo:{yolo_graph(tmp_path / 'v5.onnx', output)}", mirror="no")
     faces = FaceFinder(config, 1)(np.zeros((2000, 3000, 3), np.uint8))
-    assert len(faces) > 4  # one a view
+    assert len(faces) > 4  # one per view
     assert faces.xyxy[:, 0].min() >= 0
     assert faces.xyxy[:, 2].max() <= 3000
 
@@ -190,7 +190,7 @@ def test_another_layout_is_a_clear_error(tmp_path, shape, sentence):
 
 
 def test_a_file_that_is_no_model_is_a_clear_error(tmp_path):
-    with pytest.raises(ModelError, match="is not there"):
+    with pytest.raises(ModelError, match="does not exist"):
         yolo(tmp_path / "none.onnx")
     (tmp_path / "text.onnx").write_text("not a model")
     with pytest.raises(ModelError, match="cannot be loaded as an ONNX model"):

@@ -1,4 +1,4 @@
-"""Candidates that agree rank higher, and the mirrored picture counts as a second witness."""
+"""Candidates that agree rank higher, and the mirrored picture is a second, independent opinion."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def a_box(x, y=10, side=20):
 
 
 class Fixed:
-    """A network that gives some candidates for the picture and others for the mirrored one."""
+    """A network that returns some candidates for the picture and others for the mirrored one."""
 
     card = CARD
     fixed_wh = None
@@ -76,7 +76,7 @@ def test_a_box_without_area_keeps_its_place():
     st.randoms(use_true_random=False),
 )
 def test_every_candidate_stays_near_a_face(places, random):
-    """Ranking moves boxes within those that support them, and never loses what suppression keeps."""
+    """Ranking moves boxes within the range of their supporters, and never loses the boxes that nms keeps."""
     score = float32([random.uniform(0.05, 1) for _ in places])
     candidates = Detections.of([[x, y, x + side, y + side] for x, y, side in places], score)
     faces = by_support([candidates], 0.4)

@@ -32,7 +32,7 @@ def test_tiles_cover_every_pixel_overlap_and_stay_bounded(size_wh, tile_wh):
         assert x1 - x0 <= tile_wh[0]
         assert y1 - y0 <= tile_wh[1]
         assert tile.cut == (x0 > 0, y0 > 0, x1 < size_wh[0], y1 < size_wh[1])
-    # Rows and columns are laid out alike, so covering each axis covers the picture.
+    # Rows and columns are arranged alike, so covering each axis covers the picture.
     for axis in (0, 1):
         spans = sorted({(tile.xyxy[axis], tile.xyxy[axis + 2]) for tile in tiles})
         assert spans[0][0] == 0
@@ -189,7 +189,7 @@ def test_the_mirrored_look_can_be_switched_off():
 
 
 class Glimpsing:
-    """Sees a weak box where a picture is white, and a face where that is large enough; notes its looks."""
+    """Reports a weak box where a picture is white, a face where that is large enough; records its views."""
 
     card = CARDS["retinaface"]
     fixed_wh = None

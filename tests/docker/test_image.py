@@ -69,7 +69,7 @@ def test_it_carries_the_job_and_nothing_else(image):
     locked = re.findall(
         r"^([a-z0-9-]+)==", (REPOSITORY / "docker/requirements/cpu.txt").read_text(), re.MULTILINE
     )
-    # A base whose Python is Debian's adds what is Debian's; nothing of ours may be missing.
+    # A base with Debian's Python adds Debian's packages; none of ours may be missing.
     assert set(locked) <= set(there[0].split())
     assert there[1] == "[]"
 
@@ -83,7 +83,7 @@ def test_everything_that_is_left_can_be_imported(image):
     code = (
         "import importlib, pkgutil, unionveil\n"
         "names = [m.name for m in pkgutil.walk_packages(unionveil.__path__, 'unionveil.')]\n"
-        # The image does not carry the extras bot and openvino.
+        # The image does not include the extras bot and openvino.
         "apart = ('unionveil.__main__', 'unionveil.bot.matrix', 'unionveil.models.openvino_session')\n"
         "print(len([importlib.import_module(n) for n in names if n not in apart]))"
     )

@@ -33,7 +33,7 @@ def manifest_of(ended: Ended) -> Manifest:
 
 
 def photos(count: int, scene: str = "market.jpg") -> dict[str, bytes]:
-    """Photos of two megapixels, each another one."""
+    """Photos of two megapixels, each of them different."""
     image = read_bgr(samples.SCENES / scene)
     return {
         f"{number:03d}.jpg": cv2.imencode(".jpg", np.roll(image, 8 * number, axis=1))[1].tobytes()

@@ -1,4 +1,4 @@
-"""docker/run_local.sh: one's own photos, as a node would do it."""
+"""docker/run_local.sh: the user's own photos, processed as on a node."""
 
 from __future__ import annotations
 
@@ -132,11 +132,11 @@ def test_every_wrong_use_is_one_sentence(image, photos, tmp_path):
         ([tmp_path / "empty", tmp_path / "out"], {}, "is empty; put photos"),
         ([photos, tmp_path / "full"], {}, "is not empty; name a new"),
         ([photos, tmp_path / "full" / "x"], {}, "is a file; name a new"),
-        ([photos, photos / "out"], {}, "lies in the folder of the photos"),
+        ([photos, photos / "out"], {}, "is in the folder of the photos"),
         ([photos, "/proc/out"], {}, "cannot be written to; choose another"),
         ([photos, tmp_path / "out", tmp_path / "none.json"], {}, "is not a file; name a JSON file"),
         ([photos, tmp_path / "out"], {"UNIONVEIL_IMAGE": "unionveil:none"}, "make image builds it"),
-        ([photos, tmp_path / "out"], {"UNIONVEIL_MEMORY": "much"}, "the container cannot be made: "),
+        ([photos, tmp_path / "out"], {"UNIONVEIL_MEMORY": "much"}, "the container cannot be created: "),
         ([photos, tmp_path / "out"], {"UNIONVEIL_TIMEOUT_SECONDS": "1h"}, "it must be whole seconds"),
         ([photos, tmp_path / "out"], {"DOCKER_HOST": "unix:///nowhere"}, "no Docker engine answers"),
     ]

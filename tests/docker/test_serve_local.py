@@ -1,4 +1,4 @@
-"""docker/run_local.sh --serve: the drop page where nothing can be reached and nothing be written."""
+"""docker/run_local.sh --serve: the drop page in a container that can reach nothing and write nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SCRIPT = REPOSITORY / "docker" / "run_local.sh"
 
 @pytest.fixture
 def page(image: str) -> Iterator[tuple[str, str]]:
-    """Address and token of the page; at the end, nothing of it is left."""
+    """Address and token of the page; at the end, nothing of it remains."""
     before = left_behind()
     process = subprocess.Popen(
         [SCRIPT, "--serve", "--jobs", "1"],
@@ -59,7 +59,7 @@ def ask(url: str, token: str, data: bytes | None = None) -> bytes:
 
 
 def inside(container: str, code: str) -> str:
-    """What Python says about a piece of code that fails in the container."""
+    """Python's error for a piece of code that fails in the container."""
     command = ["docker", "exec", container, "/opt/unionveil/bin/python", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode != 0

@@ -1,4 +1,4 @@
-"""Every command in the documents exists, with the options that it is given."""
+"""Every command in the documents exists, with all of its options."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from unionveil.cli.group import cli
 _ALL = [shown for document in DOCUMENTS for shown in commands_in(document)]
 
 _OF_THE_MACHINE = ("sudo", "docker", "export", "brew", "git", "pipx", "uv", "printf", "curl", "ulimit")
-"""Programs that are not ours."""
+"""Programs of others."""
 
 
 @pytest.mark.parametrize("shown", _ALL, ids=str)
@@ -77,7 +77,7 @@ def _subcommand(command: click.Command, given: list[str]) -> tuple[click.Command
 
 
 def _check_options(command: click.Command, given: list[str]) -> None:
-    """Whether a command has the options that it is given, and its choices the values."""
+    """Checks that a command has the given options, and its choices the given values."""
     ctx = click.Context(command)
     values, _, _ = command.make_parser(ctx).parse_args(list(given))
     choices = {p.name: p.type for p in command.params if isinstance(p.type, click.Choice)}

@@ -1,4 +1,4 @@
-"""The pages of `docs/` run as they stand: their shell and Python, in order, beside a few photos."""
+"""The pages of `docs/` run as they are: their shell and Python, in order, next to a few photos."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A folder that looks like a checkout, with photos beside it that a reader would have."""
+    """A folder that looks like a checkout, next to photos like a reader's."""
     for entry in REPOSITORY.iterdir():
         if not entry.name.startswith(".") and entry.name not in {"build", "demo-output"}:
             (tmp_path / entry.name).symlink_to(entry)

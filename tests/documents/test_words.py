@@ -1,4 +1,4 @@
-"""Words that mark a sentence as translated are found nowhere, in code, comments, messages and documents."""
+"""Words typical of translated sentences are rejected in code, comments, messages and documents."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NOT_TEXT = {
 
 
 def tracked_texts() -> dict[str, str]:
-    """Every tracked text file by its path, without this one."""
+    """Every tracked text file by its path, except this one."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=False)
     if listed.returncode:
         pytest.skip("this is not a git checkout")

@@ -1,4 +1,4 @@
-"""Conformance of the engines, and what happens to a worker that dies, hangs or cannot start."""
+"""Conformance of the engines, and their handling of workers that die, hang or cannot start."""
 
 import multiprocessing
 from collections.abc import Generator
@@ -73,7 +73,7 @@ def test_tasks_are_taken_only_as_they_are_needed():
 
 
 def test_large_tasks_wait_one_at_a_time():
-    """Four tasks of 100 MB never lie in memory together beyond the limit."""
+    """Four tasks of 100 MB are never in memory together beyond the limit."""
     taken = []
 
     def large():
@@ -158,7 +158,7 @@ def test_no_worker_outlives_a_run_that_is_left():
 
 
 def test_no_member_of_an_archive_is_read_behind_a_task_that_needs_their_memory():
-    """Of 100 bytes 30 are for members, so a task of 80 goes alone, and the next is read when it is done."""
+    """Of 100 bytes 30 are for members, so a task of 80 runs alone, and the next is read when it is done."""
     taken: list[tuple[int, int]] = []
     done: list[int] = []
 

@@ -72,7 +72,7 @@ def test_archives_and_one_large_picture_fit_into_the_smallest_machine():
 
 
 def test_the_limits_of_a_job_scheduler_count(tmp_path):
-    """Slurm and systemd set limits in groups below the root, which /proc/self/cgroup names."""
+    """Slurm and systemd set limits in groups below the root, which /proc/self/cgroup lists."""
     own = tmp_path / "own"
     own.write_text("12:pids:/job/step\n9:memory:/job/step\n3:cpu,cpuacct:/job/step\n0::/unified/job\n")
     for name, limits in {

@@ -1,4 +1,4 @@
-"""Disks that are full, read-only or gone: one sentence, no half file, and the next run makes it whole."""
+"""Disks that are full, read-only or gone: one clear message, no partial file, and the next run succeeds."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ fcntl = pytest.importorskip("fcntl", reason="Windows locks bytes only")
 
 
 class LikeMsvcrt:
-    """Locks as the module of Windows does: one process has the bytes, another gets EACCES at once."""
+    """Locks like Windows' module: one process holds the bytes, others get EACCES at once."""
 
     LK_NBLCK = 2
 

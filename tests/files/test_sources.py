@@ -3,9 +3,12 @@ import gzip
 import io
 import lzma
 import os
+import resource
 import stat
+import struct
 import tarfile
 import zipfile
+import zlib
 
 import pytest
 
@@ -14,9 +17,11 @@ from unionveil.content import FileContent
 from unionveil.files.archives import is_archive, members
 from unionveil.files.sources import PathSource, Patterns, Skipped
 
+DAMAGED = "the archive is damaged; the rest of it cannot be read"
+
 
 def listed(paths, **options):
-    """Names and contents of the inputs; what is skipped is not one."""
+    """Names and contents of the inputs, without skipped files."""
     return [
         (item.name, item.content if isinstance(item.content, Rejected) else item.content.read())
         for item in PathSource(paths, **options)
@@ -47,7 +52,7 @@ def tarred(files, mode="w"):
 
 
 def unpack(data):
-    """Members of an archive, without those that are skipped."""
+    """Members of an archive, without skipped ones."""
     return [part for part in members(io.BytesIO(data), len(data)) if not isinstance(part[1], Skipped)]
 
 
@@ -83,7 +88,7 @@ def test_several_paths_keep_apart(tmp_path):
 
 def test_a_missing_path_stops_before_anything_is_read(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"nothere.* is not there"):
+    with pytest.raises(InputError, match=r"nothere.* does not exist"):
         PathSource([tmp_path / "a.jpg", tmp_path / "nothere"])
 
 
@@ -138,7 +143,7 @@ def test_archives_are_opened_one_level_deep():
     assert unpack(zipped({"a.jpg": b"first", "b.zip": inner})) == [
         ("a.jpg", b"first"),
         ("b.zip/b.jpg", b"second"),
-        ("b.zip/c.zip", Rejected("archive", "an archive in an archive in an archive is not opened")),
+        ("b.zip/c.zip", Rejected("archive", "archives are opened to two levels only; this is the third")),
     ]
     assert unpack(tarred({"b.zip": inner}))[0] == ("b.zip/b.jpg", b"second")
 
@@ -197,6 +202,18 @@ def test_a_compressed_tar_bomb_is_stopped_on_the_way(mode):
     contents = unpack(tarred({"a": b"first", "bomb": bytes(100 << 20), "never": b"z"}, mode))
     assert contents[0] == ("a", b"first")
     assert contents[-1][1].reason == "bomb"
+
+
+def test_a_dictionary_of_four_gigabytes_takes_no_memory_before_it_is_filled():
+    packed = bytearray(tarred({"a": b"first"}, "w:xz"))
+    # The .xz format (tukaani.org/xz/xz-file-format.txt), 3.1 and 5.3.1: of the block's header at byte 12, the
+    # filter's properties give the size of the dictionary; 40 is the largest.
+    size = (packed[12] + 1) * 4
+    packed[packed.index(b"\x21\x01", 12) + 2] = 40
+    packed[8 + size : 12 + size] = struct.pack("<I", zlib.crc32(packed[12 : 8 + size]))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert unpack(bytes(packed)) in ([("a", b"first")], [("", Rejected("archive", DAMAGED))])
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
 
 
 def test_flat_drawings_below_the_limit_are_no_bombs():
@@ -318,7 +335,7 @@ def test_sparse_members_are_done_or_refused_one_by_one():
 
 
 def test_bombs_are_counted_over_all_levels():
-    """Each level alone unpacks to less than the allowed ratio."""
+    """Each level by itself unpacks to less than the allowed ratio."""
     inner = zipped({f"{n}.bmp": bytes(30 << 20) for n in range(2)})
     found = reasons(zipped({f"{n}.zip": inner for n in range(4)}))
     assert sum(isinstance(content, bytes) for _, content in found) <= 2
@@ -360,7 +377,7 @@ def test_garbage_in_every_place_of_a_tar_never_raises_and_loses_one_member():
 
 @pytest.fixture
 def phone(tmp_path):
-    """Files in a phone's folder beside its photos."""
+    """Files that a phone stores beside its photos."""
     for name, data in {
         "IMG_1.HEIC": b"photo",
         "IMG_1.MOV": b"\0video",
@@ -388,7 +405,7 @@ INPUTS = ["IMG_1.HEIC", "IMG_2.jpg", "alone.mov", "photo.txt"]
 def test_sidecars_and_texts_are_skipped(phone, tmp_path_factory):
     assert names([phone]) == INPUTS
     assert sum(isinstance(item.content, Skipped) for item in PathSource([phone])) == 10
-    # In a tar, which lists nothing in advance, a photo comes before what belongs to it.
+    # In a tar, which has no list of members, a photo comes before its sidecars.
     paths = sorted(
         (path for path in phone.rglob("*.*") if path.is_file()), key=lambda path: path.name.lower()
     )

@@ -1,4 +1,4 @@
-"""Archives from a machine that is not ours: every trick is refused, and leaves nothing behind."""
+"""Archives from untrusted machines: every trick is refused, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_an_archive_without_the_folder(tmp_path):
         (("outputs/a\nb", b"x"), "is not allowed"),
         (("outputs/dot.", b"x"), "is not allowed"),
         (("outputs/" + "n" * 256, b"x"), "is not allowed"),
-        (("outputs/" + "d/" * 9 + "x", b"x"), "lies too deep"),
+        (("outputs/" + "d/" * 9 + "x", b"x"), "nested too deeply"),
         (special("outputs/link", tarfile.SYMTYPE, "/etc/passwd"), "is a link or a device"),
         (special("outputs/hard", tarfile.LNKTYPE, "outputs/a"), "is a link or a device"),
         (special("outputs/null", tarfile.CHRTYPE), "is a link or a device"),
@@ -102,7 +102,7 @@ def test_an_archive_that_is_cut_off_is_refused(tmp_path, cut):
 
 def test_a_folder_that_is_there_is_left_alone(tmp_path):
     (tmp_path / "out").mkdir()
-    with pytest.raises(OutputError, match="is there already"):
+    with pytest.raises(OutputError, match="already exists"):
         unpack(archive(tmp_path, *good_members()), tmp_path / "out")
 
 
@@ -176,7 +176,7 @@ def test_the_results_as_zip(tmp_path, top):
         (("/etc/evil", b"x"), "is not allowed"),
         (("outputs\\..\\evil", b"x"), "is not allowed"),
         (("outputs/a\x1b[2Jb", b"x"), "is not allowed"),
-        (("outputs/" + "d/" * 9 + "x", b"x"), "lies too deep"),
+        (("outputs/" + "d/" * 9 + "x", b"x"), "nested too deeply"),
         ((entry("outputs/link", 0o120777), b"/etc/passwd"), "is a link or a device"),
         ((entry("outputs/pipe", 0o010644), b""), "is a link or a device"),
         (("outputs/A", b"x"), "which clash"),
@@ -209,7 +209,7 @@ def test_a_zip_with_a_password_or_a_lie_is_refused(tmp_path):
     path.write_bytes(locked)
     with pytest.raises(ResultsError, match="needs a password"):
         unpack(path, tmp_path / "out")
-    # Another size, or another checksum, than the content has.
+    # Another size, or another checksum, than the content's.
     for offset in (16, 24):
         lying = bytearray(data)
         lying[place + offset] ^= 1

@@ -1,4 +1,4 @@
-"""Thousands of damaged files: each becomes one outcome, and nothing that was hidden comes out."""
+"""Thousands of damaged files: each has one outcome, and nothing hidden leaks."""
 
 import numpy as np
 import pytest
@@ -27,8 +27,8 @@ def lines(report: Report) -> str:
 
 @pytest.mark.parametrize("name", [name for name in SEEDS if "case-" not in name and "sample-" not in name])
 def test_the_judge_condemns_every_seed_that_is_not_anonymized(name, surest_face):
-    """A judge that finds nothing in the originals would find nothing in outputs either."""
-    clean = {"jpeg-turned", "heic-deep"}  # what these show is all they hold
+    """A judge that finds nothing in the originals could find nothing in outputs either."""
+    clean = {"jpeg-turned", "heic-deep"}  # these hide nothing
     found = judge.markers(SEEDS[name]) + judge.faces(SEEDS[name], surest_face)
     assert found or name in clean
 
@@ -98,7 +98,7 @@ def test_three_thousand_damaged_files_give_nothing_away():
 
 
 def test_a_frame_beyond_the_screen_counts_for_the_size(make_anonymizer):
-    """Pillow enlarges a GIF's screen for such a frame: a few bytes would take gigabytes."""
+    """Pillow enlarges a GIF's screen for such a frame: a few bytes could take gigabytes."""
     data = bytearray(ALL["gif-transparent"])
     place = data.index(b"\x2c", 20)
     data[place + 1 : place + 5] = b"\xf0\xff\xf0\xff"

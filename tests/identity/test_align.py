@@ -79,7 +79,7 @@ def test_large_faces_are_averaged_not_skipped_through():
 
 
 def test_a_large_face_lands_where_a_small_one_does():
-    """Both shrunk in one step and averaged first, the same picture gives the same crop."""
+    """Shrunk in one step and averaged first, both sizes of the picture give the same crop."""
     rng = np.random.default_rng(2)
     noise = rng.integers(0, 256, (150, 150, 3), np.uint8)
     small = np.asarray(cv2.GaussianBlur(noise, (0, 0), 4), np.uint8)

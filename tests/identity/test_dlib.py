@@ -1,4 +1,4 @@
-"""The rebuilt network gives what dlib's own gives; damaged files are refused."""
+"""The rebuilt network gives the same results as dlib's own; damaged files are refused."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from unionveil.models.onnx_session import OnnxSession
 from unionveil.models.store import find, state
 
 FROM_DLIB = [-0.046654, 0.073552, 0.043013, 0.019828, -0.056593, -0.050003, 0.00603, -0.104498, 0.144004]
-"""First numbers that dlib 20.0.1 itself gives for the first 150 pixels of `faces.png`."""
+"""First numbers that dlib 20.0.1 itself returns for the first 150 pixels of `faces.png`."""
 
 
 @pytest.fixture(scope="module")

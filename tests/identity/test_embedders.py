@@ -22,7 +22,7 @@ from unionveil.models.store import find, state
 
 @pytest.fixture(scope="module")
 def street():
-    """A bundled scene of people and what the detector finds in it."""
+    """A bundled scene of people, and its detections."""
     image = read_rgb(SCENES / "portrait.jpg")
     return image, load_detector("retinaface", 1)(image, 0.6)
 
@@ -110,7 +110,7 @@ CARD = {
 
 
 def write_user_model(path, card, batch="n"):
-    """A graph that gives the mean of each channel, with a card beside it."""
+    """A graph that returns the mean of each channel, with a card beside it."""
     graph = helper.make_graph(
         [helper.make_node("GlobalAveragePool", ["x"], ["y"])],
         "mean",
@@ -184,7 +184,7 @@ def test_the_repaired_graph_is_taken_before_the_published_one(tmp_path, monkeypa
 def test_unknown_and_missing_embedders_are_named(tmp_path):
     with pytest.raises(ConfigError, match="known: "):
         load_embedder("arcface", 1)
-    with pytest.raises(ModelError, match="not there"):
+    with pytest.raises(ModelError, match="does not exist"):
         load_embedder(f"onnx:{tmp_path / 'none.onnx'}", 1)
     with pytest.raises(ModelMissing, match=r"unionveil\[identity\]"):
         load_embedder(EMBEDDERS["sface"].model_copy(update={"package": "no_such_package"}), 1)

@@ -1,4 +1,4 @@
-"""Opt-out lists: what a damaged one does, and that the job then stops."""
+"""Opt-out lists: a damaged one is refused, and the job stops."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Who is the same person, and who shares a face: by properties, and against a slow reference."""
+"""Tests which faces are of one person, and who shares a face: by properties, and against a slow reference."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ SIZE = 32
 def faces(
     people: int, photos: int, noise: float, seed: int, size: int = SIZE
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors of some people, `(people * photos, size)` float16, and whose each is, shuffled."""
+    """Unit vectors of some people, `(people * photos, size)` float16, shuffled, and the person of each."""
     rng = np.random.default_rng(seed)
     centres = rng.standard_normal((people, size))
     rows = np.repeat(centres / np.linalg.norm(centres, axis=1, keepdims=True), photos, axis=0)

@@ -1,4 +1,4 @@
-"""AVIF: what is kept, what is encoded anew, and what is refused."""
+"""AVIF: which parts are kept, re-encoded or refused."""
 
 import io
 import struct
@@ -11,7 +11,7 @@ from PIL import Image
 
 import samples
 from checked import present
-from containers import AVIF, changed, clap, encoded_anew, grid, only_item, save, untouched, with_property
+from containers import AVIF, changed, clap, grid, only_item, re_encoded, save, untouched, with_property
 from unionveil import UnreadableImage
 from unionveil.errors import OutputDiffers
 from unionveil.images import Colour, Encoding, Patch, av1, check_output, decode, isobmff
@@ -25,7 +25,7 @@ PLAIN = save(Image.fromarray(SCENE), "AVIF", quality=80)
 
 
 def deep(pixels, depth=10, colours=(9, 16)):
-    """An AVIF of more than 8 bits; `pixels` blue first."""
+    """An AVIF of more than 8 bits; `pixels` in BGR order."""
     options = [cv2.IMWRITE_AVIF_DEPTH, depth, cv2.IMWRITE_AVIF_QUALITY, 90]
     data = cv2.imencode(".avif", pixels, options)[1].tobytes()
     body = b"nclx" + struct.pack(">HHHB", *colours, 6, 128)
@@ -169,7 +169,7 @@ def test_ten_and_twelve_bits_keep_their_depth_and_colours(depth, factor):
     assert picture.frames[0].pixels.max() > 60000
     assert picture.rendering.cicp == (9, 16, 6, True)
     assert untouched(picture).encoding is Encoding.KEPT
-    for written in (untouched(picture), encoded_anew(picture)):
+    for written in (untouched(picture), re_encoded(picture)):
         again = decode(written.data, LIMIT)
         assert again.frames[0].pixels.dtype == np.uint16
         assert present(only_item(written.data).body(b"av1C"))[2] >> 5 & 3 == {10: 2, 12: 3}[depth]
@@ -178,7 +178,7 @@ def test_ten_and_twelve_bits_keep_their_depth_and_colours(depth, factor):
 
 
 def test_the_coded_data_name_the_same_colours_as_the_container():
-    written = encoded_anew(decode(DEEP, LIMIT)).data
+    written = re_encoded(decode(DEEP, LIMIT)).data
     assert av1.named_colours(only_item(written).data) == (9, 16, 6, True)
 
 
@@ -193,7 +193,7 @@ def test_grey_and_alpha_come_back(shape, bits):
     )
     picture = decode(data, LIMIT)
     assert picture.frames[0].colour is (Colour.GREY if shape == "grey" else Colour.RGBA)
-    for written in (untouched(picture), encoded_anew(picture)):
+    for written in (untouched(picture), re_encoded(picture)):
         again = decode(written.data, LIMIT)
         assert again.frames[0].colour is picture.frames[0].colour
         assert again.frames[0].pixels.dtype == picture.frames[0].pixels.dtype
@@ -236,7 +236,7 @@ def test_a_profile_stays():
     data = save(Image.fromarray(SCENE), "AVIF", icc_profile=samples.ICC)
     picture = decode(data, LIMIT)
     assert picture.rendering.icc
-    for written in (untouched(picture), encoded_anew(picture)):
+    for written in (untouched(picture), re_encoded(picture)):
         with Image.open(io.BytesIO(written.data)) as image:
             assert image.info["icc_profile"] == picture.rendering.icc
 

@@ -232,14 +232,14 @@ def test_a_linked_or_broken_profile_is_dropped(kind):
         (VARIANTS["8"][:60], "cut off"),
         (build(24, b"", size_wh=(0, 5)), "no width"),
         (build(24, b"", size_wh=(5, 0)), "no width"),
-        (build(7, rows(8)), "do not exist"),
-        (build(24, rows(24), compression=1), "do not exist"),
+        (build(7, rows(8)), "invalid values"),
+        (build(24, rows(24), compression=1), "invalid values"),
         (build(8, rows(8), table=table(4), used=16), "outside"),
         (build(16, rows(16), compression=3, extra=struct.pack("<3I", 0xF800, 0xF800, 0x1F)), "overlap"),
         (build(16, rows(16), compression=3, extra=struct.pack("<3I", 0xF80000, 0x7E0, 0x1F)), "overlap"),
         (build(24, b"", extra=bytes(84))[:80], "cut off"),
         (b"BM" + struct.pack("<IHHI", 0, 0, 0, 20) + VARIANTS["24"][14:], "inside its header"),
-        (b"BM" + struct.pack("<IHHII", 0, 0, 0, 54, 41) + VARIANTS["24"][18:], "size that does not exist"),
+        (b"BM" + struct.pack("<IHHII", 0, 0, 0, 54, 41) + VARIANTS["24"][18:], "invalid size"),
     ],
 )
 def test_damage_is_named(broken, word):

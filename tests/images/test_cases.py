@@ -1,4 +1,4 @@
-"""Files that once came out wrong: nothing hidden comes out of them, and nothing healthy is lost."""
+"""Files that once caused faults: nothing hidden leaks, and nothing valid is lost."""
 
 import io
 from pathlib import Path
@@ -36,7 +36,8 @@ RIGHT = {
     "as viewers show it": ["jpeg-restart-misnumbered.jpg"],
     "too large": ["png-two-ihdr-bomb.png"],
 }
-"""Required outcomes of the files that are more than safe; all others hold something that must stay hidden."""
+"""Required outcomes of the files that are not only hostile; all others contain something that must stay
+hidden."""
 
 
 def cases(kind):
@@ -126,7 +127,7 @@ def test_the_first_exif_decides(name, anonymizer):
         expected = upright(np.asarray(image.convert("RGB")), orientation)
     shown = next(rgb_views(decode(outcome.data, 1e8).frames[0], Rendering())).astype(int)
     assert shown.shape == expected.shape
-    # A face may be covered; the rest is as before.
+    # A face may be covered; the rest is unchanged.
     assert np.median(np.abs(shown - expected)) <= 3
 
 

@@ -182,7 +182,7 @@ def test_the_setting_reaches_the_pipeline(setting):
 
 
 def test_colours_out_of_gamut_pass():
-    """Their luma is not the grey of the colours that are shown."""
+    """Their luma differs from the grey of the displayed colours."""
     planes = [Image.new("L", PORTRAIT.size, level) for level in (200, 10, 250)]
     wild = samples.save(Image.merge("YCbCr", planes), "JPEG", quality=95)
     picture, patches, written = redacted(wild)
@@ -241,7 +241,7 @@ def test_large_outputs_are_compared_to_their_last_pixel(name):
     for row in (-1, 0):
         alpha = frame.pixels[row, -1, -1] if frame.colour.has_alpha else None
         frame.pixels[row, -1] ^= 1
-        if alpha is not None:  # what is clear is not compared
+        if alpha is not None:  # transparent pixels are not compared
             frame.pixels[row, -1, -1] = frame.white
         with pytest.raises(OutputDiffers):
             check_output(written, picture, [()])

@@ -1,4 +1,4 @@
-"""JPEGs written from coefficients, read again by a reader that shares no code with the product."""
+"""JPEGs written from coefficients, read back by a reader that shares no code with the product."""
 
 import io
 
@@ -67,7 +67,7 @@ FILES = {name: save(photo()) for name, save in KINDS.items()}
 
 
 def colour_patch(frame, rows, columns):
-    """Orange, in the colours of a frame."""
+    """Orange, in the colour model of a frame."""
     value = {1: (128,), 3: (230, 120, 20), 4: (0, 120, 230, 20)}[frame.pixels.shape[2]]
     return Patch(rows, columns, np.array(value, np.uint8).reshape(1, 1, -1))
 
@@ -82,14 +82,14 @@ def round_patch(frame, rows, columns):
 
 
 def write(data, *patches, codec=None):
-    """The output for a file with patches, and the frame that the file was read as."""
+    """The output for a file with patches, and the frame that was read from the file."""
     picture = jpeg.read(data, LIMIT, codec)
     (frame,) = picture.frames
     return picture.write([[make(frame, rows, columns) for make, rows, columns in patches]]), frame
 
 
 def units_touched(data, rows, columns):
-    """Function of a component and the shape of its blocks: those in coded units that a box touches.
+    """Returns a function of a component and the shape of its blocks: those in coded units that a box touches.
 
     The box is grown by one pixel.
     """
@@ -146,7 +146,7 @@ def test_blocks_that_a_cover_does_not_touch_keep_their_coefficients(kind, make):
     if make is colour_patch:
         assert error.max() <= 2 + coarse / 8  # half a step of the mean, in luma and in chroma
     else:
-        assert error.mean() <= 15  # an encoder of pixels does no better at this size
+        assert error.mean() <= 15  # an encoder of pixels is no better at this size
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -258,7 +258,7 @@ def test_rare_subsampling_is_done_one_way_or_the_other(factors):
 
 @pytest.mark.parametrize("value", [1024, -1024, 2047])
 def test_coefficients_without_a_standard_code_are_never_written(value):
-    """The standard tables have no code for them: what came out would show what nobody has checked."""
+    """The standard tables have no code for them: the output would show something that nobody checked."""
     blocks = flat_blocks(3, 4)
     blocks[1, 1, 1] = value
     data = jpeg_coding.write([(1, 1, blocks)], (32, 24), table=1)
@@ -269,7 +269,7 @@ def test_coefficients_without_a_standard_code_are_never_written(value):
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_picture_behind_white_or_black_is_not_kept(sign):
-    """All samples are cut off to one value; with one byte of the table changed they would show something."""
+    """All samples are clipped to one value; with one byte of the table changed they would show something."""
     blocks = flat_blocks(3, 4)
     blocks[..., 1:] //= 3
     blocks[..., 0] = sign * 100
@@ -288,7 +288,7 @@ def test_black_beside_white_is_kept():
 
 
 class Garbling(TurboJpeg):
-    """Writes a file of other coefficients than those that it was given, as a lacking code would."""
+    """Writes a file with other coefficients than the given ones, as a missing code would."""
 
     def __init__(self, known, other):
         self.optimizes, self._call, self._other = known.optimizes, known._call, other
@@ -320,7 +320,7 @@ def test_files_hardly_grow(kind):
 
 
 def test_a_kept_table_is_never_used_for_new_coefficients():
-    """A smooth picture's own tables lack most codes; a patch needs other ones."""
+    """A smooth picture's own tables lack most codes; a patch needs other tables."""
     data = samples.save(Image.new("RGB", (64, 64), (90, 90, 90)), "JPEG", optimize=True)
     busy = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
     picture = jpeg.read(data, LIMIT)

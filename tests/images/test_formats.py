@@ -18,12 +18,12 @@ LIMIT = 1e6
 
 
 def untouched(picture):
-    """The output where nothing is covered."""
+    """The output if nothing is covered."""
     return picture.write([()] * len(picture.frames)).data
 
 
 def encode(picture):
-    """The output where something is covered: by patches that cover no pixel, so that all can be compared."""
+    """The output if something is covered: patches that cover no pixel, so that all pixels can be compared."""
     nowhere = Patch(slice(0, 1), slice(0, 1), np.zeros((1, 1, 1), np.uint8), np.zeros((1, 1), bool))
     return picture.write([(nowhere,)] * len(picture.frames)).data
 
@@ -76,7 +76,7 @@ def test_a_clean_file_has_the_same_pixels_and_no_metadata(name):
 
 @pytest.mark.parametrize(
     "name",
-    [name for name in ALL if name != "avif-animated"],  # the one that has to be encoded again with loss
+    [name for name in ALL if name != "avif-animated"],  # the only one that must be re-encoded lossily
 )
 def test_a_file_without_a_face_keeps_its_pixels_exactly(name):
     picture = decode(ALL[name], LIMIT)
@@ -97,7 +97,7 @@ def test_sixteen_bits_are_all_there_in_the_right_order(name):
     pixels = decode(LOSSLESS[name], LIMIT).frames[0].pixels
     assert pixels.dtype == np.uint16
     expected = samples.DEEP[..., : pixels.shape[2]]
-    if name.startswith("png"):  # OpenCV wrote these blue first
+    if name.startswith("png"):  # OpenCV wrote these in BGR order
         expected = np.concatenate([expected[..., 2::-1], expected[..., 3:]], axis=2)
     assert np.array_equal(pixels, expected)
 
@@ -191,7 +191,7 @@ def test_jpeg_thumbnails_second_pictures_and_videos_are_gone():
 
 
 def test_a_png_that_holds_more_than_its_picture_is_written_anew():
-    """An old crop can leave the rest of a screenshot behind the new picture, inside the compressed data."""
+    """A cropped file can keep the rest of a screenshot after the new picture, inside the compressed data."""
     import zlib
 
     raw = b"".join(b"\x00" + bytes([40, 50, 60]) * 8 for _ in range(8))

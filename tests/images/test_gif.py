@@ -76,7 +76,7 @@ def test_disposals_give_what_pillow_shows(first, second):
         region(indices(5, 4), 3, 2, control=(7, 1, 0)),
         region(indices(2, 2), 0, 4, control=(8, 1, None)),
     )
-    if first != 4:  # Pillow does not know that browsers take 4 for 3
+    if first != 4:  # Pillow, unlike browsers, does not read 4 as 3
         assert same(frames(data), pillow_frames(data))
     written = write(data)
     assert same(frames(written), frames(data))
@@ -103,7 +103,7 @@ def test_random_animations_come_back_exactly():
 
 
 def test_frames_with_256_colours_each_stay_exact():
-    """Together they show more than one table holds, also where only a part of a frame changes."""
+    """Together they show more colours than one table holds, even where only a part of a frame changes."""
     blocks = []
     for seed in range(4):
         table = np.random.default_rng(seed).integers(0, 256, (256, 3), dtype=np.uint8).tobytes()

@@ -1,4 +1,4 @@
-"""HEIC: what is kept, what is encoded anew, and what is refused."""
+"""HEIC: which parts are kept, re-encoded or refused."""
 
 import io
 import struct
@@ -14,11 +14,11 @@ from checked import present
 from containers import (
     changed,
     clap,
-    encoded_anew,
     grid,
     heic,
     ispe,
     only_item,
+    re_encoded,
     single,
     untouched,
     with_property,
@@ -38,7 +38,7 @@ PQ = {"color_primaries": 9, "transfer_characteristics": 16, "matrix_coefficients
 
 
 def pictures(data):
-    """Everything that libheif lists as a picture of its own."""
+    """Everything that libheif lists as a separate picture."""
     return pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
 
 
@@ -84,7 +84,7 @@ def _profile(body):
 
 def test_a_profile_stays():
     data = heic(SCENE, icc_profile=samples.ICC)
-    for written in (untouched(decode(data, LIMIT)), encoded_anew(decode(data, LIMIT))):
+    for written in (untouched(decode(data, LIMIT)), re_encoded(decode(data, LIMIT))):
         assert decode(written.data, LIMIT).rendering.icc == decode(data, LIMIT).rendering.icc is not None
 
 
@@ -210,7 +210,7 @@ def test_a_grid_stays_one_picture(hidden):
     assert written.encoding is Encoding.KEPT
     assert len(pictures(written.data)) == 1
     assert same(decode(written.data, LIMIT), picture)
-    assert len(pictures(encoded_anew(picture).data)) == 1
+    assert len(pictures(re_encoded(picture).data)) == 1
 
 
 @pytest.mark.parametrize(("depth", "step"), [(10, 64), (12, 16)])
@@ -219,7 +219,7 @@ def test_ten_and_twelve_bits_keep_their_depth_and_colours(depth, step):
     assert picture.frames[0].pixels.dtype == np.uint16
     assert picture.rendering.cicp == (9, 16, 9, True)
     assert untouched(picture).encoding is Encoding.KEPT
-    for written in (untouched(picture), encoded_anew(picture)):
+    for written in (untouched(picture), re_encoded(picture)):
         again = decode(written.data, LIMIT)
         assert pictures(written.data)[0].info["bit_depth"] == depth
         assert np.any(again.frames[0].pixels % (2 * step))  # the lowest bit is in use
@@ -240,7 +240,7 @@ def test_ten_and_twelve_bits_keep_their_depth_and_colours(depth, step):
 def test_grey_and_alpha_come_back(pixels, colour):
     picture = decode(heic(np.ascontiguousarray(pixels), quality=90), LIMIT)
     assert picture.frames[0].colour is colour
-    for written in (untouched(picture), encoded_anew(picture)):
+    for written in (untouched(picture), re_encoded(picture)):
         again = decode(written.data, LIMIT)
         assert again.frames[0].colour is colour
         assert again.frames[0].pixels.dtype == pixels.dtype
@@ -255,7 +255,7 @@ def test_any_size_can_be_encoded_anew(size_wh, alpha):
     if alpha:
         pixels = np.dstack([pixels, pixels[..., :1]])
     picture = decode(samples.heic(Image.fromarray(np.ascontiguousarray(pixels))), LIMIT)
-    again = decode(encoded_anew(picture).data, LIMIT)
+    again = decode(re_encoded(picture).data, LIMIT)
     assert again.frames[0].size_wh == size_wh
     assert luma_psnr_db(picture.frames[0], again.frames[0]) >= 40
 
@@ -264,7 +264,7 @@ def test_any_size_can_be_encoded_anew(size_wh, alpha):
 def test_chroma_sampling_stays(chroma):
     picture = decode(heic(SCENE, chroma=chroma, quality=90), LIMIT)
     assert untouched(picture).encoding is Encoding.KEPT
-    body = only_item(encoded_anew(picture).data).body(b"hvcC")
+    body = only_item(re_encoded(picture).data).body(b"hvcC")
     assert present(body)[16] & 3 == {"422": 2, "444": 3}[chroma]
 
 
@@ -282,13 +282,13 @@ def test_turned_pictures_are_upright(turns, axis):
     picture = decode(changed(PLAIN, turn), LIMIT)
     assert np.array_equal(picture.frames[0].pixels, expected)
     assert same(decode(untouched(picture).data, LIMIT), picture)
-    anew = encoded_anew(picture).data
+    anew = re_encoded(picture).data
     assert not only_item(anew).bodies(b"irot")
     assert luma_psnr_db(decode(anew, LIMIT).frames[0], picture.frames[0]) >= 40
 
 
 def test_several_streams_are_encoded_anew():
-    """Each row of blocks has an end of its own, behind which anything could lie."""
+    """Each row of blocks has its own end, which anything could follow."""
     out = io.BytesIO()
     pixels = samples.scene(400, 320)
     pillow_heif.encode("RGB", (400, 320), pixels.tobytes(), out, quality=80)
@@ -304,7 +304,7 @@ def test_thumbnails_and_second_pictures_are_gone():
     both.add_from_pillow(Image.fromarray(255 - samples.scene()))
     out = io.BytesIO()
     both.save(out, thumbnails=[32], exif=samples.exif().tobytes(), xmp=samples.XMP)
-    for written in (untouched(decode(out.getvalue(), LIMIT)), encoded_anew(decode(out.getvalue(), LIMIT))):
+    for written in (untouched(decode(out.getvalue(), LIMIT)), re_encoded(decode(out.getvalue(), LIMIT))):
         assert len(isobmff.read(written.data).items) == 1
         assert SECRET not in written.data
 
@@ -332,6 +332,6 @@ def test_premultiplied_alpha_comes_back():
     )
     picture = decode(data, LIMIT)
     assert np.abs(picture.frames[0].pixels[..., :3].astype(int) - 100 * 255 / 200).max() <= 3
-    for written in (untouched(picture), encoded_anew(picture)):
+    for written in (untouched(picture), re_encoded(picture)):
         again = decode(written.data, LIMIT)
         assert np.abs(again.frames[0].pixels.astype(int) - picture.frames[0].pixels).max() <= 3

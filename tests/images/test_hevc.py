@@ -1,4 +1,4 @@
-"""HEVC stills: parameter sets are written from parsed values, and the slice alone is kept."""
+"""HEVC stills: parameter sets are written from parsed values, and only the slice is kept."""
 
 import struct
 

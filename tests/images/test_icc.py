@@ -87,7 +87,7 @@ MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 
 
 def shown(data, channels, intent):
-    """How lcms shows random samples through a profile, `(64, 64, 3)`."""
+    """Random samples converted by lcms through a profile, `(64, 64, 3)`."""
     samples = np.random.default_rng(0).integers(0, 256, (64, 64, channels), dtype=np.uint8)
     mode = MODES[channels]
     image = Image.fromarray(samples[..., 0] if channels == 1 else samples, mode)
@@ -236,6 +236,6 @@ SPELLED = b"SECRETNAME12"
     ids=["matrix", "parameter", "curve"],
 )
 def test_numbers_that_spell_a_text_are_not_kept(data):
-    """A matrix, a parameter and a curve have room for any bytes, but a device does not spell texts."""
+    """A matrix, a parameter and a curve have room for any bytes, but real devices spell no text."""
     assert SPELLED[:4] in data
     assert SPELLED[:4] not in (clean_profile(data, 3) or b"")

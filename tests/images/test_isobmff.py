@@ -1,4 +1,4 @@
-"""Boxes read and written."""
+"""Reads and writes boxes."""
 
 import struct
 from dataclasses import replace
@@ -71,7 +71,7 @@ def test_what_is_appended_need_not_be_a_box():
 
 
 def test_an_item_that_repeats_its_bytes_is_not_accounted_for():
-    """Otherwise a small file could ask for any amount of memory."""
+    """Otherwise a small file could request any amount of memory."""
     large = Container(1, {1: Item(b"hvc1", (SIZE,), bytes(1000))})
     data = isobmff.write(large, BRANDS)
     place = data.index(b"iloc") - 4

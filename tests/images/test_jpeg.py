@@ -41,7 +41,7 @@ def outputs(data, codec):
 
 
 def rendering(data, codec=None):
-    """The rendering as read, after checking that the outputs without and with a face have it too."""
+    """The rendering as read, after checking that the outputs without and with a face also have it."""
     picture = jpeg.read(data, LIMIT, codec)
     for written in outputs(data, codec):
         assert jpeg.read(written.data, LIMIT, codec).rendering == picture.rendering
@@ -107,7 +107,7 @@ def test_what_no_decoder_uses_is_gone(name, codec):
     for written in outputs(data, codec):
         assert b"SEC" not in written.data
         assert b"Exif" not in written.data
-        jpeg_coding.read(written.data)  # no byte lies between segments or behind a block
+        jpeg_coding.read(written.data)  # no byte between segments or after a block
     assert outputs(data, codec)[0].encoding is Encoding.COEFFICIENTS
 
 
@@ -130,7 +130,7 @@ def test_rows_behind_the_declared_height_are_gone(rows_less, codec):
 
 
 def test_blocks_outside_the_declared_size_are_flattened(codec):
-    """The last coded units hold blocks that show nothing: their means repeat the block beside them."""
+    """The last coded units hold invisible blocks: their means repeat the adjacent block."""
     parts = [(2, 2, grey_blocks(4, 4)), (1, 1, grey_blocks(2, 2)), (1, 1, grey_blocks(2, 2))]
     for part in parts:
         part[2][..., 5] = 9
@@ -177,7 +177,7 @@ def test_damage_is_refused_by_name(name, codec):
 
 
 def with_scans(data, chosen):
-    """A file with those of its scans whose number and limits are chosen."""
+    """A file with the scans whose number and limits are chosen."""
     out, number = b"\xff\xd8", 0
     for marker, body, coded in jpeg_coding.segments(data):
         if marker != 0xDA or chosen(number, body[-3:]):
@@ -202,7 +202,7 @@ def test_coefficients_that_were_never_sent_are_encoded_as_viewers_show_them(code
 
 
 def test_bytes_between_scans_could_hide_damage(codec):
-    """libjpeg reports its first warning alone, so what comes behind these bytes is not known to be whole."""
+    """libjpeg reports only its first warning, so data after these bytes are not known to be whole."""
     second = PROGRESSIVE.index(b"\xff\xc4", place(PROGRESSIVE, 0xDA))
     with pytest.raises(UnreadableImage, match="extraneous"):
         jpeg.read(PROGRESSIVE[:second] + SECRET + PROGRESSIVE[second:], LIMIT, codec)
@@ -226,7 +226,7 @@ def test_other_variants_are_named(name, codec):
 
 
 def without_tables(data):
-    """As frames of Motion JPEG: the standard Huffman tables are meant."""
+    """Like frames of Motion JPEG, which imply the standard Huffman tables."""
     at = place(data, 0xC4)
     return data[:at] + data[place(data, 0xDA) :]
 
@@ -395,12 +395,12 @@ def test_without_libturbojpeg_rare_subsampling_is_refused_with_the_way_out():
     data = jpeg_coding.write(
         [(3, 1, grey_blocks(2, 9)), (1, 1, grey_blocks(2, 3)), (1, 1, grey_blocks(2, 3))], (70, 15)
     )
-    with pytest.raises(UnsupportedImage, match="libturbojpeg is installed"):
+    with pytest.raises(UnsupportedImage, match="libturbojpeg to be installed"):
         jpeg.read(data, LIMIT, PlainJpeg())
 
 
 def test_without_libturbojpeg_four_rows_of_luma_to_one_of_chroma_are_done():
-    """simplejpeg decodes this subsampling and has no name for it."""
+    """simplejpeg decodes this subsampling but has no name for it."""
     parts = [(1, 4, grey_blocks(8, 4)), (1, 1, grey_blocks(2, 4)), (1, 1, grey_blocks(2, 4))]
     data = jpeg_coding.write(parts, (30, 60))
     assert np.array_equal(jpeg.read(data, LIMIT, PlainJpeg()).frames[0].pixels, shown(data))

@@ -92,7 +92,7 @@ def filtered(rows: np.ndarray, pixel_bytes: int) -> bytes:
     ("colour_type", "depth"), [(0, 8), (0, 16), (2, 8), (2, 16), (4, 16), (6, 8), (6, 16)]
 )
 def test_filters_are_undone_across_bands_of_rows(colour_type, depth):
-    """Pictures of more than one mebibyte are decoded in bands; a filter looks at the row above."""
+    """Pictures of more than one mebibyte are decoded in bands; a filter refers to the row above."""
     pixel_bytes = depth // 8 * {0: 1, 2: 3, 4: 2, 6: 4}[colour_type]
     width, height = 9_000 // pixel_bytes, 250
     rows = np.random.default_rng(depth + colour_type).integers(
@@ -346,16 +346,16 @@ def test_a_second_stream_behind_the_pixels_is_dropped():
         (build(header(colour_type=3), idat(rows(bits=8))), "palette"),
         (
             build(header(colour_type=3), chunk(b"PLTE", bytes(6)), idat(rows(bits=8))),
-            "outside of its palette",
+            "outside its palette",
         ),
         (build(header(colour_type=3), chunk(b"PLTE", bytes(7)), idat(rows(bits=8))), "wrong length"),
         (build(header(colour_type=3), idat(rows(bits=8)), chunk(b"PLTE", bytes(768))), "after"),
         (build(header(colour_type=0), chunk(b"PLTE", bytes(6)), idat(rows(bits=8))), "grey"),
         (build(header(colour_type=6), chunk(b"tRNS", bytes(6)), idat(rows(bits=32))), "colour key"),
-        (build(header(colour_type=5), idat()), "do not exist"),
-        (build(header(depth=4), idat()), "do not exist"),
-        (build(header(0), idat()), "do not exist"),
-        (build(header(interlace=2), idat()), "do not exist"),
+        (build(header(colour_type=5), idat()), "invalid values"),
+        (build(header(depth=4), idat()), "invalid values"),
+        (build(header(0), idat()), "invalid values"),
+        (build(header(interlace=2), idat()), "invalid values"),
         (build(header(), idat(rows(filters=5))), "filter"),
         (build(header(), idat(rows(height=6))), "fewer rows"),
         (build(header(), chunk(b"IDAT", zlib.compress(rows())[:-3])), "cut off"),

@@ -1,4 +1,4 @@
-"""JPEGs that are decoded at a part of their size for the detector, and whole only if pixels are changed."""
+"""JPEGs decoded at a fraction of their size for the detector, and at full size only if pixels change."""
 
 from pathlib import Path
 
@@ -79,7 +79,7 @@ def test_damage_is_seen_at_every_scale(place):
 
 
 def undecodable(*, scale=2):
-    """A picture whose whole pixels must not be asked for."""
+    """A picture whose full-size pixels must not be requested."""
     picture = decode(scene(), 1e9, lambda size_wh: scale)
     frame = picture.frames[0]
 
@@ -130,7 +130,7 @@ def test_other_covers_are_made_of_all_pixels():
 
 
 class Fixed:
-    """Finds one face in the whole and in reduced pictures, and notes what it is given."""
+    """Finds one face in full-size and in reduced pictures, and records its inputs."""
 
     def __init__(self, scale):
         self.scale = scale

@@ -1,4 +1,4 @@
-"""Every format is in every table that knows formats."""
+"""Every format is in every table of formats."""
 
 from collections.abc import Collection
 

@@ -1,4 +1,4 @@
-"""Ends of coded data, with decoders that show what is asked of them."""
+"""Ends of coded data, with decoders that return requested pixels."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ AV1 = only_item(save(samples.RGB, "AVIF", quality=80))
 
 
 def decoder(reads):
-    """A decoder whose pixels are the coded bytes up to some place, without the lengths before them."""
+    """A decoder whose pixels are the coded bytes up to some offset, without the lengths before them."""
 
     def decode(file):
         data = only_item(file).data.ljust(reads, b"\x00")

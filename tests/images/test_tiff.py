@@ -372,7 +372,7 @@ def test_a_tag_that_comes_twice_is_refused():
     first = data.index(struct.pack("<HHI", 257, 4, 1))
     doubled = bytearray(data)
     doubled[first : first + 2] = struct.pack("<H", 256)
-    with pytest.raises(UnreadableImage, match="256 comes twice"):
+    with pytest.raises(UnreadableImage, match="256 is repeated"):
         decode(bytes(doubled), LIMIT)
 
 

@@ -61,7 +61,7 @@ def test_a_grey_picture_has_one_view():
 
 
 def test_sixteen_bits_that_use_their_scale_have_one_view():
-    """The low bytes of the same samples twice over hold the same picture."""
+    """Samples with the same byte twice hold the same picture in their low bytes."""
     (view,) = views(RGB.astype(np.uint16) * 257)
     assert np.array_equal(view, RGB)
 
@@ -90,7 +90,7 @@ def test_faint_pictures_are_stretched_whatever_the_brightest_pixel_is(pixels, ho
     pixels.reshape(-1, 3)[places] = np.iinfo(pixels.dtype).max
     found = views(pixels)
     assert 2 <= len(found) <= 4
-    # The hot pixels alone are compared in no view.
+    # The hot pixels by themselves are compared in no view.
     assert max(likeness(cv2.medianBlur(view, 3)) for view in found) > 0.9
 
 
@@ -118,7 +118,7 @@ def test_noise_in_low_bytes_is_not():
 
 
 def step_curve():
-    """Samples 120 to 127 over the whole scale, as `png-icc-shows-face` has it."""
+    """Stretches samples 120 to 127 to the whole scale, as in `png-icc-shows-face`."""
     levels = np.clip((np.arange(256) - 120) / 7, 0, 1)
     return sampled((levels**2.2 * 65535).round().astype(int).tolist())
 
@@ -260,7 +260,7 @@ def test_inks_are_seen_with_and_without_black_and_in_both_polarities(pixels):
 
 
 def test_inks_are_seen_through_their_profile():
-    """A profile whose black ink alone makes the picture darker, while the naive sum is black all over."""
+    """A profile in which only the black ink darkens the picture, while the naive sum is black everywhere."""
     grid = [65535, 32768, 32768, 0, 32768, 32768]
     table = [value for index in range(16) for value in grid[3 * (index & 1) :][:3]]
     icc = profile(

@@ -68,7 +68,7 @@ def test_bytes_that_a_decoder_reads_and_does_not_show_become_zeros():
 
 
 def test_bytes_that_can_only_be_cleared_together_are():
-    """A decoder that reads ahead may show one cleared byte, and not two."""
+    """A decoder that reads ahead may reveal one cleared byte, but not two."""
     frame = vp8.KeyFrame(0, (8, 8), (b"modes", b"coefficients" + b"secret"))
 
     def same(other):

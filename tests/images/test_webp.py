@@ -1,4 +1,4 @@
-"""WebP: what is kept, what is encoded anew, and what is gone."""
+"""WebP: which parts are kept, re-encoded or removed."""
 
 import struct
 
@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import samples
-from containers import chunk, chunks, encoded_anew, riff, save, untouched
+from containers import chunk, chunks, re_encoded, riff, save, untouched
 from unionveil import UnreadableImage, UnsupportedImage
 from unionveil.images import Colour, Encoding, decode
 from unionveil.images.lossy import luma_psnr_db
@@ -128,7 +128,7 @@ def test_reserved_fields_of_an_animation_are_cleared():
 
 
 def test_a_face_below_the_alpha_of_a_frame_is_gone():
-    """Lossy frames carry colours below their alpha, and blended over others they are never seen."""
+    """Lossy frames contain colours below their alpha, which are never seen when blended over others."""
     hidden = samples.RGB.copy()
     hidden.putalpha(0)
     clear = coded(hidden, quality=80, exact=True)
@@ -151,7 +151,7 @@ def test_blending_and_disposal_come_out_right(lossless):
         inner = coded(Image.fromarray(pixels), **options)
         frames.append(anmf(inner, size_wh=(32, 24), at=place, duration=10 * step + 10, flags=step % 4))
     picture = decode(moving(*frames), LIMIT)
-    for written in (untouched(picture), encoded_anew(picture)):
+    for written in (untouched(picture), re_encoded(picture)):
         again = decode(written.data, LIMIT)
         assert [frame.duration_ms for frame in again.frames] == [10 * step + 10 for step in range(8)]
         assert struct.unpack_from("<4xH", dict(chunks(written.data))[b"ANIM"]) == (7,)
@@ -175,7 +175,7 @@ def test_lossy_pictures_look_like_their_input():
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8))
     for image in (samples.RGB, samples.RGBA, noise):
         picture = decode(save(image, "WEBP", quality=90), LIMIT)
-        assert luma_psnr_db(picture.frames[0], decode(encoded_anew(picture).data, LIMIT).frames[0]) >= 40
+        assert luma_psnr_db(picture.frames[0], decode(re_encoded(picture).data, LIMIT).frames[0]) >= 40
 
 
 def test_the_first_exif_says_how_a_picture_is_turned():

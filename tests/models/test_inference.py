@@ -1,4 +1,4 @@
-"""The engine that is taken, by what a machine has."""
+"""The choice of the engine, by the properties of a machine."""
 
 from __future__ import annotations
 
@@ -59,4 +59,4 @@ def test_where_the_kernel_shows_nothing_nothing_is_seen(tmp_path: Path) -> None:
     machine = Machine.this(tmp_path)
     assert not machine.has_bfloat16
     assert not machine.has_nvidia
-    assert machine.packages  # of this environment, whatever the folder
+    assert machine.packages  # of this environment, regardless of the folder

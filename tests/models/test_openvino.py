@@ -1,4 +1,4 @@
-"""OpenVINO beside ONNX Runtime: the same graph, the same numbers in float32, close ones in bfloat16."""
+"""OpenVINO compared with ONNX Runtime: the same graph, equal numbers in float32, close ones in bfloat16."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def test_every_card_is_whole(name):
     assert card.licence
     assert card.source
     assert 0 < card.threshold < 1
-    # A pinned address names a commit: 40 hexadecimal digits.
+    # A pinned address contains a commit: 40 hexadecimal digits.
     assert card.url is None or any(len(part) == 40 for part in card.url.split("/"))
 
 
@@ -50,7 +50,7 @@ def test_an_unknown_name():
 
 @pytest.fixture
 def server():
-    """A web server on loopback that gives one body and then counts."""
+    """A web server on loopback that serves one body and counts requests."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         body = b"weights"

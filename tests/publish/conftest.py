@@ -14,13 +14,13 @@ from unionveil_ocean.sandbox.chain import EmbeddedChain, embedded_chain
 
 @pytest.fixture(scope="session")
 def shared_chain() -> EmbeddedChain:
-    """One chain for all tests; each works with assets of its own."""
+    """One chain for all tests, each of which uses its own assets."""
     return embedded_chain()
 
 
 @pytest.fixture
 def chain(shared_chain: EmbeddedChain) -> Iterator[EmbeddedChain]:
-    """The shared chain; changes of its policy are undone."""
+    """The shared chain; changes of its policy are reverted."""
     policy, timeout = shared_chain.policy, shared_chain.timeout_seconds
     yield shared_chain
     shared_chain.policy, shared_chain.timeout_seconds = policy, timeout

@@ -1,4 +1,4 @@
-"""The wings of publishing build on each other in one direction, so that no import goes in a circle."""
+"""The packages of publishing depend on each other in one direction, so that there is no import cycle."""
 
 import ast
 

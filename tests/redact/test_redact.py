@@ -81,7 +81,7 @@ def test_covered_pixels_change_and_all_others_stay(
     changed = (after.pixels != before).any(axis=2)
     assert not changed[~covered].any()
     if method == "overlay":
-        # A picture may have a pixel's colour by chance; what counts is that the face has no say in it.
+        # A picture may match a pixel's colour by chance; what counts is that the face has no influence on it.
         other = redact(Frame(frame.white - before, colour), faces, settings_)
         assert np.array_equal(after.pixels[covered], other.pixels[covered])
     elif method == "median":

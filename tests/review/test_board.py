@@ -1,4 +1,4 @@
-"""Edits of photos: what they change, what they refuse, and how they are undone."""
+"""Edits of photos: their effects, refusals, and how to undo them."""
 
 from __future__ import annotations
 

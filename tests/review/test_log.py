@@ -1,4 +1,4 @@
-"""The log of a review: what is kept survives a kill, and nothing else is believed."""
+"""The log of a review: it survives a kill, and invalid content is ignored."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import samples
-from browser import DESKTOP, PHONE, axe_source, chromium, screenshot, violations
+from browser import DESKTOP, PHONE, axe_source, chromium, drawn, new_page, screenshot, violations
 from review_browser import photo_of, review_process
 from unionveil.runs.manifest import MANIFEST, Manifest, RejectedRecord
 
@@ -31,7 +31,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Scenes, and one file that is cut off."""
+    """Scenes, and one truncated file."""
     folder = tmp_path / "photos"
     folder.mkdir()
     for name in ("crowd", "market", "portrait", "street"):
@@ -43,17 +43,17 @@ def photos(tmp_path: Path) -> Path:
 @contextmanager
 def opened(browser: Any, url: str, **options) -> Iterator[Any]:
     """A page on which no script failed."""
-    context = browser.new_context(**{**DESKTOP, **options})
-    page = context.new_page()
+    page = new_page(browser, **(DESKTOP | options))
     failures: list[str] = []
     page.on("pageerror", lambda error: failures.append(str(error)))
     try:
         page.goto(url)
         page.wait_for_selector("#name:not(:empty), #panel:not([hidden])")
+        drawn(page)
         yield page
         assert failures == []
     finally:
-        context.close()
+        page.context.close()
 
 
 def shot(page, name: str) -> None:
@@ -61,13 +61,13 @@ def shot(page, name: str) -> None:
 
 
 def looked_at_all(page) -> None:
-    """Waits until the detector has looked at every photo."""
+    """Waits until the detector has processed every photo."""
     eventually(page, lambda: (now := counts(page))["listed"] and not now["waiting"])
 
 
 def to(page, name: str) -> None:
-    """Opens a photo by the keyboard, in the rail."""
-    for key in ("k", "j"):
+    """Opens a photo with the keyboard, in the rail."""
+    for key in ("k", "j", "k", "j"):
         for _ in range(12):
             if photo_of(page) == name:
                 page.wait_for_selector("#photo[href]")
@@ -78,7 +78,7 @@ def to(page, name: str) -> None:
 
 
 def state_of(page, name: str) -> Any:
-    """A photo as the server has it."""
+    """A photo's state on the server."""
     return page.evaluate(
         """async (name) => {
           window.numbers ??= {};
@@ -93,8 +93,8 @@ def state_of(page, name: str) -> Any:
 
 
 def eventually(page, condition: Callable[[], object]) -> None:
-    """Waits for a condition; asked from outside, because the page's own policy lets no text be run in it."""
-    for _ in range(1200):
+    """Waits for a condition, outside the page, because its policy forbids evaluating text."""
+    for _ in range(4800):
         if condition():
             return
         page.wait_for_timeout(50)
@@ -193,7 +193,7 @@ def run(*arguments, code: int = 0) -> None:
 def test_every_state_of_the_page(browser, photos, tmp_path):
     with review_process(photos, tmp_path / "out") as (url, process), opened(browser, url) as page:
         looked_at_all(page)
-        page.reload()  # in the order of all that was seen
+        page.reload()  # ordered by all results so far
         page.wait_for_selector("#panel:not([hidden])")
         assert "cut off" in page.locator("#panel").inner_text()
         shot(page, "rejected")
@@ -311,14 +311,14 @@ def test_two_tabs_do_not_overwrite_each_other(browser, photos, tmp_path):
         other = page.context.new_page()
         other.goto(url.partition("#")[0])
         other.wait_for_selector("#name:not(:empty)")
+        drawn(other)
         to(page, "portrait.jpg")
         to(other, "portrait.jpg")
         page.keyboard.press("n")
         page.keyboard.press("Delete")
         until(page, "portrait.jpg", lambda photo: len(photo["boxes"]) == 0)
         other.wait_for_selector("#panel:not([hidden])")
-        other.wait_for_timeout(1000)
-        assert "elsewhere" in other.locator("#panel-title").inner_text()
+        eventually(other, lambda: "elsewhere" in other.locator("#panel-title").inner_text())
         assert other.locator("#panel").is_visible()
         shot(other, "elsewhere")
         other.keyboard.press("Enter")
@@ -402,6 +402,7 @@ def test_the_page_asks_nothing_of_the_network(browser, photos, tmp_path):
         page = context.new_page()
         page.goto(url)
         page.wait_for_selector("#name:not(:empty)")
+        drawn(page)
         looked_at_all(page)
         to(page, "market.jpg")
         page.keyboard.press("s")
@@ -432,12 +433,14 @@ def test_axe_finds_nothing_in_any_view(browser, photos, tmp_path):
             if name == "wide":
                 page.goto(url)
                 page.wait_for_selector("#name:not(:empty)")
+                drawn(page)
                 looked_at_all(page)
                 cookies = context.cookies()
             else:
                 context.add_cookies(cookies)
                 page.goto(url.partition("#")[0])
                 page.wait_for_selector("#name:not(:empty)")
+                drawn(page)
             to(page, "market.jpg")
             judge(page, f"{name}: photo")
             page.keyboard.press("n")

@@ -1,4 +1,4 @@
-"""A session: photos are listed, looked at, reviewed and written, whatever fails on the way."""
+"""A session: photos are listed, detected, reviewed and written, whatever fails on the way."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SIZE = (80, 60)
 
 @dataclass
 class Detector:
-    """Looks when it is allowed to; sees a candidate in u.png and no face in n.png."""
+    """Answers when it is allowed to; finds a candidate in u.png and no face in n.png."""
 
     log: Log
     seen: list[str] = field(default_factory=list)
@@ -327,7 +327,7 @@ def test_the_api_takes_edits_once_and_refuses_a_tab_that_is_behind(photos):
     ("body", "why"),
     [
         ({"revision": 0, "id": "e", "edit": {"drop": ["x"]}}, "no box 'x'"),
-        ({"revision": 0, "id": "e", "edit": {"put": [{"id": "p", "xyxy": [9, 9, 5, 20]}]}}, "a box ends"),
+        ({"revision": 0, "id": "e", "edit": {"put": [{"id": "p", "xyxy": [9, 9, 5, 20]}]}}, "a box must end"),
         ({"revision": 0, "id": "e", "edit": {"verdict": "perfect"}}, "verdict"),
         ({"revision": 0, "id": "e", "edit": {"colour": "red"}}, "colour"),
         ({"revision": -1, "id": "e", "edit": {}}, "revision"),

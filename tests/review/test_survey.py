@@ -1,4 +1,4 @@
-"""What workers make of photos: exact boxes, candidates below them, and pictures for the page."""
+"""The workers' results for photos: exact boxes, candidates below them, and images for the page."""
 
 from __future__ import annotations
 

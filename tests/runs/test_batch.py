@@ -1,4 +1,4 @@
-"""Whole runs: names, resuming, and the same bytes however the work is done."""
+"""Whole runs: names, resuming, and the same bytes for any number of workers."""
 
 import shutil
 import signal
@@ -39,7 +39,7 @@ def photos(tmp_path):
 def run(
     photos: Path, out: Path, jobs: int = 1, journal: bool = False, flat: bool = False, **settings: str
 ) -> list[int]:
-    """Runs and gives the numbers of the inputs that were worked on, not taken from the journal."""
+    """Runs and returns the numbers of the inputs that were processed, not taken from the journal."""
     config = AnonymizeConfig.from_parameters(settings)
     engine = Recording(SerialEngine() if jobs == 1 else PoolEngine(jobs))
     kept = Journal(out, config) if journal else None
@@ -50,7 +50,7 @@ def run(
 
 
 class Recording:
-    """An engine that remembers which inputs were worked on."""
+    """An engine that records which inputs were processed."""
 
     def __init__(self, engine):
         self._engine = engine
@@ -115,6 +115,22 @@ def test_kept_names_mirror_the_tree_with_true_suffixes(photos, tmp_path):
     assert "sub_street-0.png.jpg" in contents(tmp_path / "flat")
 
 
+def test_a_converted_output_has_the_suffix_of_its_format_and_is_known_again(photos, tmp_path):
+
+    def convert() -> list[int]:
+        settings = {"names": "keep", "output_format": "webp", "detail": "fast"}
+        return run(photos, tmp_path / "out", 1, True, False, **settings)
+
+    assert len(convert()) == 10
+    names = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.webp")}
+    assert names >= {"market-0.JPG.webp", "sub/street-0.png.webp"}
+    manifest = Manifest.model_validate_json((tmp_path / "out" / "manifest.json").read_bytes())
+    assert manifest.configuration["output_format"] == "webp"
+    refused = [item.detail for item in manifest.items if item.status == "rejected"]
+    assert sum("cannot become one WEBP" in detail for detail in refused) == 3  # the animations
+    assert len(convert()) == 4  # those that were refused
+
+
 def test_equal_names_are_told_apart(tmp_path):
     photo = BytesContent((samples.SCENES / "street.jpg").read_bytes())
     items = [SourceItem(name, photo) for name in ("a.jpg", "A.JPG", "a.jpg", "a-2.jpg")]
@@ -156,7 +172,7 @@ def test_a_changed_input_is_seen(photos, tmp_path):
     out = tmp_path / "out"
     run(photos, out, journal=True, names="keep")
     shutil.copy(samples.SCENES / "portrait.jpg", photos / "market-1.JPG")
-    with pytest.raises(OutputError, match=r"market-1\.JPG is there already with other content"):
+    with pytest.raises(OutputError, match=r"market-1\.JPG already exists with other content"):
         run(photos, out, journal=True, names="keep")
 
 

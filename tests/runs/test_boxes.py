@@ -1,4 +1,4 @@
-"""Runs with boxes from elsewhere: what is covered, what is withheld, and what is done again."""
+"""Runs with boxes from other tools: which pictures are covered, withheld and redone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The output folder is its manifest: nothing lies there that it does not list."""
+"""The output folder matches its manifest: it holds no file that the manifest does not list."""
 
 import shutil
 import threading
@@ -172,7 +172,7 @@ def test_a_renamed_input_is_a_new_one_where_names_are_kept(photos, tmp_path):
 
 
 class Removing:
-    """An engine during whose work the output folder goes away."""
+    """An engine that removes the output folder during the work."""
 
     def __init__(self, folder, *, anew):
         self._folder = folder
@@ -200,7 +200,7 @@ def test_a_folder_that_is_deleted_in_mid_run_is_an_error(photos, tmp_path, anew,
 
 
 class Waiting:
-    """An engine that holds a run until it is let go."""
+    """An engine that blocks a run until it is released."""
 
     def __init__(self):
         self.began, self.may_end = threading.Event(), threading.Event()

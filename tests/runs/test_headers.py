@@ -1,4 +1,4 @@
-"""Headers are read from files alone, and a hostile one costs nothing."""
+"""Headers are read only from files, and a hostile one costs nothing."""
 
 import io
 
@@ -114,7 +114,7 @@ def test_a_picture_that_needs_more_than_there_is_is_refused_and_the_others_wait_
     refused = done.pop(5)
     assert refused == Rejected(
         "too-large",
-        "the picture would need 0.2 GiB of memory, and there are 0.098 GiB for pictures here; start fewer "
-        "workers with --jobs, or take a machine with more memory",
+        "the picture would need 0.2 GiB of memory, but there are 0.098 GiB for pictures here; start fewer "
+        "workers with --jobs, or use a machine with more memory",
     )
     assert [result.record.status for result in done.values()] == ["redacted"] * 5

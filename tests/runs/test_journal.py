@@ -78,7 +78,7 @@ def test_a_folder_that_cannot_be_written_to_is_reported(tmp_path):
 
 
 def test_no_plain_digest_of_an_output_is_kept(tmp_path):
-    """A picture without a face may come out as the same bytes: its digest is the original's."""
+    """The output of a picture without a face may equal the input, so its digest would be the original's."""
     with journal_of(tmp_path) as journal:
         journal.reserve("000001.jpg")
         journal.add("digest", RECORD)
@@ -94,7 +94,11 @@ def test_names_are_kept_before_anything_is_written(tmp_path):
     with journal_of(tmp_path) as again, journal_of(tmp_path, margin="0.3") as other:
         assert again.knows_run
         assert not other.knows_run
-        assert again.written == other.written == {"000001.jpg", "preview/000001.jpg.jpg"}
+        for journal in (again, other):
+            assert len(journal.written) == 2
+            assert "000001.jpg" in journal.written
+            assert "preview/000001.jpg.jpg" in journal.written
+            assert "000002.jpg" not in journal.written
 
 
 def test_journals_that_were_not_used_for_90_days_are_removed(tmp_path):
@@ -117,7 +121,7 @@ def limit_files_to_10_kb():
 
 
 def test_a_full_disk_ends_the_journal_and_not_the_run(tmp_path):
-    """A limit on the size of files fails in the middle of a write, as a full disk does."""
+    """A limit on file sizes fails in the middle of a write, like a full disk."""
     code = f"""
 import signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

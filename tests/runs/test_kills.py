@@ -1,4 +1,4 @@
-"""Runs that are killed at random points, again and again: the same bytes in the end, nothing left over."""
+"""Runs killed at random points, repeatedly: the result has the same bytes, and nothing is left over."""
 
 from __future__ import annotations
 
@@ -76,14 +76,14 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def finish(photos: Path, out: Path, engine: str) -> float:
-    """Runs to the end and gives the seconds that it took."""
+    """Completes the run and returns the seconds that it took."""
     start = time.perf_counter()
     subprocess.run(command(photos, out, engine), check=True, capture_output=True)
     return time.perf_counter() - start
 
 
 def kill(photos: Path, out: Path, engine: str, seconds: float) -> bool:
-    """Kills a run after so long; False if it had ended."""
+    """Kills a run after a time; False if it had ended."""
     process = subprocess.Popen(
         command(photos, out, engine), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

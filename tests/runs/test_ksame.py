@@ -41,7 +41,7 @@ needs_embedder = pytest.mark.skipif(
 
 
 def face(person: int, *, usable: bool = True, code: float = 0) -> np.ndarray:
-    """A face in the middle of a picture of 160 px, as the survey would find it."""
+    """A face in the middle of a picture of 160 px, as the survey would report it."""
     row = np.zeros(1, ROW)
     row["usable"], row["score"], row["code"] = usable, 0.9, code
     row["xyxy"] = (50, 45, 110, 125)

@@ -1,4 +1,4 @@
-"""Photos of known people into vectors, and what is refused before anything is written."""
+"""Photos of known people become vectors; invalid ones are refused before anything is written."""
 
 import shutil
 
@@ -33,7 +33,7 @@ class Vectors:
 
 @pytest.fixture
 def folder(tmp_path):
-    """Portraits of two people in folders of their own, and what systems leave beside them."""
+    """Portraits of two people in separate folders, with files that systems leave beside them."""
     for person, face in (("ann", 0), ("bea", 4)):
         (tmp_path / "people" / person).mkdir(parents=True)
         crop(tmp_path / "people" / person / "a.png", face)
@@ -65,7 +65,7 @@ def test_files_show_one_person_and_each_folder_shows_one(folder):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda folder: folder / "none.jpg", "is not there"),
+        (lambda folder: folder / "none.jpg", "does not exist"),
         (lambda folder: (folder / "empty").mkdir() or folder / "empty", "holds no photo"),
         (lambda folder: shutil.copy(folder / "ann" / "a.png", folder) and folder, "photos and folders"),
     ],

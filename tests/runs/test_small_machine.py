@@ -1,4 +1,4 @@
-"""A machine with 2 GiB: a run of pictures of every kind ends, and the kernel kills no process of it."""
+"""A machine with 2 GiB: a run of pictures of every kind finishes, and the kernel kills no process of it."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ DONE = {
     "heic": 8,
     "avif": 8,
 }
-"""Megapixels of pictures that are done in that memory."""
+"""Megapixels of pictures that fit into that memory."""
 
 TOO_LARGE = {"png-16-rgba": 64, "webp-lossless": 48}
-"""And of those that are refused by name."""
+"""Megapixels of pictures that are refused."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The API on a port, its pictures done in this process."""
+"""The API on a port, with its pictures processed in this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies without end, clients that are slow or gone, pictures that kill: the next request is answered."""
+"""Endless bodies, slow or disconnected clients, pictures that crash workers: the next request is answered."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ def head(server, length=None, chunked=False, more=""):
 
 
 def answer_on(connection):
-    """Everything until the server closes the connection, or a whole response has come."""
+    """Reads until the server closes the connection, or a whole response has arrived."""
     data = b""
     while b"\r\n\r\n" not in data and (more := connection.recv(65536)):
         data += more

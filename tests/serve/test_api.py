@@ -1,4 +1,4 @@
-"""The API as programs meet it."""
+"""The API as programs use it."""
 
 import base64
 import io
@@ -125,11 +125,12 @@ def test_settings_that_a_request_may_not_carry_are_refused(server, query, senten
 
 
 def test_every_setting_is_either_offered_or_refused(server):
-    """A setting that is added to the configuration is not opened to requests by that alone."""
+    """A new setting in the configuration is not offered to requests automatically."""
     offered = {entry["name"] for entry in json.loads(server.ask("GET", "/v1/parameters").body)}
     assert offered == {
         *("detail", "threshold", "method", "color", "cells", "strength", "picture", "backing"),
-        *("shape", "margin", "text_method", "text_margin"),
+        *("shape", "margin", "min_face", "max_face", "output_format", "quality"),
+        *("text_method", "text_margin"),
     }
 
 
@@ -174,9 +175,9 @@ def test_boxes_are_covered_and_nothing_else(server):
         ('[{"xyxy": [1, 2, 3]}]', "0.xyxy.3: Field required"),
         ('[{"xyxy": [1, 2, 3, NaN]}]', "finite"),
         ('[{"xyxy": [1, 2, 3, 1e999]}]', "finite"),
-        ('[{"xyxy": [5, 5, 5, 9]}]', "has a width and a height"),
+        ('[{"xyxy": [5, 5, 5, 9]}]', "with a positive width and height"),
         ('[{"frame": 1, "xyxy": [1, 2, 3, 4]}]', "a box for frame 1, and the picture has 1"),
-        ('[{"xyxy": [96, 2, 120, 9]}]', "outside of the picture"),
+        ('[{"xyxy": [96, 2, 120, 9]}]', "outside the picture"),
     ],
 )
 def test_boxes_that_do_not_fit_are_refused(server, boxes, sentence):
@@ -250,7 +251,7 @@ def test_a_record_names_no_file_and_an_error_none_either(server):
 
 
 def test_panoramax_gets_jpeg_with_a_header(server):
-    """As sgblur's own tests ask (tests/test_blur.py and test_blur_split.py)."""
+    """The requests of sgblur's own tests (tests/test_blur.py and test_blur_split.py)."""
     answer = ask_parts(server, "/blur/", {"picture": ("image/jpeg", MARKET)})
     assert answer.status == 200
     detection = json.loads(answer.headers["x-sgblur"])
@@ -262,7 +263,7 @@ def test_panoramax_gets_jpeg_with_a_header(server):
 
 
 def test_panoramax_gets_multipart_where_it_asks_for_it(server):
-    """As GeoVisio's own client asks (geovisio/utils/pictures.py, createBlurredHDPicture)."""
+    """The request of GeoVisio's own client (geovisio/utils/pictures.py, createBlurredHDPicture)."""
     answer = ask_parts(server, "/blur/", {"picture": ("image/jpeg", MARKET)}, Accept="multipart/form-data")
     assert answer.status == 200
     assert "x-sgblur" not in answer.headers
@@ -276,7 +277,7 @@ def test_panoramax_gets_multipart_where_it_asks_for_it(server):
 def test_panoramax_cannot_have_uncovered_parts_kept(server):
     refused = ask_parts(server, "/blur/?keep=1", {"picture": ("image/jpeg", MARKET)})
     assert refused.status == 422
-    assert "nothing of a picture is kept" in problem_in(refused)["detail"]
+    assert "no part of a picture is kept" in problem_in(refused)["detail"]
     png = ask_parts(server, "/blur/", {"picture": ("image/png", samples.png(samples.RGB))})
     assert png.status == 415
 

@@ -16,7 +16,7 @@ SECONDS = 60
 
 
 def family_bytes(pid: int) -> int:
-    """Memory of a process and all that it started, each page counted once (Linux)."""
+    """Memory of a process and all its descendants, each page counted once (Linux)."""
     children = [
         int(text)
         for path in Path(f"/proc/{pid}/task").glob("*/children")

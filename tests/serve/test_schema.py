@@ -1,4 +1,4 @@
-"""Schemathesis asks what `/openapi.json` describes, and compares the answers with it."""
+"""Schemathesis sends requests described in `/openapi.json`, and checks the answers against it."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def test_the_description_is_true(server, tmp_path):
     done = subprocess.run(
         [
             *(command, "run", f"http://{server.host}/openapi.json", "--max-examples", str(EXAMPLES)),
-            # Settings that belong to one method are refused with another, which a schema cannot say.
+            # Settings of one method are refused with another, which a schema cannot express.
             *("--exclude-checks", "positive_data_acceptance", "--generation-deterministic"),
             *("--report-json-path", str(report), "--report", "json", "--no-color"),
         ],

@@ -1,4 +1,4 @@
-"""Whom a server answers: hosts, origins, tokens, and what every response carries."""
+"""Which requests a server answers: hosts, origins, tokens, and the headers of every response."""
 
 import json
 
@@ -57,7 +57,7 @@ def test_this_machine_is_answered(open_server, host):
     ],
 )
 def test_names_that_others_can_point_here_are_refused(open_server, host):
-    """DNS rebinding, and what only looks like this machine."""
+    """DNS rebinding, and names that only look like this machine."""
     refused = open_server.ask("GET", "/data", headers={"Host": host})
     assert refused.status in (400, 403)
     assert b"method" not in refused.body

@@ -1,4 +1,4 @@
-"""The pages' words: the same keys and the same blanks in every language."""
+"""The pages' texts: the same keys and the same placeholders in every language."""
 
 import json
 import re

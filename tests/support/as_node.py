@@ -1,8 +1,8 @@
-"""Runs an image as ocean-node runs an algorithm: through a volume at /data, and nothing else.
+"""Runs an image as ocean-node runs an algorithm: with a volume at /data, and nothing else.
 
-It follows the source of ocean-node 3.2.0: the entrypoint is split at spaces and no shell sees it, `$ALGO` is
+It follows the source of ocean-node 3.2.0: the entrypoint is split at spaces without a shell, `$ALGO` is
 a relative path, the user has no name, there is no network and no capability, and the outputs are collected
-for every exit code. The read-only root is stricter than a node.
+for every exit code. The read-only root is stricter than a node's.
 """
 
 from __future__ import annotations
@@ -75,12 +75,12 @@ def run_as_node(
         image: name of the image.
         inputs: files below /data/inputs.
         parameters: content of algoCustomData.json; None leaves it out, as older operators do.
-        entrypoint: what the DDO says; None takes the image's own.
+        entrypoint: as in the DDO; None uses the image's own.
         algorithm: content of the file at `$ALGO`, if there is one.
         others: more files below /data.
         memory: limit, without swap.
         outputs_mode: permissions of /data/outputs, which belongs to root if nobody may write to it.
-        options: more options for the container, as a client's environment.
+        options: more options for the container, for example environment variables of a client.
         meanwhile: called while the job runs.
     """
     files = {f"inputs/{name}": content for name, content in inputs.items()} | dict(others or {})
@@ -124,7 +124,7 @@ def _seconds(container: str) -> float:
     times = docker(
         "inspect", "--format={{.State.StartedAt}} {{.State.FinishedAt}}", container
     ).stdout.decode()
-    # Nine digits of a second, of which Python before 3.11 reads six.
+    # Fractional seconds have nine digits, of which Python before 3.11 reads six.
     start, end = (datetime.fromisoformat(f"{time[:26].rstrip('Z'):0<26}") for time in times.split())
     return (end - start).total_seconds()
 

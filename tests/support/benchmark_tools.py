@@ -32,7 +32,7 @@ class Measured:
 
 
 def measure(*command: object, cores: int | None = None) -> Measured:
-    """Runs a command, on so many cores, and takes its wall time and the largest resident set of a process."""
+    """Runs a command, on a number of cores, and measures its wall time and the largest resident set."""
     code = (
         "import os, resource, subprocess, sys\n"
         f"{cores} and os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:{cores}])\n"

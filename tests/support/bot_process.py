@@ -15,7 +15,7 @@ from synapse import Member
 
 
 class Running:
-    """The bot as a process, its state in a folder."""
+    """The bot as a process, with its state in a folder."""
 
     all: ClassVar[list[Running]] = []
 

@@ -1,4 +1,4 @@
-"""Values that a test expects to be there, checked and with their types."""
+"""Values that a test expects to exist, checked and typed."""
 
 from __future__ import annotations
 

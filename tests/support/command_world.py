@@ -30,7 +30,7 @@ def _brief(seconds: float) -> None:
 
 
 class World:
-    """A network, a node, an account with a key, and the folder that everything is written to.
+    """A network, a node, an account with a key, and the output folder.
 
     Args:
         chain: the network.
@@ -42,7 +42,7 @@ class World:
         capture: of standard output and error.
 
     Attributes:
-        change_session: changes the session of the commands to come, to interrupt them.
+        change_session: changes the session of later commands, to interrupt them.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class World:
         return int(factory.functions.getCurrentNFTCount().call())
 
     def check_no_secret(self) -> None:
-        """Looks for secrets in everything that was printed and in every file."""
+        """Searches for secrets in all output and in every file."""
         paths = [path for path in self.folder.rglob("*") if path.is_file()]
         written = [*(text.encode() for text in self.written), *(path.read_bytes() for path in paths)]
         raw = bytes(self.account.key)

@@ -1,4 +1,4 @@
-"""HEIC, AVIF and WebP files that say something else than their encoders did."""
+"""HEIC, AVIF and WebP files changed after encoding."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ONE_STREAM = {"x265:wpp": "0", "x265:pools": "none"}
 
 
 def heic(pixels: np.ndarray, *, bit_depth: int = 10, **options: Any) -> bytes:
-    """A HEIC of `(H, W)` or `(H, W, C)` pixels as other encoders write it, in one entropy coded stream."""
+    """A HEIC of `(H, W)` or `(H, W, C)` pixels as other encoders write it, in one entropy-coded stream."""
     channels = pixels.shape[2] if pixels.ndim == 3 else 1
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels] + (";16" if pixels.dtype == np.uint16 else "")
     out = io.BytesIO()
@@ -116,7 +116,7 @@ def untouched(picture: Picture) -> Written:
     return picture.write([()] * len(picture.frames))
 
 
-def encoded_anew(picture: Picture) -> Written:
+def re_encoded(picture: Picture) -> Written:
     """The output with covers: patches that cover no pixel, so that all pixels can be compared."""
     nowhere = Patch(slice(0, 1), slice(0, 1), np.zeros((1, 1, 1), np.uint8), np.zeros((1, 1), bool))
     return picture.write([(nowhere,)] * len(picture.frames))

@@ -1,4 +1,4 @@
-"""Writes pictures with and without a cover, and has each output checked by another decoder."""
+"""Writes pictures with and without a cover, and checks each output with another decoder."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from unionveil.serve.pictures import Answer, Pictures, PictureTask
 
 @dataclass(frozen=True)
 class Bytes:
-    """A task; what it begins with says what becomes of it."""
+    """A task; its first bytes decide what happens."""
 
     data: bytes
     needed_bytes: int = 0
@@ -27,7 +27,7 @@ class Bytes:
 
 @dataclass(frozen=True)
 class Deadly:
-    """Gives a task's bytes back, unless they say otherwise."""
+    """Returns a task's bytes, unless they request something else."""
 
     start_code: int | None = None
     cards: tuple[ModelCard, ...] = ()
@@ -43,7 +43,7 @@ class Deadly:
 
 @dataclass(frozen=True)
 class DeadlyPictures:
-    """The server's work, where some pictures kill their worker or never end."""
+    """The server's work, with pictures that kill their worker or never end."""
 
     pictures: Pictures
 

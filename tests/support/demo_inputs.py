@@ -15,7 +15,7 @@ SCENES = REPOSITORY / "tests" / "data"
 
 
 def lay_out(inputs: Path) -> None:
-    """Seven inputs in the order of their names; the zip holds two pictures."""
+    """Seven inputs in the order of their names; the zip contains two pictures."""
     astronaut = Image.fromarray(data.astronaut())
     astronaut.save(inputs / "1-astronaut.jpg", quality=92)
     with zipfile.ZipFile(inputs / "2-two-scenes.zip", "w") as archive:

@@ -1,4 +1,4 @@
-"""The commands that the documents show, in blocks of shell and in code among their words."""
+"""The commands in the documents, from shell blocks and from inline code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DOCUMENTS = sorted(
     for path in REPOSITORY.glob(pattern)
     if path.name != "CHANGELOG.md"
 )
-"""Every document that shows commands to its readers."""
+"""Every document with commands for its readers."""
 
 _PROGRAMS = ("unionveil", "make", "python", "docker/", "tests/", "pip", ".venv")
 
@@ -31,7 +31,7 @@ class Shown:
         document: the document's path.
         line: the line that it starts on, from 1.
         words: the program and its arguments, without assignments, redirections and ellipses.
-        is_runnable: it stands in a block of shell, whose commands follow one another.
+        is_runnable: whether it is in a shell block, whose commands follow one another.
     """
 
     document: Path
@@ -101,5 +101,5 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _is_a_name(words: tuple[str, ...]) -> bool:
-    """Whether code among words names a program and does not call it."""
+    """Whether inline code names a program without calling it."""
     return len(words) < 2

@@ -1,4 +1,4 @@
-"""Reads and writes the coefficients of Huffman-coded JPEGs by ITU-T T.81 alone, without the product's code.
+"""Reads and writes the coefficients of Huffman-coded JPEGs by ITU-T T.81, independent of the product's code.
 
 Reads baseline, extended and progressive scans (annexes F and G), interleaved or not, with restart intervals,
 and asserts that every byte of them belongs to a block. Writes baseline files, odd ones too.
@@ -36,7 +36,7 @@ class Component:
     vertical: int
     table_number: int
     blocks: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 64), np.int32))  # of whole coded units
-    shape: tuple[int, int] = (0, 0)  # blocks that hold a part of the picture
+    shape: tuple[int, int] = (0, 0)  # blocks with a part of the picture
     table: np.ndarray | None = None
 
 
@@ -90,7 +90,7 @@ def read(data: bytes, *, whole_units: bool = False) -> list[Component]:
 
     Args:
         data: a whole file.
-        whole_units: whether the blocks that only fill the last coded units are given too.
+        whole_units: whether to include the blocks that only fill the last coded units.
     """
     components: dict[int, Component] = {}
     tables: dict[int, np.ndarray] = {}
@@ -202,7 +202,7 @@ class Scan:
             if start + step < len(units):
                 assert rest[stop + 1] == 0xD0 + number % 8, "a restart marker is missing"
             rest = rest[stop + 2 :]
-        assert not rest, "there are bytes behind the last block"
+        assert not rest, "there are bytes after the last block"
 
     def block(self, index: int, block: np.ndarray) -> None:
         _, dc, ac = self.parts[index]
@@ -286,15 +286,15 @@ def write(
     scans: list[list[int]] | None = None,
     in_front: bytes = b"",
 ) -> bytes:
-    """A baseline JPEG with Huffman tables that have a code of eight bits for each symbol that it needs.
+    """A baseline JPEG whose Huffman tables have an eight-bit code for each symbol that it needs.
 
     Args:
         parts: sampling factors and blocks, `(rows, columns, 64)` of whole coded units, of each component.
-        size_wh: width and height that its header gives.
+        size_wh: width and height in its header.
         ids: names of the components.
         table: every value of its quantisation table.
         scans: indices of the components in each scan; all in one by default.
-        in_front: segments to stand behind the start marker.
+        in_front: segments after the start marker.
     """
     names = [*zip(ids, parts, strict=False)]
     header = struct.pack(">BHHB", 8, *size_wh[::-1], len(parts))
@@ -324,7 +324,7 @@ def segment(marker: int, body: bytes) -> bytes:
 def coded(
     chosen: Sequence[Part], size_wh: tuple[int, int], parts: Sequence[Part]
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Symbols of a scan: 0 for a mean and 1 for the rest, the symbol, and the bits that follow it."""
+    """Symbols of a scan: 0 for a DC and 1 for an AC symbol, the symbol, and the bits that follow it."""
     across, down = max(h for h, _, _ in parts), max(v for _, v, _ in parts)
     means = [0] * len(chosen)
     if len(chosen) == 1:
@@ -361,6 +361,6 @@ def coded(
 
 
 def extended(value: int) -> tuple[int, int]:
-    """Number of bits, and what stands in them (table F.1)."""
+    """Number of bits, and their value (table F.1)."""
     size = abs(value).bit_length()
     return size, value if value >= 0 else value + (1 << size) - 1

@@ -1,4 +1,4 @@
-"""Privacy and utility by k, as one SVG, in the form in which AnonFACES (WPES 2020) reports them."""
+"""Privacy and utility by k as one SVG, in the style of AnonFACES (WPES 2020)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ ANONFACES = {
     "AnonFACES, CelebA, dlib": {2: 0.261, 5: 0.115, 10: 0.079, 19: 0.050},
     "AnonFACES, RaFD, StyleGAN": {2: 0.418, 5: 0.149, 10: 0.090, 19: 0.045},
 }
-"""Share that is identified again behind a shared face, as that paper reports it."""
+"""Share that is identified behind a shared face, as that paper reports it."""
 
 _COLOURS = ("#0b6e99", "#c2410c", "#4d7c0f", "#7e22ce", "#64748b", "#a1a1aa")
 _WIDTH, _HEIGHT, _LEFT, _TOP = 420, 300, 56, 34
 
 
 def plot(panels: Mapping[str, Mapping[str, Mapping[int, float]]]) -> str:
-    """An SVG with one panel beside the other.
+    """An SVG with panels side by side.
 
     Args:
-        panels: by title, lines by name, values by k; all values lie between 0 and 1.
+        panels: by title, lines by name, values by k; all values are between 0 and 1.
     """
     drawn = [
         f'<g transform="translate({number * (_WIDTH + 20)} 0)">{_panel(title, lines)}</g>'

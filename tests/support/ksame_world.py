@@ -1,4 +1,4 @@
-"""People to anonymize, and attackers who try to name them behind a k-same face."""
+"""People to anonymize, and attackers who try to identify them behind a k-same face."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Portrait:
 
 
 def portraits(folder: Path, people: Sequence[str], most: int) -> list[Portrait]:
-    """Photos of LFW, most so many of a person; `folder` holds a folder for each."""
+    """Photos of LFW, at most `most` per person; `folder` holds a folder for each."""
     find = FaceFinder(AnonymizeConfig(), 1)
     result = []
     for person in people:
@@ -64,10 +64,10 @@ def fitted_people(shared: Path) -> set[str]:
 
 
 class World:
-    """A data set of portraits, looked at once, and what k-same makes of it.
+    """A data set of portraits, inspected once, and its k-same results.
 
     Args:
-        photos: what is released.
+        photos: the photos of the release.
         embed: groups people; by default SFace, as in a run.
     """
 
@@ -82,7 +82,7 @@ class World:
             self.table.add(Surveyed(b"", 1, 0, rows))
 
     def plan(self, redaction: KSame) -> Plan:
-        """Who gets which face."""
+        """The assignment of faces to people."""
         codes = partial(codes_of_groups, redaction, self._generator.dimensions)
         return self.table.plan(redaction.k, codes)
 
@@ -111,12 +111,12 @@ Embed = Callable[[npt.NDArray[Any], Detections], npt.NDArray[Any]]
 
 
 def template_of(points: npt.NDArray[Any]) -> Any:
-    """Landmarks as a card gives them."""
+    """Landmarks in the form of a card."""
     return tuple((float(x), float(y)) for x, y in points)
 
 
 def mobilefacenet(shared: Path) -> OnnxEmbedder:
-    """A published network with a crop of its own."""
+    """A published network with its own crop."""
     path = shared / "models" / "mobilefacenet_128d.onnx"
     card = EmbedderCard(
         name="mobilefacenet",
@@ -140,7 +140,7 @@ def mobilefacenet(shared: Path) -> OnnxEmbedder:
 def vectors(
     embed: Embedder, images: Sequence[npt.NDArray[Any]], photos: Sequence[Portrait]
 ) -> npt.NDArray[Any]:
-    """`(N, D)` unit vectors of pictures in which the attacker knows where the landmarks are."""
+    """`(N, D)` unit vectors of pictures whose landmarks the attacker knows."""
     return np.concatenate(
         [embed(image, photo.face).vectors for image, photo in zip(images, photos, strict=True)]
     )
@@ -149,9 +149,9 @@ def vectors(
 def rank_1(
     known: npt.NDArray[Any], known_person: npt.NDArray[Any], asked: npt.NDArray[Any], person: npt.NDArray[Any]
 ) -> tuple[float, float]:
-    """Share of photos whose person is named rightly by the nearest known one, and its standard error.
+    """Share of photos whose person is identified correctly by the nearest known one, and its standard error.
 
-    Every person counts alike, however often photographed; the error is that of the mean over people.
+    Every person counts equally, however often photographed; the error is that of the mean over people.
     """
     centre = known.mean(axis=0)
     known, asked = (unit(each - centre) for each in (known, asked))
@@ -160,7 +160,7 @@ def rank_1(
 
 
 def by_person(right: npt.NDArray[Any], person: npt.NDArray[Any]) -> tuple[float, float]:
-    """Mean over people of the share that is right, and its standard error."""
+    """Mean over people of the correct share, and its standard error."""
     photos = np.bincount(person)
     shares = np.bincount(person, right)[photos > 0] / photos[photos > 0]
     return float(shares.mean()), float(shares.std(ddof=1) / np.sqrt(len(shares)))
@@ -183,7 +183,7 @@ def regions(images: Sequence[npt.NDArray[Any]], photos: Sequence[Portrait]) -> l
 
 
 def oval(size_wh: tuple[int, int], face: Detections) -> npt.NDArray[Any]:
-    """`(H, W)`: pixels that a surrogate replaces whole."""
+    """`(H, W)`: pixels that a surrogate replaces completely."""
     matrix = template.to_frame(face.landmarks)[0]
     laid = template.lay(np.zeros((144, 112, 3), np.uint8), np.eye(2, 3), matrix, size_wh)
     inside = np.zeros(size_wh[::-1], bool)
@@ -204,7 +204,7 @@ def small_chips(images: Sequence[npt.NDArray[Any]], photos: Sequence[Portrait]) 
 def trained_attacker(features: npt.NDArray[Any], person: npt.NDArray[Any]) -> tuple[float, float]:
     """Rank 1 of linear discriminant analysis with equal priors (Fisher 1936) on anonymized photos.
 
-    It learns from all but the last photo of each person, and is asked for the last.
+    It learns from all but the last photo of each person, and is tested on the last.
     """
     last = np.zeros(len(person), bool)
     last[[np.flatnonzero(person == each)[-1] for each in np.unique(person)]] = True

@@ -1,4 +1,4 @@
-"""Large pictures with faces, in every format, depth and kind of opacity: `large_picture("png-rgba", 12)`."""
+"""Large pictures with faces, in every format, depth and kind of alpha: `large_picture("png-rgba", 12)`."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ FRAMES = 3
 
 
 def pixels(megapixels: float) -> np.ndarray:
-    """`(H, W, 3)` uint8 RGB: a crowd with the noise of a sensor, 4:3."""
+    """`(H, W, 3)` uint8 RGB: a crowd with sensor noise, 4:3."""
     width = round((megapixels * 1e6 * 4 / 3) ** 0.5)
     height = round(megapixels * 1e6 / width)
     image = np.ascontiguousarray(tiled(scene("crowd.jpg", True), (width, height))[..., ::-1])
     rng = np.random.default_rng(0)
-    for top in range(0, height, 256):  # the whole in 16 bits would take gigabytes
+    for top in range(0, height, 256):  # the whole picture in 16 bits would take gigabytes
         rows = image[top : top + 256]
         noise = rng.integers(-4, 5, rows.shape, dtype=np.int8)
         rows[...] = np.clip(rows.astype(np.int16) + noise, 0, 255)
@@ -37,7 +37,7 @@ def with_alpha(image: np.ndarray) -> np.ndarray:
 
 
 def deep(image: np.ndarray) -> np.ndarray:
-    """In 16 bits, of which the lower eight are noise: nothing compresses them."""
+    """In 16 bits with noise in the lower eight, which does not compress."""
     low = np.random.default_rng(1).integers(0, 256, image.shape, dtype=np.uint16)
     return image.astype(np.uint16) << 8 | low
 
@@ -152,5 +152,5 @@ def frames_of(kind: str) -> int:
 
 
 def large_picture(kind: str, megapixels: float) -> bytes:
-    """A file of so many megapixels, all frames together."""
+    """A file of `megapixels`, all frames together."""
     return KINDS[kind](pixels(megapixels / frames_of(kind)))

@@ -13,7 +13,7 @@ VERSIONS = {"axe-core": "4.10.3", "@foundry-rs/anvil": "1.7.1", "@oceanprotocol/
 
 
 def npm_folder(package: str) -> Path:
-    """The folder whose `node_modules` has the package; skips the test where that cannot be."""
+    """The folder whose `node_modules` has the package; skips the test if it cannot be installed."""
     version = VERSIONS[package]
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:

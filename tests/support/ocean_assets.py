@@ -65,7 +65,7 @@ def build_ddo(asset: Asset, nft: str, datatoken: str, chain_id: int, files: str,
 
 
 def introduce(chain: EmbeddedChain, account: LocalAccount) -> None:
-    """Older releases of eth-tester refuse calls from accounts that they do not know."""
+    """Registers an account: older releases of eth-tester refuse calls from unknown ones."""
     assert isinstance(chain.web3.provider, EthereumTesterProvider)
     tester: Any = chain.web3.provider.ethereum_tester
     tester.add_account("0x" + bytes(account.key).hex())

@@ -9,6 +9,6 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def shared_folder() -> Path | None:
-    """The folder of photos and published models that `UNIONVEIL_SHARED` names; None where it is missing."""
+    """The folder of photos and published models in `UNIONVEIL_SHARED`; None if it is missing."""
     named = os.environ.get("UNIONVEIL_SHARED")
     return Path(named) if named and (Path(named) / "people" / "validation").is_dir() else None

@@ -1,4 +1,4 @@
-"""Fakes for tests about who somebody is: an embedder that reads a person off the colour of a face."""
+"""Fakes for tests about identity: an embedder that derives a person from the colour of a face."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def faces_at(boxes: npt.ArrayLike, landmarks: bool = True) -> Detections:
 
 
 class ColourEmbedder:
-    """Takes the mean colour of a box, less grey, for the person; faces below 20 px cannot be judged."""
+    """Uses the mean colour of a box, minus grey, as the person; faces below 20 px cannot be judged."""
 
     card = EMBEDDERS["sface"].model_copy(update={"dimensions": 3, "least_face_px": 20})
 

@@ -1,4 +1,4 @@
-"""Forty JPEGs as phones take them, made of the bundled scenes: `python tests/support/phone_mix.py FOLDER`.
+"""Forty JPEGs like those of phones, made from the bundled scenes: `python tests/support/phone_mix.py FOLDER`.
 
 24 of 12 megapixels, 12 of 2 to 3 and 4 of half a megapixel, quality 90, 4:2:0, with grain; twelve without a
 face.
@@ -23,7 +23,7 @@ GRAIN = 5.0
 
 
 def scene(name: str, faces: bool) -> np.ndarray:
-    """A bundled scene, `(H, W, 3)` BGR; without faces, those are filled from what surrounds them."""
+    """A bundled scene, `(H, W, 3)` BGR; without faces, those are filled from their surroundings."""
     image = read_bgr(SCENES / name)
     if faces:
         return image
@@ -39,7 +39,7 @@ def scene(name: str, faces: bool) -> np.ndarray:
 
 
 def tiled(image: np.ndarray, size_wh: tuple[int, int]) -> np.ndarray:
-    """Enlarged by at most two and repeated, so that faces keep a plausible size and number."""
+    """Enlarged at most twice and repeated, so that faces keep a plausible size and number."""
     width, height = size_wh
     scale = min(2.0, max(width / image.shape[1], height / image.shape[0]))
     image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)

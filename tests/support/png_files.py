@@ -1,4 +1,4 @@
-"""PNG files made chunk by chunk, healthy and hostile."""
+"""PNG files built chunk by chunk, valid and hostile."""
 
 from __future__ import annotations
 

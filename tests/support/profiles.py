@@ -1,4 +1,4 @@
-"""ICC profiles made by hand: every tag type, with a marker wherever a profile can hide one."""
+"""ICC profiles built by hand: every tag type, with a marker wherever a profile can hide one."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def profile(
     gap: bytes = b"",
     tail: bytes = b"",
 ) -> bytes:
-    """A profile whose header fields, gaps and tail hold what the arguments say."""
+    """A profile with given header fields, gaps and tail."""
     table, place, stored = b"", 132 + 12 * len(tags) + len(gap), gap
     for name, body in tags.items():
         table += struct.pack(">4sII", name, place + len(stored) - len(gap), len(body))
@@ -115,7 +115,7 @@ def matrix_profile(
 
 
 def cube(outputs: int, side: int, top: int, inputs: int = 3) -> list[int]:
-    """A table that turns its inputs into light, darker with each input where there are four."""
+    """A table from inputs to light; with four inputs, each makes it darker."""
     values = []
     for index in range(side**inputs):
         digits = [index // side**place % side for place in reversed(range(inputs))]

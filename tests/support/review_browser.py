@@ -1,4 +1,4 @@
-"""`unionveil review` as a process, and what its page shows."""
+"""Runs `unionveil review` as a process, and reads its page."""
 
 from __future__ import annotations
 

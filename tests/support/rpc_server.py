@@ -15,11 +15,11 @@ _ACCOUNTS = ("eth_accounts", "eth_sendTransaction", "eth_sign")
 
 
 class RpcServer:
-    """Answers as a public RPC does: it holds no account and signs nothing.
+    """Answers like a public RPC: it holds no account and signs nothing.
 
     Attributes:
-        url: with a path that stands for a secret key.
-        requests: names of the methods that were asked for.
+        url: with a path that represents a secret key.
+        requests: names of the requested methods.
         is_down: refuse every request.
         fault: answers a request instead of the chain, with "result" or "error"; None lets the chain answer.
     """
@@ -58,7 +58,7 @@ class RpcServer:
         if body["method"] in _ACCOUNTS:
             return {"error": {"code": -32601, "message": "no accounts here"}}
         if body["method"] == "eth_estimateGas":
-            # py-evm would run the call some twenty times to find out; one call shows whether it is refused.
+            # py-evm would run the call some twenty times to estimate; one call shows whether it is refused.
             refused = self.answer(
                 ask, {**body, "method": "eth_call", "params": [body["params"][0], "latest"]}
             )

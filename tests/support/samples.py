@@ -1,4 +1,4 @@
-"""Small pictures in every format and variant, made on the spot, with something secret in their metadata."""
+"""Small pictures in every format and variant, generated, with a secret in their metadata."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/">' + SECRET + b"</x:xmpmeta>"
 
 
 def scene(width: int = 96, height: int = 64, seed: int = 0) -> np.ndarray:
-    """Smooth colours with an asymmetric bright corner, so that every turn of it looks different."""
+    """Smooth colours with an asymmetric bright corner, so that every orientation looks different."""
     rng = np.random.default_rng(seed)
     small = rng.integers(30, 200, (height // 8, width // 8, 3), dtype=np.uint8)
     pixels = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
@@ -87,7 +87,7 @@ def heic(image: Image.Image, **options: Any) -> bytes:
 
 def heic_deep() -> bytes:
     out = io.BytesIO()
-    whole = np.tile(DEEP[..., :3], (2, 2, 1))[:64, :64]  # blocks that are not cropped can be kept
+    whole = np.tile(DEEP[..., :3], (2, 2, 1))[:64, :64]  # uncropped blocks can be kept
     deep = pillow_heif.from_bytes("RGB;16", (64, 64), whole.tobytes())
     deep.save(out, exif=exif().tobytes(), quality=90)
     return out.getvalue()
@@ -121,7 +121,7 @@ def insert_chunk(data: bytes, kind: bytes, body: bytes) -> bytes:
 
 
 def lossless() -> dict[str, bytes]:
-    """Files whose pixels come back exactly when they are written again."""
+    """Files whose pixels survive re-encoding exactly."""
     clear = clear_frames()
     return {
         "png-rgb": png(RGB, icc_profile=ICC),
@@ -172,7 +172,7 @@ def lossless() -> dict[str, bytes]:
 
 
 def lossy() -> dict[str, bytes]:
-    """Files that change a little when they are written again."""
+    """Files whose pixels change a little in re-encoding."""
     return {
         "jpeg-444": save(
             RGB, "JPEG", quality=90, subsampling="4:4:4", exif=exif(), icc_profile=ICC, comment=SECRET

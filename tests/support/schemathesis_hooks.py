@@ -1,4 +1,4 @@
-"""Bodies for Schemathesis: small pictures that are whole, and some that are not."""
+"""Bodies for Schemathesis: small pictures, intact and broken."""
 
 import schemathesis
 from hypothesis import strategies as st

@@ -15,7 +15,7 @@ from web_server import Running
 
 @contextmanager
 def serving(*arguments: object, **options: Any) -> Iterator[tuple[subprocess.Popen[str], Running, list[str]]]:
-    """Starts it on a free port; gives the process, the server and the lines that it has printed."""
+    """Starts it on a free port; returns the process, the server and the lines that it has printed."""
     command = [sys.executable, "-m", "unionveil", "serve", "--port", "0", *map(str, arguments)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)
     errors = present(process.stderr)

@@ -1,4 +1,4 @@
-"""Portraits of people who do not exist, drawn by our own generator: photos that a test can make anywhere."""
+"""Portraits of people who do not exist, drawn by our own generator: photos that any test can generate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SIDE, _EYES = 240, 44.0
 
 
 def portraits(people: int, photos: int = 1) -> list[npt.NDArray[np.uint8]]:
-    """`(240, 240, 3)` pictures, blue first: of each person so many, in other light and place."""
+    """`(240, 240, 3)` pictures, BGR: `photos` of each person, in different light and places."""
     generator = load_linear(generator_file(KSame()))
     rng = np.random.default_rng(11)
     result = []

@@ -24,7 +24,7 @@ _START_SECONDS = 120
 
 
 def synapse_python() -> str:
-    """An interpreter that has Synapse: `UNIONVEIL_SYNAPSE_PYTHON`, or this one; skips the test without."""
+    """An interpreter with Synapse: `UNIONVEIL_SYNAPSE_PYTHON`, or this one; else skips the test."""
     python = os.environ.get("UNIONVEIL_SYNAPSE_PYTHON", sys.executable)
     if subprocess.run([python, "-c", "import synapse"], capture_output=True).returncode:
         pytest.skip(
@@ -35,7 +35,7 @@ def synapse_python() -> str:
 
 
 class Member:
-    """An account, by the Client-Server API as it is."""
+    """An account, by the plain Client-Server API."""
 
     def __init__(self, url: str, user: str, token: str) -> None:
         self.url, self.user, self.token = url, user, token
@@ -97,7 +97,7 @@ class Member:
 
 
 class Synapse:
-    """A server that answers."""
+    """A running server."""
 
     def __init__(self, url: str, secret: str) -> None:
         self.url = url
@@ -115,7 +115,7 @@ class Synapse:
 
 @contextmanager
 def synapse(folder: Path) -> Iterator[Synapse]:
-    """Starts a server with everything in a folder."""
+    """Starts a server with all of its files in a folder."""
     python = synapse_python()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

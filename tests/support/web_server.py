@@ -1,4 +1,4 @@
-"""One of our servers in a thread, and a client that sends any request."""
+"""One of our servers in a thread, and a client that can send any request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Running:
-    """A server that answers."""
+    """A running server."""
 
     port: int
 

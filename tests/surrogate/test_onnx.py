@@ -75,5 +75,5 @@ def test_a_face_of_another_size_is_refused(tmp_path):
 
 
 def test_a_missing_generator_is_named(tmp_path):
-    with pytest.raises(ModelError, match="is not there"):
+    with pytest.raises(ModelError, match="does not exist"):
         load_generator(KSame(surrogate=str(tmp_path / "faces.onnx")), 1)

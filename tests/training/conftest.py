@@ -1,4 +1,4 @@
-"""Photos to train on, folders that the repository does not carry, and networks to test with."""
+"""Photos to train on, folders that the repository does not contain, and networks for tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from checked import present
 
 
 def _named_folder(variable: str, member: str) -> Path:
-    """The folder that an environment variable names; skips the test where it is not set."""
+    """The folder in an environment variable; skips the test if it is not set."""
     named = os.environ.get(variable)
     if not named:
         pytest.skip(f"needs a folder with {member}: name it with {variable}=FOLDER")

@@ -1,4 +1,4 @@
-"""`make` says in one sentence which folder it misses."""
+"""`make` names a missing folder in one sentence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 
 
 def make(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Runs `make` without this run's variables, which an outer `make` also hands on in MAKEFLAGS."""
+    """Runs `make` without this run's variables, which an outer `make` would pass on in MAKEFLAGS."""
     outer = ("PEOPLE", "MODELS", "MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS")
     environment = {name: value for name, value in os.environ.items() if name not in outer}
     return subprocess.run(

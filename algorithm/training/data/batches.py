@@ -105,7 +105,7 @@ def batch_at(
     """Makes a batch; every other one has a quarter as many images, twice as wide and high.
 
     Most of a 320 px image is near an edge, and no face in it has a body. The detector runs on tiles of
-    1280 px: the larger images are there so that it learns what lies far from an edge.
+    1280 px: the larger images show the network what is far from an edge.
 
     Args:
         step: the training step that the batch is for.

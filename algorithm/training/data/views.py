@@ -73,7 +73,7 @@ def clip(labels: Labels, x0: float, y0: float, x1: float, y1: float) -> Labels:
 
 @dataclass(frozen=True)
 class _Window:
-    """Where a view lies in its photo.
+    """Where a view is in its photo.
 
     Attributes:
         x0, y0, x1, y1: the crop, in whole pixels of the photo.

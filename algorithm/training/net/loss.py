@@ -116,7 +116,7 @@ def _points_loss(landms: Tensor, priors: Tensor, pairs: Assignment, batch: Batch
 
 
 def ignored_priors(priors: Tensor, batch: Batch, count: int) -> Tensor:
-    """`(count, P)`: whether a prior's centre lies in an ignored box: neither face nor background.
+    """`(count, P)`: whether a prior's centre is in an ignored box: neither face nor background.
 
     Much smaller priors are background: an eye or a cheek of a face cut by the image's edge is not a face.
     """

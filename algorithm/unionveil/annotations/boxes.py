@@ -1,4 +1,4 @@
-"""What annotations say, whatever file they come from: boxes by picture, in upright source pixels."""
+"""The content of annotation files, whatever their format: boxes by picture, in upright source pixels."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class PictureBoxes:
     Attributes:
         size_wh: width and height of the upright picture, in pixels.
         xyxy: `(N, 4)` float64, left, top, right, bottom in upright source pixels, half-open: pixel `i` covers
-            `[i, i + 1)`. A box may reach beyond the picture.
-        score: `(N,)` float32 in [0, 1]; NaN where the file has none.
+            `[i, i + 1)`. A box may extend beyond the picture.
+        score: `(N,)` float32 in [0, 1]; NaN if the file has none.
         kind: `(N,)` uint8, values of `Kind`.
         frame: `(N,)` int32, frame or page, from 0.
         ignore: `(N,)` bool, boxes that count neither for nor against a detector (crowds, doubtful faces).
@@ -54,7 +54,7 @@ class PictureBoxes:
         return len(self.xyxy)
 
     def __getitem__(self, which: BoolArray | npt.NDArray[np.intp] | slice) -> PictureBoxes:
-        """The boxes that a boolean mask, an index array or a slice picks."""
+        """The boxes selected by a boolean mask, an index array or a slice."""
         arrays = (getattr(self, field.name)[which] for field in fields(self)[1:])
         return PictureBoxes(self.size_wh, *arrays)
 
@@ -69,7 +69,7 @@ class PictureBoxes:
         frame: npt.ArrayLike | None = None,
         ignore: npt.ArrayLike | None = None,
     ) -> PictureBoxes:
-        """Boxes from anything array-like: faces of frame 0 without a score, unless more is given."""
+        """Boxes from anything array-like: by default faces of frame 0 without a score."""
         boxes = np.asarray(xyxy, np.float64).reshape(-1, 4)
         n = len(boxes)
         return cls(
@@ -82,9 +82,9 @@ class PictureBoxes:
         )
 
     def detections(self, frame: int = 0) -> Detections:
-        """Boxes of one frame in the form that the pipeline takes, ignored ones among them.
+        """Boxes of one frame as the pipeline's `Detections`, including ignored ones.
 
-        Boxes without a score get 1: a person drew them. Landmarks and identities are unknown.
+        Boxes without a score get 1: they were drawn by hand. Landmarks and identities are unknown.
         """
         here = self[self.frame == frame]
         score = np.where(np.isnan(here.score), np.float32(1), here.score)
@@ -100,4 +100,4 @@ def kinds_in(annotations: Annotations) -> list[Kind]:
 
 Annotations: TypeAlias = dict[str, PictureBoxes]
 """Boxes by the name of the picture: its path below the folder of pictures, with `/`. A picture that was
-annotated and has no box is in it with no boxes; one that was not annotated is not in it."""
+annotated as empty has an entry without boxes; one that was not annotated has no entry."""

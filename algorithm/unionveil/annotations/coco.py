@@ -14,7 +14,7 @@ __all__ = ["encode", "parse"]
 
 
 def parse(data: bytes, source: str) -> list[Entry]:
-    """Pictures and boxes of a file in COCO's format; `iscrowd` boxes are ignored ones.
+    """Pictures and boxes of a file in COCO's format; `iscrowd` boxes become ignored ones.
 
     Raises:
         InputError: the file does not follow the format.
@@ -77,12 +77,12 @@ def _row(annotation: dict[str, Any], labels: dict[object, str], where: str, sour
 
 
 def _key(value: object) -> object:
-    """An id, which may be a number or a text."""
+    """An id, which may be a number or a string."""
     return value if isinstance(value, str | int) else repr(value)
 
 
 def encode(annotations: Annotations) -> bytes:
-    """A file in COCO's format; scores stand beside the boxes, as in COCO's results."""
+    """A file in COCO's format; scores are fields of the boxes, as in COCO's results."""
     images: list[dict[str, Any]] = []
     boxes: list[dict[str, Any]] = []
     for name, picture in annotations.items():

@@ -1,4 +1,4 @@
-"""From what a file says to `Annotations`: one place that checks, whatever the format."""
+"""Turns the entries of a file into `Annotations`: one place that checks them, whatever the format."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _FACE_LABELS = frozenset({"face", "faces", "human face", "human_face", "head"})
 _TEXT_LABELS = frozenset({"text"})
 
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
-"""What Label Studio puts before the name of an uploaded file."""
+"""Label Studio's prefix to the name of an uploaded file."""
 
 
 class Pixels(Enum):
-    """Which pixels a file's boxes lie in, where a picture is turned by EXIF."""
+    """The pixels that a file's boxes refer to if EXIF rotates the picture."""
 
     BY_SIZE = "by-size"
     UPRIGHT = "upright"
@@ -38,13 +38,13 @@ class Pixels(Enum):
 
 @dataclass(frozen=True)
 class Row:
-    """One box as a file has it.
+    """One box, as the file has it.
 
     Attributes:
         xyxy: left, top, right, bottom, half-open: in pixels, or as shares of the picture's size.
         where: its place in the file, for messages, such as "line 3".
-        score: None where the file has none.
-        label: name of its class; None where the file has none.
+        score: None if the file has none.
+        label: name of its class; None if the file has none.
         ignore: whether it counts neither for nor against a detector.
         frame: frame or page.
         kind: what it is, where the format says so by itself; None leaves that to the label.
@@ -61,14 +61,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Entry:
-    """One picture as a file has it.
+    """One picture, as the file has it.
 
     Attributes:
-        name: of the picture, as the file writes it.
+        name: of the picture, as written in the file.
         rows: its boxes.
-        size_wh: width and height that the file states; None where it states none.
+        size_wh: width and height according to the file; None if it has no size.
         relative: whether the boxes are shares of the picture's size.
-        upright: whether the format itself says that boxes lie in upright pixels.
+        upright: whether the format defines boxes in upright pixels.
         stem: whether the name lacks its suffix.
     """
 
@@ -82,11 +82,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Reading:
-    """How a file of boxes is to be understood.
+    """How to interpret a file of boxes.
 
     Attributes:
-        pixels: which pixels the boxes lie in, where a picture is turned.
-        labels: names of the classes that count; empty takes faces and text, or the only class.
+        pixels: the pixels that the boxes refer to if a picture is rotated.
+        labels: names of the classes to read; empty reads faces and text, or the only class.
     """
 
     pixels: Pixels = Pixels.BY_SIZE
@@ -97,7 +97,7 @@ def number(value: object, where: str, what: str) -> float:
     """A finite number from a file.
 
     Raises:
-        InputError: it is something else.
+        InputError: it is not a finite number.
     """
     shown = printable(str(value), quoted=False)
     if isinstance(value, bool) or not isinstance(value, int | float | str):
@@ -117,14 +117,14 @@ def assemble(
     """Finds the picture of every entry, turns its boxes upright and checks them.
 
     Args:
-        entries: what a file says, in its order.
+        entries: the file's entries, in its order.
         pictures: geometries of all pictures by name; only those that the file names are looked up.
-        reading: how the file is to be understood.
+        reading: how to interpret the file.
         source: name of the file, for messages.
 
     Raises:
-        InputError: a picture is unknown or named twice, a size does not fit, a box is empty, outside of its
-            picture or of an unknown class, or it is unclear how a picture is turned.
+        InputError: a picture is unknown or named twice, a size does not match, a box is empty, outside its
+            picture or of an unknown class, or the orientation of a picture's boxes is ambiguous.
     """
     entries = list(entries)
     names = _Names(pictures)
@@ -139,7 +139,7 @@ def assemble(
 
 
 class _Names:
-    """Pictures by their names, whole or from any folder on."""
+    """Pictures by their whole path, or by any number of its last parts."""
 
     def __init__(self, pictures: Collection[str]) -> None:
         self._all = pictures
@@ -150,7 +150,7 @@ class _Names:
             self._by_stem[PurePosixPath(name).stem].append(name)
 
     def find(self, entry: Entry, source: str) -> str:
-        """The picture that an entry means: the same path, or one that ends alike.
+        """The picture that an entry means: the same path, or one with the same end.
 
         Raises:
             InputError: there is no such picture, or there are several.
@@ -181,16 +181,16 @@ class _Names:
 
 
 def _end_alike(wanted: Sequence[str], name: str) -> bool:
-    """Whether one path is the end of the other; their last parts are known to fit."""
+    """Whether one path is the end of the other; their last parts are known to match."""
     a, b = wanted[-2::-1], PurePosixPath(name).parts[-2::-1]
     return all(one == other for one, other in zip(a, b, strict=False))
 
 
 def _labels_that_count(entries: Sequence[Entry], wanted: tuple[str, ...], source: str) -> frozenset[str]:
-    """Classes whose boxes are taken.
+    """Classes whose boxes are read.
 
     Raises:
-        InputError: it is unclear which.
+        InputError: the choice is ambiguous.
     """
     there = {row.label for entry in entries for row in entry.rows if row.label is not None}
     if wanted:
@@ -235,10 +235,10 @@ def _kind(row: Row) -> Kind:
 
 
 def _is_stored(entry: Entry, name: str, geometry: Geometry, pixels: Pixels, source: str) -> bool:
-    """Whether an entry's boxes lie in the pixels as stored, and not in the upright ones.
+    """Whether an entry's boxes refer to the stored pixels rather than the upright ones.
 
     Raises:
-        InputError: the stated size is not the picture's, or it is unclear.
+        InputError: the stated size is not the picture's, or the choice is ambiguous.
     """
     stated, stored, upright = entry.size_wh, geometry.stored_wh, geometry.upright_wh
     if stated is not None and stated not in (stored, upright):
@@ -252,17 +252,17 @@ def _is_stored(entry: Entry, name: str, geometry: Geometry, pixels: Pixels, sour
         return pixels is Pixels.STORED
     if stated is None or stored == upright:
         raise InputError(
-            f"{printable(name)} is turned by EXIF, and {source} does not say whether its boxes lie in the "
-            "upright picture or in the pixels as stored; say which"
+            f"{printable(name)} is rotated by EXIF, and {source} does not say whether its boxes refer to the"
+            "upright picture or to the pixels as stored; specify which"
         )
     return stated == stored
 
 
 def _check(row: Row, box: list[float], size_wh: tuple[int, int], place: str) -> None:
-    """Refuses a box that cannot be one.
+    """Refuses an invalid box.
 
     Raises:
-        InputError: it is not finite, empty or outside of the picture, or its score is not in [0, 1].
+        InputError: it is not finite, empty or outside the picture, or its score is not in [0, 1].
     """
     if not np.isfinite(box).all():
         raise InputError(f"{place}: the box {_shown(box)} is not finite")
@@ -271,7 +271,7 @@ def _check(row: Row, box: list[float], size_wh: tuple[int, int], place: str) -> 
     x0, y0, x1, y1 = cover_pixels(np.array([box], np.float32), size_wh)[0].tolist()
     if x0 >= x1 or y0 >= y1:
         raise InputError(
-            f"{place}: the box {_shown(box)} lies outside of the picture, which has {size_wh[0]} x "
+            f"{place}: the box {_shown(box)} is outside the picture, which has {size_wh[0]} x "
             f"{size_wh[1]} pixels"
         )
     if row.score is not None and not 0 <= row.score <= 1:

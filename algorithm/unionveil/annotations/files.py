@@ -1,4 +1,4 @@
-"""Files and folders of annotations: which format they have, and reading and writing them whole."""
+"""Files and folders of annotations: recognizes their format, and reads and writes them as a whole."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def read(
     Args:
         path: a file, or for YOLO and VOC a folder of files.
         pictures: geometries of all pictures by name, as `Pictures` reads them.
-        form: of the file; None finds it out.
-        reading: how the boxes are to be understood; None takes the defaults.
+        form: of the file; None detects it.
+        reading: how to interpret the boxes; None uses the defaults.
 
     Returns:
         Boxes by picture, upright.
@@ -57,10 +57,10 @@ def read(
 
 
 def sniff(path: Path) -> Format:
-    """The format of a file or folder of annotations, by what it holds.
+    """The format of a file or folder of annotations, by its content.
 
     Raises:
-        InputError: it is in none of the formats.
+        InputError: the format is unknown.
     """
     if path.is_dir():
         if (path / MANIFEST).is_file():
@@ -73,7 +73,7 @@ def sniff(path: Path) -> Format:
     found = _of_json(data) if data[:1] in (b"{", b"[") else _of_text(data)
     if found is None:
         known = ", ".join(form.value for form in Format)
-        raise InputError(f"{_name(path)} is not in a format that is known; known are {known}")
+        raise InputError(f"{_name(path)} is not in a known format; known formats are {known}")
     return found
 
 
@@ -95,10 +95,10 @@ def _of_text(data: bytes) -> Format | None:
 
 
 def _files(path: Path, form: Format) -> dict[str, bytes]:
-    """Contents by the path in a folder; of a single file, by its name.
+    """Contents by the path in a folder; for a single file, by its name.
 
     Raises:
-        InputError: it cannot be read, or is a folder where a file is meant.
+        InputError: it cannot be read, or is a folder instead of a file.
     """
     if not path.is_dir():
         return {path.name: _bytes(path)}
@@ -110,7 +110,7 @@ def _files(path: Path, form: Format) -> dict[str, bytes]:
         case Format.MANIFEST:
             return {MANIFEST: _bytes(path / MANIFEST)}
         case _:
-            raise InputError(f"{_name(path)} is a folder; {form.value} is a single file")
+            raise InputError(f"{_name(path)} is a folder, but {form.value} is a single file")
     found = sorted(file for pattern in patterns for file in path.rglob(pattern))
     return {file.relative_to(path).as_posix(): _bytes(file) for file in found}
 
@@ -149,7 +149,7 @@ def encode(
         Files by their paths in a folder; the only file of a format without a folder is named "".
 
     Raises:
-        InputError: the format has no place for what the boxes say.
+        InputError: the format cannot store some of the boxes.
     """
     _check_frames(annotations, form)
     match form:
@@ -175,7 +175,7 @@ def _check_frames(annotations: Annotations, form: Format) -> None:
     for name, picture in annotations.items():
         if (picture.frame != 0).any():
             raise InputError(
-                f"{printable(name)} has boxes on several frames, for which {form.value} has no place; choose "
+                f"{printable(name)} has boxes on several frames, which {form.value} cannot store; choose "
                 f"{Format.CSV.value}"
             )
 
@@ -186,14 +186,14 @@ def write(
     """Writes boxes to a new file, or for YOLO and VOC into a new folder.
 
     Args:
-        path: must not be there yet; nothing is overwritten.
+        path: must not exist; nothing is overwritten.
         annotations: boxes by picture.
         form: the format.
         contents: the pictures; a manifest needs them.
 
     Raises:
-        InputError: the format has no place for what the boxes say.
-        OutputError: the path is there already or cannot be written.
+        InputError: the format cannot store some of the boxes.
+        OutputError: the path already exists or cannot be written.
     """
     files = encode(annotations, form, contents)
     try:
@@ -203,7 +203,7 @@ def write(
             with file.open("xb") as out:
                 out.write(data)
     except FileExistsError as error:
-        raise OutputError(f"{path} is there already; name another place for the boxes") from error
+        raise OutputError(f"{path} already exists; choose another path for the boxes") from error
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or type(error).__name__}") from error
 

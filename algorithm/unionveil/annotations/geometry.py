@@ -1,4 +1,4 @@
-"""Sizes of pictures, and EXIF's eight ways of turning the boxes that a tool drew on stored pixels."""
+"""Sizes of pictures, and the eight EXIF orientations applied to boxes drawn on stored pixels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ORIENTATION = 0x0112
 
 @dataclass(frozen=True)
 class Geometry:
-    """Size of a picture, and how it is to be turned.
+    """Size and orientation of a picture.
 
     Attributes:
         stored_wh: width and height of the stored pixels.
@@ -57,7 +57,7 @@ def turn(xyxy: npt.NDArray[np.float64], geometry: Geometry) -> npt.NDArray[np.fl
 
 
 def read_geometry(file: BinaryIO) -> Geometry:
-    """Size and orientation from a picture's header; no pixel is decoded.
+    """Size and orientation from a picture's header; no pixels are decoded.
 
     Args:
         file: at its start and seekable.
@@ -65,7 +65,7 @@ def read_geometry(file: BinaryIO) -> Geometry:
     Raises:
         ImageError: the header cannot be read.
     """
-    from PIL import UnidentifiedImageError  # heavy, like all codecs: loaded where a picture is looked at
+    from PIL import UnidentifiedImageError  # slow to import, like all codecs: loaded on first use
 
     picture_format = sniff(file.read(HEAD_BYTES))
     file.seek(0)
@@ -77,7 +77,7 @@ def read_geometry(file: BinaryIO) -> Geometry:
 
 
 def _heic(data: bytes) -> Geometry:
-    """HEIC is turned by its own boxes, in every reader: its pixels count as stored upright."""
+    """HEIC is rotated by its own boxes, in every reader: its pixels count as stored upright."""
     import pillow_heif
 
     return Geometry(pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False).size)
@@ -94,18 +94,18 @@ def _other(data: bytes, picture_format: ImageFormat) -> Geometry:
         else:
             orientation = read_orientation(exif) if isinstance(exif, bytes) else 1
         geometry = Geometry(image.size, orientation if 1 <= orientation <= 8 else 1)
-    # Pillow gives the upright size of a TIFF, and the stored size of everything else.
+    # Pillow reports the upright size of a TIFF, and the stored size of everything else.
     return Geometry(geometry.upright_wh, orientation) if picture_format is ImageFormat.TIFF else geometry
 
 
 class Pictures(Mapping[str, Geometry]):
-    """Geometries of pictures by name; a header is read when it is asked for.
+    """Geometries of pictures by name; a header is read on access.
 
     Args:
         contents: pictures by name.
 
     Raises:
-        InputError: on access, where the picture's size cannot be read.
+        InputError: on access, if the picture's size cannot be read.
     """
 
     def __init__(self, contents: Mapping[str, Content]) -> None:

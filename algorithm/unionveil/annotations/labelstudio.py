@@ -22,7 +22,7 @@ _LOCAL = "/data/local-files/?d="
 
 
 def parse(data: bytes, source: str) -> list[Entry]:
-    """Tasks with their boxes: those of a person where there are any, else the predicted ones.
+    """Tasks with their boxes: the human annotations if there are any, else the predictions.
 
     Raises:
         InputError: the file does not follow the format, or a task was annotated several times.
@@ -44,7 +44,7 @@ def _entry(task: dict[str, Any], where: str) -> Entry:
 
 
 def _image(data: dict[str, Any], where: str) -> str:
-    """The picture's address: the value named `image`, or the only text that there is."""
+    """The picture's address: the value named `image`, or the only string."""
     if "image" in data:
         return text_field(data, "image", f"{where}: data")
     texts = [value for value in data.values() if isinstance(value, str)]
@@ -54,7 +54,7 @@ def _image(data: dict[str, Any], where: str) -> str:
 
 
 def _name(address: str) -> str:
-    """The path in an address: of a file served locally, of an upload, of a bucket."""
+    """The path in an address: of a locally served file, of an upload, of a bucket."""
     parts = urlsplit(address)
     local = parse_qs(parts.query).get("d")
     return (local[0] if local else unquote(parts.path)).lstrip("/")
@@ -75,7 +75,7 @@ def _regions(task: dict[str, Any], where: str) -> list[tuple[float, float, Row]]
     seen: set[object] = set()
     for result in drawn:
         items = array(result.get("result", []), f"{where}: result")
-        # A region's label may stand apart, under the same id; the labelled one counts.
+        # A region's label may be a separate result with the same id; the labelled one counts.
         for place, item in sorted(enumerate(items, 1), key=lambda pair: not _has_label(pair[1])):
             region = mapping(item, f"{where}, result {place}")
             kind = str(region.get("type", ""))
@@ -96,7 +96,7 @@ def _region(region: dict[str, Any], where: str, source: str) -> tuple[float, flo
     place = f"{source}, {where}"
     value = mapping(field(region, "value", place), f"{place}: value")
     if region.get("image_rotation"):
-        raise InputError(f"{place}: the picture was turned in Label Studio; turn it back there")
+        raise InputError(f"{place}: the picture was rotated in Label Studio; rotate it back there")
     width_px, height_px = (
         number(field(region, name, place), place, name) for name in ("original_width", "original_height")
     )
@@ -120,7 +120,7 @@ def _region(region: dict[str, Any], where: str, source: str) -> tuple[float, flo
 
 
 def _upright(x: float, y: float, width: float, height: float, degrees: float) -> tuple[float, ...]:
-    """The box around a rectangle that is rotated clockwise about its own left top corner, in pixels."""
+    """The bounding box of a rectangle rotated clockwise about its own top left corner, in pixels."""
     if not degrees % 360:
         return x, y, x + width, y + height
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
@@ -134,10 +134,10 @@ def encode(annotations: Annotations) -> bytes:
     """Tasks with predictions, to be imported and corrected; pictures are served from local files.
 
     Raises:
-        InputError: a box is an ignored one, for which the format has no place.
+        InputError: a box is an ignored one, which the format cannot store.
     """
     if any(picture.ignore.any() for picture in annotations.values()):
-        raise InputError("Label Studio's format has no place for ignored boxes; choose another format")
+        raise InputError("Label Studio's format cannot store ignored boxes; choose another format")
     tasks = [
         {
             "data": {"image": _LOCAL + quote(name)},

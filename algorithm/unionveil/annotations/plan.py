@@ -1,4 +1,4 @@
-"""Boxes from a file as what is to be covered in each input."""
+"""Turns boxes from a file into a plan of the regions to cover in each input."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def read_boxes(path: Path, items: Iterable[SourceItem], reading: Reading) -> tup
     Args:
         path: a file, or for YOLO and VOC a folder of files.
         items: all inputs; those of archives are read for their sizes.
-        reading: how the boxes are to be understood.
+        reading: how to interpret the boxes.
 
     Returns:
         Boxes by the name of the input, and the format of the file.
 
     Raises:
-        InputError: the file cannot be read, or does not fit the inputs: it names one that is not there, or a
-            box lies outside of its picture.
+        InputError: the file cannot be read, or does not fit the inputs: it names one that does not exist, or
+            a box is outside its picture.
     """
     form = sniff(path)
     files: dict[str, Content] = {}
@@ -47,25 +47,26 @@ def read_boxes(path: Path, items: Iterable[SourceItem], reading: Reading) -> tup
                     members[item.name] = read_geometry(file)
             except ImageError:
                 continue
-    sizes = ChainMap(members, cast("MutableMapping[str, Geometry]", Pictures(files)))  # it is read only
+    sizes = ChainMap(members, cast("MutableMapping[str, Geometry]", Pictures(files)))  # only read
     return read(path, sizes, form, reading), form
 
 
 def knows_frames(form: Format) -> bool:
-    """Whether a format says on which frame or page a box lies."""
+    """Whether a format gives the frame or page of a box."""
     return form in (Format.CSV, Format.MANIFEST)
 
 
 def box_plan(annotations: Annotations, form: Format, mode: BoxesMode) -> BoxPlan:
-    """What is to be covered in each input, never less by mistake.
+    """The regions to cover in each input; a mistake never leads to fewer.
 
-    Beside the detector's boxes, an input without an entry is left to the detector. Instead of them, it is
-    withheld: an entry without boxes says that there is no face, and a missing one leaves that open.
+    If the boxes are added to the detector's, an input without an entry is left to the detector. If they
+    replace the detector's, it is rejected: an entry without boxes means no face, a missing entry means
+    unknown.
 
     Args:
         annotations: boxes by the name of the input.
-        form: format that they come from.
-        mode: whether they take the place of the detector's.
+        form: format of the file.
+        mode: whether they replace the detector's boxes.
     """
 
     def plan(_: int, name: str) -> GivenBoxes | Rejected | None:

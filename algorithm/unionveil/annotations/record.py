@@ -1,4 +1,4 @@
-"""Our own manifest: boxes as they were detected, beside the outputs that they are covered in."""
+"""Our own manifest: the detected boxes, together with the outputs in which they are covered."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNREDACTED = "none"
 
 
 def parse(data: bytes, source: str) -> list[Entry]:
-    """Outputs with their boxes; pictures are outputs, so they are upright.
+    """Outputs with their boxes. The pictures are the outputs, so they are upright.
 
     Raises:
         InputError: the file is not a manifest of this version.
@@ -34,7 +34,7 @@ def parse(data: bytes, source: str) -> list[Entry]:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "JSON"
         raise InputError(
-            f"{source} is not a manifest that this version reads: {where}: {first['msg']}"
+            f"{source} is not a manifest that this version can read: {where}: {first['msg']}"
         ) from error
     return [
         Entry(
@@ -59,7 +59,7 @@ def parse(data: bytes, source: str) -> list[Entry]:
 
 
 def encode(annotations: Annotations, contents: Mapping[str, Content]) -> bytes:
-    """A manifest of pictures that nothing was done to: every box has the method "none".
+    """A manifest of unchanged pictures: every box has the method "none".
 
     Coordinates are rounded to a tenth of a pixel, scores to a thousandth; a box without a score gets 1.
 
@@ -85,16 +85,15 @@ def encode(annotations: Annotations, contents: Mapping[str, Content]) -> bytes:
         faces=people,
         texts=texts or None,
     )
-    version = "1.3" if any(face.kind for item in items for face in item.faces) else "1.2"
-    manifest = Manifest(schema_version=version, models=(), configuration={}, counts=counts, items=items)
+    manifest = Manifest(models=(), configuration={}, counts=counts, items=items)
     return manifest.model_dump_json(indent=1, exclude_none=True).encode() + b"\n"
 
 
 def _record(number: int, name: str, picture: PictureBoxes, contents: Mapping[str, Content]) -> RedactedRecord:
     if name not in contents:
-        raise InputError(f"{printable(name)} is not there; a manifest describes the pictures themselves")
+        raise InputError(f"{printable(name)} does not exist; a manifest describes the pictures themselves")
     if picture.ignore.any():
-        raise InputError("a manifest holds boxes that count and nothing else; choose another format")
+        raise InputError("a manifest cannot store ignored boxes; choose another format")
     data = contents[name].read()
     scores = np.where(np.isnan(picture.score), 1, picture.score).tolist()
     return RedactedRecord(

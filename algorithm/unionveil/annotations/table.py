@@ -17,12 +17,12 @@ __all__ = ["COLUMNS", "encode", "parse"]
 _BOX = ("left", "top", "right", "bottom")
 
 COLUMNS = ("picture", "width", "height", "frame", *_BOX, "score", "kind", "ignore")
-"""The first line of a file. `picture` and the sides of the box are needed; others may be left out or empty. A
-picture without a box has a line with empty sides."""
+"""The first line of a file. `picture` and the sides of the box are required; the others may be missing or
+empty. A picture without boxes has a line with empty sides."""
 
 
 def parse(data: bytes, source: str) -> list[Entry]:
-    """Pictures and boxes; a picture's lines may stand anywhere.
+    """Pictures and boxes; a picture's lines need not be consecutive.
 
     Raises:
         InputError: the file does not follow the format.
@@ -53,7 +53,7 @@ def _take(
 ) -> None:
     place = f"{source}, {where}"
     if None in line or None in line.values():
-        raise InputError(f"{place} has not as many values as the first line")
+        raise InputError(f"{place} has a different number of values than the first line")
     name = line["picture"]
     if not name:
         raise InputError(f"{place} names no picture")
@@ -83,7 +83,7 @@ def _row(line: dict[str, str], where: str, place: str) -> Row:
 
 
 def encode(annotations: Annotations) -> bytes:
-    """The whole table, lines end with a line feed."""
+    """The whole table; lines end with a line feed."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)

@@ -1,4 +1,4 @@
-"""Texts and JSON of annotation files, with one sentence for what cannot be read."""
+"""Text and JSON of annotation files, with clear messages for unreadable ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def as_text(data: bytes, source: str) -> str:
     """UTF-8, with or without a byte order mark.
 
     Raises:
-        InputError: it is something else.
+        InputError: it is not UTF-8.
     """
     try:
         return data.decode("utf-8-sig")
@@ -31,7 +31,7 @@ def as_json(data: bytes, source: str) -> Any:
         InputError: it is not JSON.
     """
     try:
-        # json.loads may overflow the stack where a library has raised Python's limit of recursion.
+        # json.loads may overflow the stack if a library has raised Python's recursion limit.
         return from_json(as_text(data, source))
     except ValueError as error:
         raise InputError(f"{source} is not valid JSON: {error}") from error
@@ -41,7 +41,7 @@ def mapping(value: object, where: str) -> dict[str, Any]:
     """A JSON object.
 
     Raises:
-        InputError: it is something else.
+        InputError: it is not an object.
     """
     if not isinstance(value, dict):
         raise InputError(f"{where} is {_kind(value)}, not an object")
@@ -49,10 +49,10 @@ def mapping(value: object, where: str) -> dict[str, Any]:
 
 
 def array(value: object, where: str, length: int | None = None) -> list[Any]:
-    """A JSON array, of a certain length if one is given.
+    """A JSON array, of a given length if specified.
 
     Raises:
-        InputError: it is something else.
+        InputError: it is not an array of that length.
     """
     if not isinstance(value, list):
         raise InputError(f"{where} is {_kind(value)}, not a list")
@@ -73,10 +73,10 @@ def field(value: dict[str, Any], name: str, where: str) -> Any:
 
 
 def text_field(value: dict[str, Any], name: str, where: str) -> str:
-    """A text of an object.
+    """A string field of an object.
 
     Raises:
-        InputError: it is missing, empty or something else.
+        InputError: it is missing, empty or not a string.
     """
     found = field(value, name, where)
     if not isinstance(found, str) or not found:

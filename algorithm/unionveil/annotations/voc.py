@@ -1,4 +1,4 @@
-"""PASCAL VOC's XML (VOC2012 development kit), one file per picture: pixels from 1 on, both ends inclusive."""
+"""PASCAL VOC's XML (VOC2012 development kit), one file per picture: pixels from 1, both ends inclusive."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["encode", "parse"]
 
 
 def parse(files: Mapping[str, bytes], source: str) -> list[Entry]:
-    """Boxes of XML files; `difficult` ones are ignored ones.
+    """Boxes of XML files; `difficult` ones become ignored ones.
 
     Args:
         files: the XML files by their paths in a folder.
@@ -32,7 +32,7 @@ def parse(files: Mapping[str, bytes], source: str) -> list[Entry]:
 
 
 def _root(data: bytes, source: str) -> ElementTree.Element:
-    # Entities are the one danger of XML to a reader of files: VOC has none, so they are refused.
+    # Entities are the one danger of XML to a reader of files: VOC uses none, so they are refused.
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise InputError(f"{source} declares a document type; annotations have none")
     try:
@@ -81,10 +81,10 @@ def _number(parent: ElementTree.Element, name: str, where: str) -> float:
 
 
 def encode(annotations: Annotations) -> dict[str, bytes]:
-    """One XML file per picture, in whole pixels: boxes grow to the pixels that they touch.
+    """One XML file per picture, in whole pixels: boxes grow to all pixels that they touch.
 
     Raises:
-        InputError: two pictures differ in their suffix alone, so that their boxes would share a file.
+        InputError: two pictures differ only in their suffix, so that their boxes would share a file.
     """
     files: dict[str, bytes] = {}
     for name, picture in annotations.items():

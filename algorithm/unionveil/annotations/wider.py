@@ -14,14 +14,14 @@ from .text import as_text
 __all__ = ["encode", "parse"]
 
 _INVALID = 7
-"""Column of the mark for boxes that do not count; the others are grades of blur, expression and so on."""
+"""Column that marks boxes which do not count; the others are grades of blur, expression and so on."""
 
 
 def parse(data: bytes, source: str) -> list[Entry]:
-    """Pictures and boxes; invalid boxes are ignored ones.
+    """Pictures and boxes; invalid boxes become ignored ones.
 
     A count of 0 may be followed by one line of zeros, and a line may have no width or height: the published
-    files have both, and such a line is passed over. A line of five values ends in a score.
+    files have both, and such lines are skipped. A line of five values ends in a score.
 
     Raises:
         InputError: the file does not follow the format.
@@ -78,7 +78,7 @@ def _row(line: str, where: str, source: str) -> Row | None:
 
 
 def encode(annotations: Annotations) -> bytes:
-    """One file: whole pixels and ten columns without scores, thousandths of pixels and five columns with.
+    """One file: whole pixels and ten columns without scores, thousandths of a pixel and five columns with.
 
     Raises:
         InputError: some boxes have a score and others do not, or an ignored box has one.

@@ -1,4 +1,4 @@
-"""YOLO's text files: one per picture, lines of class, centre and size as shares of the picture."""
+"""YOLO's text files: one per picture, each line with class, centre and size as shares of the picture."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .text import as_text
 __all__ = ["encode", "parse"]
 
 _CLASSES = ("classes.txt", "obj.names", "labels.txt")
-"""Files that name the classes, one per line, as LabelImg, Darknet and Label Studio write them."""
+"""Files that list the classes, one per line, as written by LabelImg, Darknet and Label Studio."""
 
 
 def parse(files: Mapping[str, bytes], source: str) -> list[Entry]:
-    """Boxes of a folder of text files; a picture's file has the picture's name with another suffix.
+    """Boxes of a folder of text files, each with its picture's name and another suffix.
 
     Args:
         files: all text files of the folder by their paths in it.
@@ -77,7 +77,7 @@ def encode(annotations: Annotations) -> dict[str, bytes]:
     """The text files by their paths, and `classes.txt`.
 
     Raises:
-        InputError: two pictures differ in their suffix alone, so that their boxes would share a file.
+        InputError: two pictures differ only in their suffix, so that their boxes would share a file.
     """
     # A class is the number of a line, so that none may be left out before the last.
     named = [kind for kind in Kind if kind <= max(kinds_in(annotations))]

@@ -1,4 +1,4 @@
-"""What the bot does with each event: cover and answer, remove what it is asked to, never answer twice."""
+"""Handles each event: covers and answers photos, removes answers on request, and never answers twice."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Bot:
     Args:
         room: where it reads and answers.
         submit: covers a photo.
-        config: how.
-        rate: photos of one sender.
+        config: settings for the covers.
+        rate: limits the photos per sender.
         most_bytes: largest photo.
-        removes_originals: whether the original is removed where the bot has the right to.
-        report: is called with each line that the operator is to read; they name no sender and no photo.
-        pause: waits for so many seconds.
+        removes_originals: whether to remove the original if the bot has the right to.
+        report: called with each line for the operator; the lines name no sender and no photo.
+        pause: waits for a number of seconds.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class Bot:
         self._pause = pause
 
     async def run(self, position: str | None, keep: Callable[[str], None]) -> None:
-        """Handles all that happens, for ever.
+        """Handles all events, forever.
 
         Args:
-            position: where an earlier run stopped; None begins now.
-            keep: is called with a position once everything before it was handled.
+            position: where an earlier run stopped; None starts now.
+            keep: called with a position once everything before it has been handled.
         """
         async for batch in self._room.batches(position):
             await self.handle_batch(batch)
@@ -77,7 +77,7 @@ class Bot:
             await self._persistently(event)
 
     async def _persistently(self, event: Event) -> None:
-        """Handles an event, again if the network fails; one that keeps failing has no answer."""
+        """Handles an event, with retries if the network fails; one that keeps failing is not answered."""
         for attempt in range(_TRIES):
             why = await self._failure(event)
             if why is None:
@@ -94,7 +94,7 @@ class Bot:
         return None
 
     async def handle(self, event: Event) -> None:
-        """Does what one event asks for.
+        """Handles one event.
 
         Raises:
             RoomError: the network failed; the same event may be handled again.
@@ -135,7 +135,7 @@ class Bot:
             image_format = sniff(data[:HEAD_BYTES])
         except ImageError as error:
             return Rejected(error.reason, str(error))
-        _, needed = look_at(content)
+        _, needed = look_at(content, self._config.outputs)
         outcome = await self._submit(
             PictureTask(content, image_format, self._config, "redact", needed_bytes=needed)
         )

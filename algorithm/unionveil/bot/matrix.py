@@ -35,17 +35,17 @@ __all__ = ["MatrixRooms"]
 
 _SYNC_MS = 30_000
 _MOST_MISSED = 1000
-"""Messages of one room that are caught up with after the bot was away; older ones have no answer."""
+"""Number of messages per room to catch up with after the bot was away; older ones are not answered."""
 
 _MOST_SEARCHED = 300
-"""Messages of a room in which the answer to a removed photo is looked for."""
+"""Number of messages in a room to search for the answer to a removed photo."""
 
 _VERSIONS_WITHOUT_CREATORS = {str(number) for number in range(1, 12)}
 
 _PAUSE_SECONDS = 5.0
 _CHUNK_BYTES = 1 << 16
 _MODERATOR = 50
-"""Power level that removes others' messages unless `redact` in `m.room.power_levels` says otherwise."""
+"""Power level for removing others' messages unless `redact` in `m.room.power_levels` overrides it."""
 
 _KINDS = ["m.room.message", "m.reaction", "m.room.redaction", "m.room.encrypted"]
 
@@ -53,13 +53,13 @@ _Response = TypeVar("_Response")
 
 
 class MatrixRooms:
-    """All rooms of one account, or those that are named; to be entered with `async with`.
+    """All rooms of one account, or the named ones; use with `async with`.
 
     Args:
         homeserver: URL.
         token: access token of the bot's account.
-        rooms: ids of the rooms that it answers in; empty for all that it is in.
-        keys: folder for the keys of encrypted rooms; no photo is ever in it.
+        rooms: ids of the rooms in which it answers; empty for all that it has joined.
+        keys: folder for the keys of encrypted rooms; it never contains a photo.
     """
 
     def __init__(self, homeserver: str, token: str, rooms: Sequence[str], keys: Path) -> None:
@@ -76,10 +76,10 @@ class MatrixRooms:
         return self._client
 
     async def __aenter__(self) -> MatrixRooms:
-        """Finds out who the token belongs to.
+        """Looks up the account of the token.
 
         Raises:
-            RoomError: the server cannot be reached, or does not know the token.
+            RoomError: the server cannot be reached, or rejects the token.
         """
         config = AsyncClientConfig(
             encryption_enabled=ENCRYPTION_ENABLED, store_sync_tokens=False, max_timeouts=3
@@ -117,7 +117,7 @@ class MatrixRooms:
             yield Batch(events, position)
 
     async def _sync(self, position: str | None, *, full_state: bool) -> SyncResponse:
-        """One sync, and what encrypted rooms need beside it."""
+        """One sync, and the additional requests that encrypted rooms need."""
         limit = {"timeline": {"limit": 0 if position is None else 100, "types": _KINDS}}
         nothing: dict[str, Any] = {"types": []}
         room = limit | {"ephemeral": nothing, "account_data": nothing}
@@ -200,7 +200,7 @@ class MatrixRooms:
         except (aiohttp.ClientError, asyncio.TimeoutError) as error:
             raise RoomError("the server does not answer") from error
         if original is not None and not original.get("content"):
-            # A message that was removed no longer says which thread it was in.
+            # A removed message no longer names its thread.
             found += await self._before(room, self._nio.next_batch, None, _MOST_SEARCHED)
         return sorted({event.event_id for event in found if self._is_answer(event.source, message)})
 
@@ -249,7 +249,7 @@ class MatrixRooms:
         return True
 
     async def _post(self, photo: Photo, content: dict[str, Any], what: str) -> None:
-        # The same transaction is posted once, also where the first answer of the server was lost.
+        # The same transaction is posted once, even if the server's first answer was lost.
         await _sure(
             self._nio.room_send(
                 photo.room,
@@ -278,7 +278,7 @@ class MatrixRooms:
         return account in await self._creators(room)
 
     async def _creators(self, room: str) -> set[str]:
-        """Accounts that may do all in a room: since version 12 its creators, who have no power level."""
+        """Accounts with all rights in a room: since version 12 its creators, who have no power level."""
         path = f"/_matrix/client/v3/rooms/{quote(room)}/state/m.room.create/?format=event"
         headers = {"Authorization": f"Bearer {self._token}"}
         try:
@@ -300,15 +300,15 @@ async def _sure(call: Any, kind: type[_Response]) -> _Response:
     """The response of a call.
 
     Raises:
-        RoomError: another response, or none at all.
+        RoomError: an error response, or no response.
     """
     try:
         response = await call
     except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-        raise RoomError("the Matrix server cannot be reached; look at --homeserver") from error
+        raise RoomError("the Matrix server cannot be reached; check --homeserver") from error
     if not isinstance(response, kind):
         code = getattr(response, "status_code", None) or type(response).__name__
-        raise RoomError(f"the Matrix server refuses: {code}; look at the bot's token and its rights")
+        raise RoomError(f"the Matrix server refuses: {code}; check the bot's token and its rights")
     return response
 
 

@@ -1,4 +1,4 @@
-"""Matrix messages to events of ours, and answers to Matrix messages: pure functions over JSON.
+"""Converts Matrix messages to events, and answers to Matrix messages: pure functions over JSON.
 
 Source: the Matrix Client-Server API, https://spec.matrix.org/v1.11/client-server-api/ (`m.room.message` with
 `m.image` and `m.file`, threads, reactions, redactions).
@@ -19,7 +19,7 @@ _VARIATION = "\N{VARIATION SELECTOR-16}"
 
 
 def event_of(room: str, source: Mapping[str, Any], me: str) -> Event | None:
-    """What a message means for the bot; None for all else, its own messages among them.
+    """The event that a message means for the bot; None for all others, including its own messages.
 
     Args:
         room: where it was posted.
@@ -67,7 +67,7 @@ def _of_message(
 
 
 def replied_to(content: Mapping[str, Any]) -> str | None:
-    """The message that a message answers."""
+    """The message to which a message replies."""
     relation = _dict(content.get("m.relates_to"))
     found = _dict(relation.get("m.in_reply_to")).get("event_id")
     return found if isinstance(found, str) else None
@@ -77,14 +77,14 @@ def image_content(photo: Photo, answer: Answer, place: Mapping[str, Any]) -> dic
     """The message that answers a photo with a covered one.
 
     Args:
-        photo: what is answered.
+        photo: the original.
         answer: the covered photo.
-        place: `{"url": ...}`, or `{"file": ...}` where it was encrypted.
+        place: `{"url": ...}`, or `{"file": ...}` if it was encrypted.
     """
     width, height = answer.size_wh
     return {
         "msgtype": "m.image",
-        "body": answer.alt,  # what clients show and read where they cannot show the image
+        "body": answer.alt,  # clients show and read this if they cannot show the image
         "filename": answer.name,
         "info": {"mimetype": answer.media_type, "size": len(answer.data), "w": width, "h": height},
         **place,
@@ -98,7 +98,7 @@ def text_content(photo: Photo, sentence: str) -> dict[str, Any]:
 
 
 def _thread(photo: Photo) -> dict[str, Any]:
-    """The relation of an answer: in the photo's thread, and a reply where a client knows no threads."""
+    """The relation of an answer: in the photo's thread, and a reply for clients without threads."""
     relation = _dict(photo.handle.get("m.relates_to"))
     root = relation.get("event_id") if relation.get("rel_type") == "m.thread" else photo.id
     return {

@@ -1,4 +1,4 @@
-"""What a bot needs of a place where people post photos, whatever network it is on."""
+"""The bot's interface to a place where people post photos, on any network."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ["Answer", "Batch", "Event", "Photo", "RemovalAsked", "Room", "Withdra
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo that somebody posted.
+    """A posted photo.
 
     Attributes:
         id: of the message; unique on its network.
         room: where it was posted.
-        sender: who posted it.
-        handle: what the network needs to fetch the photo and to answer in its thread.
+        sender: the account that posted it.
+        handle: the network's data for fetching the photo and answering in its thread.
     """
 
     id: str
@@ -28,12 +28,12 @@ class Photo:
 
 @dataclass(frozen=True)
 class RemovalAsked:
-    """Somebody wants an answer of the bot to be removed.
+    """A request to remove one of the bot's answers.
 
     Attributes:
         room: where.
-        sender: who asks.
-        answer: id of the message that is to go.
+        sender: the account that asks.
+        answer: id of the message to remove.
     """
 
     room: str
@@ -43,11 +43,11 @@ class RemovalAsked:
 
 @dataclass(frozen=True)
 class Withdrawn:
-    """A message was removed by somebody else than the bot.
+    """A message was removed by someone other than the bot.
 
     Attributes:
         room: where.
-        id: of the message; perhaps a photo that was answered.
+        id: of the message; it may be an answered photo.
     """
 
     room: str
@@ -59,11 +59,11 @@ Event: TypeAlias = Photo | RemovalAsked | Withdrawn
 
 @dataclass(frozen=True)
 class Batch:
-    """Events in their order.
+    """Events in order.
 
     Attributes:
-        events: what happened.
-        position: where the network goes on after them.
+        events: the events.
+        position: the network's position after them.
     """
 
     events: Sequence[Event]
@@ -72,14 +72,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class Answer:
-    """A covered photo that is to be posted.
+    """A covered photo to post.
 
     Attributes:
         data: the file.
         media_type: of the file.
         name: of the file.
         size_wh: width and height in pixels.
-        alt: what is in it, for those who do not see it.
+        alt: a description for people who cannot see it.
     """
 
     data: bytes = field(repr=False)
@@ -90,36 +90,36 @@ class Answer:
 
 
 class Room(Protocol):
-    """Messages of one account on one network. A call may raise `RoomError`, and may then be tried again."""
+    """Messages of one account on one network. A call that raises `RoomError` may be repeated."""
 
     def batches(self, position: str | None) -> AsyncIterator[Batch]:
-        """Yields events after a position, forever; without a position, those from now on."""
+        """Yields events after a position, forever; without a position, events from now on."""
         ...
 
     async def fetch(self, photo: Photo, most_bytes: int) -> bytes:
         """The photo's bytes.
 
         Raises:
-            BodyTooLarge: there are more.
+            BodyTooLarge: it has more than `most_bytes`.
         """
         ...
 
     async def answers_to(self, room: str, message: str) -> Sequence[str]:
-        """Messages by which this account answered a message."""
+        """Messages in which this account answered a message."""
         ...
 
     async def answer(self, photo: Photo, answer: Answer) -> None:
-        """Posts a covered photo in the thread of the original; twice the same is posted once."""
+        """Posts a covered photo in the thread of the original; a repeated call posts nothing new."""
         ...
 
     async def explain(self, photo: Photo, sentence: str) -> None:
-        """Posts a sentence in the thread of a photo; twice the same is posted once."""
+        """Posts a sentence in the thread of a photo; a repeated call posts nothing new."""
         ...
 
     async def may_remove_answer(self, asked: RemovalAsked) -> bool:
-        """Whether it is an answer of this account, and who asks posted the photo or moderates the room."""
+        """Whether it is an answer of this account, and the sender posted the photo or moderates the room."""
         ...
 
     async def remove(self, room: str, message: str) -> bool:
-        """Removes a message; False where this account has no right to."""
+        """Removes a message; False if this account has no right to."""
         ...

@@ -1,4 +1,4 @@
-"""Where a bot stopped: one line in the user's state folder."""
+"""The bot's last position: one line in the user's state folder."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["Position"]
 
 
 class Position:
-    """The position after the last event that was handled; no photo, no name and no message is kept.
+    """The position after the last handled event; no photo, no name and no message is stored.
 
     Args:
-        account: whose position it is: homeserver and token's digest are enough.
-        folder: where positions lie; by default the user's state folder.
+        account: the account of the position: homeserver and digest of the token.
+        folder: of all positions; by default the user's state folder.
     """
 
     def __init__(self, account: str, folder: Path | None = None) -> None:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from ..config import AnonymizeConfig, EveryFace, distance_of, parameters
 from ..engines.pool import PoolEngine
 from ..engines.resources import default_jobs, member_bytes
 from ..errors import InputError
 from ..files.sinks import FolderSink
-from ..files.sources import PathSource, Patterns, SourceItem
+from ..files.sources import PathSource, Patterns, Source, SourceItem
 from ..given import BoxPlan
 from ..models.inference import Inference
 from ..parameters import Parameter
@@ -29,13 +25,13 @@ from ..runs.ksame import planned
 from ..runs.manifest import Counts, ManifestBuilder, Record, RejectedRecord
 from ..runs.plan import Plan
 from ..runs.references import load_references
+from ..runs.shards import Shard, ShardOfRun, ShardSource, check_shardable, salt_of
 from ..runs.work import Anonymize
-from ..text import printable
 from .boxes import Boxes, box_options, box_plan_of
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .options import jobs_option, timeout_option
-from .path_list import paths_of
-from .progress import progress
+from .path_list import named_paths
+from .report import Report, report_options
 
 __all__ = ["command", "setting_options"]
 
@@ -43,8 +39,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 _VARIABLES = {"digest_salt": "UNIONVEIL_DIGEST_SALT", "engine": "UNIONVEIL_ENGINE"}
 """Settings that belong to a machine, or that a shell's history should not keep, by environment variable."""
-
-_err = Console(stderr=True, highlight=False)
 
 
 def setting_options(
@@ -130,12 +124,27 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
 @click.option(
     "--follow-links", is_flag=True, help="Follow links in folders, as git-annex and DataLad make them."
 )
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Only part I of N, from 0: inputs are shared out by their names; unionveil merge puts the parts "
+    "together.",
+)
+@click.option(
+    "--run-salt",
+    metavar="TEXT",
+    envvar="UNIONVEIL_RUN_SALT",
+    show_envvar=True,
+    help="With --shard: the secret under which outputs are named, the same for all shards.  [default: from "
+    "names and sizes of all inputs]",
+)
 @click.option("--dry-run", is_flag=True, help="Look for faces and report; write no output.")
 @click.option(
     "--preview", is_flag=True, help="Also write small pictures with the found boxes, into preview/."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest on standard output.")
 @box_options
+@report_options
 def command(
     paths: tuple[Path, ...],
     output: Path | None,
@@ -146,10 +155,13 @@ def command(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     follow_links: bool,
+    shard: str | None,
+    run_salt: str | None,
     dry_run: bool,
     preview: bool,
     as_json: bool,
     boxes: Boxes,
+    report: Report,
     **settings: Any,
 ) -> int:
     """Anonymizes photos, folders and archives into a folder.
@@ -159,26 +171,61 @@ def command(
     """
     config, inference, known = _config(**settings)
     _check_boxes(boxes, config, known)
-    named = list(_named(paths))
+    part = _shard(shard, config, boxes)
+    named = list(named_paths(paths))
     if output is None and (preview or not dry_run):
         raise click.UsageError("say where the outputs go: -o FOLDER")
     source = _source(named, (output, boxes.path), Patterns(include, exclude), follow_links=follow_links)
+    of_run = ShardOfRun(part, salt_of(run_salt, source)) if part else None
+    inputs = ShardSource(source, part) if part else source
     box_plan = box_plan_of(boxes, source)
     # A worker reads the known people, as it reads everything else.
     references = load_references(known, config, PoolEngine(1)) if known else None
     # Workers even for a single picture: one that kills its decoder must not kill the program.
-    pool = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
+    pool = PoolEngine(jobs or min(default_jobs(), max(1, len(inputs))), timeout)
     work = Anonymize(config, references=references, previews=preview, boxes=boxes.mode)
-    with _planned(source, work, pool) as plan:
+    with _planned(inputs, work, pool, report) as plan:
         work, journal = _into_folder(
-            work, None if dry_run else output, named, plan, overwrite=overwrite, prune=prune
+            work, None if dry_run else output, named, (plan, of_run), overwrite=overwrite, prune=prune
         )
         may_prune = prune and not overwrite
-        manifest, rejected = _run(source, work, pool, journal, (plan, box_plan), prune=may_prune)
-    _summary(manifest.counts, rejected, inference, work)
+        plans = Plans(plan, box_plan, of_run)
+        manifest, rejected = _run(inputs, work, pool, journal, plans, report, prune=may_prune)
+    is_empty = not manifest.counts.inputs and part is None  # a shard may have none
+    _summary(manifest.counts, rejected, inference, work, report)
+    if is_empty:
+        report.note("there is no picture in what you named: everything was skipped")
     if as_json:
-        click.echo(manifest.to_bytes().decode(), nl=False)
-    return EXIT_SOME_REJECTED if rejected or not manifest.counts.inputs else EXIT_DONE
+        for text in manifest.parts():
+            click.echo(text.decode(), nl=False)
+    return EXIT_SOME_REJECTED if rejected or is_empty else EXIT_DONE
+
+
+@dataclass(frozen=True)
+class Plans:
+    """What is known of the inputs before they are read.
+
+    Attributes:
+        faces: of a k-same run.
+        boxes: from elsewhere.
+        shard: which part of a run the inputs are.
+    """
+
+    faces: Plan | None
+    boxes: BoxPlan
+    shard: ShardOfRun | None
+
+
+def _shard(text: str | None, config: AnonymizeConfig, boxes: Boxes) -> Shard | None:
+    if text is None:
+        return None
+    shard = Shard.parse(text)
+    check_shardable(config)
+    if boxes.mode:
+        raise click.UsageError(
+            "--boxes may name inputs by number, which shards do not know; run without --shard"
+        )
+    return shard
 
 
 def _check_boxes(boxes: Boxes, config: AnonymizeConfig, known: Sequence[Path]) -> None:
@@ -193,30 +240,38 @@ def _check_boxes(boxes: Boxes, config: AnonymizeConfig, known: Sequence[Path]) -
 
 
 def _run(
-    source: PathSource,
+    source: Source,
     work: Anonymize,
     engine: PoolEngine,
     journal: Journal | None,
-    plans: tuple[Plan | None, BoxPlan],
+    plans: Plans,
+    report: Report,
     *,
     prune: bool,
 ) -> tuple[ManifestBuilder, list[tuple[str, str]]]:
     """The manifest, and the name of every rejected input with a sentence."""
     rejected: list[tuple[str, str]] = []
-    plan, boxes = plans
-    with progress("anonymizing", len(source)) as advance, journal or nullcontext():
-        kept = _is_kept(journal)
+    with report.progress("anonymizing", len(source)) as advance, journal or nullcontext():
+        kept = _is_kept(journal, report)
 
         def on_done(item: SourceItem, record: Record) -> None:
             advance()
             if isinstance(record, RejectedRecord):
-                rejected.append((printable(item.name, quoted=False, most=None), record.detail))
+                rejected.append((item.name, record.detail))
 
         manifest = run_batch(
-            source, work, engine, journal=journal, prune=prune, plan=plan, boxes=boxes, on_done=on_done
+            source,
+            work,
+            engine,
+            journal=journal,
+            prune=prune,
+            plan=plans.faces,
+            boxes=plans.boxes,
+            shard=plans.shard,
+            on_done=on_done,
         )
         if kept:
-            _is_kept(journal)
+            _is_kept(journal, report)
     return manifest, rejected
 
 
@@ -256,11 +311,11 @@ def _source(
 
 
 @contextmanager
-def _planned(source: PathSource, work: Anonymize, engine: PoolEngine) -> Iterator[Plan | None]:
+def _planned(source: Source, work: Anonymize, engine: PoolEngine, report: Report) -> Iterator[Plan | None]:
     """The plan of a method that needs the whole data set; None for all others."""
     work.check()  # before anything is read
     with ExitStack() as stack:
-        with progress("comparing", len(source)) as advance:
+        with report.progress("comparing", len(source)) as advance:
             looked = planned(source, work.config, engine, work.references, on_done=advance)
             plan = stack.enter_context(looked)
         yield plan
@@ -270,7 +325,7 @@ def _into_folder(
     work: Anonymize,
     output: Path | None,
     named: Sequence[Path],
-    plan: Plan | None,
+    parts: tuple[Plan | None, ShardOfRun | None],
     *,
     overwrite: bool,
     prune: bool,
@@ -282,37 +337,31 @@ def _into_folder(
     may_replace = overwrite or (prune and work.config.names == "number")
     sink = FolderSink(output, overwrite=may_replace, inputs=named)
     known = work.references.digest if work.references else ""
-    journal = Journal(sink.folder, work.config, references=known, plan=plan.digest if plan else "")
+    plan, shard = parts
+    journal = Journal(
+        sink.folder,
+        work.config,
+        references=known,
+        plan=plan.digest if plan else "",
+        shard=f"{shard.shard} {shard.run}" if shard else "",
+    )
     return replace(work, sink=sink, secret=journal.secret), journal
 
 
-def _is_kept(journal: Journal | None) -> bool:
+def _is_kept(journal: Journal | None, report: Report) -> bool:
     """Whether an interrupted run can go on; says so if it cannot."""
     if journal and not journal.is_kept:
-        _err.print("note: the state folder cannot be written to; a second run would start from nothing")
+        report.note("note: the state folder cannot be written to; a second run would start from nothing")
         return False
     return True
 
 
-def _named(paths: tuple[Path, ...]) -> Iterator[Path]:
-    if not paths:
-        raise click.UsageError(
-            "name at least one photo, folder or archive, or - to read names from standard input"
-        )
-    for path in paths:
-        if str(path) == "-":
-            yield from paths_of(sys.stdin.buffer.read())
-        else:
-            yield path
-
-
-def _warn_of_looks(config: AnonymizeConfig) -> None:
+def _warn_of_looks(config: AnonymizeConfig, report: Report) -> None:
     if config.redaction.looks_only:
         method = config.redaction.method
-        _err.print(
+        report.note(
             f"note: {method} is for looks only: a trained attacker recognizes people behind it; fill leaves "
-            "nothing",
-            soft_wrap=True,
+            "nothing"
         )
 
 
@@ -325,25 +374,29 @@ def _threshold(config: AnonymizeConfig) -> str:
     return f"cosine at least {least:.3g}, distance at most {distance_of(least):.3g}"
 
 
-def _summary(counts: Counts, rejected: list[tuple[str, str]], inference: Inference, work: Anonymize) -> None:
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_row("pictures", str(counts.inputs))
-    table.add_row("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)")
+def _summary(
+    counts: Counts,
+    rejected: list[tuple[str, str]],
+    inference: Inference,
+    work: Anonymize,
+    report: Report,
+) -> None:
+    rows = [("pictures", str(counts.inputs))]
+    rows.append(("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)"))
     if counts.not_compared:
-        table.add_row("not compared", f"{counts.not_compared}  (faces that were filled instead)")
-    table.add_row("without a face" if counts.kept is None else "unchanged", str(counts.without_face))
+        rows.append(("not compared", f"{counts.not_compared}  (faces that were filled instead)"))
+    rows.append(("without a face" if counts.kept is None else "unchanged", str(counts.without_face)))
     if counts.kept is not None:
-        table.add_row("left visible", f"{counts.kept} faces")
-        table.add_row("same person", _threshold(work.config))
-    table.add_row("rejected", str(sum(counts.rejected.values())))
+        rows.append(("left visible", f"{counts.kept} faces"))
+        if same := _threshold(work.config):
+            rows.append(("same person", same))
+    rows.append(("rejected", str(sum(counts.rejected.values()))))
     if counts.skipped:
-        table.add_row("skipped", f"{counts.skipped}  (sidecars, texts, files of systems, left out)")
-    table.add_row("engine", str(inference))
+        rows.append(("skipped", f"{counts.skipped}  (sidecars, texts, files of systems, left out)"))
+    rows.append(("engine", str(inference)))
     if work.sink:
-        table.add_row("outputs in", escape(printable(str(work.sink.folder), quoted=False, most=None)))
-    _err.print(table)
-    if not counts.inputs:
-        _err.print("there is no picture in what you named: everything was skipped")
+        rows.append(("outputs in", str(work.sink.folder)))
+    report.done(rows, {"counts": counts.model_dump(exclude_none=True), "engine": str(inference)})
     for name, detail in rejected:
-        _err.print(f"rejected: {name}: {detail}", markup=False, soft_wrap=True)
-    _warn_of_looks(work.config)
+        report.problem("rejected", name, detail)
+    _warn_of_looks(work.config, report)

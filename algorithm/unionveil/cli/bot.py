@@ -60,7 +60,7 @@ _PACKAGES = {"aiohttp", "nio"}
 )
 @jobs_option
 @timeout_option("photo", seconds=60)
-@setting_options(without=not_single())
+@setting_options(without=not_single() | {"keep_metadata", "gps_decimals"})
 def command(
     homeserver: str,
     token: str,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from ..annotations import Format, Pixels, Reading
 from ..config import AnonymizeConfig
@@ -16,14 +15,11 @@ from ..measure.compare_run import Asked, compare_detectors, read_truth
 from ..measure.photos import photos_in
 from ..measure.report import check_folder, write_report
 from ..models.cards import DETECTORS
-from ..text import printable
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .options import jobs_option, timeout_option
-from .progress import progress
+from .report import Report, report_options
 
 __all__ = ["command"]
-
-_err = Console(stderr=True, highlight=False)
 
 
 @click.command("compare")
@@ -66,6 +62,7 @@ _err = Console(stderr=True, highlight=False)
 @click.option("--show-names", is_flag=True, help="Name the photos in the report, in place of numbering them.")
 @jobs_option
 @timeout_option("photo")
+@report_options
 def command(
     photos: tuple[Path, ...],
     detector: str,
@@ -78,6 +75,7 @@ def command(
     show_names: bool,
     jobs: int | None,
     timeout: float,
+    report: Report,
     **settings: str | None,
 ) -> int:
     """Compares detectors on your own photos: how many faces each finds and covers, by size.
@@ -94,15 +92,14 @@ def command(
     shown = f"unionveil compare PHOTOS{' --truth FILE' if truth else ''} --detector {names}"
     asked = Asked(configs, show_faces, show_names, shown)
     total = len(found.contents) if labels is None else len(labels)
-    with progress("comparing", total) as advance:
+    with report.progress("comparing", total) as advance:
         engine = PoolEngine(jobs or min(default_jobs(), total), timeout)
-        report, rejected = compare_detectors(found, labels, asked, engine, advance)
-    page = write_report(report, output)
-    _err.print(report.verdict, soft_wrap=True)
-    _err.print(f"report: {printable(str(page), quoted=False, most=None)}", markup=False, soft_wrap=True)
+        compared, rejected = compare_detectors(found, labels, asked, engine, advance)
+    page = write_report(compared, output)
+    report.note(compared.verdict)
+    report.note(f"report: {page}")
     for name, reason in rejected.items():
-        shown_name = printable(name, quoted=False, most=None)
-        _err.print(f"not read: {shown_name}: {reason.detail}", markup=False, soft_wrap=True)
+        report.problem("not read", name, reason.detail)
     return EXIT_SOME_REJECTED if rejected else EXIT_DONE
 
 

@@ -37,11 +37,11 @@ def command(data_dir: Path, engine: EngineSetting) -> int:
     # A node ends a job that takes too long with SIGTERM, which a container's first process would not notice.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        counts = run_job(data_dir, lambda line: click.echo(line), engine=engine)
+        done = run_job(data_dir, lambda line: click.echo(line), engine=engine)
     except KeyboardInterrupt:
         click.echo(
             "unionveil: stopped before all was done; the outputs so far are whole, and there is no manifest",
             err=True,
         )
         return EXIT_STOPPED
-    return EXIT_SOME_REJECTED if counts.rejected or not counts.inputs else EXIT_DONE
+    return EXIT_DONE if done.is_whole_success else EXIT_SOME_REJECTED

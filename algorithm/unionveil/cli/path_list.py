@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import click
 
 from ..errors import InputError
 
-__all__ = ["paths_of"]
+__all__ = ["named_paths", "paths_of"]
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+def named_paths(paths: Sequence[Path]) -> Iterator[Path]:
+    """The paths of a command line; a single dash stands for those on standard input.
+
+    Raises:
+        UsageError: nothing is named.
+        InputError: the list on standard input cannot be read.
+    """
+    if not paths:
+        raise click.UsageError(
+            "name at least one photo, folder or archive, or - to read names from standard input"
+        )
+    for path in paths:
+        if str(path) == "-":
+            yield from paths_of(sys.stdin.buffer.read())
+        else:
+            yield path
 
 
 def paths_of(data: bytes) -> Iterator[Path]:

@@ -6,20 +6,16 @@ import json
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from ..engines.pool import PoolEngine
 from ..engines.resources import default_jobs
 from ..errors import InputError
 from ..measure.verify_run import Verdict, verify_outputs
-from ..text import printable
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .options import jobs_option, timeout_option
-from .progress import progress
+from .report import Report, report_options
 
 __all__ = ["command"]
-
-_err = Console(stderr=True, highlight=False)
 
 _MOST_SHOWN = 50
 
@@ -29,7 +25,8 @@ _MOST_SHOWN = 50
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON on standard output.")
 @jobs_option
 @timeout_option("output")
-def command(folder: Path, as_json: bool, jobs: int | None, timeout: float) -> int:
+@report_options
+def command(folder: Path, as_json: bool, jobs: int | None, timeout: float, report: Report) -> int:
     """Verifies a folder of outputs without any original.
 
     Checks the manifest and every digest, that no other file is there, that no output holds metadata, that
@@ -40,30 +37,28 @@ def command(folder: Path, as_json: bool, jobs: int | None, timeout: float) -> in
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; name a folder of outputs with its manifest.json")
     total = sum(1 for path in folder.iterdir() if path.is_file())
-    with progress("verifying", total) as advance:
+    with report.progress("verifying", total) as advance:
         verdict = verify_outputs(folder, PoolEngine(jobs or default_jobs(), timeout), advance)
-    _show(verdict)
+    _show(verdict, report)
     if as_json:
         click.echo(json.dumps(verdict.data(), indent=1))
     return EXIT_SOME_REJECTED if verdict.sure else EXIT_DONE
 
 
-def _show(verdict: Verdict) -> None:
+def _show(verdict: Verdict, report: Report) -> None:
     for label, issues in (("wrong", verdict.sure), ("unsure", verdict.unsure)):
         for issue in issues[:_MOST_SHOWN]:
-            line = printable(f"{label}: {issue.sentence}", quoted=False, most=None)
-            _err.print(line, markup=False, soft_wrap=True)
+            report.problem(label, issue.file, issue.finding.detail)
         if len(issues) > _MOST_SHOWN:
-            _err.print(f"{label}: {len(issues) - _MOST_SHOWN} more; --json lists them all")
+            report.note(f"{label}: {len(issues) - _MOST_SHOWN} more; --json lists them all")
+    counts = verdict.manifest.counts if verdict.manifest else None
+    facts = {"passed": not verdict.sure, "wrong": len(verdict.sure), "unsure": len(verdict.unsure)}
     if verdict.sure:
-        _err.print(f"not as claimed: {len(verdict.sure)} things are wrong", soft_wrap=True)
-    elif verdict.manifest:
-        counts = verdict.manifest.counts
-        outputs, boxes = counts.redacted + counts.without_face, counts.faces + (counts.texts or 0)
-        detectors = " and ".join(verdict.detectors)
-        faces = (
-            f"{detectors} find no sure face outside of them"
-            if detectors
-            else "the run did not cover faces, so nothing looked for them"
-        )
-        _err.print(f"as claimed: {outputs} outputs, {boxes} boxes; {faces}", soft_wrap=True)
+        report.done([("not as claimed", f"{len(verdict.sure)} things are wrong")], facts)
+    elif counts:
+        boxes = counts.faces + (counts.texts or 0)
+        outputs = f"{counts.redacted + counts.without_face} outputs, {boxes} boxes"
+        faces = f"{' and '.join(verdict.detectors)} find no sure face outside of them"
+        if not verdict.detectors:
+            faces = "the run did not cover faces, so nothing looked for them"
+        report.done([("as claimed", f"{outputs}; {faces}")], facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import click
@@ -19,6 +20,7 @@ from ..watch import Watch
 from .anonymize import setting_options
 from .console import EXIT_DONE
 from .options import jobs_option, timeout_option
+from .report import Report, report_options
 
 __all__ = ["command"]
 
@@ -45,6 +47,7 @@ __all__ = ["command"]
 @jobs_option
 @timeout_option()
 @setting_options(without=not_single() - {"digest_salt"})
+@report_options
 def command(
     folder: Path,
     output: Path,
@@ -52,6 +55,7 @@ def command(
     prune: bool,
     jobs: int | None,
     timeout: float,
+    report: Report,
     **settings: str | None,
 ) -> int:
     """Anonymizes photos as they arrive in a folder, until Ctrl-C.
@@ -71,7 +75,7 @@ def command(
     pool = Pool(work, jobs, timeout, picture_bytes(jobs), archive_bytes())
     with sink.locked(), journal, pool:
         if not journal.is_kept:
-            _report("note: the state folder cannot be written to; a restart would begin from nothing")
+            report.note("note: the state folder cannot be written to; a restart would begin from nothing")
         watch = Watch(
             folder,
             work,
@@ -79,16 +83,13 @@ def command(
             journal,
             lambda tasks: in_order(pool, jobs, tasks),
             prune=prune,
-            report=_report,
+            report=report.note,
+            reject=partial(report.problem, "rejected"),
         )
-        _report(f"watching {folder}; Ctrl-C ends it")
+        report.note(f"watching {folder}; Ctrl-C ends it")
         try:
             while True:
                 watch.round()
                 time.sleep(interval)
         except KeyboardInterrupt:
             return EXIT_DONE
-
-
-def _report(line: str) -> None:
-    click.echo(f"unionveil: {line}", err=True)

@@ -1,1 +1,1 @@
-"""Engines: the same work done in this process or by several, in the order of the inputs."""
+"""Engines: the same work done in this process or in several, in the order of the inputs."""

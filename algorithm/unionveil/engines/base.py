@@ -1,4 +1,4 @@
-"""Engines and work: tasks are described apart from the processes that do them."""
+"""Engines and work: tasks are described separately from the processes that do them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["Engine", "Task", "Work"]
 
 
 class Task(Protocol):
-    """One piece of work. Implementations can be pickled."""
+    """One unit of work. Implementations can be pickled."""
 
     @property
     def held_bytes(self) -> int:
-        """Memory that the task takes while it waits."""
+        """Memory that the task uses while it waits."""
         ...
 
     @property
     def needed_bytes(self) -> int:
-        """Memory that a worker will need for the task beside its models, as far as that can be reckoned."""
+        """Estimate of the memory that a worker needs for the task in addition to its models."""
         ...
 
 
@@ -33,24 +33,24 @@ Key = TypeVar("Key")
 
 
 class Work(Protocol[InContra, OutCo]):
-    """Something to be done to each task. Implementations are frozen dataclasses and can be pickled."""
+    """An operation on tasks. Implementations are frozen dataclasses and can be pickled."""
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
-        """The weights that the work uses; nothing is loaded to know them."""
+        """The weights that the work uses; no weights are loaded."""
         ...
 
     def check(self) -> None:
-        """Makes sure that the work can start: called once, before any worker is.
+        """Checks that the work can start: called once, before any worker starts.
 
         Raises:
             ModelError: weights are missing or altered.
-            ConfigError: a file that the settings name cannot be used.
+            ConfigError: a file named in the settings cannot be used.
         """
         ...
 
     def start(self, threads: int) -> Callable[[InContra], OutCo]:
-        """Loads what the work needs; called once in every worker.
+        """Loads everything that the work needs; called once in every worker.
 
         Args:
             threads: threads for one task, at least 1.
@@ -59,20 +59,20 @@ class Work(Protocol[InContra, OutCo]):
 
 
 class Engine(Protocol):
-    """Does work on many tasks."""
+    """Runs work on many tasks."""
 
     def map(
         self, work: Work[In, Out], tasks: Iterable[tuple[Key, In]]
     ) -> Iterator[tuple[Key, Out | Rejected]]:
-        """The results of all tasks, in their order; tasks are taken only as they are needed.
+        """The results of all tasks, in their order; tasks are taken only as needed.
 
         Args:
             work: what to do.
-            tasks: keys, handed through, and tasks.
+            tasks: keys, which are passed through, and tasks.
 
         Yields:
-            Each key with what the work made of its task, or with `Rejected` if the task stopped its worker or
-            took too long.
+            Each key with the result of its task, or with `Rejected` if the task terminated its worker or took
+            too long.
 
         Raises:
             UnionVeilError: the work raised it, or it cannot start.

@@ -1,4 +1,4 @@
-"""An engine of worker processes, each doing one task at a time.
+"""An engine of worker processes, each of which does one task at a time.
 
 The standard library's process pool is not used: it breaks as a whole when one worker dies, has no time limit
 for a task, and before Python 3.12 it hangs if a worker dies while a large task is on its way to it.
@@ -27,29 +27,29 @@ DEFAULT_TIMEOUT_SECONDS = 300.0
 """Time for one task: a picture of 200 megapixels at the finest detail takes a fifth of it on one core."""
 
 _START_SECONDS = 300.0
-"""Time for a worker to load its models, on a machine that is busy with others."""
+"""Time for a worker to load its models, on a busy machine."""
 
 _WAITING_BYTES = 256 << 20
-"""Memory of all tasks that wait for a worker or for their turn; a larger one waits alone."""
+"""Memory of all tasks that wait for a worker or for their turn; a larger task waits alone."""
 
 _CRASHED = Rejected("crashed", "reading the picture stopped the program: out of memory, or a damaged file")
 
 
 class Pool(Generic[In, Out]):
-    """Workers that wait for tasks, to be entered with `with`.
+    """Workers that wait for tasks; use with `with`.
 
-    A task whose worker dies is tried once more while no other is under way, since it may have been another
-    one that took the memory, and is rejected if that kills a worker again.
+    A task whose worker dies is retried once while no other is running, since another task may have used up
+    the memory. It is rejected if the worker dies again.
 
     Args:
         work: what to do.
         jobs: number of workers.
         timeout_seconds: time limit for each task.
-        budget_bytes: memory for all tasks under way together; one that needs more is rejected.
-        reserved_bytes: the part of it, half of it at most, that only a task that is under way alone may have.
+        budget_bytes: memory for all running tasks together; a task that needs more is rejected.
+        reserved_bytes: the part of it, at most half, that only a task running alone may use.
 
     Attributes:
-        shared_bytes: the rest of it, which several tasks may have together.
+        shared_bytes: the rest of it, which several tasks may share.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Pool(Generic[In, Out]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends all workers, in the middle of their tasks if need be."""
+        """Terminates all workers, even in the middle of a task."""
         self._closed.set()
         for _thread in self._threads:
             self._tasks.put(None)
@@ -88,7 +88,7 @@ class Pool(Generic[In, Out]):
             thread.join()
 
     def submit(self, task: In) -> Future[Out | Rejected]:
-        """Hands a task to the next worker that is free.
+        """Gives a task to the next free worker.
 
         Returns:
             The future result. It raises `UnionVeilError` if the work raises one or no worker can start.
@@ -98,7 +98,7 @@ class Pool(Generic[In, Out]):
         return future
 
     def _run(self, number: int) -> None:
-        """One worker's thread: keeps its process alive and feeds it."""
+        """One worker's thread: keeps its process alive and gives it tasks."""
         while (item := self._tasks.get()) is not None and not self._closed.is_set():
             task, future = item
             if not future.set_running_or_notify_cancel():
@@ -108,7 +108,7 @@ class Pool(Generic[In, Out]):
             except UnionVeilError as error:
                 future.set_exception(error)
             except Exception as error:
-                # A defect of ours: the caller sees it rather than waiting for ever.
+                # A bug of ours: the caller must see it rather than wait forever.
                 future.set_exception(error)
         worker = self._workers.pop(number, None)
         if worker:
@@ -146,17 +146,17 @@ class Pool(Generic[In, Out]):
 def _too_large(needed: int, budget: float) -> Rejected:
     return Rejected(
         "too-large",
-        f"the picture would need {needed / (1 << 30):.2g} GiB of memory, and there are "
-        f"{budget / (1 << 30):.2g} GiB for pictures here; start fewer workers with --jobs, or take a machine "
+        f"the picture would need {needed / (1 << 30):.2g} GiB of memory, but there are "
+        f"{budget / (1 << 30):.2g} GiB for pictures here; start fewer workers with --jobs, or use a machine "
         "with more memory",
     )
 
 
 class _Turn:
-    """Many tasks at a time as memory allows, or a single one that must be alone.
+    """As many tasks at a time as memory allows, or a single one that must run alone.
 
     Args:
-        budget_bytes: memory for all tasks under way together; one that needs more goes alone.
+        budget_bytes: memory for all running tasks together; a task that needs more runs alone.
     """
 
     def __init__(self, budget_bytes: float) -> None:
@@ -168,8 +168,8 @@ class _Turn:
 
     @contextmanager
     def shared(self, needed_bytes: int) -> Iterator[None]:
-        # A task that must be alone goes first, or a steady stream of others would keep it waiting. None waits
-        # for ever for memory: the tasks behind it are only let in until its own result is asked for.
+        # A task that must run alone goes first, or a steady stream of others would starve it. None waits
+        # forever for memory: the tasks after it are only admitted until its own result is requested.
         def may_enter() -> bool:
             fits = self._used_bytes + needed_bytes <= self._budget_bytes or self._running == 0
             return self._alone == 0 and fits
@@ -205,15 +205,16 @@ class _Turn:
 
 
 class PoolEngine:
-    """Works in processes of its own, each with its models loaded once.
+    """Works in separate processes, each of which loads its models once.
 
     Args:
         jobs: number of workers.
         timeout_seconds: time limit for each task.
-        budget_bytes: memory for all tasks under way together; by default what this machine has for them.
-        reserved_bytes: the part of it that members of archives may take before a worker has them; by default
-            what they can take here. Only a picture that is under way alone gets it.
-        waiting_bytes: memory of tasks that wait for a worker or for their turn, beside the last of them.
+        budget_bytes: memory for all running tasks together; by default this machine's memory for them.
+        reserved_bytes: the part of it that members of archives may use before a worker has them; by default
+            the most that they can use here. Only a picture running alone may use it.
+        waiting_bytes: memory of tasks that wait for a worker or for their turn, not counting the last of
+            them.
     """
 
     def __init__(
@@ -242,14 +243,14 @@ class PoolEngine:
 def in_order(
     pool: Pool[In, Out], jobs: int, tasks: Iterable[tuple[Key, In]], waiting_bytes: int | None = None
 ) -> Iterator[tuple[Key, Out | Rejected]]:
-    """The results of all tasks, in their order; tasks are taken only as they are needed.
+    """The results of all tasks, in their order; tasks are taken only as needed.
 
     Args:
         pool: entered already.
         jobs: number of its workers.
-        tasks: keys, handed through, and tasks.
-        waiting_bytes: memory of tasks that wait for a worker or for their turn, beside the last of them; by
-            default what members of archives may take here.
+        tasks: keys, which are passed through, and tasks.
+        waiting_bytes: memory of tasks that wait for a worker or for their turn, not counting the last of
+            them; by default the most that members of archives may use here.
 
     Raises:
         UnionVeilError: the work raised it, or no worker can start.
@@ -273,7 +274,7 @@ def in_order(
 def _has_room(pool: Pool[Any, Any], waiting: Sequence[Task], most_bytes: int) -> bool:
     """Whether one more task may be taken from its source.
 
-    It may be a large member of an archive: none is taken behind a task that needs the memory for those.
+    It may be a large member of an archive: none is taken after a task that needs the memory for those.
     """
     alone = any(task.needed_bytes > pool.shared_bytes for task in waiting)
     return not alone and sum(task.held_bytes for task in waiting) < most_bytes

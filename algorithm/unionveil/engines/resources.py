@@ -1,4 +1,4 @@
-"""How many cores, threads and bytes of memory this process may use, a container's limits included."""
+"""The number of cores, threads and bytes of memory this process may use, including a container's limits."""
 
 from __future__ import annotations
 
@@ -23,46 +23,46 @@ __all__ = [
 _CGROUP, _OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 _WORKER_BYTES = 600 << 20
-"""A worker with its models and its part of the memory for pictures: a JPEG of 40 megapixels, or a larger one
+"""Memory of a worker with its models and its share of pictures: a JPEG of 40 megapixels, or a larger one
 while the other workers have small ones."""
 
 IDLE_WORKER_BYTES = 256 << 20
-"""A worker with its models and no picture; measured in tests/benchmarks."""
+"""Memory of a worker with its models and no picture; measured in tests/benchmarks."""
 
 _LEAST_PICTURE_BYTES = 192 << 20
-"""Tried on the smallest machine too: a JPEG of 25 megapixels."""
+"""Attempted even on the smallest machine: a JPEG of 25 megapixels."""
 
 _FIRST_PROCESS_BYTES = 160 << 20
-"""The process that hands out the work, with its list of 50,000 files."""
+"""Memory of the main process, with its list of 50,000 files."""
 
 _MOST_MEMBER_BYTES, _LEAST_MEMBER_BYTES = 1 << 30, 16 << 20
 _MEMBERS_SHARE = 32
-"""A member of an archive is held by the process that hands out the work: a 32nd of the memory at most, 64 MiB
-on a machine with 2 GiB."""
+"""A member of an archive is held by the main process: at most a 32nd of the memory, 64 MiB on a machine with
+2 GiB."""
 
 _HELD_MEMBERS = 6
-"""So many of them at the same time: two that wait for their turn, each once more while it is sent, one that
-is being read, and the archive around it."""
+"""Number of members held at the same time: two that wait for their turn, each with a second copy while it is
+sent, one that is being read, and the enclosing archive."""
 
 _USABLE_SHARE = 0.85
-"""The rest is for the system, its caches and what an estimate misses."""
+"""Usable share of the memory; the rest is for the system, its caches and estimation errors."""
 
 _MORE_THREADS = 8
-"""Threads of a worker beside one per core, as seen in the container: its own, that of x265, and some to
-spare."""
+"""Threads of a worker in addition to one per core, as seen in the container: its own, those of x265, and some
+spare ones."""
 
 
 def usable_cores(cgroup: Path = _CGROUP, visible: int | None = None, own: Path = _OWN) -> int:
     """Cores that this process may run on, at least 1.
 
     Args:
-        cgroup: where the kernel shows the limits of a container.
-        visible: cores that a library sees; by default those of this process.
-        own: where it shows the groups of this process.
+        cgroup: where the kernel lists the limits of a container.
+        visible: number of cores that a library sees; by default those of this process.
+        own: where it lists the groups of this process.
     """
     cores = visible or visible_cores()
     for folder in _groups(cgroup, own, "cpu"):
-        # cgroup v2: "max 100000" or "150000 100000", microseconds a period; v1 has a file for each.
+        # cgroup v2: "max 100000" or "150000 100000", in microseconds per period; v1 has a file for each.
         quota, _, period = _text(folder / "cpu.max").partition(" ")
         if not quota:
             quota, period = (_text(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
@@ -72,7 +72,7 @@ def usable_cores(cgroup: Path = _CGROUP, visible: int | None = None, own: Path =
 
 
 def thread_limit(cgroup: Path = _CGROUP, own: Path = _OWN) -> int | None:
-    """Threads that this process and its workers may have together, or None if there is no limit.
+    """Number of threads that this process and its workers may have together, or None if there is no limit.
 
     Args:
         cgroup: as for `usable_cores`.
@@ -82,7 +82,7 @@ def thread_limit(cgroup: Path = _CGROUP, own: Path = _OWN) -> int | None:
 
 
 def memory_limit_bytes(cgroup: Path = _CGROUP, own: Path = _OWN) -> int | None:
-    """Memory that this process may use, or None if that cannot be found out.
+    """Memory that this process may use, or None if unknown.
 
     Args:
         cgroup: as for `usable_cores`.
@@ -98,9 +98,9 @@ def memory_limit_bytes(cgroup: Path = _CGROUP, own: Path = _OWN) -> int | None:
 
 
 def _groups(cgroup: Path, own: Path, controller: str) -> Iterator[Path]:
-    """Folders of all groups whose limits hold for this process (cgroups(7), /proc/[pid]/cgroup).
+    """Folders of all groups whose limits apply to this process (cgroups(7), /proc/[pid]/cgroup).
 
-    That is the container's, which is mounted as the root, and those that systemd or a job scheduler makes.
+    These are the container's, which is mounted as the root, and those made by systemd or a job scheduler.
     """
     yield cgroup
     yield cgroup / controller
@@ -130,11 +130,11 @@ def default_jobs() -> int:
 
 
 def picture_bytes(jobs: int, memory_bytes: int | None = None) -> float:
-    """Memory for all pictures under way together; infinite where that cannot be found out.
+    """Memory for all running pictures together; infinite if unknown.
 
     Args:
         jobs: number of workers.
-        memory_bytes: that may be used; by default `memory_limit_bytes()`.
+        memory_bytes: usable memory; by default `memory_limit_bytes()`.
     """
     memory = memory_bytes if memory_bytes is not None else memory_limit_bytes()
     if memory is None:
@@ -144,10 +144,10 @@ def picture_bytes(jobs: int, memory_bytes: int | None = None) -> float:
 
 
 def member_bytes(memory_bytes: int | None = None) -> int:
-    """The largest member of an archive that is read, and the most that all those hold that wait for a worker.
+    """The largest member of an archive to read, and the total size of members that wait for a worker.
 
     Args:
-        memory_bytes: that may be used; by default `memory_limit_bytes()`.
+        memory_bytes: usable memory; by default `memory_limit_bytes()`.
     """
     memory = memory_bytes if memory_bytes is not None else memory_limit_bytes()
     if memory is None:
@@ -156,25 +156,25 @@ def member_bytes(memory_bytes: int | None = None) -> int:
 
 
 def archive_bytes(memory_bytes: int | None = None) -> int:
-    """Memory that the members of archives take before a worker has them, at the most.
+    """The most memory that members of archives use before a worker has them.
 
     Args:
-        memory_bytes: that may be used; by default `memory_limit_bytes()`.
+        memory_bytes: usable memory; by default `memory_limit_bytes()`.
     """
     return _HELD_MEMBERS * member_bytes(memory_bytes)
 
 
 def jobs_within(*, cores: int, visible: int, memory_bytes: int | None, threads: int | None) -> int:
-    """Workers that a machine has room for, at least 1.
+    """Number of workers for a machine, at least 1.
 
-    Encoders of AVIF start a thread for every core that they see, in every worker, and one that gets
-    none waits for ever.
+    Every worker's AVIF encoder starts a thread for every core that it sees, and waits forever if it cannot
+    start one.
 
     Args:
-        cores: that may be used.
-        visible: cores that a library sees.
-        memory_bytes: that may be used; None if unknown.
-        threads: that all processes may have together; None if there is no limit.
+        cores: usable cores.
+        visible: number of cores that a library sees.
+        memory_bytes: usable memory; None if unknown.
+        threads: number of threads for all processes together; None if there is no limit.
     """
     jobs = min(cores, memory_bytes // _WORKER_BYTES if memory_bytes else 1)
     if threads is not None:
@@ -184,7 +184,7 @@ def jobs_within(*, cores: int, visible: int, memory_bytes: int | None, threads: 
 
 
 def visible_cores() -> int:
-    """Cores that a library sees: a quota does not hide them."""
+    """Number of cores that a library sees: a quota does not hide them."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -1,4 +1,4 @@
-"""The engine of tests and of the Python API: this process. It has no guard against a deadly picture."""
+"""The engine of tests and of the Python API: this process, unprotected from pictures that crash it."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ __all__ = ["Gone", "Worker"]
 
 
 class Gone(Enum):
-    """Why a task has no result."""
+    """The reason why a task has no result."""
 
     DIED = auto()
     TOO_SLOW = auto()
@@ -30,9 +30,9 @@ class Worker:
     """A process that does one task at a time.
 
     Args:
-        work: what it does.
+        work: the work it does.
         threads: threads for one task.
-        start_seconds: how long it may take to load what the work needs.
+        start_seconds: time limit for loading everything that the work needs.
 
     Raises:
         WorkerError: the process ends before it is ready, or takes too long.
@@ -44,10 +44,10 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(work, threads, theirs), daemon=True)
-        # The process inherits the mask: Ctrl-C is its parent's business alone.
+        # The process inherits the mask: only its parent handles Ctrl-C.
         with _interrupts_blocked():
             self._process.start()
-        # With only the process holding the other end, its death shows as the end of the pipe.
+        # As only the process holds the other end, its death shows as the end of the pipe.
         theirs.close()
         try:
             self._await_start(start_seconds)
@@ -60,14 +60,14 @@ class Worker:
             raise WorkerError(self._process.exitcode)
 
     def do(self, task: Any, timeout_seconds: float) -> Any:
-        """The result of a task, or `Gone`; then the worker is of no more use.
+        """The result of a task, or `Gone`; the worker is unusable after the latter.
 
         Raises:
             UnionVeilError: the work raised it.
         """
         try:
             self._connection.send(task)
-        except OSError:  # the process has died
+        except OSError:  # the process died
             return Gone.DIED
         return self._receive(timeout_seconds)
 
@@ -84,19 +84,19 @@ class Worker:
         return answer
 
     def stop(self) -> None:
-        """Ends the process, in the middle of a task if need be."""
+        """Terminates the process, even in the middle of a task."""
         self._process.kill()
         self._process.join()
         with suppress(OSError):
             self._connection.close()
 
     def kill(self) -> None:
-        """Ends the process from another thread than the one that waits for it; that one then calls `stop`."""
+        """Kills the process from another thread than the one that waits for it, which then calls `stop`."""
         self._process.kill()
 
 
 def _serve(work: Work[Any, Any], threads: int, connection: Connection) -> None:
-    """A worker's life: it ends when the other end of the pipe is closed or its parent is gone."""
+    """The main function of a worker: returns when the pipe is closed or the parent is gone."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
         do: Callable[[Any], Any] | None = None
@@ -115,7 +115,7 @@ def _serve(work: Work[Any, Any], threads: int, connection: Connection) -> None:
 
 
 def _end_with_parent() -> None:
-    """Ends the process with its parent: it must not write into a folder that the next run has."""
+    """Ends the process with its parent: it must not write into a folder that the next run uses."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])

@@ -1,1 +1,1 @@
-"""Files: where pictures come from and where outputs go."""
+"""Files: sources of pictures and sinks of outputs."""

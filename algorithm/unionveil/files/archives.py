@@ -24,7 +24,8 @@ from .zips import Part, too_large, zip_members, zip_names
 __all__ = ["Member", "is_archive", "members", "single_name"]
 
 Member: TypeAlias = tuple[str, "bytes | Rejected | Skipped"]
-"""Path inside the archive with `/`, empty for the archive itself; its content or why it is refused."""
+"""Path inside the archive with `/`, empty for the archive itself; its content, or why it is refused or
+skipped."""
 
 _OPENERS: dict[bytes, Callable[[Any], Any]] = {
     b"\x1f\x8b": gzip.open,
@@ -42,20 +43,20 @@ _DAMAGE = (
     EOFError,
     OSError,
     ValueError,
-    RuntimeError,  # methods of compression that Python lacks
+    RuntimeError,  # compression methods that Python lacks
     MemoryError,
 )
-"""What the readers raise on damaged or odd archives."""
+"""Exceptions that the readers raise for damaged or unusual archives."""
 
 
 def is_archive(head: bytes) -> bool:
-    """Whether a file's first 512 bytes are those of a zip, a tar, or of something compressed."""
+    """Whether a file's first 512 bytes are those of a zip, a tar, or a compressed file."""
     found = file_type(head)
     return found is not None and found.kind is Kind.PACKED
 
 
 def single_name(name: str) -> str:
-    """The name of a file that was compressed alone: `a.jpg` for `a.jpg.gz`."""
+    """The name of a file that was compressed by itself: `a.jpg` for `a.jpg.gz`."""
     suffix = PurePosixPath(name).suffix
     stem = name.removesuffix(suffix)
     return stem if suffix.casefold() in _SUFFIXES and stem.rpartition("/")[2] else name
@@ -69,17 +70,17 @@ def members(
     budget: Budget | None = None,
     nested: bool = False,
 ) -> Iterator[Member]:
-    """Files of an archive in its own order, those of archives inside it after their names.
+    """Files of an archive in its own order; members of nested archives follow under their archive's name.
 
-    A damaged archive gives what can be read and one refusal, so nothing is lost silently. A sidecar is one
-    wherever its photo lies in the archive.
+    A damaged archive yields everything that can be read and one refusal, so nothing is lost silently. A
+    sidecar is recognized wherever its photo is in the archive.
 
     Args:
         file: the archive, at its start and seekable.
         size: its length in bytes.
-        most_bytes: the largest member that is read; it is held in memory.
-        budget: of the archive around it.
-        nested: whether it lies inside another one; then archives in it are refused.
+        most_bytes: the largest member to read; it is held in memory.
+        budget: of the enclosing archive.
+        nested: whether it is inside another archive; archives in it are then refused.
     """
     budget = budget or Budget(size, most_bytes)
     neighbours = _Neighbours(file, budget)
@@ -95,14 +96,14 @@ def members(
 def _member(
     name: str, content: bytes | Rejected, budget: Budget, neighbours: Container[str], nested: bool
 ) -> Iterator[Member]:
-    """What one part of an archive comes to: itself, the members of an archive, or nothing to be done."""
+    """The result of one part of an archive: itself, the members of an archive, or a skipped file."""
     if is_litter(PurePosixPath(name)) or is_companion(name, neighbours):
         yield name, Skipped()
     elif isinstance(content, Rejected):
         yield name, content
     elif is_archive(content[:HEAD_BYTES]):
         if nested:
-            yield name, Rejected("archive", "an archive in an archive in an archive is not opened")
+            yield name, Rejected("archive", "archives are opened to two levels only; this is the third")
             return
         for inner, part in members(io.BytesIO(content), len(content), budget=budget, nested=True):
             alone = single_name(name) if isinstance(part, bytes) else name
@@ -112,10 +113,10 @@ def _member(
 
 
 class _Neighbours(Container[str]):
-    """Names of an archive's members, case folded; listed when the first is asked for.
+    """Names of an archive's members, case-folded; listed on first access.
 
     Args:
-        file: the archive, which others are reading.
+        file: the archive, whose position must be kept for other readers.
         budget: of the archive.
     """
 
@@ -129,7 +130,7 @@ class _Neighbours(Container[str]):
             self._names = set()
             place = self._file.tell()
             self._file.seek(0)
-            with suppress(Bomb, *_DAMAGE):  # what cannot be listed cannot be read either
+            with suppress(Bomb, *_DAMAGE):  # an archive that cannot be listed cannot be read either
                 for each in _names(self._file, self._budget.again()):
                     self._names.add(each.casefold())
             self._file.seek(place)
@@ -173,7 +174,7 @@ def _parts(file: IO[bytes], budget: Budget) -> Iterator[Part]:
 
 
 def _alone(stream: IO[bytes], budget: Budget) -> bytes | Rejected:
-    """The content of a file that was compressed alone."""
+    """The content of a file that was compressed by itself."""
     content = bytearray()
     while chunk := stream.read(1 << 20):
         budget.take(len(chunk))

@@ -1,16 +1,16 @@
-"""How much may come out of an archive, counted over all of its levels."""
+"""Limits how much may come out of an archive, over all of its levels."""
 
 from __future__ import annotations
 
 __all__ = ["MOST_BYTES", "Bomb", "Budget", "is_bomb"]
 
 MOST_BYTES = 1 << 30
-"""Largest file that is read: a picture of 200 megapixels is 600 MB uncompressed."""
+"""Largest file to read: a picture of 200 megapixels is 600 MB uncompressed."""
 
 _FREE_BYTES = 64 << 20
 _MOST_RATIO = 100
-"""Photos hardly shrink in an archive. What grows a hundredfold beyond 64 MiB is a bomb, not a photo; flat
-drawings that shrink as much stay below that size."""
+"""Photos hardly shrink in an archive. Anything that grows a hundredfold beyond 64 MiB is a bomb, not a photo;
+flat drawings that compress as well stay below that size."""
 
 
 class Bomb(Exception):
@@ -18,16 +18,16 @@ class Bomb(Exception):
 
 
 def is_bomb(unpacked: int, packed: int) -> bool:
-    """Whether so many bytes are too many to come out of so few."""
+    """Whether `unpacked` bytes are too many to come out of `packed` bytes."""
     return unpacked > _FREE_BYTES and unpacked > _MOST_RATIO * packed
 
 
 class Budget:
-    """Counts what comes out of an archive and of the archives in it.
+    """Counts the bytes that come out of an archive and of the archives in it.
 
     Args:
         packed_bytes: length of the outermost archive.
-        most_bytes: the largest member that is read; it is held in memory.
+        most_bytes: the largest member to read; it is held in memory.
     """
 
     def __init__(self, packed_bytes: int, most_bytes: int = MOST_BYTES) -> None:
@@ -36,7 +36,7 @@ class Budget:
         self._unpacked = 0
 
     def again(self) -> Budget:
-        """What is left now, for reading the same archive once more."""
+        """The remaining budget, for reading the same archive a second time."""
         other = Budget(self._packed, self.most_bytes)
         other._unpacked = self._unpacked
         return other

@@ -1,4 +1,4 @@
-"""What systems and programs leave beside photos: their own files, and sidecars that belong to a photo."""
+"""Files beside photos: those of systems and programs, and sidecars that belong to a photo."""
 
 from __future__ import annotations
 
@@ -6,12 +6,20 @@ from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-__all__ = ["Skipped", "is_companion", "is_litter", "is_note", "is_system_file"]
+__all__ = [
+    "Skipped",
+    "is_companion",
+    "is_litter",
+    "is_note",
+    "is_system_file",
+    "may_be_companion",
+    "stem_of",
+]
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file beside the inputs that is not one: a sidecar, a text, or left out on request."""
+    """A file that is not an input: a sidecar, a text, or excluded on request."""
 
 
 _SYSTEM = frozenset(
@@ -32,7 +40,7 @@ _NOTES = frozenset(
 """Suffixes of texts: edits (Lightroom, Apple), metadata (Google Takeout), lists, pages of an export."""
 
 _COMPANIONS = frozenset({".mov", ".mp4", ".thm", ".lrv"})
-"""Suffixes of a live photo's video, and of a camera's previews; they belong to a photo with the same stem."""
+"""Suffixes of a live photo's video and of a camera's previews, which belong to a photo with the same stem."""
 
 _PHOTOS = frozenset(
     {
@@ -45,13 +53,23 @@ _VIDEOS = frozenset({".mov", ".mp4", ".avi", ".mts", ".m2ts", ".mpg", ".360"})
 
 
 def is_system_file(name: str) -> bool:
-    """Whether a file or folder of this name is one that systems leave in any folder of photos."""
+    """Whether systems leave files or folders of this name in any folder of photos."""
     return name.casefold() in _SYSTEM
 
 
 def is_litter(path: PurePosixPath) -> bool:
-    """Whether a file is hidden, or one that systems leave beside photos, or lies in such a folder."""
+    """Whether a file is hidden, is one that systems leave beside photos, or is in such a folder."""
     return any(is_system_file(part) or (part.startswith(".") and part.strip(".")) for part in path.parts)
+
+
+def may_be_companion(name: str) -> bool:
+    """Whether a file is a companion if there is a photo or video beside it with the same stem."""
+    return PurePosixPath(name).suffix.casefold() in _COMPANIONS
+
+
+def stem_of(name: str) -> str:
+    """A path without its suffix, case folded: the same for a companion and what it belongs to."""
+    return name.removesuffix(PurePosixPath(name).suffix).casefold()
 
 
 def is_companion(name: str, neighbours: Container[str]) -> bool:
@@ -59,7 +77,7 @@ def is_companion(name: str, neighbours: Container[str]) -> bool:
 
     Args:
         name: path with `/`.
-        neighbours: paths of the files beside it, case folded.
+        neighbours: paths of the files beside it, case-folded.
     """
     suffix = PurePosixPath(name).suffix.casefold()
     if suffix not in _COMPANIONS:
@@ -70,12 +88,12 @@ def is_companion(name: str, neighbours: Container[str]) -> bool:
 
 
 def is_note(name: str, head: bytes) -> bool:
-    """Whether a file is a text beside photos: by its name and by its first bytes."""
+    """Whether a file is a text beside photos, by its name and its first bytes."""
     return PurePosixPath(name).suffix.casefold() in _NOTES and _looks_like_text(head)
 
 
 def _looks_like_text(head: bytes) -> bool:
-    """Whether a file's first bytes are text: UTF-8, UTF-16 with its mark, or another code without zeros."""
+    """Whether a file's first bytes are text: UTF-8, UTF-16 with a mark, or an encoding without zeros."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return True
     return not any(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in head)

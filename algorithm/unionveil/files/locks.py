@@ -1,4 +1,4 @@
-"""One run per folder at a time: a lock that ends with its process, however that ends."""
+"""One run per folder at a time: a lock that ends with its process, even if that is killed."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from ..errors import OutputError
 __all__ = ["LOCK_NAME", "ByteLocks", "hold", "hold_by_file"]
 
 LOCK_NAME = ".unionveil-lock"
-"""Of the file that stands for the folder on Windows, which cannot lock folders."""
+"""The file that is locked in place of the folder on Windows, which cannot lock folders."""
 
 _WITHOUT_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL)
-"""Answers of network drives that know no locks."""
+"""Errors of network drives that do not support locks."""
 
 
 class ByteLocks(Protocol):
-    """What is used of `msvcrt`."""
+    """The part of `msvcrt` that is used."""
 
     LK_NBLCK: int
 
     def locking(self, descriptor: int, mode: int, size: int, /) -> None:
-        """Locks bytes of a file from its position on, or raises `OSError` if another process has them."""
+        """Locks bytes of a file from its position, or raises `OSError` if another process holds them."""
 
 
 @contextmanager
@@ -34,13 +34,13 @@ def hold(folder: Path) -> Iterator[bool]:
     """Keeps other runs out of a folder. A network drive without locks lets them in.
 
     Args:
-        folder: must be there.
+        folder: must exist.
 
     Yields:
-        Whether `LOCK_NAME` lies in the folder meanwhile.
+        Whether `LOCK_NAME` is in the folder meanwhile.
 
     Raises:
-        OutputError: another run has the folder, or it cannot be locked.
+        OutputError: another run holds the folder, or it cannot be locked.
     """
     try:
         import fcntl
@@ -72,7 +72,7 @@ def hold_by_file(folder: Path, locks: ByteLocks) -> Iterator[None]:
     """As `hold`, by a file in the folder, which Windows removes when its last user closes it or is killed.
 
     Args:
-        folder: must be there.
+        folder: must exist.
         locks: locks bytes of a file.
 
     Raises:
@@ -82,7 +82,7 @@ def hold_by_file(folder: Path, locks: ByteLocks) -> Iterator[None]:
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_TEMPORARY", 0) | getattr(os, "O_NOINHERIT", 0)
     try:
         descriptor = os.open(path, flags, 0o600)
-    except PermissionError as error:  # a run that is just ending has it
+    except PermissionError as error:  # a run that is just ending holds it
         raise _taken(folder) from error
     except OSError as error:
         raise OutputError(f"the folder {folder} cannot be locked: {error.strerror}") from error

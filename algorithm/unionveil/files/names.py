@@ -1,7 +1,7 @@
-"""Names of files from outside, made safe for every file system; what cannot be made safe is refused.
+"""Names of files from outside, made safe for every file system; names that cannot be made safe are refused.
 
-The outputs of a run get names that `safe_part` made, and an archive of outputs is unpacked only if every name
-in it is one that `safe_part` leaves as it is.
+The outputs of a run have names made by `safe_part`, and an archive of outputs is unpacked only if `safe_part`
+leaves every name in it unchanged.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ MOST_PART_BYTES = 255
 """Longest name of a file or folder on ext4, APFS and NTFS, in UTF-8 bytes (NTFS counts UTF-16 units)."""
 
 _FORBIDDEN = frozenset('<>:"/\\|?*')
-"""Windows allows none of them in a name: a colon would name a stream of a file, a backslash a folder."""
+"""Windows allows none of these in a name: a colon would name a stream of a file, a backslash a folder."""
 
 _DEVICES = frozenset(
     {"con", "prn", "aux", "nul", "conin$", "conout$"}
     | {f"{device}{digit}" for device in ("com", "lpt") for digit in "0123456789¹²³"}
 )
-"""Names that Windows gives to devices, with any extension:
+"""Names that Windows reserves for devices, with any extension:
 https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file"""
 
 _LONGEST_SUFFIX = 16
 
 
 def safe_part(part: str) -> str:
-    """A file's or folder's name with everything replaced by `_` that some system does not allow.
+    """A file's or folder's name, with `_` in place of everything that some system does not allow.
 
-    That is: what is not printable (control characters, bidirectional marks, bytes that are not UTF-8), what
-    Windows forbids, dots and spaces at the end. A device's name gets a `_` before it.
+    Replaced are unprintable characters (control characters, bidirectional marks, bytes that are not UTF-8),
+    those that Windows forbids, and trailing dots and spaces. A device's name gets a leading `_`.
 
     Args:
         part: one name without folders.
 
     Returns:
-        At least one character; `safe_part` leaves it as it is.
+        At least one character; `safe_part` leaves it unchanged.
     """
     cleaned = "".join(char if char.isprintable() and char not in _FORBIDDEN else "_" for char in part)
     kept = cleaned.rstrip(". ")
@@ -47,7 +47,7 @@ def safe_part(part: str) -> str:
 
 
 def is_safe(name: str) -> bool:
-    """Whether a path with `/` has only parts that `safe_part` leaves as they are, none of them too long."""
+    """Whether `safe_part` leaves all parts of a path with `/` unchanged, and none is too long."""
     return all(
         part == safe_part(part) and len(part.encode("utf-8", "replace")) <= MOST_PART_BYTES
         for part in name.split("/")
@@ -55,14 +55,14 @@ def is_safe(name: str) -> bool:
 
 
 def leads_out(name: str) -> bool:
-    """Whether a member's name, with `/` or a backslash between its parts, points out of its archive."""
+    """Whether a member's name, with `/` or a backslash between its parts, leads out of its archive."""
     parts = name.replace("\\", "/").split("/")
     drive = len(parts) > 1 and len(parts[0]) == 2 and parts[0][0].isalpha() and parts[0][1] == ":"
     return parts[0] == "" or drive or ".." in parts or "\x00" in name
 
 
 def shortened(part: str, most_bytes: int = MOST_PART_BYTES) -> str:
-    """A name cut to so many bytes of UTF-8; its suffix stays."""
+    """A name cut to at most `most_bytes` bytes of UTF-8; its suffix is kept."""
     if len(part.encode()) <= most_bytes:
         return part
     stem, dot, suffix = part.rpartition(".")
@@ -74,5 +74,5 @@ def shortened(part: str, most_bytes: int = MOST_PART_BYTES) -> str:
 
 
 def same_file_key(name: str) -> str:
-    """Equal for names that are the same file on a system that folds case or composes accents."""
+    """A key that is equal for names of the same file on systems that fold case or compose accents."""
     return unicodedata.normalize("NFC", name).casefold()

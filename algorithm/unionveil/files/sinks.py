@@ -1,4 +1,4 @@
-"""Where outputs go: files that appear whole or not at all, and never over something else."""
+"""Output files: they appear whole or not at all, and never replace something else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import OutputError
+from ..errors import InputError, OutputError
 from ..text import printable
 from .litter import is_system_file
 from .locks import LOCK_NAME, hold
@@ -20,20 +20,20 @@ __all__ = ["FolderSink"]
 
 _PREFIX = ".unionveil-"
 _TEMPORARY = re.compile(re.escape(_PREFIX) + "[a-z0-9_]+")
-"""Files that are being written where the system has none without a name, and the lock; no output is called
-so."""
+"""Prefix of files being written on systems without nameless files, and of the lock; outputs never have such
+names."""
 
 
 class FolderSink:
     """Writes files below one folder.
 
     Args:
-        folder: made if it is not there.
+        folder: created if it does not exist.
         overwrite: whether an existing file with other content may be replaced.
         inputs: files and folders that are never written to, not even with `overwrite`.
 
     Raises:
-        OutputError: the folder lies in an input folder, or cannot be made or written to.
+        OutputError: the folder is in an input folder, or cannot be created or written to.
     """
 
     def __init__(self, folder: Path, *, overwrite: bool = False, inputs: Sequence[Path] = ()) -> None:
@@ -45,7 +45,7 @@ class FolderSink:
         for path in self._inputs:
             if path.is_dir() and (real == path or path in real.parents):
                 raise OutputError(
-                    f"the output folder {folder} lies in the input folder {path}; choose one outside of it"
+                    f"the output folder {folder} is in the input folder {path}; choose one outside it"
                 )
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -57,27 +57,27 @@ class FolderSink:
             ) from error
 
     def write(self, name: str, data: bytes) -> None:
-        """Writes one file atomically; a file that already holds exactly this is left as it is.
+        """Writes one file atomically; a file that already has exactly this content is left alone.
 
         Args:
             name: path with `/`, below the folder.
             data: the whole content.
 
         Raises:
-            OutputError: it is there with other content, it is an input, or it cannot be written.
+            OutputError: it exists with other content, it is an input, or it cannot be written.
         """
         if self.has(name):
             if self.digest(name) == hashlib.sha256(data).hexdigest():
                 return
             if not self.overwrite:
                 raise OutputError(
-                    f"{self.folder / name} is there already with other content; choose an empty folder or "
+                    f"{self.folder / name} already exists with other content; choose an empty folder or "
                     "--overwrite"
                 )
         self.replace(name, [data])
 
     def replace(self, name: str, parts: Iterable[bytes]) -> None:
-        """Writes one file atomically, whatever was there under its name.
+        """Writes one file atomically, replacing any file of that name.
 
         Args:
             name: path with `/`, below the folder.
@@ -94,21 +94,48 @@ class FolderSink:
             what = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
             raise OutputError(f"{path} cannot be written: {what}; nothing of it was kept") from error
 
+    def adopt(self, name: str, path: Path, sha256: str, *, link: bool) -> None:
+        """Takes over a file from another folder.
+
+        Args:
+            name: path with `/`, below the folder.
+            path: of the file.
+            sha256: that it must have, hexadecimal.
+            link: whether both names share one file where they lie on one disk; otherwise it is copied.
+
+        Raises:
+            InputError: the file cannot be read, or has another digest.
+            OutputError: another file has the name, or it cannot be written.
+        """
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise InputError(f"{path} was altered: its SHA-256 is not the one in its manifest; make it again")
+        target = self._path(name)
+        if link and not self.has(name):
+            with suppress(OSError):
+                self._make_folders(target)
+                os.link(path, target)
+                return
+        self.write(name, data)
+
     def _path(self, name: str) -> Path:
-        """Where a file of this name may be written or removed."""
+        """The path at which a file of this name may be written or removed."""
         path = self.folder / name
         real = path.resolve()
         if self.folder.resolve() not in real.parents:
             raise OutputError(f"the output name {printable(name)} leads out of {self.folder}")
         if any(real == given or given in real.parents for given in self._inputs):
-            raise OutputError(f"{path} is an input and is not written over; choose another output folder")
+            raise OutputError(f"{path} is an input and is not overwritten; choose another output folder")
         return path
 
     def _make_folders(self, path: Path) -> None:
-        """Makes the folders of a file below the output folder, which must be there."""
+        """Makes the parent folders of a file below the output folder, which must exist."""
         if not self.folder.is_dir():
             raise OutputError(
-                f"the output folder {self.folder} was removed during the run; the same command begins again"
+                f"the output folder {self.folder} was removed during the run; run the same command again"
             )
         for parent in reversed(path.relative_to(self.folder).parents[:-1]):
             with suppress(FileExistsError):
@@ -127,11 +154,11 @@ class FolderSink:
             raise OutputError(f"{self.folder / name} cannot be read: {why}") from error
 
     def has(self, name: str) -> bool:
-        """Whether something of this name is there."""
+        """Whether a file or folder of this name exists."""
         return os.path.lexists(self.folder / name)
 
     def digest(self, name: str) -> str | None:
-        """SHA-256 of a file, hexadecimal; None where there is no file that can be read."""
+        """SHA-256 of a file, hexadecimal; None if there is no readable file."""
         path = self.folder / name
         try:
             return None if path.is_symlink() else hashlib.sha256(path.read_bytes()).hexdigest()
@@ -139,7 +166,7 @@ class FolderSink:
             return None
 
     def files(self) -> Iterator[str]:
-        """Names of everything in the folder that is not a folder, with `/`; not what systems leave there.
+        """Names of everything in the folder that is not a folder, with `/`, without files left by systems.
 
         Raises:
             OutputError: a folder cannot be listed.
@@ -157,7 +184,7 @@ class FolderSink:
                     yield path
 
     def remove(self, name: str) -> None:
-        """Removes a file, and its folders where they are empty then.
+        """Removes a file, and its folders if they become empty.
 
         Raises:
             OutputError: it is an input, or it cannot be removed.
@@ -174,7 +201,7 @@ class FolderSink:
                 (self.folder / parent).rmdir()
 
     def sweep(self) -> None:
-        """Removes what a killed run was writing."""
+        """Removes unfinished files of a killed run."""
         for name in list(self.files()):
             if _TEMPORARY.fullmatch(name.rpartition("/")[2]):
                 self.remove(name)
@@ -194,7 +221,7 @@ class FolderSink:
 
 
 def _write(path: Path, parts: Iterable[bytes]) -> None:
-    """Makes the whole file first and gives it its name last, so that nobody ever sees half a file."""
+    """Writes the whole file before it gets its name, so that half a file is never visible."""
     if hasattr(os, "O_TMPFILE") and not os.path.lexists(path) and _write_nameless(path, parts):
         return
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX)
@@ -212,10 +239,10 @@ def _write(path: Path, parts: Iterable[bytes]) -> None:
 
 
 def _write_nameless(path: Path, parts: Iterable[bytes]) -> bool:
-    """Writes through a file without a name, of which a kill at any moment leaves nothing (Linux).
+    """Writes through a nameless file, which leaves nothing behind if the process is killed (Linux).
 
     Returns:
-        False if the file system has no such files; then nothing was written.
+        False if the file system has no nameless files; nothing was written then.
     """
     try:
         descriptor = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o666)
@@ -226,7 +253,7 @@ def _write_nameless(path: Path, parts: Iterable[bytes]) -> bool:
     with os.fdopen(descriptor, "wb") as file:
         file.writelines(parts)
         file.flush()
-        # A directory's descriptor makes Python follow the link in /proc, as open(2) shows.
+        # A directory descriptor makes Python follow the link in /proc, as open(2) shows.
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.link(f"/proc/self/fd/{descriptor}", path.name, src_dir_fd=folder, dst_dir_fd=folder)

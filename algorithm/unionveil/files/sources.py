@@ -1,4 +1,4 @@
-"""Where pictures come from: files, folders and archives, one item at a time, in the same order every time."""
+"""Sources of pictures: files, folders and archives, one item at a time, always in the same order."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ..formats import HEAD_BYTES
 from ..outcomes import Rejected
 from .archives import is_archive, members, single_name
 from .bombs import MOST_BYTES
-from .litter import Skipped, is_companion, is_litter, is_note
+from .litter import Skipped, is_companion, is_litter, is_note, may_be_companion, stem_of
 
-__all__ = ["Entry", "PathSource", "Patterns", "Skipped", "Source", "SourceItem"]
+__all__ = ["Entry", "Listing", "PathSource", "Patterns", "Skipped", "Source", "SourceItem"]
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class SourceItem:
     """One input.
 
     Attributes:
-        name: path with `/`, relative to what the user named. It never leaves the machine unless asked for.
-        content: what the input holds, why it cannot be read, or that it is not an input.
+        name: path with `/`, relative to what the user named. It never leaves the machine unless requested.
+        content: the input's content, why it cannot be read, or that it is not an input.
     """
 
     name: str
@@ -44,13 +44,13 @@ class Source(Protocol):
         ...
 
     def __len__(self) -> int:
-        """Number of files that are opened; an archive counts as one."""
+        """Number of files to open; an archive counts as one."""
         ...
 
 
 @dataclass(frozen=True)
 class Patterns:
-    """Which files are inputs, by shell patterns for a whole name or its last part; `*` matches `/` too.
+    """Selects inputs by shell patterns for a whole name or its last part; `*` matches `/` too.
 
     Attributes:
         include: a file must match one of them, if there are any.
@@ -61,7 +61,7 @@ class Patterns:
     exclude: tuple[str, ...] = ()
 
     def leave_out(self, name: str) -> bool:
-        """Whether a file is not an input, although it may match `include`."""
+        """Whether a file is excluded, although it may match `include`."""
         return _matches(name, self.exclude)
 
     def take(self, name: str) -> bool:
@@ -75,7 +75,7 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
 
 
 class _Kind(Enum):
-    NAMED = auto()  # alone by the user: a link is followed, a text is refused rather than skipped
+    NAMED = auto()  # a file named by the user: a link is followed, a text is refused rather than skipped
     FOUND = auto()
     FOLLOWED = auto()  # found, and a link is followed
     SKIPPED = auto()
@@ -83,11 +83,11 @@ class _Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file that was listed and not yet opened.
+    """A file that was listed but not opened yet.
 
     Attributes:
         name: as `SourceItem.name`; of an archive, the name of the archive.
-        path: where it lies.
+        path: its path on this machine.
     """
 
     name: str
@@ -96,27 +96,27 @@ class Entry:
 
     @property
     def is_skipped(self) -> bool:
-        """Whether it is not an input, by its name alone."""
+        """Whether its name alone shows that it is not an input."""
         return self._kind is _Kind.SKIPPED
 
     @property
     def is_followed(self) -> bool:
-        """Whether a link is read as what it leads to."""
+        """Whether a link is followed."""
         return self._kind is not _Kind.FOUND
 
 
 class PathSource:
-    """All pictures in files, folders and archives; folders are listed once, files are read by the worker.
+    """All pictures in files, folders and archives; folders are listed once, and workers read the files.
 
     Args:
-        paths: what the user named; a link named here is followed.
+        paths: as named by the user; a link named here is followed.
         leave_out: files and folders that are not inputs.
-        follow_links: whether links in folders are followed; a folder is read once however many lead to it.
+        follow_links: whether to follow links in folders; a folder is read once however many links lead to it.
         patterns: which files are inputs.
-        member_bytes: the largest member of an archive that is read; it is held in memory.
+        member_bytes: the largest member of an archive to read; it is held in memory.
 
     Raises:
-        InputError: a path is not there or a folder cannot be listed.
+        InputError: a path does not exist or a folder cannot be listed.
     """
 
     def __init__(
@@ -131,15 +131,17 @@ class PathSource:
         self._patterns = patterns
         self._member_bytes = member_bytes
         walk = _Walk(patterns, frozenset(leave_out), follow_links)
-        self._entries = _entries(paths, walk)
+        self._entries = Listing()
+        for entry in _entries(paths, walk):
+            self._entries.add(entry)
 
     def __iter__(self) -> Iterator[SourceItem]:
         """As `Source.__iter__`."""
         return (item for entry in self._entries for item in self.read(entry))
 
     @property
-    def entries(self) -> Sequence[Entry]:
-        """All files in their order, those that are skipped among them; nothing is opened."""
+    def entries(self) -> Listing:
+        """All files in order, including skipped ones; nothing is opened."""
         return self._entries
 
     def read(self, entry: Entry) -> Iterator[SourceItem]:
@@ -148,35 +150,96 @@ class PathSource:
 
     def __len__(self) -> int:
         """As `Source.__len__`."""
-        return sum(not entry.is_skipped for entry in self._entries)
+        return len(self._entries) - self._entries.skipped
 
 
-def _entries(paths: Sequence[Path], walk: _Walk) -> list[Entry]:
-    entries: list[Entry] = []
-    named = {str(path).casefold() for path in paths}
+class Listing:
+    """Entries in their order, packed: about 30 bytes each, so that a million take no more than a photo.
+
+    Attributes:
+        skipped: number of entries that are not inputs.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: list[_Block] = []
+        self._count = 0
+        self.skipped = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Entry]:
+        return (entry for block in self._blocks for entry in block)
+
+    def add(self, entry: Entry) -> None:
+        """Adds an entry."""
+        folder, last = os.path.split(entry.path)
+        place = entry.name.removesuffix(last)
+        if not self._blocks or not self._blocks[-1].fits(folder, place):
+            self._blocks.append(_Block(folder, place))
+        self._blocks[-1].add(last, entry._kind)
+        self._count += 1
+        self.skipped += entry.is_skipped
+
+
+class _Block:
+    """Files of one folder, one behind the other: their names, each behind the number of its kind."""
+
+    _MOST_BYTES = 1 << 20
+    """A growing array is copied; a large one would be in memory twice."""
+
+    def __init__(self, folder: str, place: str) -> None:
+        self._folder = folder
+        self._place = place
+        self._names = bytearray()
+
+    def fits(self, folder: str, place: str) -> bool:
+        return folder == self._folder and place == self._place and len(self._names) < self._MOST_BYTES
+
+    def add(self, name: str, kind: _Kind) -> None:
+        self._names += b"%d" % kind.value + name.encode("utf-8", "surrogatepass") + b"\0"
+
+    def __iter__(self) -> Iterator[Entry]:
+        start = 0
+        while start < len(self._names):
+            end = self._names.index(0, start)
+            kind = _Kind(self._names[start] - ord("0"))
+            name = self._names[start + 1 : end].decode("utf-8", "surrogatepass")
+            yield Entry(self._place + name, os.path.join(self._folder, name), kind)  # noqa: PTH118  a text
+            start = end + 1
+
+
+def _entries(paths: Sequence[Path], walk: _Walk) -> Iterator[Entry]:
+    named = _companions_and_others(map(str, paths))
     for path in paths:
         if path.is_dir():
             prefix = f"{path.resolve().name}/" if len(paths) > 1 else ""
-            entries += walk.entries(path, prefix)
+            yield from walk.entries(path, prefix)
         elif os.path.lexists(path):
             skipped = is_companion(str(path), named) or walk.patterns.leave_out(path.name)
             kind = _Kind.NAMED if len(paths) == 1 else _Kind.FOLLOWED
-            entries.append(Entry(path.name, str(path), _Kind.SKIPPED if skipped else kind))
+            yield Entry(path.name, str(path), _Kind.SKIPPED if skipped else kind)
         else:
-            raise InputError(f"{path} is not there; name a photo, a folder or an archive")
-    return entries
+            raise InputError(f"{path} does not exist; name a photo, a folder or an archive")
+
+
+def _companions_and_others(names: Iterable[str]) -> set[str]:
+    """Of many names, case folded, those beside which `is_companion` may find a companion."""
+    names = list(names)
+    stems = {stem_of(name) for name in names if may_be_companion(name)}
+    return {name.casefold() for name in names if stem_of(name) in stems} if stems else set()
 
 
 @dataclass(frozen=True)
 class _Walk:
-    """How folders are listed."""
+    """Lists folders."""
 
     patterns: Patterns
     left_out: frozenset[Path]
     follow: bool
 
     def entries(self, folder: Path, prefix: str) -> Iterator[Entry]:
-        """Everything below a folder: of each folder the files first, then its folders, by name."""
+        """Everything below a folder: in each folder the files first, then its folders, by name."""
 
         def fail(error: OSError) -> None:
             raise InputError(f"the folder {error.filename} cannot be read: {error.strerror}") from error
@@ -187,7 +250,7 @@ class _Walk:
             place = prefix if below == "." else f"{prefix}{below}/"
             kept, leaves = self._folders(root, place, folders, seen)
             folders[:] = kept
-            neighbours = {f"{place}{name}".casefold() for name in files}
+            neighbours = {f"{place}{name}".casefold() for name in _companions_and_others(files)}
             for name in sorted(files + leaves):
                 path = Path(root) / name
                 if path not in self.left_out:
@@ -197,7 +260,7 @@ class _Walk:
     def _folders(
         self, root: str, place: str, folders: list[str], seen: set[tuple[int, int]]
     ) -> tuple[list[str], list[str]]:
-        """Folders that are walked, and those that are not: links, those left out, those read already."""
+        """Folders to walk, and entries that are not walked: links, excluded folders, folders already read."""
         kept: list[str] = []
         for name in sorted(folders):
             path = Path(root) / name
@@ -231,7 +294,7 @@ def _read(entry: Entry, patterns: Patterns, member_bytes: int) -> Iterator[Sourc
         yield SourceItem(entry.name, Skipped())
         return
     try:
-        # Links and pipes inside folders are refused without opening them: a pipe would wait for ever.
+        # Links and pipes inside folders are refused without opening them: a pipe would block forever.
         status = Path(entry.path).stat(follow_symlinks=entry.is_followed)
         if stat.S_ISLNK(status.st_mode):
             yield SourceItem(entry.name, Rejected("link", "links in folders need --follow-links to be read"))

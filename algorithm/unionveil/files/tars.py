@@ -1,4 +1,4 @@
-"""Members of tar archives, read as a stream; behind a damaged header the next good one is looked for."""
+"""Members of tar archives, read as a stream; after a damaged header the next valid one is searched."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ZEROS = bytes(_BLOCK_BYTES)
 _VOLUME_LABEL = b"V"
 
 _DAMAGED = Rejected(
-    "archive", "the archive is damaged: a header in it cannot be read, and what it belongs to is lost"
+    "archive", "the archive is damaged: a header in it cannot be read, and its member is lost"
 )
 _CUT_OFF = Rejected("archive", "the archive is cut off: it has no end, so members may be missing")
 _CUT_MEMBER = Rejected("archive", "the archive is damaged or cut off within this member")
@@ -34,7 +34,7 @@ def is_tar_header(block: bytes, *, magic: bool) -> bool:
 
     Args:
         block: the bytes.
-        magic: whether the mark of POSIX and GNU is needed, which the oldest tars lack.
+        magic: whether to require the magic of POSIX and GNU, which the oldest tars lack.
     """
     if magic and block[257:262] != _MAGIC:
         return False
@@ -50,15 +50,15 @@ def tar_names(stream: IO[bytes], budget: Budget, *, counted: bool) -> Iterator[s
 
 
 def tar_members(stream: IO[bytes], budget: Budget, *, counted: bool, contents: bool = True) -> Iterator[Part]:
-    """Files of a tar archive, or of several one behind the other.
+    """Files of a tar archive, or of several concatenated ones.
 
-    Damage costs the member whose header or content it hit and is reported once; the rest goes on.
+    Damage loses the member whose header or content it hit and is reported once; reading continues after it.
 
     Args:
-        stream: at its start; read forward only.
-        budget: counts what comes out.
-        counted: whether the stream is a decompressor's, so that all that is read from it counts.
-        contents: whether they are read; otherwise all are empty.
+        stream: at its start; only read forward.
+        budget: counts the bytes that come out.
+        counted: whether the stream is a decompressor's, so that every byte read from it counts.
+        contents: whether to read contents; otherwise all are empty.
 
     Raises:
         Bomb: too much came out.
@@ -74,7 +74,7 @@ def tar_members(stream: IO[bytes], budget: Budget, *, counted: bool, contents: b
             tape.unread(block)
             is_whole = yield from _segment(tape, budget, contents)
             in_gap, has_end = not is_whole, False
-            if tape.tell() < start:  # the header itself could not be used
+            if tape.tell() < start:  # the header itself was unusable
                 tape.seek(start)
                 in_gap = True
                 yield "", _DAMAGED
@@ -130,13 +130,13 @@ def _refusal(info: tarfile.TarInfo, budget: Budget) -> Rejected | None:
 
 
 def _has_content(tape: _Tape, archive: tarfile.TarFile, folder: tarfile.TarInfo) -> bool:
-    """Whether data follow a folder's header; then they are passed over."""
+    """Whether data follow a folder's header; they are then skipped."""
     if not folder.size:
         return False
     block = tape.block()
     tape.unread(block)
     if block in (b"", _ZEROS) or is_tar_header(block, magic=True):
-        return False  # POSIX gives a folder a size without data
+        return False  # POSIX gives folders a size without data
     archive.offset += -(-folder.size // _BLOCK_BYTES) * _BLOCK_BYTES
     return True
 
@@ -154,11 +154,11 @@ def _content(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes | Rejecte
 
 
 class _Tape:
-    """A stream that is read forward only and can take the last block back.
+    """A forward-only stream that can take the last block back.
 
     Args:
         stream: bytes.
-        budget: counts all that is read; None if that needs no count.
+        budget: counts all bytes read; None if they need no counting.
     """
 
     def __init__(self, stream: IO[bytes], budget: Budget | None) -> None:
@@ -172,7 +172,7 @@ class _Tape:
         return self._place
 
     def read(self, size: int) -> bytes:
-        """So many bytes, fewer at the end.
+        """Reads `size` bytes, fewer at the end.
 
         Raises:
             tarfile.ReadError: more than any header or part of a member needs.
@@ -194,25 +194,25 @@ class _Tape:
         return self.read(_BLOCK_BYTES)
 
     def unread(self, data: bytes) -> None:
-        """Takes back what was read last."""
+        """Takes back the last read."""
         self._back = data + self._back
         self._place -= len(data)
         self.last = b""
 
     def seek(self, place: int, whence: int = 0) -> int:
-        """Goes forward.
+        """Moves forward.
 
         Raises:
-            tarfile.ReadError: the place lies behind.
+            tarfile.ReadError: the position is behind the current one.
         """
         if whence or place < self._place:
-            raise tarfile.ReadError("a member's data lie before its header")
+            raise tarfile.ReadError("a member's data come before its header")
         while self._place < place and self.read(min(_CHUNK_BYTES, place - self._place)):
             pass
         return self._place
 
     def align(self) -> None:
-        """Goes to the next block."""
+        """Moves to the next block."""
         self.seek(-(-self._place // _BLOCK_BYTES) * _BLOCK_BYTES)
 
     def seekable(self) -> bool:

@@ -1,4 +1,4 @@
-"""Unpacks a tar or zip that comes from a machine that is not ours.
+"""Unpacks a tar or zip from an untrusted machine.
 
 Nothing in it can be written outside the folder, become a link or a device, or fill the disk.
 """
@@ -29,7 +29,7 @@ __all__ = ["Limits", "unpack"]
 _CHUNK_BYTES = 1 << 20
 _MOST_DIRECTORY_BYTES = 64 << 20
 _ENCRYPTED = 1
-"""Bit of an entry's flags (APPNOTE.TXT, 4.4.4)."""
+"""Flag bit of an encrypted entry (APPNOTE.TXT, 4.4.4)."""
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
@@ -44,9 +44,9 @@ _BROKEN = (
     gzip.BadGzipFile,
     ValueError,
     NotImplementedError,  # a compression that this Python lacks
-    RecursionError,  # of headers that announce each other
+    RecursionError,  # headers that announce each other
 )
-"""Raised for archives that are damaged or not what they seem."""
+"""Raised for archives that are damaged or not what they claim to be."""
 
 
 @dataclass(frozen=True)
@@ -67,23 +67,23 @@ class Limits:
 def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> tuple[str, ...]:
     """Unpacks the archive of a job's outputs, all of it or nothing.
 
-    The node archives the folder `outputs`; that level is taken off.
+    The node archives the folder `outputs`; that level is removed.
 
     Args:
         archive: tar, compressed tar, or zip.
-        folder: made; must not exist.
-        limits: how much may come out; by default `Limits()`.
+        folder: created; must not exist.
+        limits: on the unpacked data; by default `Limits()`.
 
     Returns:
         Names of the files with `/`, sorted.
 
     Raises:
-        ResultsError: the archive is damaged, holds something that is not a plain file or folder, a name that
-            leads out, or too much. Nothing is left then.
-        OutputError: the folder is there already or cannot be written.
+        ResultsError: the archive is damaged, or holds something other than plain files and folders, a name
+            that leads out, or too much. Nothing is left then.
+        OutputError: the folder already exists or cannot be written.
     """
     if folder.exists() or folder.is_symlink():
-        raise OutputError(f"{folder} is there already; choose another folder for the results")
+        raise OutputError(f"{folder} already exists; choose another folder for the results")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unionveil-") as place:
@@ -103,8 +103,8 @@ class _Member:
     Attributes:
         name: as the archive has it.
         is_folder, is_file: neither is a link or a device.
-        size_bytes: of a file, as the archive says.
-        open: its content.
+        size_bytes: of a file, according to the archive.
+        open: returns its content.
     """
 
     name: str
@@ -119,10 +119,10 @@ class _Unpacking:
     """A folder that is being filled.
 
     Attributes:
-        folder: gets the files.
-        limits: how much may come out.
+        folder: receives the files.
+        limits: on the unpacked data.
         on_chunk: called before each read of a file's content.
-        names: of the files so far, by the name under which any system takes them for the same file.
+        names: of the files so far, by a key that is equal for names of the same file on any system.
         written_bytes: of all files so far.
         members: number of entries so far.
     """
@@ -199,9 +199,9 @@ def _unpack_into(archive: Path, folder: Path, limits: Limits) -> tuple[str, ...]
 
 
 class _Metered:
-    """A stream of which only so much is read until it is refilled.
+    """A stream that delivers a limited number of bytes until it is refilled.
 
-    Headers of a tar may be as long as they like (pax, GNU's long names and sparse maps), and `tarfile` keeps
+    Headers of a tar can have any length (pax, GNU's long names and sparse maps), and `tarfile` keeps
     them in memory.
     """
 
@@ -210,21 +210,21 @@ class _Metered:
         self.refill()
 
     def refill(self) -> None:
-        """Allows as much again."""
+        """Allows the full number of bytes again."""
         self._left = 2 * _CHUNK_BYTES
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes.
 
         Raises:
-            ResultsError: more was read since the last refill than a header takes.
+            ResultsError: more was read since the last refill than a header needs.
         """
         self._left -= size
         if self._left < 0:
             raise ResultsError(["a header in the archive is too long; jobs of UnionVeil make none like it"])
         try:
             return self._stream.read(size)
-        except OSError as error:  # of bz2, for damaged data
+        except OSError as error:  # bz2's error for damaged data
             raise tarfile.ReadError from error
 
 
@@ -237,7 +237,7 @@ def _untar(archive: Path, start: bytes, folder: Path, limits: Limits) -> dict[st
                 metered.refill()
                 opened = partial(tar.extractfile, member)
                 unpacking.take(_Member(member.name, member.isdir(), member.isreg(), member.size, opened))
-                tar.members = []  # it would keep them all
+                tar.members = []  # it would keep all of them
     return unpacking.names
 
 
@@ -268,7 +268,7 @@ def _unzip(archive: Path, folder: Path, limits: Limits) -> dict[str, str]:
             is_plain = stat.S_IFMT(mode) in (0, stat.S_IFREG, stat.S_IFDIR)
             unpacking.take(
                 _Member(
-                    # `filename` ends at a zero byte and has the system's separators.
+                    # `filename` ends at a zero byte and uses the system's separators.
                     info.orig_filename,
                     is_plain and info.is_dir(),
                     is_plain and not info.is_dir(),
@@ -283,7 +283,7 @@ def _unzip(archive: Path, folder: Path, limits: Limits) -> dict[str, str]:
 
 
 def _safe_path(member: _Member, depth: int) -> PurePosixPath | None:
-    """Where a member goes below the folder; None for the folder `outputs` itself."""
+    """The path of a member below the folder; None for the folder `outputs` itself."""
     shown = printable(member.name)
     if not (member.is_file or member.is_folder):
         raise ResultsError([f"{shown} in the archive is a link or a device; jobs of UnionVeil make none"])
@@ -291,7 +291,7 @@ def _safe_path(member: _Member, depth: int) -> PurePosixPath | None:
     if leads_out(member.name) or not is_safe("/".join(parts) or "_"):
         raise ResultsError([f"the name {shown} in the archive is not allowed"])
     if len(parts) > depth:
-        raise ResultsError([f"{shown} in the archive lies too deep"])
+        raise ResultsError([f"{shown} in the archive is nested too deeply"])
     if parts[:1] == ["outputs"]:
         parts = parts[1:]
     return PurePosixPath(*parts) if parts else None

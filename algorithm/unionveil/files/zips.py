@@ -14,26 +14,26 @@ from .names import leads_out
 __all__ = ["Part", "directory_bytes", "refusal_of", "too_large", "zip_members", "zip_names"]
 
 Part: TypeAlias = tuple[str, "bytes | Rejected"]
-"""Path inside the archive with `/`, empty for the archive itself, and the content or why it is refused."""
+"""Path inside the archive with `/`, empty for the archive itself, and its content or why it is refused."""
 
 _MOST_DIRECTORY_BYTES = 64 << 20
-"""Longest list of members: half a million. In memory it takes five times as much, so a quarter of the largest
-member bounds it, too."""
+"""Longest central directory: half a million members. It takes five times as much memory, so it is also
+limited to a quarter of the largest member."""
 
 _MOST_END_BYTES = (1 << 16) + 22 + 20
-"""The end of the list with the longest comment behind it, and the locator of zip64 before it."""
+"""The end record with the longest possible comment after it and the zip64 locator before it."""
 
 _ENCRYPTED = 1
 _METHODS = {9: "Deflate64", 93: "Zstandard", 95: "XZ", 96: "JPEG", 97: "WavPack", 98: "PPMd", 99: "AES"}
-"""Methods of compression that Python lacks (APPNOTE.TXT 6.3.10, 4.4.5)."""
+"""Compression methods that Python lacks (APPNOTE.TXT 6.3.10, 4.4.5)."""
 
 
 def zip_members(file: IO[bytes], budget: Budget) -> Iterator[Part]:
-    """Files of a zip archive in the order of its list.
+    """Files of a zip archive in the order of its central directory.
 
     Args:
         file: at its start and seekable.
-        budget: counts what comes out.
+        budget: counts the bytes that come out.
 
     Raises:
         Bomb: too much came out.
@@ -67,14 +67,14 @@ def _can_be_listed(file: IO[bytes], budget: Budget) -> bool:
 
 
 def refusal_of(name: str, size_bytes: int, budget: Budget) -> Rejected | None:
-    """Why a member with this name and size is not read, whatever the archive's kind."""
+    """Why a member with this name and size is refused, whatever the archive's kind."""
     if leads_out(name):
         return Rejected("name", "the name of the archive's member leads out of the archive")
     return too_large(budget) if size_bytes > budget.most_bytes else None
 
 
 def too_large(budget: Budget) -> Rejected:
-    """The refusal of a member that is larger than what may be held in memory."""
+    """The refusal of a member that is too large to hold in memory."""
     most = f"{budget.most_bytes >> 20} MiB"
     return Rejected(
         "too-large",
@@ -84,7 +84,7 @@ def too_large(budget: Budget) -> Rejected:
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    # Programs on Windows write backslashes between folders.
+    # Windows programs write backslashes between folders.
     return info.filename.replace("\\", "/")
 
 
@@ -99,7 +99,7 @@ def _refusal(info: zipfile.ZipInfo, name: str, budget: Budget) -> Rejected | Non
         method = _METHODS[info.compress_type]
         return Rejected(
             "unsupported",
-            f"the archive's member is compressed by {method}, which is not handled; unpack the archive first",
+            f"the archive's member is compressed with {method}, which is not handled; unpack the archive",
         )
     if is_bomb(info.file_size, info.compress_size):
         return Rejected("bomb", "the archive's member unpacks to far more than its size")
@@ -112,12 +112,12 @@ def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | Rejecte
     except MemoryError:
         return Rejected("memory", "there was not enough memory for the archive's member")
     except Exception:
-        # Decompressors meet hostile bytes: whatever they raise, the member is refused and the rest goes on.
+        # Decompressors meet hostile bytes: whatever they raise, the member is refused and the rest continues.
         return Rejected("archive", "the archive's member is damaged or cannot be unpacked")
 
 
 def directory_bytes(file: IO[bytes]) -> int:
-    """Length of the list of members at the end, which `zipfile` reads whole.
+    """Length of the central directory, which `zipfile` reads as a whole.
 
     Source: APPNOTE.TXT 6.3.10, 4.3.14 to 4.3.16 (end of central directory, also of zip64).
 
@@ -125,7 +125,7 @@ def directory_bytes(file: IO[bytes]) -> int:
         file: seekable; at its start afterwards.
 
     Raises:
-        zipfile.BadZipFile: there is no such list.
+        zipfile.BadZipFile: there is no central directory.
     """
     end = file.seek(0, 2)
     file.seek(max(end - _MOST_END_BYTES, 0))

@@ -1,9 +1,11 @@
-"""Bytes to pixels and back, for every format, with nothing in the output but the picture."""
+"""Bytes to pixels and back for every format; outputs hold the image and nothing else."""
 
 from __future__ import annotations
 
 from ..formats import ImageFormat
 from .check import check_output
+from .convert import converted
+from .kept import is_our_own, read_metadata, with_metadata
 from .picture import Colour, Encoding, Frame, Patch, Patches, Picture, Pixels, Rendering, Written, paint
 from .readers import decode
 from .views import rgb_views
@@ -20,7 +22,11 @@ __all__ = [
     "Rendering",
     "Written",
     "check_output",
+    "converted",
     "decode",
+    "is_our_own",
     "paint",
+    "read_metadata",
     "rgb_views",
+    "with_metadata",
 ]

@@ -28,16 +28,16 @@ DecodeRegion: TypeAlias = Callable[[Header, Sequence[Body]], tuple[Pixels, Colou
 
 @dataclass(frozen=True)
 class Control:
-    """The frame control chunk: where a region lies, how long it is shown, how it is laid over the last frame.
+    """The frame control chunk: a region's position, its duration, and how it is drawn over the last frame.
 
     Attributes:
         width: pixels.
         height: pixels.
         x: column of the region's left edge.
         y: row of its upper edge.
-        delay: numerator and denominator of seconds.
-        disposal: what happens to the region afterwards: it stays (0), is cleared (1) or restored (2).
-        blend: whether the region replaces what was there (0) or is laid over it (1).
+        delay: numerator and denominator of a number of seconds.
+        disposal: what happens to the region afterwards: kept (0), cleared (1) or restored (2).
+        blend: whether the region replaces the pixels below it (0) or is composited over them (1).
     """
 
     width: int
@@ -55,7 +55,7 @@ class Control:
 
     @property
     def duration_ms(self) -> float:
-        """How long the frame is shown; a denominator of 0 stands for 100."""
+        """How long the frame is shown; a denominator of 0 means 100."""
         return 1000 * self.delay[0] / (self.delay[1] or 100)
 
     def body(self, sequence: int) -> bytes:
@@ -78,11 +78,11 @@ class Animation:
     """All frames of an animated PNG, still compressed.
 
     Attributes:
-        plays: how often it is shown, 0 for ever.
+        plays: how often it is played, 0 means forever.
         controls: one for each frame.
         data: bodies of each frame's pixel data.
-        default: bodies of the pixel data that is shown where animations are not; None where that is the
-            first frame.
+        default: bodies of the pixel data shown by viewers without animation; None if that is the first
+            frame.
     """
 
     plays: int
@@ -92,10 +92,10 @@ class Animation:
 
 
 def read_animation(chunks: Sequence[Chunk], header: Header) -> Animation | None:
-    """The animation of a PNG; None where it has none, whatever frames lie in it.
+    """The animation of a PNG; None if it has none, even if it holds frames.
 
     Raises:
-        UnreadableImage: frames are missing, out of order, or outside of the picture.
+        UnreadableImage: frames are missing, out of order, or outside the picture.
     """
     kinds = [kind for kind, _ in chunks]
     if b"acTL" not in kinds or kinds.index(b"acTL") > kinds.index(b"IDAT"):
@@ -123,7 +123,7 @@ def read_animation(chunks: Sequence[Chunk], header: Header) -> Animation | None:
 
 
 def _in_sequence(chunks: Sequence[Chunk]) -> Iterator[Chunk]:
-    """Chunks of pixel data and frame controls, without their sequence numbers, which are checked."""
+    """Chunks of pixel data and frame controls without their sequence numbers, which are checked."""
     expected = 0
     seen_data = False
     for kind, body in chunks:
@@ -131,7 +131,7 @@ def _in_sequence(chunks: Sequence[Chunk]) -> Iterator[Chunk]:
             if len(body) < 4 or int.from_bytes(body[:4], "big") != expected:
                 raise UnreadableImage("the animated PNG is damaged: its frames are out of order")
             if kind == b"fdAT" and not seen_data:
-                raise UnreadableImage("the animated PNG is damaged: a frame lies before the first picture")
+                raise UnreadableImage("the animated PNG is damaged: a frame is before the first picture")
             expected += 1
             yield kind, body[4:]
         elif kind == b"IDAT":
@@ -143,20 +143,20 @@ def _read_control(body: Body, header: Header) -> Control:
     width, height, x, y, numerator, denominator, disposal, blend = struct.unpack(">IIIIHHBB", body)
     inside = 0 < width <= header.width - x and 0 < height <= header.height - y
     if not inside or disposal > _RESTORE or blend > _OVER:
-        raise UnreadableImage("the animated PNG is damaged: a frame lies outside of the picture")
+        raise UnreadableImage("the animated PNG is damaged: a frame is outside the picture")
     return Control(width, height, x, y, (numerator, denominator), disposal, blend)
 
 
 def composed(animation: Animation, header: Header, decode: DecodeRegion) -> Iterator[tuple[Pixels, Colour]]:
-    """The whole picture at each step of an animation.
+    """The whole image at each step of an animation.
 
     Args:
         animation: its frames.
         header: of the file.
-        decode: pixels of a frame's region.
+        decode: returns the pixels of a frame's region.
 
     Yields:
-        `(H, W, C)` and colour, always with opacity; transparent black where nothing was drawn.
+        `(H, W, C)` and colour, always with alpha; transparent black where nothing was drawn.
     """
     canvas: Pixels | None = None
     for control, data in zip(animation.controls, animation.data, strict=True):
@@ -186,7 +186,7 @@ def _with_opacity(pixels: Pixels, colour: Colour) -> tuple[Pixels, Colour]:
 
 
 def _lay_over(target: Pixels, region: Pixels) -> None:
-    """Porter and Duff's "over" for colours that are not multiplied by their opacity (section 13.16)."""
+    """Porter and Duff's "over" for colours that are not premultiplied (section 13.16)."""
     white = float(np.iinfo(target.dtype).max)
     opaque = region[..., -1] == white
     mixed = (region[..., -1] > 0) & ~opaque
@@ -210,11 +210,11 @@ def animation_chunks(
     """The chunks of an animation, from its control chunk to the last frame.
 
     Args:
-        frames: the whole picture at each step, after the default picture if there is one.
+        frames: the whole image at each step, after the default image if there is one.
         layout: of all frames.
         delays: numerator and denominator of seconds for each step.
-        plays: how often it is shown, 0 for ever.
-        default: whether the first of the frames is a default picture.
+        plays: how often it is played, 0 means forever.
+        default: whether the first of the frames is a default image.
         level: of compression.
     """
     head = layout.chunks()
@@ -240,7 +240,7 @@ def animation_chunks(
 
 
 def changed(before: Pixels, after: Pixels) -> tuple[slice, slice]:
-    """Rows and columns of the smallest box around all pixels that differ; one pixel where none does."""
+    """Rows and columns of the smallest box around all pixels that differ; one pixel if none do."""
     differs = (before != after).any(axis=2)
     rows, columns = np.flatnonzero(differs.any(axis=1)), np.flatnonzero(differs.any(axis=0))
     if not len(rows):

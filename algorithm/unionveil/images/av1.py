@@ -16,7 +16,7 @@ __all__ = ["account", "named_colours", "read_end", "recolour", "replace_end"]
 
 _SEQUENCE_HEADER, _TEMPORAL_DELIMITER, _FRAME_HEADER, _TILE_GROUP, _FRAME = 1, 2, 3, 4, 6
 _LEFT_OUT = frozenset({_TEMPORAL_DELIMITER, 5, 15})
-"""Delimiters, metadata and padding: decoders show the same picture without them."""
+"""Delimiters, metadata and padding: decoders show the same image without them."""
 
 _IDENTITY, _SRGB_TRANSFER, _BT709 = 0, 13, 1
 _SELECT = 2
@@ -27,7 +27,7 @@ _MAX_TILE_WIDTH, _MAX_TILE_AREA = 4096, 4096 * 2304
 class _Sequence:
     """Fields of a sequence header that frames, the configuration and the container depend on.
 
-    `colours_at` is the place in bits of primaries, transfer and matrix, where they are named.
+    `colours_at` is the bit offset of primaries, transfer and matrix, if they are present.
     """
 
     profile: int
@@ -49,10 +49,10 @@ class _Sequence:
 
 
 def recolour(image: CodedImage, primaries: int, transfer: int) -> CodedImage:
-    """The picture with other colours in its sequence header, if that names any; the samples stay.
+    """The image with other colours in its sequence header, if it has any; the samples stay.
 
     Args:
-        image: a picture that `account` gave.
+        image: what `account` returned.
         primaries: colour primaries (ITU-T H.273).
         transfer: transfer characteristics.
     """
@@ -67,7 +67,7 @@ def recolour(image: CodedImage, primaries: int, transfer: int) -> CodedImage:
 
 
 def named_colours(data: bytes) -> Cicp | None:
-    """Colours that the first sequence header of an item names, if it is understood."""
+    """Colours in the first sequence header of an item, if it can be parsed."""
     try:
         header = next(body for kind, body in _units(data) if kind == _SEQUENCE_HEADER)
         return _read_sequence(BitReader(header)).cicp
@@ -76,7 +76,7 @@ def named_colours(data: bytes) -> Cicp | None:
 
 
 def account(data: bytes) -> CodedImage:
-    """Takes a coded item apart and puts together what its picture needs.
+    """Parses a coded item and keeps only the parts that its image needs.
 
     Raises:
         NotAccounted: more than one frame, or a structure whose bytes are not all understood.
@@ -111,7 +111,7 @@ def _account(data: bytes) -> CodedImage:
 
 
 def _units(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Kind and payload of every OBU (5.3)."""
+    """Type and payload of every OBU (5.3)."""
     position = 0
     while position < len(data):
         head = data[position]
@@ -122,7 +122,7 @@ def _units(data: bytes) -> Iterator[tuple[int, bytes]]:
         if head & 2:
             size, position = _leb128(data, position)
         if size > len(data) - position:
-            raise ValueError("the lengths of the coded pieces do not fit")
+            raise ValueError("the lengths of the coded units do not fit")
         yield head >> 3 & 15, data[position : position + size]
         position += size
 
@@ -147,7 +147,7 @@ def _write_unit(kind: int, body: bytes) -> bytes:
 
 
 def _read_sequence(reader: BitReader) -> _Sequence:
-    """The sequence header (5.5). Stills need not be marked as such."""
+    """The sequence header (5.5). Stills need not be marked as stills."""
     profile = reader.u(3)
     reader.u(1)
     reduced = reader.flag()
@@ -198,7 +198,7 @@ def _read_operating_point(reader: BitReader) -> tuple[int, int]:
 
 
 def _read_tools(reader: BitReader) -> tuple[int, int, int]:
-    """How frames choose tools for screen content and whole motion vectors, and the bits of an order hint."""
+    """How frames select screen content tools and integer motion vectors, and the bits of an order hint."""
     reader.u(4)  # interintra, masked compound, warped motion, dual filter
     order_hint = reader.flag()
     if order_hint:
@@ -211,7 +211,7 @@ def _read_tools(reader: BitReader) -> tuple[int, int, int]:
 
 
 def _read_colours(reader: BitReader, profile: int) -> tuple[int, int, int, Cicp, int | None]:
-    """Depth, chroma sampling, chroma position, colours, and the place of these (5.5.2)."""
+    """Depth, chroma sampling, chroma position, colours, and the bit offset of the colours (5.5.2)."""
     depth = 10 if reader.flag() else 8
     if profile == 2 and depth == 10:
         depth = 12 if reader.flag() else 10
@@ -244,7 +244,7 @@ def _chroma_halved(reader: BitReader, profile: int, depth: int) -> tuple[bool, b
 
 
 def _check_frame(reader: BitReader, sequence: _Sequence) -> tuple[tuple[int, int], bool]:
-    """Reads a frame header (5.9) up to its tiles; gives the frame's size, and whether there are several."""
+    """Reads a frame header (5.9) up to its tiles; returns its size, and whether there are several tiles."""
     if not sequence.reduced and reader.u(4) != 0b0001:  # not another frame, a key frame, shown
         raise NotAccounted("a coded picture that is not shown at once")
     disable_update = reader.flag()
@@ -302,7 +302,7 @@ def read_end(data: bytes, count: int) -> bytes:
 
 
 def replace_end(data: bytes, cut: int, more: bytes) -> bytes:
-    """An item whose last frame ends otherwise.
+    """Replaces the end of an item's last frame.
 
     Args:
         data: OBUs.

@@ -1,7 +1,7 @@
 """AVIF, read through libavif (Pillow; OpenCV for more than 8 bits) and written through them.
 
-A picture of which every byte is accounted for (`rebuild.py`, `tails.py`) keeps its coded data in a new
-container; any other is encoded anew, in its depth and with its colours.
+An image whose every byte is accounted for (`rebuild.py`, `tails.py`) keeps its coded data in a new container;
+any other is re-encoded at its own depth and with its own colours.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from .tails import check_tails, end_exactly
 __all__ = ["decode_in_8_bits", "read"]
 
 _SETTINGS: tuple[tuple[int, int | None], ...] = ((90, None), (95, None), (99, None), (100, 444))
-"""Quality and chroma sampling of outputs, the next where one does not look like its picture (`lossy.py`);
-None keeps the sampling."""
+"""Quality and chroma sampling of outputs; the next is used if an output does not match its image
+(`lossy.py`). None keeps the sampling."""
 
 _SRGB, _UNSPECIFIED = (1, 13, 6, True), (2, 2)
 
@@ -42,7 +42,7 @@ def read(data: bytes, max_pixels: float) -> Picture:
     """Decodes an AVIF, all frames of an animation; see `images.decode`."""
     rebuilt = rebuild(data)
     depth = rebuilt.depth or 8
-    # Rebuilt or not, what the detector sees is what would be written.
+    # Rebuilt or not: the detector must see the data that would be written.
     frames = _decode(rebuilt.source, max_pixels, depth, rebuilt.crop_xywh)
     check_sizes(rebuilt, max_pixels)
     accounted = _check_ends(rebuilt, lambda file: _decode(file, max_pixels, depth)[0].pixels)
@@ -56,15 +56,15 @@ def read(data: bytes, max_pixels: float) -> Picture:
 
 
 def decode_in_8_bits(data: bytes) -> tuple[Frame, ...]:
-    """All frames of an output, upright, by dav1d."""
+    """All frames of an output, upright, decoded by dav1d."""
     return _decode(data, math.inf, 8)
 
 
 def _check_ends(rebuilt: Rebuilt, decode: Callable[[bytes], Pixels]) -> bool:
-    """Whether every byte is accounted for, of the entropy coded data too.
+    """Whether every byte is accounted for, including the entropy-coded data.
 
     Raises:
-        UnreadableImage: the coded data end too early, or go on behind their picture.
+        UnreadableImage: the coded data end too early, or continue after their image.
     """
     try:
         exact = end_exactly(rebuilt.items, _decodes)
@@ -105,12 +105,12 @@ def _durations_ms(image: Image.Image, count: int) -> list[float]:
 
 
 def _decodes(data: bytes) -> bool:
-    """Whether OpenCV's decoder, which is libaom, takes a file."""
+    """Whether OpenCV's decoder, which is libaom, accepts a file."""
     return _imdecode(data) is not None
 
 
 def _imdecode(data: bytes) -> Any:
-    """`(H, W)` or `(H, W, C)`, blue first, or None; without a word on standard error."""
+    """`(H, W)` or `(H, W, C)`, BGR order, or None; prints nothing to standard error."""
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -121,9 +121,9 @@ def _imdecode(data: bytes) -> Any:
 
 
 def _decode_deep(data: bytes, depth: int, durations_ms: Sequence[float]) -> tuple[Frame, ...]:
-    """Frames of more than 8 bits; their samples are spread over 16."""
+    """Frames of more than 8 bits; their samples are scaled to 16 bits."""
     if not cv2.haveImageWriter(".avif"):
-        raise UnsupportedImage("an AVIF of more than 8 bits needs an OpenCV that is built with libavif")
+        raise UnsupportedImage("an AVIF of more than 8 bits needs an OpenCV that was built with libavif")
     if len(durations_ms) == 1:
         stored: Sequence[Any] = [_imdecode(data)]
     else:
@@ -141,7 +141,7 @@ def _deep_frame(stored: Any, duration_ms: float, depth: int) -> Frame:
 
 
 def _encode(frames: tuple[Frame, ...], rebuilt: Rebuilt, max_pixels: float) -> bytes:
-    """Encodes an AVIF of 8, 10 or 12 bits, as the input."""
+    """Encodes an AVIF at the input's depth of 8, 10 or 12 bits."""
     depth = (rebuilt.depth or 10) if frames[0].pixels.dtype == np.uint16 else 8
 
     def encode(setting: tuple[int, int | None]) -> bytes:
@@ -162,7 +162,7 @@ def _encode_shallow(frames: Sequence[Frame], quality: int, chroma: int, icc: byt
         "AVIF",
         quality=quality,
         subsampling={400: "4:0:0", 420: "4:2:0", 422: "4:2:2", 444: "4:4:4"}[chroma],
-        autotiling=False,  # one stream can be accounted for when the output is read again
+        autotiling=False,  # a single stream can be accounted for when the output is read back
         icc_profile=icc,
     )
 
@@ -180,7 +180,7 @@ def _encode_deep(frames: Sequence[Frame], quality: int, depth: int) -> bytes:
         animation.durations = [round(frame.duration_ms) for frame in frames]
         done, data = cv2.imencodeanimation(".avif", animation, options)
     if not done:
-        raise UnreadableImage("the AVIF could not be encoded anew")
+        raise UnreadableImage("the AVIF could not be re-encoded")
     return data.tobytes()
 
 
@@ -192,7 +192,7 @@ def _named(rebuilt: Rebuilt) -> tuple[int, int]:
 
 
 def _retagged(data: bytes, rebuilt: Rebuilt) -> bytes:
-    """An encoder's file with the colours of the input, in a container without anything else."""
+    """An encoder's file with the colours of the input, in a container that holds nothing else."""
     still = read_still(isobmff.read(data), own=True)
     _, _, matrix, full = still.cicp or still.colours.tiles[0].cicp or _SRGB
     primaries, transfer = _named(rebuilt)

@@ -1,4 +1,4 @@
-"""Bits read and written one field after the other, with the Exp-Golomb codes of H.264 and H.265."""
+"""Reads and writes bit fields one after the other, with the Exp-Golomb codes of H.264 and H.265."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ __all__ = ["BitReader", "BitWriter"]
 
 
 class BitReader:
-    """Reads fields from the most significant bit on.
+    """Reads fields, most significant bit first.
 
-    Every method raises `ValueError` where the data end, or hold a value above the given limit.
+    Every method raises `ValueError` if the data end, or hold a value above the given limit.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -18,11 +18,11 @@ class BitReader:
 
     @property
     def left(self) -> int:
-        """Bits that are not read yet."""
+        """Bits that have not been read."""
         return 8 * len(self._data) - self.position
 
     def u(self, bits: int) -> int:
-        """An unsigned integer of so many bits."""
+        """An unsigned integer of `bits` bits."""
         end = self.position + bits
         if end > 8 * len(self._data):
             raise ValueError("the coded header is too short")
@@ -58,7 +58,7 @@ class BitReader:
             raise ValueError("a reserved field of the coded header is in use")
 
     def trailing(self) -> None:
-        """The end of a header: a 1, and zeros up to the end of that byte, which must be the last."""
+        """The end of a header: a 1, then zeros up to the end of that byte, which must be the last."""
         if not self.flag():
             raise ValueError("a coded header does not end where it should")
         self.zeros(-self.position % 8)
@@ -67,14 +67,14 @@ class BitReader:
 
 
 class BitWriter:
-    """Writes fields from the most significant bit on."""
+    """Writes fields, most significant bit first."""
 
     def __init__(self) -> None:
         self._value = 0
         self._bits = 0
 
     def u(self, value: int, bits: int) -> None:
-        """An unsigned integer of so many bits."""
+        """An unsigned integer of `bits` bits."""
         self._value = self._value << bits | value
         self._bits += bits
 
@@ -91,7 +91,7 @@ class BitWriter:
         self.ue(2 * value - 1 if value > 0 else -2 * value)
 
     def finish(self) -> bytes:
-        """All bytes, after a 1 and zeros up to the end of the last one."""
+        """All bytes, after a 1 and zeros up to the end of the last byte."""
         self.u(1, 1)
         self.u(0, -self._bits % 8)
         return self._value.to_bytes(self._bits // 8, "big")

@@ -1,4 +1,4 @@
-"""BMP: decoded strictly and always written anew, with the input's bits per pixel where they suffice."""
+"""BMP: decoded strictly and always re-encoded, at the input's bits per pixel where they suffice."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = ["read"]
 
 @dataclass(frozen=True)
 class _Coding:
-    """What makes an output like its input.
+    """The properties that an output takes from its input.
 
     Attributes:
         bits: bits per pixel.
         rle: whether the indices were run-length encoded.
-        masks: where the channels lie in pixels of 16 bits.
+        masks: bits of each channel in 16-bit pixels.
         rendering: colour profile and density.
     """
 
@@ -48,7 +48,7 @@ def read(data: bytes, max_pixels: float) -> Picture:
 
 
 def _rows(data: bytes, bmp: Bmp) -> npt.NDArray[np.uint8]:
-    """`(H, stride)` bytes, the upper row first; the padding of the last row in the file may be missing."""
+    """`(H, stride)` bytes, top row first; the padding of the last row in the file may be missing."""
     size = bmp.stride * bmp.height
     missing = bmp.start + size - len(data)
     if missing > bmp.stride - -(-bmp.width * bmp.bits // 8):
@@ -66,7 +66,7 @@ def _decode_indices(data: bytes, bmp: Bmp) -> tuple[Pixels, Colour]:
         indices = unpack_rows(_rows(data, bmp), bmp.bits, bmp.width)
     used = values_in(indices)
     if used[-1] >= len(bmp.table):
-        raise UnreadableImage("the BMP is damaged: a pixel lies outside of its colour table")
+        raise UnreadableImage("the BMP is damaged: a pixel is outside its colour table")
     if (bmp.table[used] == bmp.table[used, :1]).all():
         return bmp.table[:, :1][indices], Colour.GREY
     return bmp.table[indices], Colour.RGB
@@ -128,7 +128,7 @@ def _encode_indices(
 
 
 def _encode_rows(pixels: npt.NDArray[np.uint8], bits: int, coding: _Coding, masks: Masks | None) -> bytes:
-    """Pixels of whole bytes, the lowest row first; RGB and RGBA become blue first."""
+    """Pixels of whole bytes, bottom row first; RGB and RGBA become BGR and BGRA."""
     height, width = pixels.shape[0], pixels.shape[1] * pixels.shape[2] * 8 // bits
     body = np.zeros((height, -(-width * bits // 32) * 4), np.uint8)
     for rows in bands(height, width):
@@ -148,7 +148,7 @@ def _padded(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def _masked(pixels: npt.NDArray[np.uint8], masks: Masks) -> npt.NDArray[np.uint16] | None:
-    """`(H, W)` pixels of 16 bits, or None where they do not hold all colours exactly."""
+    """`(H, W)` 16-bit pixels, or None if they cannot hold all colours exactly."""
     values = np.zeros(pixels.shape[:2], "<u2")
     for channel, mask in enumerate(masks[:3]):
         lowest = mask & -mask

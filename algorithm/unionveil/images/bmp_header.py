@@ -19,7 +19,7 @@ from .picture import Rendering
 __all__ = ["ALPHA_MASKS", "Bmp", "Masks", "header", "read_header"]
 
 Masks = tuple[int, int, int, int]
-"""Bits of red, green, blue and opacity in a pixel; no bits where there is no opacity."""
+"""Bits of red, green, blue and alpha in a pixel; 0 for no alpha."""
 
 _FILE_HEADER, _CORE, _INFO, _V5 = 14, 12, 40, 124
 _SIZES = (_CORE, _INFO, 52, 56, 64, 108, _V5)
@@ -31,15 +31,15 @@ _EMBEDDED, _SRGB, _FOR_IMAGES = 0x4D424544, 0x73524742, 4
 
 @dataclass(frozen=True)
 class Bmp:
-    """What the headers say.
+    """The parsed headers.
 
     Attributes:
         width: pixels.
         height: pixels.
         bits: bits per pixel.
-        top_down: whether the first row is the upper one.
+        top_down: whether the first row in the file is the top one.
         rle: whether the indices are run-length encoded.
-        masks: where the channels lie in pixels of 16 and 32 bits.
+        masks: bits of each channel in pixels of 16 and 32 bits.
         table: `(K, 3)` uint8 RGB, the colours of indices; empty without indices.
         start: offset of the pixel data.
         rendering: colour profile and density.
@@ -65,13 +65,13 @@ def read_header(data: bytes) -> Bmp:
     """Reads the headers and the colour table.
 
     Raises:
-        UnreadableImage: cut off, or values that do not exist.
+        UnreadableImage: cut off, or invalid values.
         UnsupportedImage: a variant that is not handled.
     """
     try:
         start, size = struct.unpack_from("<II", data, 10)
         if size not in _SIZES:
-            raise UnreadableImage("the BMP is damaged: its header has a size that does not exist")
+            raise UnreadableImage("the BMP is damaged: its header has an invalid size")
         if len(data) < _FILE_HEADER + size:
             raise UnreadableImage("the BMP is cut off")
         if size == _CORE:
@@ -110,11 +110,11 @@ def _check(width: int, height: int, bits: int, compression: int, size: int) -> N
         _ALPHA_BITFIELDS: (16, 32),
     }
     if bits not in allowed.get(compression, ()) or (height < 0 and compression in (_RLE4, _RLE8)):
-        raise UnreadableImage("the BMP is damaged: its header holds values that do not exist")
+        raise UnreadableImage("the BMP is damaged: its header holds invalid values")
 
 
 def _read_masks(data: bytes, size: int, bits: int, compression: int) -> tuple[Masks, int]:
-    """The masks, and where the headers end."""
+    """The masks, and the offset at which the headers end."""
     end = _FILE_HEADER + size
     if compression not in (_BITFIELDS, _ALPHA_BITFIELDS):
         return _DEFAULT_MASKS.get(bits, (0, 0, 0, 0)), end
@@ -141,7 +141,7 @@ def _contiguous(mask: int) -> bool:
 def _read_table(
     data: bytes, position: int, start: int, entry: int, bits: int, used: int
 ) -> npt.NDArray[np.uint8]:
-    """The colour table: as long as the header says, and no longer than the place that it has."""
+    """The colour table: as long as the header says, but no longer than the space it has."""
     if bits > 8:
         return np.empty((0, 3), np.uint8)
     count = min(used or 1 << bits, 1 << bits, max(0, start - position) // entry)
@@ -152,7 +152,7 @@ def _read_table(
 
 
 def _read_profile(data: bytes) -> bytes | None:
-    """The embedded profile; linked ones are names of files and are dropped."""
+    """The embedded profile; linked profiles are file names and are dropped."""
     (kind,) = struct.unpack_from("<I", data, _FILE_HEADER + 56)
     offset, length = struct.unpack_from("<II", data, _FILE_HEADER + 112)
     if kind != _EMBEDDED:
@@ -170,7 +170,7 @@ def header(
     masks: Masks | None = None,
     rle: bool = False,
 ) -> bytes:
-    """All that stands before the pixel data, which the profile follows.
+    """Everything before the pixel data, which the profile follows.
 
     Args:
         size_wh: width and height.
@@ -178,7 +178,7 @@ def header(
         rendering: colour profile and density.
         pixel_bytes: length of the pixel data.
         table: `(K, 3)` uint8 RGB, the colours of indices.
-        masks: where the channels lie, if that is not the default.
+        masks: bits of each channel, if not the default.
         rle: whether the indices are run-length encoded.
     """
     long = rendering.icc is not None or (masks is not None and masks[3] != 0)

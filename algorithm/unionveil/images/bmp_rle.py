@@ -13,7 +13,7 @@ _END_OF_ROW, _END, _JUMP = 0, 1, 2
 
 
 def decode_runs(data: bytes, bits: int, size_wh: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Decodes all runs up to the end mark; what follows it is not read.
+    """Decodes all runs up to the end mark; anything after it is not read.
 
     Args:
         data: pixel data.
@@ -21,7 +21,7 @@ def decode_runs(data: bytes, bits: int, size_wh: tuple[int, int]) -> npt.NDArray
         size_wh: width and height.
 
     Returns:
-        `(H, W)` indices, the lowest row first; 0 where no run is.
+        `(H, W)` indices, bottom row first; 0 where there is no run.
 
     Raises:
         UnreadableImage: a run reaches beyond its row or the data, or the end mark is missing.
@@ -68,7 +68,7 @@ def _write(
 
 
 def encode_runs(indices: npt.NDArray[np.uint8], bits: int) -> bytes:
-    """Encodes `(H, W)` indices, the lowest row first, as runs of one index each."""
+    """Encodes `(H, W)` indices, bottom row first, as runs of one index each."""
     rows = [_encode_row(row, bits) + bytes([0, _END_OF_ROW]) for row in indices]
     return b"".join(rows) + bytes([0, _END])
 

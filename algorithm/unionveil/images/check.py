@@ -1,10 +1,10 @@
-"""The second line of defence: an output is decoded and compared before it counts as done.
+"""The second line of defence: every output is decoded and compared before it is accepted.
 
-Writers can fail without a word: a patch that is not laid, a frame that is left out, coefficients that do not
-fit their Huffman table. OpenCV decodes what Pillow, libjpeg or our own writers wrote, with its own builds of
-libjpeg, libpng, libwebp and libavif and its own GIF reader. Pillow decodes BMP and TIFF of up to 8 bits:
-OpenCV misreads palettes of 1 bit and rounds pixels of 16 bits in its own way. Our own reader decodes what
-neither of them reads: HEIC, inks, grey TIFF of 16 bits, and pictures wider than 2^20 px.
+Writers can fail silently: a patch that is not drawn, a frame that is left out, coefficients that do not fit
+their Huffman table. OpenCV decodes the outputs of Pillow, libjpeg and our own writers, with its own builds of
+libjpeg, libpng, libwebp and libavif and its own GIF reader. Pillow decodes BMP, and TIFF of up to 8 bits:
+OpenCV misreads 1-bit palettes and rounds 16-bit pixels in its own way. Our own reader decodes the rest: HEIC,
+inks, 16-bit grey TIFF, and images wider than 2^20 px.
 """
 
 from __future__ import annotations
@@ -34,17 +34,19 @@ _Levels: TypeAlias = npt.NDArray[np.float32]
 """`(rows, columns)`: mean grey level of each square cell, 0 to 255."""
 
 _CELL_LEVELS = 32
-"""A cell under a cover may differ by so much. JPEG at quality 10 reaches 20, GIF 18, at quality 75 all 7."""
+"""Largest difference of a cell under a cover. JPEG at quality 10 reaches 20, GIF 18, everything 7 at quality
+75."""
 
 _REVEALED, _CONTRAST = 0.5, 4
-"""A cover has failed where so much of the original's contrast shines through it, unless it changes so few
-levels (root mean square). JPEG at quality 10 reaches .2."""
+"""A cover has failed if this share of the original's contrast shows through it, unless it changes no more
+than this many levels (root mean square). JPEG at quality 10 reaches .2."""
 
 _TORN_LEVELS, _TORN_SHARE = 64, 0.02
-"""A lossy output is torn where a larger share of the cells beside the covers differs by more levels."""
+"""A lossy output is torn if a larger share of the cells beside the covers differs by more levels than
+this."""
 
 _GROWN_PX = 32
-"""How far around a cover an encoder may change a lossy picture: two of JPEG's largest coding units."""
+"""How far around a cover an encoder may change a lossy image: two of JPEG's largest coding units."""
 
 _BAND_PIXELS = 2**18
 _CHANNELS = {1: Colour.GREY, 3: Colour.RGB, 4: Colour.RGBA}
@@ -53,7 +55,7 @@ _DIFFERS = "the output does not show the redacted picture; it was not kept. Plea
 
 @dataclass(frozen=True)
 class _Look:
-    """A decoded frame: `(H, W, C)` at 1/scale, what the channels mean, and whether blue comes first."""
+    """A decoded frame: `(H, W, C)` at 1/scale, the meaning of its channels, and whether blue comes first."""
 
     pixels: Pixels
     colour: Colour
@@ -62,21 +64,22 @@ class _Look:
 
 
 def check_output(written: bytes, picture: Picture, patches: Patches) -> None:
-    """Decodes an output and compares it with the picture and the patches that were laid over it.
+    """Decodes an output and compares it with the picture and the patches that were drawn over it.
 
-    Lossless formats must be equal in every opaque pixel. Of the others, frames, sizes, the mean of every cell
-    under a cover and the bulk of the rest are compared, at the smallest scale that shows the smallest cover.
+    Lossless formats must be equal in every opaque pixel. For lossy ones, the number and sizes of the frames,
+    the mean of every cell under a cover and most of the rest are compared, at the smallest scale that shows
+    the smallest cover.
 
     Args:
         written: the output.
         picture: as decoded from the input.
-        patches: what was laid over each frame.
+        patches: the patches drawn over each frame.
 
     Raises:
         OutputDiffers: the output does not decode, or shows something else.
     """
     _require(len(patches) == len(picture.frames))
-    if _is_lossless(picture.format):
+    if picture.format.is_exact:
         _check_exactly(written, picture, patches)
     else:
         _check_nearly(written, picture, patches)
@@ -87,20 +90,16 @@ def _require(holds: bool) -> None:
         raise OutputDiffers(_DIFFERS)
 
 
-def _is_lossless(kind: ImageFormat) -> bool:
-    return kind in (ImageFormat.PNG, ImageFormat.BMP, ImageFormat.TIFF)
-
-
 def _decode(written: bytes, picture: Picture, grey_scale: int | None = None) -> list[_Look]:
-    """All frames by a second decoder, or by our own where no other reads them.
+    """All frames by a second decoder, or by our own if no other can read them.
 
     Args:
         written: the output.
         picture: what it should show.
-        grey_scale: reads a JPEG in grey at 1/2, 1/4 or 1/8 of its size, which is quicker.
+        grey_scale: decodes a JPEG as grey at 1/2, 1/4 or 1/8 of its size, which is faster.
 
     Raises:
-        OutputDiffers: neither decodes it.
+        OutputDiffers: neither can decode it.
     """
     if picture.format is ImageFormat.AVIF:
         return _decode_by_dav1d(written)
@@ -132,7 +131,7 @@ def _decode_by_pillow(written: bytes, picture: Picture) -> list[_Look]:
 
 
 def _decode_by_dav1d(written: bytes) -> list[_Look]:
-    """OpenCV's decoder is libaom, as every encoder's, and leaves pictures as they lie."""
+    """OpenCV's decoder is libaom, like every encoder's, and does not apply the orientation."""
     try:
         return [_Look(frame.pixels, frame.colour) for frame in avif.decode_in_8_bits(written)]
     except Exception as error:
@@ -148,7 +147,7 @@ def _decode_by_opencv(buffer: npt.NDArray[np.uint8], picture: Picture, grey_scal
             decoded = [cv2.imdecode(buffer, flags | cv2.IMREAD_IGNORE_ORIENTATION)]
         case _ if len(picture.frames) > 1:
             animation = cv2.imdecodeanimation(buffer.reshape(1, -1))[1]
-            # A PNG may hold another picture for viewers that do not animate.
+            # A PNG may hold a separate image for viewers without animation.
             still = [animation.still_image] if len(animation.frames) < len(picture.frames) else []
             decoded = [*still, *animation.frames]
         case _:
@@ -182,10 +181,10 @@ def _check_stripes(frame: Frame, stripes: Iterator[_Look]) -> None:
 
 
 def _pages(written: bytes, picture: Picture) -> Sequence[Iterator[_Look]]:
-    """The rows of every frame, some at a time.
+    """The rows of every frame, a few at a time.
 
     Raises:
-        OutputDiffers: no decoder takes the output.
+        OutputDiffers: no decoder accepts the output.
     """
     try:
         if picture.format is ImageFormat.PNG and (rows := png_stripes(written)) is not None:
@@ -201,14 +200,14 @@ def _pages(written: bytes, picture: Picture) -> Sequence[Iterator[_Look]]:
 
 
 def _pages_by_pillow(written: bytes, picture: Picture) -> Sequence[Iterator[_Look]]:
-    """Rows of a single page as they are asked for: Pillow needs four bytes for every pixel already."""
+    """Rows of a single page on demand: Pillow already needs four bytes per pixel."""
     if len(picture.frames) > 1:
         return [_sliced(look) for look in _decode_by_pillow(written, picture)]
     with opened(written, picture.format.name) as image:
         _require(getattr(image, "n_frames", 1) == 1)
         image.load()
     width, height = image.size
-    to_frame(image.crop((0, 0, 1, 1)))  # its kind of pixels is known
+    to_frame(image.crop((0, 0, 1, 1)))  # raises for an unsupported mode
     parts = (image.crop((0, rows.start, width, rows.stop)) for rows in row_bands((height, width)))
     return [(_Look(frame.pixels, frame.colour) for frame in map(to_frame, parts))]
 
@@ -228,7 +227,7 @@ def _sliced(look: _Look) -> Iterator[_Look]:
 
 
 def _same(expected: _Look, shown: _Look) -> bool:
-    """Whether all opaque pixels are equal: decoders disagree about clear ones, and some premultiply them."""
+    """Whether all opaque pixels are equal. Decoders disagree about transparent ones; some alter them."""
     colours, others = np.broadcast_arrays(_colours(expected), _colours(shown))
     if not expected.colour.has_alpha:
         return np.array_equal(colours, others) and bool(_opaque(shown).all())
@@ -237,7 +236,7 @@ def _same(expected: _Look, shown: _Look) -> bool:
 
 
 def _colours(look: _Look) -> Pixels:
-    """`(H, W, C)`: grey, red first, or inks."""
+    """`(H, W, C)`: grey, RGB order, or inks."""
     match look.colour:
         case Colour.GREY | Colour.GREY_ALPHA:
             return look.pixels[..., :1]
@@ -256,7 +255,7 @@ def _opaque(look: _Look) -> BoolArray:
 def _check_nearly(written: bytes, picture: Picture, patches: Patches) -> None:
     cell = _cell_px(patches)
     if picture.format is ImageFormat.JPEG:
-        # The quick way. Where it fails, the reason can be colours out of gamut, whose luma is not their grey.
+        # The fast path. It can fail for colours out of gamut, whose luma is not their grey level.
         with suppress(OutputDiffers):
             return _compare(_decode(written, picture, cell), picture, patches, cell)
     return _compare(_decode(written, picture), picture, patches, cell)
@@ -282,7 +281,7 @@ def _compare(looks: Sequence[_Look], picture: Picture, patches: Patches, cell: i
 
 
 def _cells_before(frame: Frame, cell: int) -> _Levels:
-    """Whole cells of a frame, from the smaller copy that was looked at if that shows them."""
+    """Whole cells of a frame, from the smaller copy used for detection if it shows them."""
     if frame.scale > cell:
         return _cells(_Look(frame.pixels, frame.colour), cell)
     width, height = frame.size_wh
@@ -292,14 +291,14 @@ def _cells_before(frame: Frame, cell: int) -> _Levels:
 
 
 def _opaque_cells(frame: Frame, side: int) -> BoolArray:
-    """The cells whose colours matter: decoders disagree about those of clear pixels."""
+    """The cells whose colours matter: decoders disagree about those of transparent pixels."""
     if not frame.colour.has_alpha:
         return np.ones((frame.size_wh[1] // side, frame.size_wh[0] // side), bool)
     return np.asarray(_cells(_Look(frame.pixels[..., -1:], Colour.GREY), side) == 255, bool)
 
 
 def _cell_px(patches: Patches) -> int:
-    """Side of the cells that are compared: at least 2 x 2 whole ones lie in the smallest cover."""
+    """Side of the cells to compare: the smallest cover contains at least 2 x 2 whole cells."""
     sides = [
         min(patch.rows.stop - patch.rows.start, patch.columns.stop - patch.columns.start)
         for some in patches
@@ -309,7 +308,7 @@ def _cell_px(patches: Patches) -> int:
 
 
 def _cells(look: _Look, side: int) -> _Levels:
-    """Mean grey levels of whole cells of side x side pixels; what is left right and below is left out."""
+    """Mean grey levels of whole cells of side x side pixels; the remainder at the edges is left out."""
     rows, columns = look.pixels.shape[0] // side, look.pixels.shape[1] // side
     means = np.empty((rows, columns), np.float32)
     step = max(1, _BAND_PIXELS // max(1, side * look.pixels.shape[1]))
@@ -335,7 +334,7 @@ def _grey(look: _Look) -> npt.NDArray[np.uint8]:
 def _check_cover(
     frame: Frame, patch: Patch, patches: Sequence[Patch], shown: _Levels, before: _Levels, cell: int
 ) -> None:
-    """Compares the whole cells under one patch with what all patches of the frame make of them."""
+    """Compares the whole cells under one patch with the expected ones, all patches of the frame applied."""
     rows, columns = (
         slice(-(-side.start // cell), min(side.stop // cell, limit))
         for side, limit in zip((patch.rows, patch.columns), shown.shape, strict=True)
@@ -347,7 +346,7 @@ def _check_cover(
     error = (shown[rows, columns] - expected)[replaced]
     change = (before[rows, columns] - expected)[replaced]
     _require(not error.size or float(np.abs(error).max()) <= _CELL_LEVELS)
-    # Noise of the encoder does not look like the original; what shines through does.
+    # Encoder noise does not resemble the original; a face that shows through does.
     contrast = float(change @ change)
     if contrast > change.size * _CONTRAST**2:
         _require(float(error @ change) <= _REVEALED * contrast)
@@ -356,8 +355,8 @@ def _check_cover(
 def _painted_cells(
     frame: Frame, patches: Sequence[Patch], rows: slice, columns: slice, cell: int
 ) -> tuple[_Levels, BoolArray]:
-    """Cells of a part of a frame with its patches, and which of them lie whole under a patch."""
-    # What lies beside the patches does not matter: only whole cells under them are compared.
+    """Cells of a part of a frame with its patches, and whether each is entirely under a patch."""
+    # Pixels beside the patches do not matter: only whole cells under them are compared.
     shape = rows.stop - rows.start, columns.stop - columns.start, frame.colour.channels
     part = np.zeros(shape, frame.look.pixels.dtype)
     covered = np.zeros(shape[:2], bool)

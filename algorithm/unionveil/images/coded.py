@@ -1,4 +1,4 @@
-"""One coded picture of a HEIC or AVIF of which every byte has been accounted for."""
+"""One coded image of a HEIC or AVIF, with every byte accounted for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Cicp: TypeAlias = tuple[int, int, int, bool]
 
 
 class NotAccounted(Exception):
-    """Bytes of the file are not needed for its picture, or may not be; the picture has to be encoded anew."""
+    """The file has bytes that its image does not need, or might not need; the image has to be re-encoded."""
 
 
 class Codec(Enum):
@@ -25,21 +25,21 @@ class Codec(Enum):
 
 @dataclass(frozen=True)
 class CodedImage:
-    """A coded picture, as it may be written into a new file.
+    """A coded image that may be written into a new file.
 
     Attributes:
         codec: how it is coded.
         size_wh: width and height in pixels, as decoded.
-        hidden_wh: columns at the right and rows at the bottom that are coded and not shown: parts of the last
+        hidden_wh: columns at the right and rows at the bottom that are coded but not shown: parts of the last
             blocks.
         depth: bits per sample.
         chroma: 400 (grey), 420, 422 or 444.
         configuration: body of the `hvcC` or `av1C` box, written from parsed values.
-        data: the coded item. How far a decoder uses the entropy coded data, its last part, can only be seen
-            by decoding (`tails.py`).
+        data: the coded item. How much of its last part, the entropy-coded data, a decoder uses can only be
+            found by decoding (`tails.py`).
         cicp: colour description inside the coded data, if there is one.
         profile: `general_profile_idc` of HEVC, `seq_profile` of AV1.
-        streams: whether its entropy coded data are several streams, each with an end of its own.
+        streams: whether its entropy-coded data are several streams, each with its own end.
     """
 
     codec: Codec

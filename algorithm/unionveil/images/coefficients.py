@@ -1,8 +1,8 @@
-"""JPEG through libturbojpeg: pixels with every warning seen, and coefficients written anew.
+"""JPEG through libturbojpeg: decodes pixels and reports every warning, and rewrites coefficients.
 
 This is the only user of the library. Its lossless transform (`tjTransform`, in version 3 `tj3Transform`)
-reads all coefficients, can turn the picture, hands every row of blocks to a filter and codes the result
-again. The interface is that of `turbojpeg.h`, versions 2.0 to 3.x; `tj3*` is used where the library has it.
+reads all coefficients, can rotate and flip the image, passes every row of blocks to a filter and encodes the
+result. The interface is that of `turbojpeg.h`, versions 2.0 to 3.x; `tj3*` is used where available.
 """
 
 from __future__ import annotations
@@ -47,23 +47,23 @@ _WARNING = 0
 """`TJERR_WARNING`."""
 
 _MOST_DC, _MOST_AC = 1024, 1023
-"""Largest magnitudes that 8-bit samples give and the standard Huffman tables have codes for (T.81, F.1.2)."""
+"""Largest magnitudes of 8-bit samples that also have codes in the standard Huffman tables (T.81, F.1.2)."""
 
 _MOST_ENERGY = 1.2 * 64 * 128**2
-"""Largest sum of the squares of a block's 64 values. Samples of 0 and 255 alone give 64 x 128^2, since the
-transform is orthonormal (Parseval), and rounding adds a few per cent. Decoders cut off what is beyond: a
-block with more could show plain white and hold a picture that one changed byte of a table brings back."""
+"""Largest sum of the squares of a block's 64 values. Samples of only 0 and 255 give 64 x 128^2, since the
+transform is orthonormal (Parseval), and rounding adds a few per cent. Decoders clip anything beyond: a block
+with more could show plain white and hide an image that one changed byte of a table brings back."""
 
 _EXTRANEOUS = re.compile(r"\d+ extraneous bytes before marker 0xd9")
 
 
 class NotTransformable(Exception):
-    """The library cannot write these coefficients anew; the picture has to be encoded from pixels."""
+    """The library cannot rewrite these coefficients; the image has to be encoded from pixels."""
 
 
 @dataclass(frozen=True)
 class Edit:
-    """New coefficients for some blocks of one row of one component, in the turned picture.
+    """New coefficients for some blocks of one row of one component, in the upright image.
 
     Attributes:
         component: its index.
@@ -82,14 +82,14 @@ class Edit:
 
 @dataclass(frozen=True)
 class Coding:
-    """How coefficients are to be written.
+    """How to write the coefficients.
 
     Attributes:
         orientation: EXIF orientation of the input, 1 to 8; the output is upright.
         progressive: whether to write a progressive file.
         standard_tables: whether to write the Huffman tables of T.81, annex K, which have a code for every
-            coefficient that is let through. Other tables are always made for the file at hand, optimized
-            where the library can, else progressive.
+            accepted coefficient. Otherwise tables are made for the file: in a baseline file if the library
+            can optimize it, else in a progressive one.
         tables: quantisation table of each component, `(8, 8)`, upright.
     """
 
@@ -102,8 +102,8 @@ class Coding:
 def check_warning(message: str) -> None:
     """Separates libjpeg's harmless warnings from damage.
 
-    libjpeg reports only the first warning of a file. Bytes in front of the end marker that belong to no block
-    are the last thing it can warn of, so this warning hides no other one.
+    libjpeg reports only the first warning of a file. Extra bytes before the end marker are the last thing
+    that it can warn about, so this warning hides no other.
 
     Raises:
         UnreadableImage: the warning means damage.
@@ -154,7 +154,7 @@ class _Transform(ctypes.Structure):
 
 
 _Row: TypeAlias = Callable[[int, int, Coefficients], None]
-"""Gets the component's index, the row of blocks and its coefficients, which it may change."""
+"""Receives the component's index, the row of blocks and its coefficients, which it may change."""
 
 
 class TurboJpeg:
@@ -164,8 +164,8 @@ class TurboJpeg:
         library: version 2.0 or later.
 
     Attributes:
-        optimizes: whether it can write baseline files with Huffman tables of their own (since 3.0).
-        scales: whether it can decode at a part of the size.
+        optimizes: whether it can write baseline files with their own Huffman tables (since 3.0).
+        scales: whether it can decode at a fraction of the size.
     """
 
     scales = True
@@ -181,8 +181,8 @@ class TurboJpeg:
             data: a whole file without metadata.
             size_wh: width and height that its header gives.
             colour: GREY, RGB or CMYK.
-            scale: 1, 2, 4 or 8: at which part of its size. All coefficients are read at any scale, and so
-                all damage is seen.
+            scale: 1, 2, 4 or 8, the divisor of the size. All coefficients are read at any scale, so all
+                damage is detected.
 
         Returns:
             `(H, W, C)` uint8, sides divided by `scale` and rounded up; CMYK in the polarity of the file.
@@ -202,19 +202,20 @@ class TurboJpeg:
         return pixels
 
     def rewrite(self, data: bytes, edits: Sequence[Edit], coding: Coding) -> bytes:
-        """Writes the coefficients of a JPEG anew, turned upright, with some blocks replaced.
+        """Rewrites the coefficients of a JPEG, turned upright, with some blocks replaced.
 
-        Every other block keeps its 64 coefficients. Blocks wholly outside the declared size hold nothing of
-        the input; libjpeg makes them up.
+        Every other block keeps its 64 coefficients. Blocks entirely outside the declared size hold nothing of
+        the input; libjpeg fills them in.
 
         Args:
             data: a whole file without metadata.
-            edits: in the order in which they are laid.
-            coding: how the output is to be written.
+            edits: in the order in which they are applied.
+            coding: how to write the output.
 
         Raises:
             NotTransformable: sides that are not multiples of the blocks, a sampling that the library refuses,
-                coefficients that no 8-bit samples give, or an output that does not read as it was written.
+                coefficients outside the range of 8-bit samples, or an output that does not read back as
+                written.
             UnreadableImage: a warning that means damage.
         """
         own_tables = not coding.standard_tables
@@ -223,14 +224,14 @@ class TurboJpeg:
         options |= _OPTIMIZE if own_tables and self.optimizes else 0
         writing = _Writing(edits, coding.tables)
         output = self._transform(data, _TRANSFORM_OF_ORIENTATION[coding.orientation], options, writing)
-        # A code that a Huffman table lacks does not fail: it leaves a stream that reads as something else.
-        # The standard tables lack none of the coefficients that were let through; with others, the output is
-        # read again.
+        # A code that a Huffman table lacks is not an error: the stream then decodes as something else. The
+        # standard tables have a code for every accepted coefficient; with other tables, the output is read
+        # back.
         if not has_standard_tables(output):
             reading = _Reading(writing)
             self._transform(output, 0, _COPY_NONE | _NO_OUTPUT, reading)
             if not reading.same:
-                raise NotTransformable("the output does not read as it was written")
+                raise NotTransformable("the output does not read back as it was written")
         return output
 
     def _transform(self, data: bytes, operation: int, options: int, each_row: _Row) -> bytes:
@@ -261,7 +262,7 @@ class TurboJpeg:
 
 
 class _Writing:
-    """Refuses what no samples give, lays edits over the rows of blocks, and remembers what was written."""
+    """Refuses blocks that no samples produce, applies edits to rows of blocks, and records the result."""
 
     def __init__(self, edits: Sequence[Edit], tables: Sequence[npt.NDArray[np.int32]]) -> None:
         self._squares = [np.square(table.ravel(), dtype=np.float32) for table in tables]
@@ -289,7 +290,7 @@ def _check(blocks: Coefficients, squares: npt.NDArray[np.float32]) -> None:
     np.square(values, out=values)
     if (values @ squares).max(initial=0) > _MOST_ENERGY:
         raise NotTransformable("a block is brighter or darker than any samples")
-    # With steps of two and more, that much energy leaves no coefficient too large.
+        # With quantisation steps of two or more, this energy limit already keeps every coefficient in range.
     if squares.min() < 4 and values.max(initial=0) > _MOST_AC**2:
         means, others = blocks[:, 0], values[:, 1:]
         if others.max() > _MOST_AC**2 or means.max() >= _MOST_DC or means.min() < -_MOST_DC:
@@ -297,7 +298,7 @@ def _check(blocks: Coefficients, squares: npt.NDArray[np.float32]) -> None:
 
 
 class _Reading:
-    """Compares what is read with what was written: every mean, and every block of a row that was edited."""
+    """Compares the rewritten file with what was written: every DC value, and every block of an edited row."""
 
     def __init__(self, written: _Writing) -> None:
         self._written = written
@@ -354,7 +355,7 @@ class _Version2:
 
     @contextmanager
     def handle(self, kind: int) -> Iterator[int]:
-        """An instance of its own for one file, so that no table of another file is left in it."""
+        """A separate instance for each file, so that no table of another file is left in it."""
         init = self._library.tjInitTransform if kind == _INIT_TRANSFORM else self._library.tjInitDecompress
         made = _made(init())
         try:
@@ -365,7 +366,7 @@ class _Version2:
     def decode(
         self, handle: int, data: bytes, pixels: Pixels, form: int, _: tuple[int, int], _scale: int
     ) -> int:
-        # The size that is asked for decides the scale: the largest picture that fits into it.
+        # The requested size determines the scale: the largest image that fits into it.
         height, width, channels = pixels.shape
         sizes = width, width * channels, height
         return self._library.tjDecompress2(handle, data, len(data), pixels.ctypes.data, *sizes, form, 0)
@@ -423,7 +424,7 @@ class _Version3:
 
     @contextmanager
     def handle(self, kind: int) -> Iterator[int]:
-        """An instance of its own for one file, so that no table of another file is left in it."""
+        """A separate instance for each file, so that no table of another file is left in it."""
         made = _made(self._library.tj3Init(kind))
         try:
             yield made
@@ -475,19 +476,19 @@ def _made(handle: int | None) -> int:
 
 @lru_cache(maxsize=1)
 def load() -> TurboJpeg | None:
-    """The libturbojpeg of the system, of Homebrew or of conda; None where none is found."""
+    """The libturbojpeg of the system, of Homebrew or of conda; None if it is not installed."""
     return next(filter(None, map(_opened, _candidates())), None)
 
 
 def _opened(name: str) -> TurboJpeg | None:
     try:
         return TurboJpeg(ctypes.CDLL(name))
-    except (OSError, AttributeError):  # absent, or older than 2.0
+    except (OSError, AttributeError):  # missing, or older than 2.0
         return None
 
 
 def _candidates() -> Iterator[str]:
-    """File names with the version of the binary interface; `ctypes.util` would start other programs."""
+    """File names with the ABI version; `ctypes.util` would start other programs."""
     match sys.platform:
         case "darwin":
             folders = [

@@ -1,4 +1,4 @@
-"""Samples to sRGB through gamma, chromaticities, CICP and ICC profiles, as viewers do it."""
+"""Samples to sRGB through gamma, chromaticities, CICP and ICC profiles, as viewers convert them."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ Transform: TypeAlias = Callable[[Pixels], RgbImage]
 _Floats: TypeAlias = npt.NDArray[np.float64]
 
 _BAND_PIXELS = 2**18
-"""Pixels that are worked on together, so that no full-size copy in floats is needed."""
+"""Pixels processed together, so that no full-size copy in floats is needed."""
 
 _GREY_LEVELS = 12
-"""A grey that moves no further is no news for a detector. Gamma 2.2 against sRGB moves greys by 9, BT.709 as
-Apple's or Adobe's 1.8 by 18."""
+"""A smaller shift of grey makes no difference to a detector. Gamma 2.2 against sRGB moves greys by 9, BT.709
+like Apple's or Adobe's 1.8 by 18."""
 
 _TINT, _TINT_LEVELS = 16, 24
-"""A tint of so many levels may change by so many. Adobe RGB and Display P3 stay below; a matrix that turns
-faint tints into a picture does not."""
+"""Largest change of a tint of `_TINT` levels. Adobe RGB and Display P3 stay below it; a matrix that amplifies
+faint tints into an image does not."""
 
 _D65 = (0.3127, 0.3290)
 _SRGB = (*_D65, 0.640, 0.330, 0.300, 0.600, 0.150, 0.060)
@@ -52,13 +52,13 @@ _PRIMARIES = {
 
 
 def light_transforms(rendering: Rendering, colour: Colour) -> Iterator[Transform]:
-    """The ways in which viewers show RGB or grey samples that differ enough for a detector.
+    """The ways in which viewers show RGB or grey samples, as far as they differ enough for a detector.
 
-    Where a file says several things, viewers differ in what they follow, so each counts.
+    Viewers disagree about which tag to follow if a file has several, so each of them counts.
 
     Args:
-        rendering: what the file says about its samples.
-        colour: what the channels of the picture mean; grey ones are handed over as equal red, green and blue.
+        rendering: the file's description of its samples.
+        colour: meaning of the channels; grey is passed as equal red, green and blue.
     """
     found = [_cicp_transform(rendering.cicp)]
     if rendering.icc is not None:
@@ -99,7 +99,7 @@ def _moves(transform: Transform) -> bool:
 
 
 def _profile_transforms(icc: bytes, channels: int) -> list[Transform | None]:
-    """A profile's matrix, and its tables for every intent: viewers take either."""
+    """A profile's matrix, and its tables for every intent: viewers may use either."""
     profile = clean_profile(icc, channels)
     if profile is None:
         return []
@@ -107,13 +107,13 @@ def _profile_transforms(icc: bytes, channels: int) -> list[Transform | None]:
     found: list[Transform | None] = [_cicp_transform(cicp)]
     for model in models(profile, channels):
         transform = _icc_transform(model.profile, channels, model.intent)
-        # Tables can show anything between the samples that are tried, so they always count.
+        # Tables can change colours arbitrarily between the samples tried here, so they always count.
         found.append(transform if transform and (model.tables or _moves(transform)) else None)
     return found
 
 
 def _icc_transform(profile: bytes, channels: int, intent: int) -> Transform | None:
-    """A transform by lcms; None for a profile that it does not take, which a viewer then ignores, too."""
+    """A transform by lcms; None for a profile that it rejects, which viewers then ignore, too."""
     mode = {1: "L", 3: "RGB", 4: "CMYK"}[channels]
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -147,7 +147,7 @@ def _gamma_transform(gamma: float, chromaticities: tuple[float, ...]) -> Transfo
 
 
 def _cicp_transform(cicp: tuple[int, int, int, bool] | None) -> Transform | None:
-    """By ITU-T H.273; None where it gives no transfer. White is 203 cd/m2 (ITU-R BT.2408) in PQ and HLG."""
+    """By ITU-T H.273; None if it defines no transfer. White is 203 cd/m2 (ITU-R BT.2408) in PQ and HLG."""
     if cicp is None:
         return None
     to_light = _transfer(cicp[1])
@@ -158,7 +158,7 @@ def _transfer(code: int) -> Callable[[_Floats], _Floats] | None:
     """Samples to light by the transfer characteristics of H.273, table 3."""
     match code:
         case 1 | 6 | 7 | 11 | 12 | 13 | 14 | 15:
-            return _srgb_light  # screens show video's curve as their own
+            return _srgb_light  # screens show the video curve as sRGB
         case 4:
             return partial(_power_light, exponent=2.2)
         case 5:
@@ -215,7 +215,7 @@ def _hlg_light(samples: _Floats) -> _Floats:
 def _from_light(
     to_light: Callable[[_Floats], _Floats], chromaticities: tuple[float, ...]
 ) -> Transform | None:
-    """A transform by a curve and primaries; None where it moves little, or the primaries span no space."""
+    """A transform by a curve and primaries; None if it changes little, or the primaries are degenerate."""
     matrix = _to_srgb(chromaticities)
     if matrix is None:
         return None
@@ -234,7 +234,7 @@ def _from_light(
 
 
 def _srgb_samples() -> npt.NDArray[np.uint8]:
-    """Light in 4096 even steps as sRGB samples."""
+    """4096 evenly spaced light levels as sRGB samples."""
     light = np.arange(4096) / 4095
     samples = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return (255 * samples + 0.5).astype(np.uint8)
@@ -256,7 +256,7 @@ def _to_srgb(chromaticities: tuple[float, ...]) -> npt.NDArray[np.float32] | Non
 def _to_xyz(chromaticities: tuple[float, ...]) -> _Floats | None:
     """`(3, 3)`: RGB to XYZ from x and y of white, red, green and blue (SMPTE RP 177).
 
-    None where the primaries lie on one line.
+    None if the primaries lie on one line.
     """
     xy = np.array(chromaticities, float).reshape(4, 2)
     columns = np.concatenate([xy, 1 - xy.sum(axis=1, keepdims=True)], axis=1).T

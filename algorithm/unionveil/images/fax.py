@@ -1,7 +1,7 @@
 """Whether fax data is whole: a strict reader of ITU-T T.4 (one and two dimensions) and T.6.
 
-libtiff completes damaged fax data with white or shifted rows and reports only a warning, which no Python
-package passes on. This reader decodes no picture; it follows the codes and refuses the first that is wrong.
+libtiff completes damaged fax data with white or shifted rows and only issues a warning, which no Python
+package passes on. This reader decodes no image; it follows the codes and refuses the first wrong one.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _FROM_1792 = (
     "000000010111 000000011100 000000011101 000000011110 000000011111"
 )
 _PASS, _HORIZONTAL = 100, 101
-# T.4, table 4: the vertical modes by the distance from the row above.
+# T.4, table 4: the vertical modes by their offset from the row above.
 _MODES = {
     "0001": _PASS,
     "001": _HORIZONTAL,
@@ -73,7 +73,7 @@ _MODES = {
 
 @cache
 def _tables() -> tuple[dict[int, tuple[int, int]], ...]:
-    """Bits and meaning of the code at the front of each window: runs of white, of black, and modes."""
+    """Length and meaning of the code at the start of each window: white runs, black runs, and modes."""
     return (
         _table(_runs(_WHITE, _WHITE_64)),
         _table(_runs(_BLACK, _BLACK_64)),
@@ -119,7 +119,7 @@ class _Codes:
         return self._windows[place]
 
     def _load(self) -> None:
-        """Makes the windows of the next block: each bit has one, so that all would take too much memory."""
+        """Prepares the windows of the next block; all of them, one per bit, would take too much memory."""
         start = self.position // 8
         if start >= len(self._data):
             raise UnreadableImage("the TIFF is cut off inside its fax data")
@@ -132,7 +132,7 @@ class _Codes:
         self._windows, self._first = array("H", windows.tobytes()), 8 * start
 
     def mode(self) -> int:
-        """The next mode of two dimensions."""
+        """The next two-dimensional mode."""
         return self._next(self._modes)
 
     def run(self, *, black: bool) -> int:
@@ -157,7 +157,7 @@ class _Codes:
         self.position = -(-self.position // 8) * 8
 
     def skip_end_of_line(self) -> bool:
-        """Skips filling zeros and an end-of-line code, if one is next."""
+        """Skips fill bits and an end-of-line code, if one is next."""
         start = self.position
         if self.window() >> 2:
             return False
@@ -170,15 +170,15 @@ class _Codes:
 
 
 def check_fax(data: bytes, width: int, rows: int, *, dimensions: int, lines: bool) -> None:
-    """Reads all rows of a strip. What follows them is not read.
+    """Reads all rows of a strip. Data after them are not read.
 
     Args:
         data: the strip, the first pixel in the highest bit.
         width: pixels per row.
-        rows: rows that it should have.
-        dimensions: 1, 2 for T.6, or 0 where a bit before each row says which (T.4 in two dimensions).
-        lines: whether rows may begin with an end-of-line code (T.4); without, those of one dimension begin
-            with a byte.
+        rows: expected number of rows.
+        dimensions: 1, 2 for T.6, or 0 if a bit before each row gives the mode (T.4 in two dimensions).
+        lines: whether rows may begin with an end-of-line code (T.4); without, one-dimensional rows begin at
+            a byte boundary.
 
     Raises:
         UnreadableImage: a code does not exist, a row has another length, or rows are missing.
@@ -198,7 +198,7 @@ def check_fax(data: bytes, width: int, rows: int, *, dimensions: int, lines: boo
 
 
 def _flat_row(codes: _Codes, width: int) -> Iterator[int]:
-    """The columns at which the colour changes, of a row in one dimension (T.4, clause 4.1)."""
+    """The columns at which the colour changes in a one-dimensional row (T.4, clause 4.1)."""
     column, black = 0, False
     while column < width:
         column += codes.run(black=black)
@@ -209,7 +209,7 @@ def _flat_row(codes: _Codes, width: int) -> Iterator[int]:
 
 
 def _row(codes: _Codes, above: Sequence[int], width: int) -> list[int]:
-    """The same of a row in two dimensions (T.4, clause 4.2): `above` are the changes of the row above."""
+    """The same for a two-dimensional row (T.4, clause 4.2); `above` are the changes of the row above."""
     changes: list[int] = []
     column, place = -1, 0
     while column < width:

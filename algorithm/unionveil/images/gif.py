@@ -1,7 +1,7 @@
-"""GIF, still and animated: decoded strictly and always encoded anew, with the colours that are shown.
+"""GIF, still and animated: decoded strictly and always re-encoded, with the colours as shown.
 
-Each frame is the whole screen as a viewer shows it. Colours are exact; only where a cover brings more colours
-than a table has room for, they are reduced, those of the cover first.
+Each frame is the whole screen as a viewer shows it. Colours are exact; they are reduced, those of a cover
+first, only if a cover adds more colours than a table can hold.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ __all__ = ["read"]
 _OPAQUE = 255 << 24
 
 _REDRAWN = 0.5
-"""Least share of changed pixels for which the others are drawn again. Over eight animations .5 gave the
-smallest files, from 86 to 99 % of what Pillow makes of the same frames; at 0 some grow to 3.7 times."""
+"""Least share of changed pixels for which unchanged pixels are redrawn. Over eight animations .5 gave the
+smallest files, 86 to 99 % of Pillow's for the same frames; at 0 some grow to 3.7 times."""
 
 
 @dataclass(frozen=True)
 class _Coding:
-    """What makes an output like its input.
+    """The properties that an output takes from its input.
 
     Attributes:
         colours: packed RGBA of all colour tables.
         delays_cs: hundredths of a second that each frame is shown.
-        loop: repetitions after the first showing, 0 for ever; None leaves the block out.
+        loop: repetitions after the first showing, 0 means forever; None leaves the block out.
     """
 
     colours: Packed
@@ -71,9 +71,9 @@ class _Region:
 
     Attributes:
         place: rows and columns.
-        disposal: what becomes of it afterwards.
+        disposal: what happens to it afterwards.
         table: packed colours that it draws, in ascending order.
-        indices: `(h, w)` uint8 into the table; its length, modulo 256, where nothing is drawn.
+        indices: `(h, w)` uint8 into the table; the table's length, modulo 256, for pixels that are not drawn.
         complete: whether all of its pixels are drawn.
     """
 
@@ -107,10 +107,10 @@ def _screen(frame: Frame) -> Packed:
 
 
 def _indexed(step: Step, old: Packed) -> _Region:
-    """The indices of one region, with no more colours than a table of its own has room for.
+    """The indices of one region, with no more colours than its own table can hold.
 
-    Unchanged pixels are drawn again if that needs no more colours and if they are few, since transparent
-    pixels among others lengthen the codes; otherwise they stay transparent.
+    Unchanged pixels are redrawn if they are few and add no colours, since transparent pixels scattered among
+    others lengthen the codes; otherwise they stay transparent.
     """
     colours, drawn = step.colours, step.drawn
     if colours.all() and colours_of([colours]) is not None:
@@ -129,7 +129,7 @@ def _indexed(step: Step, old: Packed) -> _Region:
 
 
 def _shared_table(regions: Sequence[_Region]) -> Packed:
-    """The colours of all regions where they fit into one table with a transparent index, or of the first."""
+    """The colours of all regions if one table can hold them and a transparent index, else of the first."""
     shared = np.empty(0, np.uint32)
     most = 256 if all(region.complete for region in regions) else 255
     for region in regions:
@@ -140,7 +140,7 @@ def _shared_table(regions: Sequence[_Region]) -> Packed:
 
 
 def _blocks(region: _Region, shared: Packed, delay_cs: int) -> Iterator[bytes]:
-    """The blocks of one region, with a colour table of its own where the shared one does not serve."""
+    """The blocks of one region, with its own colour table if the shared one does not suffice."""
     table, indices = region.table, region.indices
     room = len(shared) < 256 or region.complete
     if room and np.isin(table, shared).all():
@@ -161,7 +161,7 @@ def _blocks(region: _Region, shared: Packed, delay_cs: int) -> Iterator[bytes]:
 
 
 def _table_bits(colours: Packed) -> int:
-    """Bits of an index into a table, with room for a transparent one where there is room."""
+    """Bits of an index into a table, with a transparent index if there is room for one."""
     return max(1, min(len(colours), 255).bit_length())
 
 

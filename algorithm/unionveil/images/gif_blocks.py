@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 KEEP, CLEAR, RESTORE = 1, 2, 3
-"""What becomes of a region after it was shown (section 23.c.iv)."""
+"""What happens to a region after it was shown (section 23.c.iv)."""
 
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B
 _GRAPHIC_CONTROL, _APPLICATION = 0xF9, 0xFF
@@ -46,7 +46,7 @@ class Control:
     Attributes:
         delay_cs: hundredths of a second.
         disposal: see `KEEP` and its neighbours.
-        transparent: index that leaves a pixel as it was.
+        transparent: index of pixels that are left as they were.
     """
 
     delay_cs: int = 0
@@ -66,7 +66,7 @@ class Region:
         table: `(K, 3)` uint8, the colours of its indices.
         interlaced: whether its rows come in four passes.
         data: code size and data blocks.
-        control: how it is laid over the screen.
+        control: how it is drawn over the screen.
     """
 
     x: int
@@ -89,10 +89,10 @@ class Gif:
     """A whole file.
 
     Attributes:
-        width: pixels of the screen, enlarged where a region reaches beyond it.
+        width: pixels of the screen, enlarged if a region extends beyond it.
         height: pixels.
         regions: at least one.
-        loop: repetitions after the first showing, 0 for ever; None where the file does not say.
+        loop: repetitions after the first showing, 0 means forever; None if the file does not specify it.
     """
 
     width: int
@@ -102,10 +102,10 @@ class Gif:
 
 
 def read_blocks(data: bytes) -> Gif:
-    """Reads all blocks up to the end mark; what follows it is not read.
+    """Reads all blocks up to the end mark; anything after it is not read.
 
     Raises:
-        UnreadableImage: cut off, or a block that does not exist.
+        UnreadableImage: cut off, or an unknown block.
     """
     try:
         return _read(data)
@@ -141,7 +141,7 @@ def _read(data: bytes) -> Gif:
 
 
 def _read_table(data: bytes, position: int, flags: int) -> tuple[npt.NDArray[np.uint8], int]:
-    """A colour table, empty where the flags announce none, and where it ends."""
+    """A colour table, empty if the flags announce none, and the offset of its end."""
     size = 3 << ((flags & 7) + 1) if flags & _HAS_TABLE else 0
     if position + size > len(data):
         raise IndexError("the table is cut off")
@@ -162,7 +162,7 @@ def _read_region(data: bytes, position: int, global_table: npt.NDArray[np.uint8]
 
 
 def _read_data(data: bytes, position: int) -> tuple[list[bytes], int]:
-    """Data blocks up to the empty one, and where it ends."""
+    """Data blocks up to the empty one, and the offset of its end."""
     blocks = []
     while size := data[position]:
         blocks.append(data[position + 1 : position + 1 + size])
@@ -175,7 +175,7 @@ def _read_control(blocks: list[bytes]) -> Control:
         raise UnreadableImage("the GIF is damaged: a graphic control block has a wrong length")
     flags, delay, transparent = struct.unpack("<BHB", blocks[0])
     disposal = flags >> 2 & 7
-    # Browsers take 4 for 3, since older encoders wrote it so, and ignore what is not defined.
+    # Browsers read 4 as 3, since older encoders wrote that, and ignore undefined values.
     disposal = {CLEAR: CLEAR, RESTORE: RESTORE, 4: RESTORE}.get(disposal, KEEP)
     return Control(delay, disposal, transparent if flags & 1 else None)
 
@@ -184,7 +184,7 @@ def decompress(region: Region) -> npt.NDArray[np.uint8]:
     """The indices of one region.
 
     Returns:
-        `(H, W)` uint8. Codes behind the last pixel are not read.
+        `(H, W)` uint8. Codes after the last pixel are not read.
 
     Raises:
         UnreadableImage: damaged, or fewer pixels than its size.
@@ -226,7 +226,7 @@ def walk(gif: Gif) -> Iterator[npt.NDArray[np.uint8]]:
         if region.control.transparent is not None:
             drawn = indices != region.control.transparent
         if int(indices.max(initial=0, where=drawn)) >= len(region.table):
-            raise UnreadableImage("the GIF is damaged: a pixel lies outside of its colour table")
+            raise UnreadableImage("the GIF is damaged: a pixel is outside its colour table")
         colours = np.full((256, 4), 255, np.uint8)
         colours[: len(region.table), :3] = region.table
         np.copyto(target, colours[indices], where=drawn[..., None])

@@ -1,4 +1,4 @@
-"""Fitting the colours of a GIF's region into a table of at most 256."""
+"""Fits the colours of a GIF's region into a table of at most 256."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _BATCH = 4096
 
 
 def fit_colours(colours: Packed, old: Packed, most: int) -> Packed:
-    """Replaces colours so that at most a given number is left.
+    """Reduces colours to at most a given number.
 
-    Colours of the input come first, the most common of them if there are too many: what no patch covers
-    stays exact as long as they fit. The others share the places that are left, one at least; a rare colour
-    of the input makes room for it if need be.
+    Colours of the input take precedence, the most common first if there are too many: pixels outside the
+    covers stay exact as long as they fit. The new colours share the remaining entries, at least one; a rare
+    input colour gives up its entry if necessary.
 
     Args:
         colours: `(N,)` packed opaque RGBA of all pixels.
         old: `(K,)` packed colours of the input.
-        most: colours that the table has room for.
+        most: number of colours that the table can hold.
 
     Returns:
         `(N,)` packed, with at most `most` different colours.
@@ -42,7 +42,7 @@ def fit_colours(colours: Packed, old: Packed, most: int) -> Packed:
 
 
 def _quantized(values: Packed, counts: npt.NDArray[np.int64], most: int) -> Packed:
-    """At most `most` colours that stand for others, by median cut, weighted by their counts."""
+    """At most `most` representative colours, by median cut, weighted by their counts."""
     if len(values) <= most:
         return values
     shares = np.maximum(1, counts * 4096 // counts.sum())

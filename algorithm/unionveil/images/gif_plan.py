@@ -1,7 +1,7 @@
-"""Which regions an animated GIF is written as.
+"""Plans the regions of an animated GIF.
 
-The screen before a frame is known, so only pixels that differ from it are drawn. That keeps the colours exact
-where every frame has a palette of its own, because only changed pixels count, and it keeps files small.
+The screen before each frame is known, so only pixels that differ from it are drawn. This keeps files small,
+and keeps the colours exact where every frame has its own palette, because only changed pixels count.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Step:
         place: rows and columns.
         colours: `(h, w)` packed RGBA of the region.
         drawn: `(h, w)`, the pixels that are drawn; the others stay as they are.
-        disposal: what becomes of the region afterwards.
+        disposal: what happens to the region afterwards.
     """
 
     place: tuple[slice, slice]
@@ -43,15 +43,15 @@ def plan(frames: Sequence[Packed]) -> Iterator[Step]:
     """The regions that draw an animation.
 
     Args:
-        frames: `(H, W)` packed RGBA of each whole picture, opaque or 0.
+        frames: `(H, W)` packed RGBA of each whole image, opaque or 0.
     """
     screen = np.zeros_like(frames[0])
     for frame, following in zip_longest(frames, frames[1:]):
         changed = frame != screen
         vanishing = (frame != _CLEAR_COLOUR) & (following == _CLEAR_COLOUR) if following is not None else None
         outline = changed
-        # Decoders fill the screen with a background colour where the first region leaves it blank; a first
-        # region that fills it keeps that transparent, as long as its table has room for that.
+        # Decoders fill the screen with a background colour where the first region leaves it blank. A first
+        # region that fills the screen keeps those pixels transparent, if its table has room for that.
         if frame is frames[0] and len(np.unique(frame)) <= _MOST_COLOURS:
             outline = np.ones_like(changed)
         place = _box(outline)
@@ -67,10 +67,10 @@ def plan(frames: Sequence[Packed]) -> Iterator[Step]:
 def _dispose(
     screen: Packed, frame: Packed, following: Packed, clear_place: tuple[slice, slice]
 ) -> tuple[int, Packed]:
-    """The disposal after which fewest pixels have to be drawn for the next frame, and the screen after it.
+    """The disposal that leaves the fewest pixels to draw for the next frame, and the screen after it.
 
-    A pixel can be made transparent by disposal only, so the screen must be transparent wherever the next
-    frame is. Clearing a box around all pixels that are to vanish always does that.
+    Only disposal can make a pixel transparent, so the screen must be transparent wherever the next
+    frame is. Clearing a box around all pixels that are to vanish always achieves that.
     """
     cleared = frame.copy()
     cleared[clear_place] = _CLEAR_COLOUR
@@ -84,7 +84,7 @@ def _dispose(
 
 
 def _box(mask: npt.NDArray[np.bool_]) -> tuple[slice, slice]:
-    """Rows and columns of the smallest box around all pixels of a mask; one pixel where it has none."""
+    """Rows and columns of the smallest box around all pixels of a mask; one pixel for an empty mask."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return slice(0, 1), slice(0, 1)

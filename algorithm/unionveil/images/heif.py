@@ -1,7 +1,7 @@
 """HEIC, read and written through libheif.
 
-A picture of which every byte is accounted for (`rebuild.py`, `tails.py`) keeps its coded data in a new
-container; any other is encoded anew, in its depth and with its colours.
+An image whose every byte is accounted for (`rebuild.py`, `tails.py`) keeps its coded data in a new container;
+any other is re-encoded at its own depth and with its own colours.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from .tails import check_tails
 __all__ = ["read"]
 
 _SETTINGS: tuple[tuple[int, int | None], ...] = ((60, None), (75, None), (90, None), (100, 444))
-"""Quality and chroma sampling of outputs, the next where one does not look like its picture (`lossy.py`);
-None keeps the sampling."""
+"""Quality and chroma sampling of outputs; the next is used if an output does not match its image
+(`lossy.py`). None keeps the sampling."""
 
 _ENCODER = {
-    "preset": "medium",  # half of the time of libheif's own, for 2 % more bytes
+    "preset": "medium",  # half the time of libheif's default, for 2 % more bytes
     "x265:pools": "none",
     "x265:wpp": "0",
     "x265:frame-threads": "1",
     "x265:info": "0",
 }
-"""One thread and one stream for each picture: workers share the cores already, x265 waits for ever for a
-thread that it cannot start, and a single stream can be accounted for when the output is read again."""
+"""One thread and one stream per image: workers already share the cores, x265 waits forever for a thread that
+it cannot start, and a single stream can be accounted for when the output is read back."""
 
 _MODES = {
     "L": Colour.GREY,
@@ -54,7 +54,7 @@ _MODES = {
 """pillow-heif's names, without the depth."""
 
 _MATRICES = frozenset({1, 4, 5, 6, 7, 9})
-"""Matrix coefficients (ITU-T H.273) that libheif encodes with: those of plain luma and chroma differences."""
+"""The matrix coefficients (ITU-T H.273) that libheif can encode: plain luma and colour differences."""
 
 _BT601, _SRGB = 6, (1, 13, 6, True)
 
@@ -62,7 +62,7 @@ _BT601, _SRGB = 6, (1, 13, 6, True)
 def read(data: bytes, max_pixels: float) -> Picture:
     """Decodes the primary picture of a HEIC; see `images.decode`."""
     rebuilt = rebuild(data)
-    # Rebuilt or not, what the detector sees is what would be written.
+    # Rebuilt or not: the detector must see the data that would be written.
     frame, cicp, icc = _decode(rebuilt.source, max_pixels)
     if not rebuilt.items:  # the container was not understood
         rebuilt = replace(rebuilt, icc=clean_profile(icc, frame.colour.channels - frame.colour.has_alpha))
@@ -79,10 +79,10 @@ def read(data: bytes, max_pixels: float) -> Picture:
 
 
 def _check_ends(rebuilt: Rebuilt, frame: Frame, decode: Callable[[bytes], Pixels]) -> bool:
-    """Whether every byte is accounted for, of the entropy coded data too.
+    """Whether every byte is accounted for, including the entropy-coded data.
 
     Raises:
-        UnreadableImage: the coded data end too early, or go on behind their picture.
+        UnreadableImage: the coded data end too early, or continue after their image.
     """
     try:
         check_tails(rebuilt.items, decode, frame.pixels if rebuilt.plain else None)
@@ -92,7 +92,7 @@ def _check_ends(rebuilt: Rebuilt, frame: Frame, decode: Callable[[bytes], Pixels
 
 
 def _decode(data: bytes, max_pixels: float) -> tuple[Frame, Cicp | None, bytes]:
-    """Pixels, and the colours and the profile that libheif names."""
+    """Pixels, and the colours and the profile that libheif reports."""
     image = _opened(data)
     check_size(image.size, 1, max_pixels)
     mode, _, deep = image.mode.partition(";")
@@ -118,7 +118,7 @@ def _decode(data: bytes, max_pixels: float) -> tuple[Frame, Cicp | None, bytes]:
 
 
 def _opened(data: bytes) -> Any:
-    """The primary picture, not decoded yet."""
+    """The primary image, not decoded yet."""
     try:
         heif = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
     except ValueError as error:
@@ -131,7 +131,7 @@ def _opened(data: bytes) -> Any:
 
 
 def _divided(pixels: Pixels) -> Pixels:
-    """Colours that were multiplied by alpha, as they are without it."""
+    """Colours that were premultiplied by alpha, divided by it."""
     alpha = pixels[..., 3:].astype(np.float32)
     white = np.iinfo(pixels.dtype).max
     colours = pixels[..., :3] * np.float32(white) / np.maximum(alpha, 1)
@@ -139,7 +139,7 @@ def _divided(pixels: Pixels) -> Pixels:
 
 
 def _encode(frames: tuple[Frame, ...], rebuilt: Rebuilt, cicp: Cicp | None, max_pixels: float) -> bytes:
-    """Encodes a HEIC of 8, 10 or 12 bits, as the input."""
+    """Encodes a HEIC at the input's depth of 8, 10 or 12 bits."""
     (frame,) = frames
 
     def encode(setting: tuple[int, int | None]) -> bytes:

@@ -20,12 +20,12 @@ _PARAMETER_SETS = range(32, 35)
 
 
 def account(hvcc: bytes, data: bytes, cicp: Cicp | None) -> CodedImage:
-    """Takes a coded item apart and puts together what its picture needs.
+    """Parses a coded item and keeps only the parts that its image needs.
 
     Args:
         hvcc: body of the `hvcC` box.
-        data: the item: NAL units with their lengths.
-        cicp: colours that the container names; they replace those of the coded data.
+        data: the item: NAL units, each after its length.
+        cicp: colours that the container gives; they replace those of the coded data.
 
     Raises:
         NotAccounted: more than one slice, or a structure whose bytes are not all understood.
@@ -39,7 +39,7 @@ def account(hvcc: bytes, data: bytes, cicp: Cicp | None) -> CodedImage:
 def _account(hvcc: bytes, data: bytes, cicp: Cicp | None) -> CodedImage:
     units = list(nal_units(data, length_size(hvcc)))
     slices = [unit for unit in units if kind_of(unit) in _CODED_SLICES]
-    # Messages, delimiters and filler that follow or precede the slice are left out.
+    # Messages, delimiters and filler before or after the slice are left out.
     if len(slices) != 1 or any(kind_of(unit) in _PARAMETER_SETS for unit in units):
         raise NotAccounted("a coded picture of several slices, or with parameter sets in between")
     unit = trimmed(slices[0])
@@ -75,7 +75,7 @@ def _slice_pps(rbsp: bytes) -> int:
 
 
 def _read_slice_header(rbsp: bytes, sps: Sps, pps: Pps) -> int:
-    """Reads a slice's header (7.3.6.1) up to its entropy coded data; gives the number of streams in these."""
+    """Reads a slice's header (7.3.6.1) up to the entropy-coded data; returns their number of streams."""
     reader = BitReader(rbsp[:65536])
     reader.u(16 + 2)
     reader.ue(63)
@@ -116,18 +116,18 @@ def _read_slice_header(rbsp: bytes, sps: Sps, pps: Pps) -> int:
 
 
 def read_end(data: bytes, length_size: int, count: int) -> bytes:
-    """The last bytes of the last slice of an item, without emulation prevention."""
+    """The last bytes of an item's last slice, without emulation prevention."""
     units, last = _last_slice(data, length_size)
     return unescape(trimmed(units[last]))[-count:]
 
 
 def replace_end(data: bytes, length_size: int, cut: int, more: bytes) -> bytes:
-    """An item whose last slice ends otherwise.
+    """Replaces the end of an item's last slice.
 
     Args:
-        data: NAL units with their lengths.
+        data: NAL units, each after its length.
         length_size: bytes of a length.
-        cut: bytes to leave out at the slice's end, after its emulation prevention bytes are gone.
+        cut: bytes to leave out at the slice's end, counted without emulation prevention bytes.
         more: bytes to put there.
     """
     units, last = _last_slice(data, length_size)

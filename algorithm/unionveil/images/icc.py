@@ -1,7 +1,7 @@
-"""ICC profiles (ICC.1:2022 and ICC.1:2001-04), parsed and written again from the values that colour needs.
+"""ICC profiles (ICC.1:2022 and ICC.1:2001-04), parsed and rewritten from the values that colour needs.
 
-A profile is a small file of its own: it names makers, models, serial numbers and people, and private tags
-hold any bytes at all. Nothing of that is copied.
+A profile is a small file in itself: it names makers, models, serial numbers and people, and private tags can
+hold any bytes. None of that is copied.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MOST_TAGS = 200
 _HEADER_BYTES = 128
 _SPACES = {1: b"GRAY", 3: b"RGB ", 4: b"CMYK"}
 _CLASSES = frozenset({b"scnr", b"mntr", b"prtr", b"spac"})
-"""Input, display, output and colour space (clause 7.2.5); the other classes are not for pictures."""
+"""Input, display, output and colour space (clause 7.2.5); the other classes are not for images."""
 
 _D50 = (0xF6D6, 0x10000, 0xD32D)
 """The profile connection space's illuminant as s15Fixed16 (clause 7.2.16)."""
@@ -38,7 +38,7 @@ _DESCRIPTION, _COPYRIGHT = "colour profile", "not stated"
 
 _Tag: TypeAlias = bytes
 _Parser: TypeAlias = Callable[[bytes], bytes]
-"""The body of a tag to the same value in its shortest form; reads no further than the value goes."""
+"""The body of a tag to the same value in its shortest form; reads no further than the value extends."""
 
 
 class _Malformed(ValueError):
@@ -47,7 +47,7 @@ class _Malformed(ValueError):
 
 @dataclass(frozen=True)
 class _Profile:
-    """The parsed header, and where each tag lies."""
+    """The parsed header, and the offset and length of each tag."""
 
     major: int
     minor: int
@@ -61,16 +61,16 @@ class _Profile:
 def clean_profile(data: bytes, channels: int) -> bytes | None:
     """A profile with the same colours and nothing else: no names, no dates, no private tags, no gaps.
 
-    Kept are the matrix, the curves, the tables, white and black point, chromatic adaptation and CICP, each
-    written again from its parsed values. The description and the copyright are neutral words.
+    The matrix, the curves, the tables, white and black point, chromatic adaptation and CICP are kept, each
+    rewritten from its parsed values. The description and the copyright are neutral words.
 
     Args:
-        data: a profile as it lies in a file.
+        data: a profile as stored in a file.
         channels: colour channels of the picture: 1 grey, 3 RGB, 4 CMYK.
 
     Returns:
-        None where the profile does not parse or belongs to pictures of another kind. The picture then has
-        to be shown without a profile.
+        None if the profile does not parse or is for images of another kind. The image then has to be shown
+        without a profile.
     """
     try:
         return _write(_parse(data, channels), channels)
@@ -83,7 +83,7 @@ class Model:
     """One of the ways in which a profile turns samples into colours.
 
     Attributes:
-        profile: the profile, with this way as the first choice of readers.
+        profile: the profile, changed so that readers prefer this way.
         intent: rendering intent, 0 perceptual, 1 colorimetric, 2 saturation.
         tables: whether colours come from tables instead of curves and a matrix.
     """
@@ -96,8 +96,8 @@ class Model:
 def models(data: bytes, channels: int) -> list[Model]:
     """All the ways in which viewers may show samples through a profile.
 
-    A profile can hold tables for three intents beside curves and a matrix. They should agree, but nothing
-    makes them, and viewers differ in which they take.
+    A profile can hold tables for three intents as well as curves and a matrix. They should agree, but nothing
+    enforces that, and viewers differ in which they use.
 
     Args:
         data: what `clean_profile` returned.
@@ -113,7 +113,7 @@ def models(data: bytes, channels: int) -> list[Model]:
 
 
 def profile_cicp(data: bytes) -> tuple[int, int, int, bool] | None:
-    """The CICP tag of a clean profile, as `Rendering.cicp`; it goes before the tables (clause 9.2.17).
+    """The CICP tag of a clean profile, as `Rendering.cicp`; it precedes the tables (clause 9.2.17).
 
     Args:
         data: what `clean_profile` returned.
@@ -135,7 +135,7 @@ def _parse(data: bytes, channels: int) -> _Profile:
     major, minor = version >> 24, version >> 20 & 15
     _require(major in (2, 4) and minor <= 9)
     intent = int.from_bytes(data[64:68], "big")
-    # Readers take the smaller of both sizes; bytes behind it belong to nothing.
+    # Readers use the smaller of the two sizes; bytes after it belong to nothing.
     return _Profile(
         major,
         min(minor, 4),
@@ -148,7 +148,7 @@ def _parse(data: bytes, channels: int) -> _Profile:
 
 
 def _bodies(data: bytes) -> dict[_Tag, bytes]:
-    """Tags and the bytes that the tag table gives them; a name that comes twice makes the profile invalid."""
+    """Tags and their bytes, by the tag table; a repeated tag makes the profile invalid."""
     count = int.from_bytes(data[128:132], "big")
     _require(0 < count <= _MOST_TAGS)
     bodies = {}
@@ -201,7 +201,7 @@ def _colour_tags(profile: _Profile, channels: int) -> dict[_Tag, bytes]:
     """The tags that colour needs, each in its shortest form.
 
     Raises:
-        _Malformed: one of those that a viewer uses does not parse, or no complete model is among them.
+        _Malformed: a tag that viewers use does not parse, or there is no complete model.
     """
     tags = {
         name: parse(profile.bodies[name])
@@ -209,19 +209,19 @@ def _colour_tags(profile: _Profile, channels: int) -> dict[_Tag, bytes]:
         if name in profile.bodies
     }
     for name, parse in _output_tags(channels).items():
-        # No viewer needs these to show the picture, so a broken one is left out alone.
+        # No viewer needs these tags to show the image, so a broken one is left out.
         with suppress(_Malformed, struct.error):
             tags[name] = parse(profile.bodies.get(name, b""))
     matrix = {b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC"}
     models = {1: [{b"A2B0"}, {b"kTRC"}], 3: [{b"A2B0"}, matrix], 4: [{b"A2B0"}]}[channels]
     _require(any(model <= tags.keys() for model in models))
-    # A matrix leads to XYZ alone (clause 8.3.3).
+    # A matrix can only lead to XYZ (clause 8.3.3).
     _require(b"A2B0" in tags or channels == 1 or profile.connection == b"XYZ ")
     return {b"wtpt": _xyz(b"XYZ \0\0\0\0" + struct.pack(">3I", *_D50))} | tags
 
 
 def _viewer_tags(channels: int) -> dict[_Tag, _Parser]:
-    """The tags that a viewer reads to show a picture (clauses 8.3 to 8.6)."""
+    """The tags that a viewer reads to show an image (clauses 8.3 to 8.6)."""
     tables: dict[_Tag, _Parser] = {name: lambda body: _table(body, b"mAB ", channels, 3) for name in _TABLES}
     common: dict[_Tag, _Parser] = {b"wtpt": _xyz, b"chad": _matrix}
     match channels:
@@ -236,7 +236,7 @@ def _viewer_tags(channels: int) -> dict[_Tag, _Parser]:
 
 
 def _output_tags(channels: int) -> dict[_Tag, _Parser]:
-    """The tags that printing needs: the way back, the gamut and the black point."""
+    """The tags that printing needs: the inverse transform, the gamut and the black point."""
     back: dict[_Tag, _Parser] = {
         name: lambda body: _table(body, b"mBA ", 3, channels) for name in (b"B2A0", b"B2A1", b"B2A2")
     }
@@ -258,7 +258,7 @@ def _padded(data: bytes) -> bytes:
 
 
 def _xyz(body: bytes) -> bytes:
-    """Type `XYZ` (clause 10.31), its first number alone: the tags of a profile have one each."""
+    """Type `XYZ` (clause 10.31), only its first number: the tags of a profile have one each."""
     _require(body[:4] == b"XYZ ")
     return struct.pack(">4s4x3i", b"XYZ ", *_plausible(struct.unpack_from(">3i", body, 8)))
 
@@ -273,7 +273,7 @@ _MOST_FIXED = 16 << 16
 
 
 def _plausible(fixed: tuple[int, ...]) -> tuple[int, ...]:
-    """s15Fixed16 numbers of a magnitude that colour transforms need; larger ones can spell a text."""
+    """s15Fixed16 numbers in the range that colour transforms need; larger ones can spell out text."""
     _require(all(abs(number) <= _MOST_FIXED for number in fixed))
     return fixed
 
@@ -305,7 +305,7 @@ def _curve(body: bytes) -> bytes:
 
 
 def _is_monotonic(samples: npt.NDArray[np.uint16]) -> bool:
-    """Whether a curve only rises or only falls, as those of devices do."""
+    """Whether a curve only rises or only falls, as device curves do."""
     steps = np.diff(samples.astype(np.int32))
     return bool((steps >= 0).all() or (steps <= 0).all())
 
@@ -338,8 +338,8 @@ def _table(body: bytes, modern: bytes, inputs: int, outputs: int) -> bytes:
 def _modern_table(body: bytes, inputs: int, outputs: int) -> bytes:
     """The elements of an `mAB` or `mBA` table in a fixed order, without gaps between them.
 
-    The B curves stand beside the connection space, A curves and the grid beside the device. Without a grid
-    both sides have as many channels.
+    The B curves are next to the connection space, the A curves and the grid next to the device. Without a
+    grid both sides have the same number of channels.
     """
     b_at, matrix_at, m_at, grid_at, a_at = struct.unpack_from(">5I", body, 12)
     to_connection = body[:4] == b"mAB "
@@ -361,7 +361,7 @@ def _modern_table(body: bytes, inputs: int, outputs: int) -> bytes:
 
 
 def _curves(body: bytes, at: int, count: int) -> bytes:
-    """Curves one behind the other, each on a multiple of four bytes."""
+    """Consecutive curves, each aligned to four bytes."""
     written = b""
     for _ in range(count):
         curve = _padded(_curve(body[at + len(written) :]))

@@ -43,7 +43,7 @@ class Item:
         kind: four characters, as `hvc1` or `grid`.
         properties: in the order in which they apply.
         data: its bytes.
-        hidden: whether viewers leave it out of the list of pictures.
+        hidden: whether viewers leave it out of the list of images.
     """
 
     kind: bytes
@@ -56,7 +56,7 @@ class Item:
         return [each.body for each in self.properties if each.kind == kind]
 
     def body(self, kind: bytes) -> bytes | None:
-        """Body of the only property of a kind, if there is one.
+        """Body of the only property of a kind, if present.
 
         Raises:
             NotAccounted: there are several.
@@ -81,7 +81,7 @@ class Container:
     """A file with pictures.
 
     Attributes:
-        primary: number of the item to be shown.
+        primary: number of the item to show.
         items: by their numbers.
         references: between them.
     """
@@ -99,21 +99,21 @@ class _Box:
 
 @dataclass(frozen=True)
 class _Extents:
-    """Where an item's data lies: 0 in the file or 1 in the `idat` box, as offset and length of each piece."""
+    """Location of an item's data: 0 in the file, 1 in the `idat` box; offset and length of each extent."""
 
     method: int
     pieces: tuple[tuple[int, int], ...]
 
 
 class _BeyondEnd(NotAccounted):
-    """A box is longer than what holds it."""
+    """A box is longer than its container."""
 
 
 def read(data: bytes) -> Container:
-    """Items of a file, each once, with the data that lie in the file.
+    """Items of a file, each once, with the data stored in the file.
 
     Raises:
-        NotAccounted: a sequence, or a structure that is not known or not unique.
+        NotAccounted: a sequence, or a structure that is unknown or not unique.
         UnreadableImage: the file is cut off.
     """
     try:
@@ -139,7 +139,7 @@ def _read(data: bytes) -> Container:
 
 
 def top_level(data: bytes) -> set[bytes]:
-    """Names of the boxes that are not inside others, up to the first that does not fit."""
+    """Names of the top-level boxes, up to the first that does not fit."""
     kinds = set()
     try:
         for box in _boxes(data):
@@ -166,7 +166,7 @@ def _boxes(data: bytes) -> Iterator[_Box]:
 
 
 def _unique(data: bytes) -> dict[bytes, bytes]:
-    """Bodies of boxes by their kinds. Decoders differ in which of two they take."""
+    """Bodies of boxes by their kinds, which must be unique: decoders differ in which of two they use."""
     parts: dict[bytes, bytes] = {}
     for box in _boxes(data):
         if box.kind in parts and box.kind not in (b"free", b"skip", b"uuid"):
@@ -219,7 +219,7 @@ def _read_meta(parts: dict[bytes, bytes], data: bytes) -> Container:
 
 
 def _dict(pairs: Iterator[tuple[int, _Value]]) -> dict[int, _Value]:
-    """The entry of each item. Decoders differ in which of two they take."""
+    """The entry of each item, which must be unique: decoders differ in which of two they use."""
     found: dict[int, _Value] = {}
     for number, value in pairs:
         if number in found:
@@ -273,7 +273,7 @@ def _item_data(body: bytes) -> Iterator[tuple[int, _Extents]]:
     for _ in range(reader.u(2 if version < 2 else 4)):
         item = reader.u(2 if version < 2 else 4)
         method = reader.u(2) & 15 if version in (1, 2) else 0
-        reader.u(2)  # data reference; 0 is this file, and others do not occur in pictures
+        reader.u(2)  # data reference; 0 is this file, and images use no other
         base = reader.u(base_size)
         pieces = []
         for _ in range(reader.u(2)):
@@ -284,7 +284,7 @@ def _item_data(body: bytes) -> Iterator[tuple[int, _Extents]]:
 
 
 def _coded_data(extents: _Extents | None, data: bytes, idat: bytes) -> bytes:
-    """An item's bytes; none where they do not lie in the file, which the item's reader will miss."""
+    """An item's bytes; empty if they are not in the file, which the item's reader will report."""
     if extents is None or extents.method not in (0, 1):
         return b""
     source = (data, idat)[extents.method]
@@ -300,7 +300,7 @@ def write(container: Container, brands: Sequence[bytes]) -> bytes:
 
     Args:
         container: numbers below 65536.
-        brands: the major one first, then all that the file is compatible with.
+        brands: the major brand first, then all compatible brands.
     """
     head = _box(b"ftyp", brands[0] + bytes(4) + b"".join(brands[1:]))
     length = len(_write_meta(container, 0))
@@ -313,7 +313,7 @@ def _box(kind: bytes, body: bytes) -> bytes:
 
 
 def _write_meta(container: Container, offset: int) -> bytes:
-    """The `meta` box, as long for any `offset` of the first coded byte in the file."""
+    """The `meta` box; its length does not depend on `offset`, the position of the first coded byte."""
     infe = [
         _box(b"infe", struct.pack(">IHH4sB", 2 << 24 | item.hidden, number, 0, item.kind, 0))
         for number, item in container.items.items()

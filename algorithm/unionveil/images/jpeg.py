@@ -1,9 +1,9 @@
-"""JPEG: coefficients written anew where possible, else pixels encoded with the input's own tables.
+"""JPEG: coefficients are rewritten where possible; otherwise pixels are encoded with the input's own tables.
 
-Only coefficients and tables that a decoder has read reach an output: markers are written anew
-(`jpeg_markers`), blocks under a patch are replaced (`jpeg_blocks`), all others keep their coefficients
-(`coefficients`). Blocks on the picture's right and bottom edge also keep the samples beyond that edge, up to
-31 rows or columns, which encoders fill with the last visible ones.
+Only coefficients and tables that a decoder has read reach an output: markers are rewritten (`jpeg_markers`),
+blocks under a patch are replaced (`jpeg_blocks`), all others keep their coefficients (`coefficients`). Blocks
+at the right and bottom edges also keep the samples beyond the edge, up to 31 rows or columns, which encoders
+fill with the last visible ones.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from .picture import (
 )
 from .scaled import Reduction, ScaledFrame
 
-__all__ = ["Codec", "read"]
+__all__ = ["Codec", "encode", "read"]
 
 _MOST_PROGRESSIVE_PIXELS = 50_000_000
-"""libjpeg holds all coefficients of a progressive file: above this, pixels are encoded baseline."""
+"""libjpeg holds all coefficients of a progressive file: above this, pixels are encoded as baseline."""
 
 _MOST_COEFFICIENTS = 500_000_000
-"""A transform holds all coefficients, in a gigabyte: 330 megapixels of 4:2:0, 125 of CMYK. Above this, pixels
-are encoded."""
+"""A transform holds all coefficients; this is a gigabyte: 330 megapixels of 4:2:0, 125 of CMYK. Above it,
+pixels are encoded."""
 
 _COLOURS = {
     Model.GREY: Colour.GREY,
@@ -58,11 +58,11 @@ _COLOURS = {
 
 
 class Codec(Protocol):
-    """What reads and writes coded data: `TurboJpeg`, or `PlainJpeg` where there is no libturbojpeg."""
+    """Reads and writes coded data: `TurboJpeg`, or `PlainJpeg` if libturbojpeg is not installed."""
 
     @property
     def scales(self) -> bool:
-        """Whether it can decode at a part of the size."""
+        """Whether it can decode at a fraction of the size."""
 
     def decode(self, data: bytes, size_wh: tuple[int, int], colour: Colour, scale: int = 1) -> Pixels:
         """See `TurboJpeg.decode`."""
@@ -78,8 +78,8 @@ def read(
 
     Args:
         data: a whole file.
-        max_pixels: most pixels.
-        codec: what decodes and rewrites it; libturbojpeg where it is found.
+        max_pixels: largest number of pixels.
+        codec: decodes and rewrites it; libturbojpeg if installed.
         reduction: see `images.decode`.
     """
     jpeg = parse(data)
@@ -93,13 +93,13 @@ def read(
 
 
 def _frame(jpeg: Jpeg, codec: Codec, colour: Colour, reduction: Reduction | None) -> Frame:
-    """The upright picture. Where a smaller copy will do, only that is decoded now."""
+    """The upright picture. If a smaller copy suffices for detection, only that is decoded now."""
     scale = reduction(_upright_wh(jpeg)) if reduction and codec.scales and colour is not Colour.CMYK else 1
 
     def decoded(scale: int) -> Pixels:
         pixels = codec.decode(jpeg.data, jpeg.size_wh, colour, scale)
         if colour is Colour.CMYK:
-            # As Adobe's files mean it, which store white as 255; Pillow takes all files for such.
+            # Adobe's files store white as 255 (inverted); Pillow assumes that for all files.
             np.subtract(255, pixels, out=pixels)
         return upright(pixels, jpeg.orientation) if jpeg.orientation != 1 else pixels
 
@@ -131,9 +131,9 @@ class _Writer:
 
     Attributes:
         frame: as decoded, upright.
-        jpeg: what its markers say.
-        codec: what rewrites it.
-        rendering: how the output is to be shown.
+        jpeg: its parsed markers.
+        codec: rewrites the coefficients.
+        rendering: how to show the output.
     """
 
     frame: Frame
@@ -143,7 +143,7 @@ class _Writer:
 
     def __call__(self, patches: Patches) -> Written:
         (laid,) = patches
-        if are_flat(laid):  # no pixel is needed
+        if are_flat(laid):  # no pixels are needed
             with suppress(NotTransformable):
                 return Written(self._headed(self._rewritten(laid), self.jpeg.model), Encoding.COEFFICIENTS)
         with painted((self.frame,), patches):
@@ -178,7 +178,7 @@ class _Writer:
         return with_head(data, start)
 
     def _encoded(self) -> bytes:
-        """Encodes pixels with the quantisation tables and the subsampling of the file that was read."""
+        """Encodes pixels with the quantisation tables and the subsampling of the input."""
         grey = self.frame.colour is Colour.GREY
         pixels = self.frame.pixels[..., 0] if grey else self.frame.pixels
         options: dict[str, Any] = {} if grey else {"subsampling": _subsampling(self.jpeg)}
@@ -196,15 +196,37 @@ class _Writer:
         return self._headed(out.getvalue(), model)
 
 
+def encode(frame: Frame, quality: int, rendering: Rendering) -> bytes:
+    """Encodes an 8-bit frame in grey or RGB as baseline JPEG, in 4:2:0 below quality 90 and 4:4:4 from there.
+
+    Args:
+        frame: without alpha.
+        quality: of libjpeg, 1 to 100.
+        rendering: its profile and density are written.
+    """
+    grey = frame.colour is Colour.GREY
+    pixels = frame.pixels[..., 0] if grey else frame.pixels
+    options: dict[str, Any] = {} if grey else {"subsampling": "4:2:0" if quality < _FULL_CHROMA else "4:4:4"}
+    out = io.BytesIO()
+    Image.fromarray(pixels, frame.colour.value).save(out, "JPEG", quality=quality, **options)
+    model = Model.GREY if grey else Model.YCC
+    return with_head(
+        out.getvalue(), head(model, adobe=False, density_xy=rendering.density_xy, icc=rendering.icc)
+    )
+
+
+_FULL_CHROMA = 90
+
+
 def _tables(jpeg: Jpeg) -> list[list[int]]:
-    """Of luma and chroma, in 8 bits; turned where the pixels are, whose blocks are turned with them."""
+    """8-bit tables of luma and chroma; transposed if the pixels are, because their blocks are too."""
     first, second = jpeg.components[0].table, jpeg.components[min(1, len(jpeg.components) - 1)].table
     swapped = swaps_axes(jpeg.orientation)
     return [np.minimum(table.T if swapped else table, 255).ravel().tolist() for table in (first, second)]
 
 
 def _subsampling(jpeg: Jpeg) -> str:
-    """Chroma subsampling in Pillow's words, which knows these three; others become 4:4:4, without loss."""
+    """Chroma subsampling in Pillow's terms, which knows these three; others become 4:4:4, without loss."""
     luma, chroma = jpeg.components[0], jpeg.components[1]
     ratio = luma.horizontal / chroma.horizontal, luma.vertical / chroma.vertical
     if swaps_axes(jpeg.orientation):

@@ -25,7 +25,7 @@ _Box: TypeAlias = tuple[int, int, int, int]
 """First and last row, first and last column, half-open."""
 
 _Samples: TypeAlias = npt.NDArray[Any]
-"""float32; OpenCV's functions say no more of what they return."""
+"""float32; the stubs of OpenCV's functions give no dtype."""
 
 _SIDE = 8
 
@@ -42,12 +42,12 @@ _YCC = np.array(
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the blocks of an upright picture lie.
+    """The block grid of an upright image.
 
     Attributes:
         size_wh: width and height in pixels.
         components: upright, with their tables.
-        model: what the components are.
+        model: meaning of the components.
     """
 
     size_wh: tuple[int, int]
@@ -56,7 +56,7 @@ class Grid:
 
     @staticmethod
     def of(jpeg: Jpeg) -> Grid:
-        """The grid of a JPEG after it is turned."""
+        """The grid of a JPEG after it is turned upright."""
         swapped = swaps_axes(jpeg.orientation)
         parts = tuple(
             Component(part.vertical, part.horizontal, part.table.T) if swapped else part
@@ -79,7 +79,7 @@ class Grid:
 
     @property
     def coefficients(self) -> int:
-        """Number of coefficients of all components, give or take the last blocks."""
+        """Approximate number of coefficients of all components (ignoring the last, partial blocks)."""
         (width, height), (across, down) = self.size_wh, self.most
         return sum(width * height * part.horizontal * part.vertical for part in self.components) // (
             across * down
@@ -88,7 +88,7 @@ class Grid:
     def aligned(self, patch: Patch) -> _Box:
         """The coded units that a patch touches, in units.
 
-        It is grown by one pixel, because decoders interpolate chroma across the edges of blocks.
+        The patch is grown by one pixel, because decoders interpolate chroma across block edges.
         """
         (width, height), (unit_w, unit_h) = self.size_wh, self.unit_wh
         return (
@@ -108,9 +108,9 @@ def edits(frame: Frame, patches: Sequence[Patch], grid: Grid) -> Iterator[Edit]:
     """The blocks that patches touch.
 
     Args:
-        frame: the whole picture, 8 bits, with the patches laid over it unless they are flat.
-        patches: as they were laid. Where all are flat, the coded units that they touch get their colour; else
-            blocks are transformed from the pixels.
+        frame: the whole picture, 8 bits, with the patches applied unless they are flat.
+        patches: as they were applied. If all are flat, the coded units that they touch get their colour;
+            otherwise blocks are transformed from the pixels.
         grid: of the picture, upright.
     """
     if are_flat(patches):
@@ -126,7 +126,7 @@ def _flat(patch: Patch, grid: Grid) -> Iterator[Edit]:
     values = _samples(patch.pixels.astype(np.float32), grid.model)[0, 0]
     for index, (part, value) in enumerate(zip(grid.components, values, strict=True)):
         block = np.zeros(_SIDE * _SIDE, np.int16)
-        # The mean of a block stands in its first coefficient eight times.
+        # The first coefficient of a block is eight times its mean.
         block[0] = np.clip(np.rint(_SIDE * (value - 128) / part.table[0, 0]), -1024, 1023)
         columns = slice(left * part.horizontal, right * part.horizontal)
         for row in range(top * part.vertical, bottom * part.vertical):
@@ -157,7 +157,7 @@ def _transformed(pixels: Pixels, patch: Patch, grid: Grid) -> Iterator[Edit]:
 
 
 def _touched(patch: Patch, grid: Grid, box: _Box) -> BoolArray:
-    """`(h, w)`: pixels of whole coded units that are replaced or lie beside one that is."""
+    """`(h, w)`: pixels of whole coded units that are replaced or adjacent to one that is."""
     top, bottom, left, right = box
     unit_w, unit_h = grid.unit_wh
     mask = np.zeros(((bottom - top) * unit_h, (right - left) * unit_w), np.uint8)
@@ -169,7 +169,7 @@ def _touched(patch: Patch, grid: Grid, box: _Box) -> BoolArray:
 
 
 def _padded(pixels: Pixels, grid: Grid, box: _Box) -> _Samples:
-    """`(h, w, C)`: whole coded units, the picture's last row and column repeated beyond its edge."""
+    """`(h, w, C)`: whole coded units; the picture's last row and column are repeated beyond its edge."""
     top, bottom, left, right = box
     unit_w, unit_h = grid.unit_wh
     part = pixels[top * unit_h : bottom * unit_h, left * unit_w : right * unit_w].astype(np.float32)
@@ -180,7 +180,7 @@ def _padded(pixels: Pixels, grid: Grid, box: _Box) -> _Samples:
 def _samples(pixels: _Samples, model: Model) -> _Samples:
     """`(h, w, C)` pixels of a frame to the samples of the components, 0 to 255.
 
-    Frames hold CMYK as Adobe's files mean it, which store white as 255.
+    Frames hold CMYK in Adobe's polarity, in which white is stored as 255.
     """
     match model:
         case Model.GREY | Model.RGB:

@@ -1,7 +1,7 @@
-"""The markers of a JPEG: what they say, and a file of the same coded data that says nothing else.
+"""The markers of a JPEG: parses them, and writes a file with the same coded data and nothing else.
 
-Markers and segments: ITU-T T.81, annex B. JFIF and Adobe segments: ITU-T T.871 and T.872. Where files leave
-something open, the rules of libjpeg decide, as in every browser.
+Markers and segments: ITU-T T.81, annex B. JFIF and Adobe segments: ITU-T T.871 and T.872. Where files are
+ambiguous, the rules of libjpeg decide, as in every browser.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ..errors import UnreadableImage, UnsupportedImage
 from .orientation import read_density, read_orientation
 
-__all__ = ["Component", "Jpeg", "Model", "has_standard_tables", "head", "parse", "with_head"]
+__all__ = ["Component", "Jpeg", "Model", "exif_segment", "has_standard_tables", "head", "parse", "with_head"]
 
 _SOI, _EOI, _SOS, _DQT, _DHT, _DRI, _DAC, _DNL = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD, 0xCC, 0xDC
 _DHP, _EXP, _COM = 0xDE, 0xDF, 0xFE
@@ -32,7 +32,7 @@ _MOST_SCANS = 100
 """Encoders write about ten; files with thousands exist only to burn time."""
 
 _UNSENT = 16
-"""Stands for the missing bits of a coefficient that no scan brings; a scan leaves at most 13 to others."""
+"""The missing bits of a coefficient that no scan contains; a scan leaves at most 13 to others."""
 
 # fmt: off
 _ZIGZAG = np.array([  # T.81, figure A.6: position in the file -> position in the 8x8 block
@@ -59,7 +59,7 @@ _STANDARD_TABLES = frozenset(bytes.fromhex(table) for table in (  # T.81, K.3: c
 
 
 class Model(Enum):
-    """What the components are."""
+    """Meaning of the components."""
 
     GREY = "luma"
     YCC = "luma and chroma"
@@ -85,22 +85,22 @@ class Component:
 
 @dataclass(frozen=True)
 class Jpeg:
-    """What a JPEG's markers say.
+    """The parsed markers of a JPEG.
 
     Attributes:
-        data: a file with the same frame and coded data, and markers written anew: no metadata, no bytes
-            between segments, no scan that is not part of the picture.
+        data: a file with the same frame and coded data and rewritten markers: no metadata, no bytes between
+            segments, no scan that is not part of the picture.
         size_wh: as stored, before the orientation.
         components: at least one.
-        model: what the components are.
-        adobe: whether Adobe's segment is there, which says which polarity CMYK has.
+        model: meaning of the components.
+        adobe: whether it has Adobe's segment, which decides the polarity of CMYK.
         progressive: whether the scans are progressive.
-        whole: whether the scans bring every coefficient. Decoders guess those that a progressive file leaves
-            out, so its coefficients alone are not what viewers show.
+        whole: whether the scans contain every coefficient. Decoders guess the coefficients that a progressive
+            file leaves out, so its coefficients alone are not what viewers show.
         standard_tables: whether all scans use the Huffman tables of T.81, K.3.
         orientation: of the first EXIF segment, 1 to 8.
         density_xy: pixels per metre as stored, of the JFIF segment or else the first EXIF segment.
-        icc: colour profile as it lies in the file, unchecked.
+        icc: colour profile as stored in the file, unchecked.
     """
 
     data: bytes
@@ -118,11 +118,11 @@ class Jpeg:
 
 @dataclass
 class _Frame:
-    """The frame header, and what the scans have brought so far.
+    """The frame header, and the state of the scans read so far.
 
     Attributes:
-        tables: quantisation table of each component that has had a scan, as it was at the first one.
-        missing_bits: of each such component, how many low bits each of its 64 coefficients lacks.
+        tables: quantisation table of each component that has had a scan, as of its first scan.
+        missing_bits: for each such component, how many low bits each of its 64 coefficients lacks.
     """
 
     marker: int
@@ -139,17 +139,17 @@ class _Frame:
 
     @property
     def complete(self) -> bool:
-        """Whether a sequential picture is whole: what follows belongs to no picture, or to another one."""
+        """Whether a sequential picture is complete: later data belong to no picture, or to another one."""
         return not self.progressive and len(self.tables) == len(self.ids)
 
     def parts(self) -> bytes:
-        """The components for a frame header, named by their number: their own names are unseen bytes."""
+        """The components for a frame header, numbered: their own IDs would be copied bytes."""
         parts = zip(self.sampling, self.table_numbers, strict=True)
         return b"".join(bytes([name, h << 4 | v, table]) for name, ((h, v), table) in enumerate(parts, 1))
 
 
 class _Parser:
-    """Takes one segment after the other."""
+    """Parses one segment after the other."""
 
     def __init__(self) -> None:
         self.kept: list[bytes] = []
@@ -163,7 +163,7 @@ class _Parser:
         self._huffman: dict[int, bytes] = {}
 
     def segment(self, marker: int, body: bytes, scan: bytes) -> None:
-        """One segment: its marker, what stands behind its length, and the coded data of a scan."""
+        """One segment: its marker, the data after its length, and the coded data of a scan."""
         if self.frame is not None and self.frame.complete:
             return
         if marker in _SOF:
@@ -207,7 +207,7 @@ class _Parser:
             raise UnreadableImage(f"{_DAMAGED}a scan has no proper header")
         places = [frame.ids.find(name) for name in body[1:-3:2]]
         if not places or min(places) < 0 or len(set(places)) != len(places):
-            raise UnreadableImage(f"{_DAMAGED}a scan names a component that is not there")
+            raise UnreadableImage(f"{_DAMAGED}a scan names an unknown component")
         limits = body[-3:] if frame.progressive else b"\x00\x3f\x00"
         for place in places:
             self._begin(frame, place, limits[0] == 0)
@@ -232,12 +232,12 @@ class _Parser:
         frame.missing_bits[place] = [_UNSENT] * 64
 
     def _standard(self, body: bytes) -> bool:
-        """Whether a scan's tables are the standard ones; missing ones are those, as in Motion JPEG."""
+        """Whether a scan uses the standard tables; missing ones count as standard, as in Motion JPEG."""
         names = {kind | number for pair in body[2:-3:2] for kind, number in ((0, pair >> 4), (16, pair & 15))}
         return all(self._huffman[name] in _STANDARD_TABLES for name in names if name in self._huffman)
 
     def model(self, ids: bytes) -> Model:
-        """What components with these names are, as libjpeg decides (`default_decompress_parms`)."""
+        """The meaning of components with these IDs, as libjpeg decides (`default_decompress_parms`)."""
         match len(ids):
             case 1:
                 return Model.GREY
@@ -252,7 +252,7 @@ class _Parser:
         return Model.RGB if ids == b"RGB" else Model.YCC
 
     def icc(self) -> bytes | None:
-        """The profile, if all its parts are there once."""
+        """The profile, if each of its parts is present exactly once."""
         parts = sorted(self._icc)
         whole = [number for number, _, _ in parts] == list(range(1, len(parts) + 1))
         if not parts or not whole or {count for _, count, _ in parts} != {len(parts)}:
@@ -305,9 +305,9 @@ def _segment(marker: int, body: bytes) -> bytes:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-    """Segments up to the end marker: marker, body, and the coded data that follow the header of a scan.
+    """Segments up to the end marker: marker, body, and the coded data after the header of a scan.
 
-    Bytes between segments belong to none, and are passed over as libjpeg does.
+    Bytes between segments belong to none, and are skipped as in libjpeg.
     """
     markers = _markers(data)
     position = 2
@@ -318,7 +318,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
         if marker == _EOI:
             return
         if marker in (_SOI, 0x01):
-            raise UnreadableImage(f"{_DAMAGED}a marker stands where none may be")
+            raise UnreadableImage(f"{_DAMAGED}it has a marker in the wrong place")
         length = int.from_bytes(data[start : start + 2], "big")
         end = position = start + length
         if length < 2 or end > len(data):
@@ -332,7 +332,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
 
 
 def _markers(data: bytes) -> npt.NDArray[np.intp]:
-    """Where markers stand that end coded data: neither a stuffed byte nor a restart marker."""
+    """Offsets of markers that end coded data: neither stuffed bytes nor restart markers."""
     stored = np.frombuffer(data, np.uint8)
     places = np.flatnonzero(stored[:-1] == 0xFF)
     codes = stored[places + 1]
@@ -340,7 +340,7 @@ def _markers(data: bytes) -> npt.NDArray[np.intp]:
 
 
 def _next(markers: npt.NDArray[np.intp], position: int) -> int:
-    """Where the body of the next marker stands."""
+    """Offset of the next marker's body."""
     index = np.searchsorted(markers, position)
     if index == len(markers):
         raise UnreadableImage("the JPEG is cut off: its end is missing")
@@ -356,13 +356,13 @@ def _frame(marker: int, body: bytes) -> _Frame:
     if components not in (1, 3, 4) or not width or not height:
         raise UnsupportedImage(f"a JPEG of {width}x{height} with {components} components is not handled")
     ids, sampling, tables = body[6::3], body[7::3], body[8::3]
-    # One component alone is never subsampled, whatever its factors.
+    # A single component is never subsampled, whatever its factors.
     factors = [(value >> 4, value & 15) for value in sampling] if components > 1 else [(1, 1)]
     if len(set(ids)) != components or not all(1 <= factor <= 4 for pair in factors for factor in pair):
         raise UnreadableImage(f"{_DAMAGED}its components do not make sense")
     most = [max(pair) for pair in zip(*factors, strict=True)]
     if any(most[0] % horizontal or most[1] % vertical for horizontal, vertical in factors):
-        raise UnsupportedImage("a JPEG whose samples do not lie on whole pixels is not handled")
+        raise UnsupportedImage("a JPEG whose samples are not on whole pixels is not handled")
     return _Frame(marker, (width, height), ids, factors, list(tables))
 
 
@@ -402,7 +402,7 @@ def _jfif_density(jfif: bytes | None) -> tuple[float, float] | None:
 
 
 def _colour_marker(model: Model, adobe: bool, density_xy: tuple[float, float] | None) -> bytes:
-    """The segments that say what the components are. Plain CMYK has none: Adobe's would turn it over."""
+    """The segments that define the components. Plain CMYK has none: Adobe's would invert it."""
     match model:
         case Model.GREY | Model.YCC:
             return _jfif(density_xy)
@@ -412,7 +412,7 @@ def _colour_marker(model: Model, adobe: bool, density_xy: tuple[float, float] | 
             transform = 0
         case Model.YCCK:
             transform = 2
-    # JFIF would make red, green and blue luma and chroma.
+    # JFIF would turn RGB into luma and chroma.
     jfif = _jfif(density_xy) if density_xy and model is not Model.RGB else b""
     return jfif + _segment(_APP14, b"Adobe" + struct.pack(">HHHB", 100, 0, 0, transform))
 
@@ -432,19 +432,19 @@ def _jfif(density_xy: tuple[float, float] | None) -> bytes:
 
 
 _MOST_ICC_BYTES = 65_533 - 14
-"""What a segment holds beside the name and the numbers of a part (ICC.1:2022, B.4)."""
+"""Capacity of a segment, without the name and the part numbers (ICC.1:2022, B.4)."""
 
 
 def head(
     model: Model, *, adobe: bool, density_xy: tuple[float, float] | None = None, icc: bytes | None = None
 ) -> bytes:
-    """Everything in front of the tables: start marker, colour model, density and profile.
+    """Everything before the tables: start marker, colour model, density and profile.
 
     Args:
-        model: what the components are.
-        adobe: whether a CMYK file says so in Adobe's segment.
+        model: meaning of the components.
+        adobe: whether a CMYK file has Adobe's segment.
         density_xy: pixels per metre, rounded to whole dots per inch or centimetre; files with RGB components
-            have no place for it.
+            cannot store it.
         icc: colour profile of at most 16 MB.
     """
     parts = [icc[at : at + _MOST_ICC_BYTES] for at in range(0, len(icc), _MOST_ICC_BYTES)] if icc else []
@@ -456,7 +456,7 @@ def head(
 
 
 def with_head(data: bytes, new: bytes) -> bytes:
-    """A JPEG that an encoder wrote, with other segments in front of its tables.
+    """An encoder's JPEG with other segments before its tables.
 
     Args:
         data: a whole file.
@@ -468,11 +468,16 @@ def with_head(data: bytes, new: bytes) -> bytes:
     return new + data[position:]
 
 
+def exif_segment(block: bytes) -> bytes:
+    """The segment of a block of EXIF of less than 64 KB."""
+    return _segment(_APP1, b"Exif\x00\x00" + block)
+
+
 def has_standard_tables(data: bytes) -> bool:
-    """Whether a sequential file brings the Huffman tables of T.81, K.3, for its first scan.
+    """Whether a sequential file has the Huffman tables of T.81, K.3, for its first scan.
 
     Args:
-        data: a whole file that an encoder wrote.
+        data: a whole file, as an encoder wrote it.
     """
     position = 2
     tables: dict[int, bytes] = {}

@@ -1,7 +1,7 @@
-"""JPEG without libturbojpeg: pixels with every warning seen, and coefficients of files without a face.
+"""JPEG without libturbojpeg: pixels with every warning reported, and coefficients of files without a face.
 
-The wheel of simplejpeg carries libjpeg-turbo and reports its warnings, but gives no coefficients.
-mozjpeg-lossless-optimization codes all of them anew as they are.
+The simplejpeg wheel contains libjpeg-turbo and reports its warnings, but gives no access to coefficients.
+mozjpeg-lossless-optimization re-encodes all coefficients unchanged.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ _NAMES = {Colour.GREY: "GRAY", Colour.RGB: "RGB", Colour.CMYK: "CMYK"}
 
 
 class PlainJpeg:
-    """Does what `TurboJpeg` does as far as wheels allow."""
+    """Does the work of `TurboJpeg`, as far as wheels allow."""
 
     scales = False
 
     def decode(self, data: bytes, size_wh: tuple[int, int], colour: Colour, scale: int = 1) -> Pixels:
-        """As `TurboJpeg.decode`, at its own size alone.
+        """As `TurboJpeg.decode`, but only at full size.
 
         Raises:
             UnreadableImage: an error, or a warning that means damage.
             UnsupportedImage: a rare subsampling.
         """
         if scale != 1:
-            raise ValueError("simplejpeg is used at the picture's own size alone")
+            raise ValueError("simplejpeg is used only at the picture's full size")
         try:
             pixels = self._decode(data, colour)
         except ValueError as error:
             if not _header_is_read(data):
                 raise UnsupportedImage(
-                    "the JPEG has a rare subsampling, which is handled only where libturbojpeg is installed"
+                    "the JPEG has a rare subsampling, which needs libturbojpeg to be installed"
                 ) from error
             check_warning(str(error))
             pixels = self._decode(data, colour, strict=False)
@@ -65,13 +65,13 @@ class PlainJpeg:
         """As `TurboJpeg.rewrite`, always progressive.
 
         Raises:
-            NotTransformable: there are edits or the picture is to be turned, mozjpeg refuses the file, or the
+            NotTransformable: there are edits, the picture is not upright, mozjpeg refuses the file, or the
                 output does not show the same pixels.
         """
         if edits or coding.orientation != 1:
             raise NotTransformable("only libturbojpeg can change coefficients")
         output = _optimized(data)
-        # mozjpeg reports no warning, so the result is looked at.
+        # mozjpeg reports no warnings, so the result is compared.
         before, after = (simplejpeg.decode_jpeg(file, strict=False) for file in (data, output))
         if not np.array_equal(before, after):
             raise NotTransformable("mozjpeg has changed the pixels")
@@ -81,14 +81,14 @@ class PlainJpeg:
 def _header_is_read(data: bytes) -> bool:
     try:
         simplejpeg.decode_jpeg_header(data, strict=False)
-    except (ValueError, KeyError):  # the latter for subsampling that it has no name for
+    except (ValueError, KeyError):  # KeyError: a subsampling that it has no name for
         return False
     return True
 
 
 def _optimized(data: bytes) -> bytes:
-    """What MozJPEG writes; in a process of its own, because a coefficient out of range ends it."""
-    # Not what lies in the current folder, which may hold anything.
+    """MozJPEG's output; in a separate process, because a coefficient out of range terminates it."""
+    # Do not import from the current folder, which may hold anything.
     folders = [folder for folder in sys.path if Path(folder).is_absolute()]
     command = [sys.executable, "-I", "-c", _OPTIMIZE, *folders]
     done = subprocess.run(command, input=data, capture_output=True, check=False)  # noqa: S603 - our own program

@@ -1,4 +1,4 @@
-"""Outputs of lossy formats: the input's coded data, or an encoding that looks like its frames."""
+"""Outputs of lossy formats: the input's coded data, or an encoding that matches its frames."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .picture import Colour, Encoding, Frame, Patches, Writer, Written, writer
 __all__ = ["LEAST_PSNR_DB", "faithful", "lossy_writer", "luma_psnr_db"]
 
 LEAST_PSNR_DB = 40.0
-"""Luma of a lossy output beside its frames."""
+"""PSNR between the luma of a lossy output and of its frames."""
 
 _Setting = TypeVar("_Setting")
 
@@ -24,12 +24,12 @@ def lossy_writer(
     encode: Callable[[tuple[Frame, ...]], bytes],
     keep: Callable[[], bytes | None],
 ) -> Writer:
-    """A picture's writer for a format whose coded data may be kept where no patch is laid.
+    """A writer for a format whose coded data may be kept if no patch is applied.
 
     Args:
-        frames: as decoded. While the writer runs they hold the patches; afterwards they are as before.
+        frames: as decoded. They hold the patches while the writer runs, and are restored afterwards.
         encode: frames to bytes.
-        keep: a file with the same coded data, each byte of which is accounted for, or None.
+        keep: a file with the same coded data, every byte accounted for, or None.
     """
     anew = writer(frames, encode)
 
@@ -46,13 +46,13 @@ def faithful(
     decode: Callable[[bytes], Sequence[Frame]],
     settings: Iterable[_Setting],
 ) -> bytes:
-    """The first encoding that comes back with at least `LEAST_PSNR_DB`, or the last of all.
+    """The first encoding that reaches `LEAST_PSNR_DB`, or else the last.
 
     Args:
-        frames: what is to be encoded.
+        frames: the frames to encode.
         encode: setting to file.
         decode: file to frames of the same sizes.
-        settings: of the encoder, at least one, with rising quality.
+        settings: of the encoder, at least one, in ascending quality.
     """
     data = b""
     for setting in settings:
@@ -66,7 +66,7 @@ def faithful(
 def luma_psnr_db(before: Frame, after: Frame) -> float:
     """Peak signal-to-noise ratio of the luma (ITU-R BT.601) of two frames of one size, in dB."""
     total = 0.0
-    rows = max(1, (1 << 20) // before.pixels.shape[1])  # floats of a whole picture take much memory
+    rows = max(1, (1 << 20) // before.pixels.shape[1])  # a whole picture in floats takes too much memory
     for top in range(0, before.pixels.shape[0], rows):
         difference = _luma(before, top, rows) - _luma(after, top, rows)
         total += float(np.square(difference).sum(dtype=np.float64))

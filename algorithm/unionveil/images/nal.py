@@ -1,4 +1,4 @@
-"""NAL units of HEVC: how they lie in an item and how their bytes are escaped.
+"""NAL units of HEVC: their layout in an item and their escaping.
 
 Syntax: ITU-T H.265 (2021), 7.3.1; lengths: ISO/IEC 14496-15, 8.3.2.
 """
@@ -12,13 +12,13 @@ __all__ = ["escape", "is_plain", "kind_of", "nal_units", "trimmed", "unescape"]
 
 
 def nal_units(data: bytes, length_size: int) -> Iterator[bytes]:
-    """NAL units of an item, each after its length; raises `ValueError` where a length does not fit."""
+    """NAL units of an item, each after its length; raises `ValueError` if a length does not fit."""
     position = 0
     while position < len(data):
         start = position + length_size
         position = start + int.from_bytes(data[position:start], "big")
         if start > len(data) or position > len(data) or position - start < 2:
-            raise ValueError("the lengths of the coded pieces do not fit")
+            raise ValueError("the lengths of the coded units do not fit")
         yield data[start:position]
 
 

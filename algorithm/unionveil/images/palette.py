@@ -1,7 +1,7 @@
-"""Colours as indices into a table, exactly: what palette images are written from.
+"""Colours as indices into a table, without loss; palette images are written from these.
 
-A decoded frame holds colours, not indices, so a table that is built from it holds the colours that are shown
-and no others: unused entries, the order of the entries and two entries of one colour cannot carry anything.
+A decoded frame holds colours, not indices, so a table built from it holds exactly the colours that are shown:
+unused entries, the order of entries and duplicate entries cannot carry anything.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _BAND_PIXELS = 1 << 18
 def pack(pixels: npt.NDArray[np.uint8]) -> Packed:
     """`(..., C)` uint8 with C of 1 to 4 as `(...)` uint32; the last channel is the most significant.
 
-    Transparent colours therefore come first in ascending order, where PNG's `tRNS` wants them.
+    Transparent colours therefore come first in ascending order, as PNG's `tRNS` requires.
     """
     packed = np.zeros(pixels.shape[:-1], np.uint32)
     for channel in range(pixels.shape[-1]):
@@ -49,14 +49,14 @@ def unpack(packed: Packed, channels: int) -> npt.NDArray[np.uint8]:
 
 
 def colours_of(pictures: Iterable[npt.NDArray[np.uint8] | Packed], most: int = 256) -> Packed | None:
-    """All colours of some pictures.
+    """All colours of some images.
 
     Args:
         pictures: `(H, W, C)` uint8 of equal C, or `(H, W)` packed.
-        most: how many colours are of interest, at most 256.
+        most: largest number of colours of interest, at most 256.
 
     Returns:
-        `(K,)` packed colours in ascending order, or None where there are more than `most`.
+        `(K,)` packed colours in ascending order, or None if there are more than `most`.
     """
     known = np.empty(0, np.uint32)
     table = _HashTable(known)
@@ -77,7 +77,7 @@ def indices_of(pixels: npt.NDArray[np.uint8] | Packed, colours: Packed) -> npt.N
 
     Args:
         pixels: `(H, W, C)` uint8, or `(H, W)` packed.
-        colours: `(K,)` packed colours, at most 256, all different, among them all of the pixels.
+        colours: `(K,)` packed colours, at most 256, all different, including all colours of the pixels.
 
     Returns:
         `(H, W)` uint8.
@@ -110,9 +110,9 @@ def bands(height: int, width: int) -> Iterator[slice]:
 
 
 class _HashTable:
-    """Position of each of at most 256 packed colours, by a multiplicative hash without collisions.
+    """Position of each of at most 256 packed colours, by a collision-free multiplicative hash.
 
-    Multipliers are tried until one separates all colours: with 65,536 places and 256 colours, about two of
+    Multipliers are tried until one separates all colours: with 65,536 slots and 256 colours, about two in
     three do (birthday problem: exp(-256^2 / 2 / 65536) = 0.61).
     """
 
@@ -133,7 +133,7 @@ class _HashTable:
         return (packed * self._multiplier) >> np.uint32(32 - _HASH_BITS)
 
     def look_up(self, packed: Packed) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Index of each colour, and whether the table has it (the index means nothing where it does not)."""
+        """Index of each colour, and whether the table has it (if not, the index is meaningless)."""
         index = self._index[self._place(packed)]
         found = (self._colours[index] == packed) & (not self._empty)
         return index, found
@@ -175,9 +175,9 @@ def unpack_rows(rows: npt.NDArray[np.uint8], depth: int, count: int) -> npt.NDAr
 
 
 def sub_byte_depth(grey: npt.NDArray[np.uint8], least: int) -> int:
-    """Least bits per sample, 1, 2, 4 or 8 and at least `least`, that hold 8-bit grey values exactly.
+    """Least bits per sample, 1, 2, 4 or 8 and at least `least`, that represent 8-bit grey values exactly.
 
-    A sample s of d bits stands for the grey value s * 255 / (2 ** d - 1).
+    A sample s of d bits represents the grey value s * 255 / (2 ** d - 1).
     """
     values = values_in(grey)
     for depth in (1, 2, 4):

@@ -1,4 +1,4 @@
-"""Parameter sets of HEVC stills, written anew from parsed values.
+"""Parameter sets of HEVC stills, rewritten from parsed values.
 
 Syntax: ITU-T H.265 (2021), 7.3.2. Decoder configuration: ISO/IEC 14496-15, 8.3.3.
 """
@@ -65,7 +65,7 @@ class Pps:
 
 
 def named_colours(hvcc: bytes) -> Cicp | None:
-    """Colours that the first sequence parameter set of an `hvcC` box names, if it is understood."""
+    """Colours in the first sequence parameter set of an `hvcC` box, if it can be parsed."""
     try:
         units = _read_configuration(hvcc)
     except (NotAccounted, ValueError, IndexError, struct.error):
@@ -78,7 +78,7 @@ def named_colours(hvcc: bytes) -> Cicp | None:
 
 @lru_cache(maxsize=1)  # the tiles of a grid share them
 def parameter_sets(hvcc: bytes, number: int, cicp: Cicp | None) -> tuple[Sps, Pps]:
-    """The picture parameter set of that number, and its sequence parameter set."""
+    """The picture parameter set with that number, and its sequence parameter set."""
     units = _read_configuration(hvcc)
     pps = _find_pps(units, number)
     return _find_sps(units, pps.sps, cicp), pps
@@ -130,7 +130,7 @@ def _unit(kind: int, writer: BitWriter) -> bytes:
 
 
 def _find(units: tuple[bytes, ...], kind: int, number: int) -> BitReader:
-    """The only parameter set with that number, from its first field on."""
+    """The only parameter set with that number, from its first field."""
     found = []
     for unit in units:
         if kind_of(unit) == kind and is_plain(unit):
@@ -141,12 +141,12 @@ def _find(units: tuple[bytes, ...], kind: int, number: int) -> BitReader:
             if reader.ue() == number:
                 found.append(BitReader(rbsp))
     if len(found) != 1:
-        raise NotAccounted("a parameter set is missing, or there are two of one number")
+        raise NotAccounted("a parameter set is missing, or two have the same number")
     return found[0]
 
 
 def _read_profile(reader: BitReader) -> _Profile:
-    """`profile_tier_level` (7.3.3); compatibility and constraint flags that are reserved become 0."""
+    """`profile_tier_level` (7.3.3); reserved compatibility and constraint flags become 0."""
     head = reader.u(8)  # space, tier, profile
     compatible = reader.u(32) & 0xFFF00000
     constraints = reader.u(48)
@@ -181,7 +181,7 @@ def _write_vps(profile: _Profile) -> bytes:
 
 
 class _Copy:
-    """Reads fields and writes each as it was read."""
+    """Reads fields and writes each of them unchanged."""
 
     def __init__(self, reader: BitReader, writer: BitWriter) -> None:
         self.reader, self.writer = reader, writer
@@ -211,7 +211,7 @@ class _Copy:
 
 
 def _find_sps(units: tuple[bytes, ...], number: int, cicp: Cicp | None) -> Sps:
-    """Reads a sequence parameter set (7.3.2.2) and writes it anew, with the number 0."""
+    """Reads a sequence parameter set (7.3.2.2) and rewrites it with the number 0."""
     reader, writer = _find(units, _SPS, number), BitWriter()
     copy = _Copy(reader, writer)
     reader.u(4)
@@ -272,7 +272,7 @@ def _copy_window(copy: _Copy, chroma_format: int) -> tuple[int, int]:
 
 
 def _copy_tools(copy: _Copy) -> bool:
-    """The fields from the transform blocks to PCM; gives whether sample adaptive offset is in use."""
+    """The fields from the transform blocks to PCM; returns whether sample adaptive offset is in use."""
     for _ in range(4):
         copy.ue(8)
     if copy.flag():
@@ -310,9 +310,9 @@ def _skip_references(reader: BitReader, poc_bits: int) -> None:
 
 
 def _skip_vui(reader: BitReader) -> tuple[Cicp | None, tuple[int, int] | None]:
-    """Video usability information (E.2.1): the colours, and where chroma samples lie."""
+    """Video usability information (E.2.1): the colours, and the chroma sample positions."""
     if reader.flag() and reader.u(8) == 255:
-        reader.u(32)  # shape of a pixel
+        reader.u(32)  # sample aspect ratio
     if reader.flag():
         reader.u(1)
     cicp = None
@@ -331,7 +331,7 @@ def _skip_vui(reader: BitReader) -> tuple[Cicp | None, tuple[int, int] | None]:
         if reader.flag():
             reader.ue((1 << 32) - 2)
         if reader.flag():
-            raise NotAccounted("a picture with parameters of a stream")
+            raise NotAccounted("a picture with stream parameters")
     if reader.flag():
         reader.u(3)
         for _ in range(5):
@@ -358,7 +358,7 @@ def _write_vui(writer: BitWriter, cicp: Cicp | None, chroma_location: tuple[int,
 
 
 def _copy_range_extension(copy: _Copy, of: str, *, transform_skip: bool = False) -> bool:
-    """The extensions of a parameter set; gives whether a PPS has a list of chroma offsets."""
+    """The extensions of a parameter set; returns whether a PPS has a list of chroma offsets."""
     if not copy.flag():
         return False
     extended = copy.flag()
@@ -383,7 +383,7 @@ def _copy_range_extension(copy: _Copy, of: str, *, transform_skip: bool = False)
 
 
 def _find_pps(units: tuple[bytes, ...], number: int) -> Pps:
-    """Reads a picture parameter set (7.3.2.3) and writes it anew, for the sequence parameter set 0."""
+    """Reads a picture parameter set (7.3.2.3) and rewrites it for the sequence parameter set 0."""
     reader, writer = _find(units, _PPS, number), BitWriter()
     copy = _Copy(reader, writer)
     copy.ue(63)

@@ -1,4 +1,4 @@
-"""Decoded pictures: pixels in the file's own depth and colours, and what is needed to encode them again."""
+"""Decoded pictures: pixels at the file's own depth and colours, and everything needed to encode them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ..detections import BoolArray
 from ..formats import Encoding, ImageFormat
+from .exif import NO_METADATA, Metadata
 from .palette import bands
 
 __all__ = [
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 Pixels: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-"""`(H, W, C)` uint8 or uint16, C as the colour model says."""
+"""`(H, W, C)` uint8 or uint16; the colour model defines C."""
 
 
 class Colour(Enum):
@@ -54,7 +55,7 @@ class Colour(Enum):
 
     @property
     def has_alpha(self) -> bool:
-        """Whether the last channel is opacity."""
+        """Whether the last channel is alpha."""
         return self in (Colour.GREY_ALPHA, Colour.RGBA)
 
 
@@ -64,10 +65,9 @@ class Frame:
 
     Attributes:
         pixels: `(H, W, C)` uint8 or uint16.
-        colour: what the channels mean.
+        colour: meaning of the channels.
         duration_ms: how long an animation shows it; 0 in still pictures.
-        rendering: how its samples are to be shown, for a page that has a profile of its own; None takes the
-            picture's.
+        rendering: how to show its samples, for a page with its own profile; None uses the picture's.
     """
 
     pixels: Pixels
@@ -95,17 +95,17 @@ class Frame:
 
     @property
     def look(self) -> Frame:
-        """What detectors look at: the frame, or a smaller copy of it."""
+        """The image for detectors: the frame, or a smaller copy of it."""
         return self
 
     @property
     def scale(self) -> int:
-        """How many pixels of the frame a pixel of `look` spans, across and down."""
+        """Number of frame pixels per pixel of `look`, horizontally and vertically."""
         return 1
 
 
 def swap_red_blue(pixels: Pixels) -> Pixels:
-    """RGB or RGBA as BGR or BGRA and back, `(H, W, 3 or 4)`; grey pixels, `(H, W, 1 or 2)`, as they are."""
+    """RGB or RGBA as BGR or BGRA and back, `(H, W, 3 or 4)`; grey pixels, `(H, W, 1 or 2)`, unchanged."""
     if pixels.shape[2] < 3:
         return pixels
     swapped: npt.NDArray[Any] = np.concatenate([pixels[..., 2::-1], pixels[..., 3:]], axis=2)
@@ -114,7 +114,7 @@ def swap_red_blue(pixels: Pixels) -> Pixels:
 
 @contextmanager
 def blue_first(pixels: Pixels) -> Iterator[Pixels]:
-    """RGB or RGBA as BGR or BGRA, `(H, W, 3 or 4)`, exchanged in place and back at the end; grey as it is."""
+    """RGB or RGBA as BGR or BGRA, `(H, W, 3 or 4)`, swapped in place and back at the end; grey unchanged."""
     if pixels.shape[2] < 3 or not (pixels.flags.c_contiguous and pixels.flags.writeable):
         yield swap_red_blue(pixels)
         return
@@ -133,13 +133,13 @@ def _exchange(pixels: Pixels) -> None:
 
 @dataclass(frozen=True)
 class Patch:
-    """New pixels for a part of a frame. They are opaque, whatever was there.
+    """New pixels for a part of a frame, opaque even over transparent pixels.
 
     Attributes:
         rows: rows of the frame, half-open, inside it.
         columns: columns of the frame, half-open, inside it.
         pixels: `(h, w, C)`, the colour channels in the frame's depth, or `(1, 1, C)` for one colour.
-        mask: `(h, w)`, the pixels that are replaced; None replaces all of them.
+        mask: `(h, w)`, the pixels to replace; None replaces all of them.
     """
 
     rows: slice
@@ -153,12 +153,12 @@ Patches: TypeAlias = Sequence[Sequence[Patch]]
 
 
 def paint(pixels: Pixels, colour: Colour, patches: Sequence[Patch]) -> None:
-    """Lays patches over the pixels of a frame, in place.
+    """Draws patches over the pixels of a frame, in place.
 
     Args:
         pixels: `(H, W, C)`, as `Frame.pixels`.
-        colour: what their channels mean.
-        patches: in the order in which they are laid.
+        colour: meaning of their channels.
+        patches: in drawing order.
     """
     channels = colour.channels - colour.has_alpha
     for patch in patches:
@@ -175,7 +175,7 @@ class Written:
 
     Attributes:
         data: the whole file.
-        encoding: how its coded samples came about.
+        encoding: how its coded samples were produced.
     """
 
     data: bytes
@@ -183,21 +183,21 @@ class Written:
 
 
 Writer: TypeAlias = Callable[[Patches], Written]
-"""Encodes a picture with patches laid over its frames; one sequence of patches for each frame."""
+"""Encodes a picture with patches drawn over its frames; one sequence of patches for each frame."""
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """How the samples of a picture are to be shown: what viewers, detectors and outputs take into account.
+    """How to show the samples of a picture, for viewers, detectors and outputs.
 
     Attributes:
         icc: colour profile.
         cicp: colour primaries, transfer characteristics, matrix coefficients (ITU-T H.273) and whether the
-            range is full, as PNG, HEIC and AVIF give them.
-        gamma: exponent of the samples, 1 / 2.2 for the usual ones, as PNG gives it.
-        chromaticities: x and y of white, red, green and blue (CIE 1931), as PNG gives them.
-        srgb_intent: rendering intent of a PNG that says it is sRGB (0 to 3).
-        density_xy: pixels per metre; None where it is unknown.
+            range is full, as given by PNG, HEIC and AVIF.
+        gamma: exponent of the samples, usually 1 / 2.2, as given by PNG.
+        chromaticities: x and y of white, red, green and blue (CIE 1931), as given by PNG.
+        srgb_intent: rendering intent of a PNG marked as sRGB (0 to 3).
+        density_xy: pixels per metre; None if unknown.
     """
 
     icc: bytes | None = None
@@ -213,24 +213,26 @@ class Picture:
     """All frames or pages of one file.
 
     Attributes:
-        format: format of the file, and of what will be written.
+        format: format of the file and of its output.
         frames: at least one.
         write: encodes the picture in its own format, with its rendering and no other metadata.
-        rendering: how the samples are to be shown.
+        rendering: how to show the samples.
+        metadata: what its output keeps of the file's metadata; nothing unless a user asked for it.
     """
 
     format: ImageFormat
     frames: tuple[Frame, ...]
     write: Writer
     rendering: Rendering = Rendering()
+    metadata: Metadata = NO_METADATA
 
 
 def writer(frames: tuple[Frame, ...], encode: Callable[[tuple[Frame, ...]], bytes]) -> Writer:
-    """A picture's writer for a format that encodes whole frames.
+    """A writer for a format that encodes whole frames.
 
     Args:
-        frames: as decoded. While the writer runs they hold the patches, since a large picture fits into
-            memory only once; afterwards they are as before.
+        frames: as decoded. They hold the patches while the writer runs, since a large picture fits into
+            memory only once, and are restored afterwards.
         encode: frames to bytes.
     """
 
@@ -243,7 +245,7 @@ def writer(frames: tuple[Frame, ...], encode: Callable[[tuple[Frame, ...]], byte
 
 @contextmanager
 def painted(frames: Sequence[Frame], patches: Patches) -> Iterator[None]:
-    """Lays patches over frames in place, and takes them off again at the end."""
+    """Draws patches over frames in place, and restores the frames at the end."""
     below = [
         (frame.pixels[patch.rows, patch.columns], frame.pixels[patch.rows, patch.columns].copy())
         for frame, some in zip(frames, patches, strict=True)

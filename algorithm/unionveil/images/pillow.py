@@ -21,10 +21,10 @@ __all__ = ["check_size", "opened", "read_frames", "save_frames", "to_frame", "to
 
 
 def check_size(size_wh: tuple[int, int], frames: int, max_pixels: float) -> None:
-    """Refuses what has more pixels than the limit, before any of them is decoded.
+    """Refuses images with more pixels than the limit, before any of them is decoded.
 
     Raises:
-        ImageTooLarge: it has more.
+        ImageTooLarge: more pixels than `max_pixels`.
     """
     pixels = size_wh[0] * size_wh[1] * frames
     if pixels > max_pixels:
@@ -33,9 +33,9 @@ def check_size(size_wh: tuple[int, int], frames: int, max_pixels: float) -> None
 
 @contextmanager
 def opened(data: bytes, format_name: str) -> Iterator[Image.Image]:
-    """Opens bytes as one format and no other, without Pillow's own size limit: `check_size` is ours.
+    """Opens bytes as one format only, without Pillow's own size limit: `check_size` replaces it.
 
-    Pillow's warnings about odd tags are not passed on, since nothing of the tags is kept.
+    Pillow's warnings about odd tags are not passed on, since no tags are kept.
     """
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
@@ -48,10 +48,10 @@ def opened(data: bytes, format_name: str) -> Iterator[Image.Image]:
 
 
 def read_frames(image: Image.Image, *, orientation: int = 1) -> tuple[Frame, ...]:
-    """All frames of an opened file, with their durations where there are several.
+    """All frames of an opened file, with durations if there are several.
 
     Raises:
-        UnsupportedImage: a mode that `to_frame` does not take.
+        UnsupportedImage: a mode that `to_frame` does not handle.
     """
     count = getattr(image, "n_frames", 1)
     frames = []
@@ -106,9 +106,9 @@ def to_frame(image: Image.Image, *, orientation: int = 1, duration_ms: float = 0
 
 
 def to_pixels(image: Image.Image, mode: str) -> npt.NDArray[np.uint8]:
-    """An image in one of the modes of 8 bits as an array of its own, `(H, W, C)`.
+    """An image in one of the 8-bit modes as a new array, `(H, W, C)`.
 
-    Pillow would hold the whole picture three times over.
+    Pillow's own conversion would hold the whole picture in memory three times.
     """
     width, height = image.size
     pixels = np.empty((height, width, len(Image.new(mode, (0, 0)).getbands())), np.uint8)

@@ -1,7 +1,7 @@
-"""PNG and APNG: decoded strictly, and always encoded anew in the input's colour type and bit depth.
+"""PNG and APNG: decoded strictly, and always re-encoded in the input's colour type and bit depth.
 
-Nothing of a file is copied. The chunks that say how the samples are to be shown are parsed, and written from
-their values; all others are dropped. Interlaced files are written without passes.
+No bytes of a file are copied. The chunks that define how to show the samples are parsed and rewritten from
+their values; all others are dropped. Interlaced files are written without interlacing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from .orientation import read_orientation, swaps_axes, upright
 from .picture import Colour, Frame, Picture, Pixels, Rendering, writer
 from .pillow import check_size
 from .png_chunks import (
+    GREY,
     GREY_ALPHA,
+    RGB,
     RGB_ALPHA,
     SIGNATURE,
     Body,
@@ -33,21 +35,21 @@ from .png_chunks import (
 from .png_layout import choose_layout, to_pixels
 from .png_samples import choose_level, compress, decompress
 
-__all__ = ["read"]
+__all__ = ["encode", "read"]
 
 
 @dataclass(frozen=True)
 class _Coding:
-    """What makes an output like its input.
+    """The properties that an output takes from its input.
 
     Attributes:
         header: layout of the samples.
-        rendering: how they are to be shown.
+        rendering: how to show them.
         level: of compression.
-        delays: numerator and denominator of the seconds that each step of an animation is shown; None in a
+        delays: numerator and denominator of the seconds that each step of an animation is shown; None for a
             still picture.
-        plays: how often an animation is shown, 0 for ever.
-        default: whether the first frame is shown only where animations are not.
+        plays: how often an animation is played, 0 means forever.
+        default: whether the first frame is shown only by viewers without animation.
     """
 
     header: Header
@@ -97,7 +99,7 @@ def _decode(
 def _animated(
     animation: Animation, header: Header, decode: partial[tuple[Pixels, Colour]], orientation: int
 ) -> tuple[Frame, ...]:
-    """All frames in one colour model, without opacity if they have none."""
+    """All frames in one colour model, without alpha if all are opaque."""
     steps = list(composed(animation, header, decode))
     durations_ms = [control.duration_ms for control in animation.controls]
     if animation.default is not None:
@@ -116,13 +118,29 @@ def _animated(
 def _frames(
     steps: list[tuple[Pixels, Colour]], durations_ms: Sequence[float], orientation: int, *, opaque: bool
 ) -> Iterator[Frame]:
-    """Turns each step into a frame; the steps are used up, since they fit into memory only once."""
+    """Turns each step into a frame; consumes the steps, since they fit into memory only once."""
     steps.reverse()
     for duration_ms in durations_ms:
         pixels, colour = steps.pop()
         if opaque:
             pixels, colour = pixels[..., :-1], Colour.GREY if colour is Colour.GREY_ALPHA else Colour.RGB
         yield Frame(upright(pixels, orientation), colour, duration_ms)
+
+
+def encode(frame: Frame, rendering: Rendering) -> bytes:
+    """Encodes a frame of any depth, in grey or RGB, with or without alpha.
+
+    Args:
+        frame: one frame.
+        rendering: how its samples are to be shown.
+    """
+    kinds = {Colour.GREY: GREY, Colour.GREY_ALPHA: GREY_ALPHA, Colour.RGB: RGB, Colour.RGBA: RGB_ALPHA}
+    header = Header(*frame.size_wh, 8 * frame.pixels.dtype.itemsize, kinds[frame.colour])
+    return _encode((frame,), _Coding(header, rendering, _LEVEL))
+
+
+_LEVEL = 6
+"""Of zlib: its own default."""
 
 
 def _encode(frames: tuple[Frame, ...], coding: _Coding) -> bytes:

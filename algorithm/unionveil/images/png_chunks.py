@@ -54,7 +54,7 @@ _ONCE = frozenset({b"IHDR", b"PLTE", b"tRNS", b"acTL", b"gAMA", b"cHRM", b"sRGB"
 _LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"pHYs": 9, b"acTL": 8, b"fcTL": 26}
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _GAMMAS = range(16, 625_000_001)
-"""Hundred-thousandths that libpng takes for a gamma; decoders ignore others."""
+"""The range of gAMA, in units of 1/100000, that libpng accepts as a gamma; decoders ignore other values."""
 
 _MOST_PROFILE_BYTES = 16 * 2**20
 
@@ -103,7 +103,7 @@ def chunk(kind: bytes, *body: bytes | Body) -> bytes:
 
 
 def chunk_parts(kind: bytes, body: Sequence[bytes | Body]) -> list[bytes | Body]:
-    """A whole chunk in pieces, which are not copied.
+    """A whole chunk in pieces, to avoid copying its body.
 
     Args:
         kind: its type.
@@ -116,12 +116,12 @@ def chunk_parts(kind: bytes, body: Sequence[bytes | Body]) -> list[bytes | Body]
 
 
 def read_chunks(data: bytes) -> list[Chunk]:
-    """All chunks up to the end chunk; what follows it is not read.
+    """All chunks up to the end chunk; anything after it is not read.
 
     Raises:
-        UnreadableImage: cut off, a wrong checksum, or chunks that break the order or number that the
-            specification asks for.
-        UnsupportedImage: Apple's own variant, or a critical chunk that the specification does not know.
+        UnreadableImage: cut off, a wrong checksum, or chunks in an order or number that the specification
+            forbids.
+        UnsupportedImage: Apple's variant, or a critical chunk that the specification does not define.
     """
     chunks = list(_walk(data))
     kinds = [kind for kind, _ in chunks]
@@ -172,10 +172,10 @@ def _check_pixel_data(kinds: Sequence[bytes]) -> None:
 
 
 def read_header(chunks: Sequence[Chunk]) -> Header:
-    """The header, with values that the specification allows.
+    """The header, checked against the values that the specification allows.
 
     Raises:
-        UnreadableImage: other values.
+        UnreadableImage: invalid values.
     """
     body = chunks[0][1]
     if len(body) != 13:
@@ -189,12 +189,12 @@ def read_header(chunks: Sequence[Chunk]) -> Header:
         and interlace in (0, 1)
     )
     if not valid:
-        raise UnreadableImage("the PNG is damaged: its header holds values that do not exist")
+        raise UnreadableImage("the PNG is damaged: its header holds invalid values")
     return Header(width, height, depth, colour_type, bool(interlace))
 
 
 def read_rendering(chunks: Sequence[Chunk], header: Header) -> Rendering:
-    """How the samples are to be shown, by the chunks before the pixel data; the others have no effect."""
+    """How to show the samples, by the chunks before the pixel data; later ones have no effect."""
     first = next(place for place, (kind, _) in enumerate(chunks) if kind == b"IDAT")
     bodies = dict(chunks[:first])
     colour_channels = 1 if header.colour_type in (GREY, GREY_ALPHA) else 3
@@ -211,7 +211,7 @@ def read_rendering(chunks: Sequence[Chunk], header: Header) -> Rendering:
 
 
 def _read_profile(body: bytes, colour_channels: int) -> bytes | None:
-    """The profile without its name, which is free text; None where it does not parse."""
+    """The profile without its name, which is free text; None if it does not parse."""
     name, separator, rest = body.partition(b"\x00")
     if not separator or not 1 <= len(name) <= 79 or rest[:1] != b"\x00":
         return None
@@ -224,13 +224,13 @@ def _read_profile(body: bytes, colour_channels: int) -> bytes | None:
 
 
 def _read_cicp(body: bytes) -> tuple[int, int, int, bool] | None:
-    """None where the values are not for RGB (section 11.3.2.6: matrix coefficients shall be 0)."""
+    """None if the values are not for RGB (section 11.3.2.6: matrix coefficients shall be 0)."""
     primaries, transfer, matrix, full_range = body
     return None if matrix or full_range > 1 else (primaries, transfer, matrix, bool(full_range))
 
 
 def _read_points(body: Body) -> tuple[float, float, float, float, float, float, float, float] | None:
-    """None where a point lies outside of the diagram, or on its lower edge, where it has no brightness."""
+    """None if a point is outside the diagram, or on its lower edge, where its luminance is 0."""
     points = struct.unpack(">8I", body)
     inside = all(x + y <= 100_100 and y for x, y in zip(points[::2], points[1::2], strict=True))
     return tuple(point / 100_000 for point in points) if inside else None
@@ -242,7 +242,7 @@ def _read_density(body: Body) -> tuple[float, float] | None:
 
 
 def rendering_chunks(rendering: Rendering) -> bytes:
-    """The chunks that say how the samples are to be shown, to be written before palette and pixel data."""
+    """The chunks that define how to show the samples; they go before the palette and pixel data."""
     parts = []
     if rendering.cicp is not None:
         parts.append(chunk(b"cICP", bytes([*rendering.cicp[:3], rendering.cicp[3]])))

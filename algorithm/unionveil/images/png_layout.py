@@ -1,8 +1,8 @@
-"""Which colour type, bit depth, palette and colour key a PNG is written with.
+"""Chooses colour type, bit depth, palette and colour key of a PNG.
 
-The layout of the input stays as long as it holds the pixels exactly: a palette as long as there are no more
-than 256 colours, few bits as long as all values are among theirs, a colour key as long as one colour is
-transparent and no opaque pixel has it.
+The input's layout is kept as long as it represents the pixels exactly: a palette for up to 256 colours, a low
+bit depth if it can represent all values, a colour key if a single colour is transparent and no opaque pixel
+has it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Layout:
         colour_type: see `png_chunks`.
         depth: bits per sample.
         palette: packed colours of the palette, of `palette_channels` channels.
-        palette_channels: 3, or 4 with opacity.
+        palette_channels: 3, or 4 with alpha.
         key: samples of the transparent colour.
     """
 
@@ -69,7 +69,7 @@ def choose_layout(frames: Sequence[Pixels], colour: Colour, like: Header) -> Lay
 
     Args:
         frames: `(H, W, C)` each, of equal depth.
-        colour: what their channels mean.
+        colour: meaning of their channels.
         like: header of the input.
     """
     if frames[0].dtype == np.uint16:
@@ -93,7 +93,7 @@ def _bytes(pixels: Pixels) -> npt.NDArray[np.uint8]:
 
 
 def _keyed(frames: Sequence[Pixels], colour: Colour, like: Header, depth: int) -> Layout | None:
-    """A layout without opacity channel for pixels that had a colour key, or None where it does not fit."""
+    """A layout without alpha channel for pixels that had a colour key, or None if that is not possible."""
     if not colour.has_alpha or like.colour_type not in (GREY, RGB):
         return None
     hidden = [_hidden_colours(pixels) for pixels in frames]
@@ -109,7 +109,7 @@ def _keyed(frames: Sequence[Pixels], colour: Colour, like: Header, depth: int) -
 
 
 def _hidden_colours(pixels: Pixels) -> Pixels | None:
-    """`(K, C)` colours of transparent pixels, K at most 2; None where some pixel is half transparent."""
+    """`(K, C)` colours of transparent pixels, K at most 2; None if some pixel is semi-transparent."""
     white = np.iinfo(pixels.dtype).max
     found = pixels[:0, 0, :-1]
     for rows in bands(*pixels.shape[:2]):
@@ -150,7 +150,7 @@ def to_pixels(
             return _look_up(samples[..., 0].astype(np.uint8, copy=False), header, palette, key)
         case 4 | 6:
             if key is not None:
-                raise UnreadableImage("the PNG is damaged: it has a colour key beside an opacity channel")
+                raise UnreadableImage("the PNG is damaged: it has a colour key beside an alpha channel")
             return samples, Colour.GREY_ALPHA if header.colour_type == GREY_ALPHA else Colour.RGBA
         case _:
             pass
@@ -169,7 +169,7 @@ def _look_up(
     colours = np.frombuffer(palette, np.uint8).reshape(-1, 3)[: 1 << header.depth]
     used = values_in(indices)
     if used[-1] >= len(colours):
-        raise UnreadableImage("the PNG is damaged: a pixel lies outside of its palette")
+        raise UnreadableImage("the PNG is damaged: a pixel is outside its palette")
     if opacity is None:
         return colours[indices], Colour.RGB
     if not 1 <= len(opacity) <= len(colours):
@@ -182,7 +182,7 @@ def _look_up(
 
 
 def _apply_key(samples: Pixels, header: Header, key: bytes) -> tuple[Pixels, Colour]:
-    """Adds an opacity channel that is 0 where a pixel has the key's colour (section 11.3.1.1)."""
+    """Adds an alpha channel that is 0 where a pixel has the key's colour (section 11.3.1.1)."""
     if len(key) != 2 * header.channels:
         raise UnreadableImage("the PNG is damaged: its tRNS chunk has a wrong length")
     values = np.frombuffer(key, ">u2") & ((1 << header.depth) - 1)

@@ -26,18 +26,18 @@ _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 
 _LAST_FILTER = 4
 _PIECE_BYTES, _INPUT_BYTES = 1 << 20, 1 << 16
-"""Decompressed and compressed data that are worked on together."""
+"""Sizes of the blocks of decompressed and compressed data that are processed at once."""
 
 _FAST, _THOROUGH = 4, 6
-"""Levels of zlib-ng. Of 12 megapixels, a photo with grain takes 1.8 s at 4 and 4.7 s at 6 without gaining
-anything, a screenshot .3 and .5 s and gains 3 %, and indices into a palette .1 and .3 s and gain 4 to 8 %."""
+"""Levels of zlib-ng. For 12 megapixels, a photo with grain takes 1.8 s at 4, and 4.7 s at 6 without becoming
+smaller; a screenshot .3 and .5 s and saves 3 %; palette indices .1 and .3 s and save 4 to 8 %."""
 
 _DENSE_SHARE = 1 / 6
-"""Share of the raw bytes below which a compressed picture counts as a screenshot."""
+"""A picture that compresses below this share of its raw bytes counts as a screenshot."""
 
 
 def choose_level(header: Header, compressed_bytes: int) -> int:
-    """The level at which pixels like the input's are compressed.
+    """The compression level for pixels like the input's.
 
     Args:
         header: of the input.
@@ -53,14 +53,14 @@ def decompress(header: Header, data: Sequence[Body]) -> Pixels:
 
     Args:
         header: size and layout.
-        data: the bodies of its data chunks, in order. What follows the last row is not read.
+        data: the bodies of its data chunks, in order. Anything after the last row is not read.
 
     Returns:
         `(H, W, C)` samples: uint16 for 16 bits, otherwise uint8; grey of fewer bits is scaled to 0 to 255,
-        indices into a palette are as they are.
+        palette indices are not.
 
     Raises:
-        UnreadableImage: damaged, or less than the picture.
+        UnreadableImage: damaged, or incomplete.
     """
     dtype = np.uint16 if header.depth == 16 else np.uint8
     pixels = np.empty((header.height, header.width, header.channels), dtype)
@@ -92,13 +92,13 @@ def _read_rows(stream: Inflated, header: Header, target: Pixels) -> None:
 def _unfiltered(
     filtered: npt.NDArray[np.uint8], above: npt.NDArray[np.uint8], pixel_bytes: int
 ) -> npt.NDArray[np.uint8]:
-    """Rows without their filters, by Pillow.
+    """Undoes the filters of rows, by Pillow.
 
-    Filters look at the same byte of neighbouring pixels (section 9.2), so six or eight bytes per pixel are
-    two pictures of three or four.
+    Filters use the same byte of neighbouring pixels (section 9.2), so six or eight bytes per pixel are
+    treated as two images of three or four.
 
     Args:
-        filtered: `(h, 1 + n)`, each row behind the number of its filter.
+        filtered: `(h, 1 + n)`, each row after its filter number.
         above: `(n,)`, the row above the first, without its filter.
         pixel_bytes: 1, 2, 3, 4, 6 or 8, a divisor of n.
 
@@ -115,7 +115,7 @@ def _unfiltered(
     for part in range(parts):
         for target, rows in ((behind[:1, 1:], above[None]), (behind[1:, 1:], filtered[:, 1:])):
             target[...] = rows.reshape(len(rows), -1, parts, channels)[:, :, part].reshape(len(rows), -1)
-        # What is not compressed costs little to unpack again.
+        # Uncompressed data cost little to decompress again.
         stored = zlib.compress(behind.data, 0)
         image = Image.frombytes(mode, (size // pixel_bytes, 1 + count), stored, "zip", mode, 0)
         whole[:, :, part] = np.asarray(image).reshape(1 + count, -1, channels)[1:]
@@ -134,10 +134,10 @@ def _samples(rows: npt.NDArray[np.uint8], header: Header, width: int) -> Pixels:
 
 
 class Inflated:
-    """The decompressed data of one picture, in pieces of any length."""
+    """The decompressed data of one image, in pieces of any length."""
 
     def __init__(self, data: Iterable[Body]) -> None:
-        # Short pieces, because `zlib` copies what it has not used yet.
+        # Short pieces, because `zlib` copies the input that it has not used yet.
         self._pieces = (
             body[at : at + _INPUT_BYTES] for body in data for at in range(0, len(body), _INPUT_BYTES)
         )
@@ -148,7 +148,7 @@ class Inflated:
         """The next bytes.
 
         Raises:
-            UnreadableImage: damaged, or fewer are left.
+            UnreadableImage: damaged, or fewer bytes are left.
         """
         found = bytearray()
         while len(found) < size:
@@ -159,7 +159,7 @@ class Inflated:
         return found
 
     def finish(self) -> None:
-        """Checks the checksum at the end; an old crop may leave the rest of the picture behind, unread.
+        """Checks the checksum at the end; a cropped file may have unread rows before it.
 
         Raises:
             UnreadableImage: the checksum is missing or wrong.
@@ -167,7 +167,7 @@ class Inflated:
         self._some(1)
 
     def _some(self, most: int) -> bytes:
-        """At least one byte; none at a proper end."""
+        """At least one byte; none at the regular end."""
         try:
             while not self._stream.eof:
                 piece = None if len(self._left) else next(self._pieces, None)
@@ -188,7 +188,7 @@ def compress(samples: Pixels, header: Header, level: int) -> list[Body]:
 
     Args:
         samples: `(H, W, C)` in the layout of the header; below 8 bits they are not scaled (0 to 2^depth - 1).
-            Those of 16 bits lie blue first while they are encoded, and as before afterwards.
+            16-bit samples are in BGR order during encoding, and restored afterwards.
         header: size and layout, not interlaced.
         level: of zlib, see `choose_level`.
 
@@ -216,7 +216,7 @@ def _encoded(samples: Pixels, header: Header, level: int) -> bytes:
     mode = "P" if indexed else {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[samples.shape[2]]
     height, width = samples.shape[:2]
     image = Image.frombuffer(mode, (width, height), np.ascontiguousarray(samples), "raw", mode, 0, 1)
-    if indexed:  # rows of indices are not filtered, and 256 colours make Pillow write 8 bits
+    if indexed:  # rows of indices are not filtered, and Pillow writes 8 bits for 256 colours
         image.putpalette(bytes(768))
     out = io.BytesIO()
     image.save(out, "PNG", compress_level=level)

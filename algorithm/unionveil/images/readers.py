@@ -1,4 +1,4 @@
-"""Bytes to pixels, for every format: which reader takes a file, and what becomes of its errors."""
+"""Bytes to pixels for every format: selects the reader and translates its errors."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ READERS = {
 
 
 def decode(data: bytes, max_pixels: float, reduction: Reduction | None = None) -> Picture:
-    """Decodes a picture: upright, in its own depth and colours, all frames or pages.
+    """Decodes a picture: upright, at its own depth and in its own colours, all frames or pages.
 
     Args:
         data: a whole file; its content decides the format.
-        max_pixels: most pixels of all frames together.
-        reduction: by how much pictures may be reduced before they are looked at; None decodes all whole.
-            JPEGs alone are decoded so.
+        max_pixels: largest number of pixels in all frames together.
+        reduction: returns the factor by which an image may be reduced for detection; None decodes
+            everything at full size. Only JPEGs are reduced.
 
     Returns:
-        The picture, which knows how to write itself. Metadata is not in it.
+        The picture, which can write itself. It holds no metadata.
 
     Raises:
         UnreadableImage: not a picture, damaged or cut off.
@@ -49,5 +49,5 @@ def decode(data: bytes, max_pixels: float, reduction: Reduction | None = None) -
     except MemoryError as error:
         raise UnreadableImage("the picture does not fit into memory") from error
     except Exception as error:
-        # Decoders meet hostile bytes: whatever they raise, the picture is refused and the run goes on.
+        # Decoders meet hostile bytes: whatever they raise, the picture is refused and the run continues.
         raise UnreadableImage("the picture is damaged: it cannot be decoded") from error

@@ -1,4 +1,4 @@
-"""A HEIC or AVIF before it is decoded: put together anew where every byte is accounted for."""
+"""A HEIC or AVIF before it is decoded: its container is rebuilt if every byte is accounted for."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class Rebuilt:
 
     Attributes:
         source: the file to decode.
-        accounted: whether it may be an output: it holds one picture and nothing else. Only decoding shows
-            how far its entropy coded data are used (`tails.py`).
-        items: the coded items that the picture is made of; empty where the file is not understood.
-        plain: whether the only item is shown as it is, neither turned nor cropped nor with alpha.
-        streams: whether some of them have several entropy coded streams.
-        depth: bits per sample, where they are known.
-        chroma: 400 (grey), 420, 422 or 444, where it is known.
-        cicp: colours that the file names.
+        accounted: whether it may be an output: it holds one image and nothing else. Only decoding shows how
+            much of its entropy-coded data is used (`tails.py`).
+        items: the coded items of the image; empty if the file could not be parsed.
+        plain: whether the only item is shown as it is, neither rotated nor cropped nor with alpha.
+        streams: whether some of them have several entropy-coded streams.
+        depth: bits per sample, if known.
+        chroma: 400 (grey), 420, 422 or 444, if known.
+        cicp: colours that the file gives.
         icc: colour profile, cleaned.
         light_level: content light level (`clli`).
-        crop_xywh: the part of `source` that is shown, before it is turned; libavif leaves that to others.
+        crop_xywh: the part of `source` that is shown, before it is rotated; libavif does not apply it.
     """
 
     source: bytes
@@ -61,7 +61,7 @@ class Rebuilt:
 
 
 def rebuild(data: bytes) -> Rebuilt:
-    """Takes a file apart.
+    """Parses a file and rebuilds it if possible.
 
     Raises:
         UnreadableImage: the file is cut off.
@@ -104,7 +104,7 @@ def _sequence(data: bytes) -> Rebuilt:
 
 
 def _unaccounted(data: bytes, container: Container) -> Rebuilt:
-    """Goes by what the file says of itself, to encode it anew in the same way."""
+    """Collects the properties that the file declares, to re-encode it with them."""
     try:
         items = tuple(coded_items(container))
         primary = container.items[container.primary]
@@ -115,7 +115,7 @@ def _unaccounted(data: bytes, container: Container) -> Rebuilt:
     except (NotAccounted, KeyError, IndexError, struct.error, ZeroDivisionError):
         return Rebuilt(data)
     if crop is not None and len(items) == 1 and primary is items[0]:
-        # OpenCV refuses crops of other than whole pixels, and those that it finds odd.
+        # OpenCV refuses crops that are not on whole pixels, and some others.
         data = bare(primary)
     return Rebuilt(
         data,
@@ -136,7 +136,7 @@ def _coded_colours(item: Item) -> Cicp | None:
 
 
 def _configured(item: Item) -> tuple[int | None, int | None]:
-    """Depth and chroma sampling that the configuration of a coded item names."""
+    """Depth and chroma sampling in the configuration of a coded item."""
     for body in item.bodies(b"hvcC"):
         return 8 + (body[17] & 7), _CHROMA[body[16] & 3]
     for body in item.bodies(b"av1C"):
@@ -154,10 +154,10 @@ def _clean(icc: bytes | None, chroma: int | None) -> bytes | None:
 
 
 def check_sizes(rebuilt: Rebuilt, max_pixels: float) -> None:
-    """Refuses a picture made of parts that are far larger than itself.
+    """Refuses an image made of parts that are far larger than itself.
 
     Raises:
-        ImageTooLarge: they have more than four times the pixels that a picture may have.
+        ImageTooLarge: they have more than four times the pixels that an image may have.
     """
     pixels = 0
     for item in rebuilt.items:

@@ -1,4 +1,4 @@
-"""Frames that were decoded at a part of their size, for detectors that look no closer."""
+"""Frames decoded at a fraction of their size, for detectors that need no more."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from .picture import Frame, Pixels
 __all__ = ["Reduction", "ScaledFrame"]
 
 Reduction: TypeAlias = Callable[[tuple[int, int]], int]
-"""Width and height of a picture to the scale, 1, 2, 4 or 8, by which it may be reduced for a detector."""
+"""Width and height of an image to the scale, 1, 2, 4 or 8, by which it may be reduced for a detector."""
 
 
 class ScaledFrame(Frame):
-    """A frame of which a smaller copy has been decoded; its own pixels are decoded when first asked for.
+    """A frame with a smaller, decoded copy; its own pixels are decoded on first access.
 
     Args:
-        look: the copy, of 1/scale of the size, rounded up.
+        look: the copy, 1/scale of the size, rounded up.
         scale: 2, 4 or 8.
         size_wh: the frame's own width and height.
-        decode: gives the frame's own pixels, as `Frame.pixels`.
+        decode: returns the frame's own pixels, as `Frame.pixels`.
     """
 
     def __init__(
         self, look: Frame, scale: int, size_wh: tuple[int, int], decode: Callable[[], Pixels]
     ) -> None:
-        # The base is frozen, and would ask for the pixels.
+        # The base class is frozen, and its constructor would need the pixels.
         self.__dict__.update(
             colour=look.colour,
             duration_ms=look.duration_ms,
@@ -43,7 +43,7 @@ class ScaledFrame(Frame):
         """All pixels, `(H, W, C)`.
 
         Raises:
-            UnreadableImage: they cannot be decoded, though the copy could.
+            UnreadableImage: they cannot be decoded, although the copy could.
         """
         pixels: Pixels = self.__dict__["_decode"]()
         return pixels
@@ -67,6 +67,6 @@ class ScaledFrame(Frame):
 
     @property
     def scale(self) -> int:
-        """How many pixels of the frame a pixel of the copy spans, across and down."""
+        """Number of frame pixels per pixel of the copy, horizontally and vertically."""
         scale: int = self.__dict__["_scale"]
         return scale

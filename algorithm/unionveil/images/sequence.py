@@ -1,4 +1,4 @@
-"""Animated AVIFs: what the track says of its frames, and outputs without the time of their making.
+"""Animated AVIFs: reads the track's properties, and removes the creation times from outputs.
 
 Boxes: ISO/IEC 14496-12, 8; sample entries: AV1 Codec ISO Media File Format Binding, 2.2.
 """
@@ -25,7 +25,7 @@ _HEADS = {
     b"iprp": 0,
     b"ipco": 0,
 }
-"""Boxes that hold boxes, and the bytes before the first of those."""
+"""Boxes that hold boxes, and the number of bytes before the first of them."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Track:
 
     Attributes:
         configuration: body of its `av1C` box.
-        cicp: colours that it names.
-        icc: colour profile, as it stands there.
+        cicp: colours that it gives.
+        icc: colour profile, as stored.
     """
 
     configuration: bytes
@@ -44,7 +44,7 @@ class Track:
 
 
 def read_track(data: bytes) -> Track | None:
-    """The first AV1 track of a file, if it has one."""
+    """The first AV1 track of a file, if present."""
     configuration = cicp = icc = None
     for path, start, end in _walk(data, 0, len(data), ()):
         if path[:1] != (b"moov",):
@@ -61,10 +61,10 @@ def read_track(data: bytes) -> Track | None:
 
 
 def settle(data: bytes, primaries: int, transfer: int) -> bytes:
-    """An encoder's file that names these colours, and no time.
+    """An encoder's file with these colours and without times.
 
     Args:
-        data: an animation as the encoder wrote it; its matrix coefficients and range stay.
+        data: an animation as the encoder wrote it; its matrix coefficients and range are kept.
         primaries: colour primaries (ITU-T H.273).
         transfer: transfer characteristics.
     """
@@ -81,7 +81,7 @@ def settle(data: bytes, primaries: int, transfer: int) -> bytes:
 def _walk(
     data: bytes, start: int, end: int, above: tuple[bytes, ...]
 ) -> Iterator[tuple[tuple[bytes, ...], int, int]]:
-    """Every box: the names of those around it and its own, and where its body begins and ends."""
+    """Every box: the names of its ancestors and its own, and the offsets of its body."""
     while start + 8 <= end:
         size, kind = struct.unpack_from(">I4s", data, start)
         head = 8

@@ -1,7 +1,7 @@
-"""The picture that a HEIC or AVIF shows, taken from its container and put into a new one.
+"""The image of a HEIC or AVIF, taken from its container and put into a new one.
 
-Kept are the primary picture, its tiles and its alpha plane. EXIF, XMP, thumbnails, depth maps, gain maps,
-second pictures, names and free space stay behind; properties are written from parsed values.
+Only the primary image, its tiles and its alpha plane are kept. EXIF, XMP, thumbnails, depth maps, gain maps,
+secondary images, names and free space are dropped; properties are written from parsed values.
 
 Items and properties: ISO/IEC 23008-12 (HEIF), 6 and 7; colours: ISO/IEC 14496-12, 12.1.5; AVIF: AV1 Image
 File Format 1.1.
@@ -35,19 +35,19 @@ _ALPHA_KINDS = (
 )
 _CODED = frozenset(each.value for each in Codec)
 _BLOCK = 16
-"""Columns or rows that a picture may hide: the rest of its last blocks, as encoders fill them."""
+"""Largest number of hidden columns or rows: the rest of the last blocks, as encoders fill them."""
 
 _TRANSFORMS = (b"irot", b"imir")
 _OF_THE_PICTURE = frozenset(b"ispe pixi hvcC av1C colr".split())
-"""Properties of coded samples, not of how they are shown."""
+"""Properties of coded samples, not of how to show them."""
 
 _DROPPED = frozenset(b"ispe pixi colr hvcC av1C irot imir clap pasp auxC clli mdcv cclv amve".split())
-"""Properties that are written anew, or that viewers can do without."""
+"""Properties that are rewritten, or that viewers can do without."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """Colours or alpha: one coded picture, or equally large ones in rows."""
+    """Colours or alpha: one coded image, or a grid of images of equal size."""
 
     tiles: tuple[CodedImage, ...]
     columns: int = 1
@@ -61,18 +61,18 @@ class Layer:
 
 @dataclass(frozen=True)
 class Still:
-    """One picture.
+    """One image.
 
     Attributes:
         colours: its colour samples.
-        alpha: its opacity, as large.
-        premultiplied: whether the colours are multiplied by it.
+        alpha: its alpha plane, of the same size.
+        premultiplied: whether the colours are premultiplied by it.
         crop_wh: columns and rows that are shown, from the top left corner; None for all. The hidden
             rest is part of the last blocks, or was written by our own encoder.
         transforms: name and argument of `irot` (quarter turns anticlockwise) and `imir` (axis), in order.
-        cicp: colours that the container names.
+        cicp: colours that the container gives.
         icc: colour profile.
-        light_level: largest and largest average light level in cd/m² (`clli`).
+        light_level: maximum content and maximum average light level in cd/m² (`clli`).
     """
 
     colours: Layer
@@ -86,9 +86,9 @@ class Still:
 
 
 def coded_items(container: Container) -> list[Item]:
-    """The coded items that a container's primary picture and its alpha plane are made of, each once."""
+    """The coded items of a container's primary image and its alpha plane, each once."""
     numbers = [container.primary, *_alphas(container)]
-    for number in numbers:  # grows while it is walked: parts of parts
+    for number in numbers:  # grows during the loop: parts of parts
         for each in container.references:
             if (each.kind, each.source) == (b"dimg", number):
                 numbers += [part for part in dict.fromkeys(each.targets) if part not in numbers]
@@ -96,7 +96,7 @@ def coded_items(container: Container) -> list[Item]:
 
 
 def read_colours(item: Item) -> tuple[Cicp | None, bytes | None]:
-    """Colour description and ICC profile of an item, as they stand there; the first of each."""
+    """Colour description and ICC profile of an item, as stored; the first of each."""
     cicp = icc = None
     for body in item.bodies(b"colr"):
         if body.startswith(b"nclx") and cicp is None:
@@ -110,20 +110,20 @@ def read_colours(item: Item) -> tuple[Cicp | None, bytes | None]:
 
 
 def read_light_level(item: Item) -> tuple[int, int] | None:
-    """Largest and largest average light level in cd/m² of a `clli` property."""
+    """Maximum content and maximum average light level in cd/m² of a `clli` property."""
     body = item.body(b"clli")
     return None if body is None else struct.unpack_from(">HH", body)
 
 
 def read_still(container: Container, *, own: bool = False) -> Still:
-    """The primary picture of a container; its profile is still as it stood there.
+    """The primary image of a container; its profile is still as stored.
 
     Args:
         container: a file.
-        own: it comes from our encoder, which pads pictures to whole blocks.
+        own: whether our encoder wrote it, which pads images to whole blocks.
 
     Raises:
-        NotAccounted: the picture is made in another way, or hides some of its pixels or bytes.
+        NotAccounted: the image is constructed in another way, or hides some of its pixels or bytes.
     """
     try:
         still = _read_still(container)
@@ -156,7 +156,7 @@ def _read_still(container: Container) -> Still:
         if (alpha.size_wh, _read_crop(item)) != (colours.size_wh, crop_wh):
             raise NotAccounted("an alpha plane of another size")
         if _read_transforms(item) not in ((), transforms):
-            raise NotAccounted("an alpha plane that is turned otherwise")
+            raise NotAccounted("an alpha plane with another orientation")
     return Still(
         colours,
         alpha,
@@ -208,14 +208,14 @@ def _read_layer(container: Container, number: int, cicp: Cicp | None) -> Layer:
 
 
 def _check_properties(item: Item) -> None:
-    """Refuses properties that must be understood and are not."""
+    """Refuses unknown properties that a reader must understand."""
     unknown = [each.kind for each in item.properties if each.essential and each.kind not in _DROPPED]
     if unknown:
         raise NotAccounted(f"a picture with the property {unknown[0]!r}")
 
 
 def _read_crop(item: Item) -> tuple[int, int] | None:
-    """Size of what a `clap` property shows from the top left corner on."""
+    """Size of the area that a `clap` property shows, which must start at the top left corner."""
     crop = read_crop(item)
     if crop is None:
         return None
@@ -225,10 +225,10 @@ def _read_crop(item: Item) -> tuple[int, int] | None:
 
 
 def read_crop(item: Item) -> tuple[int, int, int, int] | None:
-    """Left, top, width and height of what a `clap` property shows (ISO/IEC 14496-12, 12.1.4).
+    """Left, top, width and height of the area that a `clap` property shows (ISO/IEC 14496-12, 12.1.4).
 
     Raises:
-        NotAccounted: it shows parts of pixels, or what lies outside.
+        NotAccounted: the area is not on whole pixels, or extends beyond the image.
     """
     clap = item.body(b"clap")
     if clap is None:
@@ -245,7 +245,7 @@ def read_crop(item: Item) -> tuple[int, int, int, int] | None:
         raise NotAccounted("a picture that is cropped inside pixels")
     left, top, across, down = (number.numerator for number in numbers)
     if min(left, top) < 0 or min(across, down) < 1 or left + across > full_wh[0] or top + down > full_wh[1]:
-        raise NotAccounted("a picture that is cropped to what lies outside")
+        raise NotAccounted("a picture that is cropped to an area beyond its edges")
     return left, top, across, down
 
 
@@ -272,7 +272,7 @@ def _read_coded(item: Item, cicp: Cicp | None) -> CodedImage:
         case b"av01":
             coded = av1.account(item.data)
         case _:
-            raise NotAccounted("a picture made in an unknown way")
+            raise NotAccounted("a picture constructed in an unknown way")
     if coded.size_wh != _ispe(item):
         raise NotAccounted("a picture that hides coded rows or columns")
     return coded
@@ -289,7 +289,7 @@ def _read_transforms(item: Item) -> tuple[tuple[bytes, int], ...]:
 
 
 def bare(item: Item) -> bytes:
-    """A file with one coded item, as it is, without its crop."""
+    """A file with one coded item, unchanged, without its crop."""
     kept = (*_OF_THE_PICTURE, *_TRANSFORMS)
     properties = tuple(each for each in item.properties if each.kind in kept)
     brands = (b"avif", b"avif", b"mif1") if item.kind == b"av01" else (b"heic", b"mif1", b"heic")
@@ -297,7 +297,7 @@ def bare(item: Item) -> bytes:
 
 
 def write_still(still: Still) -> bytes:
-    """A file with this picture and nothing else."""
+    """A file with this image and nothing else."""
     items: dict[int, Item] = {}
     references: list[Reference] = []
     colours = _colour_properties(still)
@@ -337,7 +337,7 @@ def _add_layer(
     turned: tuple[Property, ...],
     grey: bool,
 ) -> int:
-    """Adds the items of a layer; gives the number of the one that is shown."""
+    """Adds the items of a layer; returns the number of the one that is shown."""
     number = len(items) + 1
     first = layer.tiles[0]
     channels = 1 if grey else 3

@@ -1,6 +1,6 @@
-"""Large lossless outputs decoded by OpenCV a few rows at a time: as a whole they would lie in memory twice.
+"""Large lossless outputs, decoded by OpenCV a few rows at a time: whole, they would be in memory twice.
 
-Only the structure of the file is read by us; filters, predictors and samples are OpenCV's.
+Our own code reads only the structure of the file; OpenCV handles filters, predictors and samples.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ __all__ = ["png_stripes", "tiff_stripes"]
 _STRIPE_BYTES = 4 << 20
 
 _Stripes: TypeAlias = Iterator[Pixels]
-"""`(h, W, C)` each, in order, blue first."""
+"""Stripes of `(h, W, C)`, in order, in BGR order."""
 
 
 def png_stripes(data: bytes) -> _Stripes | None:
-    """The rows of a still PNG of whole bytes per sample without palette and colour key; None for any other.
+    """The rows of a still PNG of whole bytes per sample, without palette and colour key; None for any other.
 
     Raises:
         UnreadableImage: damaged; also while the rows are read.
@@ -46,7 +46,7 @@ def png_stripes(data: bytes) -> _Stripes | None:
 
 
 def _png_rows(data: Sequence[Body], header: Header) -> _Stripes:
-    """Each stripe as a PNG of its own, below the row above it: filters look at that."""
+    """Each stripe as a separate PNG, below the row above it, which filters refer to."""
     stream = Inflated(data)
     row_bytes = header.width * header.bits // 8
     step = max(1, _STRIPE_BYTES // row_bytes)
@@ -66,7 +66,7 @@ def _png_rows(data: Sequence[Body], header: Header) -> _Stripes:
 
 
 def tiff_stripes(data: bytes) -> list[_Stripes]:
-    """The rows of each page of a TIFF of RGB or RGBA in 16 bits, as our writer lays it out.
+    """The rows of each page of a TIFF of 16-bit RGB or RGBA, in our writer's layout.
 
     Raises:
         UnreadableImage: damaged; also while the rows are read.

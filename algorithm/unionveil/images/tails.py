@@ -1,8 +1,8 @@
-"""Whether a decoder needs a coded picture to its last byte, and no byte more.
+"""Whether a decoder needs a coded image to its last byte, and no byte more.
 
-Entropy coded data do not say where they end: a decoder stops when it has all blocks. Behind that point
-anything could lie, and where the data stop too early decoders make up the rest. Both show when the end is
-changed: other last bytes must give other pixels, and bytes behind the end must not.
+Entropy-coded data do not mark their end: a decoder stops when it has all blocks. Anything could follow that
+point, and if the data stop too early, decoders make up the rest. Changing the end reveals both: other last
+bytes must give other pixels, and bytes after the end must not.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from .still import bare
 __all__ = ["check_tails", "end_exactly"]
 
 _BEHIND = b"\x5a\xc3\x96\x0f\xf0\x69\x3c\xa5"
-"""Bytes to put behind the end: no run of zeros, which could be an end of its own."""
+"""Bytes to append: not a run of zeros, which could be a valid end."""
 
 _CHANGES = [(4, 0xFF), (4, 0x55), (4, 0xAA), (4, 0x0F), (4, 0x33), (6, 0xFF), (6, 0x66), (8, 0xFF), (8, 0x99)]
-"""Last bytes to change, and the bits in them. One change can leave the pixels as they are by chance."""
+"""Last bytes to change, and the bits in them. A single change can leave the pixels unchanged by chance."""
 
 
 def check_tails(
     items: Sequence[Item], decode: Callable[[bytes], Pixels], whole: Pixels | None = None
 ) -> None:
-    """Checks the ends of the coded items of one picture.
+    """Checks the ends of the coded items of one image.
 
     Args:
-        items: of the kind `hvc1` or `av01`.
+        items: of the types `hvc1` or `av01`.
         decode: a file with one item to its pixels; may raise anything.
-        whole: pixels of the only item, if they are known.
+        whole: pixels of the only item, if known.
 
     Raises:
-        UnreadableImage: an item ends too early, or goes on behind its picture.
-        NotAccounted: an item is coded in layers, or cannot be taken apart.
+        UnreadableImage: an item ends too early, or continues after its image.
+        NotAccounted: an item is coded in layers, or cannot be parsed.
     """
     for item in {item.data: item for item in items}.values():
         longer = _ending(item, 0, _BEHIND)
         pixels = decode(bare(item)) if whole is None else whole
         try:
             same = np.array_equal(decode(longer), pixels)
-        except Exception:  # the decoder's own errors: it read what lies behind the end
+        except Exception:  # the decoder's own errors: it read the appended bytes
             same = False
         if not same:
             raise UnreadableImage("the picture is damaged: its coded data end too early")
@@ -56,17 +56,17 @@ def check_tails(
 
 
 def end_exactly(items: Sequence[Item], decodes: Callable[[bytes], bool]) -> bool | None:
-    """Whether a strict decoder takes all items, and none of them with bytes behind its end.
+    """Whether a strict decoder accepts all items, and none of them with appended bytes.
 
-    libaom checks the bits behind the last symbol of every tile (AV1, `exit_symbol`), so what it decodes holds
-    nothing else.
+    libaom checks the bits after the last symbol of every tile (AV1, `exit_symbol`), so a stream that it
+    decodes holds nothing else.
 
     Args:
-        items: of the kind `av01`.
-        decodes: whether a decoder takes a file with one item.
+        items: of the type `av01`.
+        decodes: whether a decoder accepts a file with one item.
 
     Returns:
-        None for a decoder that lets bytes behind the end pass.
+        None for a decoder that accepts appended bytes.
     """
     if not all(decodes(bare(item)) for item in items):
         return False
@@ -89,7 +89,7 @@ def _end(item: Item, cut: int) -> bytes:
 
 
 def _ending(item: Item, cut: int, more: bytes) -> bytes:
-    """A file with the item alone, with another end; raises `NotAccounted` where the end is not found."""
+    """A file with only this item, with another end; raises `NotAccounted` if the end is not found."""
     try:
         if item.kind == b"av01":
             data = av1.replace_end(item.data, cut, more)

@@ -1,8 +1,8 @@
-"""TIFF: all pages decoded by layouts that are checked first, and always encoded anew.
+"""TIFF: all pages are decoded by layouts that are checked first, and always re-encoded.
 
-Bit depth, palette, the meaning of grey and the kind of compression stay; JPEG becomes Deflate, since the
-output is exact. Strips, tiles and planes become strips of whole pixels, and no tag is written that the pixels
-do not need.
+Bit depth, palette, photometric interpretation and the kind of compression are kept; JPEG becomes Deflate,
+since the output is exact. Strips, tiles and planes become strips of whole pixels, and only tags that the
+pixels need are written.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ALPHA, _INCH, _CONTIGUOUS, _DIFFERENCES = 2, 2, 1, 2
 
 @dataclass(frozen=True)
 class _Coding:
-    """What makes an output like its input.
+    """The properties that an output takes from its input.
 
     Attributes:
         layouts: of each page.
@@ -69,7 +69,7 @@ def _decode_page(data: bytes, tiff: Tiff, number: int, layout: Layout) -> Frame:
 
 
 def _read_by_libtiff(data: bytes, number: int, layout: Layout) -> Frame:
-    """A page in YCbCr outside of JPEG, or in the JPEG of TIFF 6.0 that TIFF's technical note 2 replaced."""
+    """A page in YCbCr outside JPEG, or in the JPEG of TIFF 6.0, which technical note 2 replaced."""
     with opened(data, "TIFF") as image:
         image.seek(number)
         image.load()  # Pillow turns pages of a TIFF upright
@@ -124,7 +124,7 @@ def _page(frame: Frame, like: Layout) -> tuple[dict[int, Entry], list[Segment]]:
 
 
 def _compression(kind: Compression, stored: Stored) -> Compression:
-    """The kind of the input; Deflate instead of JPEG, and of fax where a cover needs more than one bit."""
+    """The input's compression; Deflate instead of JPEG, and of fax if a cover needs more than one bit."""
     if kind in (Compression.JPEG, Compression.OLD_JPEG) or (kind.fax and stored.bits > 1):
         return Compression.DEFLATE
     return kind

@@ -1,7 +1,7 @@
-"""How the pixels of a TIFF's page are stored: checked before anything is decoded.
+"""The layout of a TIFF page's pixels, checked before anything is decoded.
 
 Tags: TIFF 6.0 (Adobe, 1992); technical notes 1 and 2 (Adobe, 1995 and 2002) for JPEG and Deflate; DNG 1.7 for
-the raw files that hide behind TIFF's signature.
+the raw files that share TIFF's signature.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Compression(Enum):
 
     @property
     def predicts(self) -> bool:
-        """Whether differences of neighbours may be stored instead of samples."""
+        """Whether it may store differences of neighbours instead of samples."""
         return self in (Compression.LZW, Compression.DEFLATE, Compression.LZMA, Compression.ZSTD)
 
 
@@ -83,7 +83,7 @@ class Photometric(Enum):
 
 
 class Extra(Enum):
-    """Meaning of the sample behind the colours; the value is the tag's."""
+    """Meaning of the sample after the colours; the value is the tag's."""
 
     UNSPECIFIED = 0
     ASSOCIATED_ALPHA = 1
@@ -117,20 +117,20 @@ class Layout:
         height: pixels.
         bits: bits per sample.
         samples: samples per pixel.
-        photometric: what they mean.
-        extra: what the sample behind the colours means; None without such a sample.
+        photometric: their meaning.
+        extra: meaning of the sample after the colours; None if there is no such sample.
         compression: of the segments.
         predicted: whether samples are differences to their left neighbours.
-        planar: whether each sample has segments of its own.
-        reversed_bits: whether the first pixel lies in the lowest bit of a byte.
+        planar: whether each sample has its own segments.
+        reversed_bits: whether the first pixel is in the lowest bit of a byte.
         t4_options: options of fax compression.
         tiled: whether the segments are tiles.
         segment_wh: width and height of a whole segment.
         segments: offset and length of each.
-        colour_map: 3 * 2^bits values of 16 bits, reds first.
+        colour_map: 3 * 2^bits 16-bit values, reds first.
         jpeg_tables: tables for all segments.
         orientation: of the rows and columns, 1 to 8.
-        icc: colour profile as it lies in the file, unchecked.
+        icc: colour profile as stored in the file, unchecked.
         density_xy: pixels per metre as stored.
     """
 
@@ -161,17 +161,17 @@ class Layout:
 
     @property
     def across(self) -> int:
-        """Segments side by side."""
+        """Number of segments side by side."""
         return -(-self.width // self.segment_wh[0])
 
     @property
     def down(self) -> int:
-        """Segments one below the other."""
+        """Number of segments one below the other."""
         return -(-self.height // self.segment_wh[1])
 
     @property
     def stored_wh(self) -> tuple[int, int]:
-        """Width and height of all segments together: tiles reach beyond the page."""
+        """Width and height of all segments together: tiles extend beyond the page."""
         return (
             (self.across * self.segment_wh[0], self.down * self.segment_wh[1])
             if self.tiled
@@ -193,7 +193,7 @@ def read_layout(tags: Tags, data_size: int) -> Layout:
 
     Raises:
         UnreadableImage: tags are missing or contradict each other.
-        UnsupportedImage: a variant that is not handled, named.
+        UnsupportedImage: a variant that is not handled; the message names it.
     """
     numbers = _Numbers(tags)
     if _DNG in tags or (numbers.one(_SUBFILE, 0) & 1 and _SUB_IFDS in tags):
@@ -245,7 +245,7 @@ class _Numbers:
         self._tags = tags
 
     def all(self, tag: int) -> tuple[int, ...]:
-        """All values of a tag of whole numbers; nothing where it is missing."""
+        """All values of an integer tag; empty if it is missing."""
         value = self._tags.get(tag, ())
         if isinstance(value, bytes) or not all(isinstance(number, int) and number >= 0 for number in value):
             raise UnreadableImage(f"the TIFF is damaged: tag {tag} has a wrong type")
@@ -263,12 +263,12 @@ class _Numbers:
         return values[0] if values else default or 0
 
     def bytes(self, tag: int) -> bytes:
-        """The value of an opaque tag; empty where it is missing."""
+        """The value of an opaque tag; empty if it is missing."""
         value = self._tags.get(tag, b"")
         return value if isinstance(value, bytes) else b""
 
     def ratio(self, tag: int) -> float:
-        """The first value of a tag of fractions; 0 where it is missing."""
+        """The first value of a rational tag; 0 if it is missing."""
         value = self._tags.get(tag, ())
         return 0.0 if isinstance(value, bytes) or not value else float(Fraction(value[0]))
 
@@ -315,7 +315,7 @@ def _check_samples(numbers: _Numbers, photometric: Photometric, bits: int, compr
 
 
 def _extra(values: tuple[int, ...], count: int, photometric: Photometric, bits: int) -> Extra | None:
-    """An extra sample is opacity where the file does not say what it is: older writers leave the tag out."""
+    """An extra sample is alpha if the file does not specify it: older writers leave the tag out."""
     if count < 0 or len(values) > max(count, 0):
         raise UnreadableImage("the TIFF is damaged: its samples per pixel contradict each other")
     if not count:
@@ -345,14 +345,14 @@ def _predicted(value: int, compression: Compression, bits: int) -> bool:
 
 
 def _density(numbers: _Numbers) -> tuple[float, float] | None:
-    # TIFF 6.0, page 38: 2 is inches, which is also the default, and 3 centimetres.
+    # TIFF 6.0, page 38: 2 means inches, which is also the default, and 3 means centimetres.
     per_metre = {2: 1 / 0.0254, 3: 100.0}.get(numbers.one(_UNIT, 2))
     x, y = numbers.ratio(_X_RESOLUTION), numbers.ratio(_Y_RESOLUTION)
     return (x * per_metre, y * per_metre) if per_metre and x > 0 and y > 0 else None
 
 
 def _with_segments(layout: Layout, numbers: _Numbers, data_size: int) -> Layout:
-    """The layout with the places of its segments, which must lie inside the file."""
+    """The layout with the offsets of its segments, which must be inside the file."""
     offsets = numbers.all(_TILE_OFFSETS if layout.tiled else _STRIP_OFFSETS)
     counts = numbers.all(_TILE_COUNTS if layout.tiled else _STRIP_COUNTS)
     planes = layout.samples if layout.planar else 1
@@ -363,5 +363,5 @@ def _with_segments(layout: Layout, numbers: _Numbers, data_size: int) -> Layout:
         raise UnreadableImage("the TIFF is damaged: strips or tiles are missing")
     segments = tuple(zip(offsets[:expected], counts[:expected], strict=True))
     if any(not count or offset + count > data_size for offset, count in segments):
-        raise UnreadableImage("the TIFF is cut off: a strip or tile lies outside of the file")
+        raise UnreadableImage("the TIFF is cut off: a strip or tile is outside the file")
     return replace(layout, segments=segments)

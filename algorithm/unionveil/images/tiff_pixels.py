@@ -35,7 +35,7 @@ def to_pixels(planes: Iterable[npt.NDArray[np.uint8]], layout: Layout, order: st
         order: byte order of the file, `<` or `>`.
 
     Returns:
-        `(H, W, C)` as stored, before the orientation, and what the channels mean.
+        `(H, W, C)` as stored, before the orientation, and the meaning of the channels.
     """
     pixels = _samples(planes, layout, order)
     colour = _COLOURS[layout.photometric]
@@ -78,15 +78,15 @@ def _plane(rows: npt.NDArray[np.uint8], layout: Layout, order: str) -> Pixels:
 
 
 def _colour_map(layout: Layout) -> npt.NDArray[np.uint8]:
-    """`(2^bits, 3)`; maps that hold values of 8 bits are taken for what they mean, as libtiff does."""
+    """`(2^bits, 3)`; maps that only hold 8-bit values are read as such, as in libtiff."""
     values = np.array(layout.colour_map, np.uint32).reshape(3, -1).T
     return (values if values.max() < 256 else values >> 8).astype(np.uint8)
 
 
 def _dissociate(pixels: Pixels) -> None:
-    """Divides colours by their opacity, in place: c * white / a, rounded; nothing is left where a is 0.
+    """Divides colours by their alpha, in place: c * white / a, rounded; 0 where a is 0.
 
-    Multiplied again and rounded, they give the same stored values, as long as those are at most a.
+    Multiplied and rounded again, they give the same stored values, as long as those are at most a.
     """
     white = int(np.iinfo(pixels.dtype).max)
     for rows in bands(*pixels.shape[:2]):
@@ -107,8 +107,8 @@ class Stored:
         width: pixels per row.
         bits: bits per sample.
         samples: samples per pixel.
-        photometric: what they mean.
-        colour_map: 3 * 2^bits values of 16 bits, reds first, for a palette.
+        photometric: their meaning.
+        colour_map: 3 * 2^bits 16-bit values, reds first, for a palette.
     """
 
     rows: Rows
@@ -126,11 +126,11 @@ class Stored:
 
 
 def to_stored(pixels: Pixels, colour: Colour, like: Layout) -> Stored:
-    """Pixels in the layout of the input, as long as that holds them exactly.
+    """Pixels in the input's layout, as long as it represents them exactly.
 
     Args:
         pixels: `(H, W, C)` uint8 or uint16.
-        colour: what the channels mean.
+        colour: meaning of the channels.
         like: layout of the input.
     """
     height, width, samples = pixels.shape

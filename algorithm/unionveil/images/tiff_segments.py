@@ -1,8 +1,8 @@
 """The segments of a TIFF's page: strips and tiles to rows of bytes and back.
 
-All kinds of compression but JPEG and fax work on bytes and know nothing of samples. A segment is therefore
-decoded as a picture of 8-bit grey whose width is the number of bytes per row, and what the bytes mean is
-decided here, never by a decoder.
+All kinds of compression except JPEG and fax operate on bytes, not samples. A segment is therefore decoded as
+an 8-bit grey image whose width is the number of bytes per row, and the meaning of the bytes is decided here,
+never by a decoder.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ _NAMES = {
     Compression.LZMA: "lzma",
     Compression.ZSTD: "zstd",
 }
-"""Pillow's names for what it writes."""
+"""Pillow's names of the kinds it writes."""
 
 _STRIP_BYTES = 1 << 20
 
 _GROUP_BYTES = 4 << 20
-"""Decompressed strips that are worked on together: libtiff's rows lie in memory three times."""
+"""Decompressed bytes of the strips processed at once: libtiff's rows are in memory three times."""
 
 
 Segment: TypeAlias = bytes | memoryview
 
 
 class JpegDecoder(Protocol):
-    """What decodes the JPEGs in strips and tiles: see `coefficients.TurboJpeg`."""
+    """Decodes the JPEGs in strips and tiles: see `coefficients.TurboJpeg`."""
 
     def decode(self, data: bytes, size_wh: tuple[int, int], colour: Colour) -> Pixels:
         """See `TurboJpeg.decode`."""
@@ -66,7 +66,7 @@ def read_rows(data: bytes, layout: Layout, order: str) -> Iterator[npt.NDArray[n
         order: byte order of the file, `<` or `>`.
 
     Yields:
-        `(H, bytes)` uint8 without predictor; where the page is tiled, the rows end with its last column.
+        `(H, bytes)` uint8 without predictor; rows of a tiled page end with its last column.
 
     Raises:
         UnreadableImage: a segment is damaged, or has fewer rows than it should.
@@ -103,7 +103,7 @@ def _decompress(segments: Sequence[Segment], layout: Layout) -> npt.NDArray[np.u
 
 
 def _by_libtiff(segments: Sequence[Segment], layout: Layout) -> npt.NDArray[np.uint8]:
-    """Rows of segments, a group of them at a time."""
+    """Rows of segments, decoded in groups."""
     rows = np.empty((_total_rows(layout), layout.row_bytes), np.uint8)
     height = layout.segment_wh[1]
     many = max(1, _GROUP_BYTES // (height * layout.row_bytes))
@@ -175,7 +175,8 @@ def _decompress_by_libtiff(segments: Sequence[Segment], layout: Layout, height: 
 def _check_fax(rows: npt.NDArray[np.uint8], segments: Sequence[Segment], layout: Layout) -> None:
     """Refuses damaged fax data, which libtiff completes.
 
-    Data that libtiff writes again from the decoded rows, bit by bit, is whole; that is most files, and fast.
+    If libtiff encodes the decoded rows to the same bits, the data are whole; this covers most files, and is
+    fast.
     """
     again, _, _ = _compress_by_libtiff(rows, layout.compression, layout.segment_wh[0], layout.segment_wh[1])
     kind = layout.compression
@@ -209,7 +210,7 @@ def _without_libturbojpeg() -> JpegDecoder:
 
 
 def _decode_jpeg(segment: bytes, layout: Layout, decoder: JpegDecoder) -> Pixels:
-    """One strip or tile: its colours are what the page says, whatever markers it has of its own."""
+    """One strip or tile, in the page's colours, regardless of its own markers."""
     if layout.segment_samples == 1:
         model, colour = Model.GREY, Colour.GREY
     elif layout.photometric is Photometric.CMYK:
@@ -225,7 +226,7 @@ def _decode_jpeg(segment: bytes, layout: Layout, decoder: JpegDecoder) -> Pixels
 
 
 def _without_applications(jpeg: bytes) -> bytes:
-    """All that follows the start marker, without application segments in front of the first scan."""
+    """The data after the start marker, without application segments before the first scan."""
     parts, position = [], 2
     while jpeg[position : position + 1] == b"\xff" and jpeg[position + 1 : position + 2] != b"\xda":
         (size,) = struct.unpack_from(">H", jpeg, position + 2)
@@ -245,10 +246,10 @@ def _undo_predictor(rows: npt.NDArray[np.uint8], layout: Layout, order: str) -> 
 
 
 def _assembled(rows: npt.NDArray[np.uint8], layout: Layout) -> npt.NDArray[np.uint8]:
-    """Tiles, one below the other, side by side, without what lies beyond the page."""
+    """Tiles, one below the other, arranged side by side and cropped to the page."""
     width, height = layout.segment_wh
     if width * layout.segment_samples * layout.bits % 8:
-        raise UnreadableImage("the TIFF is damaged: its tiles do not end with a byte")
+        raise UnreadableImage("the TIFF is damaged: the rows of its tiles do not end at a byte")
     row_bytes = -(-layout.width * layout.segment_samples * layout.bits // 8)
     page = np.empty((layout.height, row_bytes), np.uint8)
     for number in range(layout.across * layout.down):
@@ -260,7 +261,7 @@ def _assembled(rows: npt.NDArray[np.uint8], layout: Layout) -> npt.NDArray[np.ui
 
 
 Rows: TypeAlias = Callable[[slice], npt.NDArray[np.uint8]]
-"""Rows of a page, made as they are needed: `(h, bytes)` uint8."""
+"""Rows of a page, produced on demand: `(h, bytes)` uint8."""
 
 
 def compress(
@@ -271,9 +272,9 @@ def compress(
     Args:
         rows: of the page.
         shape: number of all rows, and bytes in each.
-        compression: NONE, a kind of fax, or a kind that works on bytes.
+        compression: NONE, a kind of fax, or a kind that operates on bytes.
         width: pixels per row, for fax.
-        strip_height: rows per strip; None leaves that open.
+        strip_height: rows per strip; None lets the encoder decide.
 
     Returns:
         The strips, the rows in each, and the fax options.
@@ -283,7 +284,7 @@ def compress(
         return [np.ascontiguousarray(rows(slice(0, height))).reshape(-1).data], height, None
     if compression.fax:
         return _compress_by_libtiff(rows(slice(0, height)), compression, width, strip_height)
-    # Strips do not depend on each other, so a few at a time come out as all together would.
+    # Strips are independent, so encoding a few at a time gives the same result.
     strip_height = max(1, _STRIP_BYTES // row_bytes)
     together = strip_height * max(1, _GROUP_BYTES // (strip_height * row_bytes))
     groups = [

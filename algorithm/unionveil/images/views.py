@@ -1,7 +1,7 @@
-"""What a viewer may show of a frame: every rendering that a detector must see.
+"""The views of a frame: every rendering by a viewer that a detector must see.
 
-A face that the raw samples hide can appear through a profile, without its alpha channel, without black ink
-or after an exposure control is moved. Ordinary photos have one view.
+A face hidden in the raw samples can appear through a profile, without the alpha channel, without black ink
+or after moving an exposure control. Ordinary photos have one view.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from .picture import Colour, Frame, Pixels, Rendering
 __all__ = ["rgb_views"]
 
 _VISIBLE_LEVELS, _VISIBLE_PIXELS = 12, 64
-"""Views differ visibly where so many pixels differ by more than so many levels: 8 x 8 px is the smallest face
-that detectors find."""
+"""Views differ visibly if this many pixels differ by more than this many levels: 8 x 8 px is the smallest
+face that detectors find."""
 
 _SAMPLE_PX = 256
 """Longest side of the grid of samples on which brightness is measured."""
@@ -31,7 +31,7 @@ _CELL_PX = 32
 """Side of a cell of that grid: an eighth of the picture."""
 
 _FAINT_SHARE = 0.25
-"""A picture whose samples span less of the scale is stretched."""
+"""A picture whose samples span less of the scale than this is stretched."""
 
 _UNLIT_SHARE = 1 / 20
 """A cell below this share of white is black to the eye, and to a detector."""
@@ -39,22 +39,22 @@ _UNLIT_SHARE = 1 / 20
 
 _View: TypeAlias = Callable[[slice], RgbImage]
 """Rows of a frame, perhaps with a step, to `(h, W, 3)` uint8. A large picture fits into memory only a few
-times, so views are compared row by row, and only those that are yielded are made whole."""
+times, so views are compared row by row, and only those that are yielded are computed as a whole."""
 
 
 def rgb_views(frame: Frame, rendering: Rendering) -> Iterator[RgbImage]:
     """The renderings of one frame that differ visibly, as 8-bit RGB.
 
-    First come the samples as they are. Then follow, where they show something else: the samples through
-    profile, gamma, chromaticities and CICP; the blends over white and black, because a face can be drawn by
-    the alpha channel alone; inks without black and in the other polarity; faint or unlit samples stretched
-    to the whole scale; and the low bytes of 16-bit samples.
+    The first are the samples unchanged. Then follow, if they show something else: the samples through
+    profile, gamma, chromaticities and CICP; the blends over white and black, because the alpha channel alone
+    can draw a face; inks without black and in the other polarity; faint or dark samples stretched to the
+    whole scale; and the low bytes of 16-bit samples.
 
-    Views are made one by one; a caller that drops one before it asks for the next never holds two.
+    Views are computed one by one; a caller that drops one before requesting the next never holds two.
 
     Args:
         frame: pixels in their own depth and colours.
-        rendering: what the file says about them.
+        rendering: the file's description of them.
 
     Yields:
         `(H, W, 3)` uint8, at least one. The first of an 8-bit RGB frame is the frame's own array.
@@ -84,7 +84,7 @@ def _all_views(frame: Frame, rendering: Rendering) -> Iterator[_View]:
     shape = frame.pixels.shape
     for number, view in enumerate((_ink_views if inks else _light_views)(frame, rendering)):
         yield view
-        # Samples of 16 bits are stretched with all their bits.
+        # 16-bit samples are stretched at full precision.
         if number or frame.white == 255:
             yield from _stretched(view, shape, 255)
     if frame.white > 255 and not inks:
@@ -120,7 +120,7 @@ def _transformed(transform: Transform, colours: Pixels, rows: slice) -> RgbImage
 
 
 def _blends(view: _View, frame: Frame) -> Iterator[_View]:
-    """A view over white and over black; over any other grey the blend lies between these two."""
+    """A view over white and over black; the blend over any other grey is between these two."""
 
     def over_black(rows: slice) -> tuple[RgbImage, RgbImage]:
         alpha = np.ascontiguousarray(_top_bytes(frame.pixels[rows, :, -1]))
@@ -138,7 +138,7 @@ def _blends(view: _View, frame: Frame) -> Iterator[_View]:
 def _ink_views(frame: Frame, rendering: Rendering) -> Iterator[_View]:
     """Inks to light, (1 - cmy) * (1 - k), enough to see a face; through the profile; without black.
 
-    The other polarity, which programs take where a file does not say which it is, is the same of the
+    Programs assume the other polarity if a file does not specify it; that view is the same function of the
     complement.
     """
     inks = frame.pixels
@@ -180,7 +180,7 @@ def _to_rgb(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _stretched(samples: Callable[[slice], Pixels], shape: tuple[int, ...], white: int) -> Iterator[_View]:
-    """The samples that lie close together, or that are unlit, over the whole scale.
+    """Samples with a narrow range, or dark ones, stretched to the whole scale.
 
     Args:
         samples: rows to `(h, W, 1 or 3)`.
@@ -199,12 +199,12 @@ def _stretched(samples: Callable[[slice], Pixels], shape: tuple[int, ...], white
 def _faint_span(
     pixels: Callable[[slice], Pixels], shape: tuple[int, ...], white: int
 ) -> tuple[float, float] | None:
-    """Lowest and highest sample to stretch between; None for a picture that uses its scale.
+    """Lowest and highest sample to stretch between; None for a picture that uses the whole scale.
 
-    Percentiles, because single hot or dead pixels say nothing about the rest.
+    Percentiles, because single hot or dead pixels are not representative.
     """
     step = max(1, -(-max(shape[:2]) // _SAMPLE_PX))
-    # The short side of a very long picture is sampled whole.
+    # The short side of a very long picture is sampled completely.
     rows, columns = (slice(step // 2, None, step) if step // 2 < side else slice(None) for side in shape[:2])
     samples = pixels(rows)[:, columns].astype(np.float32).mean(axis=2)
     low, high = np.percentile(samples, (0.5, 99.5))
@@ -217,7 +217,7 @@ def _faint_span(
 
 
 def _cells(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """`(N, K)`: the samples of whole square cells; what is left at the right and below goes without."""
+    """`(N, K)`: the samples of whole square cells; the remainder at the right and bottom is ignored."""
     rows, columns = (max(1, side // _CELL_PX) for side in samples.shape)
     height, width = min(samples.shape[0], _CELL_PX), min(samples.shape[1], _CELL_PX)
     whole = samples[: rows * height, : columns * width].reshape(rows, height, columns, width)
@@ -225,9 +225,9 @@ def _cells(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def _structured(pixels: Pixels) -> bool:
-    """Whether low bytes of 16 bits hold more than noise: neighbours there are alike, but not the same.
+    """Whether the low bytes of 16 bits hold more than noise: neighbours are similar, but not equal.
 
-    The distance of two random bytes, the shorter way round, is 64 on average.
+    The circular distance of two random bytes is 64 on average.
     """
     step = max(1, pixels.shape[0] // _SAMPLE_PX)
     rows = pixels[::step, :, min(1, pixels.shape[2] - 1)].astype(np.uint8)
@@ -237,7 +237,7 @@ def _structured(pixels: Pixels) -> bool:
 
 
 def _differs(view: _View, other: _View, shape: tuple[int, ...]) -> bool:
-    """Whether somebody, or a detector, would see a difference."""
+    """Whether a viewer, or a detector, would see a difference."""
     enough = min(_VISIBLE_PIXELS, -(-shape[0] * shape[1] // 4))
     count = 0
     for rows in row_bands(shape):

@@ -1,4 +1,4 @@
-"""The coded data of a lossy WebP, taken apart into their partitions.
+"""The coded data of a lossy WebP, split into partitions.
 
 Syntax: RFC 6386, sections 7 (boolean decoder), 9 and 19.2 (frame header).
 """
@@ -16,12 +16,12 @@ _START_CODE = b"\x9d\x01\x2a"
 
 @dataclass(frozen=True)
 class KeyFrame:
-    """A picture.
+    """A key frame.
 
     Attributes:
         version: of the bitstream, 0 to 3.
         size_wh: width and height in pixels.
-        partitions: the first one, with headers and modes, and 1, 2, 4 or 8 with coefficients.
+        partitions: the first one, with headers and modes, then 1, 2, 4 or 8 with coefficients.
     """
 
     version: int
@@ -30,16 +30,16 @@ class KeyFrame:
 
 
 def read(data: bytes) -> KeyFrame:
-    """Takes the body of a `VP8 ` chunk apart.
+    """Parses the body of a `VP8 ` chunk.
 
     Raises:
-        ValueError: not a picture that is shown, or its lengths do not fit.
+        ValueError: not a key frame that is shown, or its lengths do not fit.
     """
     if len(data) < 10 or data[3:6] != _START_CODE:
         raise ValueError("a lossy WebP without a start code")
     tag = int.from_bytes(data[:3], "little")
     if tag & 1 or not tag >> 4 & 1:
-        raise ValueError("a lossy WebP that is not a picture of its own")
+        raise ValueError("a lossy WebP whose picture is not a key frame")
     width, height = struct.unpack_from("<HH", data, 6)
     first, rest = _take(data[10:], tag >> 5)
     count = _coefficient_partitions(first)
@@ -48,7 +48,7 @@ def read(data: bytes) -> KeyFrame:
     for index in range(count - 1):
         partition, rest = _take(rest, int.from_bytes(sizes[3 * index : 3 * index + 3], "little"))
         partitions.append(partition)
-    # The upper two bits of a side ask viewers to enlarge the picture; none does.
+    # The upper two bits of a side ask viewers to enlarge the picture; no viewer does.
     return KeyFrame(tag >> 1 & 7, (width & 0x3FFF, height & 0x3FFF), (*partitions, rest))
 
 
@@ -126,15 +126,15 @@ def write(frame: KeyFrame) -> bytes:
 
 
 def shortest(frame: KeyFrame, same: Callable[[KeyFrame], bool]) -> KeyFrame:
-    """The picture with every partition cut to the shortest prefix that decodes equal.
+    """The picture with every partition cut to the shortest prefix that decodes to the same pixels.
 
-    A decoder may need bytes that change no pixel, as those of the rows below a picture whose height is not a
-    multiple of 16. The last ones of these become zeros.
+    A decoder may need bytes that change no pixel, such as those of the rows below a picture whose height is
+    not a multiple of 16. The last of these bytes are zeroed.
 
     Args:
         frame: a picture for which `same` is true.
-        same: whether a picture decodes, without error, to the same pixels. libwebp refuses a picture if one
-            of its partitions ends before its last symbol.
+        same: whether a picture decodes, without error, to the same pixels. libwebp refuses a picture in which
+            a partition ends before its last symbol.
     """
     for index in range(len(frame.partitions)):
         for cut, first_steps in ((_cut, (1,)), (_clear, (1, 2, 3))):
@@ -154,7 +154,7 @@ def _cut(frame: KeyFrame, index: int, size: int) -> KeyFrame:
 
 
 def _clear(frame: KeyFrame, index: int, size: int) -> KeyFrame:
-    """With zeros in place of all bytes of a partition from `size` on."""
+    """Zeroes all bytes of a partition from `size` on."""
     before, partition, behind = (
         frame.partitions[:index],
         frame.partitions[index],
@@ -165,13 +165,13 @@ def _clear(frame: KeyFrame, index: int, size: int) -> KeyFrame:
 
 
 def _least(size: int, fits: Callable[[int], bool], first_steps: Sequence[int]) -> int:
-    """The least size that fits, sought from the largest one down in growing steps.
+    """The smallest size that fits, searched from the largest down in growing steps.
 
     Args:
         size: fits.
-        fits: whether another one does.
-        first_steps: tried in turn. The arithmetic decoder reads two bytes ahead: to clear one byte may change
-            the picture where to clear two or three does not.
+        fits: whether another size fits.
+        first_steps: tried in turn. The arithmetic decoder reads two bytes ahead: clearing one byte may change
+            the picture when clearing two or three does not.
     """
     step = next((step for step in first_steps if step <= size and fits(size - step)), None)
     if step is None:

@@ -1,6 +1,6 @@
 """WebP, still and animated.
 
-Lossless pictures are encoded anew. A lossy one keeps its coded data, cut to what its decoder needs, in a new
+Lossless pictures are re-encoded. A lossy one keeps its coded data, cut to what its decoder needs, in a new
 container. Container: RFC 9649, section 2.
 """
 
@@ -23,18 +23,18 @@ from .orientation import read_orientation
 from .picture import Frame, Picture, Pixels, Rendering
 from .pillow import check_size, opened, read_frames, save_frames, to_image
 
-__all__ = ["read"]
+__all__ = ["encode", "read", "with_exif"]
 
-_ICC_FLAG, _ALPHA_FLAG, _ANIMATION_FLAG = 0x20, 0x10, 0x02
+_ICC_FLAG, _ALPHA_FLAG, _EXIF_FLAG, _ANIMATION_FLAG = 0x20, 0x10, 0x08, 0x02
 _KEEP_CANVAS, _OVERWRITE = 0x00, 0x02
-"""Disposal and blending of frames: none, and none."""
+"""Disposal and blending of frames: neither."""
 
 _MOST_SIDE = 16383
-"""Pixels of a side of a coded picture. The canvas of an animation may be larger."""
+"""Largest side of a coded picture in pixels. The canvas of an animation may be larger."""
 
 _SETTINGS = (90, 95, 98, 100, None)
-"""Quality of lossy outputs, the next where one does not look like its picture (`lossy.py`); None is without
-loss."""
+"""Quality of lossy outputs; the next is used if an output does not match its picture (`lossy.py`). None is
+lossless."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class _Coded:
 
 @dataclass(frozen=True)
 class _Placed:
-    """A frame of an animation: where it lies, how long it is shown, and its blending and disposal."""
+    """A frame of an animation: its position, duration, blending and disposal."""
 
     x: int
     y: int
@@ -94,7 +94,7 @@ def _decode(data: bytes, max_pixels: float, orientation: int = 1) -> tuple[Frame
 
 
 def _read_file(data: bytes) -> tuple[_File, int]:
-    """Takes a file apart; gives the orientation beside it. Of parts that may stand once, the first counts."""
+    """Parses a file; also returns the orientation. The first counts if a unique part is repeated."""
     (size,) = struct.unpack_from("<I", data, 4)
     if size + 8 > len(data):
         raise UnreadableImage("the WebP is cut off")
@@ -144,7 +144,7 @@ def _read_placed(body: bytes) -> _Placed:
 
 
 def _read_coded(chunks: Sequence[tuple[bytes, bytes]]) -> _Coded:
-    """The first picture among chunks; an alpha plane counts before it."""
+    """The first picture among chunks, with the alpha plane before it, if any."""
     alpha = None
     for kind, body in chunks:
         if kind == b"ALPH" and alpha is None:
@@ -156,7 +156,7 @@ def _read_coded(chunks: Sequence[tuple[bytes, bytes]]) -> _Coded:
 
 
 def _size(coded: _Coded) -> tuple[int, int]:
-    """Width and height that the coded data name (RFC 6386, 9.1; RFC 9649, 3.4)."""
+    """Width and height in the coded data (RFC 6386, 9.1; RFC 9649, 3.4)."""
     if not coded.lossless:
         width, height = struct.unpack_from("<6xHH", coded.data)
         return width & 0x3FFF, height & 0x3FFF
@@ -188,14 +188,35 @@ def _write_coded(coded: _Coded) -> bytes:
     return alpha + _chunk(b"VP8L" if coded.lossless else b"VP8 ", coded.data)
 
 
+def with_exif(data: bytes, block: bytes) -> bytes:
+    """A file of ours with a block of EXIF behind its picture.
+
+    Args:
+        data: a whole file without metadata.
+        block: EXIF without a prefix.
+    """
+    chunks = list(_chunks(data[12:]))
+    if chunks[0][0] == b"VP8X":
+        _, head = chunks.pop(0)
+    else:
+        coded = _read_coded(chunks)
+        # Alpha is the bit behind the two sizes (RFC 9649, 3.4).
+        has_alpha = coded.lossless and bool(coded.data[4] & 0x10)
+        sides = b"".join((side - 1).to_bytes(3, "little") for side in _size(coded))
+        head = bytes([has_alpha * _ALPHA_FLAG, 0, 0, 0]) + sides
+    head = bytes([head[0] | _EXIF_FLAG]) + head[1:]
+    body = b"".join(_chunk(*each) for each in ((b"VP8X", head), *chunks, (b"EXIF", block)))
+    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
+
+
 def _chunk(kind: bytes, body: bytes) -> bytes:
     return kind + struct.pack("<I", len(body)) + body + b"\x00" * (len(body) % 2)
 
 
 def _shortened(file: _File, frames: Sequence[Frame], max_pixels: float) -> bytes | None:
-    """A file with lossy coded data cut to what their decoder needs, or None where some cannot be kept.
+    """A file with lossy coded data cut to what their decoder needs, or None if some cannot be kept.
 
-    Frames of animations may not be transparent: what lies below their alpha was not seen.
+    Frames of animations must be opaque: the detector did not see the pixels below their alpha.
     """
     coded = [frame.coded for frame in file.frames]
     if any(each.lossless or (file.animated and each.alpha is not None) for each in coded):
@@ -215,7 +236,7 @@ def _shortened(file: _File, frames: Sequence[Frame], max_pixels: float) -> bytes
 
 
 def _shortest(data: bytes, max_pixels: float) -> bytes:
-    """The body of a `VP8 ` chunk, cut; raises `ValueError` where it cannot be taken apart."""
+    """The body of a `VP8 ` chunk, cut; raises `ValueError` if it cannot be parsed."""
     whole = vp8.read(data)
     pixels = _decode_alone(whole, max_pixels)
 
@@ -234,11 +255,29 @@ def _decode_alone(frame: vp8.KeyFrame, max_pixels: float) -> Pixels:
 
 
 def _coded_alpha(frame: Frame) -> bytes | None:
-    """The body of an `ALPH` chunk with the opacity of a frame, without loss; None for an opaque one."""
+    """The body of an `ALPH` chunk with the alpha of a frame, lossless; None for an opaque one."""
     pixels = np.zeros((*frame.pixels.shape[:2], 4), np.uint8)
     pixels[..., 3] = frame.pixels[..., -1]
     data = save_frames([Image.fromarray(pixels)], [0], "WEBP", quality=0, method=0)
     return _read_file(data)[0].frames[0].coded.alpha
+
+
+def encode(frame: Frame, quality: int, rendering: Rendering) -> bytes:
+    """Encodes an 8-bit frame as lossy WebP.
+
+    Args:
+        frame: in grey or RGB, with or without alpha.
+        quality: of libwebp, 1 to 100.
+        rendering: its profile is written, if it fits RGB.
+
+    Raises:
+        UnsupportedImage: a side is longer than 16,383 pixels.
+    """
+    if max(frame.size_wh) > _MOST_SIDE:
+        raise UnsupportedImage(f"a picture with a side of more than {_MOST_SIDE} pixels cannot become WebP")
+    icc = clean_profile(rendering.icc, 3) if rendering.icc else None
+    placed = _Placed(0, 0, frame.size_wh, 0, 0, _encode_part(frame, quality))
+    return _write_file(_File((placed,), frame.size_wh, icc=icc))
 
 
 def _encode(frames: tuple[Frame, ...], file: _File, lossless: bool, max_pixels: float) -> bytes:
@@ -252,7 +291,7 @@ def _encode(frames: tuple[Frame, ...], file: _File, lossless: bool, max_pixels: 
 
 
 def _encode_once(frames: tuple[Frame, ...], file: _File, quality: int | None) -> bytes:
-    """Encodes each frame where it differs from the one before; without loss if `quality` is None."""
+    """Encodes each frame where it differs from the one before; lossless if `quality` is None."""
     placed = []
     previous = None
     for frame in frames:
@@ -276,7 +315,7 @@ def _encode_once(frames: tuple[Frame, ...], file: _File, quality: int | None) ->
 
 
 def _changed(before: Pixels | None, after: Pixels) -> tuple[int, int, int, int]:
-    """Left, top, width and height of what differs; left and top are even, as WebP has them."""
+    """Left, top, width and height of the area that differs; left and top are even, as WebP requires."""
     if before is None:
         return 0, 0, after.shape[1], after.shape[0]
     differs = np.any(before != after, axis=2)
@@ -289,6 +328,6 @@ def _changed(before: Pixels | None, after: Pixels) -> tuple[int, int, int, int]:
 
 def _encode_part(frame: Frame, quality: int | None) -> _Coded:
     options = {"lossless": True} if quality is None else {"quality": quality}
-    # Colours under transparent pixels stay as they are.
+    # Colours under transparent pixels are kept.
     data = save_frames([to_image(frame)], [0], "WEBP", exact=True, **options)
     return _read_file(data)[0].frames[0].coded

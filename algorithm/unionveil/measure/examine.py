@@ -22,6 +22,7 @@ from ..runs.manifest import FaceRecord, RedactedRecord, detections_of
 if TYPE_CHECKING:  # codecs and models are loaded in workers alone
     from ..detect import Detector
     from ..images import Frame, Picture
+    from ..images.exif import Metadata
 
 __all__ = ["Check", "Examine", "ExamineTask", "Finding", "faceless", "faces_left"]
 
@@ -40,6 +41,9 @@ _SURROGATE = "ksame"
 
 _FAINT = 0.5
 """Share of a detector's default threshold at which a drawn face counts as one."""
+
+_SIZES_DIFFER = 1.25
+"""The boxes of two detectors for one face differ by so much, times, in most photos."""
 
 _UNDER_COVER = 0.5
 """A face of which so much lies under a cover is not a residual one."""
@@ -125,7 +129,8 @@ class _Worker:
         self._config, self._covers_everyone, self._detectors = work.config, work.covers_everyone, detectors
 
     def __call__(self, task: ExamineTask) -> tuple[Finding, ...]:
-        from ..images import decode
+        from ..images import decode, read_metadata
+        from ..images.exif import Metadata
 
         try:
             data = task.content.read()
@@ -135,11 +140,16 @@ class _Worker:
         if hashlib.sha256(data).hexdigest() != task.sha256:
             return (Finding("files", "it changed while it was looked at"),)
         if task.is_preview:
-            return (*_metadata(data, picture), *self._preview(picture, task.record))
+            return (*_metadata(data, picture, Metadata()), *self._preview(picture, task.record))
         shown = tuple(_picture(picture, task.record))
         if shown:
             return shown
-        return (*_metadata(data, picture), *self._frames(picture, task.record))
+        kept = read_metadata(data, picture.format)
+        return (
+            *_kept(kept, self._config, task.record),
+            *_metadata(data, picture, kept),
+            *self._frames(picture, task.record),
+        )
 
     def _preview(self, picture: Picture, record: RedactedRecord) -> Iterator[Finding]:
         """A preview is the first frame, smaller, with lines drawn on its covers."""
@@ -195,8 +205,20 @@ class _Worker:
             faces = unite_faces([self._look(view, detector) for view in views])
             shares = coverage(faces.xyxy, mask)
             left.append(faces[np.nan_to_num(shares, nan=1.0) < _UNDER_COVER])
-        for finding in faces_left(left, sure):
+        kept = [self._may_stay(faces) for faces in left]
+        of_size = [faces[~stays] for faces, stays in zip(left, kept, strict=True)]
+        others = [faces[stays] for faces, stays in zip(left, kept, strict=True)]
+        for finding in faces_left(of_size, sure):
             yield finding if self._covers_everyone else replace(finding, is_sure=False)
+        for finding in faces_left(others, sure):
+            yield replace(finding, is_sure=False)
+
+    def _may_stay(self, faces: Detections) -> BoolArray:
+        """`(N,)`: faces that the settings leave visible by their size, as far as detectors agree on sizes."""
+        sides = faces.xyxy[:, 2:] - faces.xyxy[:, :2]
+        least, most = self._config.min_face or 0, self._config.max_face or np.inf
+        small, large = sides < least * _SIZES_DIFFER, sides > most / _SIZES_DIFFER
+        return np.asarray(small.all(axis=1) | large.all(axis=1), bool)
 
     def _look(self, view: RgbImage, detector: Detector, share: float = 1.0) -> Detections:
         """Faces at a share of the detector's default threshold."""
@@ -262,16 +284,34 @@ def _picture(picture: Picture, record: RedactedRecord) -> Iterator[Finding]:
         yield Finding("picture", f"it has {frames} frames, the manifest says {record.frames}")
 
 
-def _metadata(data: bytes, picture: Picture) -> Iterator[Finding]:
-    """Whether a file holds more than its picture.
+def _kept(kept: Metadata, config: AnonymizeConfig, record: RedactedRecord) -> Iterator[Finding]:
+    """The metadata that a file holds, against the settings and its record."""
+    claimed = record.metadata or ()
+    beyond = [name for name in kept.names if name not in config.keep_metadata]
+    if beyond:
+        yield Finding("metadata", f"it holds metadata that the settings do not keep: {', '.join(beyond)}")
+    elif kept.names != claimed:
+        has, said = (", ".join(names) or "nothing" for names in (kept.names, claimed))
+        yield Finding("metadata", f"it keeps {has}, the manifest says {said}")
+    elif kept != kept.allowed(config.outputs):
+        yield Finding("metadata", f"its position is finer than {config.gps_decimals} decimal places")
+
+
+def _metadata(data: bytes, picture: Picture, kept: Metadata) -> Iterator[Finding]:
+    """Whether a file holds more than its picture and the metadata that it may keep.
 
     A clean file is what our writer makes of it, byte for byte. Where other versions of the coding libraries
     wrote it, its named parts are compared instead.
     """
+    from ..images import is_our_own, with_metadata
     from .parts import extra_parts
 
     try:
         clean = picture.write([()] * len(picture.frames)).data
+        if kept.names:
+            clean = with_metadata(clean, picture.format, kept) or clean
+            if not is_our_own(data, picture.format):
+                yield Finding("metadata", f"its metadata hold more than {', '.join(kept.names)}")
         extra = [] if clean == data else extra_parts(data, clean, picture.format)
     except (ImageError, ValueError, IndexError, OSError) as error:
         yield Finding("metadata", f"what it holds beside the picture cannot be read ({type(error).__name__})")

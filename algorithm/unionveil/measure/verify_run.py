@@ -189,7 +189,9 @@ def _config(claimed: dict[str, str]) -> AnonymizeConfig:
     """
     if "method" not in claimed:
         raise ConfigError("there is no method")
-    wanted = {"cover", "detail", "mirror", "shape", "margin", "max_megapixels", "method"}
-    wanted |= {"text_method", "text_margin"}
+    wanted = {
+        *("cover", "detail", "mirror", "shape", "margin", "max_megapixels", "method"),
+        *("min_face", "max_face", "keep_metadata", "gps_decimals", "text_method", "text_margin"),
+    }
     wanted |= {one.name for one in parameters() if one.tag == "method"}
     return AnonymizeConfig.from_parameters({name: claimed[name] for name in claimed if name in wanted})

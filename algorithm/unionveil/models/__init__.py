@@ -1,1 +1,1 @@
-"""Models as data: cards that describe them, the store that finds their files, the session that runs them."""
+"""Models as data: cards that describe them, a store that finds their files, sessions that run them."""

@@ -1,7 +1,7 @@
 """Model cards: what each model is, who made it and which files it consists of. Nothing is loaded here.
 
-The card of a published model is a JSON file in `published/`; training writes the card of the project's own
-weights beside them. Nothing about a model is guessed from its file.
+The card of a published model is a JSON file in `published/`; the training writes the card of the project's
+own weights next to them. No property of a model is guessed from its file.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-"""Folder of the weights that travel with the package."""
+"""Folder of the weights that come with the package."""
 
 
 class Weights(BaseModel):
@@ -54,12 +54,12 @@ class ModelCard(Weights):
 
     Attributes:
         name: its name in the configuration.
-        task: what it is for.
+        task: its purpose.
         kind: the adapter that runs it.
         licence: SPDX identifier of the weights' licence, as their publisher states it.
-        source: who made them, in words.
-        url: pinned address to fetch them from; None where the file comes with a package.
-        package: Python package that carries the file, if one does.
+        source: its authors, in words.
+        url: pinned address to download from; None if the file comes with a package.
+        package: Python package that contains the file, if any.
         extra: the extra of this project that installs that package, if it is not always installed.
     """
 
@@ -74,7 +74,7 @@ class ModelCard(Weights):
 
     @property
     def forms(self) -> tuple[Weights, ...]:
-        """The files that hold this model, each enough by itself, the preferred one first."""
+        """The files that hold this model, each sufficient by itself, in order of preference."""
         return (Weights(file=self.file, sha256=self.sha256),)
 
 
@@ -84,15 +84,15 @@ class DetectorCard(ModelCard):
     Attributes:
         task: what it finds.
         part_of: the model that uses this one; None for a model that can be chosen by itself.
-        outputs: names of the graph's outputs, in the order that the adapter reads them.
-        input_wh: width and height that the graph is fixed to; None where both are free.
+        outputs: names of the graph's outputs, in the order in which the adapter reads them.
+        input_wh: fixed input width and height of the graph; None if both are free.
         strides: pixels of input per cell, for each level.
         priors_px: sides of the square priors at each cell, one tuple per level.
-        variances: what the box regression was divided by in training, centre and size.
+        variances: divisors of the box regression in training, centre and size.
         mean_bgr: subtracted from blue, green and red in [0, 255].
-        threshold: least score: of a face, as `detect.support` ranks candidates; where it was measured, no
-            face fewer was found in any band of sizes than with the network's own scores and its publisher's
-            threshold. Of text, the mean probability inside it.
+        threshold: least score. Of faces, on the scale of `detect.support`; where it was measured, it finds at
+            least as many faces in every band of sizes as the network's own scores with its publisher's
+            threshold. Of text, the mean probability inside a line.
         nms_iou: overlap above which the weaker of two boxes is dropped.
     """
 
@@ -113,21 +113,21 @@ _Point = tuple[float, float]
 
 
 class EmbedderCard(ModelCard):
-    """A model that turns an aligned face into a vector; vectors of one person point the same way.
+    """A model that turns an aligned face into a vector; vectors of one person have similar directions.
 
     Attributes:
-        rebuilt: the graph that the adapter makes of the published file, where it was kept.
+        rebuilt: the graph that the adapter makes from the published file, if it was saved.
         output: name of the graph's output, `(N, dimensions)`; None for the first one.
         dimensions: length of a vector.
         size_px: side of the square crop that the network reads.
-        template: where the landmarks lie in that crop, x and y in pixels, in the order of `Landmark`.
+        template: positions of the landmarks in that crop, x and y in pixels, in the order of `Landmark`.
         channels: order of the channels that the network reads.
         mean: subtracted from each channel, in the network's order, in [0, 255].
         scale: factor after the subtraction.
         least_face_px: shorter side of a box below which a face is too small to judge.
-        keep_cosine: similarity from which a face counts as a known person's who is not covered; None where
-            it was not measured.
-        only_cosine: the same for a person who is covered while others are not.
+        keep_cosine: similarity from which a face counts as a known person's and is left visible; None if it
+            was not measured.
+        only_cosine: the same for covering known people only.
     """
 
     task: Literal["embedding"]
@@ -151,7 +151,7 @@ class EmbedderCard(ModelCard):
 
 
 class _Trained(BaseModel):
-    """The card that training writes; it says more than the program needs."""
+    """The card that the training writes; it holds more than the program needs."""
 
     class _Input(BaseModel):
         mean: tuple[float, float, float]
@@ -199,10 +199,10 @@ def _published(path: Path) -> DetectorCard | EmbedderCard:
 _ALL = tuple(_read_cards())
 
 CARDS: dict[str, DetectorCard] = {card.name: card for card in _ALL if isinstance(card, DetectorCard)}
-"""Every detector that is known by name, of faces and of text, the project's own first."""
+"""Every detector with a name, of faces and of text, the project's own first."""
 
 EMBEDDERS: dict[str, EmbedderCard] = {card.name: card for card in _ALL if isinstance(card, EmbedderCard)}
-"""Every embedder that is known by name."""
+"""Every embedder with a name."""
 
 DETECTORS = (
     *(card.name for card in CARDS.values() if card.task == "face" and card.part_of is None),
@@ -215,15 +215,15 @@ TEXT_DETECTOR = "ppocr-text"
 
 
 _YOLO_THRESHOLD = 0.11
-"""What `detect.support` makes of a lone candidate of .3, the usual least score of these networks. Files that
-users bring cannot be measured beforehand; with this score no box of theirs is lost in a single look."""
+"""The score that `detect.support` gives a single candidate of .3, the usual lowest score of these networks.
+Users' files cannot be measured beforehand; with this threshold no box is lost if there is a single view."""
 
 
 def card_of(name: str) -> ModelCard:
     """The card of a published or bundled model.
 
     Raises:
-        ConfigError: no such model.
+        ConfigError: there is no such model.
     """
     known: dict[str, ModelCard] = {**CARDS, **EMBEDDERS}
     if name not in known:
@@ -232,15 +232,15 @@ def card_of(name: str) -> ModelCard:
 
 
 def embedder_card(name: str) -> EmbedderCard:
-    """The card of an embedder of the configuration.
+    """The card of an embedder in the configuration.
 
     Args:
         name: one of `EMBEDDERS`, or `onnx:FILE.onnx` with the card in `FILE.json` beside it. That card has
             the fields of `EmbedderCard`; `name`, `kind`, `task`, `file` and `sha256` may be left out.
 
     Raises:
-        ConfigError: no such embedder, or its card is missing or wrong.
-        ModelError: the file of an `onnx:FILE.onnx` is not there.
+        ConfigError: there is no such embedder, or its card is missing or invalid.
+        ModelError: the file of an `onnx:FILE.onnx` does not exist.
     """
     kind, _, path = name.partition(":")
     if kind == "onnx" and path:
@@ -251,9 +251,11 @@ def embedder_card(name: str) -> EmbedderCard:
 
 
 def _user_embedder(path: Path) -> EmbedderCard:
-    """The card beside an ONNX file that the user brings, completed by what the file says itself."""
+    """The card beside a user's ONNX file, completed with the values of the file itself."""
     if not path.is_file():
-        raise ModelError(f"{path} is not there: embedder onnx needs the path of an ONNX file, onnx:FILE.onnx")
+        raise ModelError(
+            f"{path} does not exist: embedder onnx needs the path of an ONNX file, onnx:FILE.onnx"
+        )
     card = path.with_suffix(".json")
     try:
         given = from_json(card.read_bytes())
@@ -275,11 +277,11 @@ def _user_embedder(path: Path) -> EmbedderCard:
 
 
 def cards_of(name: str) -> tuple[DetectorCard, ...]:
-    """The cards of all weights that a detector of the configuration uses, its own first.
+    """The cards of all weights that a detector in the configuration uses, its own first.
 
     Raises:
-        ConfigError: no such detector.
-        ModelError: the file of a `yolo:FILE.onnx` is not there.
+        ConfigError: there is no such detector.
+        ModelError: the file of a `yolo:FILE.onnx` does not exist.
     """
     kind, _, path = name.partition(":")
     if kind == "yolo":
@@ -290,9 +292,11 @@ def cards_of(name: str) -> tuple[DetectorCard, ...]:
 
 
 def _user_card(path: Path) -> DetectorCard:
-    """The card of an ONNX file that the user brings; the graph names its outputs itself."""
+    """The card of a user's ONNX file; the outputs are named in the graph."""
     if not path.is_file():
-        raise ModelError(f"{path} is not there: detector yolo needs the path of an ONNX file, yolo:FILE.onnx")
+        raise ModelError(
+            f"{path} does not exist: detector yolo needs the path of an ONNX file, yolo:FILE.onnx"
+        )
     return DetectorCard(
         name="yolo",
         kind="yolo",

@@ -1,4 +1,4 @@
-"""Which engine runs the networks, and in which precision; nothing is loaded to decide it."""
+"""Chooses the engine that runs the networks, and its precision, without loading any engine."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ Engine: TypeAlias = Literal["onnxruntime", "openvino", "cuda", "tensorrt", "core
 """`onnxruntime` is ONNX Runtime on the processor; the last four are its other devices."""
 
 EngineSetting: TypeAlias = Literal["auto", Engine]
-"""One of `Engine`, or the quickest that is here."""
+"""One of `Engine`, or the fastest that is installed."""
 
 Precision: TypeAlias = Literal["float32", "bfloat16"]
 
 _OF_ONNX_RUNTIME = ("onnxruntime-gpu", "onnxruntime-directml", "onnxruntime")
-"""Packages of which one is installed, whatever device it is for."""
+"""Packages of ONNX Runtime, one per family of devices; one of them is installed."""
 
 
 @dataclass(frozen=True)
 class Inference:
-    """An engine that was chosen.
+    """A chosen engine.
 
     Attributes:
         engine: its name.
-        version: of the package that brings it.
+        version: of the package that provides it.
         precision: of its arithmetic. Boxes of two precisions differ by some tenths of a pixel.
-        why: why it was taken, in words.
+        why: the reason for the choice, in words.
     """
 
     engine: Engine
@@ -46,12 +46,12 @@ class Inference:
 
 
 PROCESSOR = Inference("onnxruntime", "", "float32", "asked for")
-"""ONNX Runtime on the processor: the engine that every measured threshold is of."""
+"""ONNX Runtime on the processor: every threshold was measured with it."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What decides which engine is taken.
+    """The properties of a machine that decide the engine.
 
     Attributes:
         packages: versions of the installed engines, by package.
@@ -68,21 +68,21 @@ class Machine:
         """This machine.
 
         Args:
-            root: where the kernel shows processors and devices. Elsewhere than on Linux neither is seen, and
-                an engine for them must be asked for.
+            root: where the kernel lists processors and devices. On systems other than Linux neither is found,
+                and an engine for them must be requested.
         """
         return cls(_installed(), _has_bfloat16(root), _has_nvidia(root))
 
 
 def choose(engine: EngineSetting, machine: Machine | None = None) -> Inference:
-    """The engine that a setting names; for `auto`, the quickest that this machine has.
+    """The engine that a setting names; for `auto`, the fastest on this machine.
 
     Args:
         engine: the setting.
         machine: what it has; by default this one.
 
     Raises:
-        ModelError: the engine that was asked for is not installed.
+        ModelError: the requested engine is not installed.
     """
     machine = machine or Machine.this()
     match engine:
@@ -139,5 +139,5 @@ def _has_bfloat16(root: Path) -> bool:
 
 
 def _has_nvidia(root: Path) -> bool:
-    """Whether the driver's device, or that of WSL, is here."""
+    """Whether the driver's device, or that of WSL, exists."""
     return any((root / "dev" / name).exists() for name in ("nvidia0", "dxg"))

@@ -1,4 +1,4 @@
-"""Sessions of ONNX Runtime: the only place that imports it, its telemetry switched off before it loads."""
+"""Sessions of ONNX Runtime: the only module that imports it, with its telemetry switched off first."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["OnnxSession"]
 _CPU = "CPUExecutionProvider"
 
 _PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
-    # HEURISTIC: an exhaustive search would start anew for every size of a tile.
+    # HEURISTIC: an exhaustive search would start over for every size of a tile.
     "cuda": ("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC"}),
     "tensorrt": ("TensorrtExecutionProvider", {}),
     "coreml": ("CoreMLExecutionProvider", {}),
@@ -33,10 +33,10 @@ _PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
 
 
 def _providers(engine: str) -> list[Any]:
-    """Execution providers in the order of preference; shape arithmetic always runs on the processor.
+    """Execution providers in order of preference; shape arithmetic always runs on the processor.
 
     Raises:
-        ModelError: this build of ONNX Runtime does not have the engine.
+        ModelError: this build of ONNX Runtime lacks the engine.
     """
     if engine == PROCESSOR.engine:
         return [_CPU]
@@ -48,7 +48,7 @@ def _providers(engine: str) -> list[Any]:
             "onnxruntime on macOS), or say --engine onnxruntime"
         )
     if engine in ("cuda", "tensorrt"):
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints a list of missing providers
             ort.preload_dlls()
     return [(name, options), _CPU]
 
@@ -58,13 +58,13 @@ class OnnxSession:
 
     Args:
         model: path of the file, or the serialized graph.
-        threads: threads for one call, at least 1. (ONNX Runtime takes 0 for all cores and pins a thread to
-            each; where a container is pinned to some of them, that fails with an error in every log.)
+        threads: threads for one call, at least 1. (With 0, ONNX Runtime starts a thread per core and pins
+            each; in a container limited to some cores, that fails with an error in every log.)
         inference: the engine, any but OpenVINO.
 
     Raises:
-        ModelError: the file is not a graph that this ONNX Runtime can run, or the engine that was asked for
-            cannot be used.
+        ModelError: this ONNX Runtime cannot run the file as a graph, or the requested engine cannot be
+            used.
     """
 
     multiple_px = 32
@@ -75,13 +75,15 @@ class OnnxSession:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        # Threads that wait for the next operator sleep: with two, spinning takes a third of processor time.
+        # Threads that wait for the next operator sleep: with two threads, spinning wastes a third of the
+        # time.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 4
-        # Pictures come in all sizes, and a memory plan would be kept for each of them. The arena itself
-        # stays: it is bounded by the largest view, and without it the heap fragments to more than that.
+        # Pictures come in all sizes, and a memory plan would be kept for each. The arena itself is used: it
+        # is bounded by the largest view, and without it the heap fragments to more than that.
         options.enable_mem_pattern = False
-        # Weights that are stored as integers become floats once, when the graph is loaded, not at every call.
+        # Weights stored as integers are converted to floats once, when the graph is loaded, not at every
+        # call.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
         source = model if isinstance(model, bytes) else str(model)
         providers = _providers(inference.engine)
@@ -91,7 +93,7 @@ class OnnxSession:
             what = "the model" if isinstance(model, bytes) else str(model)
             raise ModelError(f"{what} cannot be loaded as an ONNX model: {error}") from error
         if len(providers) > 1:
-            # ONNX Runtime takes the next provider without a word, when it loads and again when it runs.
+            # ONNX Runtime silently falls back to the next provider, at loading and again at running.
             self._session.disable_fallback()
             if self._session.get_providers()[0] == _CPU:
                 raise ModelError(

@@ -1,4 +1,4 @@
-"""Sessions of OpenVINO: the only place that imports it, without its telemetry."""
+"""Sessions of OpenVINO: the only module that imports it, without its telemetry."""
 
 from __future__ import annotations
 
@@ -12,32 +12,33 @@ import numpy.typing as npt
 from ..errors import ModelError
 from .inference import Inference
 
-# Importing OpenVINO imports its model converter, and that its telemetry; without the package it goes on.
+# Importing OpenVINO imports its model converter and thereby its telemetry; it works without that package.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 import openvino as ov  # noqa: E402
 
 __all__ = ["OpenVinoSession"]
 
 _KEPT_KERNELS = 1000
-"""Kernels kept for shapes that come again, some 60 per shape and 4 MB; without a bound each new shape adds to
-the memory. Pictures of all shapes take 450 MiB and 50 ms per megapixel with it, 590 MiB and 47 ms without."""
+"""Number of kernels cached for recurring shapes, some 60 per shape and 4 MB; without a bound each new shape
+adds memory. Pictures of all shapes take 450 MiB and 50 ms per megapixel with it, 590 MiB and 47 ms
+without."""
 
 
 class OpenVinoSession:
-    """As `session.Session`, on OpenVINO's processor.
+    """As `session.Session`, on the processor by OpenVINO.
 
     Args:
         model: path of the file, or the serialized graph.
         threads: threads for one call, at least 1.
-        inference: with its precision. bfloat16 takes about half the time of float32.
+        inference: including its precision. bfloat16 takes about half the time of float32.
 
     Raises:
-        ModelError: the file is not a graph that OpenVINO can run, or the processor lacks the precision.
+        ModelError: OpenVINO cannot run the file as a graph, or the processor lacks the precision.
     """
 
     multiple_px = 64
-    """The first input of a shape takes 20 to 50 ms more; padding to 128 costs as much for each tile of
-    a phone's photo."""
+    """The first input of each shape takes 20 to 50 ms more; padding to 128 would cost as much for each tile
+    of a phone's photo."""
 
     def __init__(self, model: Path | bytes, threads: int, inference: Inference) -> None:
         if threads < 1:
@@ -78,7 +79,7 @@ class OpenVinoSession:
         """As `Session.run`."""
         try:
             self._request.infer([blob], share_inputs=True)
-            # The next call writes into the same memory.
+            # The next call reuses the same memory.
             return [np.array(self._request.get_tensor(name).data) for name in outputs]
         except Exception as error:
             raise ModelError(

@@ -1,4 +1,4 @@
-"""A loaded network, whatever engine runs it."""
+"""A loaded network, independent of the engine."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Session(Protocol):
     """A loaded ONNX graph with one image input.
 
     Attributes:
-        input_shape: the graph's `(N, C, H, W)`; a dimension that is free is a string or None.
+        input_shape: the graph's `(N, C, H, W)`; a free dimension is a string or None.
         output_names: names of the graph's outputs, in its order.
         multiple_px: sides of an input are padded to a multiple of this: 32 for the networks' strides, more
-            where each new shape costs time.
+            if each new shape costs time.
     """
 
     @property
@@ -35,14 +35,14 @@ class Session(Protocol):
 
     @property
     def fixed_wh(self) -> tuple[int, int] | None:
-        """Width and height that the graph insists on, or None if it takes any."""
+        """Width and height that the graph requires, or None if they are free."""
         ...
 
     def run(self, blob: npt.NDArray[np.float32], outputs: Sequence[str]) -> list[npt.NDArray[np.float32]]:
-        """Runs the graph on float32, `(N, 3, H, W)` for pictures, and gives the named outputs.
+        """Runs the graph on float32, `(N, 3, H, W)` for pictures, and returns the named outputs.
 
         Raises:
-            ModelError: the graph does not have these outputs or fails on this input.
+            ModelError: the graph lacks these outputs or fails on this input.
         """
         ...
 
@@ -52,18 +52,18 @@ Opener: TypeAlias = Callable[[Path | bytes], Session]
 
 
 def open_session(model: Path | bytes, threads: int, inference: Inference) -> Session:
-    """Loads a graph on the engine that was chosen.
+    """Loads a graph on the chosen engine.
 
     Args:
         model: path of the file, or the serialized graph.
         threads: threads for one call, at least 1.
-        inference: as `inference.choose` gives it.
+        inference: as returned by `inference.choose`.
 
     Raises:
         ModelError: the engine cannot run the graph, or cannot be used on this machine.
     """
     if inference.engine == "openvino":
-        from .openvino_session import OpenVinoSession  # an extra, and a second to load
+        from .openvino_session import OpenVinoSession  # an extra, and slow to import
 
         return OpenVinoSession(model, threads, inference)
     from .onnx_session import OnnxSession

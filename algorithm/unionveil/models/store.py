@@ -1,6 +1,6 @@
-"""Where the files of models lie on this machine, and how they get there.
+"""Locations of model files on this machine, and how to fetch them.
 
-A file that is missing or altered is an error with a way out, never another model in its place.
+A missing or altered file is an error that says what to do; another model is never used in its place.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ __all__ = ["fetch", "find", "model_folder", "sha256_of", "state"]
 
 
 def model_folder() -> Path:
-    """Where `fetch` puts weights: the user's data folder, or `UNIONVEIL_MODEL_DIR`."""
+    """The folder into which `fetch` puts weights: the user's data folder, or `UNIONVEIL_MODEL_DIR`."""
     named = os.environ.get("UNIONVEIL_MODEL_DIR")
     return Path(named) if named else Path(platformdirs.user_data_dir("unionveil", appauthor=False)) / "models"
 
 
 def find(card: ModelCard) -> Path:
-    """Path of a card's weights, their digest checked.
+    """Path of a card's weights, after checking their digest.
 
     Raises:
-        ModelMissing: the file is not there.
-        ModelAltered: the file is not the one that the card names.
+        ModelMissing: the file does not exist.
+        ModelAltered: the file's digest is not the card's.
         ModelError: the file cannot be read.
     """
     found = next(
@@ -57,7 +57,7 @@ def find(card: ModelCard) -> Path:
 
 
 def state(card: ModelCard) -> Literal["here", "missing", "altered"]:
-    """Whether a card's weights are on this machine and whole.
+    """Whether a card's weights are on this machine and intact.
 
     Raises:
         ModelError: the file cannot be read.
@@ -77,8 +77,8 @@ def _places(card: ModelCard, file: str) -> Iterator[Path]:
     spec = importlib.util.find_spec(card.package) if card.package else None
     for folder in (spec.submodule_search_locations or []) if spec else []:
         yield Path(folder) / file
-        yield Path(folder) / "data" / file  # where OpenCV keeps its cascades
-        yield Path(folder) / "models" / file  # where packages for recognition keep theirs
+        yield Path(folder) / "data" / file  # OpenCV's cascades
+        yield Path(folder) / "models" / file  # packages for recognition
 
 
 def sha256_of(path: Path) -> str:
@@ -90,10 +90,10 @@ _MOST_BYTES = 64 * 1024 * 1024
 
 
 def fetch(card: ModelCard) -> Path:
-    """Downloads a card's weights into `model_folder()`; keeps a file that is already right.
+    """Downloads a card's weights into `model_folder()`; keeps a file that is already correct.
 
     Raises:
-        ModelError: no address, no answer, too large, or not the file that the card names.
+        ModelError: no address, no answer, too large, or not the card's digest.
     """
     target = model_folder() / card.file
     if target.is_file() and sha256_of(target) == card.sha256:

@@ -1,1 +1,1 @@
-"""Reviewing by hand: boxes are added, moved and removed before anything leaves."""
+"""Review by hand: boxes are added, moved and removed before any photo leaves."""

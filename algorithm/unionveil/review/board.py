@@ -1,4 +1,4 @@
-"""All photos of a review, and everything that was done to them, in one line that can be undone."""
+"""All photos of a review, and their edits, in one history that can be undone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Change:
     """One edit of one photo, with the photo before and after it.
 
     Attributes:
-        id: name of the edit, given by the page that made it.
+        id: of the edit, chosen by the page that made it.
         photo: key of the photo's content.
     """
 
@@ -30,9 +30,9 @@ class Board:
     """States of photos by the key of their content; no file, no clock.
 
     Attributes:
-        revision: counts every change, undone and redone ones too; two tabs cannot overwrite each other
-            because each change names the revision that it was made on.
-        run: what other settings saw counts only in photos that a person has worked on; None counts all.
+        revision: counts every change, including undo and redo. Two tabs cannot overwrite each other, because
+            each change names the revision that it is based on.
+        run: sightings with other settings count only for photos edited by hand; None accepts all.
     """
 
     revision: int = 0
@@ -44,12 +44,12 @@ class Board:
     _last_id: str | None = None
 
     def see(self, photo: str, sighting: Sighting) -> bool:
-        """Takes what the detector saw, unless a person has worked on the photo since an earlier look.
+        """Stores the detector's result, unless the photo has been edited by hand since an earlier one.
 
-        Boxes that an earlier look had from a file stay.
+        Boxes that an earlier result had from a file are kept.
 
         Returns:
-            Whether it was taken.
+            Whether it was stored.
         """
         if photo in self._states:
             return False
@@ -58,32 +58,32 @@ class Board:
         return True
 
     def sighting(self, photo: str) -> Sighting | None:
-        """What the detector saw; None where it has not looked yet."""
+        """The detector's result; None before it has seen the photo."""
         sighting = self._sightings.get(photo)
         if sighting is None or self.run is None or photo in self._states:
             return sighting
         return sighting if sighting.run == self.run else None
 
     def state(self, photo: str) -> PhotoState | None:
-        """A photo as it is now; None where the detector has not looked yet."""
+        """The photo's current state; None before the detector has seen it."""
         if photo in self._states:
             return self._states[photo]
         sighting = self.sighting(photo)
         return untouched(sighting) if sighting else None
 
     def is_touched(self, photo: str) -> bool:
-        """Whether a person has worked on a photo."""
+        """Whether a photo has been edited by hand."""
         return photo in self._states
 
     def plan(self, revision: int, id: str, photo: str, edit: Edit) -> Change | None:  # noqa: A002
-        """Checks an edit without making it.
+        """Checks an edit without applying it.
 
         Returns:
-            The change to be kept and then made; None if it was made already and only its answer was lost.
+            The change to store and then apply; None if it was already applied and only its answer was lost.
 
         Raises:
-            ReviewConflict: it was made on another revision.
-            ReviewError: the detector has not looked at the photo yet, or the edit does not fit it.
+            ReviewConflict: it is based on another revision.
+            ReviewError: the detector has not seen the photo yet, or the edit does not fit it.
         """
         if id == self._last_id:
             return None
@@ -94,17 +94,17 @@ class Board:
         return Change(id, photo, state, apply(state, edit, sighting))
 
     def make(self, change: Change) -> None:
-        """Makes a change that `plan` gave."""
+        """Applies a change returned by `plan`."""
         self._states[change.photo] = change.after
         self._done.append(change)
         self._undone.clear()
         self._step(change.id)
 
     def last(self, revision: int, id: str, *, redo: bool = False) -> Change | None:  # noqa: A002
-        """The change that an undo or a redo would turn; None without one, or if its answer was lost.
+        """The change to undo or redo; None if no change is left, or if only the answer was lost.
 
         Raises:
-            ReviewConflict: it was asked for on another revision.
+            ReviewConflict: the request is based on another revision.
         """
         if id == self._last_id:
             return None
@@ -113,7 +113,7 @@ class Board:
         return line[-1] if line else None
 
     def undo(self, id: str) -> Change:  # noqa: A002
-        """Takes the last change back."""
+        """Undoes the last change."""
         change = self._done.pop()
         self._states[change.photo] = change.before
         self._undone.append(change)
@@ -121,7 +121,7 @@ class Board:
         return change
 
     def redo(self, id: str) -> Change:  # noqa: A002
-        """Makes the last change again that was taken back."""
+        """Redoes the last undone change."""
         change = self._undone.pop()
         self._states[change.photo] = change.after
         self._done.append(change)

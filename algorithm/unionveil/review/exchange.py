@@ -1,4 +1,4 @@
-"""Boxes of a review from files, and into files."""
+"""Imports boxes from files into a review, and exports them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def imported(annotations: Annotations, form: Format) -> dict[str, Imported]:
     """Boxes from a file as boxes of a review, by the name of the photo.
 
     Args:
-        annotations: as they were read.
-        form: format that they come from.
+        annotations: as read.
+        form: format of the file.
     """
     return {name: Imported(tuple(_puts(boxes)), knows_frames(form)) for name, boxes in annotations.items()}
 
@@ -30,7 +30,7 @@ def imported(annotations: Annotations, form: Format) -> dict[str, Imported]:
 def _puts(boxes: PictureBoxes) -> Iterable[Put]:
     rows = zip(boxes.frame.tolist(), boxes.xyxy.tolist(), boxes.kind.tolist(), strict=True)
     for frame, (x0, y0, x1, y1), kind in rows:
-        # The same box of the same file has the same name: importing it again adds nothing.
+        # The same box of the same file gets the same name, so importing it again adds nothing.
         name = hashlib.sha256(repr((frame, x0, y0, x1, y1)).encode()).hexdigest()[:16]
         yield Put(id=f"f{name}", frame=frame, xyxy=(x0, y0, x1, y1), origin="file", kind=kind_name(kind))
 
@@ -43,7 +43,7 @@ def exported(
     Args:
         items: the inputs.
         log: of their review, entered.
-        keep_unreviewed: whether photos that nobody has judged count too.
+        keep_unreviewed: whether to include photos without a verdict.
 
     Returns:
         Boxes by the name of the photo, and the photos.

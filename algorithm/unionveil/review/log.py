@@ -1,8 +1,8 @@
-"""What a review knows, kept while it is made: a file of lines that only grows.
+"""The stored state of a review, written as it changes: an append-only file of lines.
 
-It lies in the user's state folder, never beside the photos or the outputs. Photos appear in it by keyed
-digests of their bytes and of their names, under a secret that lies in the same folder; boxes and notes are
-plain. A kill at any moment loses at most the line that was being written, and the page sends its edit again.
+It is in the user's state folder, never beside the photos or the outputs. It identifies photos by keyed
+digests of their bytes and of their names; the key is a secret in the same folder. Boxes and notes are plain.
+A kill at any moment loses at most the line being written, and the page sends its edit again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _Line(BaseModel):
 
 
 class _FileLine(_Line):
-    """A file whose bytes were read: the same size and time mean the same file."""
+    """A file that was read: the same size and time mean the same file."""
 
     what: Literal["file"] = "file"
     name: str
@@ -65,11 +65,11 @@ _LINE: TypeAdapter[_AnyLine] = TypeAdapter(_AnyLine)
 
 @dataclass(frozen=True)
 class KnownFile:
-    """A file that an earlier look has read.
+    """A file that was read before.
 
     Attributes:
         size: in bytes.
-        mtime_ns: time of its last change.
+        mtime_ns: modification time.
         photo: key of its content.
     """
 
@@ -79,16 +79,16 @@ class KnownFile:
 
 
 def reviews_folder() -> Path:
-    """Where reviews are kept: in the user's state folder."""
+    """The folder of all reviews, in the user's state folder."""
     return Path(platformdirs.user_state_dir("unionveil", appauthor=False)) / "reviews"
 
 
 class Log:
-    """The log of one folder's review, to be entered with `with`; no two processes have it at once.
+    """The log of one folder's review; use with `with`. Only one process at a time can open it.
 
     Args:
-        inputs: the folder that is reviewed.
-        folder: where logs lie; by default `reviews_folder()`.
+        inputs: the folder under review.
+        folder: of all logs; by default `reviews_folder()`.
     """
 
     def __init__(self, inputs: Path, folder: Path | None = None) -> None:
@@ -102,7 +102,7 @@ class Log:
         self._file: FileIO | None = None
 
     def __enter__(self) -> Log:
-        """Reads what is there and opens the file for more.
+        """Reads the file and opens it for appending.
 
         Raises:
             OutputError: the state folder cannot be written to, or another process reviews the folder.
@@ -120,14 +120,14 @@ class Log:
             _lock(descriptor, self._inputs)
             for line in self._lines():
                 self._read(line)
-            self._write(b"")  # ends a line that a kill left half written
+            self._write(b"")  # ends a line that a kill left incomplete
         except BaseException:
             self._file.close()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Closes the file, and with it the lock."""
+        """Closes the file, which releases the lock."""
         if self._file:
             self._file.close()
             self._file = None
@@ -137,29 +137,29 @@ class Log:
         return keyed_digest(self.secret, "", data)
 
     def known(self, name: str, size: int, mtime_ns: int) -> str | None:
-        """The key of a file's content, if an earlier look has read it and it has not changed since."""
+        """The key of a file's content, if the file was read before and has not changed since."""
         known = self.files.get(self._name_key(name))
         return known.photo if known and (known.size, known.mtime_ns) == (size, mtime_ns) else None
 
     def file(self, name: str, size: int, mtime_ns: int, photo: str) -> None:
-        """Keeps what a file holds."""
+        """Stores the key of a file's content."""
         line = _FileLine(name=self._name_key(name), size=size, mtime_ns=mtime_ns, photo=photo)
         self._keep(line)
 
     def see(self, photo: str, sighting: Sighting) -> None:
-        """Keeps what the detector saw."""
+        """Stores the detector's result."""
         if self.board.sighting(photo) != sighting:
             self._keep(_SeenLine(photo=photo, sighting=sighting))
 
     def edit(self, revision: int, id: str, photo: str, edit: Edit) -> str:  # noqa: A002
-        """Keeps an edit, then makes it.
+        """Stores an edit, then applies it.
 
         Returns:
             The photo that changed.
 
         Raises:
-            ReviewError: as `Board.plan`; nothing was kept.
-            OutputError: it cannot be kept; it was not made.
+            ReviewError: as `Board.plan`; nothing was stored.
+            OutputError: it cannot be stored and was not applied.
         """
         change = self.board.plan(revision, id, photo, edit)
         if change:
@@ -168,14 +168,14 @@ class Log:
         return photo
 
     def step(self, revision: int, id: str, *, redo: bool = False) -> str | None:  # noqa: A002
-        """Undoes the last edit, or makes it again.
+        """Undoes or redoes the last edit.
 
         Returns:
-            The photo that changed; None if there was nothing to turn.
+            The photo that changed; None if there was nothing to undo or redo.
 
         Raises:
-            ReviewConflict: it was asked for on another revision.
-            OutputError: it cannot be kept; it was not made.
+            ReviewConflict: the request is based on another revision.
+            OutputError: it cannot be stored and was not applied.
         """
         change = self.board.last(revision, id, redo=redo)
         if change is None:
@@ -193,7 +193,7 @@ class Log:
             yield from lines
 
     def _read(self, text: bytes) -> None:
-        """Takes one line; a half-written one counts as never written."""
+        """Reads one line; an incomplete one counts as not written."""
         with suppress(ValidationError, ReviewError):
             self._take(_LINE.validate_json(text))
 
@@ -223,17 +223,17 @@ class Log:
             if self._file.write(line + b"\n") == len(line) + 1:
                 return
             why = "the disk is full"
-            self._file.truncate(end)  # half a line would take the next one with it
+            self._file.truncate(end)  # an incomplete line would spoil the next one
         except OSError as error:
             why = error.strerror or str(error)
         raise OutputError(f"the last change cannot be kept in {self._folder}: {why}; make room and try again")
 
 
 def _lock(descriptor: int, inputs: Path) -> None:
-    """Keeps other processes out; where there are no locks (Windows, some network drives) they come in.
+    """Keeps other processes out; without locks (Windows, some network drives) they are let in.
 
     Raises:
-        OutputError: another process has the log.
+        OutputError: another process holds the log.
     """
     try:
         import fcntl
@@ -243,7 +243,7 @@ def _lock(descriptor: int, inputs: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise OutputError(
-            f"{inputs} is being reviewed by another process; go on there, or end it first"
+            f"{inputs} is being reviewed by another process; continue there, or end it first"
         ) from error
     except OSError:
         return

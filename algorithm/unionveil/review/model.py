@@ -1,4 +1,4 @@
-"""What a reviewer sees and changes in one photo: boxes, and whether the photo may leave."""
+"""The state of one photo under review: its boxes, and whether it may leave."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 LEAST_SIDE_PX = 8
-"""Shorter side of the smallest box that a person may draw: the smallest face that detectors find."""
+"""Shorter side of the smallest box that can be drawn by hand: the smallest face that detectors find."""
 
 Verdict: TypeAlias = Literal["unreviewed", "approved", "flagged"]
 """Only approved photos are written."""
@@ -41,13 +41,13 @@ class Box(_Part):
     """One box of a photo.
 
     Attributes:
-        id: its name within the photo; it keeps it when it is moved.
+        id: its name within the photo; it stays the same when the box is moved.
         frame: frame or page, from 0.
-        xyxy: left, top, right, bottom in pixels of the upright frame; may reach beyond it.
-        score: the detector's confidence in [0, 1]; None where a person drew the box.
-        origin: who drew it: the detector, a person on the page, or a file that was imported.
+        xyxy: left, top, right, bottom in pixels of the upright frame; may extend beyond it.
+        score: the detector's confidence in [0, 1]; None for a box drawn by hand.
+        origin: who drew it: the detector, a person on the page, or an imported file.
         covered: whether it is covered; a candidate below the detector's threshold is not, until accepted.
-        moved: whether a person has moved or resized it.
+        moved: whether it was moved or resized by hand.
         kind: what it is.
     """
 
@@ -67,7 +67,7 @@ class Box(_Part):
 
 
 class Sighting(_Part):
-    """What the detector saw in a photo.
+    """The detector's result for a photo.
 
     Attributes:
         run: digest of the tool, the models and the settings of detection.
@@ -83,12 +83,12 @@ class Sighting(_Part):
 
 
 class PhotoState(_Part):
-    """A photo as the review has it.
+    """A photo's current state.
 
     Attributes:
         boxes: in the order in which they were found and added.
-        verdict: what the person decided.
-        note: a person's words on a flagged photo.
+        verdict: the reviewer's decision.
+        note: the reviewer's note on a flagged photo.
     """
 
     boxes: tuple[Box, ...] = ()
@@ -97,11 +97,11 @@ class PhotoState(_Part):
 
 
 class Put(_Part):
-    """A box to be added, or to take the place of the one with the same id.
+    """A box to add, or to replace the one with the same id.
 
     Attributes:
-        origin: of a box that is added.
-        kind: what it is; None leaves it, and makes a box that is added a face.
+        origin: of an added box.
+        kind: what it is; None keeps it, and makes an added box a face.
     """
 
     id: _BoxId
@@ -115,7 +115,7 @@ class Put(_Part):
     @classmethod
     def _not_inside_out(cls, value: _Xyxy) -> _Xyxy:
         if value[0] >= value[2] or value[1] >= value[3]:
-            raise ValueError("a box ends right of and below where it begins")
+            raise ValueError("a box must end right of and below its start")
         return value
 
     def box(self) -> Box:
@@ -127,10 +127,10 @@ class Edit(_Part):
     """One change to one photo.
 
     Attributes:
-        put: boxes to be added or changed.
-        drop: ids of boxes to be removed.
-        verdict: the new verdict; without one, a photo whose boxes change is unreviewed again.
-        note: the new note; None leaves it.
+        put: boxes to add or change.
+        drop: ids of boxes to remove.
+        verdict: the new verdict; without one, a photo whose boxes change becomes unreviewed again.
+        note: the new note; None keeps the old one.
     """
 
     put: tuple[Put, ...] = ()
@@ -140,12 +140,12 @@ class Edit(_Part):
 
 
 def untouched(sighting: Sighting) -> PhotoState:
-    """A photo that nobody has changed."""
+    """The state of a photo before any edit."""
     return PhotoState(boxes=sighting.boxes)
 
 
 def with_file_boxes(sighting: Sighting, boxes: tuple[Box, ...]) -> Sighting:
-    """A sighting with those of some boxes that came from a file and are not in it yet."""
+    """A sighting with the boxes from a file that it does not have yet."""
     known = {box.id for box in sighting.boxes}
     added = tuple(box for box in boxes if box.origin == "file" and box.id not in known)
     return sighting.model_copy(update={"boxes": sighting.boxes + added}) if added else sighting
@@ -156,11 +156,11 @@ def apply(state: PhotoState, edit: Edit, sighting: Sighting) -> PhotoState:
 
     Args:
         state: before.
-        edit: what a person did.
-        sighting: what is known of the photo.
+        edit: the edit.
+        sighting: the detector's result for the photo.
 
     Raises:
-        ReviewError: the edit does not fit the photo; nothing of it counts.
+        ReviewError: the edit does not fit the photo; none of it is applied.
     """
     if sighting.rejected:
         raise ReviewError("this photo cannot be anonymized, so it cannot be reviewed either")
@@ -180,10 +180,10 @@ def apply(state: PhotoState, edit: Edit, sighting: Sighting) -> PhotoState:
 
 
 def _placed(put: Put, before: Box | None, sizes_wh: tuple[tuple[int, int], ...]) -> Box:
-    """A box where a person put it.
+    """The box of a `Put`.
 
     Raises:
-        ReviewError: it lies outside of its frame, or is too small.
+        ReviewError: it is outside its frame, or is too small.
     """
     if put.frame >= len(sizes_wh):
         raise ReviewError(f"this photo has {len(sizes_wh)} pages, and the box is for page {put.frame + 1}")
@@ -194,7 +194,7 @@ def _placed(put: Put, before: Box | None, sizes_wh: tuple[tuple[int, int], ...])
         if put.xyxy[2] - put.xyxy[0] < least or put.xyxy[3] - put.xyxy[1] < least:
             raise ReviewError(f"a box is at least {LEAST_SIDE_PX} pixels wide and high")
     if put.xyxy[0] >= width or put.xyxy[1] >= height or put.xyxy[2] <= 0 or put.xyxy[3] <= 0:
-        raise ReviewError("the box lies outside of the photo")
+        raise ReviewError("the box is outside the photo")
     if before is None:
         return put.box()
     moved = before.moved or is_new_place

@@ -1,4 +1,4 @@
-"""The order in which photos are shown: those that need a person most come first."""
+"""The display order of photos: those that need attention most come first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Place", "Rank", "place"]
 
 
 class Rank(IntEnum):
-    """Why a photo stands where it stands, first to last."""
+    """The reason for a photo's place, in display order."""
 
     REJECTED = 0
     CANDIDATE = 1
@@ -21,18 +21,18 @@ class Rank(IntEnum):
 
 
 Place: TypeAlias = tuple[int, float, int]
-"""Sorts photos: rank, then what is least sure, then the number of the input."""
+"""Sort key of photos: rank, then the least certain score, then the number of the input."""
 
 
 def place(number: int, sighting: Sighting | None) -> Place:
-    """Where a photo stands in the review.
+    """A photo's place in the review.
 
-    It follows from what the detector saw, not from what the person does, so that no photo moves while it is
-    being reviewed.
+    It depends on the detector's result, not on edits, so that no photo moves during its
+    review.
 
     Args:
         number: of the input, from 1.
-        sighting: what the detector saw; None where it has not looked yet.
+        sighting: the detector's result; None before it has seen the photo.
     """
     if sighting is None:
         return Rank.WAITING, 0.0, number

@@ -1,4 +1,4 @@
-"""Writing what was approved: the same run as `anonymize`, with the boxes of the review."""
+"""Writes the approved photos: the same run as `anonymize`, with the boxes of the review."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from .session import Plan
 
 __all__ = ["Outputs", "Writing"]
 
-_UNLISTED = Rejected("unreviewed", "the photo came after the review was listed")
+_UNLISTED = Rejected("unreviewed", "the photo was added after the review began")
 
 
 @dataclass(frozen=True)
 class Writing:
-    """Where the writing of outputs stands.
+    """The progress of writing outputs.
 
     Attributes:
         status: of the latest time that they were written.
-        done: inputs so far.
-        counts: of the manifest, when it is written.
+        done: number of inputs so far.
+        counts: of the manifest, once it is written.
         problem: one sentence, if it failed.
         revision: of the review that was written.
     """
@@ -45,12 +45,12 @@ class Writing:
 
 
 class Outputs:
-    """The output folder of a review. Its manifest lists what was approved, and nothing else lies there.
+    """The output folder of a review. Its manifest lists the approved photos, and it holds nothing else.
 
     Args:
-        source: the inputs, in the order in which the review numbers them.
-        inputs: the folder that is reviewed.
-        folder: where outputs go.
+        source: the inputs, in the order of their numbers in the review.
+        inputs: the folder under review.
+        folder: the output folder.
         config: all settings.
         engine: does the work.
         secret: key of the photos' digests.
@@ -70,21 +70,21 @@ class Outputs:
         self._source = source
         self._config = config
         self._engine = engine
-        # Fails now, not after a thousand photos: the folder is an input, or cannot be written to.
+        # Fail now, not after a thousand photos, if the folder is an input or cannot be written to.
         self._sink = FolderSink(folder, overwrite=True, inputs=[inputs])
         self._secret = secret
         self._turn = threading.Lock()
 
     def write(self, plan: Plan, revision: int, on_change: Callable[[], None]) -> threading.Thread | None:
-        """Writes all outputs anew that changed, in a thread of its own.
+        """Rewrites all outputs that changed, in a separate thread.
 
         Args:
-            plan: what is to become of each photo.
+            plan: the treatment of each photo.
             revision: of the review.
             on_change: called whenever `writing` has changed.
 
         Returns:
-            The thread; None if outputs are being written already.
+            The thread; None if outputs are already being written.
         """
         if not self._turn.acquire(blocking=False):
             return None

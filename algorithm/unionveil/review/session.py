@@ -1,4 +1,4 @@
-"""A review while it runs: the photos of a folder, what is known of them, and what the page asks for."""
+"""A running review: the photos of a folder, their state, and the page's requests."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from .view import SCREEN_PX, THUMBNAIL_PX, ViewTask
 __all__ = ["Counts", "Imported", "Photo", "Plan", "Session", "Submit", "SubmitView", "given_boxes"]
 
 Plan: TypeAlias = dict[int, GivenBoxes | Rejected | None]
-"""What is to become of each photo, by its number."""
+"""The treatment of each photo, by its number."""
 
 _IN_ARCHIVE = Rejected("archive", "photos inside archives are not reviewed; unpack the archive first")
 _KEPT_THUMBNAILS = 20_000
 
 _FIRST_SECONDS = 5.0
-"""The detector waits so long for the first photo to be drawn, and so does the rest of a long list."""
+"""How long the detector, and the rest of a long list, wait for the first photo to be drawn."""
 
 _LISTED_AT_ONCE = 200
 
@@ -43,14 +43,14 @@ class Imported:
 
     Attributes:
         puts: the boxes.
-        knows_frames: whether the file says on which frame they lie; otherwise they hold for every frame.
+        knows_frames: whether the file gives their frame; otherwise they hold for every frame.
     """
 
     puts: tuple[Put, ...]
     knows_frames: bool
 
     def on(self, frames: int) -> tuple[Put, ...]:
-        """The boxes of a photo with so many frames."""
+        """The boxes of a photo with a number of frames."""
         if self.knows_frames or frames == 1:
             return self.puts
         return tuple(
@@ -64,7 +64,7 @@ class Submit(Protocol):
     """The part of a pool of workers that a session uses."""
 
     def __call__(self, task: PhotoTask) -> Future[Surveyed | Rejected]:
-        """Hands over a photo."""
+        """Submits a photo."""
         ...
 
 
@@ -72,7 +72,7 @@ class SubmitView(Protocol):
     """The part of a pool of workers that draws photos."""
 
     def __call__(self, task: ViewTask) -> Future[bytes | Rejected]:
-        """Hands over a photo."""
+        """Submits a photo."""
         ...
 
 
@@ -83,11 +83,11 @@ class Photo:
     Attributes:
         number: of the input, from 1, as `anonymize` numbers it.
         name: of the input.
-        content: its bytes, or why it has no bytes.
-        stamp: size and time of the file, in bytes and nanoseconds.
+        content: its bytes, or why it has none.
+        stamp: size and modification time of the file, in bytes and nanoseconds.
         key: of its content; None until it has been read.
         thumbnail: a small JPEG; empty until it has been made.
-        event: number of the latest change that the page must hear of.
+        event: number of the latest change that the page must be notified of.
     """
 
     number: int
@@ -101,7 +101,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Counts:
-    """Where a review stands; `photos` counts all that can be reviewed and those that were rejected."""
+    """The progress of a review; `photos` counts the photos that can be reviewed and the rejected ones."""
 
     photos: int = 0
     listed: bool = False
@@ -114,7 +114,7 @@ class Counts:
 
 @dataclass
 class _Waiting:
-    """Photos that the detector has still to look at: those the page asks for come first."""
+    """Photos that the detector has not seen yet; those that the page requests come first."""
 
     wanted: deque[Photo] = field(default_factory=deque)
     rest: deque[Photo] = field(default_factory=deque)
@@ -131,14 +131,14 @@ class _Waiting:
 
 
 class Session:
-    """The photos of a folder under review. All methods may be called from any thread.
+    """The photos of a folder under review. All methods are thread-safe.
 
     Args:
-        log: entered; keeps everything that is worth keeping.
+        log: entered; stores everything that must survive.
         run: digest of the settings of detection.
-        survey: hands a photo to the detector.
-        view: hands a photo to be drawn.
-        at_once: photos that the detector has at a time.
+        survey: submits a photo to the detector.
+        view: submits a photo to be drawn.
+        at_once: number of photos that the detector has at a time.
         imported: boxes from a file, by the name of the photo.
     """
 
@@ -169,15 +169,15 @@ class Session:
         self._listed = self._closed = False
         self.failure: str | None = None
 
-    # Listing and looking, in threads of their own.
+    # Listing and detection, in separate threads.
 
     def start(self, items: Iterable[SourceItem]) -> None:
-        """Begins to list the photos, and to look at them."""
+        """Starts listing the photos and running the detector."""
         for work in (lambda: self._list(items), self._feed):
             threading.Thread(target=work, daemon=True).start()
 
     def close(self) -> None:
-        """Ends the threads; what the detector still gives is dropped."""
+        """Ends the threads; later results of the detector are dropped."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -209,7 +209,7 @@ class Session:
         with self._changed:
             self._photos.append(photo)
             if self._first is None and not isinstance(photo.content, Rejected):
-                # Drawn before the page asks for it, and before the detector takes the machine.
+                # Drawn before the page requests it, and before the detector occupies the machine.
                 self._first = photo.number, self.draw(photo.number, 0, SCREEN_PX)
             if not isinstance(photo.content, Rejected):
                 key = self._log.known(photo.name, *photo.stamp)
@@ -220,7 +220,7 @@ class Session:
             self._touch(photo)
 
     def _feed(self) -> None:
-        """Keeps the detector busy, and no busier: what the page asks for next must not wait behind others."""
+        """Keeps the detector just busy: the page's next request must not wait behind others."""
         with self._changed:
             self._changed.wait_for(lambda: self._first or self._listed or self._closed)
         self._await_first()
@@ -241,7 +241,7 @@ class Session:
             future.add_done_callback(lambda done, photo=photo: self._surveyed(photo, done))  # type: ignore[misc]
 
     def _await_first(self) -> None:
-        """Waits until the first photo has been drawn: until then the machine is the page's."""
+        """Waits until the first photo has been drawn: until then the machine is reserved for the page."""
         if self._first:
             wait([self._first[1]], _FIRST_SECONDS)
 
@@ -251,7 +251,8 @@ class Session:
             seen = self._stopped(photo, result) if isinstance(result, Rejected) else result
         except Exception as error:
             with self._changed:
-                # No photo is to blame for a model that fails: the page says so, and none counts as looked at.
+                # A model that fails is not the photo's fault: the page reports it, and no photo counts as
+                # seen.
                 self.failure = str(error) if isinstance(error, UnionVeilError) else type(error).__name__
                 self._running -= 1
                 self._touch()
@@ -263,7 +264,7 @@ class Session:
             self._changed.notify_all()
 
     def _stopped(self, photo: Photo, rejected: Rejected) -> Surveyed:
-        """A photo that stopped its worker, or took too long."""
+        """The result for a photo that terminated its worker, or took too long."""
         sighting = Sighting(run=self._run, rejected=(rejected.reason, rejected.detail))
         with suppress(OSError):
             if not isinstance(photo.content, Rejected):
@@ -293,7 +294,7 @@ class Session:
         self._touch(*self._by_key[key])
 
     def _import(self, photo: Photo, key: str) -> None:
-        """Adds boxes from a file: to what was seen, or to what a person has made of it since."""
+        """Adds boxes from a file to the detector's result, or to the edited state."""
         board, boxes = self._log.board, self._imported.get(photo.name)
         state, sighting = board.state(key), board.sighting(key)
         if boxes is None or state is None or sighting is None or sighting.rejected:
@@ -309,7 +310,7 @@ class Session:
             self._log.see(key, sighting.model_copy(update={"boxes": sighting.boxes + added}))
 
     def touch(self) -> None:
-        """Something changed that the page must hear of, and no photo did."""
+        """Notifies the page of a change that concerns no single photo."""
         with self._changed:
             self._touch()
 
@@ -319,7 +320,7 @@ class Session:
             photo.event = self._event
         self._changed.notify_all()
 
-    # What the page asks for.
+    # Requests of the page.
 
     @property
     def event(self) -> int:
@@ -332,7 +333,7 @@ class Session:
         return self._log.board.revision
 
     def find(self, number: int) -> Photo | None:
-        """A photo by its number; None for a number that no photo has."""
+        """A photo by its number; None for an unknown number."""
         with self._changed:
             return self._photos[number - 1] if 1 <= number <= len(self._photos) else None
 
@@ -353,27 +354,27 @@ class Session:
             return self._event, [photo for photo in self._photos if photo.event > event]
 
     def want(self, number: int) -> None:
-        """Puts a photo to the front of the detector's line, because it is being looked at."""
+        """Moves a photo to the front of the detector's queue, because it is on screen."""
         with self._changed:
             self._waiting.wanted.appendleft(self.photo(number))
             self._changed.notify_all()
 
     def seen(self, photo: Photo) -> Sighting | None:
-        """What the detector saw, or why the photo was rejected; None where it has not looked yet."""
+        """The detector's result, or why the photo was rejected; None before it has seen the photo."""
         if isinstance(photo.content, Rejected):
             return Sighting(run=self._run, rejected=(photo.content.reason, photo.content.detail))
         return self._log.board.sighting(photo.key) if photo.key else None
 
     def state(self, photo: Photo) -> PhotoState | None:
-        """A photo as it is now; None where the detector has not looked yet."""
+        """The photo's current state; None before the detector has seen it."""
         return self._log.board.state(photo.key) if photo.key else None
 
     def place(self, photo: Photo) -> Place:
-        """Where a photo stands in the order."""
+        """A photo's place in the order."""
         return place(photo.number, self.seen(photo))
 
     def counts(self) -> Counts:
-        """Where the review stands."""
+        """The progress of the review."""
         with self._changed:
             found = Counter(self._standing(photo) for photo in self._photos)
             return Counts(photos=len(self._photos), listed=self._listed, **found)
@@ -384,14 +385,14 @@ class Session:
             return "waiting"
         return "rejected" if seen.rejected or state is None else state.verdict
 
-    # What a person does.
+    # Edits.
 
     def edit(self, number: int, revision: int, id: str, edit: Edit) -> Photo:  # noqa: A002
-        """Keeps and makes an edit.
+        """Stores and applies an edit.
 
         Raises:
-            ReviewError: it does not fit, or was made on another revision.
-            OutputError: it cannot be kept.
+            ReviewError: it does not fit, or is based on another revision.
+            OutputError: it cannot be stored.
         """
         with self._changed:
             photo = self.photo(number)
@@ -401,14 +402,14 @@ class Session:
             return photo
 
     def step(self, revision: int, id: str, *, redo: bool = False) -> Photo | None:  # noqa: A002
-        """Undoes the last edit, or makes it again.
+        """Undoes or redoes the last edit.
 
         Returns:
-            The photo that changed; None if there was nothing to turn.
+            The photo that changed; None if there was nothing to undo or redo.
 
         Raises:
-            ReviewConflict: it was asked for on another revision.
-            OutputError: it cannot be kept.
+            ReviewConflict: the request is based on another revision.
+            OutputError: it cannot be stored.
         """
         with self._changed:
             key = self._log.step(revision, id, redo=redo)
@@ -422,7 +423,7 @@ class Session:
     def draw(
         self, number: int, frame: int, longest_px: int, covers: Iterable[Box] | None = None
     ) -> Future[bytes | Rejected]:
-        """A photo as a JPEG, with its covers or without.
+        """A photo as a JPEG, with or without its covers.
 
         Raises:
             InputError: there is no such photo.
@@ -451,10 +452,10 @@ class Session:
                 photo.thumbnail = result
 
     def plan(self, *, keep_unreviewed: bool) -> Plan:
-        """What is to become of each photo, by its number, as things stand.
+        """The current treatment of each photo, by its number.
 
         Args:
-            keep_unreviewed: whether photos that nobody has judged are written with the boxes they have.
+            keep_unreviewed: whether to write photos without a verdict, with their current boxes.
         """
         with self._changed:
             return {photo.number: self._decided(photo, keep_unreviewed) for photo in self._photos}
@@ -464,7 +465,9 @@ class Session:
         if seen is not None and seen.rejected:
             return Rejected(*seen.rejected)
         if seen is None or state is None:
-            return Rejected("unreviewed", "nobody has reviewed the photo, and no face was looked for yet")
+            return Rejected(
+                "unreviewed", "nobody has reviewed the photo, and the detector has not seen it yet"
+            )
         if state.verdict == "flagged":
             return Rejected("flagged", "the photo was flagged in the review")
         if state.verdict == "unreviewed" and not keep_unreviewed:
@@ -473,7 +476,7 @@ class Session:
 
 
 def given_boxes(state: PhotoState, frames: int) -> GivenBoxes:
-    """The covered boxes of a photo, in the form in which `anonymize` takes them.
+    """The covered boxes of a photo, in the form that `anonymize` accepts.
 
     Args:
         state: of the photo.

@@ -1,4 +1,4 @@
-"""What the detector sees in each photo, and a small picture of it: done in workers, in the background."""
+"""Detection and thumbnails for each photo, in background workers."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 __all__ = ["CANDIDATE_SHARE", "PhotoTask", "Survey", "Surveyed", "survey_run"]
 
 CANDIDATE_SHARE = 0.4
-"""Boxes from this share of the detector's threshold on are shown as candidates."""
+"""Boxes with at least this share of the detector's threshold are shown as candidates."""
 
 _DECIDES = ("detector", "detail", "engine", "mirror", "threshold", "max_megapixels")
-"""Settings that change what is seen; the others only change how it is covered."""
+"""Settings that change the detections; the others only change the covers."""
 
 
 @dataclass(frozen=True)
 class PhotoTask:
-    """A photo to be looked at.
+    """A photo for the detector.
 
     Attributes:
         content: its bytes.
@@ -52,11 +52,11 @@ class PhotoTask:
 
 @dataclass(frozen=True)
 class Surveyed:
-    """What came of a look.
+    """The result for one photo.
 
     Attributes:
         photo: key of the photo's content; None if it could not be read.
-        sighting: what was seen.
+        sighting: the detector's result.
         thumbnail: a small JPEG; empty if the photo was rejected.
     """
 
@@ -66,10 +66,10 @@ class Surveyed:
 
 
 def survey_run(config: AnonymizeConfig) -> str:
-    """Digest of everything that decides what is seen: tool, models and settings of detection.
+    """Digest of everything that decides the detections: tool, models and settings of detection.
 
     Raises:
-        ModelError: the file of a `yolo:FILE.onnx` is not there.
+        ModelError: the file of a `yolo:FILE.onnx` does not exist.
     """
     flat = config.to_parameters()
     seen = [__version__, CANDIDATE_SHARE, [card.sha256 for card in config.detector_cards]]
@@ -99,7 +99,7 @@ class Survey:
     def check(self) -> None:
         """As `Work.check`."""
         for card in self.cards:
-            if card.kind != "yolo":  # a user's own file has no digest to be compared with
+            if card.kind != "yolo":  # a user's own file has no digest to compare with
                 find(card)
 
     def start(self, threads: int) -> Callable[[PhotoTask], Surveyed]:
@@ -134,7 +134,7 @@ class _Surveyor:
             why = f"the file cannot be read: {error.strerror or type(error).__name__}"
             return Surveyed(None, Sighting(run=self._run, rejected=("unreadable", why)))
         photo = keyed_digest(self._work.secret, "", data)
-        # The exact boxes of `anonymize` come from a look of their own: candidates must not disturb them.
+        # The exact boxes of `anonymize` come from a separate pass: candidates must not disturb them.
         inspection = self._anonymizer.inspect(BytesContent(data))
         if isinstance(inspection, Rejected):
             rejected = (inspection.reason, inspection.detail)
@@ -161,7 +161,7 @@ class _Surveyor:
             if self._work.config.covers_heads:
                 low = as_heads(low)
             found = found[found.of_kind(Kind.FACE, Kind.HEAD)]
-            # Part of a face that is covered anyway, or that face with neck and hair, says nothing new.
+            # A part of an already covered face, or that face with neck and hair, adds no information.
             near = iou(low.xyxy, found.xyxy) > 0.2
             near |= covered(low.xyxy, found.xyxy, 0.6) | covered(found.xyxy, low.xyxy, 0.6).T
             new = np.flatnonzero(~near.any(axis=1))
@@ -177,7 +177,7 @@ def _boxes(faces: tuple[Detections, ...]) -> Iterator[Box]:
 
 
 def _rows(found: Detections) -> Iterator[tuple[tuple[float, float, float, float], float, KindName]]:
-    """Boxes and scores as plain numbers that give the same float32 again, and kinds."""
+    """Boxes and scores as plain numbers that convert back to the same float32, and kinds."""
     rows = zip(found.xyxy.tolist(), found.score.tolist(), found.kind.tolist(), strict=True)
     for (left, top, right, bottom), score, kind in rows:
         yield (left, top, right, bottom), min(1.0, max(0.0, score)), kind_name(kind) or "face"

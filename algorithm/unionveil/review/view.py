@@ -1,4 +1,4 @@
-"""Pictures for the page: a photo as the detector sees it, with or without its covers, as a JPEG."""
+"""Images for the page: a photo as the detector sees it, with or without its covers, as a JPEG."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SCREEN_PX = 2048
 """Longest side of a photo that fills the page."""
 
 FULL_PX = 8192
-"""Longest side of a photo that is zoomed into; beyond it browsers refuse or stutter."""
+"""Longest side of a zoomed photo; beyond it browsers refuse or stutter."""
 
 _QUALITY = 88
 _KEPT_PICTURES = 2
@@ -35,13 +35,13 @@ _KEPT_PICTURES = 2
 
 @dataclass(frozen=True)
 class ViewTask:
-    """A picture that the page needs.
+    """An image for the page.
 
     Attributes:
         content: the photo.
         frame: frame or page, from 0.
-        longest_px: longest side of what is returned.
-        covers: boxes to be redacted, `xyxy` and kind; None shows the photo as it is.
+        longest_px: longest side of the result.
+        covers: boxes to redact, `xyxy` and kind; None shows the photo unchanged.
         needed_bytes: as `engines.base.Task.needed_bytes`.
     """
 
@@ -86,7 +86,7 @@ class View:
 
 
 class _Viewer:
-    """The work, with the latest pictures kept: a preview is asked for again and again."""
+    """The work, with a cache of the latest pictures: the page requests previews again and again."""
 
     def __init__(self, max_pixels: float, redactor: Redactor) -> None:
         self._max_pixels = max_pixels

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from ..compact import NameSet
 from ..config import AnonymizeConfig
 from ..engines.base import Engine
 from ..files.sources import Skipped, SourceItem
@@ -14,10 +15,20 @@ from ..given import BoxPlan
 from ..outcomes import Rejected
 from .folder import OutputFolder
 from .journal import Journal
-from .manifest import MANIFEST, ManifestBuilder, Record, RedactedRecord, rejected_record, salted_digest
+from .manifest import (
+    MANIFEST,
+    ManifestBuilder,
+    Record,
+    RedactedRecord,
+    ShardRecord,
+    rejected_record,
+    salted_digest,
+    shard_manifest,
+)
 from .names import Namer, preview_name
 from .needs import look_at
 from .plan import Plan
+from .shards import Keys, ShardOfRun
 from .work import Anonymize, Done, Task
 
 __all__ = ["run_batch", "stopped"]
@@ -35,6 +46,7 @@ def run_batch(
     prune: bool = False,
     plan: Plan | None = None,
     boxes: BoxPlan = lambda *_: None,
+    shard: ShardOfRun | None = None,
     on_done: Callable[[SourceItem, Record], None] = lambda *_: None,
 ) -> ManifestBuilder:
     """Anonymizes every item, writes outputs as they come and the manifest last.
@@ -48,6 +60,7 @@ def run_batch(
         prune: whether outputs of inputs that are gone are removed, in place of being refused.
         plan: of a k-same run; None for all other methods.
         boxes: gives boxes from elsewhere for an input, or withholds it.
+        shard: which part of a run the items are; None for a whole run.
         on_done: called for every finished input, in order.
 
     Returns:
@@ -60,19 +73,20 @@ def run_batch(
         ConfigError: the overlay's picture cannot be read.
         WorkerError: no worker can be started.
     """
-    run = _Run(items, work, engine, journal, flat, plan, boxes, on_done)
+    run = _Run(items, work, engine, journal, flat, plan, boxes, shard, on_done)
     sink = work.sink
     if sink is None:
         return run.finish()
     with sink.locked():
         overwrite = sink.overwrite and not prune
-        folder = OutputFolder(sink, journal, overwrite=overwrite, prune=prune)
+        manifest_name = shard_manifest(shard.shard) if shard else MANIFEST
+        folder = OutputFolder(sink, journal, manifest_name, overwrite=overwrite, prune=prune)
         folder.prepare(run.expected)
         manifest = run.finish()
-        folder.settle(run.files)
+        folder.settle(run.files, lambda: _files_of(manifest))
         if journal:
-            journal.reserve(MANIFEST)  # a run in which everything was rejected goes on, too
-        sink.replace(MANIFEST, manifest.parts())
+            journal.reserve(manifest_name)  # a run in which everything was rejected goes on, too
+        sink.replace(manifest_name, manifest.parts())
     return manifest
 
 
@@ -91,17 +105,21 @@ class _Run:
     flat: bool
     plan: Plan | None
     boxes: BoxPlan
+    shard: ShardOfRun | None
     on_done: Callable[[SourceItem, Record], None]
-    files: set[str] = field(default_factory=set)
+    files: NameSet = field(default_factory=NameSet)
 
-    def expected(self) -> set[str]:
+    def expected(self) -> NameSet:
         """Names of all files that the run may write."""
-        outputs = [task.output[1] for _, task in self._tasks(lambda: None, reckon=False) if task.output]
-        return {*outputs, *map(preview_name, outputs)}
+        names = NameSet()
+        for _, task in self._tasks(lambda: None, reckon=False):
+            if task.output:
+                names.update(task.output[1], preview_name(task.output[1]))
+        return names
 
     def finish(self) -> ManifestBuilder:
         """Does the work and collects the records."""
-        manifest = ManifestBuilder(self.work.config, self.work.boxes)
+        manifest = ManifestBuilder(self.work.config, self.work.boxes, _record_of(self.shard))
         for (item, task), done in self.engine.map(self.work, self._reserved(manifest.skip)):
             if isinstance(done, Rejected):
                 done = Done(stopped(task, done, self.work.config))
@@ -113,7 +131,7 @@ class _Run:
 
     def _keep(self, done: Done, record: RedactedRecord) -> None:
         if self.work.sink:
-            self.files.update(record.files)
+            self.files.update(*record.files)
         if self.journal and done.digest and not done.is_known:
             self.journal.add(done.digest, record)
 
@@ -133,21 +151,25 @@ class _Run:
             reckon: whether the memory that each needs is reckoned, which reads more of it.
         """
         namer = Namer(self.work.config, flat=self.flat)
+        keys = Keys(self.shard.salt) if self.shard else None
         number = 0
         for item in self.items:
             if isinstance(item.content, Skipped):
                 skip()
                 continue
             number += 1
-            image_format, needed = look_at(item.content, reckon=reckon)
-            output = (image_format, namer.name(number, item.name, image_format)) if image_format else None
+            key = keys.key(item.name) if keys else None
+            image_format, needed = look_at(item.content, self.work.config.outputs, reckon=reckon)
+            output = (
+                (image_format, namer.name(number, item.name, image_format, key)) if image_format else None
+            )
             content, given = item.content, self.boxes(number, item.name)
             if isinstance(given, Rejected):
                 # A file that is not a picture says so itself. Its name stays reserved: others keep theirs.
                 content, output, given = (given if output else content), None, None
             known = self.journal.find(output[1]) if self.journal and output else None
             planned = self.plan.of(number) if self.plan else None
-            task = Task(number, item.name, content, output, known, needed, given, planned)
+            task = Task(number, item.name, content, output, known, needed, given, planned, key)
             yield (item, task), task
 
 
@@ -157,4 +179,14 @@ def stopped(task: Task, outcome: Rejected, config: AnonymizeConfig) -> Record:
     if config.digest_salt and not isinstance(task.content, Rejected):
         with suppress(OSError):
             digest = salted_digest(task.content.read(), config.digest_salt.get_secret_value())
-    return rejected_record(task.number, task.name, outcome, config, digest)
+    return rejected_record(task.number, task.name, outcome, config, digest, task.key)
+
+
+def _files_of(manifest: ManifestBuilder) -> Iterator[str]:
+    for record in manifest.records():
+        if isinstance(record, RedactedRecord):
+            yield from record.files
+
+
+def _record_of(shard: ShardOfRun | None) -> ShardRecord | None:
+    return ShardRecord(index=shard.shard.index, count=shard.shard.count, run=shard.run) if shard else None

@@ -18,11 +18,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from typing import BinaryIO
 
 import platformdirs
-from pydantic import ValidationError
+from pydantic_core import from_json
 
 from .. import __version__
+from ..compact import NameSet, NameTable
 from ..config import AnonymizeConfig
 from .manifest import RedactedRecord, configuration_of
 
@@ -91,7 +93,8 @@ def state_folder() -> Path:
 class Journal:
     """Records of one output folder, kept while they are made; to be entered with `with`.
 
-    `written` names every file that a run on this machine began to write into the folder.
+    `written` names every file that a run on this machine began to write into the folder. Records stay on the
+    disk; of a million of them, memory holds where each begins.
 
     A record counts again only for the same tool, models, settings, known people, output, name of the input
     (where names are kept) and input bytes.
@@ -102,10 +105,11 @@ class Journal:
         folder: where journals lie; by default `state_folder()`.
         references: digest of the known people; empty without such.
         plan: digest of a k-same plan: another plan gives other outputs of the same input.
+        shard: which part of which run is written; empty for a whole run.
 
     Raises:
         ConfigError: the overlay's picture cannot be read.
-        ModelError: the file of a `yolo:FILE.onnx` is not there.
+        ModelError: the file of a `yolo:FILE.onnx` does not exist.
     """
 
     def __init__(
@@ -115,6 +119,7 @@ class Journal:
         folder: Path | None = None,
         references: str = "",
         plan: str = "",
+        shard: str = "",
     ) -> None:
         self._folder = folder or state_folder()
         where = os.fsencode(output.resolve())
@@ -122,13 +127,14 @@ class Journal:
         self.secret = secret_of(self._folder)
         salt = config.digest_salt.get_secret_value() if config.digest_salt else ""
         weights = [card.sha256 for card in config.cards]
-        run = [__version__, configuration_of(config), salt, weights, references, plan]
+        run = [__version__, configuration_of(config), salt, weights, references, plan, shard]
         digest = hmac.new(self.secret, json.dumps(run, sort_keys=True).encode(), hashlib.sha256)
         self._run = digest.hexdigest()[:32]
-        self._known: dict[str, tuple[str, str]] = {}
+        self._known = NameTable()
         self._knows_run = False
-        self.written: set[str] = set()
+        self.written = NameSet()
         self._file: FileIO | None = None
+        self._reader: BinaryIO | None = None
 
     @property
     def knows_run(self) -> bool:
@@ -144,39 +150,48 @@ class Journal:
         """Reads what is there, removes journals that are too old and opens this one for more."""
         with suppress(OSError):
             _prune(self._folder, time.time())
-        with suppress(OSError), self._path.open("rb") as lines:
-            for line in lines:
-                with suppress(ValueError, KeyError, TypeError):  # the last line may be half written
-                    self._read(json.loads(line))
+        with suppress(OSError):
+            self._reader = self._path.open("rb")
+            self._read_all(self._reader)
         with suppress(OSError):
             self._file = self._path.open("ab", buffering=0)
         self._write(b"")  # ends a line that a kill left half written
         return self
 
-    def _read(self, entry: dict[str, str]) -> None:
-        is_ours = entry["run"] == self._run
-        self.written.add(entry["output"])
+    def _read_all(self, lines: BinaryIO) -> None:
+        start = 0
+        for line in lines:
+            with suppress(ValueError, KeyError, TypeError):  # the last line may be half written
+                self._read(from_json(line), start)
+            start += len(line)
+
+    def _read(self, entry: dict[str, str], start: int) -> None:
+        is_ours, output = entry["run"] == self._run, entry["output"]
+        self.written.add(output)
         if is_ours and "record" in entry:
-            self._known[entry["output"]] = entry["digest"], entry["record"]
+            self._known[output] = start
         self._knows_run |= is_ours
 
     def __exit__(self, *_: object) -> None:
         """Closes the file; it stays, so that the same run again has nothing to do."""
-        if self._file:
-            self._file.close()
-            self._file = None
+        for file in (self._file, self._reader):
+            if file:
+                file.close()
+        self._file = self._reader = None
 
     def find(self, output: str) -> Known | None:
         """What an earlier run recorded of an output; it counts if its input still has the same digest.
 
         By the output, not by the input's number: a withdrawn photo changes the numbers of those behind it.
         """
-        entry = self._known.get(output)
-        if entry is None:
+        start = self._known.get(output)
+        if start is None or self._reader is None:
             return None
-        digest, record = entry
-        with suppress(ValidationError):
-            return Known(digest, RedactedRecord.model_validate_json(record))
+        with suppress(OSError, ValueError, KeyError, TypeError):  # of a damaged journal
+            self._reader.seek(start)
+            entry = from_json(self._reader.readline())
+            record = RedactedRecord.model_validate_json(entry["record"])
+            return Known(entry["digest"], record) if record.output == output else None
         return None
 
     def reserve(self, *outputs: str) -> None:

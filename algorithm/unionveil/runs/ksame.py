@@ -263,6 +263,7 @@ def redact_planned(config: AnonymizeConfig, threads: int) -> Callable[[Planned, 
             surrogate_redactor(config, generator, plan.codes),
             max_pixels=config.max_megapixels * 1e6,
             check_outputs=config.check_outputs == "yes",
+            options=config.outputs,
         )
         return anonymizer.redact_faces(content, plan.faces, plan.kept)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from .. import __version__
 from ..config import EMOJI, AnonymizeConfig, EveryFace, KSame, Overlay
@@ -24,7 +25,10 @@ from ..identity.people import SAME_PERSON
 from ..models.cards import DetectorCard, EmbedderCard, ModelCard
 from ..models.inference import choose
 from ..outcomes import Anonymized, Rejected
+from ..outputs import MetadataName
 from ..text import printable
+from .shards import Shard
+from .spool import Spool
 
 __all__ = [
     "MANIFEST",
@@ -34,16 +38,23 @@ __all__ = [
     "KindName",
     "Manifest",
     "ManifestBuilder",
+    "ManifestHead",
     "Record",
+    "RecordLine",
     "RedactedRecord",
     "RejectedRecord",
+    "ShardHead",
+    "ShardRecord",
+    "Tally",
     "configuration_of",
-    "covers_more",
     "detections_of",
+    "is_manifest",
     "kind_name",
+    "manifest_parts",
     "redacted_record",
     "rejected_record",
     "salted_digest",
+    "shard_manifest",
 ]
 
 
@@ -52,6 +63,19 @@ MANIFEST = "manifest.json"
 
 PREVIEWS = "preview"
 """Name of the folder of previews in an output folder."""
+
+
+def shard_manifest(shard: Shard) -> str:
+    """The name of a shard's manifest in its output folder."""
+    return f"manifest-{shard.index:05d}-of-{shard.count:05d}.jsonl"
+
+
+_OF_SHARD = re.compile(r"manifest-[0-9]{5}-of-[0-9]{5,6}\.jsonl")
+
+
+def is_manifest(name: str) -> bool:
+    """Whether a file of this name is the manifest of a run or of a shard."""
+    return name == MANIFEST or _OF_SHARD.fullmatch(name) is not None
 
 
 class _Part(BaseModel):
@@ -107,6 +131,12 @@ def detections_of(records: Iterable[FaceRecord]) -> Detections:
     )
 
 
+_INPUT_KEY = (
+    "Keyed digest of the input's name, hexadecimal, by which the items of a run in shards are ordered. "
+    "Since 1.3."
+)
+
+
 class RedactedRecord(_Part):
     """An input that was anonymized."""
 
@@ -115,6 +145,7 @@ class RedactedRecord(_Part):
     input_digest: str | None = Field(
         None, description="HMAC-SHA256 of the input's bytes under the salt that was given, hexadecimal."
     )
+    input_key: str | None = Field(None, description=_INPUT_KEY)
     output: str = Field(description="Name of the output, relative to this manifest.")
     sha256: str = Field(description="SHA-256 of the output's bytes, hexadecimal.")
     size_bytes: int = Field(ge=0)
@@ -129,6 +160,9 @@ class RedactedRecord(_Part):
     faces: tuple[FaceRecord, ...]
     kept: int | None = Field(
         None, ge=0, description="Faces left visible, where not every face is covered. Since 1.2."
+    )
+    metadata: tuple[MetadataName, ...] | None = Field(
+        None, description="Metadata of the input that the output keeps, by name. Since 1.2."
     )
     preview: str | None = Field(None, description="Name of the preview, relative to this manifest.")
     preview_sha256: str | None = Field(None, description="SHA-256 of the preview's bytes, hexadecimal.")
@@ -145,12 +179,16 @@ class RejectedRecord(_Part):
     status: Literal["rejected"] = "rejected"
     input: int = Field(ge=1, description="Number of the input, in the order in which they were read.")
     input_digest: str | None = None
+    input_key: str | None = Field(None, description=_INPUT_KEY)
     name: str | None = Field(None, description="Name of the input, only where names are kept.")
     reason: str = Field(description="One word: unreadable, unsupported, too-large, crashed, bomb...")
     detail: str = Field(description="One sentence.")
 
 
 Record: TypeAlias = RedactedRecord | RejectedRecord
+
+RecordLine: TypeAdapter[Record] = TypeAdapter(Annotated[Record, Field(discriminator="status")])
+"""Reads a record that stands alone."""
 
 
 class Counts(_Part):
@@ -164,7 +202,7 @@ class Counts(_Part):
     rejected: dict[str, int] = Field(description="Inputs without an output, by reason.")
     faces: int = Field(ge=0, description="Redacted faces and heads in all outputs.")
     texts: int | None = Field(
-        None, ge=0, description="Redacted lines of text in all outputs, where text is covered. Since 1.3."
+        None, ge=1, description="Redacted lines of text in all outputs, if there are any. Since 1.3."
     )
     kept: int | None = Field(
         None,
@@ -212,13 +250,11 @@ class InferenceRecord(_Part):
     precision: str = Field(description="float32, or bfloat16, whose boxes differ by tenths of a pixel.")
 
 
-class Manifest(_Part):
-    """What became of every input of a run."""
+class ManifestHead(_Part):
+    """What holds for all inputs of a run."""
 
     schema_version: str = Field(
-        "1.2",
-        pattern=r"^1\.[0-9]+$",
-        description="Later versions 1.x add optional fields only. 1.3 where more than faces is covered.",
+        "1.3", pattern=r"^1\.[0-9]+$", description="Later versions 1.x add optional fields only."
     )
     tool: ToolRecord = ToolRecord()
     models: tuple[ModelRecord, ...]
@@ -233,26 +269,118 @@ class Manifest(_Part):
         "it. Since 1.1.",
     )
     counts: Counts
+
+
+class Manifest(ManifestHead):
+    """What became of every input of a run."""
+
     items: tuple[Annotated[Record, Field(discriminator="status")], ...] = Field(
         description="In the order of the inputs."
     )
 
 
-class ManifestBuilder:
-    """Collects records as they come and writes the manifest at the end.
+class ShardRecord(_Part):
+    """Which part of a run a shard's manifest is of."""
 
-    Records are kept as bytes, about a kilobyte each, so ten thousand pictures cost ten megabytes.
+    index: int = Field(ge=0, description="From 0.")
+    count: int = Field(ge=1)
+    run: str = Field(description="The same for all shards of a run: it follows from the salt of their keys.")
+
+
+class ShardHead(ManifestHead):
+    """The first line of a shard's manifest; each further line is an item, in the order of `input_key`."""
+
+    shard: ShardRecord
+
+
+class Tally:
+    """Counts records.
+
+    Args:
+        method: of the redaction; faces that another covered could not be compared.
+        keeps: whether faces may be left visible.
+    """
+
+    def __init__(self, method: str, *, keeps: bool) -> None:
+        self._method = method
+        self._keeps = keeps
+        self._rejected: Counter[str] = Counter()
+        self._inputs = self._redacted = self._without_face = self._faces = self._skipped = 0
+        self._kept = self._not_compared = self._texts = 0
+
+    def add(self, record: Record) -> None:
+        """Counts a record."""
+        self._inputs += 1
+        if isinstance(record, RejectedRecord):
+            self._rejected[record.reason] += 1
+            return
+        self._kept += record.kept or 0
+        if record.faces:
+            people = [face for face in record.faces if face.is_person]
+            self._redacted += 1
+            self._faces += len(people)
+            self._texts += len(record.faces) - len(people)
+            self._not_compared += sum(face.method != self._method for face in people)
+        else:
+            self._without_face += 1
+
+    def skip(self, files: int = 1) -> None:
+        """Counts files that are not inputs."""
+        self._skipped += files
+
+    @staticmethod
+    def total(parts: Sequence[Counts]) -> Counts:
+        """The totals of a run from those of its parts."""
+        rejected: Counter[str] = Counter()
+        for part in parts:
+            rejected.update(part.rejected)
+        some = any(part.kept is not None for part in parts)
+        return Counts(
+            inputs=sum(part.inputs for part in parts),
+            redacted=sum(part.redacted for part in parts),
+            without_face=sum(part.without_face for part in parts),
+            rejected=dict(sorted(rejected.items())),
+            faces=sum(part.faces for part in parts),
+            texts=sum(part.texts or 0 for part in parts) or None,
+            kept=sum(part.kept or 0 for part in parts) if some else None,
+            not_compared=sum(part.not_compared or 0 for part in parts) or None,
+            skipped=sum(part.skipped or 0 for part in parts) or None,
+        )
+
+    @property
+    def counts(self) -> Counts:
+        """Totals so far."""
+        return Counts(
+            inputs=self._inputs,
+            redacted=self._redacted,
+            without_face=self._without_face,
+            rejected=dict(sorted(self._rejected.items())),
+            faces=self._faces,
+            texts=self._texts or None,
+            kept=self._kept if self._keeps else None,
+            not_compared=self._not_compared or None,
+            skipped=self._skipped or None,
+        )
+
+
+class ManifestBuilder:
+    """Takes records as they come and writes the manifest at the end.
+
+    Records wait in a temporary file: a million of them take 8 MB of memory, or 40 MB in a shard.
 
     Args:
         config: settings of the run.
         boxes: whether boxes were given, and whether they took the detector's place.
+        shard: the part of a run that is written; None for a whole run.
 
     Raises:
         ConfigError: the overlay's picture cannot be read.
-        ModelError: the file of a `yolo:FILE.onnx` is not there, or the engine is not installed.
+        ModelError: the file of a `yolo:FILE.onnx` does not exist, or the engine is not installed.
     """
 
-    def __init__(self, config: AnonymizeConfig, boxes: BoxesMode | None = None) -> None:
+    def __init__(
+        self, config: AnonymizeConfig, boxes: BoxesMode | None = None, shard: ShardRecord | None = None
+    ) -> None:
         self._configuration = configuration_of(config) | ({"boxes": boxes} if boxes else {})
         self._looks_only = config.redaction.looks_only
         self._models = tuple(
@@ -264,75 +392,82 @@ class ManifestBuilder:
             )
             for card in (() if boxes == "instead" else config.cards)
         )
-        self._keeps = not isinstance(config.selection, EveryFace)
-        self._kept = 0
         chosen = choose(config.engine)
         self._inference = InferenceRecord(
             engine=chosen.engine, version=chosen.version, precision=chosen.precision
         )
-        self._lines: list[bytes] = []
-        self._rejected: Counter[str] = Counter()
-        self._redacted = self._without_face = self._faces = self._skipped = self._not_compared = 0
-        self._texts = 0
-        self._has_kinds = False
-        self._config = config
+        self._tally = Tally(config.redaction.method, keeps=not config.covers_everyone)
+        self._shard = shard
+        self._lines = Spool()
+        self._keys = bytearray()
 
     def add(self, record: Record) -> None:
-        """Adds the next input's record."""
-        if isinstance(record, RejectedRecord):
-            self._rejected[record.reason] += 1
-        elif record.faces:
-            people = [face for face in record.faces if face.is_person]
-            self._has_kinds |= any(face.kind for face in record.faces)
-            self._redacted += 1
-            self._faces += len(people)
-            self._texts += len(record.faces) - len(people)
-            self._not_compared += sum(face.method != self._config.redaction.method for face in people)
-        else:
-            self._without_face += 1
-        if isinstance(record, RedactedRecord):
-            self._kept += record.kept or 0
-        self._lines.append(record.model_dump_json(exclude_none=True).encode())
+        """Adds the next input's record.
+
+        Raises:
+            OutputError: the disk of temporary files is full.
+        """
+        self._tally.add(record)
+        if self._shard:
+            if record.input_key is None:
+                raise ValueError("a record of a shard has no key")
+            self._keys += bytes.fromhex(record.input_key)
+        self._lines.add(record.model_dump_json(exclude_none=True).encode())
 
     def skip(self) -> None:
         """Counts a file that is not an input."""
-        self._skipped += 1
+        self._tally.skip()
 
     @property
     def counts(self) -> Counts:
         """Totals so far."""
-        return Counts(
-            inputs=len(self._lines),
-            redacted=self._redacted,
-            without_face=self._without_face,
-            rejected=dict(sorted(self._rejected.items())),
-            faces=self._faces,
-            texts=self._texts if self._config.covers_text or self._texts else None,
-            kept=self._kept if self._keeps else None,
-            not_compared=self._not_compared or None,
-            skipped=self._skipped or None,
-        )
+        return self._tally.counts
 
-    def parts(self) -> Iterator[bytes]:
-        """The manifest as JSON, one item a line, in pieces to be written one after the other."""
-        is_newer = self._has_kinds or covers_more(self._config)
-        head = Manifest(
-            schema_version="1.3" if is_newer else "1.2",
+    @property
+    def head(self) -> ManifestHead:
+        """What holds for all inputs."""
+        return ManifestHead(
             models=self._models,
             inference=self._inference,
             configuration=self._configuration,
             looks_only=self._looks_only or None,
             counts=self.counts,
-            items=(),
-        ).model_dump_json(indent=1, exclude={"items"}, exclude_none=True)
-        yield f'{head[:-2]},\n "items": ['.encode()
-        for number, line in enumerate(self._lines):
-            yield (b",\n  " if number else b"\n  ") + line
-        yield b"\n ]\n}\n"
+        )
+
+    def records(self) -> Iterator[Record]:
+        """The records so far: of a whole run in the order of the inputs, of a shard in that of their keys."""
+        lines = self._lines.sorted_by(self._keys) if self._shard else iter(self._lines)
+        for number, line in enumerate(lines, 1):
+            record = RecordLine.validate_json(line)
+            yield record.model_copy(update={"input": number}) if self._shard else record
+
+    def parts(self) -> Iterator[bytes]:
+        """The manifest in pieces to be written one after the other: JSON, or JSON lines for a shard."""
+        if self._shard is None:
+            yield from manifest_parts(self.head, iter(self._lines))
+            return
+        head = ShardHead(shard=self._shard, **dict(self.head))
+        yield head.model_dump_json(exclude_none=True).encode() + b"\n"
+        for record in self.records():
+            yield record.model_dump_json(exclude_none=True).encode() + b"\n"
 
     def to_bytes(self) -> bytes:
         """The manifest as JSON, one item a line."""
         return b"".join(self.parts())
+
+
+def manifest_parts(head: ManifestHead, lines: Iterable[bytes]) -> Iterator[bytes]:
+    """A manifest as JSON, one item a line, in pieces to be written one after the other.
+
+    Args:
+        head: what holds for all inputs.
+        lines: the items as JSON.
+    """
+    text = head.model_dump_json(indent=1, exclude_none=True)
+    yield f'{text[:-2]},\n "items": ['.encode()
+    for number, line in enumerate(lines):
+        yield (b",\n  " if number else b"\n  ") + line
+    yield b"\n ]\n}\n"
 
 
 def _threshold(card: ModelCard, config: AnonymizeConfig) -> float:
@@ -350,7 +485,7 @@ _ABOUT_COVERS = ("cover", "text_method", "text_margin")
 """Settings that manifests of earlier versions do not have."""
 
 
-def covers_more(config: AnonymizeConfig) -> bool:
+def _covers_more(config: AnonymizeConfig) -> bool:
     """Whether settings are about more than faces."""
     usual = AnonymizeConfig()
     return any(getattr(config, name) != getattr(usual, name) for name in _ABOUT_COVERS)
@@ -366,7 +501,7 @@ def configuration_of(config: AnonymizeConfig) -> dict[str, str]:
         ModelError: the engine that was asked for is not installed.
     """
     flat = config.to_parameters()
-    if not covers_more(config):
+    if not _covers_more(config):
         flat = {name: value for name, value in flat.items() if name not in _ABOUT_COVERS}
     flat["engine"] = choose(config.engine).engine  # what `auto` stands for here
     flat["embedder"] = config.embedder.partition(":")[0]
@@ -387,7 +522,12 @@ def configuration_of(config: AnonymizeConfig) -> dict[str, str]:
 
 
 def redacted_record(
-    number: int, output: str, outcome: Anonymized, config: AnonymizeConfig, digest: str | None
+    number: int,
+    output: str,
+    outcome: Anonymized,
+    config: AnonymizeConfig,
+    digest: str | None,
+    key: str | None = None,
 ) -> RedactedRecord:
     """The record of a written output.
 
@@ -397,10 +537,12 @@ def redacted_record(
         outcome: what was written.
         config: settings of the run.
         digest: of the input, if asked for.
+        key: of the input, in shards.
     """
     return RedactedRecord(
         input=number,
         input_digest=digest,
+        input_key=key,
         output=output,
         sha256=hashlib.sha256(outcome.data).hexdigest(),
         size_bytes=len(outcome.data),
@@ -408,7 +550,8 @@ def redacted_record(
         size_wh=outcome.size_wh,
         frames=len(outcome.faces),
         encoding=outcome.encoding.value,
-        kept=None if isinstance(config.selection, EveryFace) else outcome.kept,
+        kept=None if config.covers_everyone else outcome.kept,
+        metadata=outcome.metadata or None,
         faces=tuple(
             _face_record(frame, faces[place : place + 1], config)
             for frame, faces in enumerate(outcome.faces)
@@ -437,7 +580,12 @@ def _face_record(frame: int, face: Detections, config: AnonymizeConfig) -> FaceR
 
 
 def rejected_record(
-    number: int, name: str, outcome: Rejected, config: AnonymizeConfig, digest: str | None
+    number: int,
+    name: str,
+    outcome: Rejected,
+    config: AnonymizeConfig,
+    digest: str | None,
+    key: str | None = None,
 ) -> RejectedRecord:
     """The record of an input without an output.
 
@@ -447,10 +595,12 @@ def rejected_record(
         outcome: why there is no output.
         config: settings of the run.
         digest: of the input, if asked for.
+        key: of the input, in shards.
     """
     return RejectedRecord(
         input=number,
         input_digest=digest,
+        input_key=key,
         name=printable(name, quoted=False, most=None) if config.names == "keep" else None,
         reason=outcome.reason,
         detail=printable(outcome.detail, quoted=False, most=None),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
+from ..compact import NameSet
 from ..config import AnonymizeConfig
 from ..files.names import MOST_PART_BYTES, safe_part, same_file_key, shortened
 from ..formats import ImageFormat
@@ -49,28 +50,32 @@ class Namer:
         self._keep = config.names == "keep"
         self._flat = flat
         # The run's own file and folder are taken from the start.
-        self._files = {same_file_key(MANIFEST), same_file_key(PREVIEWS)}
+        self._files = NameSet()
+        self._files.update(same_file_key(MANIFEST), same_file_key(PREVIEWS))
         self._folders: dict[str, str] = {}
         self._tries: dict[str, int] = {}
 
-    def name(self, number: int, original: str, image_format: ImageFormat) -> str:
+    def name(self, number: int, original: str, image_format: ImageFormat, key: str | None = None) -> str:
         """The name of an output, which no other has or will have.
 
         Args:
             number: of the input, from 1.
             original: name of the input, with `/`.
             image_format: format of the output.
+            key: of the input, in shards: it takes the number's place, and stands behind a name that is kept.
         """
         if not self._keep:
-            return f"{number:06d}.{image_format.value}"
+            return f"{key or f'{number:06d}'}.{image_format.value}"
         parts = [safe_part(part) for part in original.split("/") if part not in ("", ".")] or ["_"]
         *folders, last = ["_".join(parts)] if self._flat else parts
         if PurePosixPath(last).suffix.lower() not in SUFFIXES[image_format]:
             last = f"{last}.{image_format.value}"
         folders = [shortened(part) for part in folders]
-        last = shortened(last, _MOST_NAME_BYTES)
+        last = _keyed(last, key) if key else shortened(last, _MOST_NAME_BYTES)
         if len("/".join([*folders, last]).encode()) > _MOST_PATH_BYTES:
             folders = []
+        if key:  # no other has it, whatever the other shards hold
+            return "/".join([*(_apart(part) for part in folders), last])
         return self._claim(self._folder(folders), last)
 
     def _folder(self, parts: Sequence[str]) -> str:
@@ -102,3 +107,15 @@ class Namer:
         if tries > 1:
             self._tries[wanted] = tries
         return path
+
+
+def _keyed(last: str, key: str) -> str:
+    """A file's name with a key behind its stem."""
+    name = PurePosixPath(last)
+    end = f"-{key}{name.suffix}"
+    return shortened(name.stem, _MOST_NAME_BYTES - len(end)) + end
+
+
+def _apart(folder: str) -> str:
+    """A folder's name that is not the run's own folder."""
+    return f"{folder}-" if same_file_key(folder) == same_file_key(PREVIEWS) else folder

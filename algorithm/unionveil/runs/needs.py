@@ -8,6 +8,7 @@ from ..content import Content
 from ..errors import ImageError
 from ..formats import HEAD_BYTES, ImageFormat, sniff
 from ..outcomes import Rejected
+from ..outputs import OutputOptions
 from .headers import Header, read_header
 
 __all__ = ["look_at", "needed_bytes"]
@@ -24,6 +25,11 @@ _CONSTANT_BYTES = 24 << 20
 _HEIC = {(False, False): 28, (False, True): 48, (True, False): 44, (True, True): 72}
 _AVIF = {(False, False): 34, (False, True): 38, (True, False): 46, (True, True): 60}
 """Bytes per pixel of encoders, by whether samples are deep and whether there is opacity: x265, libaom."""
+
+
+_CONVERTED = {ImageFormat.JPEG: 10, ImageFormat.PNG: 16, ImageFormat.WEBP: 24}
+"""More bytes per pixel, for each 8 bits of a sample, where an output gets another format or quality: the
+converted samples, the encoder's, and the output with its decoded copy."""
 
 
 def needed_bytes(image_format: ImageFormat, header: Header, file_bytes: int) -> int:
@@ -93,18 +99,26 @@ def _png(header: Header, stored: int, file: float) -> float:
     return max(written, stored + file + (0 if header.is_plain else shown))
 
 
-def look_at(content: Content | Rejected, *, reckon: bool = True) -> tuple[ImageFormat | None, int]:
-    """The format of an input and the memory that it will need.
+def look_at(
+    content: Content | Rejected, options: OutputOptions | None = None, *, reckon: bool = True
+) -> tuple[ImageFormat | None, int]:
+    """The format of an input's output and the memory that it will need.
 
-    No format where it is not a picture, which the work then finds out and explains.
+    No format where the input is not a picture, which the work then finds out and explains.
 
     Args:
         content: of the input.
+        options: of the outputs; None keeps each input's format and quality.
         reckon: whether the memory is reckoned, which reads more of it; otherwise it is 0.
     """
+    options = options or OutputOptions()
     if not isinstance(content, Rejected):
         with suppress(OSError, ImageError), content.open() as file:
             image_format = sniff(file.read(HEAD_BYTES))
             header = read_header(image_format, file) if reckon else None
-            return image_format, needed_bytes(image_format, header, content.size_bytes) if header else 0
+            needed = needed_bytes(image_format, header, content.size_bytes) if header else 0
+            target = options.format_of(image_format)
+            if header and (target is not image_format or options.quality is not None):
+                needed += _CONVERTED.get(target, 0) * header.pixels * (2 if header.is_deep else 1)
+            return target, needed
     return None, 0

@@ -140,12 +140,12 @@ def people_in(paths: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
         The photos of one person, in order of their names.
 
     Raises:
-        InputError: a path is not there, a folder is empty, or one holds photos and folders.
+        InputError: a path does not exist, a folder is empty, or one holds photos and folders.
     """
     files = [path for path in paths if not path.is_dir()]
     for path in files:
         if not path.exists():
-            raise InputError(f"{_name(path)} is not there; name photos of one person, or a folder for each")
+            raise InputError(f"{_name(path)} does not exist; name photos of one person, or a folder for each")
     if files:
         yield tuple(files)
     for folder in (path for path in paths if path.is_dir()):

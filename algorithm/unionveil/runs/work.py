@@ -42,6 +42,7 @@ class Task:
         given: boxes from elsewhere; None leaves the picture to the detector.
         needed_bytes: as `engines.base.Task.needed_bytes`.
         planned: what a k-same run does to it; None for all other methods.
+        key: keyed digest of its name, in shards.
     """
 
     number: int
@@ -52,6 +53,7 @@ class Task:
     needed_bytes: int = 0
     given: GivenBoxes | None = None
     planned: PlannedPicture | Rejected | None = None
+    key: str | None = None
 
     @property
     def held_bytes(self) -> int:
@@ -220,13 +222,13 @@ class _Worker:
             return self._rejected(task, outcome, salted)
         if task.output is None or task.output[0] is not outcome.format:
             return self._rejected(task, Rejected("changed", "the file changed while it was read"), salted)
-        record = redacted_record(task.number, task.output[1], outcome, self._work.config, salted)
+        record = redacted_record(task.number, task.output[1], outcome, self._work.config, salted, task.key)
         if self._work.sink:
             self._work.sink.write(record.output, outcome.data)
         return self._previewed(record, outcome.data)
 
     def _rejected(self, task: Task, outcome: Rejected, salted: str | None) -> Record:
-        return rejected_record(task.number, task.name, outcome, self._work.config, salted)
+        return rejected_record(task.number, task.name, outcome, self._work.config, salted, task.key)
 
     def _salted(self, data: bytes) -> str | None:
         salt = self._work.config.digest_salt

@@ -1,1 +1,1 @@
-"""Doors over HTTP: the API, the drop page and what every page of ours shares. Needs the extra `web`."""
+"""The HTTP interfaces: the API, the drop page and everything that our pages share. Needs the extra `web`."""

@@ -21,7 +21,7 @@ __all__ = ["RECORD_HEADER", "as_json", "found", "picture", "record_of", "wants_j
 RECORD_HEADER = "X-UnionVeil-Record"
 
 _MOST_HEADER_BYTES = 4096
-"""Proxies commonly take 4 or 8 KiB for all headers of a response."""
+"""Proxies commonly accept 4 or 8 KiB for all headers of a response."""
 
 
 def wants_json(accept: str) -> bool:
@@ -31,13 +31,13 @@ def wants_json(accept: str) -> bool:
 
 
 def record_of(outcome: Anonymized, config: AnonymizeConfig) -> dict[str, Any]:
-    """What became of a picture, as in a manifest, but for the number and the name that it has there."""
+    """The record of a picture, as in a manifest, without its number and its name."""
     record = redacted_record(1, "", outcome, config, None)
     return record.model_dump(mode="json", exclude_none=True, exclude={"input", "output", "status"})
 
 
 def picture(outcome: Anonymized, config: AnonymizeConfig) -> Response:
-    """The picture, its record in a header; the record names no single faces where it would be too long."""
+    """The picture, with its record in a header, which lists single faces only if they fit."""
     record = record_of(outcome, config)
     record["face_count"] = len(record["faces"])
     text = _compact(record)
@@ -72,7 +72,7 @@ def found(result: Found) -> Response:
 
 
 def _boxes(frames: tuple[Detections, ...]) -> list[dict[str, Any]]:
-    # In full: a rounded box would cover other pixels.
+    # Unrounded: a rounded box would cover other pixels.
     return [
         {
             "frame": frame,

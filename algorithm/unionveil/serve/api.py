@@ -1,4 +1,4 @@
-"""The application of `unionveil serve`: its routes, and the way of a picture through them."""
+"""The application of `unionveil serve`: its routes, and how a picture passes through them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from .site import build_site
 __all__ = ["Api", "Submit", "build_app"]
 
 Submit: TypeAlias = Callable[[PictureTask], Awaitable[Answer]]
-"""Does a task elsewhere; cancelling it takes the task back if it still waits."""
+"""Submits a task; cancelling it withdraws the task if it is still waiting."""
 
 _ReadTask: TypeAlias = Callable[[Request, AnonymizeConfig, Limits], Awaitable[PictureTask]]
 
@@ -49,14 +49,14 @@ class _Respond(Protocol):
 
 @dataclass(frozen=True)
 class Api:
-    """What all routes share.
+    """State shared by all routes.
 
     Attributes:
-        config: settings where a request has none of its own.
+        config: settings that a request does not override.
         submit: does the work.
         limits: of a body.
-        places: for pictures.
-        rate: requests per client.
+        places: slots for pictures.
+        rate: limits the requests per client.
         metrics: counters.
     """
 
@@ -73,7 +73,7 @@ def build_app(api: Api, *, site: Site, access: Access) -> Starlette:
 
     Args:
         api: settings, work and limits.
-        site: hosts that it answers for.
+        site: host names of the server.
         access: who may use it.
     """
     document = schema(api.config, needs_token=not access.is_open)
@@ -103,7 +103,7 @@ def build_app(api: Api, *, site: Site, access: Access) -> Starlette:
 
 
 class PictureRoute:
-    """An address that takes a picture, as an ASGI application: the picture has its place until it is sent."""
+    """A route that accepts a picture, as an ASGI application: the picture holds its slot until it is sent."""
 
     def __init__(self, route: str, api: Api, read: _ReadTask, respond: _Respond) -> None:
         self._route = route
@@ -141,10 +141,10 @@ class PictureRoute:
 
 
 async def _unless_gone(request: Request, work: Awaitable[Answer]) -> Answer:
-    """The work's result; the work is taken back if the client goes away.
+    """The work's result; the work is cancelled if the client disconnects.
 
     Raises:
-        BodyTooSlow: the client is gone; nobody reads it.
+        BodyTooSlow: the client has disconnected; nobody reads the message.
     """
     working = asyncio.ensure_future(work)
     watching = asyncio.ensure_future(request.receive())
@@ -152,7 +152,7 @@ async def _unless_gone(request: Request, work: Awaitable[Answer]) -> Answer:
         await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
-        raise BodyTooSlow("the client is gone")
+        raise BodyTooSlow("the client has disconnected")
     finally:
         for future in (working, watching):
             future.cancel()
@@ -183,9 +183,9 @@ def _found(request: Request, task: PictureTask, answer: Anonymized | Found) -> R
 
 
 def _blurred(request: Request, task: PictureTask, answer: Anonymized | Found) -> Response:  # noqa: ARG001
-    """As sgblur answers: https://github.com/cquest/sgblur, src/blur/blur_api.py and semantics.py."""
+    """The response of sgblur: https://github.com/cquest/sgblur, src/blur/blur_api.py and semantics.py."""
     assert isinstance(answer, Anonymized)  # noqa: S101
-    # It stands for the parts of the picture that sgblur keeps on request. None is kept here.
+    # It identifies the parts of the picture that sgblur keeps on request. None are kept here.
     blurring_id = secrets.token_hex(16)
     if "multipart/form-data" in request.headers.get("accept", ""):
         metadata: Mapping[str, Any] = {

@@ -1,4 +1,4 @@
-"""The pages' own files: part of the package, read once, served with their type."""
+"""The pages' own files: part of the package, read once, served with their media type."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TYPES = {
 
 
 def load_assets() -> dict[str, Response]:
-    """Every file of `static/` by its path in there, as a response."""
+    """Every file of `static/` as a response, by its path in that folder."""
     return {
         name: Response(file.read_bytes(), media_type=_TYPES[name.rpartition(".")[2]])
         for name, file in _walk(files(__package__) / "static", "")
@@ -55,11 +55,11 @@ def asset_route(assets: dict[str, Response]) -> Route:
 
 
 def page_route(path: str, assets: dict[str, Response], name: str) -> Route:
-    """`GET path`: a page, one of `static/`.
+    """`GET path`: one of the pages in `static/`.
 
     Args:
         path: of the page on the server.
-        assets: as `load_assets` gives them.
+        assets: as returned by `load_assets`.
         name: of the file.
     """
     response = assets[name]

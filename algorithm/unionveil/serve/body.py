@@ -1,4 +1,4 @@
-"""Bodies of requests, read into memory alone, up to a size and within a time."""
+"""Reads request bodies, into memory only, with limits on size and time."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..errors import BodyTooLarge, BodyTooSlow
 __all__ = ["drain", "read_body"]
 
 READ_SECONDS = 60.0
-"""For a whole body: 64 MiB at 9 Mbit/s."""
+"""Time limit for a whole body: 64 MiB at 9 Mbit/s."""
 
 IDLE_SECONDS = 10.0
-"""For the next bytes to come."""
+"""Time limit for the next bytes."""
 
 _LINGER_SECONDS = 2.0
 
@@ -33,14 +33,14 @@ async def read_body(
     """The whole body of a request, in memory: `request.form()` writes large parts to a temporary file.
 
     Args:
-        request: not read before.
+        request: not read yet.
         most_bytes: limit of its size.
-        seconds: limit for all of it.
-        idle_seconds: limit for each piece.
+        seconds: time limit for the whole body.
+        idle_seconds: time limit for each piece.
 
     Raises:
         BodyTooLarge: it is larger.
-        BodyTooSlow: it did not come in time, or the client is gone.
+        BodyTooSlow: it did not arrive in time, or the client has disconnected.
     """
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > most_bytes:
@@ -54,7 +54,7 @@ async def read_body(
         except (TimeoutError, asyncio.TimeoutError) as error:
             raise BodyTooSlow("the request did not arrive in time; send it again") from error
         if message["type"] == "http.disconnect":
-            raise BodyTooSlow("the client is gone")
+            raise BodyTooSlow("the client has disconnected")
         body += message.get("body", b"")
         if len(body) > most_bytes:
             raise BodyTooLarge(most_bytes)
@@ -64,9 +64,10 @@ async def read_body(
 
 
 async def drain(request: Request) -> None:
-    """Drops what still comes of a refused body for a moment: a client that is cut off never reads the answer.
+    """Discards the rest of a refused body for a moment: a client that is cut off never reads the response.
 
-    One that waits for our word before it sends the body (RFC 9110, section 10.1.1) is answered at once.
+    A client that waits for "100 Continue" before it sends the body (RFC 9110, section 10.1.1) gets its answer
+    immediately.
     """
     if "expect" not in request.headers and _IS_READ not in request.scope:
         with suppress(TimeoutError, asyncio.TimeoutError):

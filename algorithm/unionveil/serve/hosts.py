@@ -16,11 +16,11 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class HostPort:
-    """Who a request is for.
+    """The host and port that a request is addressed to.
 
     Attributes:
-        host: a name in small letters, or an address as `ipaddress` writes it.
-        port: None where it is the scheme's own.
+        host: a name in lower case, or an address as `ipaddress` writes it.
+        port: None for the scheme's default.
     """
 
     host: str
@@ -50,7 +50,7 @@ def parse_host(text: str) -> HostPort | None:
 
 
 def parse_origin(text: str) -> HostPort | None:
-    """The value of an Origin header, without its scheme's own port; None if it is opaque or malformed."""
+    """The value of an Origin header, without the scheme's default port; None if it is opaque or malformed."""
     scheme, separator, rest = text.partition("://")
     found = parse_host(rest) if separator and scheme in _DEFAULT_PORTS else None
     if found and found.port == _DEFAULT_PORTS[scheme]:
@@ -59,20 +59,20 @@ def parse_origin(text: str) -> HostPort | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address, or the name `localhost`, is this machine alone."""
+    """Whether an address, or the name `localhost`, means this machine only."""
     address = HostPort(host, None).address
     return address.is_loopback if address else host == "localhost"
 
 
 @dataclass(frozen=True)
 class Site:
-    """The hosts that a server answers for.
+    """The hosts that a server accepts.
 
-    A page elsewhere can point its own name at this machine (DNS rebinding), but not an address.
+    A page of another site can point its own name at this machine (DNS rebinding), but not an address.
 
     Attributes:
-        only_loopback: whether only this machine reaches the server.
-        names: names by which others reach it.
+        only_loopback: whether only this machine can reach the server.
+        names: names that others use to reach it.
     """
 
     only_loopback: bool = True

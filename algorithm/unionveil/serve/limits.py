@@ -1,4 +1,4 @@
-"""How much one server takes on: places for pictures, and requests per client."""
+"""Limits on the load of one server: slots for pictures, and requests per client."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ..errors import Busy, RateLimited
 __all__ = ["Places", "RateLimit"]
 
 _MOST_CLIENTS = 10_000
-"""Clients that are remembered; the one that was seen longest ago is forgotten first."""
+"""Number of clients to remember; the least recent is forgotten first."""
 
 _BUSY_SECONDS = 2
 
 
 class Places:
-    """Places for pictures that are read, wait, are worked on or are sent back.
+    """Slots for pictures that are being read, waiting, processed or sent back.
 
     Args:
-        count: of all of them.
+        count: number of slots.
     """
 
     def __init__(self, count: int) -> None:
@@ -30,7 +30,7 @@ class Places:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Takes a place for as long as the block runs.
+        """Takes a slot while the block runs.
 
         Raises:
             Busy: all are taken.
@@ -45,11 +45,11 @@ class Places:
 
 
 class RateLimit:
-    """A bucket of tokens for each client.
+    """A token bucket for each client.
 
     Args:
-        per_minute: requests that one client may make; infinite without a limit.
-        clock: seconds that only ever grow.
+        per_minute: requests that one client may make; infinite for no limit.
+        clock: a monotonic time in seconds.
     """
 
     def __init__(self, per_minute: float, clock: Callable[[], float]) -> None:

@@ -1,4 +1,4 @@
-"""A socket, a server on it, and a clean end."""
+"""Opens a socket, runs a server on it, and shuts it down cleanly."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ DEFAULT_PORT = 8000
 _KEEP_ALIVE_SECONDS = 5
 _BACKLOG = 256
 _END_SECONDS = 5
-"""For the requests under way, once the server is asked to end."""
+"""Time for the requests in progress once the server is asked to stop."""
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """What uvicorn waits for without end.
+    """Time limits that uvicorn lacks.
 
     Attributes:
         head_seconds: for a request's line and headers to arrive.
-        write_seconds: for a client to take a response that does not fit into the system's buffers.
+        write_seconds: for a client to accept a response that does not fit into the system's buffers.
     """
 
     head_seconds: float = 10.0
@@ -49,14 +49,14 @@ class Timeouts:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens to nothing yet.
+    """A socket that is bound but not listening yet.
 
     Args:
         host: an address or a name of this machine.
-        port: 0 takes any free one.
+        port: 0 chooses any free one.
 
     Raises:
-        ConfigError: the port is taken, or the host is not of this machine.
+        ConfigError: the port is in use, or the host is not an address of this machine.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -66,7 +66,7 @@ def bind(host: str, port: int) -> socket.socket:
             flags=socket.AI_PASSIVE,
         )[0]
     except OSError as error:
-        raise ConfigError(f"host: {host!r} is not an address or a name that this machine knows") from error
+        raise ConfigError(f"host: {host!r} is not an address or a name of this machine") from error
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -82,16 +82,16 @@ def bind(host: str, port: int) -> socket.socket:
 def doors(
     listener: socket.socket, *, token: str | None, names: tuple[str, ...], default: Access
 ) -> tuple[Site, Access]:
-    """Hosts that a server answers for and who may use it, by the address on which it listens.
+    """Accepted hosts and access to a server, by the address on which it listens.
 
     Args:
-        listener: as `bind` gives it.
+        listener: as returned by `bind`.
         token: shared secret, if one was given.
-        names: names by which others reach the server.
-        default: access without a token, on this machine alone.
+        names: names that others use to reach the server.
+        default: access without a token, from this machine only.
 
     Raises:
-        ConfigError: others can reach the server and there is no token, or it is too short.
+        ConfigError: others can reach the server but there is no token, or it is too short.
     """
     host = str(listener.getsockname()[0])
     only_loopback = is_loopback(host)
@@ -105,7 +105,7 @@ def doors(
 
 
 def url_of(listener: socket.socket, access: Access) -> str:
-    """The page's address, its token in the fragment."""
+    """The page's address, with its token in the fragment."""
     host, port = listener.getsockname()[:2]
     address = ipaddress.ip_address(host)
     if address.is_unspecified:
@@ -115,18 +115,18 @@ def url_of(listener: socket.socket, access: Access) -> str:
 
 
 def open_browser(url: str) -> None:
-    """Shows a page in the user's browser, if there is one; never waits for it."""
+    """Opens a page in the user's browser, if there is one; never waits for it."""
     threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
 
 class Server(uvicorn.Server):
-    """Serves until Ctrl-C or SIGTERM; requests under way then get some seconds, and none at a second signal.
+    """Serves until Ctrl-C or SIGTERM; requests in progress get some seconds, and none after a second signal.
 
     Args:
-        app: what answers.
-        listener: as `bind` gives it; closed at the end.
+        app: the ASGI application.
+        listener: as returned by `bind`; closed at the end.
         on_ready: called once the server answers.
-        timeouts: for clients that are slow.
+        timeouts: for slow clients.
     """
 
     def __init__(
@@ -136,30 +136,30 @@ class Server(uvicorn.Server):
         on_ready: Callable[[], None],
         timeouts: Timeouts = Timeouts(),
     ) -> None:
-        # Its lines would name paths and addresses; what must be known is reported by ourselves.
+        # Its log lines would contain paths and addresses; we report what is needed ourselves.
         logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)
         super().__init__(_config(app, timeouts))
         self._listener = listener
         self._on_ready = on_ready
 
     def serve_until_stopped(self) -> None:
-        """Serves, and returns when all is over."""
+        """Serves, and returns once the server has shut down."""
         with contextlib.closing(self._listener):
             asyncio.run(self.serve(sockets=[self._listener]))
 
     def stop(self) -> None:
-        """Ends the server, from another thread too."""
+        """Stops the server; may be called from another thread."""
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, and reports that the server answers."""
+        """Like uvicorn's, and also reports that the server answers."""
         await super().startup(sockets)
         if self.started:
             self._on_ready()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """As uvicorn's, but a signal that ended the server is not raised again."""
+        """Like uvicorn's, but a signal that stopped the server is not raised again."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -194,7 +194,7 @@ def _config(app: ASGIApp, timeouts: Timeouts) -> uvicorn.Config:
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1 with time limits for the head of a request and for taking a response, which uvicorn lacks."""
+    """HTTP/1.1 with time limits for the head of a request and for sending a response, which uvicorn lacks."""
 
     def __init__(self, timeouts: Timeouts, **options: Any) -> None:
         super().__init__(**options)
@@ -207,7 +207,7 @@ class _Protocol(H11Protocol):
         self._await_head()
 
     def on_response_complete(self) -> None:
-        self._await_head()  # before the next request, which may have come already, is taken up
+        self._await_head()  # before handling the next request, which may already have arrived
         super().on_response_complete()
 
     def handle_events(self) -> None:

@@ -16,4 +16,4 @@ MEDIA_TYPES = {
     ImageFormat.HEIC: "image/heic",
     ImageFormat.AVIF: "image/avif",
 }
-"""As IANA lists them."""
+"""As registered with IANA."""

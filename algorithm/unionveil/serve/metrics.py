@@ -10,7 +10,7 @@ MEDIA_TYPE = "text/plain; version=0.0.4"
 
 
 class Metrics:
-    """What a server has done since it started."""
+    """Counts the work of a server since its start."""
 
     def __init__(self) -> None:
         self._responses: Counter[tuple[str, int]] = Counter()
@@ -21,7 +21,7 @@ class Metrics:
         """Counts a response.
 
         Args:
-            route: the path as the server defines it, not as it was asked for.
+            route: the path as defined by the server, not as requested.
             status: HTTP status.
         """
         self._responses[route, status] += 1
@@ -31,7 +31,7 @@ class Metrics:
 
         Args:
             outcome: redacted, found, or the reason of a rejection.
-            seconds: from the whole body to the result.
+            seconds: from the complete body to the result.
         """
         self._pictures[outcome] += 1
         self._seconds += seconds
@@ -40,7 +40,7 @@ class Metrics:
         """All counters.
 
         Args:
-            taken: places for pictures that are taken now.
+            taken: slots for pictures in use.
         """
         lines = [
             "# HELP unionveil_responses_total Responses by route and status.",
@@ -55,11 +55,11 @@ class Metrics:
                 f'unionveil_pictures_total{{outcome="{outcome}"}} {count}'
                 for outcome, count in sorted(self._pictures.items())
             ),
-            "# HELP unionveil_picture_seconds Time from a whole body to its result.",
+            "# HELP unionveil_picture_seconds Time from a complete body to its result.",
             "# TYPE unionveil_picture_seconds summary",
             f"unionveil_picture_seconds_sum {self._seconds:.3f}",
             f"unionveil_picture_seconds_count {self._pictures.total()}",
-            "# HELP unionveil_places_taken Pictures that are read, wait, are worked on or are sent back.",
+            "# HELP unionveil_places_taken Pictures that are being read, waiting, processed or sent back.",
             "# TYPE unionveil_places_taken gauge",
             f"unionveil_places_taken {taken}",
         ]

@@ -24,7 +24,7 @@ def parse(content_type: str, body: bytes) -> dict[str, bytes]:
 
     Args:
         content_type: the header, with its boundary.
-        body: all of it.
+        body: the whole body.
 
     Raises:
         RequestError: it is malformed, a part has no name, two have the same, or there are too many.
@@ -60,7 +60,7 @@ def encode(parts: Mapping[str, tuple[str, bytes]]) -> tuple[str, bytes]:
 
 
 class _Collector:
-    """Takes the parser's callbacks and keeps the parts."""
+    """Receives the parser's callbacks and collects the parts."""
 
     def __init__(self) -> None:
         self.parts: dict[str, bytes] = {}
@@ -102,7 +102,7 @@ class _Collector:
         if not name:
             raise RequestError("a part of the multipart body has no name")
         if name in self.parts:
-            raise RequestError(f"two parts of the multipart body are named {name!r}; one is meant")
+            raise RequestError(f"two parts of the multipart body are named {name!r}; send one")
         if len(self.parts) == _MOST_PARTS:
             raise RequestError(f"the multipart body has more than {_MOST_PARTS} parts")
         self.parts[name] = b"".join(self._pieces)

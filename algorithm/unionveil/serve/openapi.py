@@ -1,4 +1,4 @@
-"""The description of the API (OpenAPI 3.1), made from the settings that a request may carry."""
+"""The description of the API (OpenAPI 3.1), generated from the settings that a request may carry."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "patter
 _TYPES = {"text": "string", "select": "string", "integer": "integer", "number": "number"}
 
 _FAILURES = {
-    403: "It comes from a page of another site, or is for another host.",
+    403: "The request comes from a page of another site, or is for another host.",
     408: "The body did not arrive in time.",
     413: "The body, or the picture in it, is larger than the limit.",
     415: "A format that is not handled.",
     422: "A setting, a part or the picture is not valid.",
     429: "Too many requests from one address.",
-    500: "A defect of the server; nothing was anonymized.",
-    503: "All places are taken, or there was not enough memory.",
+    500: "A bug in the server; nothing was anonymized.",
+    503: "All slots are in use, or there was not enough memory.",
     504: "The picture took longer than the limit.",
 }
 
 
 def parameter_list(config: AnonymizeConfig) -> list[dict[str, Any]]:
-    """The settings that a request may carry, with what they are where it does not.
+    """The settings that a request may carry, with the server's defaults.
 
     Args:
-        config: settings where a request has none of its own.
+        config: settings that a request does not override.
     """
     flat = config.to_parameters()
     listed = []
@@ -63,10 +63,10 @@ def schema(config: AnonymizeConfig, *, needs_token: bool) -> dict[str, Any]:
     """The whole document.
 
     Args:
-        config: settings where a request has none of its own.
-        needs_token: whether requests must bring a token.
+        config: settings that a request does not override.
+        needs_token: whether requests need a token.
     """
-    del config  # defaults are listed by /v1/parameters, which is the server's own
+    del config  # /v1/parameters lists the defaults, which are the server's own
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
@@ -126,7 +126,7 @@ def _blur() -> dict[str, Any]:
     parts = {"type": "object", "properties": {"picture": _BINARY}, "required": ["picture"]}
     return {
         "operationId": "blur",
-        "summary": "Blur as Panoramax's GeoVisio asks for it: JPEG in, JPEG out",
+        "summary": "Blur in the form that Panoramax's GeoVisio requests: JPEG in, JPEG out",
         "requestBody": {
             "required": True,
             "content": {
@@ -138,9 +138,9 @@ def _blur() -> dict[str, Any]:
         },
         "responses": {
             "200": {
-                "description": "The photo; with what was found as multipart if `Accept` asks for it.",
+                "description": "The photo; as multipart with the detections if `Accept` requests it.",
                 "headers": {
-                    "x-sgblur": {"schema": {"type": "string"}, "description": "What was found, as JSON."}
+                    "x-sgblur": {"schema": {"type": "string"}, "description": "The detections, as JSON."}
                 },
                 "content": {"image/jpeg": {}, "multipart/form-data": {}},
             },
@@ -193,7 +193,7 @@ def _described(parameter: Parameter) -> str:
 
 
 def _bounds(parameter: Parameter) -> dict[str, Any]:
-    """Limits of a parameter's value, as the settings' own JSON Schema has them."""
+    """Limits of a parameter's value, as in the settings' own JSON Schema."""
     if parameter.choices:
         return {}
     document = _settings_schema()
@@ -235,7 +235,7 @@ def _failures() -> dict[str, Any]:
 
 
 def _problem(status: int) -> dict[str, Any]:
-    description = _FAILURES.get(status, "The request brings no token, or a wrong one.")
+    description = _FAILURES.get(status, "The request has no token, or a wrong one.")
     return {"description": description, "content": {PROBLEM_TYPE: {"schema": _ref("Problem")}}}
 
 
@@ -247,13 +247,13 @@ def _ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-_RECORD = "What was covered, as JSON; without single faces where they would be too many for a header."
+_RECORD = "The record, as JSON; without single faces if too many for a header."
 _IMAGES = {"image": ", ".join(MEDIA_TYPES.values())}
 _BINARY = {"type": "string", "format": "binary"}
 _XYXY = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
 _BOXES = {
     "type": "array",
-    "description": "Covered in place of what the detector would find. An empty list covers nothing.",
+    "description": "Covered in place of the detector's boxes. An empty list covers nothing.",
     "items": {
         "type": "object",
         "properties": {"frame": {"type": "integer", "minimum": 0}, "xyxy": _XYXY},

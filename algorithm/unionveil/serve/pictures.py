@@ -1,4 +1,4 @@
-"""What workers do for the server: one picture with the settings of its request, from bytes to bytes."""
+"""The server's work in a worker: one picture with the settings of its request, from bytes to bytes."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _CANDIDATES_FROM = 0.4
 """Least score of a candidate, as a share of the least score of a face."""
 
 _SAME_IOU = 0.4
-"""A candidate that overlaps a face by more is that face (as `boxes._SAME_FACE_IOU`)."""
+"""A candidate that overlaps a face by more than this is that face (as `boxes._SAME_FACE_IOU`)."""
 
 _WORKER_NICENESS = 5
-"""Workers compute all the time; the process that answers must get its turn at once."""
+"""Workers compute all the time; the process that answers must be scheduled before them."""
 
 Boxes: TypeAlias = tuple[tuple[int, tuple[float, float, float, float], Kind], ...]
 """Frame from 0; left, top, right, bottom in its upright pixels; and what it is."""
@@ -40,14 +40,14 @@ Boxes: TypeAlias = tuple[tuple[int, tuple[float, float, float, float], Kind], ..
 
 @dataclass(frozen=True)
 class PictureTask:
-    """One request.
+    """The picture of one request.
 
     Attributes:
         content: the picture's bytes.
         format: of the picture.
         config: settings of the request.
-        act: what is asked for.
-        boxes: covered in place of what the detector would find; None lets it look.
+        act: the requested operation.
+        boxes: covered in place of the detector's; None runs the detector.
         needed_bytes: as `engines.base.Task.needed_bytes`.
     """
 
@@ -66,7 +66,7 @@ class PictureTask:
 
 @dataclass(frozen=True)
 class Found:
-    """What is in a picture.
+    """The detections in a picture.
 
     Attributes:
         sizes_wh: width and height of each frame, upright.
@@ -87,7 +87,7 @@ class Pictures:
     """The work of the server.
 
     Attributes:
-        config: settings of the operator: which detectors are loaded, the largest picture.
+        config: the operator's settings: the detectors to load, the largest picture.
     """
 
     config: AnonymizeConfig
@@ -120,7 +120,7 @@ class _Worker:
 
     Args:
         finder: holds the models.
-        threshold: least score of a face where a request names none.
+        threshold: least score of a face if a request gives none.
     """
 
     def __init__(self, finder: OwnFinder, threshold: float) -> None:

@@ -28,7 +28,7 @@ def problem(
         status: HTTP status.
         detail: one sentence that says what is wrong and what to do.
         reason: one word for statistics, as in the manifest.
-        headers: more headers.
+        headers: additional headers.
     """
     body = {
         "type": "about:blank",
@@ -42,7 +42,7 @@ def problem(
 
 
 def problem_of(error: UnionVeilError) -> JSONResponse:
-    """The response for an error of ours, its status by the table beside the tree."""
+    """The response for an error of ours, with its status from the table in `error_codes.py`."""
     headers = {"Retry-After": str(error.seconds)} if isinstance(error, RetryLater) else None
     reason = error.reason if isinstance(error, ImageError) else None
     return problem(code_of(error).status, str(error), reason=reason, headers=headers)
@@ -64,7 +64,7 @@ def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
     details = {
         404: "there is nothing at this address",
-        405: "this address does not take that method; the header Allow lists those that it takes",
+        405: "this address does not support that method; the header Allow lists those that it supports",
     }
     return problem(
         error.status_code, details.get(error.status_code, error.detail), headers=dict(error.headers or {})

@@ -1,4 +1,4 @@
-"""What a request asks for, read from its headers, its query and its body."""
+"""Parses requests: headers, query and body."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _Box(BaseModel):
     def _has_a_size(self) -> _Box:
         left, top, right, bottom = self.xyxy
         if left >= right or top >= bottom:
-            raise ValueError("a box is left, top, right, bottom, and has a width and a height")
+            raise ValueError("a box is left, top, right, bottom, with a positive width and height")
         return self
 
 
@@ -47,7 +47,7 @@ _BOXES = TypeAdapter(Annotated[list[_Box], Field(max_length=_MOST_BOXES)])
 
 @dataclass(frozen=True)
 class Limits:
-    """What a server takes.
+    """Limits of a request's body.
 
     Attributes:
         body_bytes: largest body.
@@ -62,9 +62,9 @@ async def redact_task(request: Request, base: AnonymizeConfig, limits: Limits) -
     """`POST /v1/redact`: a raw picture, or multipart with `image` and `boxes`.
 
     Raises:
-        ConfigError: a setting is wrong.
-        RequestError: the body is wrong, too large or too slow.
-        ImageError: the picture is not of a format that is handled.
+        ConfigError: a setting is invalid.
+        RequestError: the body is invalid, too large or too slow.
+        ImageError: the picture's format is not handled.
     """
     config = config_of(base, request.query_params.multi_items())
     parts = await _parts(request, limits, {"image", "boxes"})
@@ -85,11 +85,11 @@ async def blur_task(request: Request, base: AnonymizeConfig, limits: Limits) -> 
     """
     for name, value in request.query_params.multi_items():
         if name not in ("keep", "debug") or value not in ("", "0", "false"):
-            raise RequestError(f"{name}: nothing of a picture is kept here; leave it out or set it to 0")
+            raise RequestError(f"{name}: no part of a picture is kept here; leave it out or set it to 0")
     parts = await _parts(request, limits, {"picture"})
     task = _task(parts, "picture", base)
     if task.format is not ImageFormat.JPEG:
-        raise WrongMedia(f"/blur/ takes JPEG alone, and this is {task.format.name}; use /v1/redact")
+        raise WrongMedia(f"/blur/ accepts only JPEG, and this is {task.format.name}; use /v1/redact")
     return task
 
 
@@ -105,15 +105,15 @@ def _task(
         raise RequestError(f"the body has no part named {name!r}; send the picture in it")
     content = BytesContent(parts[name])
     image_format = sniff(content.data[:HEAD_BYTES])
-    _, needed_bytes = look_at(content)
+    _, needed_bytes = look_at(content, config.outputs)
     return PictureTask(content, image_format, config, act, boxes, needed_bytes)
 
 
 async def _parts(request: Request, limits: Limits, names: set[str]) -> dict[str, bytes]:
-    """The parts of a body; a raw one is the part `image`."""
+    """The parts of a body; a raw body counts as the part `image`."""
     content_type = request.headers.get("content-type", "")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise WrongMedia("the body is compressed; send the picture as it is")
+        raise WrongMedia("the body is compressed; send the picture without compression")
     body = await read_body(request, most_bytes=limits.body_bytes, seconds=limits.read_seconds)
     if not content_type.lower().startswith("multipart/form-data"):
         return {"image": body}

@@ -1,4 +1,4 @@
-"""The HTTP API behind the review page. It answers one browser on this machine; see `review/session.py`."""
+"""The HTTP API behind the review page. It serves one browser on this machine; see `review/session.py`."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ class _EditRequest(_Request):
 
 @dataclass(frozen=True)
 class Review:
-    """What the page works on.
+    """The review that the page shows.
 
     Attributes:
         session: photos and edits.
-        outputs: where approved photos go.
+        outputs: writes approved photos.
         config: all settings; the page shows how faces are covered.
         name: of the folder, for the page's title.
-        keep_unreviewed: whether photos that nobody has judged are written too.
+        keep_unreviewed: whether to write photos without a verdict, too.
     """
 
     session: Session
@@ -81,10 +81,10 @@ def review_app(
     """The application: the page and its API, behind the guard.
 
     Args:
-        review: what it works on.
-        site: hosts that the server answers for.
+        review: the review to show.
+        site: host names of the server.
         access: who may use it.
-        lifespan: what is entered before the first request and left after the last.
+        lifespan: context that is entered before the first request and left after the last.
     """
     api = _Api(review)
     routes = [
@@ -108,7 +108,7 @@ class _Api:
         self._session = review.session
 
     async def about(self, _: Request) -> Response:
-        """What does not change: the folders and how faces are covered."""
+        """The constants: the folders and the settings of the covers."""
         config = self._review.config
         redaction = config.redaction
         return JSONResponse(
@@ -125,7 +125,7 @@ class _Api:
         )
 
     async def changes(self, request: Request) -> Response:
-        """Waits until something has changed since an event, or for some seconds."""
+        """Waits until something has changed since an event, or until a time limit."""
         since = _number(request, "since")
         clock = asyncio.get_running_loop().time
         end = clock() + min(_POLL_SECONDS, _number(request, "wait", 0))
@@ -144,7 +144,7 @@ class _Api:
         )
 
     async def photo(self, request: Request) -> Response:
-        """Everything about one photo; the detector looks at it next."""
+        """Everything about one photo, which the detector processes next."""
         photo = self._photo(request)
         if self._session.seen(photo) is None:
             self._session.want(photo.number)
@@ -174,11 +174,11 @@ class _Api:
         return JSONResponse(self._whole(photo))
 
     async def undo(self, request: Request) -> Response:
-        """Takes the last edit back, in whichever photo it was."""
+        """Undoes the last edit, whichever photo it changed."""
         return await self._step(request, redo=False)
 
     async def redo(self, request: Request) -> Response:
-        """Makes the last edit again that was taken back."""
+        """Redoes the last undone edit."""
         return await self._step(request, redo=True)
 
     async def _step(self, request: Request, *, redo: bool) -> Response:
@@ -189,7 +189,7 @@ class _Api:
         return JSONResponse(self._whole(photo))
 
     async def write(self, _: Request) -> Response:
-        """Begins to write what was approved."""
+        """Starts writing the approved photos."""
         plan = self._session.plan(keep_unreviewed=self._review.keep_unreviewed)
         self._review.outputs.write(plan, self._session.revision, self._session.touch)
         self._session.touch()
@@ -213,7 +213,7 @@ class _Api:
         }
 
     def _row(self, photo: Photo) -> dict[str, Any]:
-        """What the rail shows."""
+        """The data for the rail."""
         state, seen = self._session.state(photo), self._session.seen(photo)
         covered = [box for box in state.boxes if box.covered] if state else []
         texts = sum(not box.detected.is_person for box in covered)
@@ -229,7 +229,7 @@ class _Api:
         }
 
     def _whole(self, photo: Photo) -> dict[str, Any]:
-        """What the stage shows."""
+        """The data for the stage."""
         state, seen = self._session.state(photo), self._session.seen(photo)
         return {
             **self._row(photo),
@@ -242,7 +242,7 @@ class _Api:
 
 
 def _margins(margin: float) -> list[float]:
-    """How far a cover reaches beyond its box at the left, top, right and bottom, as shares of its size."""
+    """How far a cover extends beyond its box at the left, top, right and bottom, as shares of its size."""
     unit = np.array([[0, 0, 1, 1]], np.float32)
     return (expand(unit, margin) - unit)[0].tolist()
 
@@ -260,10 +260,10 @@ def _number(request: Request, name: str, default: int | None = None) -> int:
 
 
 async def _asked(request: Request, kind: type[_R]) -> _R:
-    """The body of a request, checked.
+    """The validated body of a request.
 
     Raises:
-        ReviewError: it is not what is asked for.
+        ReviewError: it is invalid.
     """
     body = await read_body(request, most_bytes=_MOST_EDIT_BYTES)
     try:

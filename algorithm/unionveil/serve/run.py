@@ -1,4 +1,4 @@
-"""`unionveil serve` put together: workers, application, socket."""
+"""Assembles `unionveil serve`: workers, application, socket."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ __all__ = ["ServeOptions", "serve"]
 
 
 _NO_PICTURE = PictureTask(BytesContent(b""), ImageFormat.JPEG, AnonymizeConfig(), "find")
-"""Lets a worker load its models before the first request."""
+"""An empty picture, with which a worker loads its models before the first request."""
 
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """How a server runs.
+    """Options of a server.
 
     Attributes:
         host: address to listen on.
-        port: to listen on; 0 takes a free one.
-        token: shared secret; None without one.
-        names: names by which others reach the server.
-        jobs: workers.
-        queue: pictures that may wait beside those that are worked on.
+        port: to listen on; 0 chooses a free one.
+        token: shared secret; None if there is no token.
+        names: names that others use to reach the server.
+        jobs: number of workers.
+        queue: number of pictures that may wait in addition to those being processed.
         timeout_seconds: for each picture.
         body_bytes: largest body.
         read_seconds: for a body to arrive.
-        per_minute: requests of one client; infinite without a limit.
-        opens_browser: whether the page is shown.
+        per_minute: requests per client; infinite for no limit.
+        opens_browser: whether to open the page in a browser.
     """
 
     host: str
@@ -63,9 +63,9 @@ def serve(config: AnonymizeConfig, options: ServeOptions, report: Callable[[str]
     """Serves until Ctrl-C or SIGTERM.
 
     Args:
-        config: settings where a request has none of its own.
-        options: how the server runs.
-        report: is called with each line that the user is to read.
+        config: settings that a request does not override.
+        options: options of the server.
+        report: called with each line for the user.
 
     Raises:
         ConfigError: it cannot listen, or others could reach it and there is no token.
@@ -89,7 +89,7 @@ def serve(config: AnonymizeConfig, options: ServeOptions, report: Callable[[str]
 
         def on_ready() -> None:
             report(f"unionveil: open {url}")
-            report("unionveil: nothing is stored; Ctrl-C ends the server")
+            report("unionveil: nothing is stored; Ctrl-C stops the server")
             if options.opens_browser:
                 open_browser(url)
 
@@ -97,7 +97,7 @@ def serve(config: AnonymizeConfig, options: ServeOptions, report: Callable[[str]
 
 
 def submit_to(pool: Pool[PictureTask, Answer]) -> Submit:
-    """Hands tasks of the event loop to the pool's workers."""
+    """Passes tasks from the event loop to the pool's workers."""
 
     async def submit(task: PictureTask) -> Answer:
         return await asyncio.wrap_future(pool.submit(task))
@@ -106,6 +106,6 @@ def submit_to(pool: Pool[PictureTask, Answer]) -> Submit:
 
 
 def _write_no_bytecode() -> None:
-    """Python caches what it compiles in files beside the sources; neither server nor workers write any."""
+    """Prevents the server and its workers from writing Python's bytecode caches beside the sources."""
     sys.dont_write_bytecode = True
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"

@@ -23,21 +23,21 @@ from .reviews import Review, review_app
 __all__ = ["ReviewOptions", "review"]
 
 _VIEWERS = 2
-"""One draws what is looked at, one what comes next."""
+"""One worker draws the current photo, the other the next."""
 
 
 @dataclass(frozen=True)
 class ReviewOptions:
-    """What a review is started with.
+    """Options of a review.
 
     Attributes:
         folder: of the photos.
-        output: where approved photos go.
-        port: 0 takes any free one.
-        opens_browser: whether the page is shown at once.
-        keep_unreviewed: whether photos that nobody has judged are written too.
-        imported: boxes to be added, by the name of the photo.
-        jobs: workers of the detector.
+        output: folder for approved photos.
+        port: 0 chooses any free one.
+        opens_browser: whether to open the page in a browser.
+        keep_unreviewed: whether to write photos without a verdict, too.
+        imported: boxes to add, by the name of the photo.
+        jobs: number of the detector's workers.
         timeout_seconds: for one photo.
     """
 
@@ -59,8 +59,8 @@ def review(
     Args:
         source: the photos.
         config: all settings.
-        options: what it is started with.
-        report: takes lines for the user.
+        options: options of the review.
+        report: called with each line for the user.
 
     Raises:
         UnionVeilError: the folders, the boxes, the models or the port cannot be used.
@@ -70,7 +70,7 @@ def review(
         engine = PoolEngine(options.jobs, options.timeout_seconds)
         outputs = Outputs(source, options.folder, options.output, config, engine, log.secret)
         listener = stack.enter_context(bind(DEFAULT_HOST, options.port))
-        budget = picture_bytes(options.jobs + _VIEWERS) / 2  # each of the two pools has a half
+        budget = picture_bytes(options.jobs + _VIEWERS) / 2  # half for each of the two pools
         # The viewers start first: the page shows a photo before any model is loaded.
         viewers = stack.enter_context(Pool(View(config), _VIEWERS, options.timeout_seconds, budget))
         survey = Survey(config, log.secret)
@@ -95,7 +95,7 @@ def review(
 
         def on_ready() -> None:
             report(f"review {options.folder} at {url}")
-            report("every change is kept at once; Ctrl-C ends, and the same command goes on")
+            report("every change is saved immediately; Ctrl-C stops, and the same command continues")
             if options.opens_browser:
                 open_browser(url)
 

@@ -1,4 +1,4 @@
-"""The guard before every server of ours: whom a request is for, where it comes from, who sends it."""
+"""The guard of every server: checks the host, the origin and the credentials of requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .problems import problem_of
 __all__ = ["HEADERS", "Guard", "session_route"]
 
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-"""They change nothing (RFC 9110, section 9.2.1)."""
+"""Methods that change nothing (RFC 9110, section 9.2.1)."""
 
 _SESSION_PATH = "/session"
 _MOST_TOKEN_BYTES = 1024
@@ -34,15 +34,16 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""Of every response. Pages load our own files and pictures that they hold themselves (`blob:`)."""
+"""Headers of every response. Pages load only our own files and pictures that they hold themselves
+(`blob:`)."""
 
 
 class Guard:
-    """ASGI middleware that refuses what does not come from our own pages or from a program on purpose.
+    """ASGI middleware that refuses requests, except from our own pages and from programs with credentials.
 
     Args:
-        app: what is guarded.
-        site: hosts that the server answers for.
+        app: the guarded application.
+        site: host names of the server.
         access: who may use it.
         is_public: paths that need no token: the empty page, its scripts and styles, `/healthz`.
     """
@@ -54,7 +55,7 @@ class Guard:
         self._is_public = is_public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request, or lets it through."""
+        """Answers a request, or passes it on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -74,11 +75,11 @@ class Guard:
             await self._app(scope, receive, send_safely)
 
     def _check(self, method: str, path: str, headers: Headers) -> None:
-        """Lets a request pass.
+        """Checks a request.
 
         Raises:
             NotAllowed: it is for another host, or comes from another site.
-            NotAuthorized: it brings no token.
+            NotAuthorized: it has no valid token.
         """
         host = self._host(headers)
         is_safe = method in _SAFE_METHODS
@@ -94,7 +95,7 @@ class Guard:
                 "'Authorization: Bearer TOKEN'"
             )
         if not is_safe and not {"origin", "sec-fetch-site"} & set(headers.keys()):
-            raise NotAllowed("a request with a cookie must say which page it comes from (Origin)")
+            raise NotAllowed("a request with a cookie must name its page in the header Origin")
 
     def _host(self, headers: Headers) -> HostPort:
         values = headers.getlist("host")
@@ -102,31 +103,31 @@ class Guard:
         if host is None or not self._site.is_ours(host):
             raise NotAllowed(
                 "the request is for another host; open the address that the server printed, or start the "
-                "server with --name NAME if it has a name of its own"
+                "server with --name NAME if it has its own name"
             )
         return host
 
 
 def _check_origin(host: HostPort, headers: Headers) -> None:
-    """Refuses what a page of another site sends; programs send neither of both headers.
+    """Refuses requests from pages of other sites; programs send neither of the two headers.
 
     Raises:
         NotAllowed: the request comes from another origin.
     """
     fetch_site = headers.get("sec-fetch-site", "same-origin")
-    # "none" is a person's own doing, such as an address that was typed in.
+    # "none" is a user's direct action, such as typing an address.
     is_foreign = fetch_site not in ("same-origin", "none")
     for value in headers.getlist("origin"):
         origin = parse_origin(value)
         is_foreign |= origin is None or not _is_same(origin, host)
     if is_foreign:
         raise NotAllowed(
-            "the request comes from a page of another site, and this server answers its own only"
+            "the request comes from a page of another site; this server answers only its own pages"
         )
 
 
 def _is_same(origin: HostPort, host: HostPort) -> bool:
-    # A Host header may name its scheme's own port, an Origin never does.
+    # A Host header may include the scheme's default port, an Origin never does.
     return origin.host == host.host and origin.port == (None if host.port in (80, 443) else host.port)
 
 
@@ -137,7 +138,9 @@ def session_route(access: Access) -> Route:
         body = await read_body(request, most_bytes=_MOST_TOKEN_BYTES)
         session = access.exchange(body.decode("ascii", "replace"))
         if session is None:
-            raise NotAuthorized("this link was used before, or is not of this server; start the server again")
+            raise NotAuthorized(
+                "this link was already used, or belongs to another server; start the server again"
+            )
         response = Response(status_code=204)
         response.set_cookie(access.cookie, session, httponly=True, samesite="strict", path="/")
         return response

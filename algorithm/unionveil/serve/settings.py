@@ -1,6 +1,6 @@
 """Settings that a request may carry in its query.
 
-They are an allowlist: a new setting is refused until it is known to reach no file of the server and no other
+They are an allowlist: a new setting is refused until it is known to affect no file of the server and no other
 request.
 """
 
@@ -17,7 +17,11 @@ from ..single import METHODS
 
 __all__ = ["config_of", "offered"]
 
-_NAMES = {"detail", "threshold", "method", "shape", "margin", "text_method", "text_margin"}
+_NAMES = {
+    *("detail", "threshold", "min_face", "max_face"),
+    *("method", "shape", "margin", "text_method", "text_margin", "output_format", "quality"),
+}
+"""Metadata is kept only where the server's operator says so: a page before it may promise that none is."""
 
 
 def offered() -> tuple[Parameter, ...]:
@@ -46,7 +50,7 @@ def config_of(base: AnonymizeConfig, query: Sequence[tuple[str, str]]) -> Anonym
     """The settings of a request.
 
     Args:
-        base: what holds where the query is silent.
+        base: settings that the query does not override.
         query: names and values.
 
     Raises:
@@ -62,7 +66,7 @@ def config_of(base: AnonymizeConfig, query: Sequence[tuple[str, str]]) -> Anonym
         if name not in allowed:
             raise ConfigError(f"unknown parameter {name!r}{near(name, allowed)}")
         if count > 1:
-            raise ConfigError(f"{name}: is given {count} times; give it once")
+            raise ConfigError(f"{name}: is given {count} times; set it once")
     for name, value in query:
         choices = allowed[name].choices
         if choices and value not in choices:

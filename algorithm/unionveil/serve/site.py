@@ -1,4 +1,4 @@
-"""What the applications of all pages share: guard, errors, static files, the exchange of the token."""
+"""The common parts of all web applications: guard, errors, static files, the exchange of the token."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def build_site(
     Args:
         routes: of the application.
         page: file of `static/` that is served at `/`. It and `/static/` need no token: they hold no data.
-        site: hosts that the server answers for.
+        site: host names of the server.
         access: who may use it.
-        lifespan: what is entered before the first request and left after the last.
+        lifespan: context that is entered before the first request and left after the last.
     """
     assets = load_assets()
     guard = Middleware(

@@ -93,11 +93,13 @@ def read_card(path: Path) -> GeneratorCard:
     """Reads the card beside a generator, `FILE.json` beside `FILE.onnx`.
 
     Raises:
-        ModelError: the generator is not there.
+        ModelError: the generator does not exist.
         ConfigError: the card is missing or wrong.
     """
     if not path.is_file():
-        raise ModelError(f"{path} is not there: surrogate takes mean, synthetic or the path of an ONNX file")
+        raise ModelError(
+            f"{path} does not exist: surrogate takes mean, synthetic or the path of an ONNX file"
+        )
     card = path.with_suffix(".json")
     try:
         return GeneratorCard.model_validate(from_json(card.read_bytes()))
@@ -112,7 +114,7 @@ def load_onnx(path: Path, threads: int) -> OnnxGenerator:
     """Loads a generator and its card.
 
     Raises:
-        ModelError: the generator is not there or cannot be run.
+        ModelError: the generator does not exist or cannot be run.
         ConfigError: the card is missing or wrong.
     """
     card = read_card(path)

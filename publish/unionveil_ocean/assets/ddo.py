@@ -339,7 +339,7 @@ def parse_ddo(value: Mapping[str, object]) -> DDO:
     except ValidationError as error:
         issues[:0] = [_explain(item) for item in error.errors()[:_MOST_ISSUES]]
     except RecursionError:
-        issues.append("it is nested too deep")
+        issues.append("it is nested too deeply")
     if issues or ddo is None:
         raise InvalidDDO(issues)
     return ddo

@@ -72,8 +72,8 @@ class StatePlan:
         nft: address of the data NFT.
         state: the new one.
         prefix: of the names of the steps.
-        version: published once more; None where the state alone changes.
-        is_done: whether the asset is in that state already.
+        version: published once more; None if only the state changes.
+        is_done: whether the asset is already in that state.
     """
 
     nft: str
@@ -132,7 +132,7 @@ class Publisher:
     def plan(self, asset: Asset, published: DDO | None = None) -> Plan:
         """Composes and checks a new asset, or a new version of one; signs nothing.
 
-        The node must be able to read the files: what it cannot is sold, and fails every job.
+        The node must be able to read the files: an asset with unreadable files is sold, but fails every job.
 
         Args:
             asset: what is published; an update ignores its price, the chain keeps the old one.

@@ -70,7 +70,7 @@ class Versions:
         indexed = self.journal.result("index")
         if indexed is not None:
             raise JournalError(
-                f"{indexed['ddo']['id']} was published already, {what}; nothing was changed: --update "
+                f"{indexed['ddo']['id']} was already published, {what}; nothing was changed: --update "
                 "publishes a new version of it, --new another asset"
             )
         raise JournalError(
@@ -87,7 +87,7 @@ class Versions:
         return f"{prefix}encrypt ddo" in self.journal.steps
 
     def differences(self, asset: Asset, prefix: str, nft: str) -> list[str]:
-        """Differences between an asset and a version whose metadata were composed; empty without any."""
+        """Differences between an asset and a version whose metadata were composed; empty if equal."""
         found = []
         if not self.journal.is_of(f"{prefix}encrypt files", file_inputs(asset, nft, self.node_url)):
             found.append("file address or node")

@@ -340,7 +340,7 @@ def connect(
     confirmations: int = 1,
     pause: Callable[[float], None] = time.sleep,
 ) -> Chain:
-    """Connects, and checks that it is the right chain and that Ocean is there.
+    """Connects, and checks that it is the right chain and has Ocean's contracts.
 
     Args:
         network: to connect to.

@@ -1,7 +1,7 @@
 """Records what a publication has done so far, so that a second run continues instead of minting twice.
 
 A transaction is recorded, signed, before it is sent. A run that finds it looks for its receipt, sends the
-same bytes again if there is no receipt, and signs anew only with the same number (nonce), or after another
+same bytes again if there is no receipt, and signs again only with the same number (nonce), or after another
 transaction used that number: the chain takes at most one of them. No key, password or file address is ever
 written; signed transactions are public by nature.
 """
@@ -222,7 +222,7 @@ class Journal:
 
         Raises:
             JournalError: the step was begun with other inputs, and its transaction may be in a block.
-            TransactionFailed: refused or reverted; the next run signs anew.
+            TransactionFailed: refused or reverted; the next run signs again.
             ChainError: not in a block yet; the next run continues to wait.
         """
         step = self._begun_step(name, digest_of(inputs))
@@ -271,7 +271,7 @@ class Journal:
     def _attempt(
         self, name: str, step: Step, make_call: Callable[[], Call], on_sent: Callable[[str], None]
     ) -> TxReceipt:
-        """Sends the last attempt again, or signs anew, and waits; see the top of this file."""
+        """Sends the last attempt again, or signs again, and waits; see the top of this file."""
         last = step.attempts[-1] if step.attempts else None
         if last is not None and self.chain.next_nonce() > last.nonce:
             # Its number is used, by one of ours whose receipt comes later or by another transaction.

@@ -81,7 +81,7 @@ class Network:
         return (*own, *(one for one in self.released_escrows if one not in own))
 
     def transaction_link(self, tx_hash: str) -> str | None:
-        """The block explorer's page of a transaction; None without an explorer."""
+        """The block explorer's page of a transaction; None if there is no explorer."""
         return f"{self.explorer_url}/tx/{tx_hash}" if self.explorer_url else None
 
     def market_link(self, did: str) -> str | None:

@@ -190,7 +190,7 @@ def publish(session: Session, kind: str, asset: Asset, options: AssetOptions) ->
         publisher = Publisher(journal, session.node, encrypt, say, options.index_seconds)
         plan = publisher.plan(asset, before)
         if plan.is_done and before is None:
-            say("this was published already; --update publishes a new version, --new another asset")
+            say("this was already published; --update publishes a new version, --new another asset")
         elif plan.is_done:
             say("nothing has changed since the last version; nothing is published")
         else:
@@ -257,7 +257,7 @@ def set_state(session: Session, kind: str, name: str, state: State, did: str | N
             gas = {step: publisher.state_gas(plan)}
             confirm_plan(session, f"make the asset of data NFT {nft} {state}", gas)
         tx_hash = publisher.change_state(plan)
-    click.echo(f"{state}: {tx_hash}" if tx_hash else f"it is {state} already")
+    click.echo(f"{state}: {tx_hash}" if tx_hash else f"it is already {state}")
 
 
 def _nft(session: Session, journal: Path, did: str | None, known: Sequence[Version]) -> str:

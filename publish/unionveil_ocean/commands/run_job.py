@@ -82,7 +82,7 @@ class JobOptions:
     withdraw: bool = option(
         "--withdraw", is_flag=True, help="Only withdraw what no job has locked in the escrow."
     )
-    new: bool = option("--new", is_flag=True, help="Start another job although this one was run already.")
+    new: bool = option("--new", is_flag=True, help="Start another job although this one has already run.")
     as_json: bool = option("--json", is_flag=True, help="Print the result as JSON.")
 
     def request(self) -> JobRequest:
@@ -168,7 +168,7 @@ def _run(session: Session, request: JobRequest, output: ResultsFolder, options: 
         job_id = buyer.find_started()
         output.check(job_id)
         if job_id is not None:
-            _say(f"job {job_id} was started already; --new starts another one")
+            _say(f"job {job_id} was already started; --new starts another one")
         else:
             assets = find_assets(session.node, options.algorithm, options.datasets, session.chain.chain_id)
             job_id = _begin(session, buyer, assets, request)

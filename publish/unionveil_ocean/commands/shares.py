@@ -101,7 +101,7 @@ def _give(
             if left:
                 _confirm_gift(session, how, datatoken, parts, left)
             else:
-                say(f"round {give.number}: all was signed already, nothing new is given; see --round")
+                say(f"round {give.number}: everything was already signed, nothing new is given; see --round")
             sharing.distribute(parts, give.number, how)
             used = sum(journal.gas_used.values())
         given = money(sum(parts.values()), "datatokens", digits=DIGITS)

@@ -12,7 +12,7 @@ from eth_account.signers.local import LocalAccount
 
 from unionveil.errors import OutputError
 from unionveil.files.unpack import Limits, unpack
-from unionveil.runs.manifest import MANIFEST, Manifest
+from unionveil.runs.manifest import MANIFEST, Manifest, is_manifest
 from unionveil.text import printable
 from unionveil.verify import verify
 
@@ -95,7 +95,7 @@ class Collector:
             self.report("verifying the outputs that are there")
             return Collected(verify(outputs), outputs, logs)
         self._fetch_outputs(archive, place)
-        if not (place / "outputs" / MANIFEST).exists():
+        if not any(is_manifest(path.name) for path in (place / "outputs").iterdir()):
             raise JobFailed(self.job_id, last_line or f"it left no {MANIFEST}")
         self.report("verifying")
         manifest = verify(place / "outputs")

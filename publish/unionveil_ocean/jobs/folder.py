@@ -70,7 +70,7 @@ class ResultsFolder:
         except FileExistsError:
             self.check(job_id)  # another run was faster
         except (OSError, ValidationError) as error:
-            why = getattr(error, "strerror", None) or "the node's job id is odd"
+            why = getattr(error, "strerror", None) or "the node's job id is not usable"
             raise OutputError(f"the results cannot be written into {self.path}: {why}") from error
 
     def _owner(self) -> str | None:

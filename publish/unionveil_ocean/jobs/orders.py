@@ -79,11 +79,11 @@ class OrderPlan:
         service_id: of the service that is used.
         service_index: number of the service in the DDO.
         consumer: for whom the order is made out: the environment.
-        is_begun: whether an earlier run has sent the order already; it is finished then.
-        valid: transaction of an order that still holds; nothing is to be done then.
-        reused: transaction of an order that holds once the provider's fee is paid again.
-        source: of the datatoken; None where none is needed.
-        provider_fee: signed by the node; None where the order still holds.
+        is_begun: whether an earlier run has already sent the order, which is then completed.
+        valid: transaction of an order that is still valid; nothing remains to be done then.
+        reused: transaction of an order that becomes valid again once the provider's fee is paid.
+        source: of the datatoken; None if none is needed.
+        provider_fee: signed by the node; None if the order is still valid.
         fees: provider's and market's, on top of the price.
     """
 
@@ -318,7 +318,7 @@ class OrderBook:
         self._path = path
 
     def find(self, chain: Chain, datatoken: str, service_id: str, consumer: str) -> str | None:
-        """The last order of this account; None without one."""
+        """The last order of this account; None if there is no such order."""
         key = _order_key(chain, datatoken, service_id, consumer)
         found = None
         with suppress(OSError, UnicodeDecodeError):

@@ -10,7 +10,7 @@ from checked import present
 from ocean_assets import CONTAINER, algorithm, build_ddo
 from unionveil.config import AnonymizeConfig, Redaction
 from unionveil.errors import ConfigError
-from unionveil.job import config_of, job_parameters, read_parameters
+from unionveil.job import JobRequest, config_of, job_parameters, read_parameters, request_of
 from unionveil_ocean.assets.asset import Asset, credentials_of
 from unionveil_ocean.assets.ddo import MAX_OPTIONS_CHARACTERS, did_of, parse_ddo
 from unionveil_ocean.assets.files import consumer_parameters
@@ -119,13 +119,17 @@ def test_consumer_parameters_are_all_that_the_job_accepts(tmp_path):
     assert [parameter.name for parameter in offered] == [parameter.name for parameter in job_parameters()]
     settings = set(AnonymizeConfig.model_fields) - {"redaction", "selection"}
     settings |= {name for kind in get_args(get_args(Redaction)[0]) for name in kind.model_fields}
-    assert {parameter.name for parameter in offered} == settings - {"digest_salt", "engine", "embedder"}
+    settings |= {"shard_index", "shard_count"}
+    assert {parameter.name for parameter in offered} == settings - {
+        *("digest_salt", "engine", "embedder"),
+        *("min_face", "max_face", "keep_metadata", "gps_decimals"),
+    }
     for name in settings ^ {parameter.name for parameter in offered} | {"unknown", "redaction"}:
         with pytest.raises(ConfigError):
             config_of({name: "1"})
     file = tmp_path / "algoCustomData.json"
     file.write_text(json.dumps({parameter.name: parameter.default for parameter in offered}))
-    assert read_parameters(file) == AnonymizeConfig()
+    assert read_parameters(file) == JobRequest(AnonymizeConfig(), None)
 
 
 @pytest.mark.parametrize("parameter", consumer_parameters(), ids=lambda parameter: parameter.name)
@@ -169,7 +173,7 @@ def test_the_untouched_form_of_a_portal_is_accepted(tmp_path, published):
     for method in next(one for one in job_parameters() if one.name == "method").choices:
         file = tmp_path / "algoCustomData.json"
         file.write_text(json.dumps({**form, "method": method}))
-        assert read_parameters(file) == config_of({"method": method})
+        assert read_parameters(file) == request_of({"method": method})
 
 
 def test_credentials_are_checked():

@@ -1,4 +1,4 @@
-"""Whom a node lets at the photos of a data set besides its trusted algorithms."""
+"""Who can read the photos of a data set on a node besides its trusted algorithms."""
 
 from typing import Any
 
@@ -75,7 +75,7 @@ def test_without_free_compute_and_network_there_is_nothing_to_warn_of(node, clie
 def test_why_free_compute_of_a_stranger_needs_no_trust_and_is_ended_by_an_access_list(
     chain, node, client, tmp_path
 ):
-    """The double does as real nodes did: an account without coins, an algorithm that is not trusted."""
+    """The double acts as real nodes did: an account without coins runs an algorithm that is not trusted."""
     stranger = Account.create()
     with FileServer() as files:
         publisher = chain.as_account(chain.accounts[1])

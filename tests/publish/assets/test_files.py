@@ -1,4 +1,4 @@
-"""Where an asset's file may lie."""
+"""Where an asset's file may be stored."""
 
 import json
 

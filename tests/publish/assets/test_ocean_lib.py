@@ -1,4 +1,4 @@
-"""Beside ocean-lib 3.1.2 and its pins: Ocean's own Python library opens what this one published."""
+"""Alongside ocean-lib 3.1.2 and its pins: Ocean's own Python library reads what our code published."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WHOLE = 10**18
 
 @pytest.fixture(scope="module")
 def ocean_lib():
-    """The library's parts, or a skip: it needs Python 3.10 or 3.11 and an environment of its own."""
+    """The library's parts, or a skip: it needs Python 3.10 or 3.11 and a separate environment."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of packages as old as it is
         reason = (

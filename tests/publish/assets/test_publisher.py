@@ -28,7 +28,7 @@ from unionveil_ocean.sandbox.node import OfflineNode
 
 
 class Interrupted(BaseException):
-    """Stands for a kill: our code does not catch it."""
+    """Simulates a kill: our code does not catch it."""
 
 
 def nfts(chain):
@@ -211,7 +211,7 @@ def test_a_mistaken_rerun_of_a_finished_publication_changes_nothing(chain, node,
     price = pricing_of("1", None, chain)
     other = algorithm(price) if "price" in mistake else OTHERS.get(mistake, algorithm())
     word = "--encrypt-ddo" if mistake == "hidden" else mistake
-    with pytest.raises(JournalError, match=f"{done.did} was published already, with .*{word}") as caught:
+    with pytest.raises(JournalError, match=f"{done.did} was already published, with .*{word}") as caught:
         run(other, chain, node, path, encrypt=mistake == "hidden")
     assert "--update publishes a new version of it, --new another asset" in str(caught.value)
     assert path.read_bytes() == text
@@ -365,7 +365,7 @@ def test_an_update_that_changes_nothing_sends_nothing(chain, node, tmp_path):
 
 
 class Measuring(EmbeddedChain):
-    """Keeps the length of each call whose gas is estimated: signing does that too."""
+    """Records the length of each call whose gas is estimated, which includes signing."""
 
     lengths: list[int]
 
@@ -517,7 +517,7 @@ def test_a_file_that_the_node_cannot_read_is_not_published(chain, tmp_path, file
         update = pytest.raises(SettingError, match="nothing was signed; check its address")
         with update, Journal(tmp_path / "j.json", chain) as journal:
             Publisher(journal, client).plan(absent, first.ddo)
-        # What is published already is not looked at again.
+        # Files of a published version are not checked again.
         files.content.clear()
         assert run(algorithm(url=url), chain, client, tmp_path / "j.json").did == first.did
         assert (chain.next_nonce(), (tmp_path / "j.json").read_bytes()) == (nonce, text)

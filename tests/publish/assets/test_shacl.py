@@ -1,4 +1,4 @@
-"""Our models against the SHACL shapes that nodes check with: npm @oceanprotocol/ddo-js."""
+"""Our models against the SHACL shapes that nodes use: npm @oceanprotocol/ddo-js."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ FORKS = {"1559": (), "legacy": ("--hardfork", "berlin")}
 
 @pytest.fixture(scope="module", params=sorted(FORKS))
 def anvil(request):
-    """A chain whose funded accounts it alone knows: ours gets its coins like anybody."""
+    """A chain whose funded accounts only it knows: ours gets its coins like anybody else."""
     folder = npm_folder("@foundry-rs/anvil")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

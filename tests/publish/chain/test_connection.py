@@ -33,7 +33,7 @@ def paused() -> list[float]:
 
 @pytest.fixture
 def remote(shared_chain, rpc, paused):
-    """The embedded chain as a command sees a network: over HTTP, with an account of its own key."""
+    """The embedded chain as a command sees a network: over HTTP, with its own account's key."""
     network = replace(shared_chain.network, is_live=True)
     chain = connect(network, rpc.url, shared_chain.accounts[6])
     chain.pause = paused.append
@@ -161,7 +161,7 @@ BUSY = {"error": {"code": -32005, "message": "rate limit exceeded"}}
 
 
 def failing(method, times, answer=BUSY):
-    """Answers the first requests of a method in this way."""
+    """Answers the first requests of a method with an error."""
     left = [answer] * times
 
     def fault(body):

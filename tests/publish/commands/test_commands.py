@@ -82,13 +82,13 @@ def test_on_a_network_it_shows_a_plan_publishes_once_and_updates(world):
     assert world.nfts() == before + 1
     code, result, shown = world.register("--yes")
     assert code == 0
-    assert "published already" in shown
+    assert "already published" in shown
     assert done["did"] in result
     assert "market" not in result
     assert world.nfts() == before + 1
     code, result, shown = world.register("--yes", "--timeout", "3600")
     assert (code, result) == (2, "")
-    assert "was published already, with another description" in shown
+    assert "was already published, with another description" in shown
     assert world.register("--yes")[0] == 0
 
     code, result, shown = world.register("--yes", "--update", "--json", "--timeout", "3600")

@@ -1,4 +1,4 @@
-"""Taking back what the escrow holds."""
+"""Withdraws funds from the escrow."""
 
 from ocean_assets import skip_without_escrow
 

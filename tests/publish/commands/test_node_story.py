@@ -1,4 +1,4 @@
-"""`tests/node_story.sh` against the node double, as anybody runs it against a node of theirs."""
+"""`tests/node_story.sh` against the node double, as anybody would run it against their own node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole story, from publishing to verified results, and everything that may fail on the way."""
+"""The whole story, from publishing to verified results, and everything that can fail on the way."""
 
 from __future__ import annotations
 
@@ -39,10 +39,14 @@ from rpc_server import RpcServer
 from unionveil import Anonymizer
 from unionveil.config import AnonymizeConfig
 from unionveil.engines.serial import SerialEngine
+from unionveil.files.sinks import FolderSink
 from unionveil.given import find_nothing
 from unionveil.measure.verify_run import verify_outputs
+from unionveil.merge.shards import open_shards
+from unionveil.merge.write import write_merged
 from unionveil.runs.manifest import Manifest, ManifestBuilder, RedactedRecord
 from unionveil.select import every_face
+from unionveil.verify import verify
 from unionveil_ocean.assets.pricing import FixedRate, Free
 from unionveil_ocean.chain.accounts import load_account
 from unionveil_ocean.commands import run_job as command
@@ -70,7 +74,7 @@ def pictures() -> bytes:
 
 
 def _safe() -> bytes:
-    """A picture without a face, as a job writes it."""
+    """A picture without a face, as written by a job."""
     line = Anonymizer(find_nothing, every_face, lambda *_: (), max_pixels=1e6)
     return kept(line(samples.save(Image.new("RGB", (64, 48), (90, 120, 60)), "JPEG"))).data
 
@@ -126,7 +130,7 @@ def marketplace(shared_chain, tmp_path_factory):
 
 @pytest.fixture
 def shop(marketplace, tmp_path, monkeypatch):
-    """Runs the command with the key in the environment; a stub stands in for the job."""
+    """Runs the command with the key in the environment; a stub replaces the job."""
     runner, node = InstantRunner(), marketplace.node
     node.reset()
     node.hooks.runner = runner
@@ -198,7 +202,7 @@ def written(folder: Path) -> bytes:
 
 
 def assert_no_secret(data: bytes) -> None:
-    """The key appears in no form that a program might write."""
+    """Checks that the key appears in no form that a program might write."""
     number = int(BUYER_KEY, 16)
     raw = number.to_bytes(32, "big")
     for form in (BUYER_KEY[2:].encode(), str(number).encode(), raw, repr(raw).encode()):
@@ -207,7 +211,7 @@ def assert_no_secret(data: bytes) -> None:
 
 @pytest.mark.slow
 def test_a_paid_job_on_real_pictures_costs_what_was_planned(shop, capfd):
-    """Buy, order, pay, run in a process of its own, fetch, verify; the node takes a fee of its own."""
+    """Buy, order, pay, run in a separate process, fetch, verify; the node takes a fee."""
     shop.node.hooks.runner = ProcessRunner()
     before, locked = ocean(shop.chain), escrowed(shop.chain)
     block = shop.chain.web3.eth.block_number
@@ -235,7 +239,7 @@ def test_a_paid_job_on_real_pictures_costs_what_was_planned(shop, capfd):
 
 
 def test_what_is_wrong_with_outputs_is_named(shop, capfd):
-    shop.issues.append("'000001.jpg': two detectors find a face outside of all boxes")
+    shop.issues.append("'000001.jpg': two detectors find a face outside all boxes")
     assert shop.run("--free", market=shop.marketplace.free) == 2
     out, err = capfd.readouterr()
     assert "verified" not in out
@@ -256,7 +260,7 @@ def test_the_gas_of_a_plan_is_what_the_job_takes_at_most(shop, capfd):
 
 @pytest.mark.slow
 def test_the_command_as_a_process(shop, marketplace):
-    """A process of its own, an RPC over HTTP, an encrypted keystore; and no secret in anything it leaves."""
+    """A separate process, an RPC over HTTP, an encrypted keystore; and no secret in any of its output."""
     folder, password, addresses = shop.folder, "open-sesame-password", marketplace.chain.addresses
     keystore = Account.encrypt(BUYER.key, password, kdf="pbkdf2", iterations=1000)
     (folder / "key.json").write_text(json.dumps(keystore))
@@ -316,6 +320,20 @@ def test_free_compute_on_real_pictures(shop, capfd):
     assert shop.run("--free", market=shop.marketplace.free) == 0, capfd.readouterr().err
 
 
+@pytest.mark.slow
+def test_jobs_on_shards_are_verified_and_merge(shop, capfd):
+    shop.node.hooks.runner = ProcessRunner()
+    for index in "01":
+        settings = ("--set", f"shard_index={index}", "--set", "shard_count=2", "--set", "detail=fast")
+        arguments = ("--free", "--new", *settings)
+        assert shop.run(*arguments, market=shop.marketplace.free, output=index) == 0, capfd.readouterr().err
+    folders = [shop.folder / index / "outputs" for index in "01"]
+    write_merged(open_shards(folders), FolderSink(shop.folder / "merged"))
+    assert verify(shop.folder / "merged").counts.inputs == 2
+    assert shop.run("--free", "--new", "--set", "shard_index=5", "--set", "shard_count=2") == 2
+    assert "shards are numbered from 0" in capfd.readouterr().err
+
+
 @pytest.mark.engine
 def test_the_story_in_a_container(shop, image, capfd):
     """As a node runs it: user 1000, no network, read-only, no capabilities, 512 processes, no swap."""
@@ -340,7 +358,7 @@ def test_free_compute_costs_nothing_and_gets_the_parameters(shop, capfd):
 def test_the_same_command_again_verifies_and_starts_nothing(shop, capfd):
     assert shop.run("--free") == 0
     assert shop.run("--free") == 0
-    assert "was started already; --new starts another one" in capfd.readouterr().err
+    assert "was already started; --new starts another one" in capfd.readouterr().err
     assert len(shop.node.jobs) == 1
     assert shop.run("--free", "--new", output="again") == 0
     assert len(shop.node.jobs) == 2
@@ -373,7 +391,7 @@ def test_a_job_of_ten_minutes_keeps_to_the_rate_limit_of_a_node(shop, capfd, mod
 
 
 def test_a_folder_with_another_job_s_results_is_refused_before_anything_is_signed(shop, capfd):
-    """It was reported as verified: the outputs that lay there are whole, but of the first job."""
+    """Such results were once reported as verified: the outputs are intact, but of the first job."""
     assert shop.run("--free", "--json") == 0
     first = json.loads(capfd.readouterr().out)["job"]
     journals = {path: path.read_bytes() for path in (shop.folder / "journal").rglob("job-*.json")}
@@ -413,7 +431,7 @@ def test_another_job_that_is_not_begun_leaves_the_journal_of_the_first(shop, cap
     assert shop.run("--free", "--new", output="again", yes=False) == 2
     assert "there is no terminal to confirm on" in capfd.readouterr().err
     assert shop.run("--free") == 0
-    assert "was started already" in capfd.readouterr().err
+    assert "was already started" in capfd.readouterr().err
     assert len(shop.node.jobs) == 1
     assert shop.run("--free", "--new", output="again") == 0
     assert "the journal of the earlier run is now" in capfd.readouterr().err
@@ -727,7 +745,7 @@ def test_a_job_that_fails_says_why_and_keeps_its_log(shop, capfd):
 
 @pytest.fixture
 def content(shop):
-    """Files by name, to take some off the server; they are put back."""
+    """Files by name, so that some can be removed from the server; they are restored afterwards."""
     served = shop.marketplace.files.content
     kept = dict(served)
     yield served

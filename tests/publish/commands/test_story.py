@@ -144,11 +144,11 @@ def test_a_node_that_fails_on_the_way_costs_no_second_mint(world, path, state):
 
 
 class Killed(BaseException):
-    """Stands for a kill: our code does not catch it."""
+    """Simulates a kill: our code does not catch it."""
 
 
 def kill_at_every_step(world, moment):
-    """Kills once whenever a transaction was signed, or sent, and when a step is done; the names seen."""
+    """Kills once whenever a transaction was signed, or sent, and when a step is done; returns the names."""
     seen = []
 
     def kill(name):

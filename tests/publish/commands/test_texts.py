@@ -1,4 +1,4 @@
-"""Text from a node, a chain or a DDO in what the commands show."""
+"""Text from a node, a chain or a DDO in the commands' output."""
 
 import io
 

@@ -58,7 +58,7 @@ def test_shares_show_what_they_will_do(world):
     sent = world.rpc.requests.count("eth_sendRawTransaction")
     code, _, error = world.run(*mint)
     assert code == 0, error
-    assert "round 1: all was signed already, nothing new is given; see --round" in error
+    assert "round 1: everything was already signed, nothing new is given; see --round" in error
     assert "gas: " not in error
     assert world.rpc.requests.count("eth_sendRawTransaction") == sent
 

@@ -44,7 +44,7 @@ def ocean(chain, buyer):
 
 
 def published(publisher, pricing, *, template=1, fee=(ZERO_ADDRESS, ZERO_ADDRESS, 0)) -> str:
-    """The datatoken of a new asset, of another template or with a market's fee if asked for."""
+    """The datatoken of a new asset, optionally of another template or with a market's fee."""
     factory = publisher.contract("ERC721Factory", publisher.addresses.factory)
     call = creation_call(publisher, "Photos", "PHO", pricing)
     assert isinstance(call, ContractFunction)
@@ -254,7 +254,7 @@ def test_a_permission_shrinks_to_the_price_of_the_job(chain, publisher, ocean, t
 
 
 def test_the_escrow_of_another_release_is_paid_into(chain, buyer, ocean, tmp_path):
-    """As a node does that runs with other contracts than the ones that are installed here."""
+    """The behaviour of a node with other contracts than the installed ones."""
     skip_without_escrow(chain)
     made = buyer.constructor("Escrow", chain.addresses.router, chain.addresses.fee_collector)
     older = str(buyer.send(made)["contractAddress"])

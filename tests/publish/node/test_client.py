@@ -222,7 +222,7 @@ def test_a_node_that_drips_is_slow_too():
 
 
 class Clock:
-    """Time that passes while somebody waits."""
+    """Time that only passes during waits."""
 
     def __init__(self):
         self.now, self.pauses = 0.0, []
@@ -388,7 +388,7 @@ def test_a_wrong_url_is_refused_without_showing_a_password(url):
 
 
 def test_the_double_serves_what_it_says(node):
-    """The double itself: it opens what it encrypted, and refuses other data."""
+    """The double itself: it decrypts what it encrypted, and refuses other data."""
     with pytest.raises(Refusal, match="not served by the current node"):
         node.vault.files_of({"files": "0x" + "ab" * 200})
     assert json.dumps(node.environments.all())

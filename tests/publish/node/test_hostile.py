@@ -1,4 +1,4 @@
-"""Nodes that send too much, too slowly, too deep, or text that a terminal would obey."""
+"""Nodes that send too much, too slowly, nested too deeply, or text that controls a terminal."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_compression_that_nobody_asked_for_is_not_unpacked(encoding):
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "[" * 100_000 + "]" * 100_000])
 def test_json_that_is_nested_deep_is_one_sentence(text):
-    with pytest.raises(NodeError, match="it is nested too deep"):
+    with pytest.raises(NodeError, match="it is nested too deeply"):
         answering(text.encode()).environments()
     transport = httpx.MockTransport(lambda _: httpx.Response(500, content=text.encode()))
     with pytest.raises(NodeError, match="HTTP 500"):

@@ -1,4 +1,4 @@
-"""Leaks of an output: markers, and faces that any of several decoders shows, also where none looks."""
+"""Finds leaks in an output: markers, and faces that any of several decoders shows, hidden places included."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from PIL import Image, ImageFile, ImageSequence
 from .seeds import UNIT, chunks, join, riff, riff_chunks, with_tiff_height
 
 Find = Callable[[np.ndarray], float]
-"""The score of the surest face of `(H, W, 3)` uint8."""
+"""The highest score of a face in `(H, W, 3)` uint8."""
 
 Decoder = Callable[[bytes], Iterator[tuple[str, np.ndarray]]]
-"""Bytes to the names of looks and `(H, W, 3)` uint8."""
+"""Bytes to names of views and `(H, W, 3)` uint8."""
 
 _SURE = 0.97
-"""A face of this score counts as come out: our threshold is lower, so decoders may differ a little.
-The network's own score of .85 becomes this where six candidates agree."""
+"""A face with this score counts as leaked: our threshold is lower, so decoders may differ a little.
+The network's own score of .85 becomes this if six candidates agree."""
 
 _MOST_PIXELS = 4e6
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
@@ -64,8 +64,8 @@ _FORMS = {
 def _is_sample(data: bytes, place: int, length: int) -> bool:
     """Whether a decoder turns these bytes into pixels, or they are a JPEG's quantization steps.
 
-    Damage can move a marker into coded samples, where it becomes a part of the picture that was seen. Each
-    bit of such bytes matters to what a decoder shows, or to whether it shows anything.
+    Damage can move a marker into coded samples, where it becomes a part of the picture that the detector saw.
+    Each bit of such bytes changes what a decoder shows, or whether it shows anything.
     """
     if data.startswith(b"\xff\xd8") and _in_quantization_table(data, place, length):
         return True
@@ -74,7 +74,7 @@ def _is_sample(data: bytes, place: int, length: int) -> bool:
 
 
 def _flipped(data: bytes, at: int) -> bytes:
-    """The file with one byte changed, and a PNG's checksum made to fit."""
+    """The file with one byte changed, and a PNG's checksum corrected."""
     changed = bytearray(data)
     changed[at] ^= 0x55
     if not data.startswith(b"\x89PNG"):
@@ -103,7 +103,7 @@ def _digest(data: bytes) -> list[tuple[str, int]]:
 
 
 def faces(data: bytes, find: Find) -> list[str]:
-    """The decoders, and the ways to look behind a header, that show a face."""
+    """The decoders, and the changes of a header, that show a face."""
     found: list[str] = []
     seen: list[np.ndarray] = []
     for way, pixels in _looks(data):
@@ -117,8 +117,8 @@ def faces(data: bytes, find: Find) -> list[str]:
 
 
 def brightest(data: bytes) -> int:
-    """The brightest level that any decoder shows where all was covered with black."""
-    # OpenCV and tifffile give the inks of a TIFF as they are.
+    """The brightest level that any decoder shows although everything was covered with black."""
+    # OpenCV and tifffile return the inks of a TIFF unchanged.
     decoders = (_by_pillow, _by_libheif, _by_ffmpeg) if data[:2] in (b"II", b"MM") else _DECODERS
     return max(
         (int(pixels.max()) for way, pixels in _decoded(data, *decoders) if "'" not in way),
@@ -136,7 +136,7 @@ def _looks(data: bytes) -> Iterator[tuple[str, np.ndarray]]:
 
 def _decoded(data: bytes, *decoders: Decoder) -> Iterator[tuple[str, np.ndarray]]:
     for decoder in decoders:
-        with suppress(Exception), _quiet():  # what a decoder cannot read it does not show
+        with suppress(Exception), _quiet():  # a decoder that cannot read a file shows nothing
             yield from decoder(data)
 
 
@@ -149,7 +149,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _tolerant() -> Iterator[None]:
-    """Pillow shows what it can read of damaged files; our own readers run outside of this."""
+    """Pillow shows as much as it can read of damaged files; our own readers run outside this context."""
     ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:
         yield
@@ -224,7 +224,7 @@ def _by_libheif(data: bytes) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _by_ffmpeg(data: bytes) -> Iterator[tuple[str, np.ndarray]]:
-    """FFmpeg, which OpenCV brings, reads files alone."""
+    """FFmpeg, as part of OpenCV, only reads files."""
     if data[4:8] != b"ftyp":
         return
     with tempfile.NamedTemporaryFile(suffix=".heic") as file:
@@ -240,7 +240,7 @@ def _by_ffmpeg(data: bytes) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _unhidden(data: bytes) -> Iterator[tuple[str, bytes, int]]:
-    """Pictures that a curious person finds in a file, and the first new row: embedded files, more rows..."""
+    """Pictures that one could find in a file, and the first new row: embedded files, more rows..."""
     for signature in _SIGNATURES:
         for match in islice(re.finditer(re.escape(signature), data[1:]), 4):
             if not _is_sample(data, match.start() + 1, len(signature)):
@@ -283,7 +283,7 @@ def _more_of_jpeg(data: bytes) -> Iterator[tuple[str, bytes, int]]:
         if 0 < place < len(data) - 12:
             (height,) = struct.unpack_from(">H", data, place + 5)
             tall = struct.pack(">H", min(65000, height * 2 + 16))
-            # The rest of blocks that are partly seen is in the file.
+            # The rest of partly shown blocks is in the file.
             unit = 8 * max(1, min(4, data[place + 11] & 15))
             yield "with more rows", data[: place + 5] + tall + data[place + 7 :], -(-height // unit) * unit
     start, last = data.find(b"\xff\xda"), data.rfind(b"\xff\xda")

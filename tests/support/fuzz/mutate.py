@@ -1,4 +1,4 @@
-"""Damage: bytes flipped, cut and repeated, lengths changed, pieces moved, doubled, taken from other files."""
+"""Damages files: flips, cuts and repeats bytes, changes lengths, moves, doubles and exchanges pieces."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _NUMBERS = (
 
 
 def mutation(seeds: dict[str, bytes], number: int) -> tuple[str, bytes]:
-    """The file of a number, always the same: the name of its seed, and its bytes."""
+    """The file with a number, always the same: the name of its seed, and its bytes."""
     rng = np.random.default_rng([20, number])
     names = list(seeds)
     name = names[number % len(names)]
     data = seeds[name]
     if number < len(names):
-        return name, data  # each once as it is
+        return name, data  # each seed once unchanged
     for _ in range(int(rng.integers(1, 4))):
         match int(rng.integers(0, 10)):
             case 0 | 1 | 2 | 3:
@@ -53,7 +53,7 @@ def mutation(seeds: dict[str, bytes], number: int) -> tuple[str, bytes]:
 
 
 def _damage(data: bytes, rng: np.random.Generator) -> bytes:
-    """Any bytes, those of the head more often than the rest."""
+    """Changes any bytes, those of the head more often than others."""
     changed = bytearray(data)
     head = min(len(changed), 600)
     place = int(rng.integers(0, head if rng.random() < 0.5 else len(changed)))
@@ -105,7 +105,7 @@ def _rearrange(data: bytes, other: bytes, rng: np.random.Generator) -> bytes:
 
 
 def split(data: bytes) -> tuple[bytes, list[bytes]]:
-    """Head and pieces of a file: segments, chunks, blocks or boxes; one piece where the format has none."""
+    """Head and pieces of a file: segments, chunks, blocks or boxes; a single piece if the format has none."""
     if data.startswith(b"\xff\xd8"):
         return data[:2], _segments(data, 2)
     if data.startswith(b"\x89PNG"):
@@ -143,7 +143,7 @@ def _lengthy(data: bytes, at: int, layout: str, around: int, *, even: bool = Fal
 
 
 def _lengthen(data: bytes, piece: bytes, by: int) -> bytes:
-    """A piece with a longer or shorter body whose length field and checksum fit."""
+    """A piece with a longer or shorter body, and a matching length field and checksum."""
     tail = (MARKER * 2)[:by] if by > 0 else b""
     if data.startswith(b"\x89PNG") and len(piece) >= 12:
         body = piece[4:-4] + tail if by >= 0 else piece[4 : max(8, len(piece) - 4 + by)]

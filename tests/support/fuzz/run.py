@@ -1,9 +1,9 @@
-"""Runs damaged files through the pipeline and reports what comes out.
+"""Runs damaged files through the pipeline and reports the results.
 
 python -m fuzz --count 100000 --jobs 4 --failures fuzz-failures
 
-Each worker is a process of its own. One that dies, or takes too long over a file, is replaced, and the file
-counts as a crash or a hang.
+Each worker is a separate process. A worker that dies, or takes too long over a file, is replaced, and the
+file counts as a crash or a hang.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Report:
 
 
 def _everything(image: np.ndarray) -> Detections:
-    """A finder that takes the whole picture for a face."""
+    """A finder that reports the whole picture as a face."""
     return Detections.of([[0, 0, image.shape[1], image.shape[0]]], [0.9])
 
 
@@ -102,7 +102,7 @@ class Examiner:
         self._finder = FaceFinder(AnonymizeConfig(detail="fast"), 1)
 
     def __call__(self, number: int) -> Result:
-        """Makes the file of a number, anonymizes and judges it."""
+        """Generates the file with a number, anonymizes it and examines the output."""
         seed, data = mutation(self.seeds, number)
         everything = number % 3 == 2
         start = time.perf_counter()
@@ -135,9 +135,9 @@ def run(first: int, count: int, jobs: int, progress: Callable[[Report], None] | 
 
     Args:
         first: number of the first file.
-        count: how many.
-        jobs: worker processes.
-        progress: is called after each file.
+        count: number of files.
+        jobs: number of worker processes.
+        progress: called after each file.
     """
     share = -(-count // jobs)
     starts = range(first, first + count, share)
@@ -159,12 +159,12 @@ def run(first: int, count: int, jobs: int, progress: Callable[[Report], None] | 
 
 
 class _Worker:
-    """A process that examines files, and what is known of it.
+    """A process that examines files, and its state.
 
     Attributes:
-        pipe: where it reports.
+        pipe: receives its reports.
         left: the numbers that it has not finished.
-        alive: whether it can go on.
+        alive: whether it can continue.
     """
 
     def __init__(self, numbers: range) -> None:
@@ -177,7 +177,7 @@ class _Worker:
         self._since = time.monotonic()
 
     def advance(self, ready: bool) -> Result | None:
-        """The next result, also where the process died or hangs over a file."""
+        """The next result, even if the process died or hangs over a file."""
         if ready:
             with suppress(EOFError):
                 result: Result = self.pipe.recv()
@@ -200,7 +200,7 @@ class _Worker:
 
 
 def _work(numbers: range, pipe: Connection) -> None:
-    # Decoders print what is wrong with damaged files.
+    # Decoders print errors about damaged files.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     examine = Examiner()
     for number in numbers:

@@ -1,6 +1,6 @@
 """Small files of all formats with a marker in every place of metadata, and faces where no viewer looks.
 
-Places that make a reader refuse the file are seeds of their own, so that they do not shield the others.
+Places that make a reader refuse the file are in separate seeds, so that they do not shield the others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import samples
 from paths import REPOSITORY
 
 UNIT = b"\x51uvMRK\xa7\x13"
-"""Eight bytes that no encoder makes by chance; markers repeat them, so that damage leaves one whole."""
+"""Eight bytes that no encoder produces by chance; markers repeat them, so that damage leaves one intact."""
 
 MARKER = UNIT * 4
 CASES = REPOSITORY / "tests" / "images" / "cases"
@@ -32,7 +32,7 @@ _LARGEST_CASE_BYTES = 30_000
 FACE = Image.open(samples.SCENES / "portrait.jpg").convert("RGB").resize((104, 130))
 BARE = Image.fromarray(samples.scene(104, 130))
 STACKED = Image.fromarray(np.concatenate([np.asarray(BARE), np.asarray(FACE)]))
-"""A face below a picture without one: what a height that is too small hides."""
+"""A face below a picture without one, as hidden by a height that is too small."""
 
 MOVING = [BARE, BARE.transpose(Image.Transpose.ROTATE_180), FACE]
 SHORT_MOVING = {"save_all": True, "append_images": MOVING[1:], "duration": 90}
@@ -56,7 +56,7 @@ def exif() -> bytes:
 
 
 def all_seeds() -> dict[str, bytes]:
-    """Seeds by name: those made here, the samples of all formats, and files that once came out wrong."""
+    """Seeds by name: those generated here, the samples of all formats, and files that once caused faults."""
     made = {**jpeg(), **png(), **gif(), **webp(), **tiff(), **bmp(), **iso()}
     small = [path for path in sorted(CASES.iterdir()) if path.stat().st_size <= _LARGEST_CASE_BYTES]
     cases = {f"case-{path.name}": path.read_bytes() for path in small}
@@ -90,7 +90,7 @@ def with_segments(data: bytes) -> bytes:
 
 
 def lower(data: bytes, height: int) -> bytes:
-    """A JPEG whose frame header states another height."""
+    """A JPEG whose frame header has another height."""
     start = min(at for at in (data.find(b"\xff\xc0"), data.find(b"\xff\xc2")) if at > 0)
     return data[: start + 5] + struct.pack(">H", height) + data[start + 7 :]
 
@@ -196,7 +196,7 @@ def png() -> dict[str, bytes]:
 
 
 def interlaced() -> bytes:
-    """An Adam7 picture of one colour, made by hand: Pillow writes none."""
+    """An Adam7 picture of one colour, built by hand because Pillow writes none."""
     width, height, raw = 16, 16, b""
     for x0, y0, dx, dy in (
         (0, 0, 8, 8),
@@ -334,7 +334,7 @@ def tiff() -> dict[str, bytes]:
 
 
 def with_tiff_height(data: bytes, height: int) -> bytes:
-    """A little-endian TIFF whose first page states another height."""
+    """A little-endian TIFF whose first page has another height."""
     (place,) = struct.unpack_from("<I", data, 4)
     (count,) = struct.unpack_from("<H", data, place)
     for entry in range(place + 2, place + 2 + 12 * count, 12):
@@ -350,7 +350,7 @@ def bmp() -> dict[str, bytes]:
         moved = data[:10] + struct.pack("<I", start + len(MARKER)) + data[14:start]
         return moved + MARKER + data[start:] + MARKER
 
-    # Rows are stored from below.
+    # Rows are stored bottom-up.
     stacked = bytearray(
         samples.save(Image.fromarray(np.concatenate([np.asarray(FACE), np.asarray(BARE)])), "BMP")
     )

@@ -97,10 +97,10 @@ def check_resources(offered: list[Json], wanted: list[Json] | None) -> None:
 
 
 def cost_wei(environment: Json, payment: Json, seconds: int) -> int:
-    """Most that a paid job costs, in the token's smallest unit (compute_engine_base.ts calculateCost).
+    """The most that a paid job costs, in the token's smallest unit (compute_engine_base.ts calculateCost).
 
     Raises:
-        Refusal: the environment does not take the token.
+        Refusal: the environment does not accept the token.
     """
     offers = environment["fees"].get(str(payment.get("chainId")), [])
     prices = next((one["prices"] for one in offers if one["feeToken"] == payment.get("token")), None)

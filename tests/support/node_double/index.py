@@ -25,7 +25,7 @@ class Index:
     def __init__(self, chain: Chain, vault: Vault) -> None:
         self._chain, self._vault = chain, vault
         self._ddos: dict[str, Json] = {}
-        # eth-tester needs long to read old blocks.
+        # eth-tester is slow at reading old blocks.
         self._next_block = chain.web3.eth.block_number + 1
 
     def serve(self, received: Received) -> Json:
@@ -110,7 +110,7 @@ class Index:
         if flags & 2:
             try:
                 data = self._vault.decrypt(data)
-            except ValueError:  # the indexer logs that and goes on
+            except ValueError:  # the indexer logs that and continues
                 return None
             digest = hashlib.sha256(data).digest()
         else:

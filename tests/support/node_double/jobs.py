@@ -61,7 +61,7 @@ class DoubleJob:
 
 
 class Jobs:
-    """Runs jobs, each in a thread of its own.
+    """Runs jobs, each in its own thread.
 
     Args:
         folder: for the files of jobs.

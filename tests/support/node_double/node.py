@@ -1,6 +1,6 @@
 """A small Ocean node for tests: a real HTTP server on loopback that checks what ocean-node checks.
 
-Its endpoints, checks and sentences are those of ocean-node; each file names the sources that it follows.
+Its endpoints, checks and messages are those of ocean-node; each file names the sources that it follows.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class NodeDouble:
     Args:
         chain: with the node's own account, which needs coins to lock payments.
         settings: the operator's configuration.
-        hooks: where a test reaches in.
+        hooks: interception points for tests.
 
     Attributes:
         settings, hooks: may be changed at any time; `reset` undoes that.
         vault: holds the node's key.
         environments: of the node.
-        limit: the rate limit, and how many requests it refused.
-        requests: all that came.
+        limit: the rate limit, and the number of requests it refused.
+        requests: all requests received.
     """
 
     def __init__(self, chain: Chain, settings: Settings | None = None, hooks: Hooks | None = None) -> None:
@@ -94,7 +94,7 @@ class NodeDouble:
         return self._jobs.wait()
 
     def reset(self) -> None:
-        """Settings and hooks as at the beginning, and no requests or jobs; the index stays."""
+        """Restores initial settings and hooks, and clears requests and jobs; the index is kept."""
         settings, hooks = self._given
         copy_into(self.settings, settings)
         copy_into(self.hooks, hooks)

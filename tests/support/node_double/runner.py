@@ -19,12 +19,12 @@ _MAIN = REPOSITORY / "algorithm" / "main.py"
 
 
 class Runner(Protocol):
-    """Runs the algorithm in a folder laid out as `/data`.
+    """Runs the algorithm in a folder laid out like `/data`.
 
     Args:
         data: with inputs, outputs, transformations, ddos, logs.
         container: image and entrypoint, as in the DDO.
-        environment: variables that the client sent; the algorithm gets no others.
+        environment: variables sent by the client; the algorithm gets no others.
 
     Returns:
         The exit code, and the log in Docker's frames.
@@ -63,7 +63,7 @@ def outputs_zip(outputs: Path) -> bytes:
 
 
 class ProcessRunner:
-    """A process of this Python, from the folder above `data`, with nothing of this process's environment."""
+    """A process of this Python, started above `data`, with none of this process's environment."""
 
     def __call__(
         self, data: Path, container: dict[str, Any], environment: dict[str, Any]

@@ -26,7 +26,7 @@ class Settings:
         free_access: the same for free jobs; None leaves the field out.
         enables_network: whether containers reach the network.
         features: kinds of work that the environment accepts; None is a node before version 4.
-        gateway: of IPFS and Arweave; None where none is configured.
+        gateway: of IPFS and Arweave; None if it is not configured.
         rate_limit: requests per minute; None allows any number, so that tests are quick.
     """
 
@@ -43,7 +43,7 @@ class Settings:
 
 @dataclass
 class Hooks:
-    """Where a test reaches into the node.
+    """Interception points for tests.
 
     Attributes:
         runner: runs the algorithm.
@@ -51,7 +51,7 @@ class Hooks:
         clock: seconds, for the rate limit.
         fault: answers instead of the node, or raises; None lets the node answer.
         change: changes the value of an answer before it is sent.
-        after: called when the node has done its work, before the answer is sent.
+        after: called when the node has finished its work, before the answer is sent.
         before_fetch: called with a job's file before the node downloads it.
         change_fee: changes a provider fee after it was signed.
         forgets_orders: whether the node finds every order invalid.
@@ -71,6 +71,6 @@ class Hooks:
 
 
 def copy_into(target: _Holder, source: _Holder) -> None:
-    """Gives every field of the target the source's value."""
+    """Copies every field of the source to the target."""
     for one in fields(source):
         setattr(target, one.name, getattr(source, one.name))

@@ -51,7 +51,7 @@ class Reply:
 
 
 def reply_of(value: object) -> Reply:
-    """Bytes as they are, any other value as JSON."""
+    """Bytes unchanged, any other value as JSON."""
     if isinstance(value, bytes):
         return Reply(200, "application/octet-stream", value)
     return Reply(200, "application/json", json.dumps(value).encode())
@@ -61,7 +61,7 @@ class RateLimit:
     """As utils/validators.ts checkRequestsRateLimit: a fixed window, in which refusals do not count.
 
     Attributes:
-        refused: how many requests were refused.
+        refused: number of refused requests.
     """
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ class RateLimit:
 
 
 class NodeServer:
-    """Serves on a free port of loopback while it is entered.
+    """Serves on a free port of loopback inside a `with` block.
 
     Args:
         reply: answers a request; what it raises cuts the connection if it is a ConnectionError.

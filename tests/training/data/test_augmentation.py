@@ -1,4 +1,4 @@
-"""A painted face must lie where its label says after every augmentation."""
+"""A painted face must be where its label says after every augmentation."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_view_scales_the_box(scale: tuple[float, float]) -> None:
     view, visible = take_view(image, labels, (128, 96), scale, (80, 65), np.random.default_rng(1))
     assert view.shape == (96, 128, 3)
     np.testing.assert_allclose(visible.xyxy[0], extent(view), atol=2)
-    assert not visible.ignore[0] or scale[0] == 2.3  # there a part of the face lies outside
+    assert not visible.ignore[0] or scale[0] == 2.3  # there a part of the face is outside
 
 
 def test_face_cut_by_the_view_is_ignored_and_a_small_rest_dropped() -> None:

@@ -85,7 +85,7 @@ LARGE = [100.0, 100.0, 130.0, 140.0]
         (LARGE, [], True),
         (LARGE, [(HERE, 0.9)], True),
         (LARGE, [(LARGE, 0.25)], False),
-        (LARGE, [([90.0, 90.0, 118.0, 130.0], 0.3)], False),  # a face may lie under a part of it
+        (LARGE, [([90.0, 90.0, 118.0, 130.0], 0.3)], False),  # a face may be under a part of it
         (THERE, [], True),
         ([100.0, 100.0, 119.0, 130.0], [], False),  # too small for CenterFace to be sure
     ],

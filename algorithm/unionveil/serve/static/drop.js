@@ -1,4 +1,4 @@
-// The drop page: photos in, covered photos beside them. Everything lives in this page's memory.
+// The drop page: photos in, covered photos out. Everything is in this page's memory.
 
 import { enter } from "./session.js";
 import { languageSwitch, loadWords, t } from "./words.js";
@@ -8,7 +8,7 @@ const METHODS = ["fill", "pixelate", "gaussian", "overlay"];
 const DETAILS = ["fast", "standard", "crowd"];
 const SENSITIVITIES = { usual: 1, high: 0.5, highest: 0.25 }; // shares of the least score of a face
 const AT_ONCE = 2;
-const QUIET_MS = 300; // nothing is said about waiting before
+const QUIET_MS = 300; // a wait is not announced before this
 const EXTENSIONS = {
   "image/jpeg": "jpg",
   "image/png": "png",
@@ -26,7 +26,7 @@ const photos = []; // {file, url, state: waiting|working|done|failed, result, fa
 let current = null;
 let threshold = 0.5;
 let running = 0;
-let version = 0; // grows with every change of the choices
+let version = 0; // incremented with every change of the choices
 
 // --- requests ---------------------------------------------------------------------------------------------
 
@@ -148,7 +148,7 @@ async function downloadAll() {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-// --- what is shown ----------------------------------------------------------------------------------------
+// --- rendering -------------------------------------------------------------------------------------------
 
 function sentence(photo) {
   if (photo.state === "done") return photo.faces ? t("covered", { n: photo.faces }) : t("no-face");

@@ -7,7 +7,7 @@
     try {
       return localStorage.getItem(KEY);
     } catch {
-      return null; // storage is blocked; the system's choice holds
+      return null; // storage is blocked; the system's choice applies
     }
   }
 
@@ -28,7 +28,7 @@
           if (control.value) localStorage.setItem(KEY, control.value);
           else localStorage.removeItem(KEY);
         } catch {
-          // The choice holds for this page.
+          // The choice applies to this page only.
         }
       });
     }

@@ -39,7 +39,7 @@ export async function loadWords(page, language = preferred()) {
   translate(document);
 }
 
-/** A text by its key; numbers are written as the language writes them. */
+/** A text by its key; numbers are formatted for the language. */
 export function t(key, values = {}) {
   const entry = words[key] ?? key;
   const text = typeof entry === "string" ? entry : (entry[plurals.select(values.n)] ?? entry.other);
@@ -67,7 +67,7 @@ export function languageSwitch(control, page, onChange = () => {}) {
     try {
       localStorage.setItem(KEY, control.value);
     } catch {
-      // The choice holds for this page.
+      // The choice applies to this page only.
     }
     await loadWords(page, control.value);
     onChange();

@@ -1,4 +1,4 @@
-// A zip without compression (PKWARE APPNOTE 6.3.10, sections 4.3.7, 4.3.12, 4.3.16): photos are compressed already.
+// A zip without compression (PKWARE APPNOTE 6.3.10, sections 4.3.7, 4.3.12, 4.3.16): photos are already compressed.
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
   let value = n;

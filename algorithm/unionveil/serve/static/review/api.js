@@ -1,4 +1,4 @@
-// Talks to the server: edits one after the other, each once; changes as they come; what is going on elsewhere.
+// Talks to the server: sends edits in order, each once; receives changes, and conflicts with other tabs.
 
 const RETRY_MS = 1000;
 const WAIT_S = 15;
@@ -6,7 +6,7 @@ const CALM_MS = 200;
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** An answer that is not a success; `status` is its HTTP status. */
+/** An unsuccessful response; `status` is its HTTP status. */
 export class Refused extends Error {
   constructor(status, detail) {
     super(detail);
@@ -20,7 +20,7 @@ async function answer(response) {
   throw new Refused(response.status, problem.detail ?? response.statusText);
 }
 
-/** @param {object} on `gone(isGone)`, `conflict()`, `locked()`, `changes(answer)`: called as things happen. */
+/** @param {object} on `gone(isGone)`, `conflict()`, `locked()`, `changes(answer)`: callbacks. */
 export class Api {
   revision = 0;
   pending = 0;
@@ -37,7 +37,7 @@ export class Api {
     return answer(await fetch(path));
   }
 
-  /** Sends an edit when all earlier ones have been answered. Resolves with the photo as it is then. */
+  /** Sends an edit once all earlier ones have been answered. Resolves with the resulting photo. */
   edit(number, edit) {
     return this.#send(`/api/photos/${number}/edits`, { edit });
   }
@@ -62,7 +62,7 @@ export class Api {
     return sent;
   }
 
-  /** The same id again after a lost answer counts once; so it can be repeated until the server is back. */
+  /** An id that is sent twice counts once, so a request can be repeated until the server is back. */
   async #post(path, body, id) {
     for (;;) {
       try {
@@ -82,7 +82,7 @@ export class Api {
     }
   }
 
-  /** Hears of changes for as long as the page is open. */
+  /** Receives changes while the page is open. */
   async listen() {
     for (let wait = 0; ; wait = WAIT_S) {
       try {

@@ -1,8 +1,8 @@
-// Keys for everything. Single letters can be switched off, for those who speak to their computer.
+// Keyboard shortcuts. Single letters can be switched off, for users of speech input.
 
 import { t } from "/static/words.js";
 
-/** Keys, what they do, and whether the key is a single character. In the order of the help. */
+/** Keys, their actions, and whether the key is a single character, in the order of the help. */
 const KEYS = [
   [["a"], "approve"],
   [["f"], "flag"],
@@ -47,7 +47,7 @@ const QUIET = new Set(["=", "ArrowUp", "ArrowDown"]);
 const isSingle = (key) => key.length === 1 && key !== " ";
 
 /**
- * @param {Record<string, (event: KeyboardEvent) => void>} act what each key does, by the names above
+ * @param {Record<string, (event: KeyboardEvent) => void>} act actions by the names above
  * @param {() => boolean} singles whether single characters count
  */
 export function listen(act, singles) {
@@ -58,7 +58,7 @@ export function listen(act, singles) {
     const isCommand = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() !== "z";
     if (isTyping || isPressed || isCommand || (isSingle(event.key) && !event.ctrlKey && !singles())) return undefined;
     const name = names.get(event.key) ?? names.get(event.key.toLowerCase());
-    // A key that is held does not approve one photo after the other.
+    // Holding a key does not approve one photo after the other.
     return event.repeat && !REPEATED.has(name) ? undefined : act[name];
   };
   addEventListener("keydown", (event) => {

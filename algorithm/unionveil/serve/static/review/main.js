@@ -57,7 +57,7 @@ async function refresh(number) {
   if (!fresh) return;
   known.set(number, fresh);
   if (photo?.number !== number || api.pending) return;
-  // Until the detector has looked, the size of the picture that is shown stands for the photo's.
+  // Until the detector has seen the photo, the size of the displayed image is used.
   if (!fresh.sizes.length) fresh.sizes = photo.sizes;
   const isResized = String(photo.sizes) !== String(fresh.sizes);
   photo = fresh;
@@ -90,7 +90,7 @@ async function showPhoto(number) {
   }
 }
 
-/** The photo in its own resolution, once somebody looks closer than the screen's copy goes. */
+/** The photo at full resolution, once it is zoomed beyond the screen copy. */
 async function sharpen(scale) {
   if (!photo?.sizes.length || !part("photo").getAttribute("href")) return;
   const number = photo.number;
@@ -101,7 +101,7 @@ async function sharpen(scale) {
   if (full && photo.number === number) part("photo").setAttribute("href", full.src);
 }
 
-/** The next photo is fetched and decoded while this one is looked at. */
+/** Fetches and decodes the next photo while this one is on screen. */
 async function prefetch(number) {
   const next = photos.next(number);
   if (next === undefined || photo.number !== number) return;
@@ -114,7 +114,7 @@ async function prefetch(number) {
   }
 }
 
-// Covers as the server draws them: side by side, and for all methods but a plain colour.
+// Covers drawn by the server: side by side, and for all methods except a plain colour.
 
 async function drawCovered() {
   const isSide = document.body.classList.contains("side");
@@ -127,7 +127,7 @@ async function drawCovered() {
   for (const id of about.color ? ["twin-photo"] : ["twin-photo", "covered"]) part(id).setAttribute("href", image.src);
 }
 
-// Edits: made at once on the page, kept by the server a moment later
+// Edits: applied at once on the page, stored by the server a moment later
 
 function send(edit) {
   flush();
@@ -229,7 +229,7 @@ function move(event) {
   const box = focused();
   if (nudged !== box) flush();
   if (!box) return stage.pan(-dx * 40, -dy * 40);
-  // Many presses are one edit: it is sent when the hand rests, or when something else is done.
+  // Many key presses are one edit, sent after a pause or before any other action.
   clearTimeout(nudge);
   nudged = box;
   stage.nudge(dx, dy, event.altKey);
@@ -248,7 +248,7 @@ async function approve() {
   if (view !== "photo" || !photo) return;
   if (photo.rejected) return goOn();
   if (photo.isStub || photo.verdict === "waiting") return toast(t("still-looking"));
-  // Nobody approves what was not shown.
+  // A photo cannot be approved before it was shown.
   if (!part("photo").hasAttribute("href")) return toast(t("still-loading"));
   await flush();
   photo.verdict = "approved";
@@ -300,7 +300,7 @@ async function undo(redo = false) {
 
 const focused = () => photo?.boxes.find((box) => box.id === stage.focused);
 
-// What the page shows
+// Rendering
 
 function show() {
   if (view === "stopped") return;
@@ -414,7 +414,7 @@ function label(box, n, all) {
   return box.score === null ? `${name}, ${t("box.from-file")}` : `${name}, ${t("box.score", { score: box.score.toFixed(2) })}`;
 }
 
-// News from the server
+// Changes from the server
 
 function changes(latest) {
   if (view === "stopped") return;

@@ -1,4 +1,4 @@
-// What the page says: the panel in place of a photo, the banner, the toast, and the voice for screen readers.
+// Messages: the panel in place of a photo, the banner, the toast, and announcements for screen readers.
 
 import { t } from "/static/words.js";
 
@@ -17,12 +17,12 @@ function button(text, act, className = "") {
   return made;
 }
 
-/** Says something to a screen reader. */
+/** Announces a message to screen readers. */
 export function say(text) {
   part("live").textContent = text;
 }
 
-/** A message that passes, with a way back. */
+/** A temporary message with an undo button. */
 export function toast(text, undo) {
   const box = element("div", "");
   box.append(element("span", text));
@@ -32,10 +32,10 @@ export function toast(text, undo) {
   toastTimer = setTimeout(() => part("toast").replaceChildren(), TOAST_MS);
 }
 
-/** The photo that it spoke of is gone. */
+/** Hides the message; its photo is no longer shown. */
 export const hush = () => part("toast").replaceChildren();
 
-/** A message that stays for as long as it is true; null takes it away. */
+/** A message that stays while it is true; null removes it. */
 export function banner(text, action) {
   const place = part("banner");
   place.hidden = !text;
@@ -59,13 +59,13 @@ export function panel(content) {
   part("panel-title").textContent = content.title;
   part("panel-body").replaceChildren(...content.body);
   part("panel-actions").replaceChildren(...content.actions.map((action) => button(...action)));
-  // The section's name is read out with whatever in it gets the focus.
+  // Screen readers announce the section's name with the focused element in it.
   if (wasHidden || hadFocus) (part("panel-actions").querySelector("button") ?? part("panel-title")).focus();
 }
 
 export const text = (value, className) => element("p", value, className);
 
-/** Names and figures, as a list. */
+/** Names and figures as a list. */
 export function figures(rows) {
   const list = document.createElement("dl");
   for (const [name, value] of rows) list.append(element("dt", name), element("dd", value));

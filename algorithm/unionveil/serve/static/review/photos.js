@@ -1,8 +1,8 @@
-// The photos in their order, and pictures of those that are looked at now or next.
+// The photos in order, and images of the current and next ones.
 
 const KEPT = 8;
 
-/** Photos by number. What was visited keeps its place; the rest settles as the detector looks at it. */
+/** Photos by number. Visited photos keep their place; the others are sorted as the detector sees them. */
 export class Photos {
   rows = new Map();
   order = [];
@@ -32,12 +32,12 @@ export class Photos {
     return this.#places.get(number) ?? -1;
   }
 
-  /** The photo so many places on, or undefined. */
+  /** The photo at an offset in the order, or undefined. */
   beside(number, step) {
     return this.order[this.placeOf(number) + step];
   }
 
-  /** The next photo that needs a person, around the end if need be; undefined when all is done. */
+  /** The next photo without a verdict, wrapping around; undefined when all are reviewed. */
   next(number) {
     const place = this.placeOf(number);
     const around = [...this.order.slice(place + 1), ...this.order.slice(0, Math.max(0, place))];
@@ -51,7 +51,7 @@ export class Photos {
   }
 }
 
-/** Pictures as object URLs, the latest few kept; decoded before they are given, so that they appear at once. */
+/** Images as object URLs; the latest few are cached, and decoded before use, so that they appear at once. */
 export class Pictures {
   #kept = new Map();
 

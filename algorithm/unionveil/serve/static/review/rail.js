@@ -1,4 +1,4 @@
-// The rail of thumbnails: only those that can be seen are in the page, however many there are.
+// The rail of thumbnails: only the visible ones are in the page, however many there are.
 
 import { t } from "/static/words.js";
 
@@ -11,7 +11,7 @@ export class Rail {
   #shown = new Map();
   #photos;
   #current;
-  /** Whether photos that wait get a thumbnail too; not before the first photo is there. */
+  /** Whether waiting photos get a thumbnail too; not before the first photo is shown. */
   isEager = false;
 
   /** @param {(number: number) => void} open */
@@ -43,7 +43,7 @@ export class Rail {
     return this.#list[side];
   }
 
-  /** Marks a photo as the one that is looked at, and shows it. */
+  /** Marks a photo as the current one, and scrolls to it. */
   select(number) {
     this.#current = number;
     this.draw();
@@ -56,7 +56,7 @@ export class Rail {
     this.draw();
   }
 
-  /** Draws again after the order has changed; what is looked at stays where it is on the screen. */
+  /** Redraws after the order has changed; the current photo keeps its position on the screen. */
   settle(change) {
     const before = this.#photos.placeOf(this.#current);
     change();
@@ -117,7 +117,7 @@ export class Rail {
   }
 }
 
-/** Where a photo stands, in words; `short` for the rail. */
+/** A photo's status in words; `short` for the rail. */
 export function standing(row, short = false) {
   const mark = { approved: "✓ ", flagged: "⚑ ", rejected: "! " }[row.verdict] ?? "";
   if (row.verdict !== "unreviewed") return (short ? mark : "") + t(`verdict.${row.verdict}`);

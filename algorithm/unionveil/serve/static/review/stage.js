@@ -1,4 +1,4 @@
-// The photo with its boxes: SVG that can be focused, dragged, resized, zoomed, by mouse, touch and keys.
+// The photo with its boxes: SVG that can be focused, dragged, resized and zoomed, by mouse, touch and keyboard.
 
 const SVG = "http://www.w3.org/2000/svg";
 const LEAST_PX = 8;
@@ -30,7 +30,7 @@ function inside([x0, y0, x1, y1], [w, h]) {
 }
 
 /**
- * @param {object} on `focus(id)`, `put(box)`, `add(xyxy)` and `zoom(scale)` report what a person does.
+ * @param {object} on `focus(id)`, `put(box)`, `add(xyxy)` and `zoom(scale)` report user actions.
  */
 export class Stage {
   svg = part("stage");
@@ -39,7 +39,7 @@ export class Stage {
   #world = part("world");
   #boxes = new Map();
   #covers = new Map();
-  /** What each node shows, so that only those that changed are drawn again. */
+  /** The state of each node, so that only changed ones are redrawn. */
   #shown = new WeakMap();
   #photo = null;
   #frame = 0;
@@ -62,7 +62,7 @@ export class Stage {
     new ResizeObserver(() => (this.#fitted ? this.fit() : this.#apply())).observe(this.svg);
   }
 
-  /** How covers look, and how boxes are named. */
+  /** The look of covers, and the names of boxes. */
   configure({ color, shape, margins, textMargin }, label) {
     this.#look = { color, shape, margins, textMargin };
     this.#label = label;
@@ -72,7 +72,7 @@ export class Stage {
     return this.#photo?.sizes[this.#frame] ?? [1, 1];
   }
 
-  /** Boxes of the page that is shown. */
+  /** Boxes of the current page. */
   get here() {
     return (this.#photo?.boxes ?? []).filter((box) => box.frame === this.#frame);
   }
@@ -98,7 +98,7 @@ export class Stage {
     this.draw();
   }
 
-  /** Draws the boxes of the photo as they are now; `photo` is the same one, heard of anew. */
+  /** Redraws the boxes; `photo` is the same photo with new state. */
   draw(photo = this.#photo) {
     this.#photo = photo;
     const here = this.here;
@@ -125,7 +125,7 @@ export class Stage {
       node.dataset.id = box.id;
       this.#boxes.set(box.id, node);
     }
-    // Tab reaches one box; from there N goes on: a thousand boxes are one stop.
+    // Tab reaches one box, and N moves on from there: a thousand boxes are one tab stop.
     const isStop = box.id === this.focused || (!this.focused && !place);
     const drawn = [box.xyxy, box.covered, box.kind, place, count, isStop, this.focused === box.id, document.documentElement.lang].join();
     if (this.#shown.get(node) === drawn) return;
@@ -166,7 +166,7 @@ export class Stage {
     }
   }
 
-  /** Handles of the focused box; outside of a small one, so that it can still be moved. */
+  /** Handles of the focused box; they are outside a small one, so that it can still be moved. */
   #drawHandles() {
     const group = part("handles");
     const box = this.#current;
@@ -194,13 +194,13 @@ export class Stage {
       set(parts[2 * n], around(HANDLE_PX));
       set(parts[2 * n + 1], around(KNOB_PX));
     });
-    // The box itself lies on top of the dark line around it.
+    // The box itself is on top of the dark line around it.
     const node = this.#boxes.get(box.id);
     if (node !== part("boxes").lastChild) part("boxes").append(node);
     return undefined;
   }
 
-  /** Puts the focus on a box, or on the stage. */
+  /** Focuses a box, or the stage. */
   focus(id) {
     const node = id && this.#boxes.get(id);
     if (node) node.focus({ preventScroll: true });
@@ -223,12 +223,12 @@ export class Stage {
     node?.setAttribute("tabindex", 0);
     this.#shown.delete(node);
     this.#drawHandles();
-    // Moving a node within the page takes its focus away.
+    // Moving a node within the page removes its focus.
     if (node && document.activeElement !== node) node.focus({ preventScroll: true });
     this.#on.focus(id);
   }
 
-  /** The next box in reading order of the list; unsure ones are in it too. */
+  /** The next box in the order of the list, including uncertain ones. */
   step(step) {
     const here = this.here;
     if (!here.length) return;
@@ -238,7 +238,7 @@ export class Stage {
     this.#reveal(next);
   }
 
-  /** Moves or resizes the focused box by so many pixels. */
+  /** Moves or resizes the focused box by a number of pixels. */
   nudge(dx, dy, resize) {
     const box = this.#current;
     if (!box) return false;
@@ -257,7 +257,7 @@ export class Stage {
     if (done) this.#on.put(box);
   }
 
-  /** Where a new box without a drag goes: as large as the others, around a point of the photo. */
+  /** The place of a new box without a drag: as large as the others, around a point of the photo. */
   boxAround([x, y] = this.#middle()) {
     const [w, h] = this.size;
     const sides = this.#photo.boxes.map((box) => box.xyxy[3] - box.xyxy[1]).sort((a, b) => a - b);
@@ -309,7 +309,7 @@ export class Stage {
     this.#apply();
   }
 
-  /** Brings the focused box to the middle, large enough to be judged. */
+  /** Centres the focused box, large enough to be judged. */
   centre() {
     const box = this.#current;
     if (!box) return this.fit();
