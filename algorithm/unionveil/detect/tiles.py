@@ -40,6 +40,10 @@ Detail: TypeAlias = Literal["fast", "standard", "crowd"]
 _TILE_PX = 1280
 """Longest side of a tile for a network that takes any size: about 100 MB of activations."""
 
+_TEXT_TILE_PX = 640
+"""Longest side of a tile for the detector of text, which needs much more memory per pixel: with this size a
+worker takes 70 MB more than for faces alone, with the other 210 MB, and finding text a fifth longer."""
+
 _OVERLAP_PX = 160
 """Shared by neighbouring tiles: a smaller face lies whole in one of them; a larger one is found at a coarser
 size."""
@@ -238,7 +242,7 @@ def find_lines(
         ModelError: the model failed.
     """
     size_wh = size_wh or (image.shape[1], image.shape[0])
-    search = _Search(detector, threshold, detector.fixed_wh or (_TILE_PX, _TILE_PX))
+    search = _Search(detector, threshold, detector.fixed_wh or (_TEXT_TILE_PX, _TEXT_TILE_PX))
     found, cut, _ = _searched(image, search, detail, size_wh)
     found = found[drop_fragments(found, cut, inside=0.95)]
     xyxy, kept = unite(found.xyxy, found.score, detector.card.nms_iou)
