@@ -575,6 +575,8 @@ def test_a_box_is_turned_into_text_and_written_as_such(browser, tmp_path):
         eventually(page, lambda: "1 text" in page.locator("#state").inner_text())
         shot(page, "kinds")
         page.keyboard.press("a")
+        until(page, "portrait.jpg", lambda photo: photo["verdict"] == "approved")
+        page.wait_for_selector("#write:not([disabled])")
         page.keyboard.press("w")
         page.wait_for_selector("#panel .notice:not(.danger)")
     manifest = Manifest.model_validate_json((out / MANIFEST).read_bytes())

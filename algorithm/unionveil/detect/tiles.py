@@ -40,9 +40,9 @@ Detail: TypeAlias = Literal["fast", "standard", "crowd"]
 _TILE_PX = 1280
 """Longest side of a tile for a network that takes any size: about 100 MB of activations."""
 
-_TEXT_TILE_PX = 640
-"""Longest side of a tile for the detector of text, which needs much more memory per pixel: with this size a
-worker takes 70 MB more than for faces alone, with the other 210 MB, and finding text a fifth longer."""
+_TEXT_TILE_PX = 960
+"""Longest side of a tile for the detector of text, which needs much more memory per pixel (`runs.needs`). In
+tiles of 640 px, things that an edge cuts pass for text: they cover twice as much of a photo."""
 
 _OVERLAP_PX = 160
 """Shared by neighbouring tiles: a smaller face lies whole in one of them; a larger one is found at a coarser

@@ -139,6 +139,7 @@ class Session:
         survey: submits a photo to the detector.
         view: submits a photo to be drawn.
         at_once: number of photos that the detector has at a time.
+        finding_bytes: memory that detection needs beside the photo; see `runs.needs.finding_bytes`.
         imported: boxes from a file, by the name of the photo.
     """
 
@@ -150,6 +151,7 @@ class Session:
         view: SubmitView,
         *,
         at_once: int = 2,
+        finding_bytes: int = 0,
         imported: Mapping[str, Imported] | None = None,
     ) -> None:
         self._log = log
@@ -158,6 +160,7 @@ class Session:
         self._survey = survey
         self._view = view
         self._at_once = at_once
+        self._finding_bytes = finding_bytes
         self._imported = imported or {}
         self._photos: list[Photo] = []
         self._by_key: defaultdict[str, list[Photo]] = defaultdict(list)
@@ -237,7 +240,7 @@ class Session:
                 self._running += 1
             content = photo.content
             assert not isinstance(content, Rejected)  # noqa: S101  these are not put into the line
-            future = self._survey(PhotoTask(content, look_at(content)[1]))
+            future = self._survey(PhotoTask(content, look_at(content)[1] + self._finding_bytes))
             future.add_done_callback(lambda done, photo=photo: self._surveyed(photo, done))  # type: ignore[misc]
 
     def _await_first(self) -> None:

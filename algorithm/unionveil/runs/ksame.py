@@ -28,7 +28,7 @@ from ..identity.references import References
 from ..models.cards import ModelCard, embedder_card
 from ..models.store import find
 from ..outcomes import Outcome, Rejected
-from .needs import look_at
+from .needs import finding_bytes, look_at
 from .plan import Plan, PlannedPicture, Rows, Surveyed, Table, misfit, row_type
 from .work import Task
 
@@ -206,7 +206,7 @@ def planned(
     generator = _generator(config, 1)
     read_codes = generator.dimensions if redaction.is_own_surrogate else 0
     with Table(row_type(embedder_card(config.embedder).dimensions, read_codes)) as table:
-        for _, found in engine.map(survey, _tasks(items)):
+        for _, found in engine.map(survey, _tasks(items, config)):
             table.add(found)
             on_done()
         yield table.plan(redaction.k, partial(codes_of_groups, redaction, generator.dimensions))
@@ -230,11 +230,21 @@ def codes_of_groups(
     return synthetic_codes(means if redaction.is_own_surrogate else None, seeds, dimensions)
 
 
-def _tasks(items: Iterable[SourceItem]) -> Iterator[tuple[None, Task]]:
+def _tasks(items: Iterable[SourceItem], config: AnonymizeConfig) -> Iterator[tuple[None, Task]]:
     inputs = (item for item in items if not isinstance(item.content, Skipped))
     for number, item in enumerate(inputs, 1):
         if not isinstance(item.content, Skipped):
-            yield None, Task(number, item.name, item.content, None, None, look_at(item.content)[1])
+            yield (
+                None,
+                Task(
+                    number,
+                    item.name,
+                    item.content,
+                    None,
+                    None,
+                    look_at(item.content)[1] + finding_bytes(config),
+                ),
+            )
 
 
 def redact_planned(config: AnonymizeConfig, threads: int) -> Callable[[Planned, Content], Outcome]:

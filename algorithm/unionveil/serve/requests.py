@@ -14,7 +14,7 @@ from ..detections import Kind
 from ..errors import RequestError, WrongMedia
 from ..formats import HEAD_BYTES, ImageFormat, sniff
 from ..runs.manifest import KindName
-from ..runs.needs import look_at
+from ..runs.needs import finding_bytes, look_at
 from .body import read_body
 from .multipart import parse
 from .pictures import Boxes, PictureTask
@@ -105,7 +105,7 @@ def _task(
         raise RequestError(f"the body has no part named {name!r}; send the picture in it")
     content = BytesContent(parts[name])
     image_format = sniff(content.data[:HEAD_BYTES])
-    _, needed_bytes = look_at(content, config.outputs)
+    needed_bytes = look_at(content, config.outputs)[1] + finding_bytes(config)
     return PictureTask(content, image_format, config, act, boxes, needed_bytes)
 
 
