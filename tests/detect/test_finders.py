@@ -20,11 +20,9 @@ class Fixed:
     score: float
     kind: Kind
     allows: int = 8
-    threshold: float | None = None
 
     def tuned(self, *, threshold, detail):
-        assert detail == "fast"
-        return Fixed(self.xyxy, self.score, self.kind, self.allows, threshold)
+        return Fixed(self.xyxy, threshold, self.kind, self.allows)
 
     def reduction(self, size_wh):
         return self.allows
@@ -51,10 +49,9 @@ def test_a_picture_is_reduced_by_what_all_allow():
 
 
 def test_settings_reach_all():
-    parts = CombinedFinder([Fixed((), 0, Kind.FACE), Fixed((), 0, Kind.TEXT)]).tuned(
-        threshold=0.3, detail="fast"
-    )
-    assert [part.threshold for part in parts._parts] == [0.3, 0.3]
+    parts = [Fixed((BOX,), 0.9, Kind.FACE), Fixed((BOX,), 0.9, Kind.TEXT)]
+    found = CombinedFinder(parts).tuned(threshold=0.25, detail="fast")(IMAGE)
+    assert found.score.tolist() == [0.25, 0.25]
 
 
 def test_faces_alone_load_no_detector_of_text():
@@ -77,12 +74,12 @@ class TwoLooks:
 
     def __call__(self, image, threshold, *, mirror=False):
         assert not mirror
-        share = image.shape[1] / 640
-        box = (100, 100, 300, 130) if image.shape[1] > 640 else (150, 98, 360, 128)
+        share = image.shape[1] / 320
+        box = (50, 50, 150, 65) if share > 1 else (75, 49, 180, 64)
         return Detections.of(np.array([box]) * share, [0.9 if share > 1 else 0.8], kind=Kind.TEXT)
 
 
 def test_a_line_of_which_each_look_saw_a_part_is_covered_whole():
-    found = find_lines(np.zeros((480, 640, 3), np.uint8), TwoLooks(), 0.5, "standard")
-    assert found.xyxy.tolist() == [pytest.approx([100, 98, 360, 130], abs=0.5)]
+    found = find_lines(np.zeros((240, 320, 3), np.uint8), TwoLooks(), 0.5, "standard")
+    assert found.xyxy.tolist() == [pytest.approx([50, 49, 180, 65], abs=0.5)]
     assert found.kind.tolist() == [Kind.TEXT]

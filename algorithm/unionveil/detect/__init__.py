@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from functools import partial
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -30,6 +30,7 @@ __all__ = [
     "Detector",
     "FaceFinder",
     "OwnFinder",
+    "PartFinder",
     "TextFinder",
     "load_detector",
     "load_finder",
@@ -150,6 +151,22 @@ class TextFinder:
         return find_lines(image, self._detector, self._detector.card.threshold, self._detail, size_wh=size_wh)
 
 
+class PartFinder(Protocol):
+    """A finder of one kind, as `FaceFinder` is."""
+
+    def tuned(self, *, threshold: float | None, detail: Detail) -> PartFinder:
+        """As `FaceFinder.tuned`."""
+        ...
+
+    def reduction(self, size_wh: tuple[int, int]) -> int:
+        """As `FaceFinder.reduction`."""
+        ...
+
+    def __call__(self, image: RgbImage, size_wh: tuple[int, int] | None = None) -> Detections:
+        """As `FaceFinder`."""
+        ...
+
+
 class CombinedFinder:
     """Several finders with the protocol of one; what they find stands side by side.
 
@@ -157,7 +174,7 @@ class CombinedFinder:
         parts: each finds a kind of its own.
     """
 
-    def __init__(self, parts: Sequence[FaceFinder | TextFinder]) -> None:
+    def __init__(self, parts: Sequence[PartFinder]) -> None:
         self._parts = tuple(parts)
 
     def tuned(self, *, threshold: float | None, detail: Detail) -> CombinedFinder:
