@@ -109,6 +109,10 @@ def test_only_the_store_of_models_and_the_bot_reach_out_and_only_the_servers_lis
         assert not tops(imports(name, lazy=True)) & {"urllib", "ssl", "requests", "httpx", "aiohttp"}
 
 
+def test_only_stores_reach_object_stores():
+    assert importers({"obstore"}) == ["unionveil.files.stores"]
+
+
 def test_only_servers_need_the_extra_web():
     for name in importers({"starlette", "uvicorn", "python_multipart"}):
         assert name.startswith("unionveil.serve.")

@@ -16,6 +16,7 @@ _FACTS = {
     errors.ModelAltered: ("yunet", "/models/yunet.onnx", "0" * 64, "1" * 64),
     errors.WorkerError: (-9,),
     errors.TooFewPeople: (4, 10),
+    errors.StoreError: ("s3://photos", 403),
     errors.MissingExtra: ("unionveil serve", "uvicorn", "web"),
     errors.BodyTooLarge: (64 << 20,),
     errors.RateLimited: (3,),

@@ -9,7 +9,7 @@ import pytest
 import samples
 from checked import present
 from unionveil import ImageTooLarge, UnreadableImage, UnsupportedImage
-from unionveil.formats import Kind, file_type, sniff
+from unionveil.formats import Kind, VideoFormat, file_type, sniff, video_format
 
 
 def tiff(*entries, order="<"):
@@ -38,11 +38,13 @@ def transport_stream(offset):
         (tiff((259, 4, 34713)), "camera raw"),
         (b"FUJIFILMCCD-RAW 0201", "Fujifilm RAF"),
         (b"IIRO\x08\0\0\0", "Olympus ORF"),
-        (b"RIFF\0\0\0\0AVI LIST", r"videos are not handled \(AVI\)"),
-        (transport_stream(0), "videos are not handled .MPEG transport"),
-        (transport_stream(4), "videos are not handled .AVCHD"),
+        (b"RIFF\0\0\0\0AVI LIST", "AVI videos are not handled; convert the video to MP4"),
+        (transport_stream(0), "MPEG transport stream videos are not handled"),
+        (transport_stream(4), "AVCHD videos are not handled"),
         (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9", "Windows Media"),
-        (ftyp(b"isom", b"mp42"), "videos are not handled"),
+        (ftyp(b"isom", b"mp42"), "videos .MP4. are handled by `unionveil anonymize` alone"),
+        (b"\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm", "videos .WebM."),
+        (b"\x1a\x45\xdf\xa3\xa3\x42\x82\x88matroska", "videos .Matroska."),
         (ftyp(b"qt  "), "QuickTime"),
         (b"\0\0\0\x08wide\0\0\0\0mdat", "QuickTime"),
         (b"7z\xbc\xaf\x27\x1c\0\4", "7-Zip archives are not opened; unpack it and name the folder"),
@@ -97,3 +99,20 @@ def test_a_tar_is_one_whatever_its_first_member_is_called():
 )
 def test_sizes_are_never_rounded_to_the_limit(pixels, limit, sentence):
     assert sentence in str(ImageTooLarge(pixels, limit))
+
+
+@pytest.mark.parametrize(
+    ("data", "form"),
+    [
+        (ftyp(b"isom", b"mp42"), VideoFormat.MP4),
+        (ftyp(b"qt  "), VideoFormat.MOV),
+        (b"\0\0\0\x08wide\0\0\0\0mdat", VideoFormat.MOV),
+        (b"\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm", VideoFormat.WEBM),
+        (b"\x1a\x45\xdf\xa3\xa3\x42\x82\x88matroska", VideoFormat.MKV),
+        (b"RIFF\0\0\0\0AVI LIST", None),
+        (b"\xff\xd8\xff\xe0", None),
+        (b"", None),
+    ],
+)
+def test_containers_of_videos_are_known_by_their_first_bytes(data, form):
+    assert video_format(data) is form

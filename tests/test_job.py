@@ -14,7 +14,7 @@ from PIL import Image
 import samples
 from paths import REPOSITORY
 from unionveil import ConfigError
-from unionveil.config import EMOJI, parameters
+from unionveil.config import EMOJI, VIDEO_SETTINGS, parameters
 from unionveil.job import config_of, job_parameters, read_parameters, request_of
 from unionveil.runs.manifest import Manifest
 from unionveil.runs.shards import Shard
@@ -131,7 +131,10 @@ def test_every_offered_parameter_is_accepted_with_its_default():
         *("digest_salt", "engine", "select", "match", "match_threshold", "only_strict", "embedder"),
         *("min_face", "max_face", "keep_metadata", "gps_decimals"),
     }
-    assert set(offered) == {p.name for p in parameters()} - withheld | {"shard_index", "shard_count"}
+    assert set(offered) == {p.name for p in parameters()} - withheld - VIDEO_SETTINGS | {
+        "shard_index",
+        "shard_count",
+    }
     for name, parameter in offered.items():
         method = parameter.belongs_to[0] if parameter.belongs_to else "fill"
         if parameter.default:
@@ -237,7 +240,7 @@ def test_a_job_that_is_stopped_leaves_whole_outputs_and_no_manifest(tmp_path):
     process.terminate()
     _, said = process.communicate(timeout=20)
     assert process.returncode == 143
-    assert said.startswith("unionveil: stopped before all was done")
+    assert said.startswith("unionveil: stopped before the job was done")
     assert len(said.splitlines()) == 1
     names = outputs(tmp_path)
     assert 0 < len(names) < 300

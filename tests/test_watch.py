@@ -281,7 +281,7 @@ def count(out):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["{inbox}/nothing", "-o", "{out}"], "is not a folder; name the folder that is to be watched"),
+        (["{inbox}/nothing", "-o", "{out}"], "is not a folder; name the folder to watch"),
         (["{inbox}", "-o", "{inbox}/out"], "is in the input folder"),
         (["{inbox}", "-o", "{out}", "--names", "number"], "No such option"),
         (["{inbox}", "-o", "{out}", "--detector", "yunet"], "unionveil models fetch yunet"),

@@ -32,7 +32,9 @@ from .parameters import Parameter, flatten, near, to_parameters, unflatten
 __all__ = [
     "COVERS",
     "EMOJI",
+    "VIDEO_SETTINGS",
     "AnonymizeConfig",
+    "AudioHandling",
     "Average",
     "Bilateral",
     "EveryFace",
@@ -46,6 +48,7 @@ __all__ = [
     "Pixelate",
     "Redaction",
     "Selection",
+    "VideoCodec",
     "check_one_by_one",
     "cosine_of",
     "distance_of",
@@ -298,6 +301,15 @@ _Cover = Literal["face", "head", "text"]
 
 COVERS: tuple[str, ...] = get_args(_Cover)
 """What can be covered."""
+VideoCodec = Literal["auto", "h264", "av1", "vp9"]
+"""What a video is encoded with."""
+
+AudioHandling = Literal["drop", "keep"]
+"""What becomes of a video's sound."""
+
+
+VIDEO_SETTINGS = frozenset({"codec", "crf", "audio", "every"})
+"""Names of the settings that are about videos alone; doors that take no videos leave them out."""
 
 
 class AnonymizeConfig(_Model):
@@ -414,6 +426,29 @@ class AnonymizeConfig(_Model):
         description="yes: every output is decoded and compared with the redacted picture before it counts as "
         "done, in some 5 % of the time for JPEG and HEIC and 10 % for others. no: writers are trusted.",
     )
+    codec: VideoCodec = Field(
+        "auto",
+        description="Codec of videos. auto: h264, or vp9 in WebM. Where the input's container cannot hold "
+        "it, the output is MP4.",
+    )
+    crf: int | None = Field(
+        None,
+        ge=0,
+        le=63,
+        description="Constant rate factor of videos; lower is better and larger, and h264 takes 51 at most. "
+        "Default: 18 for h264, 24 for av1 and vp9.",
+    )
+    audio: AudioHandling = Field(
+        "drop",
+        description="Sound of videos. drop: left out, since voices identify people. keep: copied unchanged.",
+    )
+    every: int = Field(
+        1,
+        ge=1,
+        le=15,
+        description="Looks for faces in every Nth frame of a video; optical flow carries boxes across the "
+        "others.",
+    )
     digest_salt: SecretStr | None = Field(
         None,
         description="Adds to the manifest a digest of every input, salted with this secret text.",
@@ -482,7 +517,7 @@ class AnonymizeConfig(_Model):
     def _default_threshold(cls, value: Any) -> Any:
         return None if value in ("", "default") else value
 
-    @field_validator("digest_salt", "min_face", "max_face", "gps_decimals", "quality", mode="before")
+    @field_validator("digest_salt", "min_face", "max_face", "gps_decimals", "quality", "crf", mode="before")
     @classmethod
     def _not_given(cls, value: Any) -> Any:
         return None if value == "" else value

@@ -16,6 +16,7 @@
     ├── ResultsError             outputs do not fit their manifest
     ├── OutputError              an output cannot be written               (stops the job)
     ├── MissingExtra             a command needs a package that is not installed
+    ├── StoreError               an object store refuses, or does not answer
     ├── RoomError                a chat room cannot be reached or refuses
     └── RequestError             a request that a server of ours does not answer
         ├── NotAuthorized        it brings no token, or a wrong one
@@ -62,6 +63,7 @@ __all__ = [
     "ReviewConflict",
     "ReviewError",
     "RoomError",
+    "StoreError",
     "TooFewPeople",
     "UnionVeilError",
     "UnreadableImage",
@@ -266,6 +268,39 @@ class MissingExtra(UnionVeilError):
             f"{self.command} needs the package {self.package!r}, which is not installed: "
             f"pip install 'unionveil[{self.extra}]'"
         )
+
+
+class StoreError(UnionVeilError):
+    """An object store refuses, or does not answer; the same command goes on where it stopped.
+
+    What the store answered is left out: it may quote credentials.
+
+    Attributes:
+        place: what was asked for.
+        status: of the store's answer (RFC 9110, section 15); None if it could not be reached.
+    """
+
+    def __init__(self, place: str, status: int | None) -> None:
+        super().__init__(place, status)
+        self.place = place
+        self.status = status
+
+    @property
+    def why(self) -> str:
+        """The reason, and what to do."""
+        if self.status is None:
+            return "the store cannot be reached; check its address in the environment and the network"
+        if self.status in (400, 401, 403):
+            return (
+                f"the store refuses (status {self.status}): the credentials in the environment are missing, "
+                "wrong or expired, or do not allow this"
+            )
+        if self.status == 404:
+            return "there is no such bucket (status 404); check its name and region"
+        return f"the store answers with status {self.status}; try again later"
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.why}; the same command then goes on where it stopped"
 
 
 class RoomError(UnionVeilError):

@@ -11,7 +11,17 @@ from typing import TypeAlias
 from .errors import UnreadableImage, UnsupportedImage
 from .raw import raw_maker
 
-__all__ = ["HEAD_BYTES", "Encoding", "FileType", "ImageFormat", "Kind", "file_type", "sniff"]
+__all__ = [
+    "HEAD_BYTES",
+    "Encoding",
+    "FileType",
+    "ImageFormat",
+    "Kind",
+    "VideoFormat",
+    "file_type",
+    "sniff",
+    "video_format",
+]
 
 
 class ImageFormat(Enum):
@@ -36,6 +46,15 @@ class ImageFormat(Enum):
                 return False
 
 
+class VideoFormat(Enum):
+    """Containers of videos that are read and written; the value is the extension of an output."""
+
+    MP4 = "mp4"
+    MOV = "mov"
+    MKV = "mkv"
+    WEBM = "webm"
+
+
 class Encoding(str, Enum):
     """How the coded samples of an output were produced."""
 
@@ -56,7 +75,9 @@ class Kind(Enum):
     """An archive that is opened, or a single compressed file."""
     OTHER_PICTURE = "{name} files are not handled; export the picture as JPEG, PNG or TIFF"
     RAW = "camera raw files ({name}) are not handled; export the photo as JPEG or TIFF"
-    VIDEO = "videos are not handled ({name}); only still pictures and animations are"
+    VIDEO = "videos ({name}) are handled by `unionveil anonymize` alone, beside photos in files and folders"
+    """Handled by a run of the command line."""
+    OTHER_VIDEO = "{name} videos are not handled; convert the video to MP4, MOV, MKV or WebM"
     SOUND = "the file is sound ({name}), not a picture"
     ARCHIVE = "{name} archives are not opened; unpack it and name the folder"
     DOCUMENT = "{name} documents are not handled; export the pictures in it as JPEG or PNG"
@@ -73,11 +94,13 @@ class FileType:
         kind: decides how the file is handled.
         name: the type's common name.
         format: of a picture that is handled.
+        video: container of a video that is handled.
     """
 
     kind: Kind
     name: str
     format: ImageFormat | None = None
+    video: VideoFormat | None = None
 
 
 HEAD_BYTES = 512
@@ -94,6 +117,11 @@ def _starts(kind: Kind, name: str, *magics: bytes, at: int = 0) -> Iterator[tupl
 def _picture(image_format: ImageFormat, *parts: tuple[int, bytes]) -> tuple[_Parts, FileType]:
     return parts, FileType(Kind.PICTURE, image_format.name, image_format)
 
+
+_MOV = FileType(Kind.VIDEO, "QuickTime", video=VideoFormat.MOV)
+
+_EBML = b"\x1a\x45\xdf\xa3"
+"""The first element of Matroska and WebM (RFC 8794, 11.2.1)."""
 
 _MAGICS: tuple[tuple[_Parts, FileType], ...] = (
     # A tar begins with the name of its first member, which may be anything.
@@ -148,23 +176,19 @@ _MAGICS: tuple[tuple[_Parts, FileType], ...] = (
     *_starts(Kind.OTHER_PICTURE, "DICOM", b"DICM", at=128),
     *_starts(Kind.OTHER_PICTURE, "Windows metafile", b"\xd7\xcd\xc6\x9a", b"\1\0\x09\0\0\3"),
     *_starts(Kind.OTHER_PICTURE, "Windows metafile", b" EMF", at=40),
-    *_starts(Kind.VIDEO, "Matroska or WebM", b"\x1a\x45\xdf\xa3"),
-    *_starts(Kind.VIDEO, "Windows Media", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
-    *_starts(Kind.VIDEO, "MPEG", b"\0\0\1\xba", b"\0\0\1\xb3"),
-    *_starts(Kind.VIDEO, "Flash", b"FLV\1"),
-    *_starts(Kind.VIDEO, "RealMedia", b".RMF"),
-    (((0, b"RIFF"), (8, b"AVI ")), FileType(Kind.VIDEO, "AVI")),
-    (((0, b"\x47"), (188, b"\x47"), (376, b"\x47")), FileType(Kind.VIDEO, "MPEG transport stream")),
-    (((4, b"\x47"), (196, b"\x47"), (388, b"\x47")), FileType(Kind.VIDEO, "AVCHD")),
-    *(
-        (((0, b"\0"), (4, atom)), FileType(Kind.VIDEO, "QuickTime"))
-        for atom in (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
-    ),
+    *_starts(Kind.OTHER_VIDEO, "Windows Media", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
+    *_starts(Kind.OTHER_VIDEO, "MPEG", b"\0\0\1\xba", b"\0\0\1\xb3"),
+    *_starts(Kind.OTHER_VIDEO, "Flash", b"FLV\1"),
+    *_starts(Kind.OTHER_VIDEO, "RealMedia", b".RMF"),
+    (((0, b"RIFF"), (8, b"AVI ")), FileType(Kind.OTHER_VIDEO, "AVI")),
+    (((0, b"\x47"), (188, b"\x47"), (376, b"\x47")), FileType(Kind.OTHER_VIDEO, "MPEG transport stream")),
+    (((4, b"\x47"), (196, b"\x47"), (388, b"\x47")), FileType(Kind.OTHER_VIDEO, "AVCHD")),
+    *((((0, b"\0"), (4, atom)), _MOV) for atom in (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")),
     (((0, b"RIFF"), (8, b"WAVE")), FileType(Kind.SOUND, "WAV")),
     *_starts(Kind.SOUND, "MP3", b"ID3", b"\xff\xfb", b"\xff\xf3"),
     *_starts(Kind.SOUND, "FLAC", b"fLaC"),
     *_starts(Kind.SOUND, "AMR", b"#!AMR"),
-    *_starts(Kind.VIDEO, "Ogg", b"OggS"),
+    *_starts(Kind.OTHER_VIDEO, "Ogg", b"OggS"),
     *_starts(Kind.DOCUMENT, "PDF", b"%PDF"),
     *_starts(Kind.DOCUMENT, "PostScript", b"%!PS", b"\xc5\xd0\xd3\xc6"),
     *_starts(Kind.DOCUMENT, "Office", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
@@ -189,7 +213,7 @@ _BRANDS: tuple[tuple[frozenset[bytes], FileType], ...] = (
     (frozenset({b"jp2 ", b"jpx ", b"jph "}), FileType(Kind.OTHER_PICTURE, "JPEG 2000")),
     (frozenset({b"jxl "}), FileType(Kind.OTHER_PICTURE, "JPEG XL")),
     (frozenset({b"M4A ", b"M4B "}), FileType(Kind.SOUND, "M4A")),
-    (frozenset({b"qt  "}), FileType(Kind.VIDEO, "QuickTime")),
+    (frozenset({b"qt  "}), _MOV),
 )
 """Brands of ISO base media files (ISO/IEC 14496-12, 4.3); all others are videos."""
 
@@ -211,6 +235,8 @@ def file_type(data: bytes) -> FileType | None:
     head = bytes(data[:HEAD_BYTES])
     if head[4:8] == b"ftyp":
         return _of_brands(head)
+    if head.startswith(_EBML):
+        return _of_document(head)
     for parts, found in _MAGICS:
         if all(head[place : place + len(magic)] == magic for place, magic in parts):
             raw = raw_maker(data) if found.format is ImageFormat.TIFF else None
@@ -241,13 +267,30 @@ def sniff(data: bytes) -> ImageFormat:
     raise UnreadableImage(sentence) if found.kind is Kind.TEXT else UnsupportedImage(sentence)
 
 
+def video_format(data: bytes) -> VideoFormat | None:
+    """The container of a video that is handled, by its content; None for everything else.
+
+    Args:
+        data: the file, or at least its first 512 bytes.
+    """
+    found = file_type(data)
+    return found.video if found else None
+
+
 def _of_brands(head: bytes) -> FileType:
     length = int.from_bytes(head[:4], "big")
     brands = {head[8:12], *(head[i : i + 4] for i in range(16, min(length, len(head), 256), 4))}
     for known, found in _BRANDS:
         if brands & known:
             return found
-    return FileType(Kind.VIDEO, "MP4")
+    return FileType(Kind.VIDEO, "MP4", video=VideoFormat.MP4)
+
+
+def _of_document(head: bytes) -> FileType:
+    """Matroska or WebM, by the DocType in the EBML header (RFC 8794, 11.2.6)."""
+    if b"\x42\x82\x84webm" in head:
+        return FileType(Kind.VIDEO, "WebM", video=VideoFormat.WEBM)
+    return FileType(Kind.VIDEO, "Matroska", video=VideoFormat.MKV)
 
 
 def _of_text(head: bytes) -> FileType | None:

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from . import __version__
-from .config import EMOJI, AnonymizeConfig, KSame, parameters
+from .config import EMOJI, VIDEO_SETTINGS, AnonymizeConfig, KSame, parameters
 from .engines.pool import PoolEngine
 from .engines.resources import default_jobs, member_bytes
 from .errors import ConfigError, InputError
@@ -104,10 +104,10 @@ class JobDone:
         return not self.counts.rejected and bool(self.counts.inputs or self.shard)
 
 
-_NOT_OFFERED = (
+_NOT_OFFERED = VIDEO_SETTINGS | {
     *("digest_salt", "engine", "select", "embedder"),
     *("min_face", "max_face", "keep_metadata", "gps_decimals"),
-)
+}
 
 
 def job_parameters() -> tuple[Parameter, ...]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from .detections import Detections
-from .formats import Encoding, ImageFormat
+from .formats import Encoding, ImageFormat, VideoFormat
 from .outputs import MetadataName
 
-__all__ = ["Anonymized", "Outcome", "Rejected"]
+__all__ = ["Anonymized", "AnonymizedVideo", "Outcome", "Rejected", "Track", "TrackBox"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,67 @@ class Anonymized:
     encoding: Encoding = Encoding.PIXELS
     kept: int = 0
     metadata: tuple[MetadataName, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrackBox:
+    """A box of a track.
+
+    Attributes:
+        frame: number of the frame, from 0.
+        xyxy: left, top, right, bottom, in upright pixels.
+    """
+
+    frame: int
+    xyxy: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Track:
+    """A face that is covered, over time.
+
+    Attributes:
+        first: frame of its first box.
+        last: frame of its last box.
+        best: the box with the best score.
+        score: its score.
+        boxes: some of its boxes, the first and last among them, in order.
+    """
+
+    first: int
+    last: int
+    best: TrackBox
+    score: float
+    boxes: tuple[TrackBox, ...]
+
+
+@dataclass(frozen=True)
+class AnonymizedVideo:
+    """A video whose faces are covered; it is written already.
+
+    Attributes:
+        format: its container.
+        size_wh: width and height of its frames, upright.
+        frames: number of its frames.
+        seconds: from the first frame to the last.
+        codec: that it is encoded with.
+        has_sound: whether sound was copied into it.
+        sha256: digest of the file, hexadecimal.
+        size_bytes: length of the file.
+        tracks: the covered faces.
+        kept: faces that were found and stay visible in some frame.
+    """
+
+    format: VideoFormat
+    size_wh: tuple[int, int]
+    frames: int
+    seconds: float
+    codec: str
+    has_sound: bool
+    sha256: str
+    size_bytes: int
+    tracks: tuple[Track, ...]
+    kept: int
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -20,6 +20,7 @@ from .identity.embedders import load_embedder
 from .identity.references import References
 from .images import (
     Frame,
+    Patch,
     Picture,
     Rendering,
     check_output,
@@ -163,7 +164,7 @@ class Anonymizer:
 
     def _inspect(self, content: Content) -> Inspection:
         picture = self._decoded(content, self._scaling.reduction if self._scaling else None)
-        found = [self._faces_of(frame, frame.rendering or picture.rendering) for frame in picture.frames]
+        found = [self.faces_of(frame, frame.rendering or picture.rendering) for frame in picture.frames]
         faces = tuple(as_heads(covered) if self._heads else covered for covered, _ in found)
         return Inspection(picture, faces, sum(len(kept) for _, kept in found))
 
@@ -180,7 +181,7 @@ class Anonymizer:
 
     def _written(self, inspection: Inspection) -> Outcome:
         picture, faces = converted(inspection.picture, self._options), inspection.faces
-        patches = [tuple(self._redact(*part)) for part in zip(picture.frames, faces, strict=True)]
+        patches = [self.patches_of(*part) for part in zip(picture.frames, faces, strict=True)]
         written = picture.write(patches)
         data, kept = written.data, inspection.picture.metadata
         marked = with_metadata(data, picture.format, kept) if kept.names else None
@@ -191,8 +192,24 @@ class Anonymizer:
             marked or data, picture.format, size_wh, faces, written.encoding, inspection.kept, names
         )
 
-    def _faces_of(self, frame: Frame, rendering: Rendering) -> tuple[Detections, Detections]:
-        """Faces of one frame, united over all its views: those to cover, and those to keep."""
+    def patches_of(self, frame: Frame, faces: Detections) -> Sequence[Patch]:
+        """The patches that cover faces of one frame, in the order in which they are to be laid."""
+        return tuple(self._redact(frame, faces))
+
+    def faces_of(self, frame: Frame, rendering: Rendering) -> tuple[Detections, Detections]:
+        """Faces of one frame, united over all its views.
+
+        Args:
+            frame: upright.
+            rendering: how its samples are to be shown.
+
+        Returns:
+            The faces to cover, and those to keep.
+
+        Raises:
+            ModelError: a model failed.
+            TypeError: the selector does not give `(N,)` bool.
+        """
         covered, kept = [], []
         for view in rgb_views(frame.look, rendering):
             faces = self._scaling(view, frame.size_wh) if self._scaling else self._find(view)

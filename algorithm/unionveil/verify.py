@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
 from .errors import InputError, ResultsError
+from .files.digests import sha256_of
 from .runs.manifest import MANIFEST, Manifest, ManifestHead, RedactedRecord, is_manifest
 from .runs.reading import read_manifest
 from .text import printable
 
 __all__ = ["manifest_of", "verify"]
-
-_CHUNK_BYTES = 1 << 20
 
 
 def verify(folder: Path) -> Manifest:
@@ -94,7 +92,7 @@ def _differences(folder: Path, name: str, sha256: str | None, size_bytes: int | 
         yield f"{shown} is missing"
     elif size_bytes is not None and path.stat().st_size != size_bytes:
         yield f"{shown} has {path.stat().st_size} bytes, {MANIFEST} says {size_bytes}"
-    elif _sha256(path) != sha256:
+    elif sha256_of(path) != sha256:
         yield f"{shown} was altered: its SHA-256 is not the one in {MANIFEST}"
 
 
@@ -113,11 +111,3 @@ def _miscounted(manifest: Manifest) -> Iterator[str]:
     )
     if said != found:
         yield f"the totals in {MANIFEST} are not those of its items"
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()

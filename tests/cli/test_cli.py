@@ -59,7 +59,7 @@ def test_some_rejected_is_exit_code_1_and_named(photos, tmp_path):
     ("arguments", "sentence"),
     [
         ([], "name at least one photo"),
-        (["{photos}"], "say where the outputs go"),
+        (["{photos}"], "name the output folder"),
         (["{photos}/nothing", "-o", "{tmp}/out"], "does not exist"),
         (["{photos}", "-o", "{photos}/out"], "is in the input folder"),
         (["{photos}", "-o", "{photos}"], "is in the input folder"),
@@ -72,7 +72,7 @@ def test_some_rejected_is_exit_code_1_and_named(photos, tmp_path):
         (["{photos}", "-o", "{tmp}/out", "--method", "overlay", "--picture", "grin"], "neither an emoji"),
         (["{photos}", "-o", "{tmp}/out", "--jobs", "0"], "--jobs"),
         (["{photos}", "-o", "{tmp}/out", "--colour", "#fff"], "No such option"),
-        (["{tmp}/empty", "-o", "{tmp}/out"], "there is no file in what you named"),
+        (["{tmp}/empty", "-o", "{tmp}/out"], "your inputs contain no file"),
     ],
 )
 def test_wrong_use_is_one_clear_sentence_and_exit_code_2(photos, tmp_path, arguments, sentence):
@@ -144,7 +144,7 @@ def test_ctrl_c_says_its_sentence_whenever_it_comes(photos, tmp_path, seconds):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors.strip() == "unionveil: interrupted; the same command goes on where this one stopped"
+    assert errors.strip() == "unionveil: interrupted; the same command continues where this one stopped"
 
 
 def test_a_picture_that_takes_too_long_is_given_up_and_tried_again(photos, tmp_path):

@@ -6,9 +6,10 @@ from collections.abc import Generator
 import pytest
 
 import samples
-from deadly import Bytes, Deadly
+from deadly import Alive, Bytes, Deadly
 from unionveil import AnonymizeConfig, ConfigError, ModelError, Rejected, WorkerError
 from unionveil.content import BytesContent
+from unionveil.engines.base import Step
 from unionveil.engines.pool import Pool, PoolEngine
 from unionveil.engines.serial import SerialEngine
 from unionveil.formats import ImageFormat
@@ -50,6 +51,14 @@ def test_results_come_in_order_and_refusals_pass_through(engine):
 def test_all_engines_give_the_same_results():
     work = Anonymize(AnonymizeConfig())
     assert list(SerialEngine().map(work, tasks(PHOTOS))) == list(PoolEngine(2).map(work, tasks(PHOTOS)))
+
+
+def test_signs_of_life_come_before_the_result():
+    seen = []
+    engine = PoolEngine(1, on_step=lambda task, step: seen.append((task.data, step)))
+    assert list(engine.map(Alive(), [("a", Bytes(b"xyz"))])) == [("a", b"xyz")]
+    assert seen[0] == (b"xyz", Step("reading", 0, 3))
+    assert list(SerialEngine().map(Alive(), [("a", Bytes(b"xyz"))])) == [("a", b"xyz")]
 
 
 def test_nothing_in_nothing_out(engine):

@@ -22,6 +22,7 @@ from png_files import (
     kinds,
     layout,
     of_layout,
+    passes,
     plain,
     rows,
 )
@@ -109,18 +110,7 @@ def test_filters_are_undone_across_bands_of_rows(colour_type, depth):
 def test_interlaced_files_are_read_and_written_without_passes(colour_type, depth, size_wh):
     width, height = size_wh
     bits = depth * CHANNELS[colour_type]
-    raw = b""
-    for x, y, dx, dy in (
-        (0, 0, 8, 8),
-        (4, 0, 8, 8),
-        (0, 4, 4, 8),
-        (2, 0, 4, 4),
-        (0, 2, 2, 4),
-        (1, 0, 2, 2),
-        (0, 1, 1, 2),
-    ):
-        wide, high = -(-(width - x) // dx), -(-(height - y) // dy)
-        raw += rows(wide, high, bits) if wide > 0 and high > 0 else b""
+    raw = b"".join(rows(*size, bits) for size in passes(width, height))
     palette = [chunk(b"PLTE", RNG.bytes(3 << depth))] if colour_type == 3 else []
     data = build(header(width, height, depth, colour_type, 1), *palette, idat(raw))
     written = write(data)

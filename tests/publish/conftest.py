@@ -9,6 +9,7 @@ import pytest
 from command_world import FILE_SECRET, World
 from node_double import FileServer, NodeDouble
 from rpc_server import RpcServer
+from unionveil_ocean.node.client import NodeClient
 from unionveil_ocean.sandbox.chain import EmbeddedChain, embedded_chain
 
 
@@ -31,6 +32,20 @@ def files() -> Iterator[FileServer]:
     """Files over HTTP on loopback."""
     with FileServer() as server:
         yield server
+
+
+@pytest.fixture
+def node(chain: EmbeddedChain) -> Iterator[NodeDouble]:
+    """A node on the shared chain."""
+    with NodeDouble(chain.as_account(chain.accounts[9])) as running:
+        yield running
+
+
+@pytest.fixture
+def client(node: NodeDouble) -> Iterator[NodeClient]:
+    """A client of the node that does not wait between requests."""
+    with NodeClient(node.url, timeout_seconds=5, pause=lambda _: None) as ready:
+        yield ready
 
 
 @pytest.fixture

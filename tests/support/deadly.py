@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from unionveil import ConfigError
+from unionveil.engines.base import Report, Step
 from unionveil.models.cards import ModelCard
 from unionveil.serve.pictures import Answer, Pictures, PictureTask
 
@@ -39,6 +40,30 @@ class Deadly:
         if self.start_code is not None:
             os._exit(self.start_code)
         return _do
+
+
+@dataclass(frozen=True)
+class Alive:
+    """A work whose tasks give signs of life."""
+
+    cards: tuple[ModelCard, ...] = ()
+
+    def check(self) -> None:
+        """Nothing can be missing."""
+
+    def start(self, threads: int) -> Callable[[Bytes], bytes]:
+        """Without anybody who listens."""
+        return self.start_reporting(threads, lambda _: None)
+
+    def start_reporting(self, threads: int, report: Report) -> Callable[[Bytes], bytes]:
+        """Reports each byte of a task."""
+
+        def do(task: Bytes) -> bytes:
+            for done in range(len(task.data)):
+                report(Step("reading", done, len(task.data)))
+            return task.data
+
+        return do
 
 
 @dataclass(frozen=True)

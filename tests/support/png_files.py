@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -33,6 +34,22 @@ def rows(width: int = 9, height: int = 7, bits: int = 24, filters: int = 0) -> b
 
 def build(*chunks: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks) + chunk(b"IEND", b"")
+
+
+def passes(width: int, height: int) -> Iterator[tuple[int, int]]:
+    """Width and height of the passes of Adam7, without empty ones (PNG specification, section 8.1)."""
+    for x, y, dx, dy in (
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    ):
+        size = -(-(width - x) // dx), -(-(height - y) // dy)
+        if min(size) > 0:
+            yield size
 
 
 def idat(raw: bytes | None = None) -> bytes:

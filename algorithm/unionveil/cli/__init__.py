@@ -1,6 +1,6 @@
 """The command line: `unionveil anonymize`, `job`, `models`, `serve`, `state`; one file per command.
 
-Nothing is imported here that takes time: Ctrl-C has its sentence from the first moment on.
+Nothing slow is imported here, so Ctrl-C is answered with a sentence from the first moment on.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`unionveil anonymize`: photos, folders and archives into a folder."""
+"""`unionveil anonymize`: photos, videos, folders and archives into a folder."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ import click
 
 from ..config import AnonymizeConfig, EveryFace, distance_of, parameters
 from ..engines.pool import PoolEngine
-from ..engines.resources import default_jobs, member_bytes
-from ..errors import InputError
-from ..files.sinks import FolderSink
-from ..files.sources import PathSource, Patterns, Source, SourceItem
+from ..engines.resources import default_jobs
+from ..export.croissant import About, read_about
+from ..export.write import describe
+from ..files.sinks import Place
+from ..files.sources import Patterns, Source, SourceItem
 from ..given import BoxPlan
+from ..merge.shards import open_shards
 from ..models.inference import Inference
 from ..parameters import Parameter
 from ..runs.batch import run_batch
@@ -27,10 +29,12 @@ from ..runs.plan import Plan
 from ..runs.references import load_references
 from ..runs.shards import Shard, ShardOfRun, ShardSource, check_shardable, salt_of
 from ..runs.work import Anonymize
+from .bars import LongBars
 from .boxes import Boxes, box_options, box_plan_of
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
-from .options import jobs_option, timeout_option
+from .options import croissant_option, jobs_option, timeout_option
 from .path_list import named_paths
+from .places import PlaceType, sink_into, source_of
 from .report import Report, report_options
 
 __all__ = ["command", "setting_options"]
@@ -38,19 +42,20 @@ __all__ = ["command", "setting_options"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _VARIABLES = {"digest_salt": "UNIONVEIL_DIGEST_SALT", "engine": "UNIONVEIL_ENGINE"}
-"""Settings that belong to a machine, or that a shell's history should not keep, by environment variable."""
+"""Settings that belong to a machine, or that a shell's history should not keep, with environment
+variables."""
 
 
 def setting_options(
     without: Collection[str] = (), *, known_people: bool = False
 ) -> Callable[[Command], Command]:
-    """One option for every setting of `AnonymizeConfig`, in its order.
+    """Options for all settings of `AnonymizeConfig`, in their order.
 
-    Settings about known people belong to commands that take photos of them, where `--keep` and `--only` stand
-    for `select`.
+    Settings about known people belong to commands that accept photos of them; there, `--keep` and `--only`
+    replace `select`.
 
     Args:
-        without: names of settings that the command does not have.
+        without: settings that the command does not offer.
         known_people: whether the command has `--keep` and `--only`.
     """
     hidden = {*without, "select", "only_strict"}
@@ -85,9 +90,12 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
 
 
 @click.command("anonymize")
-@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("paths", nargs=-1, metavar="PATH...", type=PlaceType())
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the outputs."
+    "-o",
+    "--output",
+    type=PlaceType(folder=True),
+    help="Folder for the outputs, or s3://, gs:// or az://BUCKET/FOLDER (extra cloud); inputs likewise.",
 )
 @click.option(
     "--keep",
@@ -102,52 +110,53 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
     multiple=True,
     metavar="PATH",
     type=click.Path(path_type=Path),
-    help="Cover a known person and nobody else; as --keep.",
+    help="Cover only a known person; photos as for --keep.",
 )
 @click.option("--only-strict", is_flag=True, help="With --only: also cover faces too small to judge.")
 @setting_options(known_people=True)
 @jobs_option
 @timeout_option()
 @click.option(
-    "--overwrite", is_flag=True, help="Replace the outputs of another run, and remove the rest of them."
+    "--overwrite", is_flag=True, help="Replace the outputs of another run, and remove its other outputs."
 )
 @click.option(
-    "--prune", is_flag=True, help="Remove outputs of inputs that are gone, such as withdrawn photos."
+    "--prune", is_flag=True, help="Remove outputs of inputs that no longer exist, such as withdrawn photos."
 )
 @click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match; may be repeated.")
 @click.option(
     "--exclude",
     multiple=True,
     metavar="PATTERN",
-    help="No files and folders that match, such as '*.png' or 'raw'; may be repeated.",
+    help="Skip files and folders that match, such as '*.png' or 'raw'; may be repeated.",
 )
 @click.option(
-    "--follow-links", is_flag=True, help="Follow links in folders, as git-annex and DataLad make them."
+    "--follow-links", is_flag=True, help="Follow links in folders, such as those of git-annex and DataLad."
 )
 @click.option(
     "--shard",
     metavar="I/N",
-    help="Only part I of N, from 0: inputs are shared out by their names; unionveil merge puts the parts "
-    "together.",
+    help="Only part I of N, counted from 0: inputs are distributed by their names; unionveil merge joins the "
+    "parts.",
 )
 @click.option(
     "--run-salt",
     metavar="TEXT",
     envvar="UNIONVEIL_RUN_SALT",
     show_envvar=True,
-    help="With --shard: the secret under which outputs are named, the same for all shards.  [default: from "
-    "names and sizes of all inputs]",
+    help="With --shard: the secret from which outputs are named, the same for all shards.  [default: derived "
+    "from the names and sizes of all inputs]",
 )
-@click.option("--dry-run", is_flag=True, help="Look for faces and report; write no output.")
+@click.option("--dry-run", is_flag=True, help="Detect faces and report them; write no output.")
 @click.option(
-    "--preview", is_flag=True, help="Also write small pictures with the found boxes, into preview/."
+    "--preview", is_flag=True, help="Also write small pictures with the detected boxes into preview/."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest on standard output.")
+@croissant_option
 @box_options
 @report_options
 def command(
-    paths: tuple[Path, ...],
-    output: Path | None,
+    paths: tuple[Place, ...],
+    output: Place | None,
     jobs: int | None,
     timeout: float,
     overwrite: bool,
@@ -160,45 +169,53 @@ def command(
     dry_run: bool,
     preview: bool,
     as_json: bool,
+    about: Path | None,
     boxes: Boxes,
     report: Report,
     **settings: Any,
 ) -> int:
-    """Anonymizes photos, folders and archives into a folder.
+    """Anonymizes photos, videos, folders and archives into a folder.
 
-    A single dash reads paths from standard input, one per line or separated by NUL. The same command again
-    does only what is missing. Texts, sidecars and the files that systems leave beside photos are skipped.
+    A single dash reads paths from standard input, one per line or separated by NUL. Running the same command
+    again does only what is missing. Texts, sidecars and the files that operating systems leave beside photos
+    are skipped.
     """
     config, inference, known = _config(**settings)
     _check_boxes(boxes, config, known)
-    part = _shard(shard, config, boxes)
+    part, described = _shard(shard, config, boxes), _about(about, output, shard, dry_run=dry_run)
     named = list(named_paths(paths))
     if output is None and (preview or not dry_run):
-        raise click.UsageError("say where the outputs go: -o FOLDER")
-    source = _source(named, (output, boxes.path), Patterns(include, exclude), follow_links=follow_links)
+        raise click.UsageError("name the output folder: -o FOLDER")
+    apart = [place for place in (output, boxes.path) if isinstance(place, Path)]
+    source = source_of(named, apart, Patterns(include, exclude), follow_links=follow_links)
     of_run = ShardOfRun(part, salt_of(run_salt, source)) if part else None
     inputs = ShardSource(source, part) if part else source
     box_plan = box_plan_of(boxes, source)
-    # A worker reads the known people, as it reads everything else.
+    # A worker reads the photos of known people, as it reads all other input.
     references = load_references(known, config, PoolEngine(1)) if known else None
-    # Workers even for a single picture: one that kills its decoder must not kill the program.
-    pool = PoolEngine(jobs or min(default_jobs(), max(1, len(inputs))), timeout)
-    work = Anonymize(config, references=references, previews=preview, boxes=boxes.mode)
+    pool, bars = _engine(jobs or min(default_jobs(), max(1, len(inputs))), timeout)
+    work = Anonymize(config, references=references, previews=preview, boxes=boxes.mode, videos=True)
     with _planned(inputs, work, pool, report) as plan:
         work, journal = _into_folder(
             work, None if dry_run else output, named, (plan, of_run), overwrite=overwrite, prune=prune
         )
         may_prune = prune and not overwrite
         plans = Plans(plan, box_plan, of_run)
-        manifest, rejected = _run(inputs, work, pool, journal, plans, report, prune=may_prune)
+        manifest, rejected = _run(inputs, work, (pool, bars), journal, plans, report, prune=may_prune)
     is_empty = not manifest.counts.inputs and part is None  # a shard may have none
-    _summary(manifest.counts, rejected, inference, work, report)
-    if is_empty:
-        report.note("there is no picture in what you named: everything was skipped")
+    _summary(manifest.counts, rejected, inference, work, report, is_empty=is_empty)
+    if described:
+        report.note(f"description: {describe(described[0], open_shards([described[1]]), described[1])}")
     if as_json:
         for text in manifest.parts():
             click.echo(text.decode(), nl=False)
     return EXIT_SOME_REJECTED if rejected or is_empty else EXIT_DONE
+
+
+def _engine(jobs: int, timeout: float) -> tuple[PoolEngine, LongBars]:
+    """Workers, even for a single picture: one that kills its decoder must not kill the program."""
+    bars = LongBars()
+    return PoolEngine(jobs, timeout, on_step=bars), bars
 
 
 @dataclass(frozen=True)
@@ -206,14 +223,28 @@ class Plans:
     """What is known of the inputs before they are read.
 
     Attributes:
-        faces: of a k-same run.
-        boxes: from elsewhere.
-        shard: which part of a run the inputs are.
+        faces: planned for a k-same run.
+        boxes: read from a file.
+        shard: the part of a run that the inputs belong to.
     """
 
     faces: Plan | None
     boxes: BoxPlan
     shard: ShardOfRun | None
+
+
+def _about(
+    path: Path | None, output: Place | None, shard: str | None, *, dry_run: bool
+) -> tuple[About, Path] | None:
+    """The data set that outputs are described as, and their folder; read before the first picture."""
+    if path is None:
+        return None
+    if dry_run or shard is not None or not isinstance(output, Path):
+        raise click.UsageError(
+            "--croissant describes a whole run in a folder of this machine; give it to unionveil merge, or "
+            "run without --dry-run and --shard, and without an object store"
+        )
+    return read_about(path), output
 
 
 def _shard(text: str | None, config: AnonymizeConfig, boxes: Boxes) -> Shard | None:
@@ -223,7 +254,7 @@ def _shard(text: str | None, config: AnonymizeConfig, boxes: Boxes) -> Shard | N
     check_shardable(config)
     if boxes.mode:
         raise click.UsageError(
-            "--boxes may name inputs by number, which shards do not know; run without --shard"
+            "--boxes may name inputs by number, and shards do not know the numbers; run without --shard"
         )
     return shard
 
@@ -231,30 +262,32 @@ def _shard(text: str | None, config: AnonymizeConfig, boxes: Boxes) -> Shard | N
 def _check_boxes(boxes: Boxes, config: AnonymizeConfig, known: Sequence[Path]) -> None:
     if boxes.only and known:
         raise click.UsageError(
-            "--boxes-only covers every box of the file; it has no use for --keep and --only"
+            "--boxes-only covers every box of the file; it cannot be combined with --keep or --only"
         )
     if boxes.mode and config.redaction.needs_whole_set:
         raise click.UsageError(
-            "method ksame compares faces by their landmarks, which boxes from elsewhere lack"
+            "method ksame compares faces by their landmarks, which boxes from a file do not have"
         )
 
 
 def _run(
     source: Source,
     work: Anonymize,
-    engine: PoolEngine,
+    engine: tuple[PoolEngine, LongBars],
     journal: Journal | None,
     plans: Plans,
     report: Report,
     *,
     prune: bool,
 ) -> tuple[ManifestBuilder, list[tuple[str, str]]]:
-    """The manifest, and the name of every rejected input with a sentence."""
+    """The manifest, and each rejected input's name with a sentence."""
     rejected: list[tuple[str, str]] = []
-    with report.progress("anonymizing", len(source)) as advance, journal or nullcontext():
+    pool, bars = engine
+    with report.progress("anonymizing", len(source), bars) as advance, journal or nullcontext():
         kept = _is_kept(journal, report)
 
         def on_done(item: SourceItem, record: Record) -> None:
+            bars.end(record.input)
             advance()
             if isinstance(record, RejectedRecord):
                 rejected.append((item.name, record.detail))
@@ -262,7 +295,7 @@ def _run(
         manifest = run_batch(
             source,
             work,
-            engine,
+            pool,
             journal=journal,
             prune=prune,
             plan=plans.faces,
@@ -281,7 +314,7 @@ def _config(
     """The settings and the photos of known people; `--keep` and `--only` decide who is covered."""
     if keep and only:
         raise click.UsageError(
-            "give --keep or --only, not both: one covers all others, the other nobody else"
+            "use --keep or --only, not both: one covers everyone else, the other nobody else"
         )
     given = {name: value for name, value in settings.items() if value is not None}
     for name in ("match", "match_threshold"):
@@ -295,25 +328,10 @@ def _config(
     return *AnonymizeConfig.from_parameters({**given, "select": select}).resolved(), keep or only
 
 
-def _source(
-    named: Sequence[Path], apart: Sequence[Path | None], patterns: Patterns, *, follow_links: bool
-) -> PathSource:
-    source = PathSource(
-        named,
-        leave_out=[path.resolve() for path in apart if path],
-        follow_links=follow_links,
-        patterns=patterns,
-        member_bytes=member_bytes(),
-    )
-    if not len(source):
-        raise InputError("there is no file in what you named; name photos, folders or archives")
-    return source
-
-
 @contextmanager
 def _planned(source: Source, work: Anonymize, engine: PoolEngine, report: Report) -> Iterator[Plan | None]:
     """The plan of a method that needs the whole data set; None for all others."""
-    work.check()  # before anything is read
+    work.check()  # before any input is read
     with ExitStack() as stack:
         with report.progress("comparing", len(source)) as advance:
             looked = planned(source, work.config, engine, work.references, on_done=advance)
@@ -323,19 +341,19 @@ def _planned(source: Source, work: Anonymize, engine: PoolEngine, report: Report
 
 def _into_folder(
     work: Anonymize,
-    output: Path | None,
-    named: Sequence[Path],
+    output: Place | None,
+    named: Sequence[Place],
     parts: tuple[Plan | None, ShardOfRun | None],
     *,
     overwrite: bool,
     prune: bool,
 ) -> tuple[Anonymize, Journal | None]:
-    """The work with its folder, and its journal; neither without an output."""
+    """The work with its output folder, and its journal; neither of them without an output."""
     if output is None:
         return replace(work, previews=False), None
-    # Where inputs are numbered, all outputs behind a withdrawn one are other ones.
+    # Where inputs are numbered, removing one renames all outputs after it.
     may_replace = overwrite or (prune and work.config.names == "number")
-    sink = FolderSink(output, overwrite=may_replace, inputs=named)
+    sink = sink_into(output, named, overwrite=may_replace)
     known = work.references.digest if work.references else ""
     plan, shard = parts
     journal = Journal(
@@ -345,13 +363,13 @@ def _into_folder(
         plan=plan.digest if plan else "",
         shard=f"{shard.shard} {shard.run}" if shard else "",
     )
-    return replace(work, sink=sink, secret=journal.secret), journal
+    return replace(work, sink=sink, secret=journal.secret, state=journal.videos), journal
 
 
 def _is_kept(journal: Journal | None, report: Report) -> bool:
-    """Whether an interrupted run can go on; says so if it cannot."""
+    """Whether an interrupted run can be continued; prints a note if it cannot."""
     if journal and not journal.is_kept:
-        report.note("note: the state folder cannot be written to; a second run would start from nothing")
+        report.note("note: the state folder cannot be written to; a second run would start over")
         return False
     return True
 
@@ -366,7 +384,7 @@ def _warn_of_looks(config: AnonymizeConfig, report: Report) -> None:
 
 
 def _threshold(config: AnonymizeConfig) -> str:
-    """What counted as a known person's face, in both measures."""
+    """The threshold for a known person's face, in both measures."""
     card = config.embedder_card
     if isinstance(config.selection, EveryFace) or card is None:
         return ""
@@ -380,6 +398,8 @@ def _summary(
     inference: Inference,
     work: Anonymize,
     report: Report,
+    *,
+    is_empty: bool,
 ) -> None:
     rows = [("pictures", str(counts.inputs))]
     rows.append(("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)"))
@@ -392,11 +412,13 @@ def _summary(
             rows.append(("same person", same))
     rows.append(("rejected", str(sum(counts.rejected.values()))))
     if counts.skipped:
-        rows.append(("skipped", f"{counts.skipped}  (sidecars, texts, files of systems, left out)"))
+        rows.append(("skipped", f"{counts.skipped}  (sidecars, texts, system files, excluded files)"))
     rows.append(("engine", str(inference)))
     if work.sink:
         rows.append(("outputs in", str(work.sink.folder)))
     report.done(rows, {"counts": counts.model_dump(exclude_none=True), "engine": str(inference)})
+    if is_empty:
+        report.note("there is no picture among your inputs: everything was skipped")
     for name, detail in rejected:
         report.problem("rejected", name, detail)
     _warn_of_looks(work.config, report)

@@ -1,4 +1,4 @@
-"""`unionveil audit`: what can still be seen after a run, and whom attackers recognize."""
+"""`unionveil audit`: what is still visible after a run, and whom attackers recognize."""
 
 from __future__ import annotations
 
@@ -25,13 +25,16 @@ __all__ = ["command"]
 @click.option(
     "--people",
     type=click.Path(path_type=Path),
-    help="CSV with the columns file and person: who is the largest face of each photo.  [default: faces are "
-    "linked by their likeness]",
+    help="CSV with the columns file and person: whose face is the largest in each photo.  [default: faces "
+    "are linked by similarity]",
 )
 @click.option(
-    "--attacker", help="Embedder of the attackers, as --embedder.  [default: one that linked no faces]"
+    "--attacker",
+    help="Embedder of the attackers, as --embedder.  [default: one that was not used to link faces]",
 )
-@click.option("--policy", is_flag=True, help="Exit with 1 if a face can be seen or an attacker gets too far.")
+@click.option(
+    "--policy", is_flag=True, help="Exit with 1 if a face is visible or an attacker succeeds too often."
+)
 @click.option("--show-faces", is_flag=True, help="Show uncovered faces in the report.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures on standard output.")
 @jobs_option
@@ -48,8 +51,8 @@ def command(
 ) -> int:
     """Audits a run: BEFORE is the folder that was anonymized, AFTER the folder that the run wrote.
 
-    Looks for faces that can still be seen, and lets attackers name the people behind the covers. It never
-    changes the photos, and its report shows no uncovered face unless --show-faces is given.
+    Looks for faces that are still visible, and lets attackers identify the people behind the covers. It never
+    changes the photos, and its report shows no uncovered face without --show-faces.
     """
     from ..measure.audit import audit, labels_of, look, pair_up, read_manifest, to_data, work_for
     from ..measure.audit_page import report_of
@@ -57,7 +60,7 @@ def command(
     from ..measure.report import write_report
 
     if attacker:
-        AnonymizeConfig.from_parameters({"embedder": attacker})  # one sentence for a wrong name
+        AnonymizeConfig.from_parameters({"embedder": attacker})  # reports a wrong name in one sentence
     if not before.is_dir():
         raise InputError(f"{printable(str(before), quoted=False, most=None)} is not a folder of photos")
     manifest = read_manifest(after)

@@ -41,15 +41,21 @@ _PACKAGES = {"aiohttp", "nio"}
     help="Access token of the bot's account.",
 )
 @click.option(
-    "--room", "rooms", multiple=True, metavar="ID", help="Only in this room; may be repeated.  [default: all]"
+    "--room",
+    "rooms",
+    multiple=True,
+    metavar="ID",
+    help="Answer only in this room; may be repeated.  [default: all]",
 )
-@click.option("--keep-originals", is_flag=True, help="Leave originals, even where the bot may remove them.")
+@click.option(
+    "--keep-originals", is_flag=True, help="Leave originals in place even where the bot may remove them."
+)
 @click.option(
     "--per-minute",
     type=click.IntRange(min=1),
     default=20,
     show_default=True,
-    help="Photos of one sender per minute.",
+    help="Photos per minute from one sender.",
 )
 @click.option(
     "--max-mb",
@@ -74,8 +80,9 @@ def command(
 ) -> int:
     """Answers photos in Matrix rooms with the same photos, faces covered, until Ctrl-C.
 
-    The original is removed where the bot may remove messages. Its sender has the answer removed with the
-    reaction ❌ or the reply "delete". No photo is ever on disk; only the last message's position is kept.
+    The original is removed where the bot may remove messages. Its sender can remove the answer with the
+    reaction ❌ or the reply "delete". Photos are never on disk; only the position of the last message is
+    stored.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     config = single_config({k: v for k, v in settings.items() if v is not None}, "a bot")
@@ -110,7 +117,7 @@ def command(
 
 async def _run(matrix: MatrixRooms, make: Callable[[MatrixRooms], Bot], position: Position) -> None:
     async with matrix as room:
-        _report("answering photos; Ctrl-C ends it")
+        _report("answering photos; Ctrl-C stops the bot")
         await make(room).run(position.read(), position.keep)
 
 

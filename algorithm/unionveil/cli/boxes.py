@@ -20,13 +20,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Boxes:
-    """Boxes from a file, as they are asked for.
+    """The options for boxes from a file.
 
     Attributes:
-        path: of the file; None without one.
-        only: whether they take the place of the detector's.
-        labels: classes that count.
-        pixels: which pixels they lie in, where a picture is turned.
+        path: the file; None without boxes.
+        only: whether they replace the detector's boxes.
+        labels: classes whose boxes are used.
+        pixels: the pixels that their coordinates refer to, where a picture is rotated.
     """
 
     path: Path | None = None
@@ -43,14 +43,14 @@ class Boxes:
 
 
 def box_options(command: Callable[..., int]) -> Callable[..., int]:
-    """Options for a file of boxes; the command gets them as `boxes`."""
+    """Options for a file of boxes; the command receives them as `boxes`."""
 
     @wraps(command)
     def with_boxes(
         *, boxes: Path | None, boxes_only: bool, boxes_labels: tuple[str, ...], boxes_pixels: str, **rest: Any
     ) -> int:
         if boxes_only and not boxes:
-            raise click.UsageError("--boxes-only needs the boxes: --boxes FILE")
+            raise click.UsageError("--boxes-only needs --boxes FILE")
         return command(boxes=Boxes(boxes, boxes_only, boxes_labels, boxes_pixels), **rest)
 
     file = click.option(
@@ -59,36 +59,34 @@ def box_options(command: Callable[..., int]) -> Callable[..., int]:
         metavar="FILE",
         help="Also cover the boxes of a file: COCO, YOLO, VOC, WIDER, Label Studio, CSV or a manifest.",
     )
-    only = click.option(
-        "--boxes-only", is_flag=True, help="Cover the boxes of the file instead of looking for faces."
-    )
+    only = click.option("--boxes-only", is_flag=True, help="Cover the boxes of the file and run no detector.")
     return file(only(reading_options(with_boxes)))
 
 
 def reading_options(command: Command) -> Command:
-    """How the boxes of a file are to be understood."""
+    """Options that say how the boxes of a file are interpreted."""
     labels = click.option(
         "--boxes-label",
         "boxes_labels",
         multiple=True,
         metavar="LABEL",
-        help="Class of the boxes that count, such as face; may be repeated.",
+        help="Class of the boxes to use, such as face; may be repeated.",
     )
     pixels = click.option(
         "--boxes-pixels",
         type=click.Choice(["by-size", "upright", "stored"]),
         default="by-size",
         show_default=True,
-        help="Pixels that the boxes lie in, where EXIF turns a picture.",
+        help="Pixels that the boxes refer to, where EXIF rotates a picture.",
     )
     return labels(pixels(command))
 
 
 def box_plan_of(boxes: Boxes, items: Iterable[SourceItem]) -> BoxPlan:
-    """What is to be covered in each input, as a file says.
+    """The boxes to cover in each input, as a file says.
 
     Args:
-        boxes: as they are asked for.
+        boxes: the options.
         items: all inputs.
 
     Raises:

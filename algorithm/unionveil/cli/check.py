@@ -1,4 +1,4 @@
-"""`unionveil check`: whether pictures give people away, for commit hooks and continuous integration."""
+"""`unionveil check`: finds pictures that reveal people, for commit hooks and continuous integration."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _SETTINGS = frozenset(
     default=",".join(SUBJECTS),
     show_default=True,
     metavar="NAMES",
-    help="What is looked for, separated by commas. Without face no detector runs, which is far quicker.",
+    help="What to look for, separated by commas. Without face no detector runs, which is much faster.",
 )
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="As anonymize --exclude.")
 @setting_options(without={one.name for one in parameters()} - _SETTINGS)
@@ -54,17 +54,17 @@ def command(
     report: Report,
     **settings: str | None,
 ) -> int:
-    """Checks that pictures give nobody away: no face, no GPS position, no serial number, no owner's name.
+    """Checks that pictures reveal nobody: no face, no GPS position, no serial number, no owner's name.
 
-    Prints one line for every file that does, or that cannot be checked, and ends with 1 then. Nothing is
-    written. A single dash reads paths from standard input.
+    Prints one line for every file that does, or that cannot be checked, and then ends with 1. It writes
+    no file. A single dash reads paths from standard input.
     """
     given = {name: value for name, value in settings.items() if value is not None}
     work = Check(AnonymizeConfig.from_parameters(given).resolved()[0], _subjects(look_for))
     named = list(named_paths(paths))
     source = PathSource(named, patterns=Patterns((), exclude), member_bytes=member_bytes())
     if not len(source):
-        raise InputError("there is no file in what you named; name photos, folders or archives")
+        raise InputError("your inputs contain no file; name photos, folders or archives")
     work.check()
     engine = PoolEngine(jobs or min(default_jobs(), len(source)), timeout)
     checked = wrong = 0
@@ -76,8 +76,8 @@ def command(
                 wrong += 1
                 click.echo(printable(f"{name}: {line}", quoted=False, most=None))
             advance()
-    ending = f"{checked} pictures, {wrong} give somebody away or cannot be checked"
-    report.done([("checked", ending)], {"checked": checked, "wrong": wrong})
+    rows = [("checked", str(checked)), ("not clean", f"{wrong}  (revealing somebody, or not checkable)")]
+    report.done(rows, {"checked": checked, "wrong": wrong})
     return EXIT_SOME_REJECTED if wrong else EXIT_DONE
 
 
@@ -96,6 +96,6 @@ def _tasks(source: PathSource) -> Iterator[tuple[str, CheckTask]]:
         if not isinstance(item.content, Skipped):
             content = item.content
             needed = 0 if isinstance(content, Rejected) else memory_for(content)
-            # The path, as other linters print it: names in two folders may be equal.
+            # The path, as other linters print it: files in two folders may have the same name.
             name = str(content.path) if isinstance(content, FileContent) else item.name
             yield name, CheckTask(content, needed)

@@ -1,4 +1,4 @@
-"""`unionveil compare`: detectors on the user's own photos."""
+"""`unionveil compare`: compares detectors on the user's own photos."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ __all__ = ["command"]
 @click.option(
     "--truth-format",
     type=click.Choice([form.value for form in Format]),
-    help="Format of the labels.  [default: found out]",
+    help="Format of the labels.  [default: detected]",
 )
 @click.option(
     "--truth-pixels",
     type=click.Choice([pixels.value for pixels in Pixels]),
     default=Pixels.BY_SIZE.value,
-    help="Which pixels the boxes lie in where EXIF turns a photo; by-size goes by the sizes that the labels "
-    "state.  [default: by-size]",
+    help="Which pixels the boxes refer to where EXIF rotates a photo; by-size compares with the sizes that "
+    "the labels state.  [default: by-size]",
 )
 @click.option(
     "--truth-label", multiple=True, metavar="LABEL", help="Label that counts as a face; may be repeated."
@@ -58,8 +58,10 @@ __all__ = ["command"]
 @click.option("--detail", default=None, metavar="LEVEL", help="fast, standard or crowd.  [default: standard]")
 @click.option("--margin", default=None, metavar="SHARE", help="Margin of the covers.  [default: 0.15]")
 @click.option("--shape", default=None, metavar="SHAPE", help="Outline of the covers, box or ellipse.")
-@click.option("--show-faces", is_flag=True, help="Show faces uncovered in the report; do not pass it on.")
-@click.option("--show-names", is_flag=True, help="Name the photos in the report, in place of numbering them.")
+@click.option(
+    "--show-faces", is_flag=True, help="Show uncovered faces in the report; keep such a report private."
+)
+@click.option("--show-names", is_flag=True, help="Name the photos in the report instead of numbering them.")
 @jobs_option
 @timeout_option("photo")
 @report_options
@@ -81,10 +83,10 @@ def command(
     """Compares detectors on your own photos: how many faces each finds and covers, by size.
 
     With labelled faces (COCO, YOLO, VOC, WIDER, Label Studio, CSV or a manifest) the report has figures with
-    their intervals; without them it shows which detector finds what others miss.
+    confidence intervals; without them it shows which faces one detector finds and others miss.
     """
     configs = _configs(detector, {key: value for key, value in settings.items() if value is not None})
-    check_folder(output)  # before the work, not after it
+    check_folder(output)  # before the work rather than after it
     found = photos_in(photos)
     form = Format(truth_format) if truth_format else None
     labels = read_truth(truth, found, form, Reading(Pixels(truth_pixels), truth_label)) if truth else None
@@ -104,7 +106,7 @@ def command(
 
 
 def _configs(detectors: str, settings: dict[str, str]) -> tuple[tuple[str, AnonymizeConfig], ...]:
-    """Settings for each detector alone, by a name for the report that holds no path.
+    """Settings for each detector alone, under a name for the report that contains no path.
 
     Raises:
         ConfigError: a detector or a setting is unknown, or two detectors have one name.

@@ -25,21 +25,21 @@ __all__ = [
 
 EXIT_DONE, EXIT_SOME_REJECTED, EXIT_STOPPED = 0, 1, 143
 
-DECLINED = "stopped; nothing more was done"
+DECLINED = "stopped; nothing else was done"
 
 
 def run_command(command: Callable[[], object], name: str = "unionveil") -> NoReturn:
     """Runs a command and ends the process with its exit code; every known error ends as one sentence.
 
     Args:
-        command: gives the exit code, or anything else for `EXIT_DONE`.
-        name: of the program, before the sentence.
+        command: returns the exit code; any other value means `EXIT_DONE`.
+        name: the program's name, printed before the sentence.
     """
     try:
         result = command()
         code = result if isinstance(result, int) else EXIT_DONE
     except (click.exceptions.Abort, KeyboardInterrupt) as error:
-        # click turns Ctrl-C into Abort, and a "no" to a question, too.
+        # click turns both Ctrl-C and the answer "no" into Abort.
         is_declined = isinstance(error, click.exceptions.Abort) and error.__cause__ is None
         click.echo(f"{name}: {DECLINED if is_declined else INTERRUPTED}", err=True)
         code = EXIT_INTERRUPTED
@@ -50,7 +50,7 @@ def run_command(command: Callable[[], object], name: str = "unionveil") -> NoRet
         click.echo("\n".join(lines), err=True, nl=False)
         code = EXIT_WRONG_USE
     except UnionVeilError as error:
-        # One line, whatever a file, a node or a chain has put into it.
+        # Always one line, whatever a file, a node or a chain put into the message.
         click.echo(f"{name}: {printable(str(error), quoted=False, most=None)}", err=True)
         code = code_of(error).exit_code
     sys.exit(code)

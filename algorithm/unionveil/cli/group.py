@@ -1,4 +1,4 @@
-"""The group of all commands. A command's file is imported when it is used: help and errors come at once."""
+"""The group of all commands. A command's file is imported on first use, so help and errors appear at once."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ __all__ = ["cli"]
 
 _COMMANDS = {
     "anonymize": "Anonymizes photos, folders and archives into a folder.",
-    "audit": "Measures what can still be seen after a run, and whom attackers recognize.",
+    "audit": "Measures what is still visible after a run, and whom attackers recognize.",
     "bot": "Answers photos in Matrix rooms with the same photos, faces covered.",
-    "check": "Checks that pictures give nobody away: no face, no place, no serial number, no owner.",
+    "check": "Checks that pictures reveal nobody: no face, no place, no serial number, no owner.",
     "compare": "Compares detectors on your own photos, with or without labelled faces.",
     "job": "Runs as an Ocean compute-to-data algorithm.",
-    "merge": "Puts the outputs of all shards of a run into one folder.",
+    "merge": "Joins the outputs of all shards of a run in one folder.",
     "models": "Lists, fetches and verifies weights of detectors and embedders.",
     "people": "Compares photos of people, and prepares opt-out lists for a container.",
-    "review": "Opens a page on which boxes are added, moved and removed before anything leaves.",
-    "serve": "Serves an HTTP API and a page that take a photo and give it back covered.",
-    "state": "Shows or removes what is kept so that interrupted runs can go on.",
+    "review": "Opens a page to add, move and remove boxes before anything is written.",
+    "serve": "Serves an HTTP API and a page that return photos with their faces covered.",
+    "state": "Shows or removes the state that lets interrupted runs continue.",
     "verify": "Verifies outputs against what their manifest claims, without any original.",
     "watch": "Anonymizes photos as they arrive in a folder.",
 }
-"""Names and short helps; the file of a command has its name and holds `command`."""
+"""Names and short help; a command's file has its name and contains `command`."""
 
 
 class _LazyGroup(click.Group):
@@ -40,7 +40,7 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = importlib.import_module(f".{cmd_name}", __package__).command
-        raise_once()  # from here on there may be work to be ended
+        raise_once()  # from here on there may be work to end properly
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -1,4 +1,4 @@
-"""Ctrl-C: one sentence, whenever it comes."""
+"""Ctrl-C: one sentence, at any time."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import NoReturn
 __all__ = ["EXIT_INTERRUPTED", "INTERRUPTED", "end_at_once", "raise_once"]
 
 EXIT_INTERRUPTED = 130
-INTERRUPTED = "interrupted; the same command goes on where this one stopped"
+INTERRUPTED = "interrupted; the same command continues where this one stopped"
 
 _SENTENCE = f"unionveil: {INTERRUPTED}\n".encode()
 
 
 def end_at_once() -> None:
-    """From now on Ctrl-C ends the process: nothing has begun yet, or all is done."""
+    """From now on Ctrl-C ends the process: nothing has started yet, or everything is done."""
     signal.signal(signal.SIGINT, _end)
 
 
 def raise_once() -> None:
-    """From now on Ctrl-C raises `KeyboardInterrupt`: work ends in order. A second one ends at once."""
+    """From now on Ctrl-C raises `KeyboardInterrupt`, so work ends properly; a second one ends the process."""
     signal.signal(signal.SIGINT, _raise)
 
 

@@ -1,4 +1,4 @@
-"""`unionveil job`: what an Ocean node runs."""
+"""`unionveil job`: the command that an Ocean node runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["command"]
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("/data"),
     show_default=True,
-    help="Folder with inputs/ and outputs/, as an Ocean node lays it out.",
+    help="Folder with inputs/ and outputs/, in an Ocean node's layout.",
 )
 @click.option(
     "--engine",
@@ -30,17 +30,18 @@ __all__ = ["command"]
     show_default=True,
     envvar="UNIONVEIL_ENGINE",
     show_envvar=True,
-    help="What runs the networks; the operator's choice, not the buyer's.",
+    help="The engine that runs the networks; the operator chooses it, not the buyer.",
 )
 def command(data_dir: Path, engine: EngineSetting) -> int:
     """Runs as an Ocean compute-to-data algorithm."""
-    # A node ends a job that takes too long with SIGTERM, which a container's first process would not notice.
+    # A node ends a job that takes too long with SIGTERM, which a container's first process ignores by
+    # default.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         done = run_job(data_dir, lambda line: click.echo(line), engine=engine)
     except KeyboardInterrupt:
         click.echo(
-            "unionveil: stopped before all was done; the outputs so far are whole, and there is no manifest",
+            "unionveil: stopped before the job was done; the outputs so far are complete, without a manifest",
             err=True,
         )
         return EXIT_STOPPED

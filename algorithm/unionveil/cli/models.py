@@ -46,7 +46,7 @@ def fetch_models(names: tuple[str, ...]) -> None:
 
 @command.command("verify")
 def verify_models() -> int:
-    """Checks every file of weights that is here against its card."""
+    """Checks every file of weights on this machine against its card."""
     bad = False
     for card in _ALL:
         found = state(card)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from ..engines.pool import DEFAULT_TIMEOUT_SECONDS
 
-__all__ = ["jobs_option", "timeout_option"]
+__all__ = ["croissant_option", "jobs_option", "timeout_option"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def jobs_option(command: Command) -> Command:
-    """`--jobs`: the number of workers; None lets the machine decide."""
+    """`--jobs`: the number of workers; by default it depends on the machine."""
     return click.option(
         "--jobs", type=click.IntRange(min=1), help="Workers.  [default: one per core, as memory allows]"
     )(command)
@@ -24,10 +25,10 @@ def jobs_option(command: Command) -> Command:
 def timeout_option(
     what: str = "picture", seconds: float = DEFAULT_TIMEOUT_SECONDS
 ) -> Callable[[Command], Command]:
-    """`--timeout`: how long one input may take.
+    """`--timeout`: the time limit for one input.
 
     Args:
-        what: the input, as the command's readers call it.
+        what: the word for an input in this command's help.
         seconds: the default.
     """
     article = "an" if what[0] in "aeiou" else "a"
@@ -35,5 +36,18 @@ def timeout_option(
         "--timeout",
         type=click.FloatRange(min=0, min_open=True),
         default=seconds,
-        help=f"Seconds after which {article} {what} is given up.  [default: {seconds:g}]",
+        help=f"Seconds after which {article} {what} is abandoned.  [default: {seconds:g}]",
     )
+
+
+def croissant_option(command: Command) -> Command:
+    """`--croissant`: a file about the data set; outputs are then described as Croissant 1.0."""
+    return click.option(
+        "--croissant",
+        "about",
+        metavar="FILE",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Also describe the result as Croissant 1.0, in a file beside the output folder that is called "
+        "as it is, with .croissant.json. FILE gives name, description, author and licence, as "
+        "metadata/dataset.json does.",
+    )(command)

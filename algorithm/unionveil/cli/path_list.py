@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -13,11 +14,13 @@ from ..errors import InputError
 
 __all__ = ["named_paths", "paths_of"]
 
+Named = TypeVar("Named")
+
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
-def named_paths(paths: Sequence[Path]) -> Iterator[Path]:
+def named_paths(paths: Sequence[Named]) -> Iterator[Named | Path]:
     """The paths of a command line; a single dash stands for those on standard input.
 
     Raises:
@@ -26,7 +29,7 @@ def named_paths(paths: Sequence[Path]) -> Iterator[Path]:
     """
     if not paths:
         raise click.UsageError(
-            "name at least one photo, folder or archive, or - to read names from standard input"
+            "name at least one photo, folder or archive, or use - to read names from standard input"
         )
     for path in paths:
         if str(path) == "-":
@@ -36,14 +39,15 @@ def named_paths(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def paths_of(data: bytes) -> Iterator[Path]:
-    """The paths of a list: one per line, or separated by NUL if there is one; empty ones are left out.
+    """The paths of a list: one per line, or separated by NUL if it contains one; empty paths are left out.
 
     Args:
-        data: the list; a byte order mark at its start is left out, UTF-16 with a mark is read, and all other
-            bytes are names as the system has them.
+        data: the list; a byte order mark at its start is dropped, UTF-16 with a mark is decoded, and all
+            other
+        bytes are names as the system stores them.
 
     Raises:
-        InputError: the list claims to be UTF-16 and is not.
+        InputError: the list claims to be UTF-16 but is not.
     """
     if data.startswith(_UTF16_MARKS):
         try:

@@ -1,4 +1,4 @@
-"""`unionveil people`: what the embedder makes of photos of people."""
+"""`unionveil people`: how an embedder compares photos of people."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ _embedder = click.option("--embedder", default=None, help="As for `unionveil ano
 def compare(first: Path, second: Path, **settings: str | None) -> int:
     """Shows how similar two people are: photos, or folders with photos of one person.
 
-    --keep and --only have thresholds of their own, since one must not keep strangers and the other must not
-    miss the person.
+    --keep and --only have different thresholds, since the first must not keep strangers and the second must
+    not miss the person.
     """
     given = {name: value for name, value in settings.items() if value is not None}
     keep = AnonymizeConfig.from_parameters({**given, "select": "keep"})
@@ -77,17 +77,17 @@ def compare(first: Path, second: Path, **settings: str | None) -> int:
 @click.option("--match", type=click.Choice(["cosine", "euclidean"]), default=None, help="As for --only.")
 @click.option("--match-threshold", default=None, help="As for --only.")
 def optout(paths: tuple[Path, ...], output: Path, **settings: str | None) -> int:
-    """Writes a list of people for docker/optout/, whom the image built with it covers, and nobody else.
+    """Writes a list of people for docker/optout/; an image built with it covers only these people.
 
-    Photos of one person, or a folder for each person. The list holds vectors by which these people can be
-    recognized: give it, and the image, to nobody who must not do that.
+    Accepts photos of one person, or one folder per person. The vectors in the list can be used to recognize
+    these people: keep it, and the image, from everyone who must not.
     """
     given = {name: value for name, value in settings.items() if value is not None}
     config = AnonymizeConfig.from_parameters({**given, "select": "only"})
     references = load_references(paths, config, PoolEngine(1))
     card = embedder_card(config.embedder)
     if card.kind == "onnx" or not isinstance(config.selection, Only):
-        raise ConfigError("an image holds no embedder of your own; use a published one")
+        raise ConfigError("an image contains no embedder of your own; use a published one")
     people = OptOut.of(references, card, config.selection.least_cosine(card))
     try:
         output.write_text(people.model_dump_json(indent=1) + "\n", "utf-8")
@@ -100,5 +100,5 @@ def optout(paths: tuple[Path, ...], output: Path, **settings: str | None) -> int
 def _one_person(path: Path, config: AnonymizeConfig) -> References:
     references = load_references([path], config, PoolEngine(1))
     if references.people != 1:
-        raise InputError(f"{path} holds folders of several people; name one of them")
+        raise InputError(f"{path} contains folders of several people; name one of them")
     return references

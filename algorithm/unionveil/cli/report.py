@@ -1,4 +1,4 @@
-"""What a command says while it runs, on standard error: for people, or as one JSON object per line."""
+"""What a command prints on standard error while it runs: text for people, or one JSON object per line."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ import functools
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timezone
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
-from rich.table import Table
 
 from ..error_codes import EXIT_WRONG_USE, code_of
 from ..errors import UnionVeilError
 from ..pace import Pace
 from ..text import printable
+from .bars import LongBars, bars_below, lines_of
 
 __all__ = ["Report", "report_options"]
 
@@ -33,11 +32,11 @@ class Report:
     """Notes, progress, problems and the summary of one command.
 
     Args:
-        quiet: leaves out all but problems and errors.
-        as_json: one object per line, each with its `time`, its `event` and facts.
+        quiet: prints only problems and errors.
+        as_json: one object per line, each with its `time`, its `event` and further fields.
         console: where lines go; standard error by default.
-        clock: seconds from any moment on, for the pace of lines.
-        now: the time that a JSON line carries.
+        clock: seconds since any fixed moment, to pace the lines.
+        now: the time printed in a JSON line.
     """
 
     def __init__(
@@ -56,15 +55,15 @@ class Report:
         self._now = now
 
     def note(self, text: str) -> None:
-        """Something to know that is not a problem."""
+        """Prints information that is not a problem."""
         self._say("note", text, {"text": text})
 
     def problem(self, kind: str, name: str, detail: str) -> None:
-        """Something that went wrong with one file; also said when quiet.
+        """Prints a problem with one file, even with `quiet`.
 
         Args:
             kind: one word before the name, such as `rejected`.
-            name: of the file, as it stands outside; it is made printable. Empty for none.
+            name: the file's name as it is on disk; it is made printable. Empty without a file.
             detail: a sentence.
         """
         name = printable(name, quoted=False, most=None)
@@ -72,7 +71,7 @@ class Report:
         self._say("problem", line, {"kind": kind, "name": name, "detail": detail})
 
     def done(self, rows: Sequence[tuple[str, str]], facts: Mapping[str, object]) -> None:
-        """The summary at the end.
+        """Prints the summary at the end.
 
         Args:
             rows: a label and a text each, for people.
@@ -81,13 +80,14 @@ class Report:
         if self._as_json:
             self._say("done", "", facts)
         elif not self._quiet:
-            table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+            width = max(len(label) for label, _ in rows)
             for label, text in rows:
-                table.add_row(label, escape(printable(text, quoted=False, most=None)))
-            self._console.print(table)
+                # One line each: a path that is broken in two cannot be copied.
+                line = printable(f"{label:<{width}}  {text}", quoted=False, most=None)
+                self._console.print(line, markup=False, soft_wrap=True)
 
     def failed(self, error: UnionVeilError | click.ClickException) -> int:
-        """The error that ends a command, as JSON; gives its exit code."""
+        """Prints the error that ends a command, as JSON; returns its exit code."""
         if isinstance(error, UnionVeilError):
             code, text = code_of(error).exit_code, str(error)
         else:
@@ -96,23 +96,26 @@ class Report:
         return code
 
     @contextmanager
-    def progress(self, label: str, total: int) -> Iterator[Callable[[], None]]:
-        """A bar on a terminal, lines with the time that is left elsewhere.
+    def progress(self, label: str, total: int, long: LongBars | None = None) -> Iterator[Callable[[], None]]:
+        """A progress bar on a terminal; elsewhere, lines with the remaining time.
 
         Args:
-            label: what is being done.
-            total: number of steps, as far as it is known; archives make it grow.
+            label: the step's name.
+            total: number of steps known so far; archives increase it.
+            long: receives the progress of long steps.
 
         Yields:
-            To be called after each step.
+            A function to call after each step.
         """
         if self._quiet:
             yield lambda: None
         elif self._console.is_terminal and not self._as_json:
-            with _bar(self._console, label, total) as advance:
+            with _bar(self._console, label, total, long) as advance:
                 yield advance
         else:
-            yield self._lines(label, total)
+            lines = lines_of(lambda line, facts: self._say("progress", line, facts), self._clock)
+            with long.shown(lines) if long else nullcontext():
+                yield self._lines(label, total)
 
     def _lines(self, label: str, total: int) -> Callable[[], None]:
         pace = Pace(total, self._clock)
@@ -139,9 +142,12 @@ class Report:
 
 
 @contextmanager
-def _bar(console: Console, label: str, total: int) -> Iterator[Callable[[], None]]:
+def _bar(console: Console, label: str, total: int, long: LongBars | None) -> Iterator[Callable[[], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=console, transient=True) as bar:
+    with (
+        Bar(*columns, console=console, transient=True) as bar,
+        long.shown(bars_below(bar)) if long else nullcontext(),
+    ):
         task = bar.add_task(label, total=total)
 
         def advance() -> None:
@@ -152,19 +158,18 @@ def _bar(console: Console, label: str, total: int) -> Iterator[Callable[[], None
 
 
 def report_options(command: Command) -> Command:
-    """`--quiet` and `--log-format`, which become the argument `report`; it stands next to the function.
+    """`--quiet` and `--log-format`, passed as the argument `report`; apply it directly above the function.
 
-    Errors end a command as JSON, too, where that was asked for.
+    With JSON, the error that ends a command is JSON as well.
     """
 
-    @click.option("-q", "--quiet", is_flag=True, help="Print problems alone: no progress, no summary.")
+    @click.option("-q", "--quiet", is_flag=True, help="Print only problems: no progress, no summary.")
     @click.option(
         "--log-format",
         type=click.Choice(["text", "json"]),
         default="text",
         show_default=True,
-        help="How progress, problems and the summary are written to standard error; json: one object per "
-        "line.",
+        help="Format of progress, problems and the summary on standard error; json: one object per line.",
     )
     @functools.wraps(command)
     def reported(*args: Any, quiet: bool, log_format: str, **kwargs: Any) -> Any:

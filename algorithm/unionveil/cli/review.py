@@ -1,4 +1,4 @@
-"""`unionveil review`: a page on which a person adds, moves and removes boxes before anything leaves."""
+"""`unionveil review`: a page on which a person adds, moves and removes boxes before anything is written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..config import AnonymizeConfig
+from ..config import VIDEO_SETTINGS, AnonymizeConfig
 from ..engines.resources import default_jobs
 from ..errors import InputError, MissingExtra
 from ..files.sources import PathSource, Patterns
@@ -33,14 +33,14 @@ _FORMATS = ("coco", "labelstudio", "csv", "manifest", "yolo", "voc", "wider")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Port on this machine.  [default: a free one]"
 )
-@click.option("--no-browser", is_flag=True, help="Print the page's address and open no browser.")
+@click.option("--no-browser", is_flag=True, help="Print the page's address without opening a browser.")
 @click.option(
     "--unreviewed",
     type=click.Choice(["withhold", "keep"]),
     default="withhold",
     show_default=True,
-    help="Photos that nobody has judged: leave them out, or write them with the detector's boxes. Flagged "
-    "photos are never written.",
+    help="What to do with unreviewed photos: leave them out, or write them with the detector's boxes. "
+    "Flagged photos are never written.",
 )
 @click.option(
     "--import",
@@ -65,10 +65,10 @@ _FORMATS = ("coco", "labelstudio", "csv", "manifest", "yolo", "voc", "wider")
     help="Format of --export; coco keeps every box exactly.",
 )
 @click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match; may be repeated.")
-@click.option("--exclude", multiple=True, metavar="PATTERN", help="No files that match; may be repeated.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Skip files that match; may be repeated.")
 @jobs_option
 @timeout_option()
-@setting_options()
+@setting_options(without=VIDEO_SETTINGS)
 def command(
     folder: Path,
     output: Path | None,
@@ -86,10 +86,11 @@ def command(
     timeout: float,
     **settings: str | None,
 ) -> int:
-    """Opens a page on which the photos of a folder are reviewed, and writes those that were approved.
+    """Opens a page on which the photos of a folder are reviewed, and writes the approved ones.
 
-    The page answers this machine alone. Every change is kept at once, so the same command goes on where it
-    stopped. Photos that need a person come first. Nothing is written before you say so on the page.
+    The page is reachable from this machine only. Every change is saved at once, so the same command continues
+    where it stopped. Photos that need a decision come first. Nothing is written before you confirm it on the
+    page.
     """
     given = {name: value for name, value in settings.items() if value is not None}
     config, _ = AnonymizeConfig.from_parameters(given).resolved()
@@ -102,7 +103,7 @@ def command(
     if export_file:
         return _export(source, folder, config, export_file, export_format, keep=keep)
     if output is None:
-        raise click.UsageError("say where the outputs go: -o FOLDER")
+        raise click.UsageError("name the output folder: -o FOLDER")
     try:
         from ..serve.run_review import ReviewOptions, review
     except ModuleNotFoundError as error:
@@ -144,7 +145,7 @@ def _export(
         log.board.run = survey_run(config)
         annotations, contents = exported(source, log, keep_unreviewed=keep)
     if not annotations:
-        raise InputError(f"no photo of {folder} has been approved, so there are no boxes to be exported")
+        raise InputError(f"no photo of {folder} has been approved, so there are no boxes to export")
     write(path, annotations, Format(form), contents)
     click.echo(f"{len(annotations)} photos with their boxes in {path}", err=True)
     return EXIT_DONE

@@ -16,27 +16,35 @@ from .options import jobs_option, timeout_option
 __all__ = ["command"]
 
 _PACKAGES = {"python_multipart", "starlette", "uvicorn"}
-"""What the extra `web` brings."""
+"""Packages that the extra `web` installs."""
 
 
 @click.command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one."
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 picks a free one."
 )
 @click.option(
     "--token",
     envvar="UNIONVEIL_TOKEN",
     show_envvar=True,
-    help="Secret that requests must bring; needed with a --host that others can reach.",
+    help="Secret that requests must contain; required with a --host that others can reach.",
 )
 @click.option(
-    "--name", "names", multiple=True, metavar="NAME", help="A name by which others reach it; may be repeated."
+    "--name",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Host name under which clients reach the server; may be repeated.",
 )
-@click.option("--open", "opens_browser", is_flag=True, help="Show the page in the browser.")
+@click.option("--open", "opens_browser", is_flag=True, help="Open the page in the browser.")
 @jobs_option
 @click.option(
-    "--queue", type=click.IntRange(min=0), default=16, show_default=True, help="Pictures that may wait."
+    "--queue",
+    type=click.IntRange(min=0),
+    default=16,
+    show_default=True,
+    help="Pictures that may wait in the queue.",
 )
 @timeout_option(seconds=60)
 @click.option(
@@ -51,10 +59,12 @@ _PACKAGES = {"python_multipart", "starlette", "uvicorn"}
     type=click.FloatRange(min=0, min_open=True),
     default=60.0,
     show_default=True,
-    help="Seconds for a request to arrive.",
+    help="Seconds within which a request must arrive.",
 )
 @click.option(
-    "--per-minute", type=click.IntRange(min=1), help="Requests of one client per minute.  [default: no limit]"
+    "--per-minute",
+    type=click.IntRange(min=1),
+    help="Requests per minute from one client.  [default: no limit]",
 )
 @setting_options(without=not_single())
 def command(
@@ -71,10 +81,10 @@ def command(
     per_minute: int | None,
     **settings: str | None,
 ) -> int:
-    """Serves an HTTP API and a page that take a photo and give it back with its faces covered.
+    """Serves an HTTP API and a page that return photos with their faces covered.
 
-    Nothing is stored: photos are in memory while they are worked on. The settings below hold where a request
-    has none of its own. GET /openapi.json describes the API.
+    Nothing is stored: photos stay in memory while they are processed. The settings below are the defaults for
+    requests that set none of their own. GET /openapi.json describes the API.
     """
     config = single_config({k: v for k, v in settings.items() if v is not None}, "a server")
     try:

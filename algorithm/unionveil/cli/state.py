@@ -1,4 +1,4 @@
-"""`unionveil state`: what this program keeps about runs, and where."""
+"""`unionveil state`: what this program stores about runs, and where."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ __all__ = ["command"]
 
 @click.group("state")
 def command() -> None:
-    """Shows or removes what is kept so that interrupted runs and reviews can go on.
+    """Shows or removes the state that lets interrupted runs and reviews continue.
 
-    For each output folder there is a journal: the outputs' names, and digests that only a key in the same
-    folder can compare. It holds no picture and no name of an input, unless the outputs keep the names. For
-    each folder that was reviewed there is a log of its boxes, verdicts and notes.
+    Each output folder has a journal: the outputs' names, and digests that only a key in the same folder can
+    compare. It contains no picture, and no input's name unless the outputs keep the names. Each reviewed
+    folder has a log of its boxes, verdicts and notes.
     """
 
 
 @command.command("show")
 def show() -> int:
-    """Says where journals and reviews lie, how many there are and how old they are."""
+    """Shows where journals and reviews are stored, how many there are and how old they are."""
     try:
         runs, reviews = kept(), kept(reviews_folder())
     except OSError as error:
@@ -40,7 +40,7 @@ def show() -> int:
 @command.command("clear")
 @click.option("--reviews", is_flag=True, help="Remove the reviews instead: boxes, verdicts and notes.")
 def clear_command(reviews: bool) -> int:
-    """Removes all journals; interrupted runs then begin again. Reviews stay without --reviews."""
+    """Removes all journals; interrupted runs then start again. Reviews are kept without --reviews."""
     try:
         removed = clear(reviews_folder() if reviews else None)
     except OSError as error:

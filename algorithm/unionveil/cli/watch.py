@@ -1,4 +1,4 @@
-"""`unionveil watch`: a folder whose photos are anonymized as they arrive."""
+"""`unionveil watch`: anonymizes photos as they arrive in a folder."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ __all__ = ["command"]
     type=click.FloatRange(min=0, min_open=True),
     default=2.0,
     show_default=True,
-    help="Seconds between scans; a file counts when it stood still for two of them.",
+    help="Seconds between scans; a file is processed once it is unchanged for two scans.",
 )
 @click.option(
-    "--prune", is_flag=True, help="Remove outputs of files that are gone, such as withdrawn photos."
+    "--prune", is_flag=True, help="Remove outputs of files that no longer exist, such as withdrawn photos."
 )
 @jobs_option
 @timeout_option()
@@ -60,14 +60,14 @@ def command(
 ) -> int:
     """Anonymizes photos as they arrive in a folder, until Ctrl-C.
 
-    Outputs keep the names of their inputs. The same command again goes on where it stopped.
+    Outputs keep the names of their inputs. The same command again continues where it stopped.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     given = {name: value for name, value in settings.items() if value is not None}
     config = single_config(given | {"names": "keep"}, "a watched folder")
     if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder; name the folder that is to be watched")
-    Anonymize(config).check()  # before the output folder is made
+        raise InputError(f"{folder} is not a folder; name the folder to watch")
+    Anonymize(config).check()  # before the output folder is created
     sink = FolderSink(output, overwrite=True, inputs=[folder])
     journal = Journal(sink.folder, config)
     work = Anonymize(config, sink, secret=journal.secret)
@@ -75,7 +75,7 @@ def command(
     pool = Pool(work, jobs, timeout, picture_bytes(jobs), archive_bytes())
     with sink.locked(), journal, pool:
         if not journal.is_kept:
-            report.note("note: the state folder cannot be written to; a restart would begin from nothing")
+            report.note("note: the state folder cannot be written to; a restart would start over")
         watch = Watch(
             folder,
             work,
@@ -86,7 +86,7 @@ def command(
             report=report.note,
             reject=partial(report.problem, "rejected"),
         )
-        report.note(f"watching {folder}; Ctrl-C ends it")
+        report.note(f"watching {folder}; Ctrl-C stops watching")
         try:
             while True:
                 watch.round()

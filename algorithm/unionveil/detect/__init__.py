@@ -82,12 +82,24 @@ class FaceFinder:
         self._threshold = config.threshold
         self._detail: Detail = config.detail
         self._mirror = config.mirror == "auto"
+        self._share = 1.0
 
     def tuned(self, *, threshold: float | None, detail: Detail) -> FaceFinder:
         """The same loaded detectors with other settings, which mean the same as in `AnonymizeConfig`."""
         other = copy(self)
         other._threshold, other._detail = threshold, detail
         return other
+
+    def faint(self, share: float) -> FaceFinder:
+        """The same loaded detectors at a share of their thresholds."""
+        other = copy(self)
+        other._share = share * self._share
+        return other
+
+    @property
+    def sure(self) -> float:
+        """Least score that counts as a face at the whole threshold, of the detector with the lowest."""
+        return min(self._threshold or detector.card.threshold for detector in self._detectors)
 
     def reduction(self, size_wh: tuple[int, int]) -> int:
         """By how much, 1, 2, 4 or 8 times, a picture may be reduced before it is given to this finder."""
@@ -111,7 +123,7 @@ class FaceFinder:
                 find_faces(
                     image,
                     detector,
-                    self._threshold or detector.card.threshold,
+                    self._share * (self._threshold or detector.card.threshold),
                     self._detail,
                     mirror=self._mirror,
                     size_wh=size_wh,

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from ..models.cards import ModelCard
 from ..outcomes import Rejected
 
-__all__ = ["Engine", "Task", "Work"]
+__all__ = ["Engine", "Report", "Reporting", "Step", "Task", "Work", "begin"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A sign of life of a long task.
+
+    Attributes:
+        what: what is being done, in a word or two.
+        done: how much of `total` is done.
+        total: in the same unit; 0 where it is unknown.
+    """
+
+    what: str
+    done: float
+    total: float
 
 
 class Task(Protocol):
@@ -30,6 +46,24 @@ Out = TypeVar("Out")
 InContra = TypeVar("InContra", bound=Task, contravariant=True)
 OutCo = TypeVar("OutCo", covariant=True)
 Key = TypeVar("Key")
+
+
+Report: TypeAlias = Callable[[Step], None]
+"""Takes signs of life; a task that gives some is not stopped for being slow."""
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """A `Work` some of whose tasks are long."""
+
+    def start_reporting(self, threads: int, report: Report) -> Callable[[Any], Any]:
+        """As `Work.start`.
+
+        Args:
+            threads: threads for one task, at least 1.
+            report: is to be called with every sign of life.
+        """
+        ...
 
 
 class Work(Protocol[InContra, OutCo]):
@@ -56,6 +90,13 @@ class Work(Protocol[InContra, OutCo]):
             threads: threads for one task, at least 1.
         """
         ...
+
+
+def begin(work: Work[In, Out], threads: int, report: Report) -> Callable[[In], Out]:
+    """Starts a work, with signs of life if it gives any."""
+    if isinstance(work, Reporting):
+        return work.start_reporting(threads, report)
+    return work.start(threads)
 
 
 class Engine(Protocol):

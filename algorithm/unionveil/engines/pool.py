@@ -13,11 +13,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Generic
 
 from ..errors import UnionVeilError
 from ..outcomes import Rejected
-from .base import In, Key, Out, Task, Work
+from .base import In, Key, Out, Step, Task, Work
 from .resources import archive_bytes, member_bytes, picture_bytes, usable_cores
 from .worker import Gone, Worker
 
@@ -44,9 +45,10 @@ class Pool(Generic[In, Out]):
     Args:
         work: what to do.
         jobs: number of workers.
-        timeout_seconds: time limit for each task.
+        timeout_seconds: time limit for each task; for a long one, since its last sign of life.
         budget_bytes: memory for all running tasks together; a task that needs more is rejected.
         reserved_bytes: the part of it, at most half, that only a task running alone may use.
+        on_step: is called with a task and its sign of life, from any thread.
 
     Attributes:
         shared_bytes: the rest of it, which several tasks may share.
@@ -59,11 +61,13 @@ class Pool(Generic[In, Out]):
         timeout_seconds: float,
         budget_bytes: float = math.inf,
         reserved_bytes: float = 0,
+        on_step: Callable[[In, Step], None] = lambda *_: None,
     ) -> None:
         self._work = work
         self._budget_bytes = budget_bytes
         self.shared_bytes = budget_bytes - min(reserved_bytes, budget_bytes / 2)
         self._timeout_seconds = timeout_seconds
+        self._on_step = on_step
         self._threads_each = max(1, usable_cores() // jobs)
         self._tasks: queue.SimpleQueue[tuple[In, Future[Out | Rejected]] | None] = queue.SimpleQueue()
         self._turn = _Turn(self.shared_bytes)
@@ -137,7 +141,7 @@ class Pool(Generic[In, Out]):
             self._workers[number] = worker
             if self._closed.is_set():
                 worker.kill()
-        result = worker.do(task, self._timeout_seconds)
+        result = worker.do(task, self._timeout_seconds, partial(self._on_step, task))
         if isinstance(result, Gone):
             self._workers.pop(number).stop()
         return result
@@ -209,12 +213,13 @@ class PoolEngine:
 
     Args:
         jobs: number of workers.
-        timeout_seconds: time limit for each task.
+        timeout_seconds: time limit for each task; for a long one, since its last sign of life.
         budget_bytes: memory for all running tasks together; by default this machine's memory for them.
         reserved_bytes: the part of it that members of archives may use before a worker has them; by default
             the most that they can use here. Only a picture running alone may use it.
         waiting_bytes: memory of tasks that wait for a worker or for their turn, not counting the last of
             them.
+        on_step: as of `Pool`.
     """
 
     def __init__(
@@ -224,18 +229,22 @@ class PoolEngine:
         budget_bytes: float | None = None,
         reserved_bytes: float | None = None,
         waiting_bytes: int | None = None,
+        on_step: Callable[[Any, Step], None] = lambda *_: None,
     ) -> None:
         self._jobs = jobs
         self._budget_bytes = budget_bytes if budget_bytes is not None else picture_bytes(jobs)
         self._reserved_bytes = archive_bytes() if reserved_bytes is None else reserved_bytes
         self._timeout_seconds = timeout_seconds
         self._waiting_bytes = waiting_bytes
+        self._on_step = on_step
 
     def map(
         self, work: Work[In, Out], tasks: Iterable[tuple[Key, In]]
     ) -> Iterator[tuple[Key, Out | Rejected]]:
         """As `Engine.map`."""
-        pool = Pool(work, self._jobs, self._timeout_seconds, self._budget_bytes, self._reserved_bytes)
+        pool = Pool(
+            work, self._jobs, self._timeout_seconds, self._budget_bytes, self._reserved_bytes, self._on_step
+        )
         with pool:
             yield from in_order(pool, self._jobs, tasks, self._waiting_bytes)
 

@@ -7,6 +7,7 @@ import multiprocessing.connection
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum, auto
@@ -14,9 +15,13 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ..errors import UnionVeilError, WorkerError
-from .base import Work
+from .base import Step, Work, begin
 
 __all__ = ["Gone", "Worker"]
+
+
+_REPORT_SECONDS = 0.25
+"""Least time between two signs of life that are sent."""
 
 
 class Gone(Enum):
@@ -59,8 +64,13 @@ class Worker:
         if isinstance(self._receive(seconds), Gone):
             raise WorkerError(self._process.exitcode)
 
-    def do(self, task: Any, timeout_seconds: float) -> Any:
+    def do(self, task: Any, timeout_seconds: float, on_step: Callable[[Step], None] = lambda _: None) -> Any:
         """The result of a task, or `Gone`; the worker is unusable after the latter.
+
+        Args:
+            task: what to do.
+            timeout_seconds: longest time without the result or a sign of life.
+            on_step: is called with every sign of life.
 
         Raises:
             UnionVeilError: the work raised it.
@@ -69,7 +79,9 @@ class Worker:
             self._connection.send(task)
         except OSError:  # the process died
             return Gone.DIED
-        return self._receive(timeout_seconds)
+        while isinstance(answer := self._receive(timeout_seconds), Step):
+            on_step(answer)
+        return answer
 
     def _receive(self, timeout_seconds: float) -> Any:
         try:
@@ -101,7 +113,7 @@ def _serve(work: Work[Any, Any], threads: int, connection: Connection) -> None:
     with suppress(EOFError, OSError):
         do: Callable[[Any], Any] | None = None
         try:
-            do = work.start(threads)
+            do = begin(work, threads, _Reporter(connection))
             connection.send(None)
         except UnionVeilError as error:
             connection.send(error)
@@ -112,6 +124,20 @@ def _serve(work: Work[Any, Any], threads: int, connection: Connection) -> None:
             except UnionVeilError as error:
                 answer = error
             connection.send(answer)
+
+
+class _Reporter:
+    """Sends signs of life through a pipe, a few per second at most."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._last = -_REPORT_SECONDS
+
+    def __call__(self, step: Step) -> None:
+        now = time.monotonic()
+        if now - self._last >= _REPORT_SECONDS:
+            self._last = now
+            self._connection.send(step)
 
 
 def _end_with_parent() -> None:

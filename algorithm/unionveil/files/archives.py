@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any, TypeAlias
 
@@ -69,6 +70,7 @@ def members(
     most_bytes: int = MOST_BYTES,
     budget: Budget | None = None,
     nested: bool = False,
+    videos: bool = False,
 ) -> Iterator[Member]:
     """Files of an archive in its own order; members of nested archives follow under their archive's name.
 
@@ -81,31 +83,43 @@ def members(
         most_bytes: the largest member to read; it is held in memory.
         budget: of the enclosing archive.
         nested: whether it is inside another archive; archives in it are then refused.
+        videos: whether videos are inputs; that of a live photo is one then.
     """
     budget = budget or Budget(size, most_bytes)
-    neighbours = _Neighbours(file, budget)
+    around = _Around(budget, _Neighbours(file, budget), nested, videos)
     try:
         for name, content in _parts(file, budget):
-            yield from _member(name, content, budget, neighbours, nested)
+            yield from _member(name, content, around)
     except Bomb:
         yield "", Rejected("bomb", "the archive unpacks to far more than its size; the rest of it is refused")
     except _DAMAGE:
         yield "", Rejected("archive", "the archive is damaged; the rest of it cannot be read")
 
 
-def _member(
-    name: str, content: bytes | Rejected, budget: Budget, neighbours: Container[str], nested: bool
-) -> Iterator[Member]:
+@dataclass(frozen=True)
+class _Around:
+    """What decides about the parts of an archive beside themselves; see `members`."""
+
+    budget: Budget
+    neighbours: Container[str]
+    nested: bool
+    videos: bool
+
+
+def _member(name: str, content: bytes | Rejected, around: _Around) -> Iterator[Member]:
     """The result of one part of an archive: itself, the members of an archive, or a skipped file."""
-    if is_litter(PurePosixPath(name)) or is_companion(name, neighbours):
+    if is_litter(PurePosixPath(name)) or is_companion(name, around.neighbours, videos=around.videos):
         yield name, Skipped()
     elif isinstance(content, Rejected):
         yield name, content
     elif is_archive(content[:HEAD_BYTES]):
-        if nested:
+        if around.nested:
             yield name, Rejected("archive", "archives are opened to two levels only; this is the third")
             return
-        for inner, part in members(io.BytesIO(content), len(content), budget=budget, nested=True):
+        file = io.BytesIO(content)
+        for inner, part in members(
+            file, len(content), budget=around.budget, nested=True, videos=around.videos
+        ):
             alone = single_name(name) if isinstance(part, bytes) else name
             yield f"{name}/{inner}" if inner else alone, part
     else:

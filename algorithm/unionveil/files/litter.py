@@ -72,15 +72,16 @@ def stem_of(name: str) -> str:
     return name.removesuffix(PurePosixPath(name).suffix).casefold()
 
 
-def is_companion(name: str, neighbours: Container[str]) -> bool:
+def is_companion(name: str, neighbours: Container[str], *, videos: bool = False) -> bool:
     """Whether a file is the video of a live photo, or a camera's small copy of a photo or video.
 
     Args:
         name: path with `/`.
         neighbours: paths of the files beside it, case-folded.
+        videos: whether videos are inputs; that of a live photo is one then.
     """
     suffix = PurePosixPath(name).suffix.casefold()
-    if suffix not in _COMPANIONS:
+    if suffix not in _COMPANIONS or (videos and suffix in _VIDEOS):
         return False
     others = _PHOTOS if suffix in _VIDEOS else _PHOTOS | _VIDEOS
     stem = name[: -len(suffix)].casefold()

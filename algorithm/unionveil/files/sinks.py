@@ -8,20 +8,84 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO, Protocol, TypeAlias
 
 from ..errors import InputError, OutputError
 from ..text import printable
+from .digests import pieces, sha256_of
 from .litter import is_system_file
 from .locks import LOCK_NAME, hold
+from .stores import StoreUrl
 
-__all__ = ["FolderSink"]
+__all__ = ["FolderSink", "Place", "Sink"]
+
+Place: TypeAlias = "Path | StoreUrl"
+"""A folder on this machine or in an object store."""
 
 _PREFIX = ".unionveil-"
 _TEMPORARY = re.compile(re.escape(_PREFIX) + "[a-z0-9_]+")
 """Prefix of files being written on systems without nameless files, and of the lock; outputs never have such
 names."""
+
+
+class Sink(Protocol):
+    """Where outputs go; `FolderSink` documents the methods. Implementations can be pickled."""
+
+    @property
+    def folder(self) -> Place:
+        """The place itself."""
+        ...
+
+    @property
+    def overwrite(self) -> bool:
+        """Whether an existing file with other content may be replaced."""
+        ...
+
+    def write(self, name: str, data: bytes) -> None:
+        """As `FolderSink.write`."""
+        ...
+
+    def replace(self, name: str, parts: Iterable[bytes]) -> None:
+        """As `FolderSink.replace`."""
+        ...
+
+    def added(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """As `FolderSink.added`."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """As `FolderSink.read`."""
+        ...
+
+    def has(self, name: str) -> bool:
+        """As `FolderSink.has`."""
+        ...
+
+    def digest(self, name: str) -> str | None:
+        """As `FolderSink.digest`."""
+        ...
+
+    def files(self) -> Iterator[str]:
+        """As `FolderSink.files`."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """As `FolderSink.remove`."""
+        ...
+
+    def sweep(self) -> None:
+        """As `FolderSink.sweep`."""
+        ...
+
+    def locked(self) -> AbstractContextManager[None]:
+        """As `FolderSink.locked`."""
+        ...
+
+    def fetched(self, name: str) -> AbstractContextManager[Path]:
+        """As `FolderSink.fetched`."""
+        ...
 
 
 class FolderSink:
@@ -70,10 +134,7 @@ class FolderSink:
             if self.digest(name) == hashlib.sha256(data).hexdigest():
                 return
             if not self.overwrite:
-                raise OutputError(
-                    f"{self.folder / name} already exists with other content; choose an empty folder or "
-                    "--overwrite"
-                )
+                raise self._occupied(name)
         self.replace(name, [data])
 
     def replace(self, name: str, parts: Iterable[bytes]) -> None:
@@ -86,13 +147,52 @@ class FolderSink:
         Raises:
             OutputError: it is an input, or it cannot be written.
         """
+        with self.created(name) as file:
+            file.writelines(parts)
+
+    @contextmanager
+    def created(self, name: str) -> Iterator[BinaryIO]:
+        """A file that gets its name when the block ends, whatever was there; an error leaves nothing of it.
+
+        Args:
+            name: path with `/`, below the folder.
+
+        Yields:
+            An empty file, to be written, read and sought.
+
+        Raises:
+            OutputError: it is an input, or it cannot be written.
+        """
         path = self._path(name)
         try:
             self._make_folders(path)
-            _write(path, parts)
+            with _created(path) as file:
+                yield file
         except OSError as error:
             what = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
             raise OutputError(f"{path} cannot be written: {what}; nothing of it was kept") from error
+
+    @contextmanager
+    def added(self, name: str) -> Iterator[BinaryIO]:
+        """As `created`, but another file of this name stays, unless `overwrite` is set.
+
+        Raises:
+            OutputError: also if it is there with other content.
+        """
+        with self.created(name) as file:
+            yield file
+            if self.has(name) and not self.overwrite:
+                file.seek(0)
+                digest = hashlib.sha256()
+                for piece in pieces(file):
+                    digest.update(piece)
+                if self.digest(name) != digest.hexdigest():
+                    raise self._occupied(name)
+
+    def _occupied(self, name: str) -> OutputError:
+        return OutputError(
+            f"{self.folder / name} already exists with other content; choose an empty folder or --overwrite"
+        )
 
     def adopt(self, name: str, path: Path, sha256: str, *, link: bool) -> None:
         """Takes over a file from another folder.
@@ -153,6 +253,11 @@ class FolderSink:
             why = error.strerror or type(error).__name__
             raise OutputError(f"{self.folder / name} cannot be read: {why}") from error
 
+    @contextmanager
+    def fetched(self, name: str) -> Iterator[Path]:
+        """A file as one on this machine, for as long as it is read."""
+        yield self.folder / name
+
     def has(self, name: str) -> bool:
         """Whether a file or folder of this name exists."""
         return os.path.lexists(self.folder / name)
@@ -161,7 +266,7 @@ class FolderSink:
         """SHA-256 of a file, hexadecimal; None if there is no readable file."""
         path = self.folder / name
         try:
-            return None if path.is_symlink() else hashlib.sha256(path.read_bytes()).hexdigest()
+            return None if path.is_symlink() else sha256_of(path)
         except OSError:
             return None
 
@@ -220,14 +325,20 @@ class FolderSink:
             yield
 
 
-def _write(path: Path, parts: Iterable[bytes]) -> None:
+@contextmanager
+def _created(path: Path) -> Iterator[BinaryIO]:
     """Writes the whole file before it gets its name, so that half a file is never visible."""
-    if hasattr(os, "O_TMPFILE") and not os.path.lexists(path) and _write_nameless(path, parts):
+    descriptor = None if os.path.lexists(path) else _nameless(path.parent)
+    if descriptor is not None:
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
+            file.flush()
+            _link(descriptor, path)
         return
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.writelines(parts)
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
         umask = os.umask(0)
         os.umask(umask)
         Path(name).chmod(0o666 & ~umask)
@@ -238,25 +349,27 @@ def _write(path: Path, parts: Iterable[bytes]) -> None:
         raise
 
 
-def _write_nameless(path: Path, parts: Iterable[bytes]) -> bool:
-    """Writes through a nameless file, which leaves nothing behind if the process is killed (Linux).
+def _nameless(folder: Path) -> int | None:
+    """A nameless file, which leaves nothing behind if the process is killed (Linux).
 
     Returns:
-        False if the file system has no nameless files; nothing was written then.
+        None if the system or the file system has no such files.
     """
+    if not hasattr(os, "O_TMPFILE"):
+        return None
     try:
-        descriptor = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o666)
+        return os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666)
     except OSError as error:
         if error.errno in (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL):
-            return False
+            return None
         raise
-    with os.fdopen(descriptor, "wb") as file:
-        file.writelines(parts)
-        file.flush()
-        # A directory descriptor makes Python follow the link in /proc, as open(2) shows.
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.link(f"/proc/self/fd/{descriptor}", path.name, src_dir_fd=folder, dst_dir_fd=folder)
-        finally:
-            os.close(folder)
-    return True
+
+
+def _link(descriptor: int, path: Path) -> None:
+    """Gives a file without a name its name."""
+    # A directory's descriptor makes Python follow the link in /proc, as open(2) shows.
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.link(f"/proc/self/fd/{descriptor}", path.name, src_dir_fd=folder, dst_dir_fd=folder)
+    finally:
+        os.close(folder)

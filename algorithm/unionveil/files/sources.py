@@ -10,17 +10,27 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Any, BinaryIO, Protocol
 
 from ..content import BytesContent, Content, FileContent
 from ..errors import InputError
-from ..formats import HEAD_BYTES
+from ..formats import HEAD_BYTES, video_format
 from ..outcomes import Rejected
 from .archives import is_archive, members, single_name
 from .bombs import MOST_BYTES
 from .litter import Skipped, is_companion, is_litter, is_note, may_be_companion, stem_of
 
-__all__ = ["Entry", "Listing", "PathSource", "Patterns", "Skipped", "Source", "SourceItem"]
+__all__ = [
+    "Entry",
+    "ListedSource",
+    "Listing",
+    "PathSource",
+    "Patterns",
+    "Skipped",
+    "Source",
+    "SourceItem",
+    "items_in",
+]
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,23 @@ class Source(Protocol):
 
     def __len__(self) -> int:
         """Number of files to open; an archive counts as one."""
+        ...
+
+
+class ListedSource(Source, Protocol):
+    """Inputs in files that were listed before any is opened; each has entries of its own type."""
+
+    @property
+    def entries(self) -> Iterable[Any]:
+        """All files in order, including skipped ones."""
+        ...
+
+    def read_all(self, entries: Iterable[Any]) -> Iterator[SourceItem]:
+        """The inputs in some of the files, in their order."""
+        ...
+
+    def size_bytes(self, entry: Any) -> int:
+        """Size of a file; -1 where it cannot be known."""
         ...
 
 
@@ -114,6 +141,7 @@ class PathSource:
         follow_links: whether to follow links in folders; a folder is read once however many links lead to it.
         patterns: which files are inputs.
         member_bytes: the largest member of an archive to read; it is held in memory.
+        videos: whether videos are inputs, of any length.
 
     Raises:
         InputError: a path does not exist or a folder cannot be listed.
@@ -127,26 +155,37 @@ class PathSource:
         follow_links: bool = False,
         patterns: Patterns = Patterns(),
         member_bytes: int = MOST_BYTES,
+        videos: bool = False,
     ) -> None:
-        self._patterns = patterns
-        self._member_bytes = member_bytes
-        walk = _Walk(patterns, frozenset(leave_out), follow_links)
+        self._rules = Rules(patterns, member_bytes, videos)
+        walk = _Walk(patterns, frozenset(leave_out), follow_links, videos)
         self._entries = Listing()
         for entry in _entries(paths, walk):
             self._entries.add(entry)
 
     def __iter__(self) -> Iterator[SourceItem]:
         """As `Source.__iter__`."""
-        return (item for entry in self._entries for item in self.read(entry))
+        return self.read_all(self._entries)
 
     @property
     def entries(self) -> Listing:
         """All files in order, including skipped ones; nothing is opened."""
         return self._entries
 
+    def read_all(self, entries: Iterable[Entry]) -> Iterator[SourceItem]:
+        """As `ListedSource.read_all`."""
+        return (item for entry in entries for item in self.read(entry))
+
+    def size_bytes(self, entry: Entry) -> int:
+        """As `ListedSource.size_bytes`."""
+        try:
+            return Path(entry.path).lstat().st_size
+        except OSError:
+            return -1
+
     def read(self, entry: Entry) -> Iterator[SourceItem]:
         """The inputs in one file: itself, or the members of an archive."""
-        return _read(entry, self._patterns, self._member_bytes)
+        return _read(entry, self._rules)
 
     def __len__(self) -> int:
         """As `Source.__len__`."""
@@ -216,7 +255,8 @@ def _entries(paths: Sequence[Path], walk: _Walk) -> Iterator[Entry]:
             prefix = f"{path.resolve().name}/" if len(paths) > 1 else ""
             yield from walk.entries(path, prefix)
         elif os.path.lexists(path):
-            skipped = is_companion(str(path), named) or walk.patterns.leave_out(path.name)
+            is_beside = is_companion(str(path), named, videos=walk.videos)
+            skipped = is_beside or walk.patterns.leave_out(path.name)
             kind = _Kind.NAMED if len(paths) == 1 else _Kind.FOLLOWED
             yield Entry(path.name, str(path), _Kind.SKIPPED if skipped else kind)
         else:
@@ -237,6 +277,7 @@ class _Walk:
     patterns: Patterns
     left_out: frozenset[Path]
     follow: bool
+    videos: bool
 
     def entries(self, folder: Path, prefix: str) -> Iterator[Entry]:
         """Everything below a folder: in each folder the files first, then its folders, by name."""
@@ -277,7 +318,7 @@ class _Walk:
         return kept, [name for name in folders if name not in kept]
 
     def _kind(self, name: str, path: Path, neighbours: set[str], *, is_leaf: bool) -> _Kind:
-        if is_litter(PurePosixPath(path.name)) or is_companion(name, neighbours):
+        if is_litter(PurePosixPath(path.name)) or is_companion(name, neighbours, videos=self.videos):
             return _Kind.SKIPPED
         if self.patterns.leave_out(name) or (is_leaf and self.follow):
             return _Kind.SKIPPED
@@ -289,7 +330,16 @@ def _identity(folder: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _read(entry: Entry, patterns: Patterns, member_bytes: int) -> Iterator[SourceItem]:
+@dataclass(frozen=True)
+class Rules:
+    """How files are read; see `PathSource`."""
+
+    patterns: Patterns
+    member_bytes: int
+    videos: bool
+
+
+def _read(entry: Entry, rules: Rules) -> Iterator[SourceItem]:
     if entry.is_skipped:
         yield SourceItem(entry.name, Skipped())
         return
@@ -301,7 +351,7 @@ def _read(entry: Entry, patterns: Patterns, member_bytes: int) -> Iterator[Sourc
         elif not stat.S_ISREG(status.st_mode):
             yield SourceItem(entry.name, Rejected("special", "devices and pipes are not read"))
         else:
-            yield from _read_file(entry, status.st_size, patterns, member_bytes)
+            yield from _read_file(entry, status.st_size, rules)
     except OSError as error:
         yield SourceItem(entry.name, _unreadable(entry, error))
 
@@ -317,26 +367,51 @@ def _unreadable(entry: Entry, error: OSError) -> Rejected:
     return Rejected("unreadable", f"the file cannot be read: {error.strerror or type(error).__name__}")
 
 
-def _read_file(entry: Entry, size: int, patterns: Patterns, member_bytes: int) -> Iterator[SourceItem]:
-    with Path(entry.path).open("rb") as file:
-        head = file.read(HEAD_BYTES)
-        if is_archive(head):
-            file.seek(0)
-            for name, content in members(file, size, most_bytes=member_bytes):
-                yield _of_archive(entry, name, content, patterns)
-        elif not patterns.take(entry.name) or (is_note(entry.name, head) and entry._kind is not _Kind.NAMED):
-            yield SourceItem(entry.name, Skipped())
-        elif size > MOST_BYTES:
-            reason = f"the file is larger than {MOST_BYTES >> 20} MiB"
-            yield SourceItem(entry.name, Rejected("too-large", reason))
-        else:
-            yield SourceItem(entry.name, FileContent(Path(entry.path)))
+def _read_file(entry: Entry, size: int, rules: Rules) -> Iterator[SourceItem]:
+    content, is_named = FileContent(Path(entry.path)), entry._kind is _Kind.NAMED
+    with content.open() as file:
+        yield from items_in(entry.name, content, file, size, rules, is_named=is_named)
+
+
+def items_in(
+    name: str,
+    content: Content,
+    file: BinaryIO,
+    size: int,
+    rules: Rules,
+    *,
+    is_named: bool = False,
+) -> Iterator[SourceItem]:
+    """The inputs in one file: itself, or the members of an archive.
+
+    Args:
+        name: of the file.
+        content: of the file.
+        file: the same, opened and at its start.
+        size: of the file, in bytes.
+        rules: how files are read.
+        is_named: whether the user named this file alone; then even a text is not skipped.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    head = file.read(HEAD_BYTES)
+    if is_archive(head):
+        file.seek(0)
+        for member, inside in members(file, size, most_bytes=rules.member_bytes, videos=rules.videos):
+            yield _of_archive(name, member, inside, rules.patterns)
+    elif not rules.patterns.take(name) or (is_note(name, head) and not is_named):
+        yield SourceItem(name, Skipped())
+    elif size > MOST_BYTES and not (rules.videos and video_format(head)):
+        yield SourceItem(name, Rejected("too-large", f"the file is larger than {MOST_BYTES >> 20} MiB"))
+    else:
+        yield SourceItem(name, content)
 
 
 def _of_archive(
-    entry: Entry, member: str, content: bytes | Rejected | Skipped, patterns: Patterns
+    archive: str, member: str, content: bytes | Rejected | Skipped, patterns: Patterns
 ) -> SourceItem:
     if not isinstance(content, bytes):
-        return SourceItem(f"{entry.name}/{member}" if member else entry.name, content)
-    name = f"{entry.name}/{member}" if member else single_name(entry.name)
+        return SourceItem(f"{archive}/{member}" if member else archive, content)
+    name = f"{archive}/{member}" if member else single_name(archive)
     return SourceItem(name, BytesContent(content) if patterns.take(name) else Skipped())

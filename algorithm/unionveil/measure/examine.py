@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,18 +18,16 @@ from ..errors import ImageError
 from ..formats import ImageFormat
 from ..models.cards import ModelCard
 from ..models.store import find
-from ..runs.manifest import FaceRecord, RedactedRecord, detections_of
+from ..runs.manifest import FaceRecord, RedactedRecord, VideoRecord, detections_of
+from .examine_video import examine_video
+from .finding import Finding
 
 if TYPE_CHECKING:  # codecs and models are loaded in workers alone
     from ..detect import Detector
     from ..images import Frame, Picture
     from ..images.exif import Metadata
 
-__all__ = ["Check", "Examine", "ExamineTask", "Finding", "faceless", "faces_left"]
-
-Check = Literal["files", "claims", "picture", "metadata", "method", "residual"]
-"""What was checked: files against the manifest, the manifest's claims, what a file shows, what else it holds,
-whether the method was applied in every box, and faces outside of the boxes."""
+__all__ = ["Examine", "ExamineTask", "faceless", "faces_left"]
 
 _SURE_SCORE = 0.85
 """From this score on, one network alone is believed; Haar's cascades never are."""
@@ -47,21 +46,6 @@ _SIZES_DIFFER = 1.25
 
 _UNDER_COVER = 0.5
 """A face of which so much lies under a cover is not a residual one."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that is not as claimed.
-
-    Attributes:
-        check: what found it.
-        detail: a sentence without the file's name.
-        is_sure: whether it speaks against the output; unsure ones are reported only.
-    """
-
-    check: Check
-    detail: str
-    is_sure: bool = True
 
 
 @dataclass(frozen=True)
@@ -132,6 +116,8 @@ class _Worker:
         from ..images import decode, read_metadata
         from ..images.exif import Metadata
 
+        if task.record.video is not None and not task.is_preview:
+            return self._video(task, task.record.video)
         try:
             data = task.content.read()
             picture = decode(data, self._config.max_megapixels * 1e6)
@@ -150,6 +136,14 @@ class _Worker:
             *_metadata(data, picture, kept),
             *self._frames(picture, task.record),
         )
+
+    def _video(self, task: ExamineTask, video: VideoRecord) -> tuple[Finding, ...]:
+        try:
+            return tuple(examine_video(task.content, task.record, video))
+        except OSError as error:
+            return (Finding("picture", f"it cannot be read: {error.strerror or type(error).__name__}"),)
+        except (ValueError, IndexError, struct.error):
+            return (Finding("metadata", "what it holds cannot be read"),)
 
     def _preview(self, picture: Picture, record: RedactedRecord) -> Iterator[Finding]:
         """A preview is the first frame, smaller, with lines drawn on its covers."""

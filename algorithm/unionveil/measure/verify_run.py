@@ -18,7 +18,8 @@ from ..outcomes import Rejected
 from ..runs.manifest import Manifest, RedactedRecord
 from ..text import printable
 from ..verify import verify
-from .examine import Examine, ExamineTask, Finding
+from .examine import Examine, ExamineTask
+from .finding import Finding
 from .photos import memory_for
 
 __all__ = ["Issue", "Verdict", "checked_manifest", "verify_outputs"]

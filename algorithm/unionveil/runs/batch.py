@@ -9,10 +9,14 @@ from typing import TypeAlias
 
 from ..compact import NameSet
 from ..config import AnonymizeConfig
+from ..content import Content
 from ..engines.base import Engine
+from ..files.digests import hmac_of
 from ..files.sources import Skipped, SourceItem
+from ..formats import ImageFormat, VideoFormat
 from ..given import BoxPlan
 from ..outcomes import Rejected
+from ..video.codecs import container_of
 from .folder import OutputFolder
 from .journal import Journal
 from .manifest import (
@@ -22,13 +26,13 @@ from .manifest import (
     RedactedRecord,
     ShardRecord,
     rejected_record,
-    salted_digest,
     shard_manifest,
 )
 from .names import Namer, preview_name
 from .needs import finding_bytes, look_at
 from .plan import Plan
 from .shards import Keys, ShardOfRun
+from .videos import look_at_video, refusal
 from .work import Anonymize, Done, Task
 
 __all__ = ["run_batch", "stopped"]
@@ -159,27 +163,39 @@ class _Run:
                 continue
             number += 1
             key = keys.key(item.name) if keys else None
-            image_format, needed = look_at(item.content, self.work.config.outputs, reckon=reckon)
-            output = (
-                (image_format, namer.name(number, item.name, image_format, key)) if image_format else None
-            )
+            form, needed, video = self._look_at(item.content, reckon=reckon)
+            output = (form, namer.name(number, item.name, form, key)) if form else None
             content, given = item.content, self.boxes(number, item.name)
+            if video:
+                has_boxes = given is not None or self.work.boxes == "instead"
+                content, given = refusal(self.work.config, has_boxes=has_boxes) or content, None
             if isinstance(given, Rejected):
                 # A file that is not a picture says so itself. Its name stays reserved: others keep theirs.
                 content, output, given = (given if output else content), None, None
             known = self.journal.find(output[1]) if self.journal and output else None
             planned = self.plan.of(number) if self.plan else None
             needed += finding_bytes(self.work.config)
-            task = Task(number, item.name, content, output, known, needed, given, planned, key)
+            task = Task(number, item.name, content, output, known, needed, given, planned, key, video)
             yield (item, task), task
+
+    def _look_at(
+        self, content: Content | Rejected, *, reckon: bool
+    ) -> tuple[ImageFormat | VideoFormat | None, int, VideoFormat | None]:
+        """The format of an output, the memory that its input will need, and the container of a video."""
+        image_format, needed = look_at(content, self.work.config.outputs, reckon=reckon)
+        video = look_at_video(content) if self.work.videos and image_format is None else None
+        if video is None:
+            return image_format, needed, None
+        form, needed = video
+        return container_of(form, self.work.config.codec), needed, form
 
 
 def stopped(task: Task, outcome: Rejected, config: AnonymizeConfig) -> Record:
     """The record of an input that stopped its worker, or took too long."""
     digest = None
     if config.digest_salt and not isinstance(task.content, Rejected):
-        with suppress(OSError):
-            digest = salted_digest(task.content.read(), config.digest_salt.get_secret_value())
+        with suppress(OSError), task.content.open() as file:
+            digest = hmac_of(config.digest_salt.get_secret_value().encode(), b"", file)
     return rejected_record(task.number, task.name, outcome, config, digest, task.key)
 
 

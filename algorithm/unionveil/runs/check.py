@@ -1,4 +1,4 @@
-"""Whether pictures give people away: their faces, and what their metadata say."""
+"""Checks whether pictures reveal people, by their faces or their metadata."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["SUBJECTS", "Check", "CheckTask", "Subject"]
 Subject: TypeAlias = Literal["face", "gps", "serial", "owner"]
 
 SUBJECTS: tuple[Subject, ...] = ("face", "gps", "serial", "owner")
-"""What is looked for."""
+"""Everything that a check can look for."""
 
 _NAMES = {"gps": "GPS position", "serial": "serial number or maker's notes", "owner": "owner's name"}
 
@@ -47,11 +47,11 @@ class CheckTask:
 
 @dataclass(frozen=True)
 class Check:
-    """The work: a picture to the names of what it gives away, or to the reason why that is not known.
+    """The work: takes a picture, returns the names of what it reveals, or why that is unknown.
 
     Attributes:
-        config: how faces are looked for.
-        subjects: what is looked for; without faces no model is loaded.
+        config: how faces are detected.
+        subjects: what to look for; without faces no model is loaded.
     """
 
     config: AnonymizeConfig
@@ -65,7 +65,7 @@ class Check:
     def check(self) -> None:
         """As `Work.check`."""
         for card in self.cards:
-            if card.kind != "yolo":  # a user's own file has no digest to be compared with
+            if card.kind != "yolo":  # a user's own file has no digest to compare with
                 find(card)
 
     def start(self, threads: int) -> Callable[[CheckTask], tuple[str, ...] | Rejected]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from ..compact import NameSet
 from ..errors import InputError, OutputError
-from ..files.sinks import FolderSink
+from ..files.sinks import Sink
 from ..text import printable
 from .journal import Journal
 from .manifest import MANIFEST, PREVIEWS, RedactedRecord, is_manifest
@@ -31,7 +31,7 @@ class OutputFolder:
 
     def __init__(
         self,
-        sink: FolderSink,
+        sink: Sink,
         journal: Journal | None,
         manifest: str = MANIFEST,
         *,
@@ -117,8 +117,8 @@ class OutputFolder:
         """Names that the manifests in the folder list, as far as those can be read."""
         found = NameSet()
         for name in filter(is_manifest, list(self._sink.files())):
-            with suppress(InputError):
-                for record in read_manifest(self._sink.folder / name).records():
+            with suppress(InputError, OutputError), self._sink.fetched(name) as path:
+                for record in read_manifest(path).records():
                     if isinstance(record, RedactedRecord):
                         found.update(*record.files)
         return found

@@ -26,6 +26,8 @@ from pydantic_core import from_json
 from .. import __version__
 from ..compact import NameSet, NameTable
 from ..config import AnonymizeConfig
+from ..files.digests import hmac_of
+from ..files.sinks import Place
 from .manifest import RedactedRecord, configuration_of
 
 __all__ = [
@@ -36,12 +38,16 @@ __all__ = [
     "clear",
     "kept",
     "keyed_digest",
+    "keyed_digest_of",
     "secret_of",
     "state_folder",
 ]
 
 KEPT_DAYS = 90
 """Journals that were not used for so long are removed when another is opened."""
+
+_VIDEOS = "videos"
+"""Name of the folder, beside the journals, for videos under way: boxes and time stamps, and no pixel."""
 
 _SECRET_BYTES = 32
 _DAY_SECONDS = 86_400
@@ -85,6 +91,17 @@ def keyed_digest(secret: bytes, name: str, data: bytes) -> str:
     return digest.hexdigest()
 
 
+def keyed_digest_of(secret: bytes, name: str, file: BinaryIO) -> str:
+    """As `keyed_digest`, of a file that is read piece by piece.
+
+    Args:
+        secret: the journal's key.
+        name: of the input; empty where names are not kept.
+        file: seekable.
+    """
+    return hmac_of(secret, name.encode("utf-8", "surrogateescape") + b"\0", file)
+
+
 def state_folder() -> Path:
     """Where journals lie: the user's state folder."""
     return Path(platformdirs.user_state_dir("unionveil", appauthor=False)) / "runs"
@@ -100,7 +117,7 @@ class Journal:
     (where names are kept) and input bytes.
 
     Args:
-        output: the output folder.
+        output: the output folder, on this machine or in an object store.
         config: settings of the run.
         folder: where journals lie; by default `state_folder()`.
         references: digest of the known people; empty without such.
@@ -114,7 +131,7 @@ class Journal:
 
     def __init__(
         self,
-        output: Path,
+        output: Place,
         config: AnonymizeConfig,
         folder: Path | None = None,
         references: str = "",
@@ -122,7 +139,7 @@ class Journal:
         shard: str = "",
     ) -> None:
         self._folder = folder or state_folder()
-        where = os.fsencode(output.resolve())
+        where = os.fsencode(output.resolve() if isinstance(output, Path) else str(output))
         self._path = self._folder / (hashlib.sha256(where).hexdigest()[:32] + ".jsonl")
         self.secret = secret_of(self._folder)
         salt = config.digest_salt.get_secret_value() if config.digest_salt else ""
@@ -135,6 +152,11 @@ class Journal:
         self.written = NameSet()
         self._file: FileIO | None = None
         self._reader: BinaryIO | None = None
+
+    @property
+    def videos(self) -> Path:
+        """Folder where the state of videos under way is kept."""
+        return self._folder / _VIDEOS
 
     @property
     def knows_run(self) -> bool:
@@ -227,7 +249,7 @@ class Kept:
     Attributes:
         folder: the folder.
         journals: number of journals, one for each output folder, or of reviews.
-        size_bytes: of all of them.
+        size_bytes: of all of them, and of the state of videos under way.
         oldest_days: since the journal was used that was not used for longest.
     """
 
@@ -244,10 +266,12 @@ def kept(folder: Path | None = None) -> Kept:
         OSError: the folder cannot be read.
     """
     folder = folder or state_folder()
-    found = [path.stat() for path in _journals(folder)]
+    journals = _journals(folder)
+    found = [path.stat() for path in journals]
     oldest = min((status.st_mtime for status in found), default=time.time())
     days = max(0.0, time.time() - oldest) / _DAY_SECONDS
-    return Kept(folder, len(found), sum(status.st_size for status in found), days)
+    size_bytes = sum(path.stat().st_size for path in [*journals, *_videos(folder)])
+    return Kept(folder, len(found), size_bytes, days)
 
 
 def clear(folder: Path | None = None) -> int:
@@ -261,7 +285,7 @@ def clear(folder: Path | None = None) -> int:
     """
     folder = folder or state_folder()
     journals = _journals(folder)
-    for path in [*journals, folder / "key"]:
+    for path in [*journals, *_videos(folder), folder / "key"]:
         path.unlink(missing_ok=True)
     return len(journals)
 
@@ -270,9 +294,13 @@ def _journals(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.jsonl"))
 
 
+def _videos(folder: Path) -> list[Path]:
+    return sorted((folder / _VIDEOS).glob("*.*"))
+
+
 def _prune(folder: Path, now: float) -> None:
     """Removes journals that were not used for `KEPT_DAYS`."""
-    for path in _journals(folder):
+    for path in [*_journals(folder), *_videos(folder)]:
         if now - path.stat().st_mtime > KEPT_DAYS * _DAY_SECONDS:
             path.unlink()
 

@@ -20,11 +20,12 @@ from .. import __version__
 from ..config import EMOJI, AnonymizeConfig, EveryFace, KSame, Overlay
 from ..detections import Detections, Kind
 from ..errors import ConfigError
+from ..formats import Encoding
 from ..given import BoxesMode
 from ..identity.people import SAME_PERSON
 from ..models.cards import DetectorCard, EmbedderCard, ModelCard
 from ..models.inference import choose
-from ..outcomes import Anonymized, Rejected
+from ..outcomes import Anonymized, AnonymizedVideo, Rejected, TrackBox
 from ..outputs import MetadataName
 from ..text import printable
 from .shards import Shard
@@ -46,6 +47,8 @@ __all__ = [
     "ShardHead",
     "ShardRecord",
     "Tally",
+    "TrackRecord",
+    "VideoRecord",
     "configuration_of",
     "detections_of",
     "is_manifest",
@@ -55,6 +58,7 @@ __all__ = [
     "rejected_record",
     "salted_digest",
     "shard_manifest",
+    "video_record",
 ]
 
 
@@ -131,6 +135,29 @@ def detections_of(records: Iterable[FaceRecord]) -> Detections:
     )
 
 
+class TrackRecord(_Part):
+    """A face of a video, over time."""
+
+    first_frame: int = Field(ge=0, description="Frame of its first box, from 0.")
+    last_frame: int = Field(ge=0, description="Frame of its last box.")
+    score: float = Field(ge=0, le=1, description="Its best detection's confidence.")
+    boxes: tuple[tuple[int, float, float, float, float], ...] = Field(
+        description="Frame, left, top, right, bottom, before the margin, in upright pixels: two per second, "
+        "and the first and the last."
+    )
+
+
+class VideoRecord(_Part):
+    """What a video has beside a picture."""
+
+    seconds: float = Field(ge=0, description="From the first frame to the last.")
+    codec: str = Field(description="h264, av1 or vp9.")
+    sound: bool = Field(description="Whether sound was copied.")
+    tracks: tuple[TrackRecord, ...] = Field(
+        description="In the order of `faces`, which holds the best of each."
+    )
+
+
 _INPUT_KEY = (
     "Keyed digest of the input's name, hexadecimal, by which the items of a run in shards are ordered. "
     "Since 1.3."
@@ -162,8 +189,9 @@ class RedactedRecord(_Part):
         None, ge=0, description="Faces left visible, where not every face is covered. Since 1.2."
     )
     metadata: tuple[MetadataName, ...] | None = Field(
-        None, description="Metadata of the input that the output keeps, by name. Since 1.2."
+        None, description="Metadata of the input that the output keeps, by name. Since 1.3."
     )
+    video: VideoRecord | None = Field(None, description="Only of a video. Since 1.3.")
     preview: str | None = Field(None, description="Name of the preview, relative to this manifest.")
     preview_sha256: str | None = Field(None, description="SHA-256 of the preview's bytes, hexadecimal.")
 
@@ -558,6 +586,59 @@ def redacted_record(
             for place in range(len(faces))
         ),
     )
+
+
+def video_record(
+    number: int,
+    output: str,
+    outcome: AnonymizedVideo,
+    config: AnonymizeConfig,
+    digest: str | None,
+    key: str | None = None,
+) -> RedactedRecord:
+    """The record of a written video; arguments as of `redacted_record`."""
+    tracks = outcome.tracks
+    return RedactedRecord(
+        input=number,
+        input_digest=digest,
+        input_key=key,
+        output=output,
+        sha256=outcome.sha256,
+        size_bytes=outcome.size_bytes,
+        format=outcome.format.name.lower(),
+        size_wh=outcome.size_wh,
+        frames=outcome.frames,
+        encoding=Encoding.PIXELS.value,
+        kept=None if config.covers_everyone else outcome.kept,
+        faces=tuple(
+            FaceRecord(
+                frame=track.best.frame,
+                xyxy=_rounded(track.best),
+                score=round(track.score, 3),
+                method=config.redaction.method,
+            )
+            for track in tracks
+        ),
+        video=VideoRecord(
+            seconds=round(outcome.seconds, 3),
+            codec=outcome.codec,
+            sound=outcome.has_sound,
+            tracks=tuple(
+                TrackRecord(
+                    first_frame=track.first,
+                    last_frame=track.last,
+                    score=round(track.score, 3),
+                    boxes=tuple((box.frame, *_rounded(box)) for box in track.boxes),
+                )
+                for track in tracks
+            ),
+        ),
+    )
+
+
+def _rounded(box: TrackBox) -> tuple[float, float, float, float]:
+    left, top, right, bottom = (round(value, 1) for value in box.xyxy)
+    return left, top, right, bottom
 
 
 def _face_record(frame: int, face: Detections, config: AnonymizeConfig) -> FaceRecord:

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from ..compact import NameSet
 from ..config import AnonymizeConfig
 from ..files.names import MOST_PART_BYTES, safe_part, same_file_key, shortened
-from ..formats import ImageFormat
+from ..formats import ImageFormat, VideoFormat
 from .manifest import MANIFEST, PREVIEWS
 
 __all__ = ["Namer", "preview_name"]
@@ -22,6 +22,13 @@ SUFFIXES = {
     ImageFormat.GIF: (".gif",),
     ImageFormat.HEIC: (".heic", ".heif", ".hif"),
     ImageFormat.AVIF: (".avif",),
+}
+
+_VIDEO_SUFFIXES = {
+    VideoFormat.MP4: (".mp4", ".m4v"),
+    VideoFormat.MOV: (".mov", ".qt"),
+    VideoFormat.MKV: (".mkv",),
+    VideoFormat.WEBM: (".webm",),
 }
 
 _PREVIEW_SUFFIX = ".jpg"
@@ -55,21 +62,24 @@ class Namer:
         self._folders: dict[str, str] = {}
         self._tries: dict[str, int] = {}
 
-    def name(self, number: int, original: str, image_format: ImageFormat, key: str | None = None) -> str:
+    def name(
+        self, number: int, original: str, form: ImageFormat | VideoFormat, key: str | None = None
+    ) -> str:
         """The name of an output, which no other has or will have.
 
         Args:
             number: of the input, from 1.
             original: name of the input, with `/`.
-            image_format: format of the output.
+            form: format of the output.
             key: of the input, in shards: it takes the number's place, and stands behind a name that is kept.
         """
         if not self._keep:
-            return f"{key or f'{number:06d}'}.{image_format.value}"
+            return f"{key or f'{number:06d}'}.{form.value}"
         parts = [safe_part(part) for part in original.split("/") if part not in ("", ".")] or ["_"]
         *folders, last = ["_".join(parts)] if self._flat else parts
-        if PurePosixPath(last).suffix.lower() not in SUFFIXES[image_format]:
-            last = f"{last}.{image_format.value}"
+        true = SUFFIXES[form] if isinstance(form, ImageFormat) else _VIDEO_SUFFIXES[form]
+        if PurePosixPath(last).suffix.lower() not in true:
+            last = f"{last}.{form.value}"
         folders = [shortened(part) for part in folders]
         last = _keyed(last, key) if key else shortened(last, _MOST_NAME_BYTES)
         if len("/".join([*folders, last]).encode()) > _MOST_PATH_BYTES:

@@ -12,12 +12,11 @@ import hmac
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..compact import NameTable
 from ..config import AnonymizeConfig
 from ..errors import ConfigError
-from ..files.sources import PathSource, SourceItem
+from ..files.sources import ListedSource, SourceItem
 
 __all__ = ["MOST_SHARDS", "Keys", "Shard", "ShardOfRun", "ShardSource", "check_shardable", "salt_of"]
 
@@ -124,7 +123,7 @@ class ShardSource:
         shard: which part.
     """
 
-    def __init__(self, source: PathSource, shard: Shard) -> None:
+    def __init__(self, source: ListedSource, shard: Shard) -> None:
         self._source = source
         self._shard = shard
         self._by_member = len(source) == 1
@@ -134,9 +133,8 @@ class ShardSource:
         if self._by_member:
             yield from (item for item in self._source if self._shard.has(item.name))
             return
-        for entry in self._source.entries:
-            if self._shard.has(entry.name):
-                yield from self._source.read(entry)
+        mine = (entry for entry in self._source.entries if self._shard.has(entry.name))
+        yield from self._source.read_all(mine)
 
     def __len__(self) -> int:
         """As `Source.__len__`."""
@@ -145,7 +143,7 @@ class ShardSource:
         return sum(not entry.is_skipped and self._shard.has(entry.name) for entry in self._source.entries)
 
 
-def salt_of(given: str | None, source: PathSource) -> bytes:
+def salt_of(given: str | None, source: ListedSource) -> bytes:
     """The salt of a run.
 
     Args:
@@ -158,15 +156,8 @@ def salt_of(given: str | None, source: PathSource) -> bytes:
         digest.update(b"given\0" + _encoded(given))
         return digest.digest()
     for entry in source.entries:
-        digest.update(b"%d\0" % _size(Path(entry.path)) + _encoded(entry.name) + b"\0")
+        digest.update(b"%d\0" % source.size_bytes(entry) + _encoded(entry.name) + b"\0")
     return digest.digest()
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.lstat().st_size
-    except OSError:
-        return -1
 
 
 def check_shardable(config: AnonymizeConfig) -> None:

@@ -7,21 +7,33 @@ import hmac
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from ..config import AnonymizeConfig, Overlay
 from ..content import Content
-from ..files.sinks import FolderSink
-from ..formats import ImageFormat
+from ..engines.base import Report
+from ..files.digests import hmac_of
+from ..files.sinks import Sink
+from ..files.stores import StoreContent
+from ..formats import ImageFormat, VideoFormat
 from ..given import BoxesMode, GivenBoxes, find_nothing, lay
 from ..identity.references import References
 from ..models.cards import ModelCard
 from ..models.store import find
 from ..outcomes import Anonymized, Outcome, Rejected
-from .journal import Known, keyed_digest
-from .manifest import Record, RedactedRecord, redacted_record, rejected_record, salted_digest
+from .journal import Known, keyed_digest, keyed_digest_of
+from .manifest import (
+    Record,
+    RedactedRecord,
+    redacted_record,
+    rejected_record,
+    salted_digest,
+    video_record,
+)
 from .names import preview_name
 from .plan import PlannedPicture, misfit
+from .videos import VideoWorker, nowhere, opened, state_name
 
 if TYPE_CHECKING:
     from ..pipeline import Anonymizer
@@ -37,7 +49,8 @@ class Task:
         number: of the input, from 1.
         name: of the input; recorded only where names are kept.
         content: its bytes, or why they cannot be read.
-        output: format and reserved name of the output; None if the input is not a picture.
+        output: format and reserved name of the output; None if the input is neither picture nor video.
+        video: container of an input that is a video.
         known: what an earlier run recorded of this input, if it did.
         given: boxes from elsewhere; None leaves the picture to the detector.
         needed_bytes: as `engines.base.Task.needed_bytes`.
@@ -48,12 +61,13 @@ class Task:
     number: int
     name: str
     content: Content | Rejected
-    output: tuple[ImageFormat, str] | None
+    output: tuple[ImageFormat | VideoFormat, str] | None
     known: Known | None
     needed_bytes: int = 0
     given: GivenBoxes | None = None
     planned: PlannedPicture | Rejected | None = None
     key: str | None = None
+    video: VideoFormat | None = None
 
     @property
     def held_bytes(self) -> int:
@@ -89,15 +103,19 @@ class Anonymize:
         boxes: how the boxes that tasks carry stand to the detector's; with "instead" no detector is loaded.
         photo_secret: key of `GivenBoxes.photo`.
         references: the known people of `keep` and `only`; None without such.
+        videos: whether videos are inputs.
+        state: folder where the state of videos under way is kept; None keeps nothing.
     """
 
     config: AnonymizeConfig
-    sink: FolderSink | None = None
+    sink: Sink | None = None
     previews: bool = False
     secret: bytes | None = None
     boxes: BoxesMode | None = None
     photo_secret: bytes = b""
     references: References | None = None
+    videos: bool = False
+    state: Path | None = None
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
@@ -120,10 +138,15 @@ class Anonymize:
 
     def start(self, threads: int) -> Callable[[Task], Done]:
         """As `Work.start`."""
+        return self.start_reporting(threads, lambda _: None)
+
+    def start_reporting(self, threads: int, report: Report) -> Callable[[Task], Done]:
+        """As `Reporting.start_reporting`."""
         import cv2
 
         cv2.setNumThreads(threads)
-        return _Worker(self, self._act(threads))
+        video = VideoWorker(self.config, threads, self.references, report)
+        return _Worker(self, self._act(threads), video)
 
     def _act(self, threads: int) -> _Act:
         if self.config.redaction.needs_whole_set:
@@ -158,19 +181,27 @@ def _found_or_given(anonymizer: Anonymizer, task: Task, content: Content) -> Out
 class _Worker:
     """The work with its models loaded."""
 
-    def __init__(self, work: Anonymize, act: _Act) -> None:
+    def __init__(self, work: Anonymize, act: _Act, video: VideoWorker) -> None:
         self._work = work
         self._act = act
+        self._video = video
 
     def __call__(self, task: Task) -> Done:
         if isinstance(task.content, Rejected):
             return Done(self._rejected(task, task.content, None))
+        if isinstance(task.content, StoreContent) and task.known:
+            # Its version says that it is the same: neither it nor its output is read.
+            unchanged = self._known(task, self._digest(task, task.content, b""))
+            if unchanged:
+                return unchanged
+        if task.video is not None and task.output is not None:
+            return self._of_video(task, task.content, (task.video, task.output))
         try:
             data = task.content.read()
         except OSError as error:
             why = error.strerror or type(error).__name__
             return Done(self._rejected(task, Rejected("unreadable", f"the file cannot be read: {why}"), None))
-        digest = self._digest(task, data)
+        digest = self._digest(task, task.content, data)
         done = self._known(task, digest)
         if done is None:
             salted = self._salted(data)
@@ -179,6 +210,54 @@ class _Worker:
             del data
             done = Done(self._record(task, salted, refused or self._act(task, content)), digest)
         return done
+
+    def _of_video(
+        self, task: Task, content: Content, forms: tuple[VideoFormat, tuple[ImageFormat | VideoFormat, str]]
+    ) -> Done:
+        """Does a video, which is read piece by piece."""
+        video, (form, output) = forms
+        assert isinstance(form, VideoFormat)  # noqa: S101
+        try:
+            with opened(content) as file:
+                digest = self._digest_of(task, content, file)
+                done = self._known(task, digest)
+                if done is not None:
+                    return done
+                salted = self._salted_of(file)
+                stem = self._stem(digest, output)
+                sink = self._work.sink
+                created = sink.added(output) if sink else nowhere()
+                outcome = self._video(file, (video, form), stem, created)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            return Done(self._rejected(task, Rejected("unreadable", f"the file cannot be read: {why}"), None))
+        if isinstance(outcome, Rejected):
+            return Done(self._rejected(task, outcome, salted), digest)
+        record = video_record(task.number, output, outcome, self._work.config, salted, task.key)
+        return Done(record, digest)
+
+    def _digest_of(self, task: Task, content: Content, file: BinaryIO) -> str | None:
+        """As `_digest`, of a file that is not held in memory."""
+        if self._work.secret is None:
+            return None
+        if isinstance(content, StoreContent):
+            return self._digest(task, content, b"")
+        name = task.name if self._work.config.names == "keep" else ""
+        return keyed_digest_of(self._work.secret, name, file)
+
+    def _salted_of(self, file: BinaryIO) -> str | None:
+        salt = self._work.config.digest_salt
+        return hmac_of(salt.get_secret_value().encode(), b"", file) if salt else None
+
+    def _stem(self, digest: str | None, output: str) -> Path | None:
+        """Where the state of a video is kept."""
+        work = self._work
+        if work.state is None or work.sink is None or work.secret is None or digest is None:
+            return None
+        people = work.references.digest if work.references else ""
+        folder = work.sink.folder
+        where = folder.resolve() if isinstance(folder, Path) else folder
+        return work.state / state_name(work.secret, digest, f"{where}/{output}", work.config, people)
 
     def _refused(self, task: Task, data: bytes) -> Rejected | None:
         """Why the plan or the boxes of a task are not for its picture, or are missing."""
@@ -193,11 +272,13 @@ class _Worker:
             return Rejected("changed", "the file changed since its boxes were reviewed; review it again")
         return None
 
-    def _digest(self, task: Task, data: bytes) -> str | None:
+    def _digest(self, task: Task, content: Content, data: bytes) -> str | None:
         if self._work.secret is None:
             return None
         # Where names are kept a renamed input is another input.
         name = task.name if self._work.config.names == "keep" else ""
+        if isinstance(content, StoreContent):
+            data = b"version\0" + content.version.encode()
         digest = keyed_digest(self._work.secret, name, data)
         if task.given is None:
             return digest
@@ -246,7 +327,7 @@ class _Worker:
             return record
         if record.preview and sink.digest(record.preview) == record.preview_sha256:
             return record
-        if not self._work.previews:
+        if not self._work.previews or record.video:
             return record.model_copy(update={"preview": None, "preview_sha256": None})
         from ..preview import draw_preview
 

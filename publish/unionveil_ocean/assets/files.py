@@ -172,12 +172,15 @@ class DatasetFile(_Described):
 
     copyright_holder: str | None = None
     content_language: str | None = None
+    additional_information: JsonObject = Field({}, description="More facts, which markets may show.")
 
     def metadata(self) -> Metadata:
         """The metadata of a DDO, created now."""
+        shared = self._shared()
+        shared["additional_information"] = {**self.additional_information, "termsAndConditions": True}
         return Metadata(
             type="dataset",
-            **self._shared(),
+            **shared,
             copyright_holder=self.copyright_holder,
             content_language=self.content_language,
         )

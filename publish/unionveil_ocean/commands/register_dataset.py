@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ..assets.asset import Asset
+from ..assets.croissant import described_by
 from ..assets.ddo import Compute
 from ..assets.exposure import exposure_of
 from ..assets.files import DatasetFile, read_metadata
@@ -30,6 +31,12 @@ class DatasetOptions:
         type=click.Path(path_type=Path, dir_okay=False),
         default=CHECKOUT / "metadata" / "dataset.json",
         help="Name, description, author and licence.  [default: metadata/dataset.json]",
+    )
+    croissant: Path | None = option(
+        "--croissant",
+        type=FILE,
+        help="Take name, description, author, licence and tags from a Croissant file, and publish how people "
+        "were covered.",
     )
     algorithms: tuple[str, ...] = option(
         "--algorithm", multiple=True, metavar="DID", help="Algorithm that may compute on it."
@@ -58,6 +65,8 @@ def register_dataset(
     """
     options.check(where)
     described = read_metadata(own.metadata, DatasetFile)
+    if own.croissant:
+        described = described_by(own.croissant, described)
     with opener(where) as session:
         if options.state == "active":
             _check_exposure(session, own)

@@ -5,24 +5,11 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from node_double import ENVIRONMENT, FileServer, NodeDouble, open_market
+from node_double import ENVIRONMENT, FileServer, open_market
 from unionveil_ocean.assets.exposure import exposure_of
 from unionveil_ocean.errors import NodeError, SettingError
-from unionveil_ocean.node.client import NodeClient
 
 ME = "0x" + "1A" * 20
-
-
-@pytest.fixture
-def node(chain):
-    with NodeDouble(chain.as_account(chain.accounts[9])) as running:
-        yield running
-
-
-@pytest.fixture
-def client(node):
-    with NodeClient(node.url, timeout_seconds=5, pause=lambda _: None) as ready:
-        yield ready
 
 
 OPEN: list[dict[str, Any] | None] = [

@@ -371,6 +371,6 @@ def test_ctrl_c_ends_in_one_sentence(world, tmp_path, monkeypatch, moment):
 
         world.change_session = lambda session: replace(session, on_step=interrupt)
         code, _, shown = world.register("--yes")
-        assert "the same command goes on where this one stopped" in shown
+        assert "the same command continues where this one stopped" in shown
     assert code == 130
     assert "Traceback" not in shown

@@ -16,24 +16,12 @@ import httpx
 import pytest
 from eth_account import Account
 
-from node_double import NodeDouble, Refusal
+from node_double import Refusal
 from unionveil_ocean.errors import IndexingTimeout, NodeError, SettingError
 from unionveil_ocean.node.client import NodeClient, sign_command
 from unionveil_ocean.node.polling import poll_pauses
 
 NFT, DATATOKEN = "0x" + "11" * 20, "0x" + "22" * 20
-
-
-@pytest.fixture
-def node(chain):
-    with NodeDouble(chain.as_account(chain.accounts[9])) as running:
-        yield running
-
-
-@pytest.fixture
-def client(node):
-    with NodeClient(node.url, timeout_seconds=5, pause=lambda _: None) as ready:
-        yield ready
 
 
 def answering(handler) -> NodeClient:

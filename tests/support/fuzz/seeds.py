@@ -19,6 +19,7 @@ from PIL import Image
 import profiles
 import samples
 from paths import REPOSITORY
+from png_files import passes
 
 UNIT = b"\x51uvMRK\xa7\x13"
 """Eight bytes that no encoder produces by chance; markers repeat them, so that damage leaves one intact."""
@@ -197,18 +198,8 @@ def png() -> dict[str, bytes]:
 
 def interlaced() -> bytes:
     """An Adam7 picture of one colour, built by hand because Pillow writes none."""
-    width, height, raw = 16, 16, b""
-    for x0, y0, dx, dy in (
-        (0, 0, 8, 8),
-        (4, 0, 8, 8),
-        (0, 4, 4, 8),
-        (2, 0, 4, 4),
-        (0, 2, 2, 4),
-        (1, 0, 2, 2),
-        (0, 1, 1, 2),
-    ):
-        columns, rows = -(-(width - x0) // dx), -(-(height - y0) // dy)
-        raw += (b"\0" + bytes([90]) * columns) * rows
+    width, height = 16, 16
+    raw = b"".join((b"\0" + bytes([90]) * columns) * rows for columns, rows in passes(width, height))
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 1)
     return join([(b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b"")])
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from paths import REPOSITORY
 from unionveil_ocean.assets.asset import Asset
@@ -103,9 +102,3 @@ def put(asset: Asset, publisher: Chain, node: NodeClient, path: Path) -> DDO:
     with Journal(path, publisher) as journal:
         publishing = Publisher(journal, node)
         return publishing.publish(publishing.plan(asset)).ddo
-
-
-def with_compute(asset: Asset, **changes: Any) -> Asset:
-    """The asset with another compute section."""
-    assert asset.compute is not None
-    return replace(asset, compute=asset.compute.model_copy(update=changes))

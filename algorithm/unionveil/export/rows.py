@@ -1,0 +1,107 @@
+"""Outputs as rows: one for each picture, with its boxes, the same in every form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ..annotations import PictureBoxes
+from ..errors import InputError
+from ..files.names import is_safe, leads_out
+from ..formats import ImageFormat
+from ..merge.shards import Merged
+from ..runs.manifest import RedactedRecord, is_manifest
+from ..text import printable
+
+__all__ = ["ExportRow", "rows_of"]
+
+
+@dataclass(frozen=True)
+class ExportRow:
+    """One output.
+
+    Attributes:
+        record: what the manifest says of it.
+        path: where it lies.
+    """
+
+    record: RedactedRecord
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Of the output, with `/`."""
+        return self.record.output
+
+    @property
+    def suffix(self) -> str:
+        """Its extension, without a dot."""
+        return ImageFormat[self.record.format.upper()].value
+
+    def facts(self) -> dict[str, Any]:
+        """Everything but the pixels; every row has the same keys, lists that are empty among them.
+
+        `objects.bbox` holds left, top, width and height in pixels, as COCO and the hubs that follow it.
+        """
+        record = self.record
+        return {
+            "width": record.size_wh[0],
+            "height": record.size_wh[1],
+            "format": record.format,
+            "frames": record.frames,
+            "sha256": record.sha256,
+            "faces": len(record.faces),
+            "objects": {
+                "bbox": [_xywh(face.xyxy) for face in record.faces],
+                "category": [0] * len(record.faces),
+                "score": [face.score for face in record.faces],
+                "frame": [face.frame for face in record.faces],
+                "method": [face.method for face in record.faces],
+            },
+        }
+
+    def boxes(self) -> PictureBoxes:
+        """The boxes as `annotations` holds them."""
+        faces = self.record.faces
+        return PictureBoxes.of(
+            self.record.size_wh,
+            [face.xyxy for face in faces],
+            [face.score for face in faces],
+            frame=[face.frame for face in faces],
+        )
+
+
+def _xywh(xyxy: tuple[float, float, float, float]) -> list[float]:
+    left, top, right, bottom = xyxy
+    return [left, top, round(right - left, 1), round(bottom - top, 1)]
+
+
+def rows_of(merged: Merged) -> Iterator[ExportRow]:
+    """The outputs of a run in their order, one at a time.
+
+    Raises:
+        InputError: a manifest is damaged, or names what no run writes.
+    """
+    for each in merged.records():
+        record = each.record
+        if not isinstance(record, RedactedRecord):
+            continue
+        name = record.output
+        if leads_out(name) or not is_safe(name) or is_manifest(name) or PurePosixPath(name).is_absolute():
+            raise InputError(f"a manifest in {each.folder} names {printable(name)}, which no run writes")
+        if record.video:
+            raise InputError(
+                f"{each.folder} holds videos ({printable(name)}), and other forms are of pictures; run it "
+                "again without them, such as with --exclude '*.mp4'"
+            )
+        if record.format.upper() not in ImageFormat.__members__:
+            raise InputError(
+                f"a manifest in {each.folder} says that {printable(name)} is {printable(record.format)}, "
+                "which is not a format of this version"
+            )
+        path = each.folder / name
+        if path.is_symlink() or not path.is_file():
+            raise InputError(f"{path} is missing; run it again, which makes what is missing")
+        yield ExportRow(record, path)

@@ -1,0 +1,146 @@
+"""Outputs in an object store: objects that appear whole or not at all, and never over something else."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from ..errors import OutputError, StoreError
+from .digests import pieces
+from .stores import Store, StoreUrl
+
+__all__ = ["StoreSink"]
+
+
+class StoreSink:
+    """Writes objects below one place of an object store.
+
+    Two runs may write the same outputs there at once: an object is created only under a free name, so each
+    is written once, and the bytes are the same. Every object carries its SHA-256, so what is there is known
+    without reading it.
+
+    Args:
+        store: the place.
+        overwrite: whether an existing object with other content may be replaced.
+        inputs: places that are never written to, not even with `overwrite`.
+
+    Raises:
+        OutputError: the place lies in an input.
+    """
+
+    def __init__(self, store: Store, *, overwrite: bool = False, inputs: Sequence[StoreUrl] = ()) -> None:
+        self._store = store
+        self.folder = store.url
+        self.overwrite = overwrite
+        for place in inputs:
+            if place.holds(store.url) or store.url.holds(place):
+                raise OutputError(
+                    f"{store.url} and the input {place} lie in each other; choose another output"
+                )
+
+    def write(self, name: str, data: bytes) -> None:
+        """As `FolderSink.write`.
+
+        Raises:
+            OutputError: it is there with other content.
+            StoreError: it cannot be written.
+        """
+        sha256 = hashlib.sha256(data).hexdigest()
+        if self._store.create(name, data, sha256) or self.digest(name) == sha256:
+            return
+        if not self.overwrite:
+            raise self._occupied(name)
+        self._store.put(name, data, sha256)
+
+    def replace(self, name: str, parts: Iterable[bytes]) -> None:
+        """As `FolderSink.replace`.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        digest = hashlib.sha256()
+        with tempfile.TemporaryFile() as file:
+            for part in parts:
+                digest.update(part)
+                file.write(part)
+            file.seek(0)
+            self._store.put(name, file, digest.hexdigest())
+
+    @contextmanager
+    def added(self, name: str) -> Iterator[BinaryIO]:
+        """As `FolderSink.added`; the object is put when the block ends.
+
+        Raises:
+            OutputError: it is there with other content.
+            StoreError: it cannot be written.
+        """
+        with tempfile.TemporaryFile() as file:
+            yield file
+            file.seek(0)
+            digest = hashlib.sha256()
+            for piece in pieces(file):
+                digest.update(piece)
+            there = self.digest(name)
+            if there == digest.hexdigest():
+                return
+            if there is not None and not self.overwrite:
+                raise self._occupied(name)
+            file.seek(0)
+            self._store.put(name, file, digest.hexdigest())
+
+    def _occupied(self, name: str) -> OutputError:
+        return OutputError(
+            f"{self.folder / name} is there already with other content; choose an empty folder or --overwrite"
+        )
+
+    def read(self, name: str) -> bytes:
+        """As `FolderSink.read`."""
+        try:
+            return self._store.get(name)
+        except FileNotFoundError:
+            raise OutputError(f"{self.folder / name} is gone") from None
+
+    def has(self, name: str) -> bool:
+        """As `FolderSink.has`."""
+        return self.digest(name) is not None
+
+    def digest(self, name: str) -> str | None:
+        """As `FolderSink.digest`: what the object carries, or that of its content if it carries none."""
+        carried = self._store.digest(name)
+        if carried is not None:
+            return carried
+        try:
+            return hashlib.sha256(self._store.get(name)).hexdigest()
+        except FileNotFoundError:
+            return None
+
+    def files(self) -> Iterator[str]:
+        """As `FolderSink.files`."""
+        return (found.key for found in self._store.objects())
+
+    def remove(self, name: str) -> None:
+        """As `FolderSink.remove`."""
+        self._store.delete(name)
+
+    def sweep(self) -> None:
+        """As `FolderSink.sweep`: half-written objects have no name, so there is nothing to remove."""
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """As `FolderSink.locked`, but stores have no locks: objects are created only under free names."""
+        yield
+
+    @contextmanager
+    def fetched(self, name: str) -> Iterator[Path]:
+        """As `FolderSink.fetched`."""
+        with tempfile.TemporaryDirectory(prefix="unionveil-") as place:
+            path = Path(place) / name.rpartition("/")[2]
+            try:
+                path.write_bytes(self._store.get(name))
+            except (StoreError, FileNotFoundError) as error:
+                raise OutputError(f"{self.folder / name} cannot be read") from error
+            yield path

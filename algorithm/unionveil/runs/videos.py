@@ -1,0 +1,175 @@
+"""Videos in a run: what is looked at before a worker has them, and what a worker does."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from .. import __version__
+from ..config import AnonymizeConfig
+from ..content import Content
+from ..engines.base import Report
+from ..errors import ImageError, UnionVeilError
+from ..files.stores import StoreContent
+from ..formats import HEAD_BYTES, VideoFormat, video_format
+from ..identity.references import References
+from ..outcomes import AnonymizedVideo, Rejected
+from ..video.extra import MISSING, has_video
+from ..video.parts import size_of
+from .manifest import configuration_of
+
+if TYPE_CHECKING:
+    from ..video.act import Videos
+
+__all__ = ["Form", "VideoWorker", "look_at_video", "nowhere", "opened", "refusal", "state_name"]
+
+_CONSTANT_BYTES = 160 << 20
+_PER_PIXEL_BYTES = 150
+"""Decoder, encoder with its lookahead, and half a second of flow; measured in tests/benchmarks."""
+
+_UNKNOWN_PIXELS = 3840 * 2160
+
+Form = tuple[VideoFormat, VideoFormat]
+"""Container of a video and of its output."""
+
+
+def look_at_video(content: Content | Rejected) -> tuple[VideoFormat, int] | None:
+    """The container of an input and the memory that it will need; None where it is not a video."""
+    if isinstance(content, Rejected):
+        return None
+    with suppress(OSError), content.open() as file:
+        form = video_format(file.read(HEAD_BYTES))
+        if form is not None:
+            width, height = size_of(file, form) or (_UNKNOWN_PIXELS, 1)
+            return form, _CONSTANT_BYTES + _PER_PIXEL_BYTES * width * height
+    return None
+
+
+def refusal(config: AnonymizeConfig, *, has_boxes: bool, is_installed: bool | None = None) -> Rejected | None:
+    """Why a run takes no videos, if it does not.
+
+    Args:
+        config: all settings.
+        has_boxes: whether boxes from elsewhere were given for the video, or for every input.
+        is_installed: whether PyAV is; by default it is looked for.
+    """
+    if config.redaction.needs_whole_set:
+        method = config.redaction.method
+        return Rejected("unsupported", f"method {method} is not offered for videos; choose another method")
+    if config.cover != ("face",):
+        return Rejected(
+            "unsupported", "videos have their faces covered and nothing else; leave --cover out for them"
+        )
+    if has_boxes:
+        return Rejected("unsupported", "boxes from elsewhere are not offered for videos; leave --boxes out")
+    if not (has_video() if is_installed is None else is_installed):
+        return Rejected("unsupported", str(MISSING))
+    return None
+
+
+def state_name(secret: bytes, digest: str, output: str, config: AnonymizeConfig, people: str) -> str:
+    """The name under which the state of a video is kept: it differs with everything that decides its boxes.
+
+    Args:
+        secret: the journal's key.
+        digest: keyed digest of the video.
+        output: where it is written.
+        config: all settings.
+        people: digest of the known people; empty without such.
+    """
+    weights = [card.sha256 for card in config.cards]
+    parts = [__version__, digest, output, configuration_of(config), weights, people]
+    return hmac.new(secret, json.dumps(parts, sort_keys=True).encode(), sha256).hexdigest()[:32]
+
+
+class VideoWorker:
+    """Anonymizes videos in a worker; models are loaded with the first.
+
+    Args:
+        config: all settings.
+        threads: threads for one frame's detection.
+        references: the known people; None without such.
+        report: takes signs of life.
+    """
+
+    def __init__(
+        self, config: AnonymizeConfig, threads: int, references: References | None, report: Report
+    ) -> None:
+        self._config = config
+        self._report = report
+        self._threads = threads
+        self._references = references
+        self._videos: Videos | None = None
+
+    def __call__(
+        self,
+        source: BinaryIO,
+        forms: Form,
+        stem: Path | None,
+        created: AbstractContextManager[BinaryIO],
+    ) -> AnonymizedVideo | Rejected:
+        """Anonymizes one video; arguments as of `Videos`, with `stem` as `State.stem`.
+
+        Whatever fails, nothing of the video is written.
+        """
+        from ..video.state import State
+
+        state = State(stem)
+        try:
+            videos = self._videos = self._videos or self._loaded()
+            outcome = videos(source, forms, state, created, self._report)
+        except ImageError as error:
+            state.clear()
+            return Rejected(error.reason, str(error))
+        except UnionVeilError:
+            raise
+        except MemoryError:
+            return Rejected("memory", "there was not enough memory for the video")
+        except Exception as error:
+            return Rejected("failed", f"an unexpected {type(error).__name__} while anonymizing the video")
+        state.clear()
+        return outcome
+
+    def _loaded(self) -> Videos:
+        from ..detect import FaceFinder
+        from ..pipeline import load
+        from ..video.act import FAINT, Videos
+
+        finder = FaceFinder(self._config, self._threads)
+        anonymizer = load(
+            self._config, threads=self._threads, references=self._references, finder=finder.faint(FAINT)
+        )
+        return Videos(self._config, anonymizer, finder.sure)
+
+
+@contextmanager
+def opened(content: Content) -> Iterator[BinaryIO]:
+    """A content to be read several times and out of order: an object in a store is fetched first.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with ExitStack() as stack:
+        file = stack.enter_context(content.open())
+        if isinstance(content, StoreContent):
+            copy = stack.enter_context(tempfile.TemporaryFile())
+            shutil.copyfileobj(file, copy, _FETCH_BYTES)
+            file = copy
+        yield file
+
+
+_FETCH_BYTES = 8 << 20
+
+
+@contextmanager
+def nowhere() -> Iterator[BinaryIO]:
+    """An output that is not kept."""
+    with tempfile.TemporaryFile() as file:
+        yield file

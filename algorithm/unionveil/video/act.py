@@ -1,0 +1,192 @@
+"""The whole act on one video: a pass that finds, a pass that covers, and a check of the output."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
+
+import cv2
+import numpy as np
+
+from ..config import AnonymizeConfig
+from ..detections import Detections
+from ..engines.base import Report, Step
+from ..errors import OutputDiffers
+from ..files.digests import pieces
+from ..formats import VideoFormat
+from ..images import Colour, Frame, Rendering
+from ..outcomes import AnonymizedVideo
+from ..pipeline import Anonymizer
+from .codecs import encoder_of
+from .log import Log
+from .parts import Contents, check_input, contents_of
+from .plan import Plan
+from .planes import rgb_of
+from .proof import Proof
+from .reader import reading
+from .shape import Colours, Shape
+from .state import State
+from .summary import kept_of, tracks_of
+from .survey import survey
+from .tracks import Found
+from .write import Target, write
+
+if TYPE_CHECKING:
+    import av
+
+__all__ = ["FAINT", "Videos"]
+
+_Result = TypeVar("_Result")
+
+FAINT = 0.5
+"""Share of the detectors' thresholds from which a detection carries a chain on."""
+
+
+@dataclass(frozen=True)
+class Videos:
+    """Anonymizes videos.
+
+    Attributes:
+        config: all settings.
+        anonymizer: finds faces from `FAINT` of the threshold on, and covers them.
+        sure: least score of a sure detection.
+    """
+
+    config: AnonymizeConfig
+    anonymizer: Anonymizer
+    sure: float
+
+    def __call__(
+        self,
+        source: BinaryIO,
+        forms: tuple[VideoFormat, VideoFormat],
+        state: State,
+        created: AbstractContextManager[BinaryIO],
+        report: Report,
+    ) -> AnonymizedVideo:
+        """Anonymizes one video.
+
+        Args:
+            source: the whole file, seekable.
+            forms: container of the input and of the output.
+            state: what an earlier run kept.
+            created: the output, which gets its name when the block ends.
+            report: takes what is being done, and how many seconds of the video are done.
+
+        Returns:
+            What was written.
+
+        Raises:
+            ImageError: the video is damaged or not handled; nothing was written then.
+            OutputError: the output cannot be written.
+            ModelError: a model failed.
+        """
+        check_input(source, forms[0])
+        with _one_thread():
+            plan = self._planned(source, state, report)
+            with created as file:
+                return self._written(source, plan, forms[1], file, report)
+
+    def _planned(self, source: BinaryIO, state: State, report: Report) -> Plan:
+        """The plan of an earlier run, or a first pass."""
+        known = state.plan()
+        if known is not None:
+            return known
+        with reading(source, self._max_pixels) as reader, Log(state.log) as log:
+            look = partial(self._look, colours=reader.shape.colours)
+            steps = survey(reader.frames(), reader.shape, look, log, sure=self.sure, every=self.config.every)
+            plan = _finished("finding", steps, reader.shape, report)
+        state.keep(plan)
+        return plan
+
+    def _written(
+        self, source: BinaryIO, plan: Plan, form: VideoFormat, file: BinaryIO, report: Report
+    ) -> AnonymizedVideo:
+        """Covers, encodes and checks."""
+        config = self.config
+        target = Target(form, config.codec, config.crf, config.audio)
+        with reading(source, self._max_pixels) as reader:
+            shape = reader.shape
+            proof = Proof(plan, shape.time_base)
+            steps = write(reader, plan, self.anonymizer.patches_of, target, file, proof)
+            _finished("covering", steps, shape, report)
+        contents = contents_of(file, form)
+        _check(contents, shape, file, proof, is_decoded=config.check_outputs == "yes")
+        size_bytes = file.seek(0, 2)
+        file.seek(0)
+        digest = hashlib.sha256()
+        for piece in pieces(file):
+            digest.update(piece)
+        return AnonymizedVideo(
+            form,
+            shape.size_wh,
+            len(plan.pts),
+            float((plan.pts[-1] - plan.pts[0]) * shape.time_base),
+            encoder_of(form, config.codec).codec,
+            "sound" in contents.streams,
+            digest.hexdigest(),
+            size_bytes,
+            tracks_of(plan, shape.time_base),
+            kept_of(plan),
+        )
+
+    @property
+    def _max_pixels(self) -> float:
+        return self.config.max_megapixels * 1e6
+
+    def _look(self, frame: av.VideoFrame, colours: Colours) -> Found:
+        """Faces in one upright frame, in all the ways in which viewers may show it."""
+        cicp = (colours.primaries, colours.transfer, colours.matrix, colours.is_full)
+        rendering = Rendering(cicp=cicp) if colours.transfer in _HDR else Rendering()
+        view = Frame(rgb_of(frame, colours), Colour.RGB)
+        covered, kept = self.anonymizer.faces_of(view, rendering)
+        faces = Detections.concat([covered, kept])
+        return Found(faces, np.arange(len(faces)) < len(covered))
+
+
+_HDR = (16, 18)
+"""PQ and HLG (ITU-T H.273, table 3): viewers show them otherwise than their samples read as sRGB."""
+
+
+def _check(contents: Contents, shape: Shape, file: BinaryIO, proof: Proof, *, is_decoded: bool) -> None:
+    """Makes sure that an output holds its streams and nothing else, and shows what was encoded.
+
+    Raises:
+        OutputDiffers: it does not.
+    """
+    if contents.extra or contents.streams.count("video") != 1:
+        what = ", ".join(contents.extra[:3]) or "another number of video streams"
+        raise OutputDiffers(f"the encoded video holds more than its streams: {what}")
+    if is_decoded:
+        with reading(file, float("inf")) as output:
+            if output.shape.size_wh != shape.size_wh:
+                raise OutputDiffers("the encoded video has another size than its input")
+            proof.check(output)
+
+
+def _finished(what: str, seconds: Generator[float, None, _Result], shape: Shape, report: Report) -> _Result:
+    """The result of a pass, whose seconds are reported."""
+    start: float | None = None
+    while True:
+        try:
+            second = next(seconds)
+        except StopIteration as end:
+            result: _Result = end.value
+            return result
+        start = second if start is None else start
+        report(Step(what, second - start, shape.seconds))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """OpenCV with one thread: its optical flow depends on their number."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)

@@ -1,0 +1,127 @@
+"""Encoders: which one writes a container, and with which settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from ..config import VideoCodec
+from ..errors import UnsupportedImage
+from ..formats import VideoFormat
+from .shape import Shape
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+
+__all__ = ["Encoder", "container_of", "encoder_of", "open_output"]
+
+_WITH_H264 = (VideoFormat.MP4, VideoFormat.MOV, VideoFormat.MKV)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """An encoder of FFmpeg.
+
+    Attributes:
+        codec: as the user names it.
+        name: as FFmpeg names it.
+        crf: default constant rate factor.
+        options: that bound its memory and fix its threads: more threads would give other bytes.
+    """
+
+    codec: VideoCodec
+    name: str
+    crf: int
+    options: dict[str, str]
+
+
+_X264 = {
+    "preset": "medium",
+    "rc-lookahead": "20",
+    "threads": "4",
+    "x264-params": "cpu-independent=1",
+}
+"""Without the last, x264 gives other bytes on other processors, and now and then on the same."""
+
+_ENCODERS = (
+    Encoder("h264", "libx264", 18, _X264),
+    Encoder("av1", "libsvtav1", 24, {"preset": "8", "svtav1-params": "lp=2:lookahead=20"}),
+    Encoder("vp9", "libvpx-vp9", 24, {"b": "0", "cpu-used": "4", "threads": "2", "lag-in-frames": "16"}),
+)
+"""Rate factors at which PSNR outside of covers stays above 38 dB on the test clips (`docs/video.md`)."""
+
+
+def container_of(container: VideoFormat, codec: VideoCodec) -> VideoFormat:
+    """The container of an output: the input's, or MP4 where that cannot hold the codec.
+
+    Args:
+        container: of the input.
+        codec: as in the settings.
+    """
+    if container is VideoFormat.WEBM:
+        return VideoFormat.MP4 if codec == "h264" else VideoFormat.WEBM
+    # QuickTime has neither AV1 nor VP9.
+    return VideoFormat.MP4 if container is VideoFormat.MOV and codec in ("av1", "vp9") else container
+
+
+def encoder_of(container: VideoFormat, codec: VideoCodec) -> Encoder:
+    """The encoder of an output.
+
+    Args:
+        container: of the output.
+        codec: as in the settings; `auto` is H.264, or VP9 in WebM.
+    """
+    wanted = codec if codec != "auto" else "h264" if container in _WITH_H264 else "vp9"
+    return next(encoder for encoder in _ENCODERS if encoder.codec == wanted)
+
+
+def pixel_format_of(shape: Shape) -> str:
+    """The pixel format of upright frames, full range given by the colour tags alone."""
+    name = shape.pixel_format.replace("yuvj", "yuv")
+    return name.replace("422", "444") if shape.quarter_turns % 2 else name
+
+
+def open_output(container: OutputContainer, encoder: Encoder, shape: Shape, crf: int | None) -> Any:
+    """Adds the stream of pictures to an output.
+
+    Args:
+        container: of the output.
+        encoder: writes the pictures.
+        shape: of the input.
+        crf: constant rate factor; None takes the encoder's default.
+
+    Raises:
+        UnsupportedImage: the encoder does not take the video's samples.
+    """
+    name = pixel_format_of(shape)
+    if name not in _known(encoder.name):
+        raise UnsupportedImage(
+            f"the codec {encoder.codec} does not take the video's samples ({name}); choose --codec h264"
+            if encoder.codec != "h264"
+            else f"H.264 does not take the video's samples ({name}); convert it to 10 bits"
+        )
+    options = {**encoder.options, "crf": str(encoder.crf if crf is None else crf), **_colour_options(shape)}
+    stream: Any = container.add_stream(encoder.name, rate=shape.frame_rate, options=options)
+    context = stream.codec_context
+    context.width, context.height = shape.size_wh
+    context.pix_fmt = name
+    stream.time_base = context.time_base = shape.time_base
+    if shape.upright_aspect:
+        context.sample_aspect_ratio = Fraction(shape.upright_aspect)
+    return stream
+
+
+def _known(encoder: str) -> frozenset[str]:
+    """Names of the pixel formats that an encoder takes."""
+    import av
+
+    return frozenset(form.name for form in av.Codec(encoder, "w").video_formats or ())
+
+
+def _colour_options(shape: Shape) -> dict[str, str]:
+    """Colour tags, as options of any encoder; unspecified ones are left out."""
+    colours = shape.colours
+    tags = {"color_primaries": colours.primaries, "color_trc": colours.transfer, "colorspace": colours.matrix}
+    options = {name: str(value) for name, value in tags.items() if value not in (0, 2)}
+    return {**options, "color_range": "2" if colours.is_full else "1"}

@@ -1,0 +1,56 @@
+"""What the first pass hands to the second: boxes and time stamps of every frame, and no pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from ..boxes import unite
+from ..detections import Detections
+from .tracks import Rows
+
+__all__ = ["Plan", "faces_in"]
+
+_SAME_FACE_IOU = 0.4
+"""Boxes of one chain in one frame, carried from both sides, that overlap by more become one around both."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The boxes of a video.
+
+    Attributes:
+        rows: by frame, as `tracks.Tracker.finish` gives them.
+        pts: `(N,)` int64, time stamps of all frames.
+        durations: `(N,)` int64, how long each is shown, in the same unit; 0 where that is unknown.
+    """
+
+    rows: Rows
+    pts: npt.NDArray[np.int64]
+    durations: npt.NDArray[np.int64]
+
+    def faces(self) -> Iterator[Detections]:
+        """What is covered in each frame, in order; `identity` is the chain."""
+        starts = np.searchsorted(self.rows["frame"], np.arange(len(self.pts) + 1))
+        for start, stop in pairwise(starts.tolist()):
+            yield faces_in(self.rows[start:stop])
+
+
+def faces_in(rows: Rows) -> Detections:
+    """The boxes to cover in one frame, those of a chain united where they overlap.
+
+    Args:
+        rows: of one frame.
+    """
+    rows = rows[~rows["visible"]]
+    parts = []
+    for track in np.unique(rows["track"]).tolist():
+        own = rows[rows["track"] == track]
+        boxes, kept = unite(own["xyxy"], own["score"], _SAME_FACE_IOU)
+        faces = Detections.of(boxes, own["score"][kept])
+        parts.append(replace(faces, identity=np.full(len(faces), track, np.int32)))
+    return Detections.concat(parts)

@@ -1,0 +1,97 @@
+"""Whether an output shows what was handed to its encoder, by small sketches of every frame."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..boxes import cover_pixels
+from ..detections import Detections
+from ..errors import OutputDiffers
+from .plan import Plan
+from .planes import planes_of
+
+if TYPE_CHECKING:
+    import av
+
+    from .reader import Reader
+
+__all__ = ["Proof"]
+
+_SKETCH_WH = (16, 9)
+_MOST_LEVELS = 12.0
+"""How much the mean of a ninth of the width and height may differ, in levels of 255: lossy codecs at a rate
+factor of 51 stay below, another frame does not."""
+
+
+class Proof:
+    """Sketches of the frames that were handed to an encoder: 144 bytes each, and the mean of every box.
+
+    Args:
+        plan: boxes and time stamps of all frames.
+        time_base: seconds per unit of a time stamp.
+    """
+
+    def __init__(self, plan: Plan, time_base: Fraction) -> None:
+        self._plan = plan
+        self._time_base = time_base
+        self._sketches: list[npt.NDArray[np.uint8]] = []
+        self._faces: list[npt.NDArray[np.float32]] = []
+
+    def add(self, frame: av.VideoFrame, faces: Detections) -> None:
+        """Remembers a frame, covers laid."""
+        self._sketches.append(_sketch(frame))
+        self._faces.append(_means(frame, faces))
+
+    def check(self, output: Reader) -> None:
+        """Compares all frames of an output.
+
+        Raises:
+            OutputDiffers: it shows something else.
+            UnreadableImage: it cannot be decoded.
+        """
+        faces = self._plan.faces()
+        number = 0
+        for frame in output.frames():
+            self._compare(number, frame, next(faces, Detections.empty()))
+            number += 1
+        if number != len(self._sketches):
+            raise OutputDiffers("the encoded video has fewer frames than its input")
+
+    def _compare(self, number: int, frame: av.VideoFrame, faces: Detections) -> None:
+        if number >= len(self._sketches):
+            raise OutputDiffers("the encoded video has more frames than its input")
+        second = Fraction(frame.pts or 0) * Fraction(frame.time_base or 1)
+        if second != int(self._plan.pts[number]) * self._time_base:
+            raise OutputDiffers("a frame of the encoded video has another time stamp than in its input")
+        levels = np.abs(_sketch(frame).astype(np.float32) - self._sketches[number]).max()
+        boxes = np.abs(_means(frame, faces) - self._faces[number]).max(initial=0)
+        if max(levels, boxes) > _MOST_LEVELS:
+            raise OutputDiffers("the encoded video does not show what was handed to its encoder")
+
+
+def _luma(frame: av.VideoFrame) -> npt.NDArray[Any]:
+    return planes_of(frame)[0]
+
+
+def _shift(frame: av.VideoFrame) -> int:
+    return max(0, frame.format.components[0].bits - 8)
+
+
+def _sketch(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
+    small: Any = cv2.resize(_luma(frame), _SKETCH_WH, interpolation=cv2.INTER_AREA)
+    return np.asarray(small >> _shift(frame), np.uint8)
+
+
+def _means(frame: av.VideoFrame, faces: Detections) -> npt.NDArray[np.float32]:
+    """The mean of luma in the inner part of each box."""
+    luma = _luma(frame)
+    means = []
+    for x0, y0, x1, y1 in cover_pixels(faces.xyxy, (frame.width, frame.height)).tolist():
+        part = luma[y0:y1, x0:x1]
+        means.append(float(part.mean()) / (1 << _shift(frame)) if part.size else 0.0)
+    return np.asarray(means, np.float32)

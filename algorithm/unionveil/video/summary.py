@@ -1,0 +1,49 @@
+"""What a manifest says of a video's faces: when each is there, and some of its boxes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from ..outcomes import Track, TrackBox
+from .plan import Plan
+from .tracks import Rows
+
+__all__ = ["BOXES_PER_SECOND", "kept_of", "tracks_of"]
+
+BOXES_PER_SECOND = 2
+"""Boxes of a track that are recorded; the first and the last come on top."""
+
+
+def tracks_of(plan: Plan, time_base: Fraction) -> tuple[Track, ...]:
+    """The covered faces of a video.
+
+    Args:
+        plan: all boxes.
+        time_base: seconds per unit of a time stamp.
+    """
+    rows = plan.rows[~plan.rows["visible"]]
+    order = np.argsort(rows["track"], kind="stable")
+    parts = np.split(rows[order], np.flatnonzero(np.diff(rows["track"][order])) + 1)
+    seconds = plan.pts.astype(np.float64) * float(time_base)
+    return tuple(_track(part, seconds) for part in parts if len(part))
+
+
+def kept_of(plan: Plan) -> int:
+    """How many faces stay visible in some frame."""
+    return len(np.unique(plan.rows["track"][plan.rows["visible"]]))
+
+
+def _track(rows: Rows, seconds: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Track:
+    best = rows[int(rows["score"].argmax())]
+    steps = (seconds[rows["frame"]] * BOXES_PER_SECOND).astype(np.int64)
+    chosen = np.append(True, np.diff(steps) > 0)
+    chosen[-1] = True
+    boxes = tuple(_box(row) for row in rows[chosen])
+    return Track(boxes[0].frame, boxes[-1].frame, _box(best), float(best["score"]), boxes)
+
+
+def _box(row: np.void) -> TrackBox:
+    left, top, right, bottom = (float(value) for value in row["xyxy"])
+    return TrackBox(int(row["frame"]), (left, top, right, bottom))

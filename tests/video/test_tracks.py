@@ -1,0 +1,124 @@
+"""Chains of boxes: carried both ways, joined, dropped without a sure detection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from unionveil.detections import Detections
+from unionveil.video.plan import Plan
+from unionveil.video.tracks import HOLD_SECONDS, Found, Tracker
+
+SIZE_WH = (200, 100)
+RATE = 20
+
+
+def field(shift_x: float) -> np.ndarray:
+    flow = np.zeros((100, 200, 2), np.float16)
+    flow[..., 0] = shift_x
+    return flow
+
+
+def at(*boxes: tuple[float, float], visible: bool = False) -> Found:
+    """Faces of 20 px, by their left edge and score."""
+    faces = Detections.of([[x, 40, x + 20, 60] for x, _ in boxes], [score for _, score in boxes])
+    return Found(faces, np.full(len(boxes), not visible))
+
+
+def tracked(frames: Sequence[Found | None], speed: float = 2, cuts: tuple[int, ...] = ()) -> Plan:
+    tracker = Tracker(0.6, SIZE_WH, 1.0)
+    for number, found in enumerate(frames):
+        joined = number > 0 and number not in cuts
+        tracker.add(number, number / RATE, found, (field(speed), field(-speed)) if joined else None)
+    count = len(frames)
+    return Plan(tracker.finish(), np.arange(count), np.ones(count, np.int64))
+
+
+def covered(plan: Plan) -> list[int]:
+    return [number for number, faces in enumerate(plan.faces()) if len(faces)]
+
+
+def holds(plan: Plan, frame: int, left: float) -> bool:
+    """Whether the box of a face of 20 px is covered."""
+    boxes = list(plan.faces())[frame].xyxy
+    return bool(((boxes[:, 0] <= left + 0.5) & (boxes[:, 2] >= left + 19.5)).any())
+
+
+def test_a_gap_is_filled_from_both_sides():
+    frames = [at((10 + 2 * n, 0.9)) if n not in range(5, 12) else at() for n in range(20)]
+    plan = tracked(frames)
+    assert covered(plan) == list(range(20))
+    assert all(holds(plan, n, 10 + 2 * n) for n in range(20))
+    assert len(np.unique(plan.rows["track"])) == 1
+
+
+def test_a_face_is_covered_before_its_first_and_after_its_last_detection():
+    plan = tracked([at((10 + 2 * n, 0.9)) if n in range(20, 25) else at() for n in range(45)])
+    hold = int(HOLD_SECONDS * RATE)
+    assert covered(plan) == list(range(20 - hold, 25 + hold))
+    assert all(holds(plan, n, 10 + 2 * n) for n in covered(plan))
+
+
+def test_chains_without_a_sure_detection_are_dropped():
+    plan = tracked([at((10 + 2 * n, 0.4)) for n in range(20)])
+    assert covered(plan) == []
+    plan = tracked([at((10 + 2 * n, 0.4 if n != 10 else 0.7)) for n in range(20)])
+    assert covered(plan) == list(range(20))
+
+
+def test_a_weak_chain_counts_once_a_sure_one_meets_it():
+    frames = [
+        at((10 + 2 * n, 0.4)) if n < 5 else at((10 + 2 * n, 0.9)) if n > 12 else at() for n in range(20)
+    ]
+    plan = tracked(frames)
+    assert covered(plan) == list(range(20))
+
+
+@pytest.mark.parametrize("cut", [10, 13])
+def test_nothing_is_carried_across_a_cut(cut):
+    frames = [at((10 + 2 * n, 0.9)) if n < 10 else at() for n in range(20)]
+    assert covered(tracked(frames, cuts=(cut,))) == list(range(cut))
+    frames = [at((10 + 2 * n, 0.9)) if n >= 15 else at() for n in range(20)]
+    assert covered(tracked(frames, cuts=(cut,))) == list(range(cut, 20))
+
+
+def test_boxes_grow_while_they_are_carried_and_never_jump():
+    plan = tracked([at((10 + 2 * n, 0.9)) if n < 5 else at() for n in range(15)])
+    widths = [faces.xyxy[0, 2] - faces.xyxy[0, 0] for faces in plan.faces() if len(faces)]
+    assert widths[4] == pytest.approx(20)
+    assert all(later == pytest.approx(earlier * 1.02) for earlier, later in pairwise(widths[4:]))
+    wild = tracked([at((10, 0.9)), at(), at()], speed=500)
+    lefts = [faces.xyxy[0, 0] for faces in wild.faces() if len(faces)]
+    assert max(np.diff(lefts)) <= 20
+
+
+def test_frames_that_are_not_looked_at_are_filled():
+    plan = tracked([at((10 + 2 * n, 0.9)) if n % 4 == 0 else None for n in range(21)])
+    assert all(holds(plan, n, 10 + 2 * n) for n in range(21))
+
+
+def test_two_faces_stay_two_tracks():
+    plan = tracked([at((10, 0.9), (150, 0.9)) for _ in range(10)], speed=0)
+    assert len(np.unique(plan.rows["track"])) == 2
+    assert all(len(faces) == 2 for faces in plan.faces())
+    assert all(len(set(faces.identity.tolist())) == 2 for faces in plan.faces())
+
+
+def test_a_face_stays_visible_only_between_two_looks_that_agree():
+    seen = [at((10, 0.9), visible=n not in (4, 8)) if n != 6 else at() for n in range(12)]
+    plan = tracked(seen, speed=0)
+    assert covered(plan) == [4, 8]
+    seen = [at((10, 0.9), visible=n != 5) if n != 6 else at() for n in range(12)]
+    assert covered(tracked(seen, speed=0)) == [5, 6]
+
+
+def test_memory_does_not_grow_with_weak_detections():
+    tracker = Tracker(0.6, SIZE_WH, 1.0)
+    for number in range(400):
+        found = at(*[(float(x), 0.4) for x in range(number % 7, 180, 40)])
+        tracker.add(number, number / RATE, found, (field(30), field(-30)) if number else None)
+    assert not tracker.finish().size
+    assert len(tracker._kept) == 0
