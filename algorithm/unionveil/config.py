@@ -454,7 +454,7 @@ class AnonymizeConfig(_Model):
         description="Adds to the manifest a digest of every input, salted with this secret text.",
     )
 
-    @field_validator("cover", "detector", mode="before")
+    @field_validator("detector", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
@@ -472,6 +472,15 @@ class AnonymizeConfig(_Model):
         if len(set(value)) != len(value):
             raise ValueError("a detector is named twice")
         return value
+
+    @field_validator("cover", mode="before")
+    @classmethod
+    def _known_cover(cls, value: Any) -> Any:
+        names = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+        for name in names if isinstance(names, list | tuple) else ():
+            if name not in COVERS:
+                raise ValueError(f"{name!r} cannot be covered; known: {', '.join(COVERS)}")
+        return tuple(names) if isinstance(names, list) else names
 
     @field_validator("cover")
     @classmethod
