@@ -102,15 +102,16 @@ def test_pixels_know_no_network(folder):
     assert not [name for name in importers(NETWORK) if name.startswith(f"unionveil.{folder}")]
 
 
-def test_only_the_store_of_models_and_the_bot_reach_out_and_only_the_servers_listen():
+def test_only_models_the_bot_and_the_cluster_reach_out_and_only_the_servers_listen():
     at_a_network = [name for name in importers(NETWORK) if not name.startswith("unionveil.serve.")]
-    assert at_a_network == ["unionveil.bot.matrix", "unionveil.models.store"]
+    assert at_a_network == ["unionveil.bot.matrix", "unionveil.engines.ray", "unionveil.models.store"]
     for name in (name for name in modules() if name.startswith("unionveil.serve.")):
         assert not tops(imports(name, lazy=True)) & {"urllib", "ssl", "requests", "httpx", "aiohttp"}
 
 
 def test_only_stores_reach_object_stores():
     assert importers({"obstore"}) == ["unionveil.files.stores"]
+    assert importers({"ray"}) == ["unionveil.engines.ray"]
 
 
 def test_only_servers_need_the_extra_web():

@@ -11,6 +11,7 @@
     │   ├── ImageTooLarge        more pixels than the limit
     │   └── OutputDiffers        the encoded output is not the redacted picture
     ├── WorkerError              a worker process cannot start              (stops the job)
+    ├── ClusterError             a cluster cannot be reached, or cannot do the work  (stops the job)
     ├── InputError               a folder, file or archive cannot be read
     │   └── TooFewPeople         fewer people than a group needs
     ├── ResultsError             outputs do not fit their manifest
@@ -44,6 +45,7 @@ __all__ = [
     "BodyTooLarge",
     "BodyTooSlow",
     "Busy",
+    "ClusterError",
     "ConfigError",
     "ImageError",
     "ImageTooLarge",
@@ -203,6 +205,10 @@ class WorkerError(UnionVeilError):
             f"a worker process {what} before it had loaded its models; give the program more memory, or "
             "start fewer workers with --jobs"
         )
+
+
+class ClusterError(UnionVeilError):
+    """A cluster cannot be reached, or a node of it cannot do the work; the run stops and can go on later."""
 
 
 class InputError(UnionVeilError):

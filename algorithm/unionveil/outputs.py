@@ -34,3 +34,11 @@ class OutputOptions:
     def format_of(self, image_format: ImageFormat) -> ImageFormat:
         """The format of the output for an input's format."""
         return self.format or image_format
+
+    def converts(self, image_format: ImageFormat) -> bool:
+        """Whether an output is encoded in another way than its input's own."""
+        target = self.format_of(image_format)
+        return target is not image_format or (self.quality is not None and target in _BY_QUALITY)
+
+
+_BY_QUALITY = (ImageFormat.JPEG, ImageFormat.WEBP)

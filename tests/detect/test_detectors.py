@@ -181,7 +181,7 @@ def test_decoders_keep_what_reaches_the_threshold():
 
 
 @pytest.mark.parametrize(
-    ("shape", "sentence"), [((1, 30, 7), "YOLOv5-face gives"), ((1, 6, 40), "YOLOv5-face gives")]
+    ("shape", "sentence"), [((1, 30, 7), "YOLOv5-face has"), ((1, 6, 40), "YOLOv5-face has")]
 )
 def test_another_layout_is_a_clear_error(tmp_path, shape, sentence):
     detector = yolo(yolo_graph(tmp_path / "odd.onnx", np.zeros(shape, np.float32)))

@@ -233,7 +233,10 @@ def test_merge_writes_forms_and_their_description(outputs, tmp_path):
     plain = [str(outputs), "-o", str(tmp_path / "plain"), "--croissant", str(about)]
     assert CliRunner().invoke(merge_command, plain, standalone_mode=False).return_value == 0
     beside = json.loads((tmp_path / "plain.croissant.json").read_text())
-    assert beside["distribution"][0]["includes"][0] == "plain/**.jpg"
+    manifest, pictures = beside["distribution"]
+    assert manifest["contentUrl"] == "plain/manifest.json"
+    assert manifest["sha256"] == sha256((tmp_path / "plain" / "manifest.json").read_bytes()).hexdigest()
+    assert pictures["includes"][0] == "plain/**.jpg"
     assert verify(tmp_path / "plain").counts.faces == 2
 
 

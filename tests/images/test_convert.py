@@ -13,7 +13,7 @@ from unionveil.detections import Detections
 from unionveil.errors import UnsupportedImage
 from unionveil.formats import ImageFormat, sniff
 from unionveil.images import Colour, decode
-from unionveil.images.convert import converted, is_converted
+from unionveil.images.convert import converted
 from unionveil.measure.parts import extra_parts
 from unionveil.outcomes import Anonymized, Rejected
 from unionveil.outputs import OutputOptions
@@ -98,10 +98,10 @@ def test_quality_decides_the_size():
 
 
 def test_quality_is_of_lossy_formats_alone():
-    assert is_converted(ImageFormat.JPEG, OutputOptions(quality=50))
-    assert is_converted(ImageFormat.WEBP, OutputOptions(quality=50))
+    assert OutputOptions(quality=50).converts(ImageFormat.JPEG)
+    assert OutputOptions(quality=50).converts(ImageFormat.WEBP)
     for form in set(ImageFormat) - {ImageFormat.JPEG, ImageFormat.WEBP}:
-        assert not is_converted(form, OutputOptions(quality=50))
+        assert not OutputOptions(quality=50).converts(form)
 
 
 @pytest.mark.parametrize("name", ["png-rgb", "jpeg-420", "gif-animated"])

@@ -24,6 +24,7 @@ from unionveil.files.sinks import FolderSink
 from unionveil.files.sources import PathSource
 from unionveil.measure.examine import faceless, faces_left
 from unionveil.measure.verify_run import checked_manifest, verify_outputs
+from unionveil.models.cards import EMBEDDERS
 from unionveil.pipeline import load
 from unionveil.runs.batch import run_batch
 from unionveil.runs.manifest import ManifestBuilder, redacted_record
@@ -297,8 +298,12 @@ def test_previews_are_looked_at_too(tmp_path):
 
 def test_a_shared_face_must_be_in_its_box():
     boxes = np.array([[0, 0, 20, 20], [50, 50, 90, 90]], np.float32)
-    (finding,) = faceless(boxes, np.array([[1, 1, 21, 19]], np.float32))
+    found = np.array([[1, 1, 21, 19]], np.float32)
+    (finding,) = faceless(boxes, found, np.zeros(2, np.float32))
     assert "no face in the box (50, 50, 90, 90)" in finding.detail
+    assert finding.is_sure
+    (finding,) = faceless(boxes, found, np.array([0, 0.6], np.float32))
+    assert not finding.is_sure, "most of it lies under another face"
 
 
 @pytest.mark.parametrize(
@@ -320,6 +325,17 @@ def test_a_shared_face_must_be_in_its_box():
 def test_false_claims(outputs, edit, sentence):
     change(outputs, edit)
     assert any(sentence in found for _, found in issues(outputs))
+
+
+@pytest.mark.parametrize("name", ["sface", "dlib"])
+def test_the_weights_of_embedders_are_known(outputs, name):
+    """Runs with --keep, --only and k-same name the weights that compared faces."""
+    card = EMBEDDERS[name]
+    model = {"name": name, "sha256": card.sha256, "licence": card.licence, "threshold": 0.42}
+    change(outputs, lambda manifest: manifest["models"].append(model))
+    assert not issues(outputs)
+    change(outputs, lambda manifest: manifest["models"][-1].update(sha256="0" * 64))
+    assert [check for check, _ in issues(outputs)] == ["claims"]
 
 
 def test_a_buyer_gets_the_manifest_or_every_issue(outputs):

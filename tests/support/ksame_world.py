@@ -64,7 +64,7 @@ def fitted_people(shared: Path) -> set[str]:
 
 
 class World:
-    """A data set of portraits, inspected once, and its k-same results.
+    """A data set of portraits, inspected once, and its k-same results; to be used inside of a `with`.
 
     Args:
         photos: the photos of the release.
@@ -75,11 +75,18 @@ class World:
         self.photos = photos
         self.person = np.unique([photo.person for photo in photos], return_inverse=True)[1]
         self._generator = load_linear(generator_file(KSame()))
-        embed = embed or load_embedder("sface", 1)
-        self.table = Table(row_type(embed.card.dimensions, self._generator.dimensions)).__enter__()
-        for photo in photos:
-            rows = face_rows(photo.image, photo.face, embed, self._generator)
+        self._embed = embed or load_embedder("sface", 1)
+        self.table = Table(row_type(self._embed.card.dimensions, self._generator.dimensions))
+
+    def __enter__(self) -> World:
+        self.table.__enter__()
+        for photo in self.photos:
+            rows = face_rows(photo.image, photo.face, self._embed, self._generator)
             self.table.add(Surveyed(b"", 1, 0, rows))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.table.__exit__(*error)
 
     def plan(self, redaction: KSame) -> Plan:
         """The assignment of faces to people."""

@@ -32,6 +32,15 @@ def test_faces_are_symmetric_unless_turned(generator):
     assert np.abs(turned.astype(int) - straight).mean() > 1
 
 
+def test_beyond_its_rim_a_face_goes_on_in_the_same_colours(generator):
+    """It is drawn narrower than it was fitted, so that its corners are seen."""
+    face = generator.faces(codes(1) * 0.5, np.zeros(1, np.float32))[0]
+    corner, rim = face[0, 0].astype(int), face[generator.parts.mask].astype(int)
+    assert not generator.parts.mask[0, 0]
+    assert np.abs(rim - corner).sum(axis=1).min() == 0
+    assert corner.min() > 0
+
+
 def test_turning_has_an_end(generator):
     far, farther = generator.faces(codes(1).repeat(2, axis=0), np.asarray([0.3, 3], np.float32))
     assert np.array_equal(far, farther)

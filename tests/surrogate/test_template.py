@@ -5,13 +5,14 @@ import pytest
 
 from unionveil.surrogate.template import (
     EYES_PX,
+    HEAD,
     SIZE_WH,
     TEMPLATE,
     Laid,
     chips,
     covered_share,
-    head_region,
     lay,
+    oval_region,
     to_frame,
     yaw_of,
 )
@@ -46,7 +47,7 @@ def test_a_face_is_replaced_whole_inside_the_oval(degrees, eyes_px):
     rows, columns = np.mgrid[laid.rows, laid.columns]
     angle = np.deg2rad(degrees)
     middle = points[0, :2].mean(axis=0) + 0.42 * eyes_px * np.asarray([-np.sin(angle), np.cos(angle)])
-    x, y = columns - middle[0], rows - middle[1]
+    x, y = columns + 0.5 - middle[0], rows + 0.5 - middle[1]
     across, along = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
     radius = np.hypot(across / (1.43 * eyes_px), along / (1.88 * eyes_px))
     alpha = laid.alpha[..., 0]
@@ -74,13 +75,13 @@ def test_a_face_at_the_edge_stays_in_the_picture():
 def test_a_face_outside_of_the_picture_is_nowhere():
     matrix = to_frame(landmarks((-500, 20)))[0]
     assert lay(face(), SAME, matrix, (100, 80)) is None
-    assert head_region(matrix, (100, 80)) is None
+    assert oval_region(matrix, HEAD, (100, 80)) is None
 
 
 def test_the_head_holds_all_of_the_oval():
     matrix = to_frame(landmarks((300, 300), degrees=25))[0]
     laid = laid_over(face(), matrix, (600, 600))
-    region = head_region(matrix, (600, 600))
+    region = oval_region(matrix, HEAD, (600, 600))
     assert region is not None
     rows, columns, mask = region
     covered = np.zeros((600, 600), bool)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from ..config import AnonymizeConfig, EveryFace, distance_of, parameters
+from ..engines.base import Engine
 from ..engines.pool import PoolEngine
 from ..engines.resources import default_jobs
 from ..export.croissant import About, read_about
@@ -31,6 +32,7 @@ from ..runs.shards import Shard, ShardOfRun, ShardSource, check_shardable, salt_
 from ..runs.work import Anonymize
 from .bars import LongBars
 from .boxes import Boxes, box_options, box_plan_of
+from .clusters import Cluster, cluster_options
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .options import croissant_option, jobs_option, timeout_option
 from .path_list import named_paths
@@ -116,6 +118,7 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
 @setting_options(known_people=True)
 @jobs_option
 @timeout_option()
+@cluster_options
 @click.option(
     "--overwrite", is_flag=True, help="Replace the outputs of another run, and remove its other outputs."
 )
@@ -159,6 +162,7 @@ def command(
     output: Place | None,
     jobs: int | None,
     timeout: float,
+    cluster: Cluster | None,
     overwrite: bool,
     prune: bool,
     include: tuple[str, ...],
@@ -193,28 +197,37 @@ def command(
     box_plan = box_plan_of(boxes, source)
     # A worker reads the photos of known people, as it reads all other input.
     references = load_references(known, config, PoolEngine(1)) if known else None
-    pool, bars = _engine(jobs or min(default_jobs(), max(1, len(inputs))), timeout)
+    engine, bars = _engine(cluster, jobs or min(default_jobs(), max(1, len(inputs))), timeout)
     work = Anonymize(config, references=references, previews=preview, boxes=boxes.mode, videos=True)
-    with _planned(inputs, work, pool, report) as plan:
+    with _planned(inputs, work, engine, report) as plan:
         work, journal = _into_folder(
             work, None if dry_run else output, named, (plan, of_run), overwrite=overwrite, prune=prune
         )
         may_prune = prune and not overwrite
         plans = Plans(plan, box_plan, of_run)
-        manifest, rejected = _run(inputs, work, (pool, bars), journal, plans, report, prune=may_prune)
+        manifest, rejected = _run(inputs, work, (engine, bars), journal, plans, report, prune=may_prune)
     is_empty = not manifest.counts.inputs and part is None  # a shard may have none
     _summary(manifest.counts, rejected, inference, work, report, is_empty=is_empty)
-    if described:
-        report.note(f"description: {describe(described[0], open_shards([described[1]]), described[1])}")
-    if as_json:
-        for text in manifest.parts():
-            click.echo(text.decode(), nl=False)
+    _hand_over(manifest, described, report, as_json=as_json)
     return EXIT_SOME_REJECTED if rejected or is_empty else EXIT_DONE
 
 
-def _engine(jobs: int, timeout: float) -> tuple[PoolEngine, LongBars]:
+def _hand_over(
+    manifest: ManifestBuilder, described: tuple[About, Path] | None, report: Report, *, as_json: bool
+) -> None:
+    """Writes the data set's description, and the manifest to standard output, where they were asked for."""
+    if described:
+        about, folder = described
+        report.note(f"description: {describe(about, open_shards([folder]), folder)}")
+    for text in manifest.parts() if as_json else ():
+        click.echo(text.decode(), nl=False)
+
+
+def _engine(cluster: Cluster | None, jobs: int, timeout: float) -> tuple[Engine, LongBars]:
     """Workers, even for a single picture: one that kills its decoder must not kill the program."""
     bars = LongBars()
+    if cluster:
+        return cluster.engine(timeout), bars
     return PoolEngine(jobs, timeout, on_step=bars), bars
 
 
@@ -273,7 +286,7 @@ def _check_boxes(boxes: Boxes, config: AnonymizeConfig, known: Sequence[Path]) -
 def _run(
     source: Source,
     work: Anonymize,
-    engine: tuple[PoolEngine, LongBars],
+    engine: tuple[Engine, LongBars],
     journal: Journal | None,
     plans: Plans,
     report: Report,
@@ -329,7 +342,7 @@ def _config(
 
 
 @contextmanager
-def _planned(source: Source, work: Anonymize, engine: PoolEngine, report: Report) -> Iterator[Plan | None]:
+def _planned(source: Source, work: Anonymize, engine: Engine, report: Report) -> Iterator[Plan | None]:
     """The plan of a method that needs the whole data set; None for all others."""
     work.check()  # before any input is read
     with ExitStack() as stack:

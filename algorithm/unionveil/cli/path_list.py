@@ -43,8 +43,7 @@ def paths_of(data: bytes) -> Iterator[Path]:
 
     Args:
         data: the list; a byte order mark at its start is dropped, UTF-16 with a mark is decoded, and all
-            other
-        bytes are names as the system stores them.
+            other bytes are names as the system stores them.
 
     Raises:
         InputError: the list claims to be UTF-16 but is not.

@@ -43,7 +43,7 @@ def load_detector(name: str, threads: int, inference: Inference = PROCESSOR) -> 
     Args:
         name: one of `models.cards.DETECTORS`, `yolo` as `yolo:FILE.onnx`; or `TEXT_DETECTOR`.
         threads: threads for one call, at least 1.
-        inference: what runs its network.
+        inference: the engine that runs its network.
 
     Raises:
         ModelError: its weights are missing, altered or cannot be loaded.
@@ -102,15 +102,15 @@ class FaceFinder:
         return min(self._threshold or detector.card.threshold for detector in self._detectors)
 
     def reduction(self, size_wh: tuple[int, int]) -> int:
-        """By how much, 1, 2, 4 or 8 times, a picture may be reduced before it is given to this finder."""
+        """By how much, 1, 2, 4 or 8 times, a picture may be reduced before this finder gets it."""
         return reduction(size_wh, self._detail)
 
     def __call__(self, image: RgbImage, size_wh: tuple[int, int] | None = None) -> Detections:
-        """Faces that any of the detectors finds.
+        """The faces that any of the detectors finds.
 
         Args:
-            image: `(H, W, 3)` uint8, red first, upright.
-            size_wh: width and height of the picture, if `image` is it reduced.
+            image: `(H, W, 3)` uint8, RGB, upright.
+            size_wh: width and height of the picture, if `image` is a reduced version of it.
 
         Returns:
             Faces in pixels of the picture, best first.

@@ -1,4 +1,4 @@
-"""Pixels into the tensor that a network reads."""
+"""Turns pixels into the tensor that a network reads."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def to_blob(
     multiple_px: int = 32,
     fixed_wh: tuple[int, int] | None = None,
 ) -> FloatArray:
-    """Pads on the right and below, so that coordinates stay as they are, and normalises.
+    """Pads on the right and below, so that coordinates stay the same, and normalises.
 
     Args:
-        image: `(H, W, 3)` uint8, red first; not larger than `fixed_wh`.
+        image: `(H, W, 3)` uint8, RGB; not larger than `fixed_wh`.
         channels: "rgb" or "bgr", the order in which the network reads them.
         mean: subtracted from each channel, in the network's order, in [0, 255].
-        scale: factor after the subtraction.
-        border: colour of the padding, in the network's order; the mean if not given.
+        scale: factor applied after the subtraction.
+        border: colour of the padding, in the network's order; by default the mean.
         multiple_px: sides are padded to a multiple of this.
         fixed_wh: sides are padded to exactly this instead.
 
@@ -58,9 +58,9 @@ def to_blob(
 
 
 def _planes(image: RgbImage, mean: tuple[float, float, float], scale: float, *, swap: bool) -> FloatArray:
-    """`(H, W, 3)` to `(1, 3, H, W)`: `(value - mean) * scale`, red and blue swapped if asked for.
+    """`(H, W, 3)` to `(1, 3, H, W)`: `(value - mean) * scale`, with red and blue swapped on request.
 
-    Plane by plane, which takes a tenth of the time of `cv2.dnn.blobFromImage` and gives the same numbers.
+    Working plane by plane takes a tenth of the time of `cv2.dnn.blobFromImage`, with the same result.
     """
     height, width = image.shape[:2]
     blob = np.empty((1, 3, height, width), np.float32)

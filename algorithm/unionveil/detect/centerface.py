@@ -20,15 +20,16 @@ class CenterFace:
     """CenterFace on ONNX Runtime.
 
     A cell `(i, j)` with offset `o` and scale `s` gives centre = ((i, j) + o + 0.5) * stride, size =
-    exp(s) * stride, landmark = left top + lms * size (sections 3.2 and 3.3 of the paper; the graph gives the
-    vertical value of each pair first).
+    exp(s) * stride, landmark = left top + lms * size (sections 3.2 and 3.3 of the paper; the graph outputs
+    the vertical value of each pair first).
 
     Args:
         card: model card with outputs heat map, scale, offset and landmarks.
-        open_session: loads the graph on the engine that was chosen.
+        open_session: loads the graph on the chosen engine.
 
     Raises:
-        ModelError: the weights or the package that frees their input size are missing, or cannot be loaded.
+        ModelError: the weights, or the package that makes their input size free, are missing or cannot be
+            loaded.
     """
 
     fixed_wh = None
@@ -52,7 +53,7 @@ class CenterFace:
 
 
 def free_sizes(model: bytes) -> bytes:
-    """Frees batch, height and width: the published graph says 32x32 although it is fully convolutional.
+    """Makes batch, height and width free: the published graph says 32x32 although it is fully convolutional.
 
     Args:
         model: the serialized graph.

@@ -1,4 +1,4 @@
-"""The protocols of networks and of detectors: one array of pixels, seen at the resolution it is given in."""
+"""The protocols of networks and of detectors, which see one array of pixels at its own resolution."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["Detector", "Network"]
 
 
 class Network(Protocol):
-    """One loaded network; `Supported` makes a detector of it.
+    """A loaded network; `Supported` turns it into a detector.
 
     Attributes:
         card: the weights it uses, with its name and its threshold.
-        fixed_wh: the only size it takes, smaller pictures being padded; None where it takes any.
+        fixed_wh: the only input size, to which smaller pictures are padded; None if it accepts any.
     """
 
     @property
@@ -25,10 +25,10 @@ class Network(Protocol):
     def fixed_wh(self) -> tuple[int, int] | None: ...  # noqa: D102
 
     def candidates(self, image: RgbImage, least: float) -> Detections:
-        """All boxes of a certain score, with those that overlap, in any order.
+        """All boxes that reach a score, overlapping ones included, in any order.
 
         Args:
-            image: `(H, W, 3)` uint8, red first.
+            image: `(H, W, 3)` uint8, RGB.
             least: least score, in (0, 1).
 
         Returns:
@@ -41,11 +41,11 @@ class Network(Protocol):
 
 
 class Detector(Protocol):
-    """One model, loaded.
+    """A loaded model.
 
     Attributes:
         card: the weights it uses, with its name and its threshold.
-        fixed_wh: the only size it takes, smaller pictures being padded; None where it takes any.
+        fixed_wh: the only input size, to which smaller pictures are padded; None if it accepts any.
     """
 
     @property
@@ -55,12 +55,12 @@ class Detector(Protocol):
     def fixed_wh(self) -> tuple[int, int] | None: ...  # noqa: D102
 
     def __call__(self, image: RgbImage, threshold: float, *, mirror: bool = False) -> Detections:
-        """Finds faces, overlapping boxes already suppressed.
+        """Finds faces, with overlapping boxes already suppressed.
 
         Args:
-            image: `(H, W, 3)` uint8, red first.
+            image: `(H, W, 3)` uint8, RGB.
             threshold: least score, in (0, 1).
-            mirror: whether to look at the mirrored picture too, in twice the time.
+            mirror: whether to run on the mirrored picture too, which doubles the time.
 
         Returns:
             Faces in pixels of `image`, best first.

@@ -17,9 +17,9 @@ __all__ = ["Haar"]
 
 
 class Haar:
-    """Frontal and profile cascades; the profile one also on the mirrored picture, since it knows one side.
+    """Frontal and profile cascades; the profile one knows one side, so it also runs on the mirrored picture.
 
-    A cascade gives no probability, only the number `n` of raw hits around a face. The score is n / (n + 1),
+    A cascade returns no probability, only the number `n` of raw hits around a face. The score is n / (n + 1),
     so the default threshold of 0.75 is OpenCV's customary three neighbours.
 
     Args:
@@ -44,10 +44,10 @@ class Haar:
             self._cascades.append(cascade)
 
     def __call__(self, image: RgbImage, threshold: float, *, mirror: bool = False) -> Detections:  # noqa: ARG002
-        """As `Detector.__call__`; `mirror` changes nothing, the picture is always seen mirrored too."""
+        """As `Detector.__call__`; `mirror` has no effect, since the picture is always seen mirrored too."""
         grey = cv2.equalizeHist(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
         frontal, profile = (
-            # 1.1 is the cascades' usual scale step; 1 keeps every group so that the threshold decides.
+            # 1.1 is the cascades' usual scale step; 1 keeps every group, so that the threshold decides.
             partial(cascade.detectMultiScale2, scaleFactor=1.1, minNeighbors=1)
             for cascade in self._cascades
         )

@@ -23,8 +23,8 @@ def make_priors(
 
     Args:
         size_wh: width and height of the network's input.
-        strides: pixels of input for each cell, one a level.
-        sides_px: sides of the priors at each cell, one tuple a level.
+        strides: pixels of input for each cell, one per level.
+        sides_px: sides of the priors at each cell, one tuple per level.
 
     Returns:
         `(P, 3)` float32: centre x, centre y, side, in pixels of the network's input.
@@ -42,15 +42,15 @@ def make_priors(
 def decode(
     priors: FloatArray, loc: FloatArray, landms: FloatArray, variances: tuple[float, float]
 ) -> tuple[FloatArray, FloatArray]:
-    """Regressions into pixels, the inverse of SSD's encoding (arXiv:1512.02325, section 2.2).
+    """Turns regressions into pixels, the inverse of SSD's encoding (arXiv:1512.02325, section 2.2).
 
     centre = prior centre + loc[:2] * variance[0] * side; size = side * exp(loc[2:] * variance[1]);
     landmark = prior centre + landms * variance[0] * side.
 
     Args:
-        priors: `(N, 3)` as `make_priors` gives them.
+        priors: `(N, 3)` from `make_priors`.
         loc: `(N, 4)` box regressions.
-        landms: `(N, 10)` landmark regressions, x and y in turn.
+        landms: `(N, 10)` landmark regressions, x and y alternating.
         variances: of centre and of size.
 
     Returns:
@@ -65,11 +65,11 @@ def decode(
 
 
 class RetinaFace:
-    """RetinaFace on ONNX Runtime; the card says which weights.
+    """RetinaFace on ONNX Runtime; the card names the weights.
 
     Args:
         card: model card with outputs loc, conf (probability of face in the last column) and landms.
-        open_session: loads the graph on the engine that was chosen.
+        open_session: loads the graph on the chosen engine.
 
     Raises:
         ModelError: the weights are missing, altered or cannot be loaded.

@@ -1,7 +1,8 @@
-"""Ranks a network's candidates by how many of them agree, and looks at the mirrored picture too.
+"""Ranks a network's candidates by how many of them agree, and runs on the mirrored picture too.
 
-A network fires at several cells around a face, at one or two around a fist. Suppression throws that away:
-the best candidate stands for all. Here its score grows with the scores of those that overlap it.
+A network fires at several cells around a face, but at one or two around a fist. Plain suppression discards
+this information: it keeps only the best candidate. Here, a candidate's score grows with the scores of those
+that overlap it.
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ __all__ = ["LEAST_CANDIDATE", "Supported", "by_support"]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 LEAST_CANDIDATE = 0.05
-"""Least score of the network for a candidate. At .02 average precision is the same, at .1 lower by .003."""
+"""Least network score of a candidate. Average precision is the same at .02 and lower by .003 at .1."""
 
 _SUPPORT_IOU = 0.5
-"""A candidate supports the boxes that it overlaps by at least this."""
+"""A candidate supports the boxes that it overlaps by at least this much."""
 
 _UNSEEN = 0.02
-"""The score of a box in a view where no candidate overlaps it; less than that of any candidate."""
+"""The score of a box in a view where no candidate overlaps it; lower than any candidate's."""
 
 
 class Supported:
-    """A detector made of a network: its candidates, ranked by support.
+    """A detector made from a network: its candidates, ranked by support.
 
     Args:
-        network: gives the candidates.
+        network: finds the candidates.
     """
 
     def __init__(self, network: Network) -> None:
@@ -48,7 +49,7 @@ class Supported:
 
     @property
     def fixed_wh(self) -> tuple[int, int] | None:
-        """The network's only size, or None if it takes any."""
+        """The network's only input size, or None if it accepts any."""
         return self._network.fixed_wh
 
     def __call__(self, image: RgbImage, threshold: float, *, mirror: bool = False) -> Detections:
@@ -62,22 +63,23 @@ class Supported:
 
 
 def by_support(views: Sequence[Detections], iou_threshold: float) -> Detections:
-    """Suppresses overlapping candidates and ranks the rest by those that overlap them.
+    """Suppresses overlapping candidates and ranks the others by those that overlap them.
 
-    With `s` the candidates' scores, `o` their overlaps (IoU) with a kept box, and all sums over candidates
-    with `o >= .5`, the kept box's own included:
+    With `s` the candidates' scores, `o` their overlap (IoU) with a kept box, and all sums over candidates
+    with `o >= .5`, including the kept box's own:
 
         logit(score) = mean over the views of logit(s there) + log(sum of s / number of views)
         box = sum of (s * o * candidate's box) / sum of (s * o), landmarks likewise
 
-    `s there` is the kept box's own score in the view it was found in, and the best of those that overlap it
-    in the other. The form and its constants were chosen on the validation photos of `training/RESULTS.md`.
+    `s there` is the kept box's own score in the view in which it was found, and in the other view the best
+    score of those that overlap it. The form and its constants were chosen on the validation photos of
+    `training/RESULTS.md`.
 
     Args:
-        views: candidates of the picture as it is and, if it was also seen mirrored, those turned back; all
-            in pixels of the picture.
-        iou_threshold: a candidate that overlaps a better one by more than this is dropped. The means of two
-            that stay may overlap by a little more.
+        views: candidates of the picture as it is and, if the mirrored picture was used too, those mirrored
+            back; all in pixels of the picture.
+        iou_threshold: a candidate that overlaps a better one by more than this is dropped. The averaged boxes
+            of two that remain may overlap by slightly more.
 
     Returns:
         Faces, best first.
@@ -94,10 +96,10 @@ def by_support(views: Sequence[Detections], iou_threshold: float) -> Detections:
 def _supported(
     candidates: Detections, view: npt.NDArray[np.intp], views: int, kept: int, near: npt.NDArray[np.intp]
 ) -> tuple[Floats, Floats, Floats]:
-    """The box `(4,)`, score and landmarks `(5, 2)` that a kept box gets from the candidates near it."""
+    """The box `(4,)`, score and landmarks `(5, 2)` that a kept box gets from the candidates around it."""
     overlap = iou(candidates.xyxy[kept : kept + 1], candidates.xyxy[near])[0]
     near, overlap = near[overlap >= _SUPPORT_IOU], overlap[overlap >= _SUPPORT_IOU]
-    if kept not in near:  # it supports itself, even if it has no area and so no overlap
+    if kept not in near:  # it supports itself, even if it has no area and therefore no overlap
         near, overlap = np.append(near, kept), np.append(overlap, 1)
     score = candidates.score[near].astype(np.float64)
     there = [score[view[near] == i].max(initial=_UNSEEN) for i in range(views)]

@@ -1,8 +1,9 @@
 """The sizes and tiles in which a detector sees a picture.
 
-A network finds faces of some 10 to 600 px in its input. A picture of any size is therefore resized to
-several sizes, each cut into tiles of a bounded size, so memory does not grow with the picture. Very long
-pictures are cut into pieces first, because resizing the whole would leave nothing of a face.
+A network finds faces of about 10 to 600 px in its input. A picture of any size is therefore resized to
+several sizes, and each is cut into tiles of a bounded size, so that memory does not grow with the picture.
+Very long pictures are cut into pieces first, because in a resized version of the whole nothing would be left
+of a face.
 """
 
 from __future__ import annotations
@@ -45,35 +46,35 @@ _TEXT_TILE_PX = 960
 tiles of 640 px, things that an edge cuts pass for text: they cover twice as much of a photo."""
 
 _OVERLAP_PX = 160
-"""Shared by neighbouring tiles: a smaller face lies whole in one of them; a larger one is found at a coarser
+"""Shared by neighbouring tiles: a smaller face is whole in one of them; a larger one is found at a coarser
 size."""
 
 _LONGEST_RATIO = 4
-"""Longer pictures are cut into pieces of this ratio. Panoramas of phones reach it."""
+"""Longer pictures are cut into pieces of this aspect ratio. Phone panoramas reach it."""
 
 _LEAST_PIECE_PX = 1280
-"""A piece is no shorter: smaller ones would be enlarged without need."""
+"""A piece is at least this long: shorter ones would be enlarged needlessly."""
 
 _LEAST_FACE_PX = 8
-"""A narrower picture holds no face, however long it is."""
+"""A narrower picture contains no face, however long it is."""
 
 _MOST_ENLARGED = 3.0
-"""Beyond this an enlarged picture shows nothing new: a 4 px face becomes 12 px, the least that is found."""
+"""Enlarging further shows nothing new: a 4 px face becomes 12 px, the smallest that is found."""
 
 _LARGE_PX = 2560
-"""Pictures of a longer side are not enlarged at crowd, and are looked at in full where their half shows
-anything."""
+"""Pictures with a longer side are not enlarged at crowd, and are searched at full size only where something
+was found at half size."""
 
 _GLIMPSE = 0.1
-"""Least score of anything worth a closer look; faces score more than half. Of 1,158 faces that crowd finds on
-24 canvases of 12 megapixels, made of validation photos and photos without faces, none is lost."""
+"""Least score of anything worth a closer look; faces score more than half. Of the 1,158 faces that crowd
+finds on 24 canvases of 12 megapixels, made of validation photos and photos without faces, none is lost."""
 
 _STEP_PX = 32
 """The coarsest stride of the networks."""
 
 _CHEAP_PX = 1_600_000
-"""Pixels of all sizes at standard detail up to which a picture is seen mirrored too. Twice as many are what a
-photo of 12 megapixels takes without, so no picture of ordinary size takes longer than that."""
+"""Pixels of all sizes at standard detail up to which the mirrored picture is used too. A photo of 12
+megapixels takes twice as many without mirroring, so no picture of ordinary size takes longer than that."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Tile:
 
 
 def plan_pieces(size_wh: tuple[int, int]) -> list[Tile]:
-    """The whole picture, or pieces of a very long one that overlap by its shorter side.
+    """The whole picture, or pieces of a very long one that overlap by the length of its shorter side.
 
     Args:
         size_wh: width and height of the picture.
@@ -103,11 +104,11 @@ def plan_pieces(size_wh: tuple[int, int]) -> list[Tile]:
 
 
 def plan_sizes(size_wh: tuple[int, int], detail: Detail) -> list[tuple[int, int]]:
-    """Sizes, width and height, to which the whole picture is resized, largest first.
+    """Sizes (width and height) to which the whole picture is resized, largest first.
 
     Fast is 640 px. Standard is 1280 px or, for large pictures, half their size up to 2560 px, with small
-    pictures enlarged twice at most; and a quarter of that, for faces that fill the picture. Crowd adds the
-    picture's own size, half of it, and an enlargement of small pictures.
+    pictures enlarged at most twice; and a quarter of that, for faces that fill the picture. Crowd adds the
+    picture's own size, half of it, and an enlarged version of small pictures.
 
     Args:
         size_wh: width and height of the picture.
@@ -122,13 +123,13 @@ def plan_sizes(size_wh: tuple[int, int], detail: Detail) -> list[tuple[int, int]
     if detail == "crowd":
         targets += [longest, longest / 2 if longest > _LARGE_PX else min(2560.0, longest * _MOST_ENLARGED)]
     targets.sort(reverse=True)
-    # A size within a quarter of a larger one shows nothing that the larger one does not.
+    # A size within a quarter of a larger one shows nothing new.
     kept = [target for i, target in enumerate(targets) if i == 0 or targets[i - 1] > target * 1.25]
     return [(max(1, round(size_wh[0] * t / longest)), max(1, round(size_wh[1] * t / longest))) for t in kept]
 
 
 def mirror_is_cheap(size_wh: tuple[int, int], detail: Detail) -> bool:
-    """Whether a picture is seen mirrored too: always at crowd, at standard if it is small, never at fast.
+    """Whether the mirrored picture is used too: always at crowd, at standard if it is small, never at fast.
 
     Args:
         size_wh: width and height of the picture.
@@ -167,7 +168,7 @@ def _spans(length: int, tile_px: int, overlap_px: int) -> list[tuple[int, int]]:
 
 
 def reduction(size_wh: tuple[int, int], detail: Detail) -> int:
-    """By how much, 1, 2, 4 or 8 times, a picture may be reduced so that its largest size is still smaller.
+    """By what factor (1, 2, 4 or 8) a picture may be reduced so that its largest size is still smaller.
 
     Args:
         size_wh: width and height of the picture.
@@ -188,15 +189,16 @@ def find_faces(
     mirror: bool = True,
     size_wh: tuple[int, int] | None = None,
 ) -> Detections:
-    """Faces of a picture of any size, found in all tiles at all sizes and merged.
+    """The faces of a picture of any size, found in all tiles at all sizes and merged.
 
     Args:
-        image: `(H, W, 3)` uint8, red first.
+        image: `(H, W, 3)` uint8, RGB.
         detector: runs on each tile.
         threshold: least score.
         detail: see `AnonymizeConfig.detail`.
-        mirror: whether the mirrored picture may be looked at too; see `mirror_is_cheap`.
-        size_wh: width and height of the picture, if `image` is it reduced, by no more than `reduction` says.
+        mirror: whether the mirrored picture may be used too; see `mirror_is_cheap`.
+        size_wh: width and height of the picture, if `image` is a reduced version of it, by at most
+            `reduction`.
 
     Returns:
         Faces in pixels of the picture, best first.
@@ -261,10 +263,10 @@ def _searched(
 
 @dataclass(frozen=True)
 class _Search:
-    """How tiles are looked at.
+    """How tiles are searched.
 
     Attributes:
-        look: faces of a tile, by its pixels and a threshold.
+        look: finds faces in a tile, from its pixels and a threshold.
         threshold: least score of a face.
         tile_wh: largest tile.
     """
@@ -279,8 +281,8 @@ def _detect_piece(
 ) -> Iterator[tuple[Detections, BoolArray]]:
     """Boxes of one piece in pixels of the image, tile by tile, and which of them an inner edge cuts.
 
-    At the own size of a large picture only those parts are looked at where its half showed anything. Boxes of
-    the half may so score less than the threshold.
+    At the full size of a large picture, only those parts are searched in which something was found at half
+    size. Boxes at half size may therefore score below the threshold.
     """
     left, top, right, bottom = piece.xyxy
     part = image[top:bottom, left:right]
@@ -291,7 +293,7 @@ def _detect_piece(
     glimpses: list[FloatArray] = []
     layer = part
     for number, size_wh in enumerate(sizes):
-        # Each size is made from the one before it, which is nearer than the picture itself.
+        # Each size is made from the previous one, which is closer to it than the picture itself.
         layer = _resize(layer if size_wh[0] <= layer.shape[1] else part, size_wh)
         halved = own not in sizes and number == 0
         threshold = min(search.threshold, _GLIMPSE) if halved else search.threshold
@@ -307,9 +309,9 @@ def _detect_piece(
 
 
 def closer(tiles: list[Tile], xyxy: FloatArray) -> list[Tile]:
-    """The tiles that `(N, 4)` boxes touch, cut down to those boxes and what lies around them.
+    """The tiles that `(N, 4)` boxes touch, cut down to those boxes and their surroundings.
 
-    Cuts are whole steps away from the tile's corner, so that a network's cells lie where they would in the
+    Cuts are whole steps away from the tile's corner, so that a network's cells are where they would be in the
     whole tile.
     """
     found = []
@@ -335,7 +337,7 @@ def _around(start: int, end: int, low: float, high: float) -> tuple[int, int]:
 
 
 def _inside(tile: Tile, size_wh: tuple[int, int], piece: Tile) -> Tile:
-    """A tile of a resized piece, with the cuts of the piece where it ends at the piece's edges."""
+    """A tile of a resized piece, with the cuts of the piece where the tile ends at the piece's edges."""
     x0, y0, x1, y1 = tile.xyxy
     ends = (x0 == 0, y0 == 0, x1 == size_wh[0], y1 == size_wh[1])
     left, top, right, bottom = (
@@ -347,8 +349,8 @@ def _inside(tile: Tile, size_wh: tuple[int, int], piece: Tile) -> Tile:
 def _resize(image: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
     """Enlarges linearly; shrinks by halves first, each the mean of four pixels, and then linearly.
 
-    That is five times as fast as one area filter over a large picture, and skips no pixel. An odd last row or
-    column is left out of a half, which moves a face by less than a pixel of the picture.
+    This is five times as fast as a single area filter over a large picture, and skips no pixel. Halving drops
+    an odd last row or column, which moves a face by less than a pixel of the picture.
     """
     shrunk = image
     while shrunk.shape[1] >= 2 * size_wh[0] and shrunk.shape[0] >= 2 * size_wh[1]:
@@ -366,7 +368,7 @@ def _detect_tile(
     """Faces of one tile in pixels of the layer, and which of them an inner edge cuts."""
     x0, y0, x1, y1 = tile.xyxy
     faces = look(np.ascontiguousarray(layer[y0:y1, x0:x1]), threshold)
-    # A box that ends within 2 px of an inner edge, or beyond it, is taken as cut.
+    # A box that ends within 2 px of an inner edge, or beyond it, counts as cut.
     near = 2.0
     beyond = np.concatenate(
         [faces.xyxy[:, :2] <= near, faces.xyxy[:, 2:] >= np.array([x1 - x0 - near, y1 - y0 - near])], axis=1

@@ -1,4 +1,4 @@
-"""YOLOv5-face and YOLOv8-face graphs that the user brings, in the layouts of their usual exports."""
+"""YOLOv5-face and YOLOv8-face graphs that the user supplies, in the layouts of their usual exports."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Yolo:
     (C = 15) or as x, y, visibility (C = 20). All in pixels of the network's input.
 
     Args:
-        card: names the ONNX file.
-        open_session: loads the graph on the engine that was chosen.
+        card: the card with the ONNX file's name.
+        open_session: loads the graph on the chosen engine.
 
     Raises:
         ModelError: the file cannot be loaded or has another layout.
@@ -56,20 +56,20 @@ class Yolo:
         if output.ndim == 3 and output.shape[1] in (5, 15, 20):
             return decode_v8(output[0], least)
         raise ModelError(
-            f"{self.card.file} gives an output of shape {output.shape}; YOLOv5-face gives (1, N, 16), "
+            f"{self.card.file} has an output of shape {output.shape}; YOLOv5-face has (1, N, 16), "
             "YOLOv8-face (1, 5, 15 or 20, N)"
         )
 
 
 def decode_v5(rows: FloatArray, least: float) -> Detections:
-    """`(N, 16)` rows into faces; the score is objectness times class score."""
+    """Turns `(N, 16)` rows into faces; the score is objectness times class score."""
     score = rows[:, 4] * rows[:, 15]
     rows, score = rows[score >= least], score[score >= least]
     return Detections.of(_corners(rows[:, :4]), score, rows[:, 5:15])
 
 
 def decode_v8(columns: FloatArray, least: float) -> Detections:
-    """`(5, 15 or 20, N)` columns into faces."""
+    """Turns `(5, 15 or 20, N)` columns into faces."""
     rows = columns.T[columns[4] >= least]
     points = rows[:, 5:].reshape(-1, 5, len(columns) // 5 - 1)[..., :2] if len(columns) > 5 else None
     return Detections.of(_corners(rows[:, :4]), rows[:, 4], points)

@@ -16,12 +16,12 @@ __all__ = ["YuNet"]
 class YuNet:
     """YuNet on ONNX Runtime.
 
-    A cell at column `i`, row `j` of stride `s` gives score = sqrt(cls * obj), centre = ((i, j) + bbox[:2])
-    * s, size = exp(bbox[2:]) * s, landmark = ((i, j) + kps) * s, as libfacedetection.train decodes them.
+    A cell at column `i`, row `j` of stride `s` decodes to score = sqrt(cls * obj), centre = ((i, j) +
+    bbox[:2]) * s, size = exp(bbox[2:]) * s, landmark = ((i, j) + kps) * s, as in libfacedetection.train.
 
     Args:
         card: model card with outputs cls, obj, bbox and kps, each for every stride.
-        open_session: loads the graph on the engine that was chosen.
+        open_session: loads the graph on the chosen engine.
 
     Raises:
         ModelError: the weights are missing, altered or cannot be loaded.

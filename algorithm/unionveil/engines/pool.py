@@ -48,6 +48,7 @@ class Pool(Generic[In, Out]):
         timeout_seconds: time limit for each task; for a long one, since its last sign of life.
         budget_bytes: memory for all running tasks together; a task that needs more is rejected.
         reserved_bytes: the part of it, at most half, that only a task running alone may use.
+        threads_each: threads for one task; by default the cores, shared among the workers.
         on_step: is called with a task and its sign of life, from any thread.
 
     Attributes:
@@ -61,6 +62,7 @@ class Pool(Generic[In, Out]):
         timeout_seconds: float,
         budget_bytes: float = math.inf,
         reserved_bytes: float = 0,
+        threads_each: int | None = None,
         on_step: Callable[[In, Step], None] = lambda *_: None,
     ) -> None:
         self._work = work
@@ -68,7 +70,7 @@ class Pool(Generic[In, Out]):
         self.shared_bytes = budget_bytes - min(reserved_bytes, budget_bytes / 2)
         self._timeout_seconds = timeout_seconds
         self._on_step = on_step
-        self._threads_each = max(1, usable_cores() // jobs)
+        self._threads_each = threads_each or max(1, usable_cores() // jobs)
         self._tasks: queue.SimpleQueue[tuple[In, Future[Out | Rejected]] | None] = queue.SimpleQueue()
         self._turn = _Turn(self.shared_bytes)
         self._closed = threading.Event()
@@ -243,7 +245,12 @@ class PoolEngine:
     ) -> Iterator[tuple[Key, Out | Rejected]]:
         """As `Engine.map`."""
         pool = Pool(
-            work, self._jobs, self._timeout_seconds, self._budget_bytes, self._reserved_bytes, self._on_step
+            work,
+            self._jobs,
+            self._timeout_seconds,
+            self._budget_bytes,
+            self._reserved_bytes,
+            on_step=self._on_step,
         )
         with pool:
             yield from in_order(pool, self._jobs, tasks, self._waiting_bytes)

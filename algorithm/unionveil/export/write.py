@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from ..errors import OutputError
 from ..files.sinks import FolderSink
 from ..merge.shards import Merged
+from ..runs.manifest import MANIFEST
 from ..text import printable
 from .croissant import About, DataFile, croissant
 from .folders import write_coco, write_csv, write_metadata, write_yolo
@@ -111,7 +113,9 @@ def describe(about: About, merged: Merged, folder: Path) -> Path:
     real = folder.resolve()
     name = f"{real.name}.{CROISSANT}"
     try:
-        (real.parent / name).write_bytes(croissant(about, merged.head, [], f"{real.name}/"))
+        digest = hashlib.sha256((real / MANIFEST).read_bytes()).hexdigest()
+        files = [DataFile(f"{real.name}/{MANIFEST}", digest)]
+        (real.parent / name).write_bytes(croissant(about, merged.head, files, f"{real.name}/"))
     except OSError as error:
         raise OutputError(f"{real.parent / name} cannot be written: {error.strerror or error}") from error
     return real.parent / name

@@ -1,4 +1,4 @@
-"""Faces turned, scaled and moved so that their landmarks lie where a network expects them."""
+"""Rotates, scales and shifts faces so that their landmarks are where a network expects them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ ARCFACE_112: FloatArray = np.asarray(
 def similarity(landmarks: npt.NDArray[Any], template: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Least-squares similarities (rotation, one scale, shift; no reflection) from landmarks to a template.
 
-    Umeyama, "Least-squares estimation of transformation parameters between two point patterns", 1991. In
-    the plane it has a closed form: with points as complex numbers about their means, the factor is
+    Umeyama, "Least-squares estimation of transformation parameters between two point patterns", 1991. In the
+    plane there is a closed form: with points as complex numbers relative to their means, the factor is
     `sum(conj(x) * y) / sum(abs(x) ** 2)`.
 
     Args:
@@ -31,8 +31,8 @@ def similarity(landmarks: npt.NDArray[Any], template: npt.NDArray[Any]) -> npt.N
         template: `(5, 2)` x and y in pixels of the crop.
 
     Returns:
-        `(N, 2, 3)`, each mapping `(x, y, 1)` of the source to x and y of the crop; NaN where landmarks are
-        missing, all in one point, or fit no similarity.
+        `(N, 2, 3)`, each mapping `(x, y, 1)` of the source to x and y of the crop; NaN if the landmarks are
+        missing, coincide, or fit no similarity.
     """
     source = np.asarray(landmarks, np.float64)
     target = np.asarray(template, np.float64)
@@ -51,12 +51,12 @@ def similarity(landmarks: npt.NDArray[Any], template: npt.NDArray[Any]) -> npt.N
 
 
 def aligned(image: RgbImage, matrices: npt.NDArray[np.float64], size_px: int) -> npt.NDArray[np.uint8]:
-    """Crops of faces, black where they reach beyond the picture.
+    """Crops of faces, black where they extend beyond the picture.
 
-    A face that shrinks to less than half is averaged first: skipping pixels would leave aliasing.
+    A face that shrinks to less than half its size is averaged first: skipping pixels would cause aliasing.
 
     Args:
-        image: `(H, W, 3)` uint8, red first.
+        image: `(H, W, 3)` uint8, RGB.
         matrices: `(N, 2, 3)` of `similarity`, finite.
         size_px: side of a crop.
 
@@ -70,7 +70,7 @@ def aligned(image: RgbImage, matrices: npt.NDArray[np.float64], size_px: int) ->
 
 
 def _warp(image: RgbImage, matrix: npt.NDArray[np.float64], crop: npt.NDArray[np.uint8]) -> None:
-    """Fills `(S, S, 3)` with the part of a picture that a matrix maps to it."""
+    """Fills `(S, S, 3)` with the part of a picture that a matrix maps onto it."""
     size = len(crop)
     corners = np.asarray([[0, 0], [size, 0], [0, size], [size, size]], np.float64)
     source = (corners - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T

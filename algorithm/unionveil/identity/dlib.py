@@ -1,7 +1,7 @@
 """dlib's face recognition network (Davis King, public domain), read from its `.dat` and rebuilt as ONNX.
 
 dlib itself is not needed. The file is dlib's serialization of its `anet_type`: a stack of layers, deepest
-first, as `dnn_face_recognition_ex.cpp` in dlib's examples defines it.
+first, as defined by `dnn_face_recognition_ex.cpp` in dlib's examples.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _Weights: TypeAlias = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class _Layer:
-    """One layer: its kind, its numbers and its weights, flat."""
+    """One layer: its kind, its numbers and its weights, flattened."""
 
     kind: str
     sizes: tuple[int, ...] = ()
@@ -31,7 +31,7 @@ class _Layer:
 
 
 class _Reader:
-    """Values in the order in which dlib's `serialize` writes them (`dlib/serialize.h`)."""
+    """Reads values in the order in which dlib's `serialize` writes them (`dlib/serialize.h`)."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -49,7 +49,7 @@ class _Reader:
         return part
 
     def integer(self) -> int:
-        """A byte with sign (bit 7) and length (bits 0 to 3), then so many bytes, the lowest first."""
+        """A byte with sign (bit 7) and length (bits 0 to 3), then that many bytes, lowest first."""
         head = self.take(1)[0]
         value = int.from_bytes(self.take(head & 15), "little")
         return -value if head & 128 else value
@@ -77,32 +77,32 @@ def _layers(data: bytes) -> Iterator[_Layer]:
     """The layers of the file, from the input to the vector.
 
     Raises:
-        ValueError: the file is another network, or damaged.
+        ValueError: the file contains a different network, or is damaged.
     """
     read = _Reader(data)
     read.integer()  # version of the network
     if read.text() != "loss_metric_2":
-        raise ValueError("it has another loss")
+        raise ValueError("it has a different loss")
     read.numbers(2)
     while (value := read.integer()) < 4:  # versions of all layers
         pass
     if read.take(value) != b"input_rgb_image_sized":
-        raise ValueError("it has another input")
-    read.numbers(3)  # the mean, which the card knows
+        raise ValueError("it has a different input")
+    read.numbers(3)  # the mean, which the card states
     yield _Layer("input", read.integers(2))
     is_first = True
     while not read.is_at_end:
         yield _layer(read)
-        read.take(3)  # what training had set
-        for _ in range(3):  # gradients and outputs that training had kept
+        read.take(3)  # set by training
+        for _ in range(3):  # gradients and outputs stored by training
             read.tensor()
         if is_first:
-            read.integer()  # how many crops the input makes of a picture
+            read.integer()  # number of crops that the input makes of a picture
         is_first = False
 
 
 def _layer(read: _Reader) -> _Layer:
-    """The details of one layer."""
+    """Reads the details of one layer."""
     match kind := read.text():
         case "relu_" | "add_prev_":
             return _Layer(kind)
@@ -110,12 +110,12 @@ def _layer(read: _Reader) -> _Layer:
             return _Layer(kind, read.integers(6))
         case "affine_":
             weights = read.tensor()
-            read.integers(11)  # where gamma and beta lie in it: one behind the other
+            read.integers(11)  # where gamma and beta are: one after the other
             return _Layer(kind, (), weights)
         case "con_4":
             weights = read.tensor()
             sizes = read.integers(7)
-            read.integers(10)  # where filters and biases lie
+            read.integers(10)  # where filters and biases are
             read.numbers(4)
             return _Layer(kind, sizes, weights)
         case "fc_2":
@@ -138,7 +138,7 @@ def rebuilt(model: bytes) -> bytes:
         A serialized graph, `image` `(N, 3, 150, 150)` float32 to one output `(N, 128)` float32.
 
     Raises:
-        ModelError: the package onnx is missing, or the file is another one.
+        ModelError: the package onnx is missing, or the file is a different one.
     """
     if importlib.util.find_spec("onnx") is None:
         raise ModelError("embedder 'dlib' needs the package onnx: install the extra `unionveil[dlib]`")
@@ -163,7 +163,7 @@ def rebuilt(model: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class _Tensor:
-    """What a node gives: its name, its channels and the side of its square."""
+    """A node's output: its name, its channels and the side of its square."""
 
     name: str
     channels: int
@@ -171,10 +171,10 @@ class _Tensor:
 
 
 class _Graph:
-    """Nodes of the ONNX graph, one layer after the other.
+    """Nodes of the ONNX graph, one layer after another.
 
-    A residual block is `conv affine relu conv affine`, to which its input is added: as it is, or halved by a
-    pool where the first convolution halves too.
+    A residual block is `conv affine relu conv affine` plus the block's input: unchanged, or halved by a pool
+    where the first convolution halves too.
     """
 
     def __init__(self) -> None:
@@ -218,10 +218,10 @@ class _Graph:
                 matrix = self._weight(layer.weights.reshape(self.top.channels, layer.sizes[0]))
                 self.top = self._node("MatMul", [self.top.name, matrix], _Tensor("", layer.sizes[0], 1))
             case _:
-                raise ValueError(f"its layer {layer.kind!r} lies where none is expected")
+                raise ValueError(f"it has a layer {layer.kind!r} where none is expected")
 
     def _convolution(self, layer: _Layer, affine: _Weights) -> _Tensor:
-        """A convolution and the affine layer on it, in one: gamma * (w * x + b) + beta."""
+        """Combines a convolution and the affine layer after it into one: gamma * (w * x + b) + beta."""
         count, rows, columns, stride_y, stride_x, pad_y, pad_x = layer.sizes
         gamma, beta = affine[:count].astype(np.float64), affine[count:]
         filters = layer.weights[:-count].reshape(count, self.top.channels, rows, columns)
@@ -247,7 +247,7 @@ class _Graph:
         )
 
     def _sum(self, a: _Tensor, b: _Tensor) -> _Tensor:
-        """Adds tensors of different sizes as dlib does: as if the smaller one went on with zeros."""
+        """Adds tensors of different sizes as dlib does: as if the smaller one were padded with zeros."""
         shape = _Tensor("", max(a.channels, b.channels), max(a.side, b.side))
         return self._node("Add", [self._padded(a, shape).name, self._padded(b, shape).name], shape)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["OnnxEmbedder", "load_embedder"]
 
 _MOST_AT_ONCE = 32
-"""Faces per call of the network, which bounds its memory; all of a picture but in a crowd."""
+"""Faces per call of the network, which bounds its memory; enough for all but crowds."""
 
 
 def load_embedder(name: str | EmbedderCard, threads: int) -> OnnxEmbedder:
@@ -34,7 +34,7 @@ def load_embedder(name: str | EmbedderCard, threads: int) -> OnnxEmbedder:
         threads: threads for one call, at least 1.
 
     Raises:
-        ConfigError: no such embedder, or a user's card is missing or wrong.
+        ConfigError: the embedder does not exist, or a user's card is missing or invalid.
         ModelError: its weights are missing, altered or cannot be loaded.
     """
     card = embedder_card(name) if isinstance(name, str) else name
@@ -55,7 +55,7 @@ def _graph(card: EmbedderCard) -> Path | bytes:
 
 
 class OnnxEmbedder:
-    """A network that reads aligned crops and gives one vector for each.
+    """A network that reads aligned crops and returns one vector for each.
 
     Args:
         card: crop, template and normalisation.
@@ -101,7 +101,7 @@ class OnnxEmbedder:
         return is_large & np.isfinite(faces.landmarks).all(axis=(1, 2))
 
     def embed_crops(self, crops: RgbImage) -> FloatArray:
-        """`(N, S, S, 3)` uint8 RGB crops, aligned to the template, to `(N, D)`, not yet of length 1."""
+        """`(N, S, S, 3)` uint8 RGB crops, aligned to the template, to `(N, D)`, not scaled to length 1."""
         given = crops if self.card.channels == "rgb" else crops[..., ::-1]
         blob = given.astype(np.float32) - np.asarray(self.card.mean, np.float32)
         blob *= np.float32(self.card.scale)
@@ -112,8 +112,8 @@ class OnnxEmbedder:
             (output,) = self._session.run(batch, (self._output,))
             if output.size != len(batch) * self.card.dimensions:
                 raise ModelError(
-                    f"{self.card.file} gives {output.shape} for {len(batch)} faces; its card says vectors of "
-                    f"{self.card.dimensions} numbers: correct the card"
+                    f"{self.card.file} returns {output.shape} for {len(batch)} faces; its card says vectors "
+                    f"of {self.card.dimensions} numbers: correct the card"
                 )
             rows[start : start + len(batch)] = output.reshape(len(batch), -1)
         return rows

@@ -1,4 +1,4 @@
-"""What an embedder gives: one vector per face, and whether the face could be judged at all."""
+"""What an embedder returns: one vector per face, and whether the face could be judged at all."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["Embedder", "Embeddings"]
 
 @dataclass(frozen=True)
 class Embeddings:
-    """One vector per face, in the order of the `Detections` that they were made from.
+    """One vector per face, in the order of the `Detections` from which they were made.
 
     Attributes:
         vectors: `(N, D)` float32, rows of length 1; zeros where the face cannot be judged. The product of
             two rows is their cosine similarity.
-        usable: `(N,)` bool; False where the face is too small, has no landmarks or gave no vector.
+        usable: `(N,)` bool; False if the face is too small, has no landmarks or produced no vector.
     """
 
     vectors: FloatArray
@@ -46,7 +46,7 @@ class Embeddings:
 
         Args:
             vectors: `(N, D)`, of any length.
-            usable: `(N,)`, faces that were given to the network.
+            usable: `(N,)`, faces that were passed to the network.
         """
         length = np.linalg.norm(vectors.astype(np.float64), axis=1)
         good = usable & np.isfinite(length) & (length > 0)
@@ -55,18 +55,18 @@ class Embeddings:
 
 
 class Embedder(Protocol):
-    """One model, loaded."""
+    """A loaded model."""
 
     @property
     def card(self) -> EmbedderCard:
-        """The weights that it uses, with its template and its thresholds."""
+        """The weights that it uses, with their template and thresholds."""
         ...
 
     def __call__(self, image: RgbImage, faces: Detections) -> Embeddings:
-        """Embeds the faces of one picture, all of them in one batch.
+        """Embeds all faces of one picture in one batch.
 
         Args:
-            image: `(H, W, 3)` uint8, red first, upright.
+            image: `(H, W, 3)` uint8, RGB, upright.
             faces: in pixels of `image`.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Opt-out lists: people whom a publisher's image covers, whatever the buyer of a job asks for."""
+"""Opt-out lists: people whom a publisher's image covers, whatever a job's buyer asks for."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from .references import References
 __all__ = ["OPTOUT", "OptOut", "read_optout"]
 
 OPTOUT = Path(__file__).parent.parent / "optout" / "people.json"
-"""Where an image holds the list of its publisher."""
+"""Where an image stores its publisher's list."""
 
 
 class OptOut(BaseModel):
-    """People who are covered while others are not, as vectors.
+    """People, as vectors, who are covered while others are not.
 
     A vector is enough to recognize its person elsewhere: everyone who can pull the image has it.
 
     Attributes:
         embedder: name of the embedder.
         sha256: of its weights.
-        least_cosine: similarity from which a face is one of these people's.
+        least_cosine: similarity from which a face counts as one of these people's.
         people: for each person the vectors of their photos.
     """
 
@@ -39,7 +39,7 @@ class OptOut(BaseModel):
 
     @classmethod
     def of(cls, references: References, card: EmbedderCard, least_cosine: float) -> OptOut:
-        """The list of people whose photos were read."""
+        """The list for people whose photos were read."""
         people = tuple(
             tuple(
                 tuple(round(float(x), 5) for x in row) for row in references.vectors[references.person == n]
@@ -52,10 +52,12 @@ class OptOut(BaseModel):
         """The people as vectors.
 
         Raises:
-            ConfigError: they are not vectors of length 1, or those of other weights.
+            ConfigError: they are not vectors of length 1, or belong to other weights.
         """
         if embedder_card(self.embedder).sha256 != self.sha256:
-            raise ConfigError(f"the opt-out list was made by another {self.embedder!r}; make it again")
+            raise ConfigError(
+                f"the opt-out list was made with other weights of {self.embedder!r}; make it again"
+            )
         try:
             people = [[np.asarray(row, np.float32) for row in photos] for photos in self.people]
             return References.of(people, self.sha256)
@@ -73,10 +75,10 @@ class OptOut(BaseModel):
 
 
 def read_optout(path: Path = OPTOUT) -> OptOut | None:
-    """The list of an image; None if it has none.
+    """The list in an image; None if it has none.
 
     Raises:
-        ConfigError: there is one that cannot be used.
+        ConfigError: the list cannot be used.
     """
     try:
         return OptOut.model_validate_json(path.read_bytes())

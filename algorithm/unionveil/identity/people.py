@@ -1,7 +1,7 @@
-"""Who is the same person, and which people share a face: embeddings to people, people to groups of k.
+"""Finds who is the same person and which people share a face: embeddings to people, people to groups of k.
 
-Results depend neither on the order of the embeddings nor on the machine's number of cores: rows are sorted by
-their bytes before anything is computed.
+Results depend neither on the order of the embeddings nor on the number of cores: rows are sorted by their
+bytes before anything is computed.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ IntArray = npt.NDArray[np.int32]
 _Indices = npt.NDArray[np.intp]
 
 SAME_PERSON = 0.42
-"""Average cosine from which faces are one person; of SFace's pairs of strangers, 1 in 10,000 reaches it."""
+"""Average cosine from which faces are one person; 1 in 10,000 of SFace's pairs of strangers reaches it."""
 
 DIFFERENT_PEOPLE = 0.35
 """Average cosine below which two people of a group count as two; 999 in 1,000 of SFace's pairs of strangers
-lie below. A person whose photos were taken for two people cannot fill two places of a group."""
+are below it. A person whose photos were taken for two people cannot fill two places of a group."""
 
 _BLOCK = 4096
-"""Faces that are compared with each other at a time: the matrix of all cosines of a million would not fit."""
+"""Faces compared at a time: the matrix of all cosines of a million faces would not fit into memory."""
 
 _PASSES = 6
 """Partitions into blocks, each along other directions, so that few people stay split between two blocks."""
 
 _SAMPLE = 4096
-"""Rows from which a principal direction is estimated."""
+"""Number of rows from which a principal direction is estimated."""
 
 _CHUNK = 65_536
 _WINDOWS = 64
@@ -49,7 +49,7 @@ _WINDOWS = 64
 
 @dataclass(frozen=True)
 class Groups:
-    """Who belongs together.
+    """Which faces and people belong together.
 
     Attributes:
         person: `(N,)` int32, number of the person of each face.
@@ -77,13 +77,13 @@ class _Clusters:
     member: _Indices
 
     def merge(self, label: _Indices) -> _Clusters:
-        """Clusters of clusters: those with the same label become one. `self` is used up: no copy is made."""
+        """Merges clusters with the same label. Overwrites `self` instead of making a copy."""
         first, label = _by_first(label)
         rest = np.setdiff1d(np.arange(len(label)), first, assume_unique=True)
         for start in range(0, len(rest), _CHUNK):
             some = rest[start : start + _CHUNK]
             np.add.at(self.total, first[label[some]], self.total[some])
-        for start in range(0, len(first), _CHUNK):  # rows move up only
+        for start in range(0, len(first), _CHUNK):  # rows only move up
             self.total[start : start + _CHUNK][: len(first) - start] = self.total[
                 first[start : start + _CHUNK]
             ]
@@ -94,8 +94,8 @@ class _Clusters:
 def same_person(vectors: npt.NDArray[np.floating]) -> IntArray:
     """Clusters faces into people by average linkage of cosines (UPGMA) at `SAME_PERSON`.
 
-    Merging reciprocal nearest neighbours all at once gives the same tree as merging one pair at a time, since
-    average linkage is reducible (Murtagh 1983). Beyond 4,096 faces linkage runs in blocks.
+    Merging all reciprocal nearest neighbours at once gives the same tree as merging one pair at a time, since
+    average linkage is reducible (Murtagh 1983). Beyond 4,096 faces, linkage runs in blocks.
 
     Args:
         vectors: `(N, D)` unit vectors in any float type.
@@ -112,15 +112,15 @@ def same_person(vectors: npt.NDArray[np.floating]) -> IntArray:
 def group_people(vectors: npt.NDArray[np.floating], k: int) -> Groups:
     """Finds people and puts them into groups of at least `k`, similar people together.
 
-    People are halved along their first principal direction, sizes kept at multiples of k, until fewer than
-    2 k are left. A group that counts fewer than k people at `DIFFERENT_PEOPLE` takes the next ones as well.
+    People are halved along their first principal direction, with sizes kept at multiples of k, until fewer
+    than 2 k are left. A group that counts fewer than k people at `DIFFERENT_PEOPLE` also takes the next ones.
 
     Args:
         vectors: `(N, D)` unit vectors in any float type.
         k: least number of people in a group.
 
     Returns:
-        The groups. If `people` is below k there is one group that is too small.
+        The groups. If `people` is below k, there is a single group that is too small.
     """
     order = rows_by_bytes(vectors)
     people = _people(_as_rows(vectors, order))
@@ -138,7 +138,7 @@ def group_people(vectors: npt.NDArray[np.floating], k: int) -> Groups:
 
 
 def count_people(means: FloatArray) -> int:
-    """How many of some people count as different.
+    """How many of the given people count as different.
 
     Args:
         means: `(P, D)` mean embeddings of people, not scaled to unit length: their product is the average
@@ -158,7 +158,7 @@ def count_people(means: FloatArray) -> int:
 
 
 def rows_by_bytes(vectors: npt.NDArray[np.floating]) -> _Indices:
-    """Indices that sort the rows of `(N, D)` by their bytes: the same set gives the same sequence."""
+    """Indices that sort the rows of `(N, D)` by their bytes: the same set always gives the same sequence."""
     rows = np.ascontiguousarray(vectors)
     if rows.size == 0:
         return np.arange(len(rows))
@@ -166,7 +166,7 @@ def rows_by_bytes(vectors: npt.NDArray[np.floating]) -> _Indices:
 
 
 def _as_rows(vectors: npt.NDArray[np.floating], order: _Indices) -> FloatArray:
-    """Rows in a certain order as float32, without a second copy of all of them."""
+    """Rows in a given order as float32, without a second copy of all of them."""
     rows = np.empty(vectors.shape, np.float32)
     for start in range(0, len(rows), _CHUNK):
         rows[start : start + _CHUNK] = vectors[order[start : start + _CHUNK]]
@@ -191,14 +191,14 @@ def _people(rows: FloatArray) -> _Clusters:
 def _linked(total: FloatArray, count: FloatArray) -> _Indices:
     """Labels of `(C,)` clusters after average linkage at `SAME_PERSON`."""
     label = np.arange(len(total))
-    active = label.copy()  # the cluster that each row of `total` stands for, by its lowest member
+    active = label.copy()  # the cluster that each row of `total` represents, by its lowest member
     while len(active) > 1:
         means = total / count[:, None]
         cosine = means @ means.T
         np.fill_diagonal(cosine, -np.inf)
         nearest = cosine.argmax(axis=1)
         here = np.arange(len(active))
-        # An average never exceeds its largest part: who has no near neighbour now will never have one.
+        # An average never exceeds its largest part: a cluster without a near neighbour now never gets one.
         near = cosine[here, nearest] >= SAME_PERSON
         first = np.flatnonzero(near & (nearest[nearest] == here) & (here < nearest))
         second = nearest[first]
@@ -213,7 +213,7 @@ def _linked(total: FloatArray, count: FloatArray) -> _Indices:
 
 
 def _by_first(label: _Indices) -> tuple[_Indices, _Indices]:
-    """The first place of each label, in order, and labels numbered in that order."""
+    """The first position of each label, in order, and labels numbered in that order."""
     _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
     rank = np.empty_like(first)
     order = np.argsort(first)
@@ -222,7 +222,7 @@ def _by_first(label: _Indices) -> tuple[_Indices, _Indices]:
 
 
 def _blocks(rows: FloatArray, axis: int) -> Iterator[_Indices]:
-    """Rows in blocks of at most `_BLOCK` that lie close together, halved along principal directions."""
+    """Rows in blocks of at most `_BLOCK` that are close together, halved along principal directions."""
     waiting = [np.arange(len(rows))]
     while waiting:
         indices = waiting.pop()
@@ -234,7 +234,7 @@ def _blocks(rows: FloatArray, axis: int) -> Iterator[_Indices]:
 
 
 def _halved(means: FloatArray, k: int) -> _Indices:
-    """People in a sequence in which every k that follow each other from the start are similar."""
+    """People in a sequence in which every k consecutive ones, counted from the start, are similar."""
     sequence = np.arange(len(means))
     waiting = [(0, len(means))]
     while waiting:
@@ -250,7 +250,7 @@ def _halved(means: FloatArray, k: int) -> _Indices:
 
 
 def _projected(rows: FloatArray, indices: _Indices, axis: int) -> FloatArray:
-    """Positions of some rows along their first principal direction, or a later one, `(n,)`."""
+    """Positions `(n,)` of some rows along their first or a later principal direction."""
     sample = rows[indices[:: -(-len(indices) // _SAMPLE)]]
     direction = _principal(sample, axis)
     if len(sample) == len(indices):
@@ -270,7 +270,7 @@ def _principal(sample: FloatArray, axis: int) -> FloatArray:
 
 
 def _closed(means: FloatArray, sequence: _Indices, k: int) -> Iterator[tuple[_Indices, int]]:
-    """Groups of people that follow each other, each with the number of people that it counts."""
+    """Groups of consecutive people, each with the number of people that it counts."""
     groups: list[tuple[_Indices, int]] = []
     start, total = 0, len(sequence)
     while total - start >= k:
@@ -292,7 +292,7 @@ def _closed(means: FloatArray, sequence: _Indices, k: int) -> Iterator[tuple[_In
 
 
 def _different_windows(means: FloatArray, sequence: _Indices, k: int) -> int:
-    """How many windows of k, from the start, hold k people that count as different."""
+    """How many windows of k, from the start, contain k people that count as different."""
     windows = sequence[: len(sequence) // k * k].reshape(-1, k)
     rows = means[windows]
     near = rows @ rows.transpose(0, 2, 1) >= DIFFERENT_PEOPLE
@@ -302,7 +302,7 @@ def _different_windows(means: FloatArray, sequence: _Indices, k: int) -> int:
 
 
 def _extended(means: FloatArray, sequence: _Indices, start: int, k: int) -> tuple[int, int]:
-    """End of a group that starts at `start` and its count: k, or fewer where the sequence ends."""
+    """End of a group that starts at `start` and its count: k, or fewer if the sequence ends."""
     end = start + k
     count = count_people(means[sequence[start:end]])
     while count < k and end < len(sequence):

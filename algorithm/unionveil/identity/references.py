@@ -1,4 +1,4 @@
-"""Known people: the vectors of photos of them, and how close a face comes to each."""
+"""Known people: the vectors of their photos, and how close a face is to each of them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["References", "strangest"]
 
 @dataclass(frozen=True, eq=False)
 class References:
-    """Known people, as vectors: they can be pickled, and hold no photo and no name.
+    """Known people, as vectors; can be pickled, and contain no photo and no name.
 
     Attributes:
         vectors: `(M, D)` float32, rows of length 1, one per photo.
-        person: `(M,)` int32, number of the person in each photo, from 0 and without gaps.
+        person: `(M,)` int32, number of the person in each photo, from 0 without gaps.
         embedder: SHA-256 of the weights that made the vectors.
         digest: SHA-256 of the photos; equal for the same people, photos and weights on every machine.
     """
@@ -40,7 +40,7 @@ class References:
 
     @classmethod
     def of(cls, people: Sequence[Sequence[FloatArray]], embedder: str, digest: str = "") -> References:
-        """Puts vectors together.
+        """Combines vectors.
 
         Args:
             people: for each person the vectors `(D,)` of their photos.
@@ -61,16 +61,16 @@ class References:
     def means(self) -> FloatArray:
         """`(P, D)`: the mean direction of each person's vectors, as long as the root of the mean's length.
 
-        A mean of length 1 would let twice as many strangers in for three photos as for one (2.2 in 10,000 at
-        a cosine of .42, on 3,173 faces of Labeled Faces in the Wild), the plain mean would lose some of the
-        person's faces; the length between keeps 99.4 % of these and .7 strangers in 10,000.
+        A mean of length 1 would accept twice as many strangers for three photos as for one (2.2 in 10,000 at
+        a cosine of .42, on 3,173 faces of Labeled Faces in the Wild); the plain mean would miss some of the
+        person's faces. The length between accepts 99.4 % of these and .7 strangers in 10,000.
         """
         means = np.stack([self.vectors[self.person == n].mean(axis=0) for n in range(self.people)])
         length = np.linalg.norm(means, axis=1, keepdims=True)
         return (means / np.sqrt(np.maximum(length, 1e-12))).astype(np.float32)
 
     def similarity(self, vectors: FloatArray) -> FloatArray:
-        """How close faces come to each person, by their `means`: for one photo, the cosine.
+        """How close faces are to each person, by their `means`: for one photo, the cosine.
 
         Args:
             vectors: `(N, D)`, rows of length 1 or of zeros.
@@ -82,13 +82,13 @@ class References:
 
 
 def strangest(vectors: FloatArray) -> tuple[int, float]:
-    """The photo that fits the others of the same person least.
+    """The photo that fits the person's other photos least.
 
     Args:
         vectors: `(M, D)` of one person, M at least 2.
 
     Returns:
-        Its index, and its similarity to the photo that it is closest to.
+        Its index, and its similarity to the photo closest to it.
     """
     cosine = vectors @ vectors.T
     np.fill_diagonal(cosine, -1)

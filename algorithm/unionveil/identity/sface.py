@@ -1,6 +1,6 @@
-"""SFace (Zhong et al., arXiv:2205.12010) as published by opencv_zoo, its graph repaired.
+"""SFace (Zhong et al., arXiv:2205.12010) as published by opencv_zoo, with its graph repaired.
 
-python -m unionveil.identity.sface FILE     writes the repaired graph, as the container holds it
+python -m unionveil.identity.sface FILE     writes the repaired graph, as in the container
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ __all__ = ["repaired", "repaired_file"]
 def repaired(model: bytes) -> bytes:
     """Makes the published graph usable.
 
-    It lists its dequantized weights among its inputs, so that ONNX Runtime demands them at every call, and
-    fixes the batch at 1. Only `data` stays an input, and its first axis becomes free.
+    It lists its dequantized weights among its inputs, so that ONNX Runtime demands them in every call, and
+    fixes the batch at 1. Only `data` remains an input, and its first axis becomes free.
 
     Args:
         model: the serialized graph.
@@ -51,7 +51,7 @@ def repaired_file(card: EmbedderCard) -> bytes:
 
     Raises:
         ModelMissing: the published file is not on this machine.
-        ModelAltered: it is another one, or this version of onnx writes other bytes.
+        ModelAltered: it is a different file, or this version of onnx writes different bytes.
         ModelError: the package onnx is missing.
     """
     graph = repaired(find(card.model_copy(update={"rebuilt": None})).read_bytes())

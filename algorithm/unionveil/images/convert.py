@@ -21,17 +21,9 @@ from . import jpeg, png, webp
 from .colour import light_transforms, row_bands
 from .picture import Colour, Frame, Picture, Rendering, writer
 
-__all__ = ["DEFAULT_QUALITY", "converted", "is_converted"]
+__all__ = ["DEFAULT_QUALITY", "converted"]
 
 DEFAULT_QUALITY = 90
-
-_BY_QUALITY = (ImageFormat.JPEG, ImageFormat.WEBP)
-
-
-def is_converted(image_format: ImageFormat, options: OutputOptions) -> bool:
-    """Whether an output is encoded in another way than its input's own."""
-    target = options.format_of(image_format)
-    return target is not image_format or (options.quality is not None and target in _BY_QUALITY)
 
 
 def converted(picture: Picture, options: OutputOptions) -> Picture:
@@ -47,7 +39,7 @@ def converted(picture: Picture, options: OutputOptions) -> Picture:
     Raises:
         UnsupportedImage: it has several frames, or is in inks.
     """
-    if not is_converted(picture.format, options):
+    if not options.converts(picture.format):
         return picture
     target = options.format_of(picture.format)
     if len(picture.frames) > 1:

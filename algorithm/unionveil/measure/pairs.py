@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..boxes import area, cover_boxes, cover_pixels, covered, expand, iou, shorter_sides
+from ..boxes import area, cover_boxes, cover_pixels, covered, expand, iou, shorter_sides, unite_faces
 from ..content import Content
 from ..detections import BoolArray, Detections, FloatArray, Kind, RgbImage
 from ..errors import ImageError
 from ..models.cards import EmbedderCard, ModelCard, cards_of, embedder_card
 from ..models.store import find
 from ..outcomes import Rejected
+from .drawn import SAME_FACE_IOU
+from .second import look_near
+from .twice import look_twice
 
 if TYPE_CHECKING:
     from ..identity.embedders import OnnxEmbedder
@@ -32,7 +35,7 @@ _CHANGED, _FLAT = 8, 0.75
 """Levels by which a changed pixel differs, more than by encoding anew; the spread of one flat colour."""
 
 _DOUBTED = 0.2
-"""Score of the run's own detector that confirms a find of the Haar cascades, which see faces everywhere."""
+"""Score of the run's own detectors from which on Haar's cascades are asked, which see faces everywhere."""
 
 _FACE_IN_HEAD = 0.8
 """Share of a face that the box of its head holds, at least."""
@@ -165,16 +168,15 @@ class _Eyes:
 
     def __init__(self, work: LookAtPair, threads: int) -> None:
         from ..config import AnonymizeConfig
-        from ..detect import FaceFinder
+        from ..detect import load_detector
         from ..identity.embedders import load_embedder
-
-        def finder(names: tuple[str, ...], threshold: float | None) -> FaceFinder:
-            return FaceFinder(AnonymizeConfig(detector=names, threshold=threshold), threads)
+        from ..models.inference import choose
 
         self._work = work
-        self._own = finder(work.own, work.threshold)
-        self._other = finder((work.other,), None)
-        self._doubted = finder(work.own, _DOUBTED)
+        self._config = AnonymizeConfig(detector=work.own, threshold=work.threshold)
+        inference = choose(self._config.engine)
+        self._own = [load_detector(name, threads, inference) for name in work.own]
+        self._other = load_detector(work.other, threads, inference)
         self._link = load_embedder(work.linker, threads)
         self._attack = load_embedder(work.attacker, threads)
 
@@ -202,14 +204,17 @@ class _Eyes:
         filled = before.copy()
         for x0, y0, x1, y1 in all_covers:
             filled[y0:y1, x0:x1] = 0
-        own_before, own_after = self._own(before), self._own(after)
+        (faint, own_before), (faint_after, own_after) = self._find(before), self._find(after)
         is_person = pair.found.of_kind(Kind.FACE, Kind.HEAD)
         covers = all_covers[is_person]
         faces = _with_landmarks(_faces_in(pair.found[is_person], own_before), own_before)
-        linking = self._link(before, faces)
+        linking, own = self._link(before, faces), ", ".join(self._work.own)
         crops, vectors = self._seen((before, after, filled), faces, covers)
         found, moved = _still_found(faces, own_after)
-        left, inside = self._left(pair, before, after, own_before, own_after)
+        finds = ((own_before, own), (self._second(before, faint), self._work.other))
+        left = self._left(pair, before, after, finds)
+        other_after = self._second(after, faint_after).xyxy
+        inside = int((visible_share(other_after, before, after) < _VISIBLE).sum())
         return Looked(
             pair.number,
             shorter_sides(faces.xyxy),
@@ -248,33 +253,46 @@ class _Eyes:
                     )
         return crops, vectors
 
+    def _find(self, image: RgbImage) -> tuple[Detections, Detections]:
+        """What the run's detectors see faintly, and what they find as the run did."""
+        mirror = self._config.mirror == "auto"
+        looks = []
+        for detector in self._own:
+            threshold = self._work.threshold or detector.card.threshold
+            low = min(_DOUBTED, threshold)
+            looks.append(look_twice([image], detector, low, threshold, detail="standard", mirror=mirror))
+        faint, faces = zip(*looks, strict=True)
+        return unite_faces(faint), unite_faces(faces)
+
+    def _second(self, image: RgbImage, faint: Detections) -> Detections:
+        """What the other detector finds; Haar's cascades are asked only about what is seen faintly."""
+        from ..detect.tiles import find_faces
+
+        detector = self._other
+        if self._work.other != "haar":
+            mirror = self._config.mirror == "auto"
+            return find_faces(image, detector, detector.card.threshold, "standard", mirror=mirror)
+        near = look_near(image, faint.xyxy, detector)
+        return near[np.asarray((iou(near.xyxy, faint.xyxy) > SAME_FACE_IOU).any(axis=1))]
+
     def _left(
-        self,
-        pair: Pair,
-        before: RgbImage,
-        after: RgbImage,
-        own_before: Detections,
-        own_after: Detections,
-    ) -> tuple[tuple[Left, ...], int]:
-        """Faces that can still be seen, without those kept on purpose; and finds inside covers."""
-        other = self._other(after)
-        if self._work.other == "haar" and len(other):
-            sure = self._doubted(after)
-            other = other[np.asarray((iou(other.xyxy, sure.xyxy) > 0.3).any(axis=1))]
+        self, pair: Pair, before: RgbImage, after: RgbImage, finds: Sequence[tuple[Detections, str]]
+    ) -> tuple[Left, ...]:
+        """Faces of the input that can still be seen in the output, without those kept on purpose.
+
+        They are looked for in the input: beside black boxes, collars and fists look like faces. `finds` are
+        those of the run's detectors and of the other one, with names.
+        """
         seen: list[tuple[FloatArray, str, float]] = []
-        inside = 0
-        name = ", ".join(self._work.own)
-        for faces, by in ((own_before, name), (own_after, name), (other, self._work.other)):
+        for faces, by in finds:
             hidden = visible_share(faces.xyxy, before, after) < _VISIBLE
-            inside += int(hidden.sum()) if faces is other else 0
             for box, score in zip(faces.xyxy[~hidden], faces.score[~hidden], strict=True):
-                if not any(iou(box[None], one[None])[0, 0] > 0.3 for one, _, _ in seen):
+                if not any(iou(box[None], one[None])[0, 0] > SAME_FACE_IOU for one, _, _ in seen):
                     seen.append((box, by, float(score)))
-        picture = [
+        return tuple(
             Left(_box(box), by, round(score, 3), _jpeg(after, box, show=self._work.show_faces))
             for box, by, score in seen[pair.kept :]
-        ]
-        return tuple(picture), inside
+        )
 
 
 def _align(image: RgbImage, faces: Detections, card: EmbedderCard, crops: Crops) -> BoolArray:

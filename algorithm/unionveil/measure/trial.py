@@ -20,6 +20,7 @@ from ..models.cards import ModelCard
 from ..models.store import find
 from ..outcomes import Rejected
 from .metrics import coverage
+from .twice import look_twice
 
 if TYPE_CHECKING:  # codecs and models are loaded in workers alone
     from ..detect import Detector
@@ -152,7 +153,14 @@ class _Worker:
         for name, (config, detector) in self._detectors.items():
             started = time.perf_counter()
             threshold = config.threshold or detector.card.threshold
-            curve, faces = _look(views, detector, threshold, config)
+            curve, faces = look_twice(
+                views,
+                detector,
+                min(_LEAST_SCORE, threshold),
+                threshold,
+                detail=config.detail,
+                mirror=config.mirror == "auto",
+            )
             seconds = time.perf_counter() - started
             parts.append(faces)
             shares = _covered(faces, here, size_wh, config)
@@ -171,54 +179,6 @@ def _views(picture: Picture, number: int) -> Iterator[RgbImage]:
 
     frame = picture.frames[number]
     return iter(rgb_views(frame, frame.rendering or picture.rendering))
-
-
-def _look(
-    views: Sequence[RgbImage], detector: Detector, threshold: float, config: AnonymizeConfig
-) -> tuple[Detections, Detections]:
-    """Boxes down to a low score, and those at the default threshold: exactly what a run covers.
-
-    The second are not a part of the first, since a box of a low score may stand for others when tiles are
-    merged. The network runs once; the tiles are merged twice.
-    """
-    from ..detect.tiles import find_faces
-
-    low = min(_LEAST_SCORE, threshold)
-    recorded = _Recorded(detector, low)
-    mirror = config.mirror == "auto"
-    curve = [find_faces(view, recorded, low, config.detail, mirror=mirror) for view in views]
-    recorded.rewind()
-    faces = [find_faces(view, recorded, threshold, config.detail, mirror=mirror) for view in views]
-    return _united(curve), _united(faces)
-
-
-def _united(parts: list[Detections]) -> Detections:
-    return parts[0] if len(parts) == 1 else unite_faces(parts)
-
-
-class _Recorded:
-    """A detector that runs once per tile and can give its answers again, at another threshold.
-
-    Scores of a tile do not depend on the threshold, so the answer at a threshold is the part of the answer at
-    a lower one that reaches it.
-    """
-
-    def __init__(self, detector: Detector, low: float) -> None:
-        self.card, self.fixed_wh = detector.card, detector.fixed_wh
-        self._detector, self._low = detector, low
-        self._answers: list[Detections] = []
-        self._replay: Iterator[Detections] | None = None
-
-    def rewind(self) -> None:
-        """From now on the same tiles are asked for again, in the same order."""
-        self._replay = iter(self._answers)
-
-    def __call__(self, image: RgbImage, threshold: float, *, mirror: bool = False) -> Detections:
-        if self._replay is None:
-            self._answers.append(self._detector(image, self._low, mirror=mirror))
-            return self._answers[-1]
-        faces = next(self._replay)
-        return faces[faces.score >= threshold]
 
 
 def _pair(faces: Detections) -> tuple[FloatArray, FloatArray]:

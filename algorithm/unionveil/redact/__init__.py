@@ -36,14 +36,15 @@ Redactor: TypeAlias = Callable[[Frame, Detections], Sequence[Patch]]
 """Gives the patches that replace every pixel of every detection, in the order in which they are laid."""
 
 _Replace: TypeAlias = Callable[[Frame, Region, Sequence[Patch]], Pixels]
-"""A frame, a part of it and the patches that lie on it so far, to the pixels of that part's `Patch`."""
+"""Takes a frame, a part of it and the patches drawn on it so far; returns the pixels of that part's
+`Patch`."""
 
 _Change: TypeAlias = Callable[[Pixels], Pixels]
-"""`(h, w, C)` colour channels of a face with its margin to others of the same shape."""
+"""Takes `(h, w, C)` colour channels of a face with its margin; returns others of the same shape."""
 
 
 def load_redactor(config: AnonymizeConfig) -> Redactor:
-    """The redactor that a configuration describes, with every file that it needs already read.
+    """The redactor that a configuration describes, with every required file already read.
 
     Args:
         config: redaction, shape and margins.
@@ -56,7 +57,7 @@ def load_redactor(config: AnonymizeConfig) -> Redactor:
     def redact(frame: Frame, found: Detections) -> Sequence[Patch]:
         patches: list[Patch] = []
         is_person = found.of_kind(Kind.FACE, Kind.HEAD)
-        # Faces lie on top of text, and the best of them last, so that it lies on top where two overlap.
+        # Faces lie on top of text, and the best of them last, so that it is on top where two overlap.
         for some, new_pixels in ((found[~is_person], replace_text), (found[is_person], replace)):
             for region in regions_of(some[::-1], frame.size_wh, config):
                 rows, columns, mask = region
@@ -72,7 +73,7 @@ def regions_of(found: Detections, size_wh: tuple[int, int], config: AnonymizeCon
 
 
 def redacted(frame: Frame, patches: Sequence[Patch]) -> Frame:
-    """A new frame with patches laid over it; its covered pixels are opaque, all others are the same."""
+    """A new frame with patches drawn on it; its covered pixels are opaque, all others are unchanged."""
     pixels = frame.pixels.copy()
     paint(pixels, frame.colour, patches)
     return Frame(pixels, frame.colour, frame.duration_ms)
@@ -81,7 +82,7 @@ def redacted(frame: Frame, patches: Sequence[Patch]) -> Frame:
 def _replacement(redaction: Redaction) -> _Replace:
     match redaction:
         case Fill(color=color):
-            # Of the frame's own pixels none is needed, and so none may have to be decoded.
+            # None of the frame's own pixels are needed, so none may have to be decoded.
             return lambda frame, _, __: fill(_rgb(color), frame.colour, frame.look.pixels.dtype)
         case Pixelate(cells=cells):
             return _changed(lambda pixels: pixelate(pixels, cells))

@@ -1,8 +1,8 @@
 """Blurs whose radius is a share of the face: Gaussian, average, median and bilateral.
 
-Every blur works on the face reduced to a few pixels and enlarged again. The detail that remains is bounded
-by that number of pixels for faces of any size and for every filter, and a face of 2,000 px costs no more than
-one of 40.
+Every blur works on the face reduced to a few pixels and then enlarged again. That number of pixels limits the
+remaining detail for faces of any size and for every filter, and a face of 2,000 px costs no more than one of
+40.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _AVERAGE_WINDOW = 1
 _MEDIAN_WINDOW = 3 / 4
 """Radii and windows at strength 1, as shares of the face's longer side; 4 is the least strength offered.
 
-There the best trained attacker names 8.1 % (Gaussian), 6.9 % (average) and 8.4 % (median) of 40 people
-rightly; behind a fill 7.8 %, by chance 2.5 %. The attackers are PCA and SVM or shrunk LDA on pixels, and
+There, the best trained attacker identifies 8.1 % (Gaussian), 6.9 % (average) and 8.4 % (median) of 40 people
+correctly; 7.8 % behind a fill, 2.5 % by chance. The attackers are PCA with SVM or shrunk LDA on pixels, and
 logistic regression on embeddings, trained on 14 redacted photos of each person
 (`tests/benchmarks/test_recognition.py`)."""
 
 _BILATERAL_SIDE_PX = 6
 _BILATERAL_SIGMA = 60 / 255
-"""The bilateral filter keeps edges, so it is bounded by the size it works at, not by its radius; the range
-sigma is a share of white. At strength 4 the best trained attacker names 13.8 % rightly: for looks only."""
+"""The bilateral filter keeps edges, so it is limited by its working size, not by its radius; the range sigma
+is a share of white. At strength 4 the best trained attacker identifies 13.8 % correctly: for looks only."""
 
 
 def gaussian(patch: Pixels, strength: float) -> Pixels:
@@ -67,13 +67,13 @@ def median(patch: Pixels, strength: float) -> Pixels:
 
 
 def bilateral(patch: Pixels, strength: float) -> Pixels:
-    """Bilateral filter on the face reduced to 6 / `strength` pixels: 2 at 4, its mean colour from 5 on.
+    """Bilateral filter on the face reduced to 6 / `strength` pixels: 2 at 4, the mean colour from 5 on.
 
     Arguments as `gaussian`.
     """
     small = _reduce(patch, max(1, round(_BILATERAL_SIDE_PX / strength)))
     white = float(np.iinfo(patch.dtype).max)
-    # OpenCV filters one or three channels; two and four go one by one.
+    # OpenCV filters one or three channels; two and four are filtered one by one.
     planes = [small] if small.shape[2] == 3 else np.split(small, small.shape[2], axis=2)
     done = [
         cv2.bilateralFilter(np.ascontiguousarray(plane), 5, white * _BILATERAL_SIGMA, 2.0) for plane in planes
@@ -86,7 +86,7 @@ def _odd(side: float) -> int:
 
 
 def _reduce(patch: Pixels, longest_px: int) -> FloatArray:
-    """`(h, w, C)` float32 whose longer side is at most `longest_px`, and at most half of what it was."""
+    """`(h, w, C)` float32 whose longer side is at most `longest_px`, and at most half its original length."""
     height, width = patch.shape[:2]
     scale = min(0.5, longest_px / max(height, width))
     size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 __all__ = ["draw"]
 
 _SIDE_PX = 512
-"""Drawn at this size; reduced when it is laid over a face."""
+"""Emoji are drawn at this size and reduced when placed on a face."""
 
 _YELLOW, _BROWN, _DARK, _RED, _BLUE, _WHITE = (
     (255, 205, 60, 255),
@@ -30,7 +30,7 @@ def draw(name: str) -> npt.NDArray[np.uint8]:
     Args:
         name: one of `config.EMOJI`.
     """
-    # Twice the size and reduced: smooth edges.
+    # Drawn at twice the size and reduced, for smooth edges.
     image = Image.new("RGBA", (2 * _SIDE_PX, 2 * _SIDE_PX))
     {"fist": _fist, "smile": _smile, "mask": _mask, "heart": _heart}[name](_Pen(ImageDraw.Draw(image)))
     pixels = np.array(image.resize((_SIDE_PX, _SIDE_PX), Image.Resampling.BOX))
@@ -39,7 +39,7 @@ def draw(name: str) -> npt.NDArray[np.uint8]:
 
 
 class _Pen:
-    """Draws in a unit square whose origin is at the left top."""
+    """Draws in a unit square whose origin is at the top left."""
 
     def __init__(self, canvas: ImageDraw.ImageDraw) -> None:
         self._canvas = canvas

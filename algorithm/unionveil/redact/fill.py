@@ -11,7 +11,7 @@ __all__ = ["colour_in", "fill", "in_model"]
 
 
 def colour_in(rgb: tuple[int, int, int], colour: Colour, white: int) -> list[int]:
-    """An 8-bit RGB colour in another colour model and depth, without alpha.
+    """Converts an 8-bit RGB colour to another colour model and depth, without alpha.
 
     Args:
         rgb: red, green, blue in [0, 255].
@@ -19,7 +19,7 @@ def colour_in(rgb: tuple[int, int, int], colour: Colour, white: int) -> list[int
         white: largest value of a channel there.
 
     Returns:
-        One value a colour channel.
+        One value per colour channel.
     """
     match colour:
         case Colour.GREY | Colour.GREY_ALPHA:
@@ -33,7 +33,7 @@ def colour_in(rgb: tuple[int, int, int], colour: Colour, white: int) -> list[int
 
 
 def fill(rgb: tuple[int, int, int], colour: Colour, dtype: npt.DTypeLike) -> Pixels:
-    """One colour, as a `Patch` takes it.
+    """One colour in the form that `Patch` expects.
 
     Args:
         rgb: red, green, blue in [0, 255].
@@ -48,7 +48,7 @@ def fill(rgb: tuple[int, int, int], colour: Colour, dtype: npt.DTypeLike) -> Pix
 
 
 def in_model(rgb: npt.NDArray[np.float32], colour: Colour, white: int) -> npt.NDArray[np.float32]:
-    """8-bit RGB values as `colour_in` gives them for one colour, for a whole picture."""
+    """Converts 8-bit RGB values of a whole picture, as `colour_in` does for one colour."""
     match colour:
         case Colour.GREY | Colour.GREY_ALPHA:
             values = rgb @ np.asarray([[0.299], [0.587], [0.114]], np.float32)

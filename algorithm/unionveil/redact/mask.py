@@ -53,9 +53,9 @@ def _ellipse(box: FloatArray, region: tuple[int, int, int, int]) -> BoolArray:
     x0, y0, x1, y1 = region
     centre = (box[:2].astype(np.float64) + box[2:]) / 2
     radius = np.maximum((box[2:].astype(np.float64) - box[:2]) / np.sqrt(2), 1e-6)
-    # The point of each pixel's square that is nearest to the centre decides.
+    # The point of each pixel's square that is closest to the centre decides.
     x, y = np.arange(x0, x1), np.arange(y0, y1)
     near_x = (np.clip(centre[0], x, x + 1) - centre[0]) / radius[0]
     near_y = (np.clip(centre[1], y, y + 1) - centre[1]) / radius[1]
-    # A hair beyond 1: the corners of the box lie on the ellipse and must not be lost to rounding.
+    # Slightly more than 1: the corners of the box are on the ellipse and must not be lost to rounding.
     return near_x[None, :] ** 2 + near_y[:, None] ** 2 <= 1 + 1e-6

@@ -1,4 +1,4 @@
-"""A picture over a face, opaque behind it."""
+"""A picture over a face, on an opaque background."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def load_picture(picture: str) -> npt.NDArray[np.uint8]:
     """An emoji or a PNG file as `(h, w, 4)` uint8 RGBA.
 
     Raises:
-        ConfigError: neither an emoji nor a PNG that can be read.
+        ConfigError: neither an emoji nor a readable PNG.
     """
     if picture in EMOJI:
         return emoji.draw(picture)
@@ -40,9 +40,9 @@ def load_picture(picture: str) -> npt.NDArray[np.uint8]:
 def overlay(
     patch: Pixels, picture: npt.NDArray[np.uint8], backing: tuple[int, int, int], colour: Colour
 ) -> Pixels:
-    """Lays a picture, as large as fits with its proportions, over an opaque colour.
+    """Draws a picture, as large as its proportions allow, over an opaque colour.
 
-    Nothing of the patch shines through: a transparent pixel of the picture shows the backing.
+    Nothing of the patch shows through: a transparent pixel of the picture shows the background colour.
 
     Args:
         patch: `(h, w, C)` uint8 or uint16, colour channels only.
@@ -60,7 +60,7 @@ def overlay(
     scale = min(width / picture.shape[1], height / picture.shape[0])
     size_wh = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    # Premultiplied while resizing, so that the colour of transparent pixels does not bleed in.
+    # Premultiplied before resizing, so that the colour of transparent pixels does not bleed in.
     alpha = picture[..., 3:].astype(np.float32) / 255
     premultiplied = np.concatenate([picture[..., :3] * alpha, alpha], axis=2)
     small = cv2.resize(premultiplied, size_wh, interpolation=interpolation)

@@ -1,4 +1,4 @@
-"""Patches that lie on top of others."""
+"""Patches on top of other patches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["below"]
 
 
 def below(frame: Frame, region: Region, patches: Sequence[Patch]) -> Pixels:
-    """`(h, w, C)` colour channels of a region as it looks under the patches so far; a copy."""
+    """A copy of a region's colour channels `(h, w, C)`, with the patches so far drawn on it."""
     rows, columns, _ = region
     channels = frame.colour.channels - frame.colour.has_alpha
     pixels = frame.pixels[rows, columns].copy()
@@ -22,7 +22,7 @@ def below(frame: Frame, region: Region, patches: Sequence[Patch]) -> Pixels:
 
 
 def _shifted(patches: Sequence[Patch], region: Region) -> Iterator[Patch]:
-    """The parts of patches that lie inside a region, in its own frame."""
+    """The parts of patches inside a region, in the region's coordinates."""
     rows, columns, _ = region
     for patch in patches:
         y0, y1 = max(rows.start, patch.rows.start), min(rows.stop, patch.rows.stop)

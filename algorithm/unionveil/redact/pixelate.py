@@ -1,6 +1,6 @@
-"""A mosaic: the mean of each cell in place of its pixels.
+"""A mosaic: each cell's pixels are replaced by their mean.
 
-For looks only: the best trained attacker names 44.4 % of 40 people rightly at 6 cells, and 17.8 % at 2
+For looks only: the best trained attacker identifies 44.4 % of 40 people correctly at 6 cells, and 17.8 % at 2
 (`tests/benchmarks/test_recognition.py`; 7.8 % behind a fill).
 """
 
@@ -14,7 +14,8 @@ from ..images import Pixels
 __all__ = ["cell_edges", "pixelate"]
 
 _LEAST_CELL_PX = 2
-"""A cell of one pixel would change nothing, nor would a remainder at the edge: cells share a side evenly."""
+"""A cell of one pixel would change nothing, and neither would a remainder at the edge: cells share a side
+evenly."""
 
 
 def pixelate(patch: Pixels, cells: int) -> Pixels:
@@ -37,7 +38,7 @@ def pixelate(patch: Pixels, cells: int) -> Pixels:
 
 
 def cell_edges(height: int, width: int, cells: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Where the cells of a mosaic begin, and the end: of rows and of columns.
+    """Where the cells of a mosaic begin, and the end; for rows and for columns.
 
     Args:
         height: of the face with its margin, in pixels.
@@ -49,6 +50,6 @@ def cell_edges(height: int, width: int, cells: int) -> tuple[npt.NDArray[np.int6
 
 
 def _edges(length: int, cell_px: float) -> npt.NDArray[np.int64]:
-    """Where cells begin, and the end: none is smaller than `cell_px` rounded down."""
+    """Where cells begin, and the end; no cell is smaller than `cell_px` rounded down."""
     count = max(1, int(length / cell_px))
     return np.linspace(0, length, count + 1).round().astype(np.int64)

@@ -1,4 +1,4 @@
-"""Faces of nobody in particular over those of people, for k-same."""
+"""Generated faces in place of people's, for k-same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..config import AnonymizeConfig, Fill, KSame
 from ..detections import Detections, FloatArray
 from ..images import Frame, Patch, Pixels
 from ..surrogate.generators import Generator
-from ..surrogate.template import Laid, head_region, lay, to_frame, yaw_of
+from ..surrogate.template import HEAD, Laid, lay, oval_region, to_frame, yaw_of
 from . import Redactor, load_redactor
 from .fill import fill, in_model
 from .patches import below
@@ -26,8 +26,8 @@ def surrogate_redactor(
 ) -> Redactor:
     """A redactor that draws a group's face over each of its members.
 
-    Faces without a group are filled with one colour, in the configured shape and margin. Fills lie below
-    the surrogates.
+    Faces without a group are filled with one colour, in the configured shape and margin. Fills are drawn
+    below the surrogates.
 
     Args:
         config: settings with method ksame.
@@ -40,7 +40,7 @@ def surrogate_redactor(
     def redact(frame: Frame, faces: Detections) -> Sequence[Patch]:
         in_group = faces.identity >= 0
         patches = list(fill_faces(frame, faces[~in_group]))
-        members = faces[in_group][::-1]  # the best face last, so that it lies on top where two overlap
+        members = faces[in_group][::-1]  # the best face last, so that it is on top where two overlap
         matrices = to_frame(members.landmarks)
         if with_head:
             patches += _heads(frame, matrices)
@@ -68,13 +68,13 @@ def _laid(
 
 def _heads(frame: Frame, matrices: npt.NDArray[np.float64]) -> Iterator[Patch]:
     for matrix in matrices:
-        region = head_region(matrix, frame.size_wh)
+        region = oval_region(matrix, HEAD, frame.size_wh)
         if region:
             yield Patch(*region[:2], fill(_BLACK, frame.colour, frame.pixels.dtype), region[2])
 
 
 def _patch(frame: Frame, laid: Laid, patches: Sequence[Patch]) -> Patch:
-    """The surrogate blended into what lies below it, in the frame's colours and depth."""
+    """The surrogate blended into what is below it, in the frame's colours and depth."""
     under = below(frame, (laid.rows, laid.columns, laid.mask), patches)
     face = in_model(laid.rgb, frame.colour, frame.white)
     blend = np.rint(under + (face - under) * laid.alpha)

@@ -28,7 +28,7 @@ _AVIF = {(False, False): 34, (False, True): 38, (True, False): 46, (True, True):
 """Bytes per pixel of encoders, by whether samples are deep and whether there is opacity: x265, libaom."""
 
 
-_CONVERTED = {ImageFormat.JPEG: 10, ImageFormat.PNG: 16, ImageFormat.WEBP: 24}
+_CONVERTED = {ImageFormat.JPEG: 4, ImageFormat.PNG: 4, ImageFormat.WEBP: 12}
 """More bytes per pixel, for each 8 bits of a sample, where an output gets another format or quality: the
 converted samples, the encoder's, and the output with its decoded copy."""
 
@@ -128,7 +128,7 @@ def look_at(
             header = read_header(image_format, file) if reckon else None
             needed = needed_bytes(image_format, header, content.size_bytes) if header else 0
             target = options.format_of(image_format)
-            if header and (target is not image_format or options.quality is not None):
+            if header and options.converts(image_format):
                 needed += _CONVERTED.get(target, 0) * header.pixels * (2 if header.is_deep else 1)
             return target, needed
     return None, 0

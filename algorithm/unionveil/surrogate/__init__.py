@@ -1,1 +1,1 @@
-"""Faces of nobody in particular: where they lie, how they are laid over a picture, and what draws them."""
+"""Generated faces: where they go, how they are blended into a picture, and the generators that draw them."""

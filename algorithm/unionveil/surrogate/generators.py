@@ -1,4 +1,4 @@
-"""The generators behind one protocol, and the code that each group's face is drawn from."""
+"""The generators behind one protocol, and the code from which each group's face is drawn."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ __all__ = ["CodeArray", "Generator", "generator_file", "load_generator", "synthe
 CodeArray = npt.NDArray[np.float16]
 
 _LIGHT = 4
-"""The first components are mostly light and colour of the whole face; much noise there looks painted."""
+"""The first components are mostly light and colour of the whole face; strong noise in them looks painted."""
 
 _LIGHT_NOISE, _NOISE = 0.35, 0.7
-"""Standard deviations of the noise of a synthetic face, in those of people's codes."""
+"""Standard deviations of the noise of a synthetic face, in units of those of people's codes."""
 
 
 class Generator(Protocol):
@@ -45,7 +45,7 @@ class Generator(Protocol):
 
         Args:
             codes: `(N, C)`.
-            yaw: `(N,)` how far the heads are turned to a side, as `template.yaw_of` measures it.
+            yaw: `(N,)` how far the heads are turned to a side, as measured by `template.yaw_of`.
 
         Returns:
             `(N, h, w, 3)` uint8.
@@ -57,7 +57,7 @@ class Generator(Protocol):
 
 
 def generator_file(redaction: KSame) -> Path:
-    """The file that holds a redaction's generator."""
+    """The file that contains a redaction's generator."""
     is_ours = redaction.surrogate in ("mean", "synthetic")
     return WEIGHTS / "surrogate.npz" if is_ours else Path(redaction.surrogate)
 
@@ -67,18 +67,18 @@ def load_generator(redaction: KSame, threads: int) -> Generator:
 
     Raises:
         ModelError: its file is missing, damaged or cannot be run.
-        ConfigError: the card of a user's generator is missing or wrong.
+        ConfigError: the card of a user's generator is missing or invalid.
     """
     path = generator_file(redaction)
     return load_linear(path) if redaction.surrogate in ("mean", "synthetic") else load_onnx(path, threads)
 
 
 def synthetic_codes(means: FloatArray | None, seeds: list[bytes], dimensions: int) -> CodeArray:
-    """A code of one person who does not exist for each group.
+    """A code of one non-existent person for each group.
 
     Args:
-        means: `(G, C)` mean codes of our own generator, around which the people are drawn; None draws from
-            the whole standard normal distribution, as generators of others expect.
+        means: `(G, C)` mean codes of our own generator, around which the people are drawn; with None they are
+            drawn from the whole standard normal distribution, as other generators expect.
         seeds: one for each group; the same seed gives the same person.
         dimensions: C.
     """

@@ -24,17 +24,18 @@ _Point = tuple[float, float]
 
 
 class GeneratorCard(BaseModel):
-    """What `FILE.json` beside `FILE.onnx` says about a generator of faces, as StyleGAN exports are.
+    """What `FILE.json` beside `FILE.onnx` states about a generator of faces, such as a StyleGAN export.
 
     Attributes:
         dimensions: length of a code, of independent standard normal numbers.
         output: name of the graph's output, `(N, 3, S, S)`; None for the first one.
         size_px: side S of a face.
-        template: where the landmarks lie in a face, x and y in pixels, in the order of `Landmark`.
+        template: where the landmarks are in a face, x and y in pixels, in the order of `Landmark`.
         channels: order of the channels.
-        mean: value of the output that is middle grey.
-        scale: value of the output from middle grey to white; the result is clipped.
-        truncation: factor of the codes; below 1 faces are more alike and more often whole (StyleGAN's psi).
+        mean: output value of middle grey.
+        scale: difference of the output between middle grey and white; the result is clipped.
+        truncation: factor of the codes; below 1, faces are more alike and more often well-formed (StyleGAN's
+            psi).
         licence: of the weights, as their publisher states it.
     """
 
@@ -53,7 +54,7 @@ class GeneratorCard(BaseModel):
 
 @dataclass(frozen=True)
 class OnnxGenerator:
-    """A loaded generator. Its faces are not turned: few networks say how.
+    """A loaded generator. Its faces are not turned: few networks support it.
 
     Attributes:
         card: shape and scale of its faces.
@@ -81,7 +82,7 @@ class OnnxGenerator:
         faces = np.concatenate(drawn) if drawn else np.zeros((0, 3, side, side), np.float32)
         if faces.shape != (len(codes), 3, side, side):
             raise ModelError(
-                f"the generator gives {faces.shape[1:]} for a code; its card says (3, {side}, {side}): "
+                f"the generator returns {faces.shape[1:]} for a code; its card says (3, {side}, {side}): "
                 "correct the card"
             )
         grey = 127.5 + (faces.transpose(0, 2, 3, 1) - card.mean) / card.scale * 127.5
@@ -94,7 +95,7 @@ def read_card(path: Path) -> GeneratorCard:
 
     Raises:
         ModelError: the generator does not exist.
-        ConfigError: the card is missing or wrong.
+        ConfigError: the card is missing or invalid.
     """
     if not path.is_file():
         raise ModelError(
@@ -115,7 +116,7 @@ def load_onnx(path: Path, threads: int) -> OnnxGenerator:
 
     Raises:
         ModelError: the generator does not exist or cannot be run.
-        ConfigError: the card is missing or wrong.
+        ConfigError: the card is missing or invalid.
     """
     card = read_card(path)
     template = np.asarray(card.template, np.float64)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from checked import present
 from ocean_assets import CONTAINER, algorithm, build_ddo
-from unionveil.config import AnonymizeConfig, Redaction
+from unionveil.config import VIDEO_SETTINGS, AnonymizeConfig, Redaction
 from unionveil.errors import ConfigError
 from unionveil.job import JobRequest, config_of, job_parameters, read_parameters, request_of
 from unionveil_ocean.assets.asset import Asset, credentials_of
@@ -123,6 +123,7 @@ def test_consumer_parameters_are_all_that_the_job_accepts(tmp_path):
     assert {parameter.name for parameter in offered} == settings - {
         *("digest_salt", "engine", "embedder"),
         *("min_face", "max_face", "keep_metadata", "gps_decimals"),
+        *VIDEO_SETTINGS,
     }
     for name in settings ^ {parameter.name for parameter in offered} | {"unknown", "redaction"}:
         with pytest.raises(ConfigError):

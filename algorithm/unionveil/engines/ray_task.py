@@ -1,0 +1,49 @@
+"""What a node of a Ray cluster does with a task."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+from .. import __version__
+from ..errors import ClusterError, UnionVeilError
+from .pool import Pool
+
+__all__ = ["run_task"]
+
+_pools: dict[str, Pool[Any, Any]] = {}
+"""Of this process, by the digest of the work: its worker keeps its models from task to task."""
+
+
+def run_task(work: bytes, key: str, task: Any, timeout_seconds: float, version: str) -> Any:
+    """Does a task in a process of its own, which the picture may kill.
+
+    Args:
+        work: pickled.
+        key: its digest.
+        task: as the work takes it.
+        timeout_seconds: time limit.
+        version: of the program that sends the task.
+
+    Returns:
+        What the work made of it, `Rejected`, or an error for the sender to raise.
+    """
+    if version != __version__:
+        return ClusterError(
+            f"a node of the cluster has unionveil {__version__}, this machine {version}; install the same "
+            "version there"
+        )
+    try:
+        return _pool(work, key, timeout_seconds).submit(task).result()
+    except UnionVeilError as error:
+        return error
+
+
+def _pool(work: bytes, key: str, timeout_seconds: float) -> Pool[Any, Any]:
+    if key not in _pools:
+        for old in _pools.values():
+            old.__exit__()
+        _pools.clear()
+        pool: Pool[Any, Any] = Pool(pickle.loads(work), 1, timeout_seconds, threads_each=1)  # noqa: S301  ours
+        _pools[key] = pool.__enter__()
+    return _pools[key]
