@@ -70,6 +70,8 @@ def rewritten(text: str, page: PurePosixPath, pages: set[PurePosixPath]) -> tupl
 
 def _spaced(text: str) -> str:
     """Blank lines around blocks, which Python-Markdown needs and GitHub does not."""
+    if re.match(r"\n[^\n]", text):  # behind a fence, whose last line ends here
+        text = f"\n{text}"
     lines: list[str] = []
     for line in text.split("\n"):
         before = lines[-1] if lines else "x"

@@ -34,6 +34,8 @@ PAGES = {PurePosixPath(name) for name in ("README.md", "docs/a.md", "docs/b.md")
         ("see [a](docs/a.md), [web](https://x.org/y.md) and [here](#part)", "README.md", None),
         ("```\n[kept](nowhere.md)\n```", "docs/a.md", None),
         ("text\n| a |\n| --- |\n| b |", "docs/a.md", "text\n\n| a |\n| --- |\n| b |"),
+        ("```\nx\n```\n| a |\n| --- |", "docs/a.md", "```\nx\n```\n\n| a |\n| --- |"),
+        ("```\nx\n```\n\ntext", "docs/a.md", None),
         ("text:\n- one\n- two", "docs/a.md", "text:\n\n- one\n- two"),
     ],
 )

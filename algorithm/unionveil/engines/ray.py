@@ -7,6 +7,7 @@ deadly picture may kill. Ray itself retries nothing: it would restart such a pic
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import pickle
 import socket
@@ -143,7 +144,7 @@ def _connected(address: str | None) -> tuple[Any, bool]:
     where = address or os.environ.get("RAY_ADDRESS")
     try:
         _reach(where)
-        ray.init(address=where, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=where, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, ValueError, RuntimeError) as error:
         raise ClusterError(
             f"the Ray cluster {where or 'of this machine'} cannot be reached ({type(error).__name__}): check "
