@@ -446,8 +446,8 @@ class AnonymizeConfig(_Model):
         1,
         ge=1,
         le=15,
-        description="Looks for faces in every Nth frame of a video; optical flow carries boxes across the "
-        "others.",
+        description="Looks for faces in every Nth frame of a video, four times a second at least; optical "
+        "flow carries boxes across the others.",
     )
     digest_salt: SecretStr | None = Field(
         None,

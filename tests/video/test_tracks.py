@@ -122,3 +122,16 @@ def test_memory_does_not_grow_with_weak_detections():
         tracker.add(number, number / RATE, found, (field(30), field(-30)) if number else None)
     assert not tracker.finish().size
     assert len(tracker._kept) == 0
+
+
+def test_a_face_that_an_edge_cuts_is_covered_at_its_whole_height():
+    def seen(number: int) -> Found:
+        left = 196 - 4 * number
+        low = 40 if number < 4 else 30  # what is seen of it is lower at first
+        faces = Detections.of([[left, low, min(left + 20, 200), 60]], [0.9])
+        return Found(faces, np.ones(1, bool))
+
+    plan = tracked([seen(n) for n in range(12)], speed=-4)
+    for number in range(4):
+        box = list(plan.faces())[number].xyxy[0]
+        assert box[3] - box[1] >= 30

@@ -38,7 +38,7 @@ class Encoder:
 
 _X264 = {
     "preset": "medium",
-    "rc-lookahead": "20",
+    "rc-lookahead": "10",
     "threads": "4",
     "x264-params": "cpu-independent=1",
 }

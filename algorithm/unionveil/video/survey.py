@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
     from .shape import Shape
 
-__all__ = ["Look", "survey"]
+__all__ = ["LOOKS_PER_SECOND", "Look", "survey"]
+
+LOOKS_PER_SECOND = 4
+"""Looks for faces, at least: two chances to see a face before its box is given up."""
 
 Look = Callable[["av.VideoFrame"], Found]
 """Finds faces in an upright frame."""
@@ -57,7 +61,8 @@ def survey(
         look: finds faces.
         log: what was found before an interruption; takes what is found now.
         sure: least score of a sure detection.
-        every: each how many frames faces are looked for; the first and last of a scene come on top.
+        every: each how many frames faces are looked for. The first frame of a scene and the last of the video
+            come on top, and what else is needed for `LOOKS_PER_SECOND`.
 
     Yields:
         Seconds of the video that are done.
@@ -70,12 +75,14 @@ def survey(
     pts: list[int] = []
     durations: list[int] = []
     before: Grey | None = None
+    looked = -math.inf
     for number, step in enumerate(_steps(frames)):
         stamp = step.frame.pts or 0
         second = float(stamp * shape.time_base)
         tracker = tracker or Tracker(sure, shape.size_wh, step.grey.shape[1] / shape.size_wh[0])
         found = None
-        if step.is_cut or step.is_last or number % every == 0:
+        if step.is_cut or step.is_last or number % every == 0 or second - looked >= 1 / LOOKS_PER_SECOND:
+            looked = second
             found = log.find(number, stamp) or log.add(number, stamp, look(step.frame))
         tracker.add(number, second, found, _fields(motion, before, step))
         before = step.grey

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -121,6 +122,7 @@ class Tracker:
         self._parent: list[int] = []
         self._is_sure: set[int] = set()
         self._kept: list[Rows] = []
+        self._seconds: list[float] = []
 
     def add(
         self, number: int, second: float, found: Found | None, fields: tuple[Field, Field] | None
@@ -134,6 +136,7 @@ class Tracker:
             fields: flow from the frame before to this one, and back; None at the start and at a cut.
         """
         self._forget(second)
+        self._seconds.append(second)
         if fields is None:
             self._end(second, self._active)
             self._active = []
@@ -161,6 +164,7 @@ class Tracker:
         rows["track"] = np.unique(roots[rows["track"]], return_inverse=True)[1]
         rows = rows[np.lexsort((rows["score"] == 0, rows["frame"], rows["track"]))]
         rows["visible"] = _visible(rows)
+        _complete_at_edges(rows, np.asarray(self._seconds), self._size_wh)
         result: Rows = rows[np.lexsort((-rows["score"], rows["track"], rows["frame"]))]
         return result
 
@@ -307,6 +311,36 @@ def _visible(rows: Rows) -> BoolArray:
     chain = np.append(rows["track"], -1)
     same = (chain[before] == rows["track"]) & (chain[behind] == rows["track"])
     return np.asarray(same & padded[before] & padded[behind])
+
+
+def _complete_at_edges(rows: Rows, seconds: npt.NDArray[np.float64], size_wh: tuple[int, int]) -> None:
+    """Boxes that an edge of the frame cuts get the other side of their chain's largest nearby box, in place.
+
+    What a detector sees of a face that enters or leaves is lower, or narrower, than the face.
+
+    Args:
+        rows: by chain and frame.
+        seconds: of all frames.
+        size_wh: width and height of the frames.
+    """
+    starts = np.flatnonzero(np.diff(rows["track"], prepend=-1, append=-1))
+    for first, last in pairwise(starts.tolist()):
+        chain = rows["xyxy"][first:last].copy()
+        times = seconds[rows["frame"][first:last]]
+        sides = chain[:, 2:] - chain[:, :2]
+        is_cut = (chain[:, :2] <= _EDGE_PX) | (chain[:, 2:] >= np.asarray(size_wh) - _EDGE_PX)
+        for place in np.flatnonzero(is_cut.any(axis=1)).tolist():
+            low, high = np.searchsorted(times, times[place] + np.array([-HOLD_SECONDS, HOLD_SECONDS]))
+            largest = sides[low : max(int(high), place + 1)].max(axis=0)
+            for axis in (0, 1):
+                if is_cut[place, 1 - axis]:
+                    centre = chain[place, [axis, axis + 2]].mean()
+                    rows["xyxy"][first + place, axis] = centre - largest[axis] / 2
+                    rows["xyxy"][first + place, axis + 2] = centre + largest[axis] / 2
+
+
+_EDGE_PX = 2.0
+"""A box that ends so near to an edge is taken as cut by it."""
 
 
 def _rows_of(track: _Track) -> Rows:
