@@ -3,6 +3,7 @@
 #
 #   docker/build.sh                        the image unionveil:VERSION
 #   docker/build.sh --gpu                  unionveil:VERSION-gpu, which uses an NVIDIA GPU
+#   docker/build.sh --text                 unionveil:VERSION-text, which can cover text as well
 #   docker/build.sh --image ghcr.io/NAME/unionveil [--tag TAG]    another name
 #   docker/build.sh --push                 also pushes it; only then does it have a checksum by which a node can pull it
 #   docker/build.sh -- ARGUMENT...         passes the rest to `docker build`
@@ -17,10 +18,11 @@ cd "$(dirname "$0")/.."
 
 fail() { echo "build: $1" >&2; exit 2; }
 
-image=unionveil tag='' variant=cpu engine=onnxruntime push='' arguments=()
+image=unionveil tag='' variant=cpu text=no engine=onnxruntime push='' arguments=()
 while [ $# -gt 0 ]; do
   case $1 in
     --gpu) variant=gpu engine=cuda ;;
+    --text) text=yes ;;
     --image) image=${2:?build: --image needs a name}; shift ;;
     --tag) tag=${2:?build: --tag needs a name}; shift ;;
     --push) push=yes ;;
@@ -36,6 +38,7 @@ version=$(cat algorithm/unionveil/VERSION)
 if [ -z "$tag" ]; then
   tag=$version
   [ "$variant" = cpu ] || tag=$tag-$variant
+  [ "$text" = no ] || tag=$tag-text
 fi
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 [ "$revision" = unknown ] || [ -z "$(git status --porcelain -- algorithm docker)" ] || revision=$revision-changed
@@ -66,6 +69,7 @@ done
 
 DOCKER_BUILDKIT=1 docker build --file docker/Dockerfile --tag "$image:$tag" \
   --build-arg "BASE_DIGEST=${BASE_DIGEST:-}" --build-arg "VARIANT=$variant" --build-arg "ENGINE=$engine" \
+  --build-arg "TEXT=$text" \
   --build-arg "SOURCE_DATE_EPOCH=$epoch" \
   --label "org.opencontainers.image.version=$version" \
   --label "org.opencontainers.image.revision=$revision" \

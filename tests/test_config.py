@@ -57,6 +57,13 @@ def test_strings_are_converted():
         ({"output_format": "gif"}, "output_format: .*'same', 'jpeg', 'png' or 'webp'"),
         ({"quality": "5"}, "quality: .*greater than or equal to 20"),
         ({"max_megapixels": "inf"}, "max_megapixels: .*finite"),
+        ({"cover": "face,plate"}, "^cover: 'plate' cannot be covered; known: face, head, text$"),
+        ({"cover": ""}, "^cover: '' cannot be covered; known: face, head, text$"),
+        ({"cover": "text,text"}, "cover: something is named twice"),
+        ({"cover": "face,head"}, "cover: a head holds its face; name one of the two"),
+        ({"cover": "text", "select": "keep"}, "^select keep chooses among faces; add face to cover$"),
+        ({"cover": "head", "method": "ksame"}, "^method ksame replaces faces; add face to cover"),
+        ({"text_method": "blur"}, "text_method: .*'fill' or 'same'"),
     ],
 )
 def test_every_wrong_setting_is_one_clear_sentence(given_parameters, sentence):
@@ -126,3 +133,25 @@ def test_every_emoji_can_be_drawn():
         picture = emoji.draw(name)
         assert picture.shape == (512, 512, 4)
         assert (picture[..., 3] == 255).mean() > 0.3
+
+
+def test_the_order_of_what_is_covered_does_not_matter():
+    assert AnonymizeConfig(cover="text, face") == AnonymizeConfig(cover=("face", "text"))
+
+
+def test_the_weights_that_are_used_follow_from_what_is_covered():
+    def names(**settings):
+        return [card.name for card in AnonymizeConfig(**settings).cards]
+
+    assert names() == names(cover="head") == ["retinaface"]
+    assert names(cover="face,text") == ["retinaface", "ppocr-text"]
+    assert names(cover="text") == ["ppocr-text"]
+    assert names(cover="face,text", redaction={"method": "ksame"}) == ["retinaface", "ppocr-text", "sface"]
+
+
+@pytest.mark.parametrize("method", ["gaussian", "overlay", "ksame"])
+def test_text_is_filled_unless_asked_for_otherwise(method):
+    asked = AnonymizeConfig.from_parameters({"method": method, "cover": "face,text"})
+    assert asked.text_redaction.method == "fill"
+    same = asked.model_copy(update={"text_method": "same"}).text_redaction.method
+    assert same == ("fill" if method == "ksame" else method)

@@ -40,3 +40,22 @@ def test_picking_concatenating_and_moving():
 def test_missing_landmarks_are_nan():
     assert np.isnan(Detections.of([[0, 0, 1, 1]], [1]).landmarks).all()
     assert len(Detections.concat([])) == 0
+
+
+def test_wrong_kinds_cannot_be():
+    text = Detections.of([[0, 0, 9, 3]], [0.5], kind=Kind.TEXT)
+    with pytest.raises(ValueError, match="only faces and heads have landmarks and an identity"):
+        replace(text, landmarks=np.zeros((1, 5, 2), np.float32))
+    with pytest.raises(ValueError, match="only faces and heads have landmarks and an identity"):
+        replace(text, identity=np.zeros(1, np.int32))
+    with pytest.raises(ValueError, match=r"kind must be of .*, got 9"):
+        replace(text, kind=np.array([9], np.uint8))
+
+
+def test_kinds_are_picked_joined_and_mirrored():
+    mixed = Detections.of([[0, 0, 9, 3], [2, 2, 4, 4]], [0.5, 0.9], kind=[Kind.TEXT, Kind.FACE])
+    assert mixed.of_kind(Kind.TEXT).tolist() == [True, False]
+    assert mixed.of_kind(Kind.FACE, Kind.HEAD).tolist() == [False, True]
+    assert mixed[mixed.of_kind(Kind.TEXT)].kind.tolist() == [Kind.TEXT]
+    assert mixed.mirror(20).kind.tolist() == [Kind.TEXT, Kind.FACE]
+    assert Detections.concat([mixed, Detections.empty(), mixed[:1]]).kind.tolist() == [2, 0, 2]

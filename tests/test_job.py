@@ -104,6 +104,8 @@ def test_kept_names_stay_flat(tmp_path):
         ('{"detector": "haar"}', "detector: in the compute job, one of them is always retinaface"),
         ('{"threshold": 0.68}', "threshold: in the compute job, at most 0.67"),
         ('{"margin": 0.1}', "margin: in the compute job, at least 0.15"),
+        ('{"text_margin": 0.1}', "text_margin: in the compute job, at least 0.2"),
+        ('{"cover": "text"}', "cover: 'text' is not one of face, head, face,text, head,text"),
         ('{"cells": ["4"]}', "'cells' must be a string or a number"),
         ("[1, 2]", "must be a JSON object"),
         ("not json", "the parameters are not JSON"),

@@ -14,6 +14,7 @@ from checked import kept, read_bgr, read_rgb, written
 from unionveil import AnonymizeConfig, Anonymized, Anonymizer, ConfigError, Detections, Rejected, load
 from unionveil.boxes import cover_pixels, iou
 from unionveil.content import FileContent
+from unionveil.detections import Kind
 from unionveil.images import Patch, decode, rgb_views
 from unionveil.images.orientation import upright
 from unionveil.redact import load_redactor
@@ -283,3 +284,48 @@ def test_known_people_must_fit_the_settings():
         load(keep)
     with pytest.raises(ConfigError, match="another embedder"):
         load(keep, references=people)
+
+
+class Street:
+    """Finds a face and a line of text in every picture; remembers what a selector was asked about."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, image):
+        return Detections.of([[10, 10, 30, 40], [50, 10, 90, 20]], [0.9, 0.8], kind=[Kind.FACE, Kind.TEXT])
+
+    def nobody(self, image, faces):
+        self.asked.append(faces.kind.tolist())
+        return np.zeros(len(faces), bool)
+
+
+def street(**settings):
+    found, config = Street(), AnonymizeConfig.from_parameters(settings)
+    return found, lambda selector: load(config, finder=found, selector=selector)
+
+
+def photo_bytes():
+    return samples.save(Image.fromarray(samples.scene(100, 60)), "PNG")
+
+
+def test_selectors_are_asked_about_faces_alone_and_text_is_covered():
+    found, loaded = street(cover="face,text")
+    outcome = kept(loaded(found.nobody)(photo_bytes()))
+    assert found.asked == [[Kind.FACE]]
+    assert outcome.faces[0].kind.tolist() == [Kind.TEXT] and outcome.kept == 1
+    pixels = np.asarray(Image.open(io.BytesIO(outcome.data)))
+    assert (pixels[8:22, 48:92] == 0).all() and pixels[12:38, 12:28].any()
+
+
+def test_heads_grow_after_the_choice():
+    found, loaded = street(cover="head")
+    assert kept(loaded(every_face)(photo_bytes())).faces[0].kind.tolist() == [Kind.HEAD, Kind.TEXT]
+    assert kept(loaded(found.nobody)(photo_bytes())).kept == 1
+
+
+def test_a_face_that_stays_is_counted_though_text_lies_over_it():
+    found, loaded = street(cover="face,text")
+    wide = samples.save(Image.fromarray(samples.scene(100, 60)).convert("RGBA"), "PNG")
+    outcome = kept(loaded(found.nobody)(wide))
+    assert outcome.kept == 1

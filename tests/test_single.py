@@ -14,6 +14,7 @@ def test_a_new_setting_is_not_offered_by_itself():
         *("detector", "detail", "engine", "mirror", "threshold", "method", "color", "cells", "strength"),
         *("picture", "backing", "shape", "margin", "max_megapixels", "check_outputs"),
         *("min_face", "max_face", "keep_metadata", "gps_decimals", "output_format", "quality"),
+        *("cover", "text_method", "text_margin"),
     }
 
 

@@ -11,14 +11,17 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from .detections import BoolArray, Detections, FloatArray
+from .detections import BoolArray, Detections, FloatArray, Kind, Landmark
 
 __all__ = [
     "area",
+    "as_heads",
+    "cover_boxes",
     "cover_pixels",
     "covered",
     "drop_fragments",
     "expand",
+    "expand_evenly",
     "iou",
     "neighbours",
     "nms",
@@ -150,17 +153,27 @@ def unite(
 
 
 def unite_faces(parts: Sequence[Detections]) -> Detections:
-    """Faces found in several views of the same picture, each of them once.
+    """Faces and other kinds found in several views of the same picture, each of them once.
+
+    Boxes of different kinds are never merged: a face on a badge is a face, and part of a text.
 
     Args:
-        parts: faces in pixels of the same picture.
+        parts: detections in pixels of the same picture.
 
     Returns:
-        The best box of every face, grown to contain the others, best first.
+        The best box of every face, grown to contain the others, best first; other kinds likewise.
     """
-    faces = Detections.concat(parts)
-    xyxy, kept = unite(faces.xyxy, faces.score, _SAME_FACE_IOU)
-    return replace(faces[kept], xyxy=xyxy)
+    found = Detections.concat(parts)
+    united = [_united(found[found.kind == kind]) for kind in np.unique(found.kind)]
+    if len(united) == 1:
+        return united[0]
+    together = Detections.concat(united)
+    return together[np.argsort(-together.score, kind="stable")]
+
+
+def _united(found: Detections) -> Detections:
+    xyxy, kept = unite(found.xyxy, found.score, _SAME_FACE_IOU)
+    return replace(found[kept], xyxy=xyxy)
 
 
 def overlapping(a: FloatArray, b: FloatArray) -> BoolArray:
@@ -178,6 +191,59 @@ def expand(xyxy: FloatArray, margin: float) -> FloatArray:
     least = xyxy[:, :2] - wh * margin * np.array([1, 1 + _HIGHER], np.float32)
     most = xyxy[:, 2:] + wh * margin * np.array([1, 1 - _HIGHER], np.float32)
     return np.concatenate([least, most], axis=1)
+
+
+def expand_evenly(xyxy: FloatArray, margin: float) -> FloatArray:
+    """Grows each box by `margin` times its shorter side in every direction.
+
+    For lines of text, whose height is the measure of their letters: a share of the width would cover a street
+    beside a long sign.
+    """
+    by = margin * shorter_sides(xyxy)[:, None]
+    return np.concatenate([xyxy[:, :2] - by, xyxy[:, 2:] + by], axis=1)
+
+
+def cover_boxes(found: Detections, margin: float, text_margin: float) -> FloatArray:
+    """`(N, 4)` boxes with the margins of their kinds.
+
+    Args:
+        found: detections.
+        margin: of faces and heads, see `expand`.
+        text_margin: of everything else, see `expand_evenly`.
+    """
+    is_person = found.of_kind(Kind.FACE, Kind.HEAD)[:, None]
+    return np.where(is_person, expand(found.xyxy, margin), expand_evenly(found.xyxy, text_margin))
+
+
+_HEAD_ABOVE, _HEAD_BELOW, _HEAD_ASIDE = 0.5, 0.15, 0.45
+"""How far a head reaches beyond the box of its face, as shares of the box's height, height and width."""
+
+_HEAD_TURN, _HEAD_LEAST, _HEAD_MOST = 4.0, 0.2, 1.2
+"""The back of a turned head lies behind its eyes: so much more of the width for each width by which the nose
+stands beside the middle of the eyes, and bounds of the sum. With these constants and the default margin, a
+cover holds .98 of the heads of 312 faces that they were chosen on and of 126 in other photos
+(`training.evaluate.covers`)."""
+
+
+def as_heads(found: Detections) -> Detections:
+    """Heads in place of faces: hair, ears and chin, as far as a face shows where they are.
+
+    A detector of faces does not know hats, long hair and heads that are seen from behind.
+    """
+    is_face = found.of_kind(Kind.FACE)
+    width, height = (found.xyxy[:, 2:] - found.xyxy[:, :2]).T
+    eyes = found.landmarks[:, [Landmark.LEFT_EYE, Landmark.RIGHT_EYE], 0].mean(axis=1)
+    beside = (found.landmarks[:, Landmark.NOSE, 0] - eyes) / np.maximum(width, 1e-6)
+    turn = _HEAD_TURN * np.where(np.isfinite(beside), beside, 0)
+    left, right = (
+        np.clip(_HEAD_ASIDE + way * turn, _HEAD_LEAST, _HEAD_MOST) * width * way for way in (1, -1)
+    )
+    reach = np.stack([-left, -_HEAD_ABOVE * height, -right, _HEAD_BELOW * height], axis=1)
+    return replace(
+        found,
+        xyxy=np.where(is_face[:, None], found.xyxy + reach, found.xyxy).astype(np.float32),
+        kind=np.where(is_face, np.uint8(Kind.HEAD), found.kind),
+    )
 
 
 def cover_pixels(xyxy: FloatArray, size_wh: tuple[int, int]) -> npt.NDArray[np.int64]:

@@ -9,18 +9,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from .errors import ConfigError
 from .formats import ImageFormat
-from .models.cards import DETECTORS, EMBEDDERS, DetectorCard, EmbedderCard, ModelCard, cards_of, embedder_card
+from .models.cards import (
+    DETECTORS,
+    EMBEDDERS,
+    TEXT_DETECTOR,
+    DetectorCard,
+    EmbedderCard,
+    ModelCard,
+    cards_of,
+    embedder_card,
+)
 from .models.inference import EngineSetting, Inference, choose
 from .outputs import METADATA, MetadataName, OutputOptions
 from .parameters import Parameter, flatten, near, to_parameters, unflatten
 
 __all__ = [
+    "COVERS",
     "EMOJI",
     "VIDEO_SETTINGS",
     "AnonymizeConfig",
@@ -287,6 +297,10 @@ class Only(_KnownPeople):
 Selection = Annotated[EveryFace | Keep | Only, Field(discriminator="select")]
 
 
+_Cover = Literal["face", "head", "text"]
+
+COVERS: tuple[str, ...] = get_args(_Cover)
+"""What can be covered."""
 VideoCodec = Literal["auto", "h264", "av1", "vp9"]
 """What a video is encoded with."""
 
@@ -299,7 +313,7 @@ VIDEO_SETTINGS = frozenset({"codec", "crf", "audio", "every"})
 
 
 class AnonymizeConfig(_Model):
-    """All settings: which faces to look for, how thoroughly, and how to cover them."""
+    """All settings: what to look for, how thoroughly, and how to cover it."""
 
     detector: tuple[str, ...] = Field(
         ("retinaface",),
@@ -326,6 +340,12 @@ class AnonymizeConfig(_Model):
         lt=1,
         description="Least score of a face; lower values find more faces and more false positives. Scores "
         "count how many boxes of a network agree. Default: the value each detector was measured with.",
+    )
+    cover: tuple[_Cover, ...] = Field(
+        ("face",),
+        min_length=1,
+        description="What is covered, separated by commas: face; head (a face with hair, ears and chin); "
+        "text, with number plates, badges and screens (extra `text`).",
     )
     min_face: float | None = Field(
         None,
@@ -359,6 +379,17 @@ class AnonymizeConfig(_Model):
         le=1,
         description="How far the cover reaches beyond the face, as a share of its size; a third more above, "
         "a third less below.",
+    )
+    text_method: Literal["fill", "same"] = Field(
+        "fill",
+        description="What covers text. fill: one colour. same: as faces; someone who tries can read blurred "
+        "and pixelated letters.",
+    )
+    text_margin: float = Field(
+        0.2,
+        ge=0,
+        le=2,
+        description="How far the cover reaches beyond a line of text, as a share of its shorter side.",
     )
     names: Literal["number", "keep"] = Field(
         "number", description="Names of the outputs: numbers, or the names of the inputs."
@@ -442,6 +473,36 @@ class AnonymizeConfig(_Model):
             raise ValueError("a detector is named twice")
         return value
 
+    @field_validator("cover", mode="before")
+    @classmethod
+    def _known_cover(cls, value: Any) -> Any:
+        names = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+        for name in names if isinstance(names, list | tuple) else ():
+            if name not in COVERS:
+                raise ValueError(f"{name!r} cannot be covered; known: {', '.join(COVERS)}")
+        return tuple(names) if isinstance(names, list) else names
+
+    @field_validator("cover")
+    @classmethod
+    def _each_once(cls, value: tuple[_Cover, ...]) -> tuple[_Cover, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("something is named twice")
+        if {"face", "head"} <= set(value):
+            raise ValueError("a head holds its face; name one of the two")
+        # One order, so that the same choice is the same setting.
+        return tuple(name for name in get_args(_Cover) if name in value)
+
+    @model_validator(mode="after")
+    def _about_faces(self) -> AnonymizeConfig:
+        """Refuses what would leave more visible than it seems to."""
+        if not self.covers_people and not isinstance(self.selection, EveryFace):
+            raise ValueError(f"select {self.selection.select} chooses among faces; add face to cover")
+        if isinstance(self.redaction, KSame) and "face" not in self.cover:
+            raise ValueError(
+                "method ksame replaces faces; add face to cover, and use surround fill to cover heads as well"
+            )
+        return self
+
     @field_validator("embedder")
     @classmethod
     def _known_embedder(cls, value: str) -> str:
@@ -501,11 +562,37 @@ class AnonymizeConfig(_Model):
             ModelError: the file of a `yolo:FILE.onnx` or an `onnx:FILE.onnx` does not exist.
             ConfigError: the card of an `onnx:FILE.onnx` is missing or invalid.
         """
-        return (*self.detector_cards, self.embedder_card) if self.embedder_card else self.detector_cards
+        faces = self.detector_cards if self.covers_people else ()
+        texts = cards_of(TEXT_DETECTOR) if self.covers_text else ()
+        return (*faces, *texts, *([self.embedder_card] if self.embedder_card else []))
+
+    @property
+    def covers_people(self) -> bool:
+        """Whether faces are looked for."""
+        return "face" in self.cover or "head" in self.cover
+
+    @property
+    def covers_heads(self) -> bool:
+        """Whether the covers of faces grow to those of heads."""
+        return "head" in self.cover
+
+    @property
+    def covers_text(self) -> bool:
+        """Whether text is looked for."""
+        return "text" in self.cover
+
+    @property
+    def text_redaction(self) -> Fill | Pixelate | Gaussian | Median | Bilateral | Average | Overlay:
+        """What covers text: never a face, and the fill has the colour that covers faces."""
+        if isinstance(self.redaction, KSame) or (
+            self.text_method == "fill" and not isinstance(self.redaction, Fill)
+        ):
+            return Fill()
+        return self.redaction
 
     @property
     def detector_cards(self) -> tuple[DetectorCard, ...]:
-        """The cards of the detectors; no weights are loaded.
+        """The cards of the face detectors; no weights are loaded.
 
         Raises:
             ModelError: the file of a `yolo:FILE.onnx` does not exist.

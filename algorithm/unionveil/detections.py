@@ -23,6 +23,13 @@ class Kind(IntEnum):
     """The kind of a detection."""
 
     FACE = 0
+    HEAD = 1
+    TEXT = 2
+
+    @property
+    def is_person(self) -> bool:
+        """Whether it is a part of somebody, who may have landmarks and an identity."""
+        return self in (Kind.FACE, Kind.HEAD)
 
 
 class Landmark(IntEnum):
@@ -45,6 +52,10 @@ class Detections:
         landmarks: `(N, 5, 2)` float32, x and y in the order of `Landmark`; NaN if the detector has none.
         kind: `(N,)` uint8, values of `Kind`.
         identity: `(N,)` int32, equal for detections of the same person or group; -1 if unknown.
+
+    Raises:
+        ValueError: an array has another shape or dtype, a kind does not exist, or something other than a face
+            or a head has landmarks or an identity.
     """
 
     xyxy: FloatArray
@@ -69,6 +80,17 @@ class Detections:
                     f"Detections.{name} must be {np.dtype(dtype)} {shape}, "
                     f"got {array.dtype} {tuple(array.shape)}"
                 )
+        if n and int(self.kind.max()) >= len(Kind):
+            raise ValueError(
+                f"Detections.kind must be of {', '.join(map(repr, Kind))}, got {self.kind.max()}"
+            )
+        things = ~self.of_kind(Kind.FACE, Kind.HEAD)
+        if (self.identity[things] >= 0).any() or np.isfinite(self.landmarks[things]).any():
+            raise ValueError("only faces and heads have landmarks and an identity")
+
+    def of_kind(self, *kinds: Kind) -> BoolArray:
+        """`(N,)`: whether each is of one of the kinds."""
+        return np.isin(self.kind, kinds)
 
     def __len__(self) -> int:
         return len(self.xyxy)
@@ -84,9 +106,21 @@ class Detections:
 
     @classmethod
     def of(
-        cls, xyxy: npt.ArrayLike, score: npt.ArrayLike, landmarks: npt.ArrayLike | None = None
+        cls,
+        xyxy: npt.ArrayLike,
+        score: npt.ArrayLike,
+        landmarks: npt.ArrayLike | None = None,
+        *,
+        kind: npt.ArrayLike = Kind.FACE,
     ) -> Detections:
-        """Faces of unknown identity from anything array-like; missing landmarks become NaN."""
+        """Detections of unknown identity from anything array-like; missing landmarks become NaN.
+
+        Args:
+            xyxy: `(N, 4)`.
+            score: `(N,)`.
+            landmarks: `(N, 5, 2)`.
+            kind: of each, or of all.
+        """
         boxes = np.asarray(xyxy, np.float32).reshape(-1, 4)
         n = len(boxes)
         if landmarks is None:
@@ -95,7 +129,7 @@ class Detections:
             boxes,
             np.asarray(score, np.float32).reshape(-1),
             np.asarray(landmarks, np.float32).reshape(-1, 5, 2),
-            np.full(n, Kind.FACE, np.uint8),
+            np.broadcast_to(np.asarray(kind, np.uint8), n).copy(),
             np.full(n, -1, np.int32),
         )
 

@@ -49,6 +49,14 @@ PARAMETERS_FILE = "algoCustomData.json"
 _LEAST_K = 3
 """With k = 2, a buyer who knows one of the two people by sight could identify the other as well."""
 
+_COVERS = ("face", "head", "face,text", "head,text")
+"""What a buyer may choose: people are always covered."""
+
+_COVER_TEXT = (
+    "What is covered: faces, or whole heads (with hair, ears and chin); with text also number plates, badges "
+    "and screens, in images that were built with --text."
+)
+
 _SHARD_INDEX = Parameter(
     "shard_index",
     "integer",
@@ -124,6 +132,8 @@ def job_parameters() -> tuple[Parameter, ...]:
                 choices=("mean", "synthetic"),
                 description=f"The face that k people share: {what}",
             )
+        elif parameter.name == "cover":
+            parameter = replace(parameter, kind="select", choices=_COVERS, description=_COVER_TEXT)
         elif parameter.name == "detector":
             names = ", ".join(name for name in DETECTORS if name != "yolo")
             parameter = replace(parameter, description=f"Detectors, separated by commas: {names}.")
@@ -204,6 +214,7 @@ def _limits() -> dict[str, str]:
         "detector": f"one of them is always {' and '.join(default.detector)}",
         "threshold": f"at most {_threshold(default):g}",
         "margin": f"at least {default.margin:g}",
+        "text_margin": f"at least {default.text_margin:g}",
         "k": f"at least {_LEAST_K}",
     }
 
@@ -224,6 +235,7 @@ def _check_covers_enough(config: AnonymizeConfig) -> None:
         "detector": set(default.detector) <= set(config.detector),
         "threshold": config.threshold is None or config.threshold <= _threshold(default),
         "margin": config.margin >= default.margin,
+        "text_margin": config.text_margin >= default.text_margin,
         "k": not isinstance(config.redaction, KSame) or config.redaction.k >= _LEAST_K,
     }
     for name, limit in _limits().items():

@@ -9,11 +9,11 @@ from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
-from .boxes import overlapping, unite_faces
+from .boxes import as_heads, overlapping, unite_faces
 from .config import AnonymizeConfig, EveryFace, Keep, check_one_by_one
 from .content import Content, PictureSource, content_of
-from .detect import FaceFinder
-from .detections import BoolArray, Detections, RgbImage
+from .detect import OwnFinder, load_finder
+from .detections import BoolArray, Detections, Kind, RgbImage
 from .engines.resources import usable_cores
 from .errors import ConfigError, ImageError, UnionVeilError, UnreadableImage
 from .identity.embedders import load_embedder
@@ -39,7 +39,7 @@ from .select import AllBut, JustThese, OfSize, Selector, every_face
 __all__ = ["Anonymizer", "Finder", "Inspection", "anonymize", "load"]
 
 Finder: TypeAlias = Callable[[RgbImage], Detections]
-"""Finds faces in `(H, W, 3)` uint8 RGB, in its pixels, best first."""
+"""Finds faces, and other kinds, in `(H, W, 3)` uint8 RGB, in its pixels, best first."""
 
 _Result = TypeVar("_Result")
 
@@ -74,14 +74,15 @@ class Anonymizer:
     """The pipeline from bytes to bytes, in two halves; `load` builds it from settings.
 
     Args:
-        find: finds faces in an array of pixels.
-        select: chooses which of them are covered.
+        find: finds faces, and other kinds, in an array of pixels.
+        select: chooses which of the faces are covered; other kinds always are.
         redact: returns the new pixels of a frame.
         max_pixels: a picture with more, all frames together, is refused.
         check_outputs: whether to decode and compare every output before it is accepted.
         scaling: `find`, if pictures may be decoded at a fraction of their size for it. The selector must
             then not use pixels.
         options: format, quality and metadata of the outputs.
+        heads: whether the covered faces become heads.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Anonymizer:
         check_outputs: bool = True,
         scaling: ScalingFinder | None = None,
         options: OutputOptions | None = None,
+        heads: bool = False,
     ) -> None:
         self._find = find
         self._select = select
@@ -102,6 +104,7 @@ class Anonymizer:
         self._check_outputs = check_outputs
         self._scaling = scaling
         self._options = options or OutputOptions()
+        self._heads = heads
 
     def __call__(self, source: PictureSource) -> Outcome:
         """Anonymizes one picture: `inspect`, then `redact`.
@@ -162,9 +165,8 @@ class Anonymizer:
     def _inspect(self, content: Content) -> Inspection:
         picture = self._decoded(content, self._scaling.reduction if self._scaling else None)
         found = [self.faces_of(frame, frame.rendering or picture.rendering) for frame in picture.frames]
-        return Inspection(
-            picture, tuple(covered for covered, _ in found), sum(len(kept) for _, kept in found)
-        )
+        faces = tuple(as_heads(covered) if self._heads else covered for covered, _ in found)
+        return Inspection(picture, faces, sum(len(kept) for _, kept in found))
 
     def _decoded(self, content: Content, reduction: Reduction | None = None) -> Picture:
         try:
@@ -211,7 +213,7 @@ class Anonymizer:
         covered, kept = [], []
         for view in rgb_views(frame.look, rendering):
             faces = self._scaling(view, frame.size_wh) if self._scaling else self._find(view)
-            chosen = _checked(self._select(view, faces), len(faces))
+            chosen = self._chosen(view, faces)
             covered.append(faces[chosen])
             kept.append(faces[~chosen])
             del view  # before computing the next: they are as large as the frame
@@ -225,11 +227,20 @@ class Anonymizer:
     ) -> tuple[Detections, Detections]:
         """Keeps a face visible only if every view would, together with all others that would stay visible."""
         for view in views:
-            chosen = _checked(self._select(view, kept), len(kept))
+            chosen = self._chosen(view, kept)
             covered.append(kept[chosen])
             kept = kept[~chosen]
         united = unite_faces(covered)
-        return united, kept[~overlapping(kept.xyxy, united.xyxy)]
+        faces = united[united.of_kind(Kind.FACE)]
+        return united, kept[~overlapping(kept.xyxy, faces.xyxy)]
+
+    def _chosen(self, view: RgbImage, found: Detections) -> BoolArray:
+        """`(N,)`: which detections are covered. The selector is asked about faces alone."""
+        chosen = np.ones(len(found), bool)
+        is_face = found.of_kind(Kind.FACE)
+        faces = found[is_face]
+        chosen[is_face] = _checked(self._select(view, faces), len(faces))
+        return chosen
 
 
 def _checked(chosen: BoolArray, count: int) -> BoolArray:
@@ -278,10 +289,10 @@ def load(
         threads: threads for one picture's detection; 0 uses all cores that this process may use.
         references: the known people of the settings `keep` and `only`, as read by `load_references`.
         selector: chooses the faces to cover, in place of the settings' choice: `(H, W, 3)` uint8 RGB and its
-            `Detections` to `(N,)` bool.
+            `Detections` to `(N,)` bool. Text is always covered.
         redactor: returns the new pixels, in place of the configured redaction: a `Frame` and its `Detections`
             to `Patch`es. Pixels outside the patches are kept.
-        finder: finds the faces, in place of the configured detectors, which are then not loaded.
+        finder: finds what is covered, in place of the configured detectors, which are then not loaded.
 
     Raises:
         ModelError: weights are missing, altered or cannot be loaded.
@@ -293,9 +304,9 @@ def load(
         check_one_by_one(config, "an anonymizer")
     threads = threads or usable_cores()
     chosen = selector or _selector(config, references, threads)
-    finder = finder or FaceFinder(config, threads)
+    finder = finder or load_finder(config, threads)
     # Other selectors use pixels, and must see all of them.
-    scaling = finder if isinstance(finder, FaceFinder) and chosen is every_face else None
+    scaling = finder if isinstance(finder, OwnFinder) and chosen is every_face else None
     if (config.min_face, config.max_face) != (None, None):
         chosen = OfSize(chosen, config.min_face or 0, config.max_face or math.inf)
     return Anonymizer(
@@ -306,6 +317,7 @@ def load(
         check_outputs=config.check_outputs == "yes",
         scaling=scaling,
         options=config.outputs,
+        heads=config.covers_heads,
     )
 
 

@@ -34,8 +34,9 @@ METHODS = tuple(
 _NAMES = frozenset(
     {
         *("detector", "detail", "engine", "mirror", "threshold"),
-        *("method", "shape", "margin", "max_megapixels", "check_outputs"),
-        *("min_face", "max_face", "keep_metadata", "gps_decimals", "output_format", "quality"),
+        *("cover", "method", "shape", "margin", "text_method", "text_margin"),
+        *("max_megapixels", "check_outputs", "min_face", "max_face"),
+        *("keep_metadata", "gps_decimals", "output_format", "quality"),
     }
 )
 

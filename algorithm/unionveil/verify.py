@@ -99,13 +99,15 @@ def _differences(folder: Path, name: str, sha256: str | None, size_bytes: int | 
 def _miscounted(manifest: Manifest) -> Iterator[str]:
     outputs = [item for item in manifest.items if isinstance(item, RedactedRecord)]
     counts = manifest.counts
-    said = (counts.inputs, counts.redacted, counts.without_face, counts.faces)
+    said = (counts.inputs, counts.redacted, counts.without_face, counts.faces, counts.texts or 0)
+    people = sum(face.is_person for item in outputs for face in item.faces)
     with_faces = sum(1 for item in outputs if item.faces)
     found = (
         len(manifest.items),
         with_faces,
         len(outputs) - with_faces,
-        sum(len(item.faces) for item in outputs),
+        people,
+        sum(len(item.faces) for item in outputs) - people,
     )
     if said != found:
         yield f"the totals in {MANIFEST} are not those of its items"

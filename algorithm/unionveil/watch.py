@@ -23,7 +23,7 @@ from .runs.folder import OutputFolder
 from .runs.journal import Journal
 from .runs.manifest import MANIFEST, ManifestBuilder, Record, RedactedRecord, RejectedRecord
 from .runs.names import Namer
-from .runs.needs import look_at
+from .runs.needs import finding_bytes, look_at
 from .runs.work import Anonymize, Done, Task
 
 __all__ = ["Do", "Watch"]
@@ -196,6 +196,7 @@ class Watch:
     def _task(self, item: SourceItem, occurrence: int) -> Task:
         assert not isinstance(item.content, Skipped)  # noqa: S101
         image_format, needed = look_at(item.content, self._work.config.outputs)
+        needed += finding_bytes(self._work.config)
         if image_format is None:
             return Task(1, item.name, item.content, None, None, needed)
         name = self._claim(item.name, occurrence, image_format)

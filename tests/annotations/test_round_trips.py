@@ -21,6 +21,8 @@ from unionveil.annotations import (
     write,
 )
 from unionveil.content import BytesContent
+from unionveil.detections import Kind
+from unionveil.errors import InputError
 
 PRECISION_PX = {
     Format.COCO: 1e-9,
@@ -52,7 +54,12 @@ def boxes(draw, form: Format) -> PictureBoxes:
     score = [draw(st.integers(0, 1000)) / 1000 for _ in sides] if has_scores else None
     ignore = [draw(st.booleans()) for _ in sides] if has_marks else None
     frame = [draw(st.integers(0, 3)) for _ in sides] if form in (Format.CSV, Format.MANIFEST) else None
-    return PictureBoxes.of((width, height), np.reshape(sides, (n, 4)), score, ignore=ignore, frame=frame)
+    kinds = [Kind.FACE] if form is Format.WIDER else [Kind.FACE, Kind.TEXT]
+    kinds += [Kind.HEAD] if form is Format.MANIFEST else []
+    kind = [draw(st.sampled_from(kinds)) for _ in sides]
+    return PictureBoxes.of(
+        (width, height), np.reshape(sides, (n, 4)), score, kind=kind, ignore=ignore, frame=frame
+    )
 
 
 @st.composite
@@ -94,6 +101,7 @@ def test_boxes_come_back(form, tmp_path_factory):
             np.testing.assert_allclose(found.score, scores, atol=1e-6)
             assert (found.ignore == picture.ignore).all()
             assert (found.frame == picture.frame).all()
+            assert (found.kind == picture.kind).all()
 
     check()
 
@@ -121,3 +129,18 @@ def test_turning_a_box_turns_the_pixels_in_it(orientation, width, height, shares
     )
     assert shown[top:bottom, left:right].all()
     assert np.count_nonzero(shown) == (bottom - top) * (right - left)
+
+
+def test_wider_has_no_word_for_text(tmp_path):
+    text = PictureBoxes.of((100, 50), [[0, 0, 30, 9]], kind=[Kind.TEXT])
+    with pytest.raises(InputError, match="WIDER's format has faces only"):
+        write(tmp_path / "boxes.txt", {"a.jpg": text}, Format.WIDER, {})
+
+
+@pytest.mark.parametrize("form", [Format.COCO, Format.YOLO])
+def test_files_of_faces_alone_name_no_other_class(form, tmp_path):
+    """They are what earlier versions wrote."""
+    path = tmp_path / "boxes"
+    write(path, {"a.jpg": PictureBoxes.of((100, 50), [[0, 0, 30, 9]])}, form, {})
+    written = (path / "classes.txt" if form is Format.YOLO else path).read_text()
+    assert "face" in written and "text" not in written and "head" not in written

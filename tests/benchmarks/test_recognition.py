@@ -105,7 +105,9 @@ def views(portrait: Portrait, config: AnonymizeConfig | None) -> tuple[npt.NDArr
         image = redacted(frame, load_redactor(config)(frame, faces)).pixels.astype(np.uint8)
     transform, _ = cv2.estimateAffinePartial2D(portrait.landmarks, ALIGNED, method=cv2.LMEDS)
     aligned = np.asarray(cv2.warpAffine(image, transform, (112, 112)), np.uint8)
-    ((rows, columns, _),) = cover(portrait.box[None], (image.shape[1], image.shape[0]), "box", 0.15)
+    ((rows, columns, _),) = cover(
+        Detections.of(portrait.box[None], [1]), (image.shape[1], image.shape[0]), "box", 0.15, 0
+    )
     return aligned, cv2.resize(image[rows, columns], (32, 32), interpolation=cv2.INTER_AREA)
 
 

@@ -128,6 +128,13 @@ def test_detectors_that_the_image_does_not_carry_say_so(image):
         assert ended.outputs == {}
 
 
+def test_text_is_covered_by_an_image_that_was_built_for_it_alone(image):
+    ended = run_as_node(image, {"a.jpg": STREET}, parameters=json.dumps({"cover": "face,text"}))
+    assert ended.code == 2
+    assert "'ppocr-text'" in ended.log and "not on this machine" in ended.log
+    assert ended.outputs == {}
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

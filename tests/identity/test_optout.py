@@ -50,3 +50,9 @@ def test_a_list_for_other_weights_stops_the_job(tmp_path):
     (tmp_path / "data" / "inputs" / "photo.jpg").write_bytes(b"x")
     with pytest.raises(ConfigError, match="opt-out list"):
         run_job(tmp_path / "data", lambda _: None, optout=listed(tmp_path, sha256="0"))
+
+
+def test_a_buyer_who_covers_text_alone_uncovers_nobody(tmp_path):
+    people = present(read_optout(listed(tmp_path)))
+    assert people.applied(AnonymizeConfig(cover="text")).cover == ("face", "text")
+    assert people.applied(AnonymizeConfig(cover="head")).cover == ("head",)

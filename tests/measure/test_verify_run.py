@@ -16,7 +16,8 @@ from PIL import Image
 from paths import REPOSITORY
 from unionveil.cli.verify import command
 from unionveil.config import AnonymizeConfig
-from unionveil.detections import Detections
+from unionveil.detect import FaceFinder
+from unionveil.detections import Detections, Kind
 from unionveil.engines.serial import SerialEngine
 from unionveil.errors import InputError, ResultsError
 from unionveil.files.sinks import FolderSink
@@ -24,7 +25,9 @@ from unionveil.files.sources import PathSource
 from unionveil.measure.examine import faceless, faces_left
 from unionveil.measure.verify_run import checked_manifest, verify_outputs
 from unionveil.models.cards import EMBEDDERS
+from unionveil.pipeline import load
 from unionveil.runs.batch import run_batch
+from unionveil.runs.manifest import ManifestBuilder, redacted_record
 from unionveil.runs.work import Anonymize
 
 MARKET = REPOSITORY / "tests" / "data" / "market.jpg"
@@ -390,3 +393,64 @@ def test_bad_input_gets_one_sentence(tmp_path, capsys, files, code, sentence):
 def test_a_file_is_not_a_folder_of_outputs(tmp_path):
     with pytest.raises(InputError, match="is not a folder"):
         command.main([str(tmp_path / "missing")], standalone_mode=False)
+
+
+class Sign:
+    """Finds a line of text beside the faces of `photo`."""
+
+    def __init__(self, find):
+        self._find = find
+
+    def __call__(self, image):
+        text = Detections.of([[20, 20, 120, 45]], [0.8], kind=Kind.TEXT)
+        return Detections.concat([self._find(image), text])
+
+
+def with_text(folder, out, **settings):
+    """A run that covers text, with a detector of text that always finds the same line."""
+    config = AnonymizeConfig.from_parameters(
+        {"detail": "fast", "mirror": "no", "cover": "face,text", **settings}
+    )
+    find = Sign(FaceFinder(config.model_copy(update={"cover": ("face",)}), 1))
+    folder.mkdir()
+    photo().save(folder / "a.png")
+    builder, sink = ManifestBuilder(config), FolderSink(out)
+    outcome = load(config, finder=find)(folder / "a.png")
+    record = redacted_record(1, "000001.png", outcome, config, None)
+    sink.write(record.output, outcome.data)
+    builder.add(record)
+    sink.replace("manifest.json", [builder.to_bytes()])
+    return out
+
+
+@pytest.mark.parametrize("settings", [{}, {"method": "overlay", "shape": "ellipse"}, {"text_method": "same"}])
+def test_covered_text_is_as_claimed(tmp_path, settings):
+    assert not issues(with_text(tmp_path / "in", tmp_path / "out", **settings))
+
+
+def test_text_that_is_not_covered_is_found(tmp_path):
+    out = with_text(tmp_path / "in", tmp_path / "out", method="gaussian")
+    bare = np.array(photo())
+    image = np.array(Image.open(out / "000001.png"))
+    image[10:60, 10:130] = bare[10:60, 10:130]
+    Image.fromarray(image).save(out / "000001.png")
+    path = out / "manifest.json"
+    manifest = json.loads(path.read_text())
+    data = (out / "000001.png").read_bytes()
+    manifest["items"][0] |= {"sha256": hashlib.sha256(data).hexdigest(), "size_bytes": len(data)}
+    path.write_text(json.dumps(manifest))
+    assert any("(20, 20, 120, 45) is not covered by fill" in sentence for _, sentence in issues(out))
+
+
+def test_miscounted_text_is_found(tmp_path):
+    out = with_text(tmp_path / "in", tmp_path / "out")
+    path = out / "manifest.json"
+    path.write_text(path.read_text().replace('"texts": 1', '"texts": 2'))
+    assert issues(out) == [("files", "the totals in manifest.json are not those of its items")]
+
+
+def test_where_faces_stay_nothing_looks_for_them(tmp_path):
+    """Settings that cover text alone leave faces visible, so faces in an output are no fault."""
+    out = with_text(tmp_path / "in", tmp_path / "out", cover="text")
+    verdict = verify_outputs(out, SerialEngine())
+    assert not verdict.sure and verdict.detectors == ()

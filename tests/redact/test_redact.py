@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checked import float32, read_bgr
+from checked import read_bgr
 from samples import SCENES
 from unionveil import AnonymizeConfig, ConfigError, Detections
 from unionveil.config import Redaction
+from unionveil.detections import Kind
 from unionveil.images import Colour, Frame
-from unionveil.redact import load_redactor, redacted
+from unionveil.redact import load_redactor, redacted, regions_of
 from unionveil.redact.mask import cover
 from unionveil.redact.overlay import load_picture
 
@@ -25,6 +26,10 @@ COLOURS = tuple(Colour)
 
 def config(method, **more):
     return AnonymizeConfig.from_parameters({"method": method, **more})
+
+
+def faces_at(boxes):
+    return Detections.of(boxes, np.ones(len(boxes)))
 
 
 def redact(frame, faces, settings):
@@ -58,16 +63,20 @@ def face_in(draw, width, height):
     st.sampled_from(["box", "ellipse"]),
     st.lists(face_in(90, 70), min_size=1, max_size=3),
     st.sampled_from(["0", "0.15", "0.5"]),
+    st.sampled_from(Kind),
+    st.sampled_from(["fill", "same"]),
 )
-def test_covered_pixels_change_and_all_others_stay(method, colour, dtype, shape, boxes, margin):
+def test_covered_pixels_change_and_all_others_stay(
+    method, colour, dtype, shape, boxes, margin, kind, text_method
+):
     frame = checkerboard(90, 70, colour, dtype)
     before = frame.pixels.copy()
-    faces = Detections.of(boxes, np.linspace(0.9, 0.5, len(boxes)))
-    settings_ = config(method, shape=shape, margin=margin)
+    faces = Detections.of(boxes, np.linspace(0.9, 0.5, len(boxes)), kind=kind)
+    settings_ = config(method, shape=shape, margin=margin, text_margin=margin, text_method=text_method)
     after = redact(frame, faces, settings_)
     assert np.array_equal(frame.pixels, before), "the input was written into"
     covered = np.zeros((70, 90), bool)
-    for rows, columns, mask in cover(faces.xyxy, (90, 70), shape, float(margin)):
+    for rows, columns, mask in regions_of(faces, (90, 70), settings_):
         covered[rows, columns] |= True if mask is None else mask
     changed = (after.pixels != before).any(axis=2)
     assert not changed[~covered].any()
@@ -97,8 +106,8 @@ def test_median_changes_a_face():
 
 @given(face_in(90, 70), st.sampled_from([0.0, 0.15, 1.0]))
 def test_the_ellipse_covers_the_whole_box(box, margin):
-    box_regions = cover(float32([box]), (90, 70), "box", margin)
-    ellipse_regions = cover(float32([box]), (90, 70), "ellipse", margin)
+    box_regions = cover(faces_at([box]), (90, 70), "box", margin, 0)
+    ellipse_regions = cover(faces_at([box]), (90, 70), "ellipse", margin, 0)
     in_box, in_ellipse = np.zeros((2, 70, 90), bool)
     for canvas, regions in ((in_box, box_regions), (in_ellipse, ellipse_regions)):
         for rows, columns, mask in regions:
@@ -181,7 +190,7 @@ def test_nothing_shines_through_an_overlay():
     for shape in ("box", "ellipse"):
         options = config("overlay", picture="fist", backing="#336699", shape=shape)
         a, b = redact(light, faces, options).pixels, redact(dark, faces, options).pixels
-        for rows, columns, mask in cover(faces.xyxy, (80, 80), shape, 0.15):
+        for rows, columns, mask in cover(faces, (80, 80), shape, 0.15, 0):
             inside = ... if mask is None else mask
             assert np.array_equal(a[rows, columns][inside], b[rows, columns][inside])
 
@@ -222,3 +231,25 @@ def test_the_best_face_lies_on_top():
     assert np.array_equal(
         redact(frame, both, options).pixels[region], redact(frame, alone, options).pixels[region]
     )
+
+
+def test_text_is_covered_by_boxes_whatever_covers_faces():
+    frame = checkerboard(90, 70, Colour.RGB)
+    found = Detections.of([[20, 30, 60, 40]], [0.9], kind=Kind.TEXT)
+    after = redact(frame, found, config("gaussian", shape="ellipse", text_margin="0.2")).pixels
+    assert (after[28:42, 18:62] == 0).all()
+    changed = (after != frame.pixels).any(axis=2)
+    assert changed.sum() == 14 * 44
+
+
+def test_the_fill_of_text_has_the_colour_of_faces():
+    found = Detections.of([[20, 30, 60, 40]], [0.9], kind=Kind.TEXT)
+    after = redact(checkerboard(90, 70, Colour.RGB), found, config("fill", color="#102030")).pixels
+    assert after[35, 40].tolist() == [0x10, 0x20, 0x30]
+
+
+def test_faces_lie_on_top_of_text():
+    found = Detections.of([[20, 30, 60, 60], [20, 30, 60, 60]], [0.9, 0.5], kind=[Kind.TEXT, Kind.FACE])
+    wanted = config("overlay", picture="heart", backing="#ffffff", margin="0", text_margin="0")
+    after = redact(checkerboard(90, 70, Colour.RGB), found, wanted).pixels
+    assert after[31, 21].tolist() == [255, 255, 255]

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from unionveil.detections import Kind
 from unionveil.errors import ReviewConflict, ReviewError
 from unionveil.review.board import Board
 from unionveil.review.model import Box, Edit, PhotoState, Put, Sighting, apply, untouched
 from unionveil.review.order import Rank, place
+from unionveil.review.session import given_boxes
 
 SEEN = Sighting(
     run="r",
@@ -48,6 +50,17 @@ def test_a_box_is_added_moved_accepted_and_removed():
     assert accepted.boxes[1].covered
     assert not accepted.boxes[1].moved
     assert [box.id for box in do(made, Edit(drop=("d1",))).boxes] == ["c1", "n1"]
+
+
+def test_a_box_is_turned_into_text_and_stays_that_when_it_is_moved():
+    made = board()
+    turned = do(made, Edit(put=(Put(id="d1", xyxy=(10, 10, 30, 30), kind="text"),)))
+    assert (turned.boxes[0].kind, turned.boxes[0].moved) == ("text", False)
+    moved = do(made, Edit(put=(Put(id="d1", xyxy=(12, 10, 32, 30)),)))
+    assert (moved.boxes[0].kind, moved.boxes[0].moved) == ("text", True)
+    added = do(made, Edit(put=(Put(id="n1", xyxy=(100, 20, 120, 40)),)))
+    assert added.boxes[-1].kind == "face"
+    assert given_boxes(moved, 1).frames[0].kind.tolist() == [Kind.TEXT]
 
 
 def test_a_change_of_boxes_takes_the_approval_back():

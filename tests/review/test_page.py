@@ -557,3 +557,28 @@ def test_frame_times_with_a_thousand_boxes(browser, tmp_path, capsys):
             f"\n1,000 boxes, pan, zoom and move: {len(times)} frames, median {p50:.0f} ms, p95 {p95:.0f} ms"
         )
     assert len(times) > 60
+
+
+def test_a_box_is_turned_into_text_and_written_as_such(browser, tmp_path):
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    shutil.copy(samples.SCENES / "portrait.jpg", folder)
+    with review_process(folder, out, "--detail", "fast") as (url, _), opened(browser, url) as page:
+        page.wait_for_selector("#photo[href]")
+        eventually(page, lambda: page.locator(".box.face").count())
+        page.keyboard.press("n")
+        eventually(page, lambda: page.locator("#kind-name").inner_text() == "Face")
+        page.keyboard.press("t")
+        eventually(page, lambda: page.locator(".box.head").count() == 1)
+        page.keyboard.press("t")
+        until(page, "portrait.jpg", lambda photo: photo["boxes"][0]["kind"] == "text")
+        eventually(page, lambda: "1 text" in page.locator("#state").inner_text())
+        shot(page, "kinds")
+        page.keyboard.press("a")
+        until(page, "portrait.jpg", lambda photo: photo["verdict"] == "approved")
+        page.wait_for_selector("#write:not([disabled])")
+        page.keyboard.press("w")
+        page.wait_for_selector("#panel .notice:not(.danger)")
+    manifest = Manifest.model_validate_json((out / MANIFEST).read_bytes())
+    assert next(face.kind for item in manifest.items for face in item.faces) == "text"
+    assert manifest.counts.texts == 1

@@ -9,6 +9,7 @@ import pytest
 import samples
 from unionveil import AnonymizeConfig, load
 from unionveil.content import BytesContent, FileContent
+from unionveil.detections import Kind
 from unionveil.outcomes import Rejected
 from unionveil.pipeline import Inspection
 from unionveil.review.survey import PhotoTask, Survey, survey_run
@@ -77,7 +78,7 @@ def test_a_view_shows_the_photo_and_its_covers():
     original = cv2.imread(str(MARKET))
     assert original is not None
     assert np.abs(plain.astype(int) - original).mean() < 3
-    covered = decoded(draw(ViewTask(content, 0, 8192, ((100, 50, 180, 150),))))
+    covered = decoded(draw(ViewTask(content, 0, 8192, (((100, 50, 180, 150), Kind.FACE),))))
     assert covered[60:140, 110:170].max() < 30
     assert np.abs(covered[200:].astype(int) - plain[200:]).mean() < 1
     assert max(decoded(draw(ViewTask(content, 0, 100))).shape) == 100

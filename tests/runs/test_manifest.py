@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from paths import REPOSITORY
 from unionveil import AnonymizeConfig, Anonymized, Detections
+from unionveil.detections import Kind
 from unionveil.formats import ImageFormat
 from unionveil.models.cards import CARDS
 from unionveil.runs.manifest import (
@@ -13,6 +14,7 @@ from unionveil.runs.manifest import (
     ManifestBuilder,
     RedactedRecord,
     RejectedRecord,
+    detections_of,
     redacted_record,
     salted_digest,
 )
@@ -103,3 +105,40 @@ def test_readers_accept_what_later_versions_add():
     later["schema_version"] = "2.0"
     with pytest.raises(ValidationError, match="schema_version"):
         Manifest.model_validate_json(json.dumps(later))
+
+
+def covering(cover, **settings):
+    """Manifest and record of one picture with a face and two lines of text."""
+    config = AnonymizeConfig.from_parameters({"cover": cover, **settings})
+    found = Detections.of(
+        [[0, 0, 30, 40], [50, 0, 90, 9], [50, 20, 90, 30]], [0.9] * 3, kind=[Kind.FACE, Kind.TEXT, Kind.TEXT]
+    )
+    builder = ManifestBuilder(config)
+    outcome = Anonymized(b"data", ImageFormat.JPEG, (100, 50), (found,))
+    builder.add(redacted_record(1, "000001.jpg", outcome, config, None))
+    return Manifest.model_validate_json(builder.to_bytes())
+
+
+def test_what_is_covered_has_its_kind_and_its_method():
+    manifest = covering("face,text", method="gaussian")
+    assert [face.kind for face in manifest.items[0].faces] == [None, "text", "text"]
+    assert [face.method for face in manifest.items[0].faces] == ["gaussian", "fill", "fill"]
+    assert (manifest.counts.faces, manifest.counts.texts, manifest.counts.redacted) == (1, 2, 1)
+    assert manifest.configuration["cover"] == "face,text"
+    assert [model.name for model in manifest.models] == ["retinaface", "ppocr-text"]
+    kinds = detections_of(manifest.items[0].faces).kind.tolist()
+    assert kinds == [Kind.FACE, Kind.TEXT, Kind.TEXT]
+
+
+def test_text_is_not_a_face_that_could_not_be_compared():
+    assert covering("face,text", method="ksame").counts.not_compared == 1  # the face, which is in no group
+
+
+def test_the_threshold_of_faces_is_not_that_of_text():
+    models = covering("face,text", threshold="0.25").models
+    assert [model.threshold for model in models] == [0.25, CARDS["ppocr-text"].threshold]
+
+
+def test_a_manifest_of_faces_alone_is_as_it_was():
+    text = build().to_bytes().decode()
+    assert "cover" not in text and "text" not in text and "kind" not in text

@@ -128,6 +128,8 @@ def test_doors_without_videos_refuse_them_by_name_and_skip_those_of_live_photos(
     ("config", "has_boxes", "is_installed", "sentence"),
     [
         (AnonymizeConfig(redaction=KSame()), False, True, "method ksame is not offered for videos"),
+        (AnonymizeConfig(cover=("face", "text")), False, True, "leave --cover out for them"),
+        (AnonymizeConfig(cover=("head",)), False, True, "videos have their faces covered and nothing else"),
         (AnonymizeConfig(), True, True, "boxes from elsewhere are not offered for videos"),
         (AnonymizeConfig(), False, False, r"pip install 'unionveil\[video\]'"),
     ],

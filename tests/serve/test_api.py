@@ -130,6 +130,7 @@ def test_every_setting_is_either_offered_or_refused(server):
     assert offered == {
         *("detail", "threshold", "method", "color", "cells", "strength", "picture", "backing"),
         *("shape", "margin", "min_face", "max_face", "output_format", "quality"),
+        *("text_method", "text_margin"),
     }
 
 
@@ -164,6 +165,20 @@ def test_boxes_are_covered_and_nothing_else(server):
     after = after.copy()
     after[12:44, 10:40] = before[12:44, 10:40]
     assert np.array_equal(before, after)
+
+
+def test_boxes_of_text_have_the_margin_of_text(server):
+    data = samples.png(samples.RGB)
+    text = {**FACE, "kind": "text"}
+    answer = ask_parts(
+        server,
+        "/v1/redact?method=gaussian&text_margin=0",
+        {"boxes": ("application/json", json.dumps([text]).encode()), "image": ("image/png", data)},
+    )
+    after = np.asarray(Image.open(io.BytesIO(answer.body)).convert("RGB"))
+    assert not after[12:44, 10:40].any() and after[12:44, 40].any()
+    record = json.loads(answer.headers["X-UnionVeil-Record"])
+    assert [(face["kind"], face["method"]) for face in record["faces"]] == [("text", "fill")]
 
 
 @pytest.mark.parametrize(

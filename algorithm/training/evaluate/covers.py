@@ -1,10 +1,10 @@
 """Measures how much of heads and faces a cover contains.
 
-`python -m training.evaluate.covers --people FOLDER --cache FOLDER` prints a table. The natural validation
-photos have boxes of heads, marked by people, and of faces. For each face that our weights find, the covered
-shares of its head, of itself and of its forehead (the head above the face, as wide as the face) are compared
-for several covers: ours, one with even margins, and the ellipse that deface draws, at its own size and with
-the area of ours.
+`python -m training.evaluate.covers --people FOLDER` prints a table. The natural validation photos have boxes
+of heads, marked by people, and of faces. For each face that our weights find, the covered shares of its head,
+of itself and of its forehead (the head above the face, as wide as the face) are compared for several covers:
+ours, that of heads, one with even margins, and the ellipse that deface draws, at its own size and with the
+area of ours.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from unionveil.boxes import expand, iou
+from unionveil.boxes import as_heads, expand, iou
 from unionveil.config import AnonymizeConfig
+from unionveil.detect.tiles import find_faces
+from unionveil.detections import Detections
 from unionveil.errors import UnionVeilError
 from unionveil.models.cards import WEIGHTS
 from unionveil.models.inference import PROCESSOR
 
 from ..data.files import DataError, read_jsonl
 from .detectors import own_weights
-from .protocols import predict_all
 from .validation import read_validation
 
 __all__ = ["Cover", "even", "held", "inner_ellipse"]
@@ -69,32 +70,35 @@ def held(regions: Boxes, covers: Boxes, ellipse: bool) -> npt.NDArray[np.float64
     return np.asarray(inside.mean(axis=(1, 2)), np.float64)
 
 
-def _matched(people: Path, cache: Path) -> tuple[Boxes, Boxes, Boxes]:
-    """Boxes of found faces, of their labels and of their heads, each `(N, 4)`, of the natural photos."""
-    photos = read_validation(people)
+def _matched(people: Path) -> tuple[Detections, Boxes, Boxes]:
+    """Found faces, and boxes of their labels and of their heads, `(N, 4)`, of the natural photos."""
+    natural = [photo for photo in read_validation(people) if photo.group == "natural"]
     ours = own_weights(WEIGHTS)
-    found = predict_all(ours.load(1, PROCESSOR), ours.card.sha256, photos, cache, "standard")
-    natural = [boxes for photo, boxes in zip(photos, found, strict=True) if photo.group == "natural"]
+    detector = ours.load(1, PROCESSOR)
     rows = []
-    for boxes, record in zip(natural, read_jsonl(people / "validation" / "natural.jsonl"), strict=True):
-        sure = np.asarray(boxes.xyxy[boxes.score >= ours.card.threshold], np.float32)
+    finds: list[Detections] = []
+    for photo, record in zip(natural, read_jsonl(people / "validation" / "natural.jsonl"), strict=True):
+        sure = find_faces(photo.image, detector, ours.card.threshold, "standard")
         for face in record["faces"]:
             if "head_box" not in face or face["ignore"] or not len(sure):
                 continue
-            overlap = iou(np.array([face["box"]], np.float32), sure)[0]
+            overlap = iou(np.array([face["box"]], np.float32), sure.xyxy)[0]
             if overlap.max() >= 0.5:
-                rows.append((sure[overlap.argmax()], face["box"], face["head_box"]))
+                finds.append(sure[[int(overlap.argmax())]])
+                rows.append((face["box"], face["head_box"]))
     if not rows:
         raise DataError("no face with a head was found: name the folder of labelled photos with --people")
-    detected, faces, heads = (np.array(column, np.float32) for column in zip(*rows, strict=True))
-    return detected, faces, heads
+    faces, heads = (np.array(column, np.float32) for column in zip(*rows, strict=True))
+    return Detections.concat(finds), faces, heads
 
 
-def _table(detected: Boxes, faces: Boxes, heads: Boxes) -> Iterator[str]:
+def _table(found: Detections, faces: Boxes, heads: Boxes) -> Iterator[str]:
     margin = float(AnonymizeConfig.model_fields["margin"].default)
     area = (1 + 2 * margin) ** 2
+    detected, grown = found.xyxy, as_heads(found).xyxy
     covers: dict[str, Cover] = {
         "ours": lambda boxes: (expand(boxes, margin), False),
+        "heads": lambda _: (expand(grown, margin), False),
         "even margins": lambda boxes: (even(boxes, margin), False),
         "deface's ellipse, same area": lambda boxes: (even(boxes, inner_ellipse(area)), True),
         "deface's ellipse": lambda boxes: (even(boxes, 0.3), True),
@@ -120,10 +124,9 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--people", type=Path, required=True, help="folder with validation/")
-    parser.add_argument("--cache", type=Path, required=True, help="folder of cached boxes")
     args = parser.parse_args()
     try:
-        print("\n".join(_table(*_matched(args.people, args.cache))))
+        print("\n".join(_table(*_matched(args.people))))
     except (DataError, UnionVeilError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

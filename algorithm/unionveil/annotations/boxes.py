@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..detections import BoolArray, Detections, FloatArray, Kind
 
-__all__ = ["Annotations", "PictureBoxes"]
+__all__ = ["Annotations", "PictureBoxes", "kinds_in"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,12 @@ class PictureBoxes:
         score = np.where(np.isnan(here.score), np.float32(1), here.score)
         plain = Detections.of(here.xyxy, score)
         return Detections(plain.xyxy, plain.score, plain.landmarks, here.kind, plain.identity)
+
+
+def kinds_in(annotations: Annotations) -> list[Kind]:
+    """Kinds of boxes that annotations hold, in their order; faces are always among them."""
+    there = {int(kind) for boxes in annotations.values() for kind in boxes.kind}
+    return [kind for kind in Kind if kind is Kind.FACE or kind in there]
 
 
 Annotations: TypeAlias = dict[str, PictureBoxes]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..detections import Kind
 from ..errors import InputError
-from .boxes import Annotations, PictureBoxes
+from .boxes import Annotations, PictureBoxes, kinds_in
 from .entries import Entry, Row, number
 from .text import array, as_json, field, mapping, text_field
 
@@ -97,7 +96,7 @@ def encode(annotations: Annotations) -> bytes:
         )
         for place in range(len(picture)):
             boxes.append(_annotation(picture, place, len(images), len(boxes) + 1))
-    categories = [{"id": int(kind) + 1, "name": kind.name.lower()} for kind in Kind]
+    categories = [{"id": int(kind) + 1, "name": kind.name.lower()} for kind in kinds_in(annotations)]
     return json.dumps({"images": images, "annotations": boxes, "categories": categories}, indent=1).encode()
 
 

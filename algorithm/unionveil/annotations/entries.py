@@ -22,6 +22,8 @@ __all__ = ["Entry", "Pixels", "Reading", "Row", "assemble", "number"]
 
 _FACE_LABELS = frozenset({"face", "faces", "human face", "human_face", "head"})
 
+_TEXT_LABELS = frozenset({"text"})
+
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
 """Label Studio's prefix to the name of an uploaded file."""
 
@@ -45,6 +47,7 @@ class Row:
         label: name of its class; None if the file has none.
         ignore: whether it counts neither for nor against a detector.
         frame: frame or page.
+        kind: what it is, where the format says so by itself; None leaves that to the label.
     """
 
     xyxy: tuple[float, float, float, float]
@@ -53,6 +56,7 @@ class Row:
     label: str | None = None
     ignore: bool = False
     frame: int = 0
+    kind: Kind | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class Reading:
 
     Attributes:
         pixels: the pixels that the boxes refer to if a picture is rotated.
-        labels: names of the classes to read; empty reads the faces, or the only class.
+        labels: names of the classes to read; empty reads faces and text, or the only class.
     """
 
     pixels: Pixels = Pixels.BY_SIZE
@@ -195,7 +199,7 @@ def _labels_that_count(entries: Sequence[Entry], wanted: tuple[str, ...], source
             known = ", ".join(printable(label, quoted=False) for label in sorted(there))
             raise InputError(f"{source} has no label {printable(missing[0])}; it has {known}")
         return frozenset(wanted)
-    others = sorted(label for label in there if label.casefold() not in _FACE_LABELS)
+    others = sorted(label for label in there if label.casefold() not in _FACE_LABELS | _TEXT_LABELS)
     if others and len(there) > 1:
         shown = ", ".join(printable(label) for label in others[:3])
         raise InputError(f"{source} also has boxes of {shown}; name the labels that count, such as face")
@@ -217,10 +221,17 @@ def _boxes(
         geometry.upright_wh,
         turn(xyxy, geometry) if stored else xyxy,
         [np.nan if row.score is None else row.score for row in rows],
-        kind=[Kind.FACE] * len(rows),
+        kind=[_kind(row) for row in rows],
         frame=[row.frame for row in rows],
         ignore=[row.ignore for row in rows],
     )
+
+
+def _kind(row: Row) -> Kind:
+    """Text where a file says so; every other class that counts is a face."""
+    if row.kind is not None:
+        return row.kind
+    return Kind.TEXT if (row.label or "").casefold() in _TEXT_LABELS else Kind.FACE
 
 
 def _is_stored(entry: Entry, name: str, geometry: Geometry, pixels: Pixels, source: str) -> bool:

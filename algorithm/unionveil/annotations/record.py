@@ -9,10 +9,9 @@ import numpy as np
 from pydantic import ValidationError
 
 from ..content import Content
-from ..detections import Kind
 from ..errors import InputError
 from ..formats import sniff
-from ..runs.manifest import Counts, FaceRecord, Manifest, RedactedRecord
+from ..runs.manifest import Counts, FaceRecord, Manifest, RedactedRecord, kind_name
 from ..text import printable
 from .boxes import Annotations, PictureBoxes
 from .entries import Entry, Row
@@ -41,7 +40,14 @@ def parse(data: bytes, source: str) -> list[Entry]:
         Entry(
             item.output,
             tuple(
-                Row(face.xyxy, f"input {item.input}, face {place}", face.score, "face", frame=face.frame)
+                Row(
+                    face.xyxy,
+                    f"input {item.input}, face {place}",
+                    face.score,
+                    face.kind or "face",
+                    frame=face.frame,
+                    kind=face.detected,
+                )
                 for place, face in enumerate(item.faces, 1)
             ),
             item.size_wh,
@@ -62,19 +68,22 @@ def encode(annotations: Annotations, contents: Mapping[str, Content]) -> bytes:
         contents: the pictures, which the manifest describes with digests.
 
     Raises:
-        InputError: a picture is missing, or a box is not a face or an ignored one.
+        InputError: a picture is missing, or a box is an ignored one.
     """
     items = tuple(
         _record(number, name, picture, contents)
         for number, (name, picture) in enumerate(annotations.items(), 1)
     )
     with_faces = sum(1 for item in items if item.faces)
+    people = sum(face.is_person for item in items for face in item.faces)
+    texts = sum(len(item.faces) for item in items) - people
     counts = Counts(
         inputs=len(items),
         redacted=with_faces,
         without_face=len(items) - with_faces,
         rejected={},
-        faces=sum(len(item.faces) for item in items),
+        faces=people,
+        texts=texts or None,
     )
     manifest = Manifest(models=(), configuration={}, counts=counts, items=items)
     return manifest.model_dump_json(indent=1, exclude_none=True).encode() + b"\n"
@@ -83,10 +92,8 @@ def encode(annotations: Annotations, contents: Mapping[str, Content]) -> bytes:
 def _record(number: int, name: str, picture: PictureBoxes, contents: Mapping[str, Content]) -> RedactedRecord:
     if name not in contents:
         raise InputError(f"{printable(name)} does not exist; a manifest describes the pictures themselves")
-    if picture.ignore.any() or (picture.kind != Kind.FACE).any():
-        raise InputError(
-            "a manifest cannot store ignored boxes or other kinds than faces; choose another format"
-        )
+    if picture.ignore.any():
+        raise InputError("a manifest cannot store ignored boxes; choose another format")
     data = contents[name].read()
     scores = np.where(np.isnan(picture.score), 1, picture.score).tolist()
     return RedactedRecord(
@@ -99,8 +106,14 @@ def _record(number: int, name: str, picture: PictureBoxes, contents: Mapping[str
         frames=int(picture.frame.max(initial=0)) + 1,
         faces=tuple(
             FaceRecord(
-                frame=frame, xyxy=tuple(round(v, 1) for v in box), score=round(score, 3), method=UNREDACTED
+                frame=frame,
+                xyxy=tuple(round(v, 1) for v in box),
+                score=round(score, 3),
+                method=UNREDACTED,
+                kind=kind_name(kind),
             )
-            for frame, box, score in zip(picture.frame.tolist(), picture.xyxy.tolist(), scores, strict=True)
+            for frame, box, score, kind in zip(
+                picture.frame.tolist(), picture.xyxy.tolist(), scores, picture.kind.tolist(), strict=True
+            )
         ),
     )

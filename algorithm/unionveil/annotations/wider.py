@@ -7,7 +7,7 @@ import numpy as np
 from ..boxes import cover_pixels
 from ..errors import InputError
 from ..text import printable
-from .boxes import Annotations, PictureBoxes
+from .boxes import Annotations, PictureBoxes, kinds_in
 from .entries import Entry, Row, number
 from .text import as_text
 
@@ -81,8 +81,10 @@ def encode(annotations: Annotations) -> bytes:
     """One file: whole pixels and ten columns without scores, thousandths of a pixel and five columns with.
 
     Raises:
-        InputError: some boxes have a score and others do not, or an ignored box has one.
+        InputError: some boxes have a score and others do not, an ignored box has one, or a box is not a face.
     """
+    if len(kinds_in(annotations)) > 1:
+        raise InputError("WIDER's format has faces only; choose another format")
     scored = [not np.isnan(picture.score).any() for picture in annotations.values() if len(picture)]
     has_scores = bool(scored) and all(scored)
     if not has_scores and any((~np.isnan(picture.score)).any() for picture in annotations.values()):

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from ..detections import Kind
 from ..errors import InputError
 from ..text import printable
-from .boxes import Annotations, PictureBoxes
+from .boxes import Annotations, PictureBoxes, kinds_in
 from .entries import Entry, Row, number
 from .text import as_text
 
@@ -79,8 +79,10 @@ def encode(annotations: Annotations) -> dict[str, bytes]:
     Raises:
         InputError: two pictures differ only in their suffix, so that their boxes would share a file.
     """
+    # A class is the number of a line, so that none may be left out before the last.
+    named = [kind for kind in Kind if kind <= max(kinds_in(annotations))]
     files: dict[str, bytes] = {
-        "classes.txt": "".join(f"{kind.name.lower()}\n" for kind in Kind).encode(),
+        "classes.txt": "".join(f"{kind.name.lower()}\n" for kind in named).encode(),
     }
     for name, picture in annotations.items():
         path = str(PurePosixPath(name).with_suffix(".txt"))

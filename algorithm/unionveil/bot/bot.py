@@ -11,7 +11,7 @@ from ..content import BytesContent
 from ..errors import BodyTooLarge, ImageError, RateLimited, RoomError
 from ..formats import HEAD_BYTES, sniff
 from ..outcomes import Anonymized, Rejected
-from ..runs.needs import look_at
+from ..runs.needs import finding_bytes, look_at
 from ..serve.limits import RateLimit
 from ..serve.media import MEDIA_TYPES
 from ..serve.pictures import Found, PictureTask
@@ -135,7 +135,7 @@ class Bot:
             image_format = sniff(data[:HEAD_BYTES])
         except ImageError as error:
             return Rejected(error.reason, str(error))
-        _, needed = look_at(content, self._config.outputs)
+        needed = look_at(content, self._config.outputs)[1] + finding_bytes(self._config)
         outcome = await self._submit(
             PictureTask(content, image_format, self._config, "redact", needed_bytes=needed)
         )

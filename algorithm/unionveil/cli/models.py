@@ -39,7 +39,8 @@ def fetch_models(names: tuple[str, ...]) -> None:
     for name in names:
         card = card_of(name)
         click.echo(
-            f"{card.name}: {card.source}\n  licence {card.licence}, SHA-256 {card.sha256}\n  {card.url}"
+            f"{card.name}: {card.source}\n  licence {card.licence}, SHA-256 {card.sha256}"
+            + (f"\n  {card.url}" if card.url else "")
         )
         click.echo(f"  -> {fetch(card)}")
 

@@ -31,7 +31,8 @@ def command(folder: Path, as_json: bool, jobs: int | None, timeout: float, repor
 
     Checks the manifest and every digest, that no other file is there, that no output holds metadata, that
     tool and weights are known, that the claimed method was applied in every box, and looks with two detectors
-    for faces outside the boxes. Ends with 0 if everything is as claimed, else with 1.
+    for faces outside the boxes. Text outside the boxes is not looked for. Ends with 0 if everything is as
+    claimed, else with 1.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; name a folder of outputs with its manifest.json")
@@ -55,6 +56,9 @@ def _show(verdict: Verdict, report: Report) -> None:
     if verdict.sure:
         report.done([("not as claimed", f"{len(verdict.sure)} things are wrong")], facts)
     elif counts:
-        detectors = " and ".join(verdict.detectors)
-        outputs = f"{counts.redacted + counts.without_face} outputs, {counts.faces} boxes"
-        report.done([("as claimed", f"{outputs}; {detectors} find no sure face outside them")], facts)
+        boxes = counts.faces + (counts.texts or 0)
+        outputs = f"{counts.redacted + counts.without_face} outputs, {boxes} boxes"
+        faces = f"{' and '.join(verdict.detectors)} find no sure face outside them"
+        if not verdict.detectors:
+            faces = "the run did not cover faces, so nothing looked for them"
+        report.done([("as claimed", f"{outputs}; {faces}")], facts)

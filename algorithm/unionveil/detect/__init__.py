@@ -1,33 +1,47 @@
-"""Finding faces: detectors behind one protocol, at several scales, united."""
+"""Finding faces and text: detectors behind one protocol, at several scales, united."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from functools import partial
+from typing import Protocol, TypeAlias
+
+import numpy as np
 
 from ..boxes import unite_faces
 from ..config import AnonymizeConfig
 from ..detections import Detections, RgbImage
-from ..models.cards import cards_of
+from ..models.cards import TEXT_DETECTOR, cards_of
 from ..models.inference import PROCESSOR, Inference, choose
 from ..models.session import open_session
 from .centerface import CenterFace
+from .dbnet import Dbnet
 from .detector import Detector
 from .haar import Haar
 from .retinaface import RetinaFace
 from .support import Supported
-from .tiles import Detail, find_faces, reduction
+from .tiles import Detail, find_faces, find_lines, reduction
 from .yolo import Yolo
 from .yunet import YuNet
 
-__all__ = ["Detector", "FaceFinder", "load_detector"]
+__all__ = [
+    "CombinedFinder",
+    "Detector",
+    "FaceFinder",
+    "OwnFinder",
+    "PartFinder",
+    "TextFinder",
+    "load_detector",
+    "load_finder",
+]
 
 
 def load_detector(name: str, threads: int, inference: Inference = PROCESSOR) -> Detector:
     """Loads one detector by its name in the configuration.
 
     Args:
-        name: one of `models.cards.DETECTORS`; `yolo` as `yolo:FILE.onnx`.
+        name: one of `models.cards.DETECTORS`, `yolo` as `yolo:FILE.onnx`; or `TEXT_DETECTOR`.
         threads: threads for one call, at least 1.
         inference: the engine that runs its network.
 
@@ -47,6 +61,8 @@ def load_detector(name: str, threads: int, inference: Inference = PROCESSOR) -> 
             return Haar(card, *parts)
         case "yolo":
             return Supported(Yolo(card, opener))
+        case "dbnet":
+            return Dbnet(card, opener)
 
 
 class FaceFinder:
@@ -115,3 +131,95 @@ class FaceFinder:
                 for detector in self._detectors
             ]
         )
+
+
+class TextFinder:
+    """The detector of text, loaded once, with the protocol of `FaceFinder`.
+
+    Args:
+        config: detail and engine.
+        threads: threads for one call, at least 1.
+
+    Raises:
+        ModelError: weights are missing, altered or cannot be loaded.
+    """
+
+    def __init__(self, config: AnonymizeConfig, threads: int) -> None:
+        self._detector = load_detector(TEXT_DETECTOR, threads, choose(config.engine))
+        self._detail: Detail = config.detail
+
+    def tuned(self, *, threshold: float | None, detail: Detail) -> TextFinder:  # noqa: ARG002
+        """As `FaceFinder.tuned`; the threshold is for faces alone."""
+        other = copy(self)
+        other._detail = detail
+        return other
+
+    def reduction(self, size_wh: tuple[int, int]) -> int:
+        """As `FaceFinder.reduction`."""
+        return reduction(size_wh, self._detail)
+
+    def __call__(self, image: RgbImage, size_wh: tuple[int, int] | None = None) -> Detections:
+        """Lines of text; arguments and errors as for `FaceFinder`."""
+        return find_lines(image, self._detector, self._detector.card.threshold, self._detail, size_wh=size_wh)
+
+
+class PartFinder(Protocol):
+    """A finder of one kind, as `FaceFinder` is."""
+
+    def tuned(self, *, threshold: float | None, detail: Detail) -> PartFinder:
+        """As `FaceFinder.tuned`."""
+        ...
+
+    def reduction(self, size_wh: tuple[int, int]) -> int:
+        """As `FaceFinder.reduction`."""
+        ...
+
+    def __call__(self, image: RgbImage, size_wh: tuple[int, int] | None = None) -> Detections:
+        """As `FaceFinder`."""
+        ...
+
+
+class CombinedFinder:
+    """Several finders with the protocol of one; what they find stands side by side.
+
+    Args:
+        parts: each finds a kind of its own.
+    """
+
+    def __init__(self, parts: Sequence[PartFinder]) -> None:
+        self._parts = tuple(parts)
+
+    def tuned(self, *, threshold: float | None, detail: Detail) -> CombinedFinder:
+        """As `FaceFinder.tuned`."""
+        return CombinedFinder([part.tuned(threshold=threshold, detail=detail) for part in self._parts])
+
+    def reduction(self, size_wh: tuple[int, int]) -> int:
+        """As `FaceFinder.reduction`: what all parts allow."""
+        return min(part.reduction(size_wh) for part in self._parts)
+
+    def __call__(self, image: RgbImage, size_wh: tuple[int, int] | None = None) -> Detections:
+        """Everything that any part finds, best first; arguments and errors as for `FaceFinder`."""
+        found = Detections.concat([part(image, size_wh) for part in self._parts])
+        return found[np.argsort(-found.score, kind="stable")]
+
+
+OwnFinder: TypeAlias = FaceFinder | TextFinder | CombinedFinder
+"""A finder that settings describe."""
+
+
+def load_finder(config: AnonymizeConfig, threads: int) -> OwnFinder:
+    """The finder of everything that a configuration covers.
+
+    Args:
+        config: what is covered, and how it is looked for.
+        threads: threads for one call, at least 1.
+
+    Raises:
+        ModelError: weights are missing, altered or cannot be loaded.
+    """
+    parts: list[FaceFinder | TextFinder] = []
+    if config.covers_people:
+        parts.append(FaceFinder(config, threads))
+    if config.covers_text:
+        parts.append(TextFinder(config, threads))
+    return parts[0] if len(parts) == 1 else CombinedFinder(parts)

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from ..boxes import drop_fragments, nms
+from ..boxes import drop_fragments, nms, unite
 from ..detections import BoolArray, Detections, FloatArray, RgbImage
 from .detector import Detector
 
@@ -27,6 +28,7 @@ __all__ = [
     "Tile",
     "closer",
     "find_faces",
+    "find_lines",
     "mirror_is_cheap",
     "plan_pieces",
     "plan_sizes",
@@ -38,6 +40,10 @@ Detail: TypeAlias = Literal["fast", "standard", "crowd"]
 
 _TILE_PX = 1280
 """Longest side of a tile for a network that takes any size: about 100 MB of activations."""
+
+_TEXT_TILE_PX = 960
+"""Longest side of a tile for the detector of text, which needs much more memory per pixel (`runs.needs`). In
+tiles of 640 px, things that an edge cuts pass for text: they cover twice as much of a photo."""
 
 _OVERLAP_PX = 160
 """Shared by neighbouring tiles: a smaller face is whole in one of them; a larger one is found at a coarser
@@ -203,16 +209,56 @@ def find_faces(
     size_wh = size_wh or (image.shape[1], image.shape[0])
     look = partial(detector, mirror=mirror and mirror_is_cheap(size_wh, detail))
     search = _Search(look, threshold, detector.fixed_wh or (_TILE_PX, _TILE_PX))
-    found = [part for piece in plan_pieces(size_wh) for part in _detect_piece(image, piece, search, detail)]
-    found = [(faces[sure], cut[sure]) for faces, cut in found for sure in [faces.score >= threshold]]
-    faces = Detections.concat([faces for faces, _ in found])
-    cut = np.concatenate([cut for _, cut in found])
-    tile = np.repeat(np.arange(len(found)), [len(cut) for _, cut in found])
+    faces, cut, tile = _searched(image, search, detail, size_wh)
     # Whole boxes before cut ones, whatever their scores: a piece must never stand for its face. What one look
     # took for two faces stays two.
     kept = nms(faces.xyxy, faces.score - 2 * cut, detector.card.nms_iou, group=tile)
     kept = kept[drop_fragments(faces[kept], cut[kept], inside=0.85)]
     return faces[kept[np.argsort(-faces.score[kept], kind="stable")]]
+
+
+def find_lines(
+    image: RgbImage,
+    detector: Detector,
+    threshold: float,
+    detail: Detail,
+    *,
+    size_wh: tuple[int, int] | None = None,
+) -> Detections:
+    """Lines of text of a picture of any size, found in all tiles at all sizes, as `find_faces`.
+
+    Two looks at one line may each have seen a part of it. So the better box does not replace the other: it
+    grows to hold it.
+
+    Args:
+        image: `(H, W, 3)` uint8, red first.
+        detector: runs on each tile.
+        threshold: least score.
+        detail: see `AnonymizeConfig.detail`.
+        size_wh: as for `find_faces`.
+
+    Returns:
+        Lines in pixels of the picture, best first.
+
+    Raises:
+        ModelError: the model failed.
+    """
+    size_wh = size_wh or (image.shape[1], image.shape[0])
+    search = _Search(detector, threshold, detector.fixed_wh or (_TEXT_TILE_PX, _TEXT_TILE_PX))
+    found, cut, _ = _searched(image, search, detail, size_wh)
+    found = found[drop_fragments(found, cut, inside=0.95)]
+    xyxy, kept = unite(found.xyxy, found.score, detector.card.nms_iou)
+    return replace(found[kept], xyxy=xyxy)
+
+
+def _searched(
+    image: RgbImage, search: _Search, detail: Detail, size_wh: tuple[int, int]
+) -> tuple[Detections, BoolArray, npt.NDArray[np.intp]]:
+    """All boxes of all tiles, which of them an inner edge cuts, and the number of the tile of each."""
+    found = [part for piece in plan_pieces(size_wh) for part in _detect_piece(image, piece, search, detail)]
+    found = [(faces[sure], cut[sure]) for faces, cut in found for sure in [faces.score >= search.threshold]]
+    tile = np.repeat(np.arange(len(found)), [len(cut) for _, cut in found])
+    return Detections.concat([faces for faces, _ in found]), np.concatenate([cut for _, cut in found]), tile
 
 
 @dataclass(frozen=True)

@@ -65,9 +65,13 @@ class OptOut(BaseModel):
             raise ConfigError(f"the opt-out list is damaged: {error}") from error
 
     def applied(self, config: AnonymizeConfig) -> AnonymizeConfig:
-        """The settings with this list: just these people are covered, and what is too small to judge."""
+        """The settings with this list: just these people are covered, and what is too small to judge.
+
+        Their faces are covered whatever else the settings cover.
+        """
         only = Only(match="cosine", match_threshold=self.least_cosine, only_strict="yes")
-        return config.model_copy(update={"selection": only, "embedder": self.embedder})
+        cover = config.cover if config.covers_people else ("face", *config.cover)
+        return config.model_copy(update={"selection": only, "embedder": self.embedder, "cover": cover})
 
 
 def read_optout(path: Path = OPTOUT) -> OptOut | None:

@@ -21,7 +21,7 @@ from ..files.sources import PathSource
 from ..models.cards import CARDS, EMBEDDERS, embedder_card
 from ..models.store import state
 from ..outcomes import Rejected
-from ..runs.manifest import MANIFEST, Manifest, RedactedRecord
+from ..runs.manifest import MANIFEST, Manifest, RedactedRecord, detections_of
 from ..text import printable
 from .attackers import Attack, EmbedCrops, Faces, State, attacks, fill_attacks
 from .pairs import Left, LookAtPair, Looked, Pair
@@ -173,10 +173,9 @@ def pair_up(before: Path, after: Path, manifest: Manifest) -> list[tuple[str, Pa
     for record in manifest.items:
         name, content = inputs[record.input - 1]
         if isinstance(record, RedactedRecord) and not isinstance(content, Rejected | Skipped):
-            boxes = [face.xyxy for face in record.faces if face.frame == 0]
-            xyxy = np.asarray(boxes, np.float32).reshape(-1, 4)
+            found = detections_of(face for face in record.faces if face.frame == 0)
             output = FileContent(after / record.output)
-            pairs.append((name, Pair(record.input, content, output, xyxy, record.kept or 0)))
+            pairs.append((name, Pair(record.input, content, output, found, record.kept or 0)))
     return pairs
 
 
@@ -202,6 +201,7 @@ def work_for(manifest: Manifest, attacker: str | None, *, is_labelled: bool, sho
         linker,
         attacker,
         float(manifest.configuration.get("margin", 0.15)),
+        float(manifest.configuration.get("text_margin", 0.2)),
         float(manifest.configuration.get("max_megapixels", 200)) * 1e6,
         show_faces,
     )

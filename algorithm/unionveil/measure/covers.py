@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..config import AnonymizeConfig, Overlay, Pixelate
-from ..detections import BoolArray, Detections, FloatArray
+from ..detections import BoolArray, Detections
 from ..formats import ImageFormat
-from ..images import Frame, Patch, paint
-from ..redact import load_redactor
-from ..redact.mask import Region, cover
+from ..images import Frame, paint
+from ..redact import load_redactor, regions_of
+from ..redact.mask import Region
 from ..redact.pixelate import cell_edges
 
 __all__ = ["Applied", "applied"]
@@ -56,32 +56,36 @@ _LEAST_SIDE_PX = 4
 
 def applied(
     frame: Frame,
-    xyxy: FloatArray,
+    found: Detections,
     config: AnonymizeConfig,
     form: ImageFormat,
+    *,
+    above: Detections | None = None,
     drawn: BoolArray | None = None,
 ) -> list[Applied]:
     """Whether each box of a frame is covered by the method.
 
     Args:
         frame: of an output, decoded.
-        xyxy: `(N, 4)` boxes as in a manifest, best first.
-        config: the settings that the manifest claims.
+        found: boxes as in a manifest, best first.
+        config: the settings that the manifest claims; its redaction is what covers these boxes.
         form: of the output.
+        above: boxes whose covers lie on top of these, by other means.
         drawn: `(H, W)` pixels on which other faces may have been drawn, which say nothing about a fill or an
             overlay below them.
     """
     if isinstance(config.redaction, Overlay) and config.redaction.picture.startswith("sha256:"):
-        return ["unknown"] * len(xyxy)
-    regions = [_region(box, frame, config) for box in xyxy]
+        return ["unknown"] * len(found)
+    over = [] if above is None else _regions(above, frame, config)
+    regions = [_without(region, over) for region in _regions(found, frame, config)]
     if config.redaction.method in ("gaussian", "median", "bilateral", "average"):
         return [_is(_is_blurred(frame, region, form)) for region in regions]
     if isinstance(config.redaction, Pixelate):
         cells = config.redaction.cells
-        return [_is(_has_flat_cells(frame, regions, place, cells, form)) for place in range(len(xyxy))]
+        return [_is(_has_flat_cells(frame, regions, place, cells, form)) for place in range(len(found))]
     share = _OVERLAY_SHARE if isinstance(config.redaction, Overlay) else _share_of(form)
     again = Frame(frame.pixels.copy(), frame.colour)
-    paint(again.pixels, again.colour, _patches(frame, xyxy, config))
+    paint(again.pixels, again.colour, load_redactor(config)(frame, found))
     free = None if drawn is None else ~drawn
     return [_is_same(frame, again, region, share, free) for region in regions]
 
@@ -90,14 +94,19 @@ def _is(holds: bool) -> Applied:
     return "yes" if holds else "no"
 
 
-def _region(box: FloatArray, frame: Frame, config: AnonymizeConfig) -> Region | None:
-    """The pixels of a cover; None for a box outside of the frame."""
-    found = cover(box[None].astype(np.float32), frame.size_wh, config.shape, config.margin)
-    return found[0] if found else None
+def _regions(found: Detections, frame: Frame, config: AnonymizeConfig) -> list[Region | None]:
+    """The pixels of each cover; None for a box outside of the frame."""
+    each = (regions_of(found[place : place + 1], frame.size_wh, config) for place in range(len(found)))
+    return [regions[0] if regions else None for regions in each]
 
 
-def _patches(frame: Frame, xyxy: FloatArray, config: AnonymizeConfig) -> Sequence[Patch]:
-    return load_redactor(config)(frame, Detections.of(xyxy, np.ones(len(xyxy))))
+def _without(region: Region | None, over: Sequence[Region | None]) -> Region | None:
+    """A region without the pixels that lie under other covers."""
+    if region is None or not over:
+        return region
+    rows, columns, inside = region
+    free = ~_under(over, region)
+    return rows, columns, free if inside is None else inside & free
 
 
 def _levels(frame: Frame, rows: slice, columns: slice) -> npt.NDArray[np.float32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,10 @@ from ..config import AnonymizeConfig, Fill, KSame
 from ..content import Content
 from ..detections import BoolArray, Detections, FloatArray, RgbImage
 from ..errors import ImageError
+from ..formats import ImageFormat
 from ..models.cards import ModelCard
 from ..models.store import find
-from ..runs.manifest import FaceRecord, RedactedRecord, VideoRecord
+from ..runs.manifest import FaceRecord, RedactedRecord, VideoRecord, detections_of
 from .drawn import SAME_FACE_IOU, Drawn, drawn_over
 from .examine_video import examine_video
 from .finding import Finding
@@ -76,7 +77,7 @@ class Examine:
 
     Attributes:
         config: the settings that the manifest claims.
-        detectors: names of two detectors that look for residual faces.
+        detectors: names of two detectors that look for residual faces; none where faces were not covered.
         covers_everyone: whether the run covered every face; where it kept some visible, an uncovered face
             speaks against nothing.
     """
@@ -88,7 +89,7 @@ class Examine:
     @property
     def cards(self) -> tuple[ModelCard, ...]:
         """As `Work.cards`."""
-        return AnonymizeConfig(detector=self.detectors).cards
+        return AnonymizeConfig(detector=self.detectors).cards if self.detectors else ()
 
     def check(self) -> None:
         """As `Work.check`."""
@@ -148,41 +149,40 @@ class _Worker:
         """A preview is the first frame, smaller, with lines drawn on its covers."""
         frame = picture.frames[0]
         scale = np.tile(np.array(frame.size_wh) / record.size_wh, 2).astype(np.float32)
-        boxes = np.array([face.xyxy for face in record.faces if face.frame == 0], np.float32).reshape(-1, 4)
-        yield from self._residual(picture, frame, boxes * scale)
+        found = detections_of(face for face in record.faces if face.frame == 0)
+        yield from self._residual(picture, frame, replace(found, xyxy=found.xyxy * scale))
 
     def _frames(self, picture: Picture, record: RedactedRecord) -> Iterator[Finding]:
         for number, frame in enumerate(picture.frames):
             faces = [face for face in record.faces if face.frame == number]
-            boxes = np.array([face.xyxy for face in faces], np.float32).reshape(-1, 4)
-            yield from self._method(picture, frame, faces, boxes)
-            yield from self._residual(picture, frame, boxes)
+            yield from self._methods(picture, frame, faces)
+            yield from self._residual(picture, frame, detections_of(faces))
+
+    def _methods(self, picture: Picture, frame: Frame, found: Sequence[FaceRecord]) -> Iterator[Finding]:
+        people = [face for face in found if face.is_person]
+        texts = [face for face in found if not face.is_person]
+        drawn = yield from self._method(picture, frame, people)
+        text = self._config.text_redaction
+        config = self._config.model_copy(update={"redaction": text, "text_method": "same"})
+        above = [face for face in people if face.method != _SURROGATE]
+        yield from _not_applied(frame, texts, config, picture.format, above, drawn)
 
     def _method(
-        self, picture: Picture, frame: Frame, faces: Sequence[FaceRecord], boxes: FloatArray
-    ) -> Iterator[Finding]:
-        from .covers import applied
-
+        self, picture: Picture, frame: Frame, faces: Sequence[FaceRecord]
+    ) -> Generator[Finding, None, BoolArray | None]:
+        """Faces that are not covered as claimed; returns the pixels on which faces may have been drawn."""
         config, drawn = self._config, None
         if config.redaction.method == _SURROGATE:
+            boxes = detections_of(faces).xyxy
             shared = np.array([face.method == _SURROGATE for face in faces], bool)
             found, there = self._drawn(picture, frame, boxes[shared])
             yield from faceless(boxes[shared], found, there.hidden)
             drawn = there.mask
             # Faces that could not be compared with others are filled.
-            faces, boxes = [face for face in faces if face.method != _SURROGATE], boxes[~shared]
+            faces = [face for face in faces if face.method != _SURROGATE]
             config = config.model_copy(update={"redaction": Fill()})
-        method: str = config.redaction.method
-        for face in faces:
-            if face.method != method:
-                yield Finding("method", f"a box says {face.method}, the settings say {method}")
-        why = "an overlay whose picture is not here" if drawn is None else "the face of another box over it"
-        for place, answer in enumerate(applied(frame, boxes, config, picture.format, drawn)):
-            shown = _shown(boxes[place])
-            if answer == "no":
-                yield Finding("method", f"the box {shown} is not covered by {method} as the manifest says")
-            elif answer == "unknown":
-                yield Finding("method", f"the box {shown} has {why}", False)
+        yield from _not_applied(frame, faces, config, picture.format, (), drawn)
+        return drawn
 
     def _drawn(self, picture: Picture, frame: Frame, boxes: FloatArray) -> tuple[FloatArray, Drawn]:
         """Faces that are found, and where those of boxes of k-same were drawn."""
@@ -194,12 +194,14 @@ class _Worker:
         with_head = isinstance(redaction, KSame) and redaction.surround == "fill"
         return found.xyxy, drawn_over(boxes, found, frame.size_wh, with_head=with_head)
 
-    def _residual(self, picture: Picture, frame: Frame, boxes: FloatArray) -> Iterator[Finding]:
+    def _residual(self, picture: Picture, frame: Frame, covered: Detections) -> Iterator[Finding]:
+        if not self._config.covers_people:
+            return
         from ..images import rgb_views
         from .metrics import coverage
         from .trial import cover_mask
 
-        mask = cover_mask(boxes, frame.size_wh, self._config)
+        mask = cover_mask(covered, frame.size_wh, self._config)
         views = list(rgb_views(frame, frame.rendering or picture.rendering))
         left: list[Detections] = []
         sure = [2.0 if detector.card.kind == "haar" else _SURE_SCORE for detector in self._detectors]
@@ -228,6 +230,40 @@ class _Worker:
 
         mirror = self._config.mirror == "auto"
         return find_faces(view, detector, share * detector.card.threshold, self._config.detail, mirror=mirror)
+
+
+def _not_applied(
+    frame: Frame,
+    records: Sequence[FaceRecord],
+    config: AnonymizeConfig,
+    form: ImageFormat,
+    above: Sequence[FaceRecord],
+    drawn: BoolArray | None,
+) -> Iterator[Finding]:
+    """Boxes that are not covered as the manifest says.
+
+    Args:
+        frame: of an output, decoded.
+        records: its boxes.
+        config: its redaction is what covers them.
+        form: of the output.
+        above: boxes whose covers lie on top.
+        drawn: `(H, W)` pixels on which faces of k-same may lie; None without such.
+    """
+    from .covers import applied
+
+    found, method = detections_of(records), config.redaction.method
+    for record in records:
+        if record.method != method:
+            yield Finding("method", f"a box says {record.method}, the settings say {method}")
+    why = "an overlay whose picture is not here" if drawn is None else "the face of another box over it"
+    answers = applied(frame, found, config, form, above=detections_of(above), drawn=drawn)
+    for place, answer in enumerate(answers):
+        shown = _shown(found.xyxy[place])
+        if answer == "no":
+            yield Finding("method", f"the box {shown} is not covered by {method} as the manifest says")
+        elif answer == "unknown":
+            yield Finding("method", f"the box {shown} has {why}", False)
 
 
 def faceless(boxes: FloatArray, faces: FloatArray, hidden: FloatArray) -> Iterator[Finding]:

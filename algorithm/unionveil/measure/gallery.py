@@ -10,7 +10,7 @@ import numpy as np
 
 from ..config import AnonymizeConfig
 from ..content import Content
-from ..detections import FloatArray, RgbImage
+from ..detections import Detections, FloatArray, RgbImage
 from .report import Photo
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ def crop_photo(crop: Crop, config: AnonymizeConfig) -> Photo | None:
 def _cover(image: RgbImage, boxes: FloatArray, config: AnonymizeConfig) -> None:
     from .trial import cover_mask
 
-    image[cover_mask(boxes, (image.shape[1], image.shape[0]), config)] = _COVER
+    found = Detections.of(boxes, np.ones(len(boxes)))
+    image[cover_mask(found, (image.shape[1], image.shape[0]), config)] = _COVER
 
 
 def _cut(image: RgbImage, xyxy: FloatArray) -> tuple[RgbImage, Sequence[float]]:

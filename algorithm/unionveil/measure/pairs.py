@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..boxes import cover_pixels, expand, iou, shorter_sides, unite_faces
+from ..boxes import area, cover_boxes, cover_pixels, covered, expand, iou, shorter_sides, unite_faces
 from ..content import Content
-from ..detections import BoolArray, Detections, FloatArray, RgbImage
+from ..detections import BoolArray, Detections, FloatArray, Kind, RgbImage
 from ..errors import ImageError
 from ..models.cards import EmbedderCard, ModelCard, cards_of, embedder_card
 from ..models.store import find
@@ -37,6 +37,9 @@ _CHANGED, _FLAT = 8, 0.75
 _DOUBTED = 0.2
 """Score of the run's own detectors from which on Haar's cascades are asked, which see faces everywhere."""
 
+_FACE_IN_HEAD = 0.8
+"""Share of a face that the box of its head holds, at least."""
+
 _EDGE_PX = 16
 """Around covers, where a JPEG's blocks may change."""
 
@@ -51,14 +54,14 @@ class Pair:
         number: of the input.
         before: the input.
         after: the output.
-        xyxy: `(N, 4)` float32, the boxes that the manifest lists for the first frame.
+        found: what the manifest lists for the first frame, heads and text among it.
         kept: faces that were left visible on purpose.
     """
 
     number: int
     before: Content
     after: Content
-    xyxy: FloatArray
+    found: Detections
     kept: int = 0
     held_bytes: int = 0
     needed_bytes: int = 0
@@ -122,7 +125,8 @@ class LookAtPair:
         other: a detector that the run did not use.
         linker: embedder by which faces are linked to people.
         attacker: embedder of the attackers.
-        margin: of the covers.
+        margin: of the covers of faces and heads.
+        text_margin: of all other covers.
         max_pixels: larger pictures are not looked at.
         show_faces: whether pictures in reports show faces.
     """
@@ -133,6 +137,7 @@ class LookAtPair:
     linker: str
     attacker: str
     margin: float
+    text_margin: float
     max_pixels: float
     show_faces: bool = False
 
@@ -194,12 +199,15 @@ class _Eyes:
         return next(iter(rgb_views(frame, frame.rendering or picture.rendering)))
 
     def _looked(self, pair: Pair, before: RgbImage, after: RgbImage) -> Looked:
-        covers = cover_pixels(expand(pair.xyxy, self._work.margin), (before.shape[1], before.shape[0]))
+        boxes = cover_boxes(pair.found, self._work.margin, self._work.text_margin)
+        all_covers = cover_pixels(boxes, (before.shape[1], before.shape[0]))
         filled = before.copy()
-        for x0, y0, x1, y1 in covers:
+        for x0, y0, x1, y1 in all_covers:
             filled[y0:y1, x0:x1] = 0
         (faint, own_before), (faint_after, own_after) = self._find(before), self._find(after)
-        faces = _with_landmarks(pair.xyxy, own_before)
+        is_person = pair.found.of_kind(Kind.FACE, Kind.HEAD)
+        covers = all_covers[is_person]
+        faces = _with_landmarks(_faces_in(pair.found[is_person], own_before), own_before)
         linking, own = self._link(before, faces), ", ".join(self._work.own)
         crops, vectors = self._seen((before, after, filled), faces, covers)
         found, moved = _still_found(faces, own_after)
@@ -209,7 +217,7 @@ class _Eyes:
         inside = int((visible_share(other_after, before, after) < _VISIBLE).sum())
         return Looked(
             pair.number,
-            shorter_sides(pair.xyxy),
+            shorter_sides(faces.xyxy),
             linking.vectors,
             linking.usable,
             crops,
@@ -218,7 +226,7 @@ class _Eyes:
             moved,
             left,
             inside,
-            _psnr_outside(before, after, covers),
+            _psnr_outside(before, after, all_covers),
         )
 
     def _seen(
@@ -301,6 +309,16 @@ def _unit(embed: OnnxEmbedder, crops: Crops) -> FloatArray:
     from ..identity.embeddings import Embeddings
 
     return Embeddings.of(embed.embed_crops(crops), np.ones(len(crops), bool)).vectors
+
+
+def _faces_in(people: Detections, found: Detections) -> FloatArray:
+    """Boxes of faces: a head is replaced by the largest face that a detector finds in it, if there is one."""
+    xyxy = people.xyxy.copy()
+    if len(found):
+        inside = covered(found.xyxy, people.xyxy, _FACE_IN_HEAD).T * area(found.xyxy)
+        has_face = people.of_kind(Kind.HEAD) & (inside.max(axis=1) > 0)
+        xyxy[has_face] = found.xyxy[inside.argmax(axis=1)[has_face]]
+    return xyxy
 
 
 def _with_landmarks(xyxy: FloatArray, found: Detections) -> Detections:

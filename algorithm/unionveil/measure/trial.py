@@ -189,20 +189,20 @@ def _covered(
     faces: Detections, truth: PictureBoxes, size_wh: tuple[int, int], config: AnonymizeConfig
 ) -> npt.NDArray[np.float64]:
     """Share of each labelled face under the covers of detections."""
-    return coverage(truth.xyxy, cover_mask(faces.xyxy, size_wh, config)) if len(truth) else np.zeros(0)
+    return coverage(truth.xyxy, cover_mask(faces, size_wh, config)) if len(truth) else np.zeros(0)
 
 
-def cover_mask(xyxy: FloatArray, size_wh: tuple[int, int], config: AnonymizeConfig) -> BoolArray:
+def cover_mask(found: Detections, size_wh: tuple[int, int], config: AnonymizeConfig) -> BoolArray:
     """`(H, W)`: the pixels that a run with these settings covers.
 
     Args:
-        xyxy: `(N, 4)` boxes in pixels of the picture.
+        found: in pixels of the picture.
         size_wh: width and height of the picture.
-        config: shape and margin.
+        config: shape and margins.
     """
-    from ..redact.mask import cover
+    from ..redact import regions_of
 
     mask = np.zeros(size_wh[::-1], bool)
-    for rows, columns, inside in cover(xyxy, size_wh, config.shape, config.margin):
+    for rows, columns, inside in regions_of(found, size_wh, config):
         mask[rows, columns] |= True if inside is None else inside
     return mask

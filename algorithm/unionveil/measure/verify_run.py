@@ -111,7 +111,7 @@ def verify_outputs(
     issues = [Issue("", claim) for claim in claims]
     if config is None:
         return Verdict(manifest, tuple(issues), ())
-    detectors = detectors or _detectors()
+    detectors = (detectors or _detectors()) if config.covers_people else ()
     tasks = ((name, task) for name, task in _tasks(folder, manifest))
     covers_everyone = manifest.configuration.get("select", "every") == "every"
     for name, found in engine.map(Examine(config, detectors, covers_everyone), tasks):
@@ -191,8 +191,8 @@ def _config(claimed: dict[str, str]) -> AnonymizeConfig:
     if "method" not in claimed:
         raise ConfigError("there is no method")
     wanted = {
-        *("detail", "mirror", "shape", "margin", "max_megapixels", "method"),
-        *("min_face", "max_face", "keep_metadata", "gps_decimals"),
+        *("cover", "detail", "mirror", "shape", "margin", "max_megapixels", "method"),
+        *("min_face", "max_face", "keep_metadata", "gps_decimals", "text_method", "text_margin"),
     }
     wanted |= {one.name for one in parameters() if one.tag == "method"}
     return AnonymizeConfig.from_parameters({name: claimed[name] for name in claimed if name in wanted})

@@ -20,6 +20,7 @@ __all__ = [
     "CARDS",
     "DETECTORS",
     "EMBEDDERS",
+    "TEXT_DETECTOR",
     "WEIGHTS",
     "DetectorCard",
     "EmbedderCard",
@@ -78,9 +79,10 @@ class ModelCard(Weights):
 
 
 class DetectorCard(ModelCard):
-    """A model that finds faces.
+    """A model that finds faces, or text.
 
     Attributes:
+        task: what it finds.
         part_of: the model that uses this one; None for a model that can be chosen by itself.
         outputs: names of the graph's outputs, in the order in which the adapter reads them.
         input_wh: fixed input width and height of the graph; None if both are free.
@@ -88,13 +90,14 @@ class DetectorCard(ModelCard):
         priors_px: sides of the square priors at each cell, one tuple per level.
         variances: divisors of the box regression in training, centre and size.
         mean_bgr: subtracted from blue, green and red in [0, 255].
-        threshold: least score, on the scale of `detect.support`. Where it was measured, it finds at least as
-            many faces in every band of sizes as the network's own scores with its publisher's threshold.
+        threshold: least score. Of faces, on the scale of `detect.support`; where it was measured, it finds at
+            least as many faces in every band of sizes as the network's own scores with its publisher's
+            threshold. Of text, the mean probability inside a line.
         nms_iou: overlap above which the weaker of two boxes is dropped.
     """
 
-    task: Literal["face"] = "face"
-    kind: Literal["retinaface", "yunet", "centerface", "haar", "yolo"]
+    task: Literal["face", "text"] = "face"
+    kind: Literal["retinaface", "yunet", "centerface", "haar", "yolo", "dbnet"]
     part_of: str | None = None
     outputs: tuple[str, ...] = ()
     input_wh: tuple[int, int] | None = None
@@ -196,16 +199,19 @@ def _published(path: Path) -> DetectorCard | EmbedderCard:
 _ALL = tuple(_read_cards())
 
 CARDS: dict[str, DetectorCard] = {card.name: card for card in _ALL if isinstance(card, DetectorCard)}
-"""Every detector with a name, the project's own first."""
+"""Every detector with a name, of faces and of text, the project's own first."""
 
 EMBEDDERS: dict[str, EmbedderCard] = {card.name: card for card in _ALL if isinstance(card, EmbedderCard)}
 """Every embedder with a name."""
 
 DETECTORS = (
-    *(card.name for card in CARDS.values() if card.part_of is None),
+    *(card.name for card in CARDS.values() if card.task == "face" and card.part_of is None),
     "yolo",
 )
-"""Names of the detectors; `yolo` is followed by a colon and the path of the ONNX file."""
+"""Names of the detectors of faces; `yolo` is followed by a colon and the path of the ONNX file."""
+
+TEXT_DETECTOR = "ppocr-text"
+"""Name of the detector of text."""
 
 
 _YOLO_THRESHOLD = 0.11

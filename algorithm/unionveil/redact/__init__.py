@@ -1,4 +1,4 @@
-"""New pixels for faces: one small file per family, all behind `Redactor`."""
+"""New pixels for faces and text: one small file per family, all behind `Redactor`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..config import (
     Pixelate,
     Redaction,
 )
-from ..detections import Detections
+from ..detections import Detections, Kind
 from ..images import Frame, Patch, Pixels, paint
 from .blur import average, bilateral, gaussian, median
 from .fill import fill
@@ -30,10 +30,10 @@ from .overlay import load_picture, overlay
 from .patches import below
 from .pixelate import pixelate
 
-__all__ = ["Redactor", "load_redactor", "redacted"]
+__all__ = ["Redactor", "load_redactor", "redacted", "regions_of"]
 
 Redactor: TypeAlias = Callable[[Frame, Detections], Sequence[Patch]]
-"""Gives the patches that replace every pixel of every face, in the order in which they are to be laid."""
+"""Gives the patches that replace every pixel of every detection, in the order in which they are laid."""
 
 _Replace: TypeAlias = Callable[[Frame, Region, Sequence[Patch]], Pixels]
 """Takes a frame, a part of it and the patches drawn on it so far; returns the pixels of that part's
@@ -47,22 +47,29 @@ def load_redactor(config: AnonymizeConfig) -> Redactor:
     """The redactor that a configuration describes, with every required file already read.
 
     Args:
-        config: redaction, shape and margin.
+        config: redaction, shape and margins.
 
     Raises:
         ConfigError: the overlay's picture cannot be read.
     """
-    replace = _replacement(config.redaction)
+    replace, replace_text = _replacement(config.redaction), _replacement(config.text_redaction)
 
-    def redact(frame: Frame, faces: Detections) -> Sequence[Patch]:
+    def redact(frame: Frame, found: Detections) -> Sequence[Patch]:
         patches: list[Patch] = []
-        # The best face last, so that it is on top where two overlap.
-        for region in cover(faces.xyxy[::-1], frame.size_wh, config.shape, config.margin):
-            rows, columns, mask = region
-            patches.append(Patch(rows, columns, replace(frame, region, patches), mask))
+        is_person = found.of_kind(Kind.FACE, Kind.HEAD)
+        # Faces lie on top of text, and the best of them last, so that it is on top where two overlap.
+        for some, new_pixels in ((found[~is_person], replace_text), (found[is_person], replace)):
+            for region in regions_of(some[::-1], frame.size_wh, config):
+                rows, columns, mask = region
+                patches.append(Patch(rows, columns, new_pixels(frame, region, patches), mask))
         return patches
 
     return redact
+
+
+def regions_of(found: Detections, size_wh: tuple[int, int], config: AnonymizeConfig) -> list[Region]:
+    """The pixels that settings cover, as `mask.cover`."""
+    return cover(found, size_wh, config.shape, config.margin, config.text_margin)
 
 
 def redacted(frame: Frame, patches: Sequence[Patch]) -> Frame:

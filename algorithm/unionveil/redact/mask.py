@@ -6,39 +6,45 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from ..boxes import cover_pixels, expand
-from ..detections import BoolArray, FloatArray
+from ..boxes import cover_boxes, cover_pixels
+from ..detections import BoolArray, Detections, FloatArray, Kind
 
-__all__ = ["Region", "cover"]
+__all__ = ["Outline", "Region", "cover"]
 
 Region: TypeAlias = tuple[slice, slice, BoolArray | None]
 """Rows, columns, and which of their pixels are covered, `(h, w)`; None means all of them."""
 
 
+Outline: TypeAlias = Literal["box", "ellipse"]
+
+
 def cover(
-    xyxy: FloatArray, size_wh: tuple[int, int], shape: Literal["box", "ellipse"], margin: float
+    found: Detections, size_wh: tuple[int, int], shape: Outline, margin: float, text_margin: float
 ) -> list[Region]:
-    """Covered pixels of every face, in order; a face outside the picture has none.
+    """Covered pixels of every detection, in order; one outside the picture has none.
 
     The ellipse is the one through the corners of the box with its margin (semi-axes width / sqrt 2 and height
-    / sqrt 2), so it covers all of the box. A pixel is covered if any part of it is inside.
+    / sqrt 2), so it covers all of the box. A pixel is covered if any part of it is inside. Lines of text are
+    always boxes.
 
     Args:
-        xyxy: `(N, 4)` boxes in pixels of the picture.
+        found: in pixels of the picture.
         size_wh: width and height of the picture.
-        shape: outline.
-        margin: growth, as a share of the box's width and height; see `boxes.expand`.
+        shape: outline of faces and heads.
+        margin: growth of those, as a share of the box's width and height; see `boxes.expand`.
+        text_margin: growth of lines of text; see `boxes.expand_evenly`.
     """
-    boxes = expand(xyxy.astype(np.float32), margin)
-    outer = boxes
-    if shape == "ellipse":
-        centre, radius = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / np.sqrt(2)
-        outer = np.concatenate([centre - radius, centre + radius], axis=1)
+    boxes = cover_boxes(found, margin, text_margin)
+    round_ones = found.of_kind(Kind.FACE, Kind.HEAD) & (shape == "ellipse")
+    centre, radius = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / np.sqrt(2)
+    ellipses = np.concatenate([centre - radius, centre + radius], axis=1)
+    outer = np.where(round_ones[:, None], ellipses, boxes)
     regions = []
-    for box, (x0, y0, x1, y1) in zip(boxes, cover_pixels(outer, size_wh).tolist(), strict=True):
+    pixels = cover_pixels(outer, size_wh).tolist()
+    for box, is_round, (x0, y0, x1, y1) in zip(boxes, round_ones.tolist(), pixels, strict=True):
         if x0 >= x1 or y0 >= y1:
             continue
-        mask = _ellipse(box, (x0, y0, x1, y1)) if shape == "ellipse" else None
+        mask = _ellipse(box, (x0, y0, x1, y1)) if is_round else None
         regions.append((slice(y0, y1), slice(x0, x1), mask))
     return regions
 

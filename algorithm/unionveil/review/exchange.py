@@ -9,6 +9,7 @@ from ..annotations import Annotations, Format, PictureBoxes
 from ..annotations.plan import knows_frames
 from ..content import Content, FileContent
 from ..files.sources import SourceItem
+from ..runs.manifest import kind_name
 from .log import Log
 from .model import PhotoState, Put, Sighting
 from .session import Imported
@@ -27,10 +28,11 @@ def imported(annotations: Annotations, form: Format) -> dict[str, Imported]:
 
 
 def _puts(boxes: PictureBoxes) -> Iterable[Put]:
-    for frame, (x0, y0, x1, y1) in zip(boxes.frame.tolist(), boxes.xyxy.tolist(), strict=True):
+    rows = zip(boxes.frame.tolist(), boxes.xyxy.tolist(), boxes.kind.tolist(), strict=True)
+    for frame, (x0, y0, x1, y1), kind in rows:
         # The same box of the same file gets the same name, so importing it again adds nothing.
         name = hashlib.sha256(repr((frame, x0, y0, x1, y1)).encode()).hexdigest()[:16]
-        yield Put(id=f"f{name}", frame=frame, xyxy=(x0, y0, x1, y1), origin="file")
+        yield Put(id=f"f{name}", frame=frame, xyxy=(x0, y0, x1, y1), origin="file", kind=kind_name(kind))
 
 
 def exported(
@@ -70,4 +72,5 @@ def _picture(state: PhotoState, sighting: Sighting) -> PictureBoxes:
         [box.xyxy for box in boxes],
         [float("nan") if box.score is None else box.score for box in boxes],
         frame=[box.frame for box in boxes],
+        kind=[int(box.detected) for box in boxes],
     )

@@ -6,7 +6,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from ..detections import Kind
 from ..errors import ReviewError
+from ..runs.manifest import KindName
 
 __all__ = [
     "LEAST_SIDE_PX",
@@ -46,6 +48,7 @@ class Box(_Part):
         origin: who drew it: the detector, a person on the page, or an imported file.
         covered: whether it is covered; a candidate below the detector's threshold is not, until accepted.
         moved: whether it was moved or resized by hand.
+        kind: what it is.
     """
 
     id: _BoxId
@@ -55,6 +58,12 @@ class Box(_Part):
     origin: Literal["detector", "person", "file"] = "detector"
     covered: bool = True
     moved: bool = False
+    kind: KindName = "face"
+
+    @property
+    def detected(self) -> Kind:
+        """What it is."""
+        return Kind[self.kind.upper()]
 
 
 class Sighting(_Part):
@@ -92,6 +101,7 @@ class Put(_Part):
 
     Attributes:
         origin: of an added box.
+        kind: what it is; None keeps it, and makes an added box a face.
     """
 
     id: _BoxId
@@ -99,6 +109,7 @@ class Put(_Part):
     xyxy: _Xyxy
     covered: bool = True
     origin: Literal["person", "file"] = "person"
+    kind: KindName | None = None
 
     @field_validator("xyxy")
     @classmethod
@@ -106,6 +117,10 @@ class Put(_Part):
         if value[0] >= value[2] or value[1] >= value[3]:
             raise ValueError("a box must end right of and below its start")
         return value
+
+    def box(self) -> Box:
+        """The box that this adds; a face unless it says otherwise."""
+        return Box(**self.model_dump(exclude_none=True))
 
 
 class Edit(_Part):
@@ -181,6 +196,7 @@ def _placed(put: Put, before: Box | None, sizes_wh: tuple[tuple[int, int], ...])
     if put.xyxy[0] >= width or put.xyxy[1] >= height or put.xyxy[2] <= 0 or put.xyxy[3] <= 0:
         raise ReviewError("the box is outside the photo")
     if before is None:
-        return Box(**put.model_dump())
+        return put.box()
     moved = before.moved or is_new_place
-    return before.model_copy(update={"xyxy": put.xyxy, "covered": put.covered, "moved": moved})
+    kind = put.kind or before.kind
+    return before.model_copy(update={"xyxy": put.xyxy, "covered": put.covered, "moved": moved, "kind": kind})

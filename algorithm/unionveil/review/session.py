@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
 
 from ..content import Content, FileContent
-from ..detections import Detections
+from ..detections import Detections, Kind
 from ..errors import InputError, OutputError, UnionVeilError
 from ..files.sources import Skipped, SourceItem
 from ..given import GivenBoxes
@@ -139,6 +139,7 @@ class Session:
         survey: submits a photo to the detector.
         view: submits a photo to be drawn.
         at_once: number of photos that the detector has at a time.
+        finding_bytes: memory that detection needs beside the photo; see `runs.needs.finding_bytes`.
         imported: boxes from a file, by the name of the photo.
     """
 
@@ -150,6 +151,7 @@ class Session:
         view: SubmitView,
         *,
         at_once: int = 2,
+        finding_bytes: int = 0,
         imported: Mapping[str, Imported] | None = None,
     ) -> None:
         self._log = log
@@ -158,6 +160,7 @@ class Session:
         self._survey = survey
         self._view = view
         self._at_once = at_once
+        self._finding_bytes = finding_bytes
         self._imported = imported or {}
         self._photos: list[Photo] = []
         self._by_key: defaultdict[str, list[Photo]] = defaultdict(list)
@@ -237,7 +240,7 @@ class Session:
                 self._running += 1
             content = photo.content
             assert not isinstance(content, Rejected)  # noqa: S101  these are not put into the line
-            future = self._survey(PhotoTask(content, look_at(content)[1]))
+            future = self._survey(PhotoTask(content, look_at(content)[1] + self._finding_bytes))
             future.add_done_callback(lambda done, photo=photo: self._surveyed(photo, done))  # type: ignore[misc]
 
     def _await_first(self) -> None:
@@ -306,7 +309,7 @@ class Session:
         if board.is_touched(key):
             self._log.edit(board.revision, f"import-{key[:20]}", key, Edit(put=puts))
         else:
-            added = tuple(Box(**put.model_dump()) for put in puts)
+            added = tuple(put.box() for put in puts)
             self._log.see(key, sighting.model_copy(update={"boxes": sighting.boxes + added}))
 
     def touch(self) -> None:
@@ -435,7 +438,11 @@ class Session:
             return _done(photo.content)
         if self._first and (number, frame, longest_px, covers) == (self._first[0], 0, SCREEN_PX, None):
             return self._first[1]
-        boxes = None if covers is None else tuple(box.xyxy for box in covers if box.frame == frame)
+        boxes = (
+            None
+            if covers is None
+            else tuple((box.xyxy, box.detected) for box in covers if box.frame == frame)
+        )
         future = self._view(ViewTask(photo.content, frame, longest_px, boxes, look_at(photo.content)[1]))
         if longest_px == THUMBNAIL_PX and covers is None:
             future.add_done_callback(lambda done: self._keep_thumbnail(photo, done))
@@ -482,7 +489,9 @@ def given_boxes(state: PhotoState, frames: int) -> GivenBoxes:
     return GivenBoxes(
         tuple(
             Detections.of(
-                [box.xyxy for box in boxes], [1.0 if box.score is None else box.score for box in boxes]
+                [box.xyxy for box in boxes],
+                [1.0 if box.score is None else box.score for box in boxes],
+                kind=[int(box.detected) for box in boxes] or Kind.FACE,
             )
             for boxes in covered
         ),

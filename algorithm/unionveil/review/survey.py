@@ -15,6 +15,7 @@ from ..models.cards import ModelCard
 from ..models.store import find
 from ..outcomes import Rejected
 from ..runs.journal import keyed_digest
+from ..runs.manifest import KindName, kind_name
 from .model import Box, Sighting
 
 if TYPE_CHECKING:
@@ -73,12 +74,14 @@ def survey_run(config: AnonymizeConfig) -> str:
     flat = config.to_parameters()
     seen = [__version__, CANDIDATE_SHARE, [card.sha256 for card in config.detector_cards]]
     seen += [[name, flat[name]] for name in _DECIDES if name in flat]
+    if config.cover != ("face",):
+        seen += [flat["cover"], [card.sha256 for card in config.cards]]
     return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Survey:
-    """The work: decode, find faces and candidates, shrink.
+    """The work: decode, find what is covered and candidates, shrink.
 
     Attributes:
         config: settings of detection.
@@ -103,11 +106,11 @@ class Survey:
         """As `Work.start`."""
         import cv2
 
-        from ..detect import FaceFinder
+        from ..detect import load_finder
         from ..pipeline import load
 
         cv2.setNumThreads(threads)
-        finder = FaceFinder(self.config, threads)
+        finder = load_finder(self.config, threads)
         least = self.config.threshold or min(card.threshold for card in self.config.detector_cards)
         lower = finder.tuned(threshold=CANDIDATE_SHARE * least, detail=self.config.detail)
         return _Surveyor(self, load(self.config, threads=threads, finder=finder), lower)
@@ -145,30 +148,36 @@ class _Surveyor:
     def _candidates(self, picture: Picture, faces: tuple[Detections, ...]) -> Iterator[Box]:
         import numpy as np
 
-        from ..boxes import covered, iou, unite_faces
+        from ..boxes import as_heads, covered, iou, unite_faces
+        from ..detections import Kind
         from ..images import rgb_views
 
         number = 0
         for index, (frame, found) in enumerate(zip(picture.frames, faces, strict=True)):
             views = rgb_views(frame, frame.rendering or picture.rendering)
             low = unite_faces([self._lower(view) for view in views])
+            # Lines of text are the same at every threshold of faces.
+            low = low[low.of_kind(Kind.FACE)]
+            if self._work.config.covers_heads:
+                low = as_heads(low)
+            found = found[found.of_kind(Kind.FACE, Kind.HEAD)]
             # A part of an already covered face, or that face with neck and hair, adds no information.
             near = iou(low.xyxy, found.xyxy) > 0.2
             near |= covered(low.xyxy, found.xyxy, 0.6) | covered(found.xyxy, low.xyxy, 0.6).T
             new = np.flatnonzero(~near.any(axis=1))
-            for xyxy, score in _rows(low[new]):
+            for xyxy, score, kind in _rows(low[new]):
                 number += 1
-                yield Box(id=f"c{number}", frame=index, xyxy=xyxy, score=score, covered=False)
+                yield Box(id=f"c{number}", frame=index, xyxy=xyxy, score=score, covered=False, kind=kind)
 
 
 def _boxes(faces: tuple[Detections, ...]) -> Iterator[Box]:
     rows = ((index, *row) for index, found in enumerate(faces) for row in _rows(found))
-    for number, (index, xyxy, score) in enumerate(rows, start=1):
-        yield Box(id=f"d{number}", frame=index, xyxy=xyxy, score=score)
+    for number, (index, xyxy, score, kind) in enumerate(rows, start=1):
+        yield Box(id=f"d{number}", frame=index, xyxy=xyxy, score=score, kind=kind)
 
 
-def _rows(faces: Detections) -> Iterator[tuple[tuple[float, float, float, float], float]]:
-    """Boxes and scores as plain numbers that convert back to the same float32."""
-    for xyxy, score in zip(faces.xyxy.tolist(), faces.score.tolist(), strict=True):
-        left, top, right, bottom = xyxy
-        yield (left, top, right, bottom), min(1.0, max(0.0, score))
+def _rows(found: Detections) -> Iterator[tuple[tuple[float, float, float, float], float, KindName]]:
+    """Boxes and scores as plain numbers that convert back to the same float32, and kinds."""
+    rows = zip(found.xyxy.tolist(), found.score.tolist(), found.kind.tolist(), strict=True)
+    for (left, top, right, bottom), score, kind in rows:
+        yield (left, top, right, bottom), min(1.0, max(0.0, score)), kind_name(kind) or "face"

@@ -14,7 +14,7 @@ from ..models.cards import ModelCard
 from ..outcomes import Rejected
 
 if TYPE_CHECKING:
-    from ..detections import RgbImage
+    from ..detections import Kind, RgbImage
     from ..images import Frame, Picture
     from ..redact import Redactor
 
@@ -41,14 +41,14 @@ class ViewTask:
         content: the photo.
         frame: frame or page, from 0.
         longest_px: longest side of the result.
-        covers: `xyxy` of boxes to redact; None shows the photo unchanged.
+        covers: boxes to redact, `xyxy` and kind; None shows the photo unchanged.
         needed_bytes: as `engines.base.Task.needed_bytes`.
     """
 
     content: Content
     frame: int
     longest_px: int
-    covers: tuple[tuple[float, float, float, float], ...] | None = None
+    covers: tuple[tuple[tuple[float, float, float, float], Kind], ...] | None = None
     needed_bytes: int = 0
 
     @property
@@ -122,7 +122,9 @@ class _Viewer:
 
         frame = picture.frames[task.frame]
         if task.covers:
-            frame = redacted(frame, self._redactor(frame, Detections.of(task.covers, [1] * len(task.covers))))
+            boxes, kinds = zip(*task.covers, strict=True)
+            found = Detections.of(boxes, [1] * len(boxes), kind=[int(kind) for kind in kinds])
+            frame = redacted(frame, self._redactor(frame, found))
         return _jpeg(_shown(picture, frame), task.longest_px)
 
 

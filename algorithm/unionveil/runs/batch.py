@@ -29,7 +29,7 @@ from .manifest import (
     shard_manifest,
 )
 from .names import Namer, preview_name
-from .needs import look_at
+from .needs import finding_bytes, look_at
 from .plan import Plan
 from .shards import Keys, ShardOfRun
 from .videos import look_at_video, refusal
@@ -175,6 +175,7 @@ class _Run:
                 content, output, given = (given if output else content), None, None
             known = self.journal.find(output[1]) if self.journal and output else None
             planned = self.plan.of(number) if self.plan else None
+            needed += finding_bytes(self.work.config)
             task = Task(number, item.name, content, output, known, needed, given, planned, key, video)
             yield (item, task), task
 

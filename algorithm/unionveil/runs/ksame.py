@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from ..config import AnonymizeConfig, Fill, KSame
 from ..content import BytesContent, Content, PictureSource, content_of
-from ..detections import Detections, RgbImage
+from ..detections import Detections, Kind, RgbImage
 from ..engines.base import Engine
 from ..engines.resources import usable_cores
 from ..engines.serial import SerialEngine
@@ -28,7 +28,7 @@ from ..identity.references import References
 from ..models.cards import ModelCard, embedder_card
 from ..models.store import find
 from ..outcomes import Outcome, Rejected
-from .needs import look_at
+from .needs import finding_bytes, look_at
 from .plan import Plan, PlannedPicture, Rows, Surveyed, Table, misfit, row_type
 from .work import Task
 
@@ -133,9 +133,14 @@ def face_rows(
     rows = np.zeros(len(faces), row_type(embed.card.dimensions, encoder.dimensions if encoder else 0))
     found = embed(view, faces)
     matrices = template.to_frame(faces.landmarks)
-    usable = found.usable & (template.covered_share(matrices, faces.xyxy) >= _LEAST_COVERED)
+    usable = (
+        found.usable
+        & faces.of_kind(Kind.FACE)
+        & (template.covered_share(matrices, faces.xyxy) >= _LEAST_COVERED)
+    )
     rows["frame"], rows["usable"], rows["vector"] = frame, usable, found.vectors
     rows["xyxy"], rows["score"], rows["landmarks"] = faces.xyxy, faces.score, faces.landmarks
+    rows["kind"] = faces.kind
     if encoder and usable.any():
         rows["code"][usable] = encoder.encode(template.chips(view, matrices[usable]))
     return rows
@@ -201,7 +206,7 @@ def planned(
     generator = _generator(config, 1)
     read_codes = generator.dimensions if redaction.is_own_surrogate else 0
     with Table(row_type(embedder_card(config.embedder).dimensions, read_codes)) as table:
-        for _, found in engine.map(survey, _tasks(items)):
+        for _, found in engine.map(survey, _tasks(items, config)):
             table.add(found)
             on_done()
         yield table.plan(redaction.k, partial(codes_of_groups, redaction, generator.dimensions))
@@ -225,11 +230,21 @@ def codes_of_groups(
     return synthetic_codes(means if redaction.is_own_surrogate else None, seeds, dimensions)
 
 
-def _tasks(items: Iterable[SourceItem]) -> Iterator[tuple[None, Task]]:
+def _tasks(items: Iterable[SourceItem], config: AnonymizeConfig) -> Iterator[tuple[None, Task]]:
     inputs = (item for item in items if not isinstance(item.content, Skipped))
     for number, item in enumerate(inputs, 1):
         if not isinstance(item.content, Skipped):
-            yield None, Task(number, item.name, item.content, None, None, look_at(item.content)[1])
+            yield (
+                None,
+                Task(
+                    number,
+                    item.name,
+                    item.content,
+                    None,
+                    None,
+                    look_at(item.content)[1] + finding_bytes(config),
+                ),
+            )
 
 
 def redact_planned(config: AnonymizeConfig, threads: int) -> Callable[[Planned, Content], Outcome]:

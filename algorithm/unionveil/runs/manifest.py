@@ -12,13 +12,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from .. import __version__
-from ..config import EMOJI, AnonymizeConfig, EveryFace, KSame, Overlay, Redaction
-from ..detections import FloatArray
+from ..config import EMOJI, AnonymizeConfig, EveryFace, KSame, Overlay
+from ..detections import Detections, Kind
 from ..errors import ConfigError
 from ..formats import Encoding
 from ..given import BoxesMode
@@ -36,6 +36,7 @@ __all__ = [
     "PREVIEWS",
     "Counts",
     "FaceRecord",
+    "KindName",
     "Manifest",
     "ManifestBuilder",
     "ManifestHead",
@@ -49,7 +50,9 @@ __all__ = [
     "TrackRecord",
     "VideoRecord",
     "configuration_of",
+    "detections_of",
     "is_manifest",
+    "kind_name",
     "manifest_parts",
     "redacted_record",
     "rejected_record",
@@ -84,8 +87,12 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+KindName: TypeAlias = Literal["face", "head", "text"]
+"""Names of `Kind`."""
+
+
 class FaceRecord(_Part):
-    """One redacted face."""
+    """One redacted face, or what else was covered."""
 
     frame: int = Field(ge=0, description="Frame or page, from 0.")
     xyxy: tuple[float, float, float, float] = Field(
@@ -99,6 +106,32 @@ class FaceRecord(_Part):
         None,
         ge=2,
         description="People who share the face that replaced it, at least; only for ksame. Since 1.2.",
+    )
+    kind: str | None = Field(None, description="What it is, where it is not a face: head or text. Since 1.3.")
+
+    @property
+    def is_person(self) -> bool:
+        """Whether it is a face or a head."""
+        return self.detected.is_person
+
+    @property
+    def detected(self) -> Kind:
+        """What it is; a kind of a later version is covered as text is."""
+        return Kind.__members__.get((self.kind or "face").upper(), Kind.TEXT)
+
+
+def kind_name(kind: int) -> KindName | None:
+    """The name of a `Kind` as a manifest has it; None for a face."""
+    return None if kind == Kind.FACE else cast("KindName", Kind(kind).name.lower())
+
+
+def detections_of(records: Iterable[FaceRecord]) -> Detections:
+    """The boxes of a manifest as detections, in their order."""
+    rows = list(records)
+    return Detections.of(
+        [row.xyxy for row in rows],
+        [row.score for row in rows],
+        kind=[int(row.detected) for row in rows] if rows else Kind.FACE,
     )
 
 
@@ -190,12 +223,15 @@ class Counts(_Part):
     """Totals of a run: inputs = redacted + without_face + all that was rejected."""
 
     inputs: int = Field(ge=0)
-    redacted: int = Field(ge=0, description="Outputs with at least one redacted face.")
-    without_face: int = Field(
-        ge=0, description="Outputs in which no face was found, or none was to be covered."
+    redacted: int = Field(
+        ge=0, description="Outputs with at least one redacted face, head or, since 1.3, text."
     )
+    without_face: int = Field(ge=0, description="Outputs in which nothing was found that was to be covered.")
     rejected: dict[str, int] = Field(description="Inputs without an output, by reason.")
-    faces: int = Field(ge=0, description="Redacted faces in all outputs.")
+    faces: int = Field(ge=0, description="Redacted faces and heads in all outputs.")
+    texts: int | None = Field(
+        None, ge=1, description="Redacted lines of text in all outputs, if there are any. Since 1.3."
+    )
     kept: int | None = Field(
         None,
         ge=0,
@@ -252,7 +288,8 @@ class ManifestHead(_Part):
     models: tuple[ModelRecord, ...]
     inference: InferenceRecord | None = None
     configuration: dict[str, str] = Field(
-        description="Every setting, in the form of a parameter; the digest of a file in place of its path."
+        description="Every setting, in the form of a parameter; the digest of a file in place of its path. "
+        "Those about what is covered only where that is more than faces."
     )
     looks_only: bool | None = Field(
         None,
@@ -297,7 +334,7 @@ class Tally:
         self._keeps = keeps
         self._rejected: Counter[str] = Counter()
         self._inputs = self._redacted = self._without_face = self._faces = self._skipped = 0
-        self._kept = self._not_compared = 0
+        self._kept = self._not_compared = self._texts = 0
 
     def add(self, record: Record) -> None:
         """Counts a record."""
@@ -307,9 +344,11 @@ class Tally:
             return
         self._kept += record.kept or 0
         if record.faces:
+            people = [face for face in record.faces if face.is_person]
             self._redacted += 1
-            self._faces += len(record.faces)
-            self._not_compared += sum(face.method != self._method for face in record.faces)
+            self._faces += len(people)
+            self._texts += len(record.faces) - len(people)
+            self._not_compared += sum(face.method != self._method for face in people)
         else:
             self._without_face += 1
 
@@ -330,6 +369,7 @@ class Tally:
             without_face=sum(part.without_face for part in parts),
             rejected=dict(sorted(rejected.items())),
             faces=sum(part.faces for part in parts),
+            texts=sum(part.texts or 0 for part in parts) or None,
             kept=sum(part.kept or 0 for part in parts) if some else None,
             not_compared=sum(part.not_compared or 0 for part in parts) or None,
             skipped=sum(part.skipped or 0 for part in parts) or None,
@@ -344,6 +384,7 @@ class Tally:
             without_face=self._without_face,
             rejected=dict(sorted(self._rejected.items())),
             faces=self._faces,
+            texts=self._texts or None,
             kept=self._kept if self._keeps else None,
             not_compared=self._not_compared or None,
             skipped=self._skipped or None,
@@ -460,12 +501,22 @@ def manifest_parts(head: ManifestHead, lines: Iterable[bytes]) -> Iterator[bytes
 def _threshold(card: ModelCard, config: AnonymizeConfig) -> float:
     """The threshold with which a model was used."""
     if isinstance(card, DetectorCard):
-        return config.threshold or card.threshold
+        return (card.task == "face" and config.threshold) or card.threshold
     if isinstance(card, EmbedderCard) and not isinstance(config.selection, EveryFace):
         return round(config.selection.least_cosine(card), 6)
     if isinstance(card, EmbedderCard):
         return SAME_PERSON
     raise TypeError(f"a model of the task {card.task} has no threshold")
+
+
+_ABOUT_COVERS = ("cover", "text_method", "text_margin")
+"""Settings that manifests of earlier versions do not have."""
+
+
+def _covers_more(config: AnonymizeConfig) -> bool:
+    """Whether settings are about more than faces."""
+    usual = AnonymizeConfig()
+    return any(getattr(config, name) != getattr(usual, name) for name in _ABOUT_COVERS)
 
 
 def configuration_of(config: AnonymizeConfig) -> dict[str, str]:
@@ -478,6 +529,8 @@ def configuration_of(config: AnonymizeConfig) -> dict[str, str]:
         ModelError: the engine that was asked for is not installed.
     """
     flat = config.to_parameters()
+    if not _covers_more(config):
+        flat = {name: value for name, value in flat.items() if name not in _ABOUT_COVERS}
     flat["engine"] = choose(config.engine).engine  # what `auto` stands for here
     flat["embedder"] = config.embedder.partition(":")[0]
     flat["detector"] = ",".join(name.partition(":")[0] for name in config.detector)
@@ -528,9 +581,9 @@ def redacted_record(
         kept=None if config.covers_everyone else outcome.kept,
         metadata=outcome.metadata or None,
         faces=tuple(
-            _face_record(frame, xyxy, float(score), int(group), config.redaction)
+            _face_record(frame, faces[place : place + 1], config)
             for frame, faces in enumerate(outcome.faces)
-            for xyxy, score, group in zip(faces.xyxy, faces.score, faces.identity, strict=True)
+            for place in range(len(faces))
         ),
     )
 
@@ -588,16 +641,22 @@ def _rounded(box: TrackBox) -> tuple[float, float, float, float]:
     return left, top, right, bottom
 
 
-def _face_record(frame: int, xyxy: FloatArray, score: float, group: int, redaction: Redaction) -> FaceRecord:
-    """The record of one face. Whom it belongs to, or with whom it shares a face, is never in it."""
-    is_shared = isinstance(redaction, KSame) and group >= 0
+def _face_record(frame: int, face: Detections, config: AnonymizeConfig) -> FaceRecord:
+    """The record of one detection. Whom it belongs to, or with whom it shares a face, is never in it."""
+    kind, redaction = Kind(int(face.kind[0])), config.redaction
+    is_shared = isinstance(redaction, KSame) and bool(face.identity[0] >= 0)
+    if not kind.is_person:
+        method: str = config.text_redaction.method
+    else:
+        method = "fill" if isinstance(redaction, KSame) and not is_shared else redaction.method
     return FaceRecord(
         frame=frame,
         # A tenth of a pixel and a thousandth: finer figures differ between machines.
-        xyxy=tuple(round(float(value), 1) for value in xyxy),
-        score=round(score, 3),
-        method=redaction.method if is_shared or not isinstance(redaction, KSame) else "fill",
+        xyxy=tuple(round(float(value), 1) for value in face.xyxy[0]),
+        score=round(float(face.score[0]), 3),
+        method=method,
         k=redaction.k if isinstance(redaction, KSame) and is_shared else None,
+        kind=kind_name(kind),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from ..config import AnonymizeConfig
 from ..content import Content
 from ..errors import ImageError
 from ..formats import HEAD_BYTES, ImageFormat, sniff
@@ -11,7 +12,7 @@ from ..outcomes import Rejected
 from ..outputs import OutputOptions
 from .headers import Header, read_header
 
-__all__ = ["look_at", "needed_bytes"]
+__all__ = ["finding_bytes", "look_at", "needed_bytes"]
 
 _VIEW_BYTES = 4.5
 """For every pixel: 8-bit RGB for the detector, and its first two halved sizes."""
@@ -97,6 +98,15 @@ def _png(header: Header, stored: int, file: float) -> float:
     shown = 4.0 if header.channels in (2, 4) else 3.0
     shown *= (2 if header.is_deep else 1) * (2.4 if header.frames == 1 else 1)
     return max(written, stored + file + (0 if header.is_plain else shown))
+
+
+_TEXT_BYTES = 176 << 20
+"""What the detector of text keeps: its weights, and its network's tensors for the largest tile."""
+
+
+def finding_bytes(config: AnonymizeConfig) -> int:
+    """Memory of a worker for what settings cover beyond faces, which every worker is known to need."""
+    return _TEXT_BYTES if config.covers_text else 0
 
 
 def look_at(

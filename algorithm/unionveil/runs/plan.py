@@ -30,7 +30,7 @@ _CHUNK = 65_536
 
 
 def row_type(vector: int, code: int) -> np.dtype[np.void]:
-    """One face: 645 bytes for vectors of 128 and codes of 160 numbers.
+    """One face, or line of text: 646 bytes for vectors of 128 and codes of 160 numbers.
 
     Args:
         vector: length of an embedding.
@@ -41,6 +41,7 @@ def row_type(vector: int, code: int) -> np.dtype[np.void]:
             ("frame", "<i4"),
             ("xyxy", "<f4", (4,)),
             ("score", "<f4"),
+            ("kind", "u1"),
             ("landmarks", "<f4", (5, 2)),
             ("usable", "?"),
             ("vector", "<f2", (vector,)),
@@ -254,7 +255,7 @@ def _frames(rows: Rows, frames: int) -> Iterator[BoolArray]:
 
 
 def _detections(rows: Rows, group: npt.NDArray[np.int32]) -> Detections:
-    faces = Detections.of(rows["xyxy"], rows["score"], rows["landmarks"])
+    faces = Detections.of(rows["xyxy"], rows["score"], rows["landmarks"], kind=rows["kind"])
     return replace(faces, identity=group.astype(np.int32))
 
 

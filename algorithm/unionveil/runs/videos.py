@@ -63,6 +63,10 @@ def refusal(config: AnonymizeConfig, *, has_boxes: bool, is_installed: bool | No
     if config.redaction.needs_whole_set:
         method = config.redaction.method
         return Rejected("unsupported", f"method {method} is not offered for videos; choose another method")
+    if config.cover != ("face",):
+        return Rejected(
+            "unsupported", "videos have their faces covered and nothing else; leave --cover out for them"
+        )
     if has_boxes:
         return Rejected("unsupported", "boxes from elsewhere are not offered for videos; leave --boxes out")
     if not (has_video() if is_installed is None else is_installed):

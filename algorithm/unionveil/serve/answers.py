@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from .. import __version__
 from ..config import AnonymizeConfig
-from ..detections import Detections
+from ..detections import Detections, Kind
 from ..outcomes import Anonymized
 from ..runs.manifest import configuration_of, redacted_record
 from .media import MEDIA_TYPES
@@ -74,10 +74,20 @@ def found(result: Found) -> Response:
 def _boxes(frames: tuple[Detections, ...]) -> list[dict[str, Any]]:
     # Unrounded: a rounded box would cover other pixels.
     return [
-        {"frame": frame, "xyxy": [float(value) for value in xyxy], "score": round(float(score), 3)}
-        for frame, faces in enumerate(frames)
-        for xyxy, score in zip(faces.xyxy, faces.score, strict=True)
+        {
+            "frame": frame,
+            "xyxy": [float(value) for value in xyxy],
+            "score": round(float(score), 3),
+            **_kind(kind),
+        }
+        for frame, found in enumerate(frames)
+        for xyxy, score, kind in zip(found.xyxy, found.score, found.kind, strict=True)
     ]
+
+
+def _kind(kind: int) -> dict[str, str]:
+    """The kind, where it is not a face."""
+    return {} if kind == Kind.FACE else {"kind": Kind(int(kind)).name.lower()}
 
 
 def _compact(value: object) -> str:

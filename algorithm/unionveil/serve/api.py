@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from .. import __version__
 from ..config import AnonymizeConfig
+from ..detections import Kind
 from ..errors import BodyTooSlow, UnionVeilError
 from ..outcomes import Anonymized, Rejected
 from . import answers, metrics
@@ -200,9 +201,9 @@ def _blurred(request: Request, task: PictureTask, answer: Anonymized | Found) ->
         )
         return Response(body, headers={"Content-Type": content_type})
     info = [
-        {"class": "face", "confidence": round(float(score), 3), "xywh": _xywh(xyxy)}
-        for faces in answer.faces
-        for xyxy, score in zip(faces.xyxy, faces.score, strict=True)
+        {"class": Kind(int(kind)).name.lower(), "confidence": round(float(score), 3), "xywh": _xywh(xyxy)}
+        for found in answer.faces
+        for xyxy, score, kind in zip(found.xyxy, found.score, found.kind, strict=True)
     ]
     header = json.dumps({"info": info, "salt": blurring_id}, separators=(",", ":"))
     return Response(answer.data, media_type="image/jpeg", headers={"x-sgblur": header})

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..config import AnonymizeConfig
 from ..content import BytesContent
-from ..detections import Detections
+from ..detections import Detections, Kind
 from ..formats import ImageFormat
 from ..given import GivenBoxes, find_nothing, lay
 from ..models.cards import ModelCard
@@ -20,7 +20,7 @@ from ..outcomes import Anonymized, Rejected
 from ..runs.work import Anonymize
 
 if TYPE_CHECKING:
-    from ..detect import FaceFinder
+    from ..detect import OwnFinder
     from ..pipeline import Anonymizer
 
 __all__ = ["Answer", "Boxes", "Found", "PictureTask", "Pictures"]
@@ -34,8 +34,8 @@ _SAME_IOU = 0.4
 _WORKER_NICENESS = 5
 """Workers compute all the time; the process that answers must be scheduled before them."""
 
-Boxes: TypeAlias = tuple[tuple[int, tuple[float, float, float, float]], ...]
-"""Frame from 0, and left, top, right, bottom in its upright pixels."""
+Boxes: TypeAlias = tuple[tuple[int, tuple[float, float, float, float], Kind], ...]
+"""Frame from 0; left, top, right, bottom in its upright pixels; and what it is."""
 
 
 @dataclass(frozen=True)
@@ -105,13 +105,13 @@ class Pictures:
         """As `Work.start`."""
         import cv2
 
-        from ..detect import FaceFinder
+        from ..detect import load_finder
 
         with suppress(OSError, AttributeError):
             os.nice(_WORKER_NICENESS)
         cv2.setNumThreads(threads)
         return _Worker(
-            FaceFinder(self.config, threads), min(card.threshold for card in self.config.detector_cards)
+            load_finder(self.config, threads), min(card.threshold for card in self.config.detector_cards)
         )
 
 
@@ -123,7 +123,7 @@ class _Worker:
         threshold: least score of a face if a request gives none.
     """
 
-    def __init__(self, finder: FaceFinder, threshold: float) -> None:
+    def __init__(self, finder: OwnFinder, threshold: float) -> None:
         self._finder = finder
         self._threshold = threshold
 
@@ -155,13 +155,10 @@ class _Worker:
         if isinstance(inspection, Rejected):
             return inspection
         count = len(inspection.picture.frames)
-        beyond = max((frame for frame, _ in boxes), default=0)
+        beyond = max((frame for frame, _, _ in boxes), default=0)
         if beyond >= count:
             return Rejected("boxes", f"there is a box for frame {beyond}, and the picture has {count}")
-        of_frames: list[list[tuple[float, float, float, float]]] = [[] for _ in range(count)]
-        for frame, xyxy in boxes:
-            of_frames[frame].append(xyxy)
-        frames = tuple(map(_detections, of_frames))
+        frames = tuple(_detections([box for box in boxes if box[0] == number]) for number in range(count))
         laid = lay(GivenBoxes(frames, "instead"), inspection)
         return laid if isinstance(laid, Rejected) else anonymizer.redact(laid)
 
@@ -172,14 +169,16 @@ class _Worker:
         return load(config, finder=finder if looks else find_nothing)
 
 
-def _detections(xyxy: list[tuple[float, float, float, float]]) -> Detections:
-    return Detections.of(np.reshape(np.asarray(xyxy, np.float32), (-1, 4)), np.ones(len(xyxy)))
+def _detections(boxes: list[tuple[int, tuple[float, float, float, float], Kind]]) -> Detections:
+    kinds = [int(kind) for _, _, kind in boxes]
+    return Detections.of([xyxy for _, xyxy, _ in boxes], np.ones(len(boxes)), kind=kinds or Kind.FACE)
 
 
 def _others(found: Detections, known: Detections) -> Detections:
-    """Detections that are not among the known ones."""
+    """Detections that are not among the known ones; those of another kind are others."""
     from ..boxes import iou
 
     if not len(found) or not len(known):
         return found
-    return found[iou(found.xyxy, known.xyxy).max(axis=1) <= _SAME_IOU]
+    same = (iou(found.xyxy, known.xyxy) > _SAME_IOU) & (found.kind[:, None] == known.kind)
+    return found[~same.any(axis=1)]

@@ -10,9 +10,11 @@ from starlette.requests import Request
 
 from ..config import AnonymizeConfig
 from ..content import BytesContent
+from ..detections import Kind
 from ..errors import RequestError, WrongMedia
 from ..formats import HEAD_BYTES, ImageFormat, sniff
-from ..runs.needs import look_at
+from ..runs.manifest import KindName
+from ..runs.needs import finding_bytes, look_at
 from .body import read_body
 from .multipart import parse
 from .pictures import Boxes, PictureTask
@@ -30,6 +32,7 @@ class _Box(BaseModel):
 
     frame: int = Field(0, ge=0, le=1_000_000)
     xyxy: tuple[_Coordinate, _Coordinate, _Coordinate, _Coordinate]
+    kind: KindName = "face"
 
     @model_validator(mode="after")
     def _has_a_size(self) -> _Box:
@@ -102,7 +105,7 @@ def _task(
         raise RequestError(f"the body has no part named {name!r}; send the picture in it")
     content = BytesContent(parts[name])
     image_format = sniff(content.data[:HEAD_BYTES])
-    _, needed_bytes = look_at(content, config.outputs)
+    needed_bytes = look_at(content, config.outputs)[1] + finding_bytes(config)
     return PictureTask(content, image_format, config, act, boxes, needed_bytes)
 
 
@@ -123,11 +126,11 @@ async def _parts(request: Request, limits: Limits, names: set[str]) -> dict[str,
 
 def _boxes(data: bytes) -> Boxes:
     try:
-        return tuple((box.frame, box.xyxy) for box in _BOXES.validate_json(data))
+        return tuple((box.frame, box.xyxy, Kind[box.kind.upper()]) for box in _BOXES.validate_json(data))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(map(str, first["loc"])) or "the list"
         raise RequestError(
             f"boxes: {place}: {first['msg']}; they are a JSON list of "
-            '{"frame": 0, "xyxy": [left, top, right, bottom]}'
+            '{"frame": 0, "xyxy": [left, top, right, bottom], "kind": "face"}'
         ) from error

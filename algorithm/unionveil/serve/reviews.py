@@ -120,6 +120,7 @@ class _Api:
                 "color": getattr(redaction, "color", None),
                 "shape": config.shape,
                 "margins": _margins(config.margin),
+                "textMargin": config.text_margin,
             }
         )
 
@@ -214,15 +215,17 @@ class _Api:
     def _row(self, photo: Photo) -> dict[str, Any]:
         """The data for the rail."""
         state, seen = self._session.state(photo), self._session.seen(photo)
-        covered = sum(box.covered for box in state.boxes) if state else 0
+        covered = [box for box in state.boxes if box.covered] if state else []
+        texts = sum(not box.detected.is_person for box in covered)
         rejected = seen is not None and seen.rejected is not None
         return {
             "number": photo.number,
             "name": photo.name,
             "place": self._session.place(photo),
             "verdict": "rejected" if rejected else state.verdict if state else "waiting",
-            "faces": covered,
-            "candidates": len(state.boxes) - covered if state else 0,
+            "faces": len(covered) - texts,
+            "texts": texts,
+            "candidates": len(state.boxes) - len(covered) if state else 0,
         }
 
     def _whole(self, photo: Photo) -> dict[str, Any]:

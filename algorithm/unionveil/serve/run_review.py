@@ -16,6 +16,7 @@ from ..review.outputs import Outputs
 from ..review.session import Imported, Session
 from ..review.survey import Survey, survey_run
 from ..review.view import View
+from ..runs.needs import finding_bytes
 from .access import Access
 from .listen import DEFAULT_HOST, Server, bind, doors, open_browser, url_of
 from .reviews import Review, review_app
@@ -81,6 +82,7 @@ def review(
             detectors.submit,
             viewers.submit,
             at_once=options.jobs,
+            finding_bytes=finding_bytes(config),
             imported=options.imported,
         )
         stack.callback(session.close)

@@ -19,7 +19,7 @@ __all__ = ["config_of", "offered"]
 
 _NAMES = {
     *("detail", "threshold", "min_face", "max_face"),
-    *("method", "shape", "margin", "output_format", "quality"),
+    *("method", "shape", "margin", "text_method", "text_margin", "output_format", "quality"),
 }
 """Metadata is kept only where the server's operator says so: a page before it may promise that none is."""
 

@@ -9,6 +9,7 @@ const KEYS = [
   [["n", "N"], "next-box"],
   [["b"], "add-box"],
   [["Enter"], "accept"],
+  [["t"], "kind"],
   [["Delete", "Backspace"], "remove"],
   [["ArrowLeft", "ArrowUp", "ArrowRight", "ArrowDown"], "move"],
   [["c"], "centre"],
@@ -72,7 +73,7 @@ export function listen(act, singles) {
 export function describe(list) {
   const extra = [["⇧ ←", "move-far"], ["Alt ←", "resize"]];
   const rows = KEYS.map(([keys, name]) => [keys.filter((key) => !QUIET.has(key)).map((key) => SHOWN[key] ?? key.toUpperCase()), name]);
-  rows.splice(7, 0, ...extra.map(([key, name]) => [[key], name]));
+  rows.splice(8, 0, ...extra.map(([key, name]) => [[key], name]));
   list.replaceChildren(
     ...rows.map(([keys, name]) => {
       const row = document.createElement("div");

@@ -11,6 +11,8 @@ import { Stage } from "./stage.js";
 
 const SKELETON_MS = 300;
 const NUDGE_MS = 350;
+/** What a box may be, in the order of the key that turns it. */
+const KINDS = ["face", "head", "text"];
 const SINGLE_KEYS = "unionveil-single-keys";
 
 const part = (id) => document.getElementById(id);
@@ -155,8 +157,8 @@ function refused(error, number) {
   if (photo?.number === number) refresh(number);
 }
 
-function asPut({ id, frame: page, xyxy, covered }) {
-  return { id, frame: page, xyxy, covered };
+function asPut({ id, frame: page, xyxy, covered, kind }) {
+  return { id, frame: page, xyxy, covered, kind };
 }
 
 function changed() {
@@ -171,7 +173,7 @@ function put(box) {
 function add(xyxy) {
   setAdding(false);
   if (!photo?.boxes || photo.isStub) return toast(t("still-looking"));
-  const box = { id: `p${crypto.randomUUID().slice(0, 13)}`, frame, xyxy, covered: true, score: null, origin: "person" };
+  const box = { id: `p${crypto.randomUUID().slice(0, 13)}`, frame, xyxy, covered: true, kind: KINDS[0], score: null, origin: "person" };
   photo.boxes = [...photo.boxes, box];
   changed();
   stage.draw();
@@ -202,6 +204,23 @@ function accept() {
   stage.focus(box.id);
   part("accept").hidden = true;
   return say(t("accepted"));
+}
+
+/** What a box is decides its margin and, for text, its method. */
+function turn() {
+  const box = focused();
+  if (!box) return undefined;
+  box.kind = KINDS[(KINDS.indexOf(box.kind) + 1) % KINDS.length];
+  put(box);
+  stage.focus(box.id);
+  showTools(box);
+  return say(t(`kind.${box.kind}`));
+}
+
+function showTools(box) {
+  part("box-tools").hidden = !box;
+  part("accept").hidden = !box || box.covered;
+  if (box) part("kind-name").textContent = t(`kind.${box.kind}`);
 }
 
 function move(event) {
@@ -297,8 +316,9 @@ function redraw() {
   if (view === "photo" && photo) {
     stage.draw(photo);
     part("name").textContent = photo.name;
-    const row = { ...photo, faces: photo.boxes.filter((box) => box.covered).length };
-    row.candidates = photo.boxes.length - row.faces;
+    const covered = photo.boxes.filter((box) => box.covered);
+    const texts = covered.filter((box) => box.kind === "text").length;
+    const row = { ...photo, faces: covered.length - texts, texts, candidates: photo.boxes.length - covered.length };
     part("state").textContent = photo.rejected ? t("verdict.rejected") : standing({ ...row, verdict: photo.verdict ?? "waiting" });
     if (photo.verdict === "flagged" && photo.note) part("state").textContent += `: ${photo.note}`;
     part("state").classList.toggle("warn", Boolean(photo.rejected) || photo.verdict === "flagged" || (row.candidates > 0 && photo.verdict === "unreviewed"));
@@ -378,8 +398,7 @@ async function write() {
 
 function announce(id) {
   const box = photo?.boxes.find((other) => other.id === id);
-  part("box-tools").hidden = !box;
-  part("accept").hidden = !box || box.covered;
+  showTools(box);
   if (!box) return;
   const here = stage.here;
   say(label(box, here.indexOf(box) + 1, here.length) + (box.covered ? "" : `. ${t("enter-accepts")}`));
@@ -390,7 +409,7 @@ function announceState() {
 }
 
 function label(box, n, all) {
-  const name = t(box.covered ? "box.face" : "box.unsure", { n, all });
+  const name = t(box.covered ? `box.${box.kind}` : "box.unsure", { n, all });
   if (box.origin === "person") return `${name}, ${t("box.by-hand")}`;
   return box.score === null ? `${name}, ${t("box.from-file")}` : `${name}, ${t("box.score", { score: box.score.toFixed(2) })}`;
 }
@@ -485,6 +504,7 @@ const act = {
   "next-box": (event) => stage.step(event.shiftKey ? -1 : 1),
   "add-box": () => setAdding(!stage.adding),
   accept,
+  kind: turn,
   remove,
   move,
   centre: () => stage.centre(),
@@ -511,7 +531,7 @@ function connect() {
   listen(act, () => part("single-keys").checked);
   addEventListener("keyup", (event) => ["h", "H", " "].includes(event.key) && release());
   addEventListener("blur", release);
-  const buttons = { undo: () => undo(), add: act["add-box"], side: act.side, flag, approve, write, help: act.help, accept, remove, centre: act.centre };
+  const buttons = { undo: () => undo(), add: act["add-box"], side: act.side, flag, approve, write, help: act.help, accept, kind: turn, remove, centre: act.centre };
   for (const [id, does] of Object.entries(buttons)) part(id).addEventListener("click", does);
   part("page-back").addEventListener("click", () => turnPage(-1));
   part("page-on").addEventListener("click", () => turnPage(1));

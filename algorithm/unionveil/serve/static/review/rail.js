@@ -122,6 +122,7 @@ export function standing(row, short = false) {
   const mark = { approved: "✓ ", flagged: "⚑ ", rejected: "! " }[row.verdict] ?? "";
   if (row.verdict !== "unreviewed") return (short ? mark : "") + t(`verdict.${row.verdict}`);
   if (row.candidates && short) return `◌ ${t("unsure", { n: row.candidates })}`;
-  const faces = row.faces ? t("faces", { n: row.faces }) : t("no-face");
+  const found = [row.faces && t("faces", { n: row.faces }), row.texts && t("texts", { n: row.texts })];
+  const faces = found.filter(Boolean).join(", ") || t("no-face");
   return row.candidates ? `${faces}, ${t("unsure", { n: row.candidates })}` : faces;
 }

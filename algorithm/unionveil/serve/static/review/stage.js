@@ -47,7 +47,7 @@ export class Stage {
   #fitted = true;
   #pointers = new Map();
   #drag = null;
-  #look = { color: null, shape: "box", margins: [0, 0, 0, 0] };
+  #look = { color: null, shape: "box", margins: [0, 0, 0, 0], textMargin: 0 };
   #label = () => "";
   #on;
 
@@ -63,8 +63,8 @@ export class Stage {
   }
 
   /** The look of covers, and the names of boxes. */
-  configure({ color, shape, margins }, label) {
-    this.#look = { color, shape, margins };
+  configure({ color, shape, margins, textMargin }, label) {
+    this.#look = { color, shape, margins, textMargin };
     this.#label = label;
   }
 
@@ -127,11 +127,11 @@ export class Stage {
     }
     // Tab reaches one box, and N moves on from there: a thousand boxes are one tab stop.
     const isStop = box.id === this.focused || (!this.focused && !place);
-    const drawn = [box.xyxy, box.covered, place, count, isStop, this.focused === box.id, document.documentElement.lang].join();
+    const drawn = [box.xyxy, box.covered, box.kind, place, count, isStop, this.focused === box.id, document.documentElement.lang].join();
     if (this.#shown.get(node) === drawn) return;
     this.#shown.set(node, drawn);
     set(node, { ...rectOf(box.xyxy), "aria-label": this.#label(box, place + 1, count), tabindex: isStop ? 0 : -1 });
-    node.classList.value = `box${box.covered ? "" : " candidate"}${box.id === this.focused ? " current" : ""}`;
+    node.classList.value = `box ${box.kind}${box.covered ? "" : " candidate"}${box.id === this.focused ? " current" : ""}`;
     this.#drawCover(box);
   }
 
@@ -142,14 +142,19 @@ export class Stage {
       this.#covers.delete(box.id);
       return;
     }
-    const { shape, margins, color } = this.#look;
-    if (!node) {
-      node = make(shape === "ellipse" ? "ellipse" : "rect", { fill: color ?? "#7a7a7a" }, part("covers"));
+    const { margins, textMargin, color } = this.#look;
+    // Text is covered by boxes alone, and its margin is a share of the shorter side.
+    const isText = box.kind === "text";
+    const shape = this.#look.shape === "ellipse" && !isText ? "ellipse" : "rect";
+    if (node?.tagName !== shape) {
+      node?.remove();
+      node = make(shape, { fill: color ?? "#7a7a7a" }, part("covers"));
       this.#covers.set(box.id, node);
     }
     const [x0, y0, x1, y1] = box.xyxy;
     const wh = [x1 - x0, y1 - y0];
-    const grown = margins.map((share, side) => box.xyxy[side] + share * wh[side % 2]);
+    const by = textMargin * Math.min(...wh);
+    const grown = box.xyxy.map((at, side) => at + (isText ? (side < 2 ? -by : by) : margins[side] * wh[side % 2]));
     if (shape === "ellipse") {
       const [rx, ry] = [(grown[2] - grown[0]) / Math.SQRT2, (grown[3] - grown[1]) / Math.SQRT2];
       set(node, { cx: (grown[0] + grown[2]) / 2, cy: (grown[1] + grown[3]) / 2, rx, ry });
