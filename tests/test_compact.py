@@ -20,8 +20,11 @@ def test_a_table_is_a_dictionary(entries, others):
 
 def test_a_table_grows():
     names = NameSet()
+    table = NameTable()
     for number in range(5000):
         names.update(f"{number}.jpg", f"{number}.jpg")
+        table[f"{number}.jpg"] = number
     assert len(names) == 5000
+    assert all(table.get(f"{number}.jpg") == number for number in range(5000))
     assert all(f"{number}.jpg" in names for number in range(5000))
     assert not any(f"{number}.png" in names for number in range(5000))

@@ -1,4 +1,4 @@
-"""Sets and tables of names that take 24 bytes per name, so that a million names fit into a small machine."""
+"""Sets and tables of names without the names: a million of them take 16 or 32 MiB."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["NameSet", "NameTable"]
 _FIRST_SLOTS = 1024
 
 
-class NameTable:
-    """A whole number for each name; holds digests of the names, not the names.
+class NameSet:
+    """A set of names; holds digests of the names, not the names.
 
     An open hash table with linear probing (Knuth, The Art of Computer Programming, volume 3, section 6.4), at
     most two thirds full. Names are compared by 64 bits of BLAKE2b under a random key: among a million names
@@ -22,7 +22,6 @@ class NameTable:
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(16)
         self._digests = array("Q", bytes(8 * _FIRST_SLOTS))
-        self._values = array("q", bytes(8 * _FIRST_SLOTS))
         self._count = 0
 
     def __len__(self) -> int:
@@ -31,18 +30,24 @@ class NameTable:
     def __contains__(self, name: str) -> bool:
         return self._digests[self._slot(self._digest(name))] != 0
 
-    def get(self, name: str) -> int | None:
-        """The number of a name; None for a name that has none."""
-        slot = self._slot(self._digest(name))
-        return self._values[slot] if self._digests[slot] else None
+    def add(self, name: str) -> None:
+        """Adds a name, if it is not there."""
+        self._claim(name)
 
-    def __setitem__(self, name: str, value: int) -> None:
+    def update(self, *names: str) -> None:
+        """Adds several names."""
+        for name in names:
+            self._claim(name)
+
+    def _claim(self, name: str) -> int:
+        """The slot of a name, which is taken from now on."""
         if 3 * (self._count + 1) > 2 * len(self._digests):
             self._grow()
         digest = self._digest(name)
         slot = self._slot(digest)
         self._count += self._digests[slot] == 0
-        self._digests[slot], self._values[slot] = digest, value
+        self._digests[slot] = digest
+        return slot
 
     def _digest(self, name: str) -> int:
         data = name.encode("utf-8", "surrogatepass")
@@ -58,32 +63,40 @@ class NameTable:
         return slot
 
     def _grow(self) -> None:
-        digests, values = self._digests, self._values
+        digests = self._digests
         self._digests = array("Q", bytes(16 * len(digests)))
-        self._values = array("q", bytes(16 * len(values)))
-        for digest, value in zip(digests, values, strict=True):
+        for old, digest in enumerate(digests):
             if digest:
                 slot = self._slot(digest)
-                self._digests[slot], self._values[slot] = digest, value
+                self._digests[slot] = digest
+                self._move(old, slot)
+
+    def _move(self, old: int, slot: int) -> None:
+        """Called for each name while the table grows."""
 
 
-class NameSet:
-    """A set of names, kept as `NameTable` keeps them."""
+class NameTable(NameSet):
+    """A whole number for each name, kept as `NameSet` keeps names."""
 
     def __init__(self) -> None:
-        self._table = NameTable()
+        super().__init__()
+        self._values = array("q", bytes(8 * _FIRST_SLOTS))
+        self._earlier = self._values
 
-    def __len__(self) -> int:
-        return len(self._table)
+    def get(self, name: str) -> int | None:
+        """The number of a name; None for a name that has none."""
+        slot = self._slot(self._digest(name))
+        return self._values[slot] if self._digests[slot] else None
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._table
+    def __setitem__(self, name: str, value: int) -> None:
+        slot = self._claim(name)  # first: the values may grow
+        self._values[slot] = value
 
-    def add(self, name: str) -> None:
-        """Adds a name, if it is not there."""
-        self._table[name] = 1
+    def _grow(self) -> None:
+        self._earlier = self._values
+        self._values = array("q", bytes(16 * len(self._earlier)))
+        super()._grow()
+        self._earlier = self._values
 
-    def update(self, *names: str) -> None:
-        """Adds several names."""
-        for name in names:
-            self.add(name)
+    def _move(self, old: int, slot: int) -> None:
+        self._values[slot] = self._earlier[old]

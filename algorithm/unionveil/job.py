@@ -107,10 +107,12 @@ def job_parameters() -> tuple[Parameter, ...]:
 
     The salt is left out: a buyer who chooses it can test whether a photo is in the data set. Also left out
     are the engine, which is the operator's choice, everything that names a file, and everything about known
-    people: a buyer who names a person could find them.
-    Nor may a buyer leave faces visible by their size, or ask for the places and dates of photos.
+    people: a buyer who names a person could find them. Nor may a buyer leave faces visible by their size, or
+    ask for the places and dates of photos. What is offered can cover more than the defaults, never less: a
+    buyer could otherwise uncover faces.
     """
     offered = []
+    limits = _limits()
     for parameter in parameters():
         if parameter.name == "picture":
             parameter = replace(parameter, kind="select", choices=EMOJI, description="Emoji.")
@@ -122,13 +124,13 @@ def job_parameters() -> tuple[Parameter, ...]:
                 choices=("mean", "synthetic"),
                 description=f"The face that k people share: {what}",
             )
-        elif parameter.name == "k":
-            parameter = replace(
-                parameter, description=f"{parameter.description} At least {_LEAST_K} in the compute job."
-            )
         elif parameter.name == "detector":
             names = ", ".join(name for name in DETECTORS if name != "yolo")
             parameter = replace(parameter, description=f"Detectors, separated by commas: {names}.")
+        if limit := limits.get(parameter.name):
+            parameter = replace(
+                parameter, description=f"{parameter.description} In the compute job, {limit}."
+            )
         if not _is_withheld(parameter):
             offered.append(parameter)
     return (*offered, _SHARD_INDEX, _SHARD_COUNT)
@@ -191,9 +193,42 @@ def request_of(given: Mapping[str, Any]) -> JobRequest:
         check_shardable(config)
     if any(name.startswith("yolo") for name in config.detector):
         raise ConfigError("detector: 'yolo' needs a file and is not offered by the compute job")
-    if isinstance(config.redaction, KSame) and config.redaction.k < _LEAST_K:
-        raise ConfigError(f"k: the compute job takes at least {_LEAST_K}, got {config.redaction.k}")
+    _check_covers_enough(config)
     return JobRequest(config, shard)
+
+
+def _limits() -> dict[str, str]:
+    """Bounds on the choices of a buyer, by setting, as parts of sentences; see `_check_covers_enough`."""
+    default = AnonymizeConfig()
+    return {
+        "detector": f"one of them is always {' and '.join(default.detector)}",
+        "threshold": f"at most {_threshold(default):g}",
+        "margin": f"at least {default.margin:g}",
+        "k": f"at least {_LEAST_K}",
+    }
+
+
+def _threshold(config: AnonymizeConfig) -> float:
+    """The largest threshold of its detectors."""
+    return config.threshold or max(card.threshold for card in config.detector_cards)
+
+
+def _check_covers_enough(config: AnonymizeConfig) -> None:
+    """Refuses settings that cover less than the defaults do.
+
+    Raises:
+        ConfigError: they do.
+    """
+    default = AnonymizeConfig()
+    is_enough = {
+        "detector": set(default.detector) <= set(config.detector),
+        "threshold": config.threshold is None or config.threshold <= _threshold(default),
+        "margin": config.margin >= default.margin,
+        "k": not isinstance(config.redaction, KSame) or config.redaction.k >= _LEAST_K,
+    }
+    for name, limit in _limits().items():
+        if not is_enough[name]:
+            raise ConfigError(f"{name}: in the compute job, {limit}; your value covers less")
 
 
 def _shard(index: str | float, count: str | float) -> Shard | None:

@@ -93,15 +93,41 @@ def test_a_run_and_the_same_again(photos: Path, tmp_path: Path, names: str, shar
         assert done.peak_bytes < MOST_BYTES
 
 
-def test_merging_a_hundred_shards(photos: Path, tmp_path: Path) -> None:
+SHARDS = """
+import hashlib, sys
+from pathlib import Path
+from unionveil import AnonymizeConfig, Anonymized, Detections
+from unionveil.formats import ImageFormat
+from unionveil.runs.manifest import ManifestBuilder, ShardRecord, redacted_record, shard_manifest
+from unionveil.runs.shards import Shard
+
+root, shards, each = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+config = AnonymizeConfig()
+for index in range(shards):
+    folder = root / f"part-{index}"
+    folder.mkdir()
+    builder = ManifestBuilder(config, shard=ShardRecord(index=index, count=shards, run="0" * 32))
+    for number in range(each):
+        key = hashlib.sha256(f"{index} {number}".encode()).hexdigest()[:32]
+        faces = (Detections.of([[1, 2, 30, 40]], [0.9]),)
+        outcome = Anonymized(key.encode(), ImageFormat.JPEG, (120, 80), faces)
+        builder.add(redacted_record(number + 1, f"{key}.jpg", outcome, config, None, key))
+        (folder / f"{key}.jpg").write_bytes(outcome.data)
+    with (folder / shard_manifest(Shard(index, shards))).open("wb") as file:
+        file.writelines(builder.parts())
+"""
+
+
+@pytest.mark.parametrize("link", [[], ["--link"]], ids=["copied", "linked"])
+def test_merging_a_hundred_shards(tmp_path: Path, link: list[str]) -> None:
     shards = 100
+    measure(sys.executable, "-c", SHARDS, tmp_path, shards, FILES // shards)
     folders = [tmp_path / f"part-{index}" for index in range(shards)]
-    for index, folder in enumerate(folders):
-        measure(sys.executable, "-c", CANNED, photos, folder, "number", f"{index}/{shards}")
-    done = measure(sys.executable, "-m", "unionveil", "merge", *folders, "-o", tmp_path / "merged")
+    done = measure(sys.executable, "-m", "unionveil", "merge", *folders, "-o", tmp_path / "merged", *link)
     report(
-        f"merge of {shards} shards of {FILES // shards}",
+        f"merge of {shards} shards of {FILES // shards}{', linked' if link else ''}",
         milliseconds_per_file=f"{1000 * done.seconds / FILES:.2f}",
         peak=f"{done.peak_bytes >> 20} MiB",
     )
+    assert sum(1 for _ in (tmp_path / "merged").iterdir()) == FILES // shards * shards + 1
     assert done.peak_bytes < MOST_BYTES

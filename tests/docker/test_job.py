@@ -120,7 +120,9 @@ def test_k_same_says_how_many_people_there_are(image):
 def test_detectors_that_the_image_does_not_carry_say_so(image):
     carried = {"retinaface", "haar", "yolo"}
     for name in [name for name in DETECTORS if name not in carried]:
-        ended = run_as_node(image, {"a.jpg": STREET}, parameters=json.dumps({"detector": name}))
+        ended = run_as_node(
+            image, {"a.jpg": STREET}, parameters=json.dumps({"detector": f"retinaface,{name}"})
+        )
         assert ended.code == 2
         assert "not on this machine" in ended.log
         assert ended.outputs == {}
