@@ -145,7 +145,8 @@ def _picture(container: InputContainer, max_pixels: float) -> Any:
     if context.width * context.height > max_pixels:
         raise ImageTooLarge(context.width * context.height, int(max_pixels))
     context.thread_count, context.thread_type = THREADS, "AUTO"
-    if context.field_order not in _PROGRESSIVE:
+    # PyAV 17 does not say so for a stream; every frame is asked as well.
+    if getattr(context, "field_order", _PROGRESSIVE[0]) not in _PROGRESSIVE:
         raise UnsupportedImage("the video is interlaced; deinterlace it first")
     return stream
 
