@@ -59,6 +59,9 @@ class PaddedSession:
     """A network that finds a line in its padding, and one in the picture."""
 
     multiple_px = 32
+    input_shape = (1, 3, None, None)
+    output_names = ("probability",)
+    fixed_wh = None
 
     def __init__(self):
         self.blobs = []
