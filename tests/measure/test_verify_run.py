@@ -25,6 +25,7 @@ from unionveil.files.sources import PathSource
 from unionveil.measure.examine import faceless, faces_left
 from unionveil.measure.verify_run import checked_manifest, verify_outputs
 from unionveil.models.cards import EMBEDDERS
+from unionveil.outcomes import Anonymized
 from unionveil.pipeline import load
 from unionveil.runs.batch import run_batch
 from unionveil.runs.manifest import ManifestBuilder, redacted_record
@@ -416,6 +417,7 @@ def with_text(folder, out, **settings):
     photo().save(folder / "a.png")
     builder, sink = ManifestBuilder(config), FolderSink(out)
     outcome = load(config, finder=find)(folder / "a.png")
+    assert isinstance(outcome, Anonymized)
     record = redacted_record(1, "000001.png", outcome, config, None)
     sink.write(record.output, outcome.data)
     builder.add(record)
