@@ -1,5 +1,7 @@
 """From a map of probabilities to lines of text."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -87,7 +89,8 @@ def network(tmp_path, monkeypatch):
     (tmp_path / card.file).write_bytes(b"graph")
     monkeypatch.setenv("UNIONVEIL_MODEL_DIR", str(tmp_path))
     session = PaddedSession()
-    return Dbnet(card, lambda _: session), session
+    opened: Any = session
+    return Dbnet(card, lambda _: opened), session
 
 
 def test_the_padding_is_not_looked_at(network):

@@ -32,7 +32,6 @@ faces lie over nearly all of it."""
 _LEAST_FREE = 0.1
 """Share of a cover that must lie free of drawn faces, or nothing can be said about it."""
 
-_LOSSLESS = frozenset({ImageFormat.PNG, ImageFormat.TIFF, ImageFormat.BMP})
 _EXACT_LEVELS, _CODED_LEVELS = 1.0, 24.0
 """A pixel of a cover may differ by so much, of 255. Lossy formats ring at a cover's edge; GIF takes the
 nearest colour of its table."""
@@ -127,7 +126,7 @@ def _inner(region: Region) -> tuple[slice, slice, BoolArray]:
 
 def _share_of(form: ImageFormat) -> float | None:
     """Share of a cover's pixels that coding may change; None where none may change."""
-    return None if form in _LOSSLESS else _CODED_SHARE
+    return None if form.is_exact else _CODED_SHARE
 
 
 def _is_same(
@@ -204,5 +203,5 @@ def _is_blurred(frame: Frame, region: Region | None, form: ImageFormat) -> bool:
     small = cv2.resize(part, (_BLUR_SIDE_PX, _BLUR_SIDE_PX), interpolation=cv2.INTER_AREA)
     rest = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC).reshape(part.shape)
     difference = (part - rest)[inside]
-    most = _BLUR_LEVELS * (1.0 if form in _LOSSLESS else 1.3)
+    most = _BLUR_LEVELS * (1.0 if form.is_exact else 1.3)
     return bool(np.sqrt(np.mean(np.square(difference))) <= most)
