@@ -350,12 +350,14 @@ class AnonymizeConfig(_Model):
     min_face: float | None = Field(
         None,
         gt=0,
+        le=1_000_000,
         description="Faces of which both sides are shorter than this, in pixels, stay visible: for false "
         "positives, or crowds in which nobody can be recognized. Default: every size is covered.",
     )
     max_face: float | None = Field(
         None,
         gt=0,
+        le=1_000_000,
         description="Faces of which both sides are longer than this, in pixels, stay visible, such as "
         "posters. Default: every size is covered.",
     )

@@ -171,7 +171,7 @@ def test_no_mirrored_picture_costs_more_than_a_photo_of_12_megapixels(size_wh):
         for size in (size_wh, (4000, 3000))
     ]
     if mirror_is_cheap(size_wh, "standard"):
-        assert 2 * pixels[0] <= pixels[1]
+        assert 2 * pixels[0] <= 1.01 * pixels[1]  # sides are rounded
 
 
 def test_the_mirrored_look_can_be_switched_off():

@@ -251,7 +251,7 @@ def test_what_is_wrong_is_one_sentence(server, store, tmp_path):
     assert "expired-credential" not in expired.stderr
     assert expired.stderr.count("\n") == 1
     both = run(server, source.url, tmp_path, "-o", tmp_path / "out")
-    assert "not both at once" in both.stderr
+    assert "not both" in both.stderr
 
 
 @pytest.mark.slow

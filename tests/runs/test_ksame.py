@@ -252,7 +252,7 @@ def test_a_killed_run_is_finished_by_the_next_to_the_same_bytes(tmp_path):
 
 def test_a_buyer_gets_at_least_three_people_and_names_no_file():
     assert config_of({"method": "ksame", "k": "3", "surrogate": "synthetic"}).redaction.method == "ksame"
-    with pytest.raises(ConfigError, match="at least 3, got 2"):
+    with pytest.raises(ConfigError, match="k: in the compute job, at least 3"):
         config_of({"method": "ksame", "k": "2"})
     with pytest.raises(ConfigError, match=r"surrogate: 'faces\.onnx' is not one of mean, synthetic"):
         config_of({"method": "ksame", "surrogate": "faces.onnx"})

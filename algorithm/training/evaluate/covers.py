@@ -84,7 +84,8 @@ def _matched(people: Path) -> tuple[Detections, Boxes, Boxes]:
                 continue
             overlap = iou(np.array([face["box"]], np.float32), sure.xyxy)[0]
             if overlap.max() >= 0.5:
-                finds.append(sure[[int(overlap.argmax())]])
+                best = int(overlap.argmax())
+                finds.append(sure[best : best + 1])
                 rows.append((face["box"], face["head_box"]))
     if not rows:
         raise DataError("no face with a head was found: name the folder of labelled photos with --people")

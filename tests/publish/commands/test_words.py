@@ -99,4 +99,4 @@ def test_an_asset_is_activated_by_its_did_although_no_node_serves_it(world):
         assert out.startswith(f"{state}: 0x")
         assert "cost at most" in error
     code, out, _ = world.run("register", *world.options, "--did", did, "--state", "active", "--yes")
-    assert (code, out) == (0, "it is active already\n")
+    assert (code, out) == (0, "it is already active\n")
