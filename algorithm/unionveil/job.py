@@ -336,7 +336,9 @@ def run_job(
             report(f"{plan.people} people in {plan.groups} groups")
         counts = _anonymized(items, work, pool, (plan, shard), report)
     report(
-        f"done: {counts.inputs} pictures, {counts.faces} faces in {counts.redacted} of them redacted, "
+        f"done: {counts.inputs} pictures, {counts.faces} faces"
+        + (f" and {counts.texts} lines of text" if counts.texts else "")
+        + f" in {counts.redacted} of them redacted, "
         f"{counts.without_face} without a face, {sum(counts.rejected.values())} rejected"
         + (f"; {counts.not_compared} faces not compared and filled" if counts.not_compared else "")
         + (f"; {counts.skipped} files that are not pictures skipped" if counts.skipped else "")
