@@ -139,7 +139,7 @@ def job_parameters() -> tuple[Parameter, ...]:
             parameter = replace(parameter, description=f"Detectors, separated by commas: {names}.")
         if limit := limits.get(parameter.name):
             parameter = replace(
-                parameter, description=f"{parameter.description} In the compute job, {limit}."
+                parameter, description=f"{parameter.description} In the compute job, {limit.sentence}."
             )
         if not _is_withheld(parameter):
             offered.append(parameter)
@@ -207,21 +207,40 @@ def request_of(given: Mapping[str, Any]) -> JobRequest:
     return JobRequest(config, shard)
 
 
-def _limits() -> dict[str, str]:
-    """Bounds on the choices of a buyer, by setting, as parts of sentences; see `_check_covers_enough`."""
+@dataclass(frozen=True)
+class _Limit:
+    """A bound on what a buyer may choose.
+
+    Attributes:
+        sentence: the bound, as part of a sentence.
+        holds: whether settings keep to it.
+    """
+
+    sentence: str
+    holds: Callable[[AnonymizeConfig], bool]
+
+
+def _limits() -> dict[str, _Limit]:
+    """The bounds by setting: nothing may cover less than the defaults do."""
     default = AnonymizeConfig()
+    most = max(card.threshold for card in default.detector_cards)
     return {
-        "detector": f"one of them is always {' and '.join(default.detector)}",
-        "threshold": f"at most {_threshold(default):g}",
-        "margin": f"at least {default.margin:g}",
-        "text_margin": f"at least {default.text_margin:g}",
-        "k": f"at least {_LEAST_K}",
+        "detector": _Limit(
+            f"one of them is always {' and '.join(default.detector)}",
+            lambda config: set(default.detector) <= set(config.detector),
+        ),
+        "threshold": _Limit(
+            f"at most {most:g}", lambda config: config.threshold is None or config.threshold <= most
+        ),
+        "margin": _Limit(f"at least {default.margin:g}", lambda config: config.margin >= default.margin),
+        "text_margin": _Limit(
+            f"at least {default.text_margin:g}", lambda config: config.text_margin >= default.text_margin
+        ),
+        "k": _Limit(
+            f"at least {_LEAST_K}",
+            lambda config: not isinstance(config.redaction, KSame) or config.redaction.k >= _LEAST_K,
+        ),
     }
-
-
-def _threshold(config: AnonymizeConfig) -> float:
-    """The largest threshold of its detectors."""
-    return config.threshold or max(card.threshold for card in config.detector_cards)
 
 
 def _check_covers_enough(config: AnonymizeConfig) -> None:
@@ -230,17 +249,9 @@ def _check_covers_enough(config: AnonymizeConfig) -> None:
     Raises:
         ConfigError: they do.
     """
-    default = AnonymizeConfig()
-    is_enough = {
-        "detector": set(default.detector) <= set(config.detector),
-        "threshold": config.threshold is None or config.threshold <= _threshold(default),
-        "margin": config.margin >= default.margin,
-        "text_margin": config.text_margin >= default.text_margin,
-        "k": not isinstance(config.redaction, KSame) or config.redaction.k >= _LEAST_K,
-    }
     for name, limit in _limits().items():
-        if not is_enough[name]:
-            raise ConfigError(f"{name}: in the compute job, {limit}; your value covers less")
+        if not limit.holds(config):
+            raise ConfigError(f"{name}: in the compute job, {limit.sentence}; your value covers less")
 
 
 def _shard(index: str | float, count: str | float) -> Shard | None:
