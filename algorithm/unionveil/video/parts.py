@@ -8,7 +8,13 @@ from typing import BinaryIO
 from ..errors import UnreadableImage, UnsupportedImage
 from ..formats import VideoFormat
 
-__all__ = ["Contents", "check_input", "contents_of", "size_of"]
+__all__ = ["Contents", "Overlong", "check_input", "contents_of", "size_of"]
+
+
+class Overlong(str):
+    """A finding that a part claims to be longer than the file, in words."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)

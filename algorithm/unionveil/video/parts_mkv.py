@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from .parts import Contents
+from .parts import Contents, Overlong
 
 __all__ = ["contents_of_mkv", "is_cut_off_mkv", "is_encrypted_mkv", "size_of_mkv"]
 
@@ -122,7 +122,7 @@ def is_cut_off_mkv(file: BinaryIO, size: int) -> bool:
     extra: list[str] = []
     for _ in _walk(file, 0, size, extra, within=frozenset()):
         pass
-    return any("longer" in what for what in extra)
+    return any(isinstance(what, Overlong) for what in extra)
 
 
 def size_of_mkv(file: BinaryIO, size: int) -> tuple[int, int] | None:
@@ -155,7 +155,7 @@ def _walk(
         is_open = length == (1 << (7 * more)) - 1  # its size is unknown: it ends with its parent
         last = end if is_open else first + length
         if last > end:
-            extra.append(f"an element 0x{number:X} that is longer than the file")
+            extra.append(Overlong(f"an element 0x{number:X} that is longer than the file"))
             return
         yield _Element(number, first, last)
         if number in within:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from .parts import Contents
+from .parts import Contents, Overlong
 
 __all__ = ["contents_of_mp4", "is_cut_off_mp4", "is_encrypted_mp4", "size_of_mp4"]
 
@@ -94,7 +94,7 @@ def is_cut_off_mp4(file: BinaryIO, size: int) -> bool:
     extra: list[str] = []
     for _ in _walk(file, 0, size, extra, within=frozenset()):
         pass
-    return any("longer" in what for what in extra)
+    return any(isinstance(what, Overlong) for what in extra)
 
 
 def size_of_mp4(file: BinaryIO, size: int) -> tuple[int, int] | None:
@@ -128,7 +128,7 @@ def _walk(
             skip = 16
         length = length or end - start
         if length < skip or start + length > end:
-            extra.append(f"a box {_shown(name)} that is longer than the file")
+            extra.append(Overlong(f"a box {_shown(name)} that is longer than the file"))
             return
         box = _Box(name, start + skip, start + length)
         yield box
