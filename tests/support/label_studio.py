@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ports import free_port
 
 _START_SECONDS = 300
 
@@ -69,9 +70,7 @@ def label_studio(folder: Path) -> Iterator[LabelStudio]:
             "no Label Studio here: pip install label-studio into an environment of its own, and name its "
             "command with UNIONVEIL_LABEL_STUDIO"
         )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     token = secrets.token_hex(20)
     address = ["--internal-host", "127.0.0.1", "--port", str(port), "--data-dir", str(folder)]
     account = ["--username", "a@example.org", "--password", secrets.token_hex(8), "--user-token", token]

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ports import free_port
 
 _START_SECONDS = 120
 
@@ -117,9 +118,7 @@ class Synapse:
 def synapse(folder: Path) -> Iterator[Synapse]:
     """Starts a server with all of its files in a folder."""
     python = synapse_python()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     config = folder / "homeserver.yaml"
     common = [python, "-m", "synapse.app.homeserver", "--config-path", str(config)]
     subprocess.run(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import time
 from dataclasses import replace
@@ -16,6 +15,7 @@ from web3.types import Wei
 from checked import present
 from npm import npm_folder
 from ocean_assets import algorithm
+from ports import free_port
 from unionveil_ocean.assets.pricing import pricing_of
 from unionveil_ocean.assets.publisher import Publisher
 from unionveil_ocean.chain.connection import Chain, connect
@@ -36,9 +36,7 @@ FORKS = {"1559": (), "legacy": ("--hardfork", "berlin")}
 def anvil(request):
     """A chain whose funded accounts only it knows: ours gets its coins like anybody else."""
     folder = npm_folder("@foundry-rs/anvil")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     program = folder / "node_modules" / "@foundry-rs" / "anvil" / "bin.mjs"
     command = [present(shutil.which("node")), str(program)]
     options = ["--port", str(port), "--chain-id", "8996", "--silent", *FORKS[request.param]]
