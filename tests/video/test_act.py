@@ -267,7 +267,7 @@ def test_an_encoder_that_writes_something_else_is_found_out():
     from unionveil.video.plan import Plan
     from unionveil.video.proof import Proof
     from unionveil.video.reader import reading
-    from unionveil.video.tracks import ROW
+    from unionveil.video.rows import ROW
 
     data, other = made(FRAMES), made(moving(30, start=60, speed=0))
     plan = Plan(np.zeros(0, ROW), np.arange(30) * 3000, np.zeros(30, np.int64))

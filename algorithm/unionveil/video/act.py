@@ -23,6 +23,7 @@ from ..outcomes import AnonymizedVideo
 from ..pipeline import Anonymizer
 from .codecs import encoder_of
 from .log import Log
+from .memory import return_free_memory
 from .parts import Contents, check_input, contents_of
 from .plan import Plan
 from .planes import rgb_of
@@ -88,6 +89,7 @@ class Videos:
         check_input(source, forms[0])
         with _one_thread():
             plan = self._planned(source, state, report)
+            return_free_memory()
             with created as file:
                 return self._written(source, plan, forms[1], file, report)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..outcomes import Track, TrackBox
 from .plan import Plan
-from .tracks import Rows
+from .rows import Rows
 
 __all__ = ["BOXES_PER_SECOND", "kept_of", "tracks_of"]
 
