@@ -20,8 +20,10 @@ class Finding:
         check: what found it.
         detail: a sentence without the file's name.
         is_sure: whether it speaks against the output; unsure ones are reported only.
+        xyxy: the box that it is about, in pixels; None if it is not about one.
     """
 
     check: Check
     detail: str
     is_sure: bool = True
+    xyxy: tuple[float, float, float, float] | None = None

@@ -16,6 +16,7 @@ from ..models.cards import CARDS, EMBEDDERS
 from ..models.store import state
 from ..outcomes import Rejected
 from ..runs.manifest import Manifest, RedactedRecord
+from ..runs.videos import look_at_video
 from ..text import printable
 from ..verify import verify
 from .examine import Examine, ExamineTask
@@ -138,7 +139,9 @@ def _tasks(folder: Path, manifest: Manifest) -> Iterator[tuple[str, ExamineTask]
     for item in manifest.items:
         if isinstance(item, RedactedRecord):
             content = FileContent(folder / item.output)
-            yield item.output, ExamineTask(content, item, needed_bytes=memory_for(content))
+            video = look_at_video(content) if item.video else None
+            needed = video[1] if video else memory_for(content)
+            yield item.output, ExamineTask(content, item, needed_bytes=needed)
             if item.preview:
                 yield item.preview, ExamineTask(FileContent(folder / item.preview), item, is_preview=True)
 
