@@ -1,7 +1,7 @@
 """The engine for a cluster: Ray carries tasks to its nodes (extra `ray`).
 
-A task carries where its picture lies, not the picture. On the node our own pool does it, in a process that a
-deadly picture may kill. Ray itself retries nothing: it would restart such a picture without end.
+A task contains the place of its picture, not the picture. On the node, our own pool does it in a separate
+process, which a picture may crash. Ray retries nothing itself: it would restart such a picture without end.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from .ray_task import run_task
 __all__ = ["RayEngine"]
 
 _ATTEMPTS = 5
-"""How often a task is tried whose node or process is lost."""
+"""Number of attempts at a task whose node or process is lost."""
 
 _CONNECT_SECONDS = 10.0
 
 _AHEAD = 16
-"""Tasks for each processor, under way or waiting for their turn: a slow picture holds none of them back."""
+"""Tasks per processor, running or waiting: with so many, a slow picture does not delay the others."""
 
 _LOST = Rejected(
     "crashed", f"the machine that worked on the picture was lost {_ATTEMPTS} times, perhaps out of memory"
@@ -68,7 +68,7 @@ class RayEngine:
 
 
 class _Cluster:
-    """A connection, and the work as all nodes get it."""
+    """A connection, and the work in the form that is sent to all nodes."""
 
     def __init__(self, address: str | None, work: Work[Any, Any], timeout_seconds: float) -> None:
         self._ray, self._is_ours = _connected(address)
@@ -154,10 +154,10 @@ def _connected(address: str | None) -> tuple[Any, bool]:
 
 
 def _reach(address: str | None) -> None:
-    """Tries a cluster's address, because Ray ends the whole process if nobody answers there.
+    """Checks a cluster's address first, because Ray ends the whole process if nothing answers there.
 
     Raises:
-        OSError: nobody answers.
+        OSError: nothing answers.
         ValueError: not an address.
     """
     if address in (None, "auto", "local"):
@@ -167,7 +167,7 @@ def _reach(address: str | None) -> None:
 
 
 def _in_order(cluster: _Cluster, tasks: Iterable[tuple[Key, In]]) -> Iterator[tuple[Key, Any]]:
-    """The results of all tasks, in their order; those behind a slow one are done meanwhile."""
+    """The results of all tasks, in their order; those after a slow one are done meanwhile."""
     source, is_open = iter(tasks), True
     window: deque[tuple[Key, Future[Any]]] = deque()
     changed, under_way = threading.Condition(), 0
