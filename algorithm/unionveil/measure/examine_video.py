@@ -16,12 +16,12 @@ __all__ = ["examine_video"]
 
 
 def examine_video(content: Content, record: RedactedRecord, video: VideoRecord) -> Iterator[Finding]:
-    """Everything that is not as claimed.
+    """Reports everything that is not as claimed.
 
     Args:
         content: the file.
-        record: what the manifest says of it.
-        video: the part of the record that is about a video.
+        record: its record in the manifest.
+        video: the part of the record about the video.
 
     Raises:
         OSError: it cannot be read.
@@ -35,7 +35,7 @@ def examine_video(content: Content, record: RedactedRecord, video: VideoRecord) 
         contents = contents_of(file, form)
         if contents.extra:
             shown = ", ".join(contents.extra[:5])
-            yield Finding("metadata", f"it holds more than its streams: {shown}")
+            yield Finding("metadata", f"it contains more than its streams: {shown}")
         wanted = sorted(["video", *(["sound"] if video.sound else [])])
         if sorted(set(contents.streams)) != wanted or contents.streams.count("video") != 1:
             has = ", ".join(contents.streams) or "nothing"
@@ -51,7 +51,7 @@ def examine_video(content: Content, record: RedactedRecord, video: VideoRecord) 
         for piece in pieces(file):
             digest.update(piece)
     if digest.hexdigest() != record.sha256:
-        yield Finding("files", "it changed while it was looked at")
+        yield Finding("files", "it changed while it was examined")
     yield from _tracks(record, video)
 
 
