@@ -216,19 +216,19 @@ def cover_boxes(found: Detections, margin: float, text_margin: float) -> FloatAr
 
 
 _HEAD_ABOVE, _HEAD_BELOW, _HEAD_ASIDE = 0.5, 0.15, 0.45
-"""How far a head reaches beyond the box of its face, as shares of the box's height, height and width."""
+"""How far a head extends beyond the box of its face, as shares of the box's height, height and width."""
 
 _HEAD_TURN, _HEAD_LEAST, _HEAD_MOST = 4.0, 0.2, 1.2
-"""The back of a turned head lies behind its eyes: so much more of the width for each width by which the nose
-stands beside the middle of the eyes, and bounds of the sum. With these constants and the default margin, a
-cover holds .98 of the heads of 312 faces that they were chosen on and of 126 in other photos
-(`training.evaluate.covers`)."""
+"""The back of a turned head lies behind its eyes. The first number is the share of the width to add for each
+width by which the nose lies beside the middle of the eyes; the others bound the sum. With these constants and
+the default margin, a cover contains .98 of the heads of 312 faces that they were chosen on and of 126 in
+other photos (`training.evaluate.covers`)."""
 
 
 def as_heads(found: Detections) -> Detections:
-    """Heads in place of faces: hair, ears and chin, as far as a face shows where they are.
+    """Turns faces into heads with hair, ears and chin, whose places are estimated from the face.
 
-    A detector of faces does not know hats, long hair and heads that are seen from behind.
+    A face detector does not find hats, long hair and heads seen from behind.
     """
     is_face = found.of_kind(Kind.FACE)
     width, height = (found.xyxy[:, 2:] - found.xyxy[:, :2]).T

@@ -63,7 +63,7 @@ def test_keep_covers_everybody_but_one_face_of_the_person(market, tmp_path):
     assert done.returncode == 0, done.stderr
     assert not is_covered(tmp_path / "out", ANN) and is_covered(tmp_path / "out", ANN_AGAIN)
     assert len(boxes(tmp_path / "out")) == len(boxes(market / "all")) - 1
-    assert "left visible  1 faces" in done.stderr and "distance at most 0.6" in done.stderr
+    assert "left visible  1 face" in done.stderr and "distance at most 0.6" in done.stderr
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["counts"]["kept"] == manifest["items"][0]["kept"] == 1
     assert manifest["configuration"]["select"] == "keep" and manifest["models"][1]["threshold"] == 0.82

@@ -60,7 +60,7 @@ def test_trained_attackers_see_through_what_fools_an_untrained_one():
         attack.name: attack for attack in attacks(faces(255 - people()), embed) if attack.view == "aligned"
     }
     assert found["clean gallery"].rank_1 < 0.3
-    for name in ("gallery redacted alike", "shrunk LDA on pixels", "linear de-anonymizer"):
+    for name in ("gallery redacted likewise", "shrunk LDA on pixels", "linear de-anonymizer"):
         assert found[name].rank_1 > 0.9, name
     assert found["linear de-anonymizer"].is_trained and not found["clean gallery"].is_trained
 

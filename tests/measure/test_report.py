@@ -93,7 +93,7 @@ def test_figures_stand_beside_the_page(tmp_path):
 
 def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "holiday.jpg").touch()
-    with pytest.raises(OutputError, match="holds other files"):
+    with pytest.raises(OutputError, match="contains other files"):
         write_report(report(), tmp_path)
     with pytest.raises(OutputError, match="cannot be written to"):
         write_report(report(), tmp_path / "holiday.jpg")

@@ -19,12 +19,12 @@ from unionveil.config import AnonymizeConfig
 from unionveil.detect import FaceFinder
 from unionveil.detections import Detections, Kind
 from unionveil.engines.serial import SerialEngine
-from unionveil.errors import InputError, ResultsError
+from unionveil.errors import InputError
 from unionveil.files.sinks import FolderSink
 from unionveil.files.sources import PathSource
 from unionveil.measure.examine import faceless
 from unionveil.measure.residual import faces_left
-from unionveil.measure.verify_run import checked_manifest, verify_outputs
+from unionveil.measure.verify_run import verify_outputs
 from unionveil.models.cards import EMBEDDERS
 from unionveil.outcomes import Anonymized
 from unionveil.pipeline import load
@@ -83,8 +83,8 @@ def issues(folder, detectors=("retinaface",)):
 def test_honest_outputs_pass(honest):
     verdict = verify_outputs(honest, SerialEngine())
     assert not verdict.sure
-    assert verdict.manifest is not None
-    assert verdict.manifest.counts.redacted == 2
+    assert verdict.head is not None
+    assert verdict.head.counts.redacted == 2
     assert verdict.data()["passed"]
 
 
@@ -173,7 +173,7 @@ def test_an_uncovered_face(outputs):
     change(outputs, forget)
     found = issues(outputs, None)
     assert {check for check, _ in found} == {"residual"}
-    assert all("outside of all boxes" in sentence for _, sentence in found)
+    assert all("outside all boxes" in sentence for _, sentence in found)
 
 
 @pytest.mark.parametrize(
@@ -312,8 +312,8 @@ def test_a_shared_face_must_be_in_its_box():
     ("edit", "sentence"),
     [
         (lambda manifest: manifest["tool"].update(version="99.0.0"), "written by UnionVeil '99.0.0'"),
-        (lambda manifest: manifest["models"][0].update(sha256="0" * 64), "not those that this version knows"),
-        (lambda manifest: manifest["models"][0].update(name="mine"), "the weights 'mine' are not known"),
+        (lambda manifest: manifest["models"][0].update(sha256="0" * 64), "differ from those of this version"),
+        (lambda manifest: manifest["models"][0].update(name="mine"), "the weights 'mine' are unknown"),
         (lambda manifest: manifest["models"].clear(), "names no weights"),
         (
             lambda manifest: manifest["configuration"].update(method="hope"),
@@ -338,13 +338,6 @@ def test_the_weights_of_embedders_are_known(outputs, name):
     assert not issues(outputs)
     change(outputs, lambda manifest: manifest["models"][-1].update(sha256="0" * 64))
     assert [check for check, _ in issues(outputs)] == ["claims"]
-
-
-def test_a_buyer_gets_the_manifest_or_every_issue(outputs):
-    assert checked_manifest(outputs, SerialEngine()).counts.redacted == 2
-    (outputs / "extra.txt").write_text("a")
-    with pytest.raises(ResultsError, match=r"extra\.txt"):
-        checked_manifest(outputs, SerialEngine())
 
 
 def unionveil(*args):
@@ -380,7 +373,7 @@ def test_one_uncovered_face_of_30_px_among_200_photos(tmp_path):
     ("files", "code", "sentence"),
     [
         ({}, 1, "there is no manifest.json: the run did not finish"),
-        ({"manifest.json": '{"schema_version": "2.0"}'}, 1, "is not a manifest of UnionVeil: schema_version"),
+        ({"manifest.json": '{"schema_version": "2.0"}'}, 1, "this version reads (schema_version"),
     ],
 )
 def test_bad_input_gets_one_sentence(tmp_path, capsys, files, code, sentence):

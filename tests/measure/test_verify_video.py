@@ -71,7 +71,7 @@ def outputs(honest: Path, tmp_path: Path) -> Path:
 
 
 def record_of(folder: Path) -> RedactedRecord:
-    (item,) = verify(folder).items
+    (item,) = verify(folder).records()
     assert isinstance(item, RedactedRecord)
     return item
 
@@ -162,7 +162,7 @@ def test_a_face_that_no_track_claims(outputs):
     replaced(outputs, made(frames, PLAIN), deny)
     found = issues(outputs)
     assert {check for check, _ in found} == {"residual"}
-    assert all("a face outside of all boxes" in sentence for _, sentence in found)
+    assert all("a face outside all boxes" in sentence for _, sentence in found)
     assert "at 0.50 s" in found[0][1]
 
 
@@ -206,7 +206,7 @@ def look(folder: Path, **parts: Any) -> Sequence[Any]:
 def test_without_pyav_it_says_so_and_does_not_pass(honest):
     (finding,) = look(honest, is_installed=False)
     assert finding.is_sure
-    assert finding.detail.startswith("its frames were not looked at: ")
+    assert finding.detail.startswith("its frames were not examined: ")
     assert "pip install 'unionveil[video]'" in finding.detail
 
 

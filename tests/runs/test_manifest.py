@@ -124,6 +124,7 @@ def test_what_is_covered_has_its_kind_and_its_method():
     assert [face.kind for face in manifest.items[0].faces] == [None, "text", "text"]
     assert [face.method for face in manifest.items[0].faces] == ["gaussian", "fill", "fill"]
     assert (manifest.counts.faces, manifest.counts.texts, manifest.counts.redacted) == (1, 2, 1)
+    assert manifest.counts.covered == "1 face and 2 lines of text"
     assert manifest.configuration["cover"] == "face,text"
     assert [model.name for model in manifest.models] == ["retinaface", "ppocr-text"]
     kinds = detections_of(manifest.items[0].faces).kind.tolist()

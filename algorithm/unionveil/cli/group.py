@@ -12,7 +12,7 @@ from .interrupts import raise_once
 __all__ = ["cli"]
 
 _COMMANDS = {
-    "anonymize": "Anonymizes photos, folders and archives into a folder.",
+    "anonymize": "Anonymizes photos, videos, folders and archives into a folder.",
     "audit": "Measures what is still visible after a run, and whom attackers recognize.",
     "bot": "Answers photos in Matrix rooms with the same photos, faces covered.",
     "check": "Checks that pictures reveal nobody: no face, no place, no serial number, no owner.",

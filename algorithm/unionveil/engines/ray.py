@@ -1,7 +1,7 @@
 """The engine for a cluster: Ray carries tasks to its nodes (extra `ray`).
 
-A task carries where its picture lies, not the picture. On the node our own pool does it, in a process that a
-deadly picture may kill. Ray itself retries nothing: it would restart such a picture without end.
+A task contains the place of its picture, not the picture. On the node, our own pool does it in a separate
+process, which a picture may crash. Ray retries nothing itself: it would restart such a picture without end.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import pickle
 import socket
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from typing import Any
@@ -22,18 +21,16 @@ from .. import __version__
 from ..errors import ClusterError, MissingExtra, UnionVeilError
 from ..outcomes import Rejected
 from .base import In, Key, Out, Work
+from .ordered import in_order
 from .pool import DEFAULT_TIMEOUT_SECONDS
 from .ray_task import run_task
 
 __all__ = ["RayEngine"]
 
 _ATTEMPTS = 5
-"""How often a task is tried whose node or process is lost."""
+"""Number of attempts at a task whose node or process is lost."""
 
 _CONNECT_SECONDS = 10.0
-
-_AHEAD = 16
-"""Tasks for each processor, under way or waiting for their turn: a slow picture holds none of them back."""
 
 _LOST = Rejected(
     "crashed", f"the machine that worked on the picture was lost {_ATTEMPTS} times, perhaps out of memory"
@@ -62,13 +59,13 @@ class RayEngine:
         work.check()
         cluster = _Cluster(self._address, work, self._timeout_seconds)
         try:
-            yield from _in_order(cluster, tasks)
+            yield from in_order(cluster.submit, cluster.processors, tasks)
         finally:
             cluster.close()
 
 
 class _Cluster:
-    """A connection, and the work as all nodes get it."""
+    """A connection, and the work in the form that is sent to all nodes."""
 
     def __init__(self, address: str | None, work: Work[Any, Any], timeout_seconds: float) -> None:
         self._ray, self._is_ours = _connected(address)
@@ -154,47 +151,13 @@ def _connected(address: str | None) -> tuple[Any, bool]:
 
 
 def _reach(address: str | None) -> None:
-    """Tries a cluster's address, because Ray ends the whole process if nobody answers there.
+    """Checks a cluster's address first, because Ray ends the whole process if nothing answers there.
 
     Raises:
-        OSError: nobody answers.
+        OSError: nothing answers.
         ValueError: not an address.
     """
     if address in (None, "auto", "local"):
         return
     parts = urlsplit(address if "://" in str(address) else f"ray://{address}")
     socket.create_connection((parts.hostname or "", parts.port or 10001), _CONNECT_SECONDS).close()
-
-
-def _in_order(cluster: _Cluster, tasks: Iterable[tuple[Key, In]]) -> Iterator[tuple[Key, Any]]:
-    """The results of all tasks, in their order; those behind a slow one are done meanwhile."""
-    source, is_open = iter(tasks), True
-    window: deque[tuple[Key, Future[Any]]] = deque()
-    changed, under_way = threading.Condition(), 0
-
-    def end(_: Future[Any]) -> None:
-        nonlocal under_way
-        with changed:
-            under_way -= 1
-            changed.notify()
-
-    def has_room() -> bool:
-        return is_open and under_way < 2 * cluster.processors and len(window) < _AHEAD * cluster.processors
-
-    while True:
-        while has_room():
-            item = next(source, None)
-            if item is None:
-                is_open = False
-                break
-            with changed:
-                under_way += 1
-            window.append((item[0], cluster.submit(item[1])))
-            window[-1][1].add_done_callback(end)
-        if not window:
-            return
-        with changed:
-            changed.wait_for(lambda: window[0][1].done() or has_room())
-        if window[0][1].done():
-            key, future = window.popleft()
-            yield key, future.result()

@@ -61,7 +61,7 @@ class StoreUrl:
         """The place that a text names.
 
         Raises:
-            ConfigError: it names none, or carries credentials.
+            ConfigError: the text does not name a place, or contains credentials.
         """
         found = _URL.fullmatch(text)
         if not found or "?" in text or "#" in text:

@@ -1,4 +1,4 @@
-"""The work of verifying: one output is looked at, and everything that is not as claimed gets a sentence."""
+"""The work of verifying: examines one output, and reports every false claim in a sentence."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .examine_video import ExamineVideo
 from .finding import Finding
 from .residual import UNDER_COVER, Residual, box_text, overlaps_any
 
-if TYPE_CHECKING:  # codecs and models are loaded in workers alone
+if TYPE_CHECKING:  # only workers load codecs and models
     from ..detect import Detector
     from ..images import Frame, Picture
     from ..images.exif import Metadata
@@ -44,8 +44,8 @@ class ExamineTask:
 
     Attributes:
         content: its bytes.
-        record: what the manifest says of it.
-        is_preview: whether it is the preview of the record, in place of its output.
+        record: its record in the manifest.
+        is_preview: whether it is the record's preview, not its output.
         needed_bytes: as `engines.base.Task.needed_bytes`.
     """
 
@@ -63,13 +63,12 @@ class ExamineTask:
 
 @dataclass(frozen=True)
 class Examine:
-    """Looks at outputs.
+    """Examines outputs.
 
     Attributes:
         config: the settings that the manifest claims.
-        detectors: names of two detectors that look for residual faces; none where faces were not covered.
-        covers_everyone: whether the run covered every face; where it kept some visible, an uncovered face
-            speaks against nothing.
+        detectors: names of two detectors that look for residual faces; empty if faces were not covered.
+        covers_everyone: whether the run covered every face; if not, an uncovered face is not an error.
     """
 
     config: AnonymizeConfig
@@ -119,7 +118,7 @@ class _Worker:
         except (ImageError, OSError) as error:
             return (Finding("picture", f"it cannot be decoded: {error}"),)
         if hashlib.sha256(data).hexdigest() != task.sha256:
-            return (Finding("files", "it changed while it was looked at"),)
+            return (Finding("files", "it changed while it was examined"),)
         if task.is_preview:
             return (*_metadata(data, picture, Metadata()), *self._preview(picture, task.record))
         shown = tuple(_picture(picture, task.record))
@@ -139,7 +138,7 @@ class _Worker:
         except OSError as error:
             return (Finding("picture", f"it cannot be read: {error.strerror or type(error).__name__}"),)
         except (ValueError, IndexError, struct.error):
-            return (Finding("metadata", "what it holds cannot be read"),)
+            return (Finding("metadata", "its contents cannot be read"),)
 
     def _preview(self, picture: Picture, record: RedactedRecord) -> Iterator[Finding]:
         """A preview is the first frame, smaller, with lines drawn on its covers."""
@@ -167,7 +166,7 @@ class _Worker:
     def _method(
         self, picture: Picture, frame: Frame, faces: Sequence[FaceRecord]
     ) -> Generator[Finding, None, BoolArray | None]:
-        """Faces that are not covered as claimed; returns the pixels on which faces may have been drawn."""
+        """Yields false claims about covers; returns the pixels on which faces may have been drawn."""
         config, drawn = self._config, None
         if config.redaction.method == _SURROGATE:
             boxes = detections_of(faces).xyxy
@@ -182,7 +181,7 @@ class _Worker:
         return drawn
 
     def _drawn(self, picture: Picture, frame: Frame, boxes: FloatArray) -> tuple[FloatArray, Drawn]:
-        """Faces that are found, and where those of boxes of k-same were drawn."""
+        """The faces found in a frame, and the places where k-same drew the faces of its boxes."""
         from ..images import rgb_views
 
         view = next(iter(rgb_views(frame, frame.rendering or picture.rendering)))
@@ -207,10 +206,10 @@ def _not_applied(
     Args:
         frame: of an output, decoded.
         records: its boxes.
-        config: its redaction is what covers them.
+        config: settings with the redaction that covers them.
         form: of the output.
-        above: boxes whose covers lie on top.
-        drawn: `(H, W)` pixels on which faces of k-same may lie; None without such.
+        above: boxes of another redaction, whose covers lie on top.
+        drawn: `(H, W)` pixels on which k-same may have drawn faces; None for other methods.
     """
     from .covers import applied
 
@@ -223,19 +222,19 @@ def _not_applied(
     for place, answer in enumerate(answers):
         shown = box_text(found.xyxy[place])
         if answer == "no":
-            yield Finding("method", f"the box {shown} is not covered by {method} as the manifest says")
+            yield Finding("method", f"the box {shown} is not covered by {method} as the manifest states")
         elif answer == "unknown":
             yield Finding("method", f"the box {shown} has {why}", False)
 
 
 def faceless(boxes: FloatArray, faces: FloatArray, hidden: FloatArray) -> Iterator[Finding]:
-    """Boxes in which a face shared by several people should be, and none is found.
+    """Boxes that should show a face shared by several people, but show none.
 
     Args:
-        boxes: `(N, 4)` boxes whose faces were replaced.
-        faces: `(M, 4)` faces that are found.
-        hidden: `(N,)` share of each box that may lie under other faces; from `UNDER_COVER` on, nothing is
-            held against the output.
+        boxes: `(N, 4)` boxes of replaced faces.
+        faces: `(M, 4)` faces found in the output.
+        hidden: `(N,)` share of each box that may lie under other faces; from `UNDER_COVER` on, a missing
+            face is not reported.
     """
     missing = ~overlaps_any(boxes, faces)
     for box, share in zip(boxes[missing], hidden[missing].tolist(), strict=True):
@@ -244,7 +243,7 @@ def faceless(boxes: FloatArray, faces: FloatArray, hidden: FloatArray) -> Iterat
 
 
 def _picture(picture: Picture, record: RedactedRecord) -> Iterator[Finding]:
-    """What a file shows, against its record."""
+    """Compares a picture's format, size and frames with its record."""
     form, size_wh, frames = picture.format.name.lower(), picture.frames[0].size_wh, len(picture.frames)
     if form != record.format:
         yield Finding("picture", f"it is {form}, the manifest says {record.format}")
@@ -256,11 +255,11 @@ def _picture(picture: Picture, record: RedactedRecord) -> Iterator[Finding]:
 
 
 def _kept(kept: Metadata, config: AnonymizeConfig, record: RedactedRecord) -> Iterator[Finding]:
-    """The metadata that a file holds, against the settings and its record."""
+    """Compares a file's metadata with the settings and its record."""
     claimed = record.metadata or ()
     beyond = [name for name in kept.names if name not in config.keep_metadata]
     if beyond:
-        yield Finding("metadata", f"it holds metadata that the settings do not keep: {', '.join(beyond)}")
+        yield Finding("metadata", f"it contains metadata that the settings do not keep: {', '.join(beyond)}")
     elif kept.names != claimed:
         has, said = (", ".join(names) or "nothing" for names in (kept.names, claimed))
         yield Finding("metadata", f"it keeps {has}, the manifest says {said}")
@@ -269,9 +268,9 @@ def _kept(kept: Metadata, config: AnonymizeConfig, record: RedactedRecord) -> It
 
 
 def _metadata(data: bytes, picture: Picture, kept: Metadata) -> Iterator[Finding]:
-    """Whether a file holds more than its picture and the metadata that it may keep.
+    """Checks that a file contains only its picture and the metadata that it may keep.
 
-    A clean file is what our writer makes of it, byte for byte. Where other versions of the coding libraries
+    A clean file equals what our writer makes of it, byte for byte. If other versions of the coding libraries
     wrote it, its named parts are compared instead.
     """
     from ..images import is_our_own, with_metadata
@@ -282,10 +281,10 @@ def _metadata(data: bytes, picture: Picture, kept: Metadata) -> Iterator[Finding
         if kept.names:
             clean = with_metadata(clean, picture.format, kept) or clean
             if not is_our_own(data, picture.format):
-                yield Finding("metadata", f"its metadata hold more than {', '.join(kept.names)}")
+                yield Finding("metadata", f"its metadata contain more than {', '.join(kept.names)}")
         extra = [] if clean == data else extra_parts(data, clean, picture.format)
     except (ImageError, ValueError, IndexError, OSError) as error:
-        yield Finding("metadata", f"what it holds beside the picture cannot be read ({type(error).__name__})")
+        yield Finding("metadata", f"its parts beside the picture cannot be read ({type(error).__name__})")
         return
     if extra:
-        yield Finding("metadata", f"it holds more than the picture: {', '.join(extra[:5])}")
+        yield Finding("metadata", f"it contains more than the picture: {', '.join(extra[:5])}")

@@ -48,8 +48,8 @@ def examine_frames(
 
     Args:
         file: seekable.
-        record: what the manifest says of it.
-        video: the part of the record that is about a video.
+        record: its record in the manifest.
+        video: the part of the record about the video.
         config: the settings that the manifest claims.
         residual: finds uncovered faces.
         report: called with the finished seconds.
@@ -155,12 +155,12 @@ class _Frames:
             more = f", nor are {bare.count - 1} more of its boxes" if bare.count > 1 else ""
             yield Finding(
                 "method",
-                f"at {bare.second:.2f} s {what} is not covered by {method} as the manifest says{more}",
+                f"at {bare.second:.2f} s {what} is not covered by {method} as the manifest states{more}",
             )
         if self._has_unknown:
             yield Finding("method", "its boxes have an overlay whose picture is not here", is_sure=False)
         if self._hidden:
-            yield Finding("residual", f"{self._hidden} more faces outside of all boxes")
+            yield Finding("residual", f"{self._hidden} more faces outside all boxes")
 
     def _check_covers(self, number: int, second: float, frame: Frame) -> None:
         here = [

@@ -21,13 +21,13 @@ __all__ = ["ExamineVideo"]
 
 
 class ExamineVideo:
-    """Looks at videos.
+    """Examines videos.
 
     Args:
         config: the settings that the manifest claims.
         residual: finds uncovered faces.
         report: called with the finished seconds.
-        is_installed: whether PyAV is; by default it is looked for.
+        is_installed: whether PyAV is installed; found out by default.
     """
 
     def __init__(
@@ -44,12 +44,12 @@ class ExamineVideo:
         self._is_installed = has_video() if is_installed is None else is_installed
 
     def __call__(self, content: Content, record: RedactedRecord, video: VideoRecord) -> Iterator[Finding]:
-        """Everything that is not as claimed.
+        """Reports everything that is not as claimed.
 
         Args:
             content: the file.
-            record: what the manifest says of it.
-            video: the part of the record that is about a video.
+            record: its record in the manifest.
+            video: the part of the record about the video.
 
         Raises:
             OSError: it cannot be read.
@@ -60,7 +60,7 @@ class ExamineVideo:
             if any(finding.check in ("files", "picture") for finding in found):
                 return
             if not self._is_installed:
-                yield Finding("picture", f"its frames were not looked at: {MISSING}")
+                yield Finding("picture", f"its frames were not examined: {MISSING}")
                 return
             from .examine_frames import examine_frames
 
@@ -77,7 +77,7 @@ def _file(file: BinaryIO, record: RedactedRecord, video: VideoRecord) -> Iterato
     contents = contents_of(file, form)
     if contents.extra:
         shown = ", ".join(contents.extra[:5])
-        yield Finding("metadata", f"it holds more than its streams: {shown}")
+        yield Finding("metadata", f"it contains more than its streams: {shown}")
     wanted = sorted(["video", *(["sound"] if video.sound else [])])
     if sorted(set(contents.streams)) != wanted or contents.streams.count("video") != 1:
         has = ", ".join(contents.streams) or "nothing"
@@ -91,7 +91,7 @@ def _file(file: BinaryIO, record: RedactedRecord, video: VideoRecord) -> Iterato
     for piece in pieces(file):
         digest.update(piece)
     if digest.hexdigest() != record.sha256:
-        yield Finding("files", "it changed while it was looked at")
+        yield Finding("files", "it changed while it was examined")
 
 
 def _tracks(record: RedactedRecord, video: VideoRecord, config: AnonymizeConfig) -> Iterator[Finding]:

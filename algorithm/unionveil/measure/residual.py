@@ -14,19 +14,19 @@ from ..detections import BoolArray, Detections, FloatArray, RgbImage
 from .drawn import SAME_FACE_IOU
 from .finding import Finding
 
-if TYPE_CHECKING:  # codecs and models are loaded in workers alone
+if TYPE_CHECKING:  # only workers load codecs and models
     from ..detect import Detector
     from ..images import Frame, Rendering
 
 __all__ = ["UNDER_COVER", "Residual", "box_text", "faces_left", "overlaps_any"]
 
 _SURE_SCORE = 0.92
-"""From this score on, one network alone is believed; Haar's cascades never are. In honest outputs of 110
-photos, RetinaFace's best false positive beside a cover scored .91, and 10 photos had one above .85; 62 % of
-the faces that were covered there score more, and 87 % of those in portraits."""
+"""From this score on, a single network is believed; a Haar cascade never is. In correct outputs of 110
+photos, RetinaFace's highest false positive beside a cover scored .91, and 10 photos had one above .85; 62 %
+of the faces that were covered there score more, and 87 % of those in portraits."""
 
 _SIZES_DIFFER = 1.25
-"""The boxes of two detectors for one face differ by up to this factor, in most photos."""
+"""Factor by which two detectors' boxes of one face differ in size, in most photos."""
 
 UNDER_COVER = 0.5
 """A face is not residual if at least this share of it lies under a cover."""
@@ -86,7 +86,7 @@ class Residual:
         return find_faces(view, detector, share * detector.card.threshold, self._config.detail, mirror=mirror)
 
     def _may_stay(self, faces: Detections) -> BoolArray:
-        """`(N,)`: faces that the settings leave visible by their size, as far as detectors agree on sizes."""
+        """`(N,)`: faces that may be visible because of their size; detectors differ in the sizes of boxes."""
         sides = faces.xyxy[:, 2:] - faces.xyxy[:, :2]
         least, most = self._config.min_face or 0, self._config.max_face or np.inf
         small, large = sides < least * _SIZES_DIFFER, sides > most / _SIZES_DIFFER
@@ -94,11 +94,11 @@ class Residual:
 
 
 def faces_left(left: Sequence[Detections], sure: Sequence[float]) -> Iterator[Finding]:
-    """Uncovered faces: sure where two detectors agree or one is sure, otherwise unsure.
+    """Reports uncovered faces: as sure if two detectors agree or one is certain, otherwise as unsure.
 
     Args:
         left: uncovered faces of each detector.
-        sure: least score at which each is believed alone.
+        sure: least score at which each detector is believed alone.
     """
     reported = np.zeros((0, 4), np.float32)
     for first, faces in enumerate(left):
@@ -107,7 +107,7 @@ def faces_left(left: Sequence[Detections], sure: Sequence[float]) -> Iterator[Fi
         for place in np.flatnonzero(~known).tolist():
             score = float(faces.score[place])
             by = "two detectors find" if agreed[place] else "one detector finds"
-            sentence = f"{by} a face outside of all boxes at {box_text(faces.xyxy[place])}, score {score:.2f}"
+            sentence = f"{by} a face outside all boxes at {box_text(faces.xyxy[place])}, score {score:.2f}"
             x0, y0, x1, y1 = faces.xyxy[place].tolist()
             yield Finding(
                 "residual", sentence, bool(agreed[place] or score >= sure[first]), xyxy=(x0, y0, x1, y1)
@@ -116,7 +116,7 @@ def faces_left(left: Sequence[Detections], sure: Sequence[float]) -> Iterator[Fi
 
 
 def overlaps_any(a: FloatArray, b: FloatArray) -> BoolArray:
-    """`(N,)`: whether each box of `(N, 4)` means the same face as any of `(M, 4)`."""
+    """`(N,)`: whether each box of `(N, 4)` is the same face as any of `(M, 4)`."""
     return np.asarray((iou(a, b) >= SAME_FACE_IOU).any(axis=1), bool)
 
 

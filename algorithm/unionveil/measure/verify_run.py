@@ -1,4 +1,4 @@
-"""Verifying a folder of outputs, by somebody who never sees an original."""
+"""Verifies a folder of outputs without their originals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from ..errors import ConfigError, ResultsError
 from ..models.cards import CARDS, EMBEDDERS
 from ..models.store import state
 from ..outcomes import Rejected
-from ..runs.manifest import Manifest, RedactedRecord
+from ..runs.manifest import ManifestHead, RedactedRecord
+from ..runs.reading import ManifestFile
 from ..runs.videos import look_at_video
 from ..text import printable
 from ..verify import verify
@@ -23,15 +24,16 @@ from .examine import Examine, ExamineTask
 from .finding import Finding
 from .photos import memory_for
 
-__all__ = ["Issue", "Verdict", "checked_manifest", "verify_outputs"]
+__all__ = ["Issue", "Verdict", "verify_outputs"]
 
 _SECOND_DETECTORS = ("yunet", "haar")
-"""Looks for residual faces beside our own: the first whose weights are on this machine; haar always is."""
+"""Second detectors for residual faces: the first whose weights are on this machine is used; haar always
+is."""
 
 
 @dataclass(frozen=True)
 class Issue:
-    """A finding and the file it is about; the name is empty for the folder as a whole."""
+    """A finding with the name of its file, which is empty for the folder as a whole."""
 
     file: str
     finding: Finding
@@ -44,31 +46,31 @@ class Issue:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What verifying a folder gave.
+    """The result of verifying a folder.
 
     Attributes:
-        manifest: None where it cannot be read.
+        head: the manifest's part about all inputs; None if it cannot be read.
         issues: everything that was found.
-        detectors: that looked for residual faces.
+        detectors: names of the detectors that looked for residual faces.
     """
 
-    manifest: Manifest | None
+    head: ManifestHead | None
     issues: tuple[Issue, ...]
     detectors: tuple[str, ...]
 
     @property
     def sure(self) -> tuple[Issue, ...]:
-        """Issues that speak against the outputs."""
+        """Issues because of which the outputs fail."""
         return tuple(issue for issue in self.issues if issue.finding.is_sure)
 
     @property
     def unsure(self) -> tuple[Issue, ...]:
-        """Issues that are worth a look."""
+        """Issues for a person to look at."""
         return tuple(issue for issue in self.issues if not issue.finding.is_sure)
 
     def data(self) -> dict[str, Any]:
-        """The verdict as JSON has it."""
-        counts = self.manifest.counts if self.manifest else None
+        """The verdict for JSON."""
+        counts = self.head.counts if self.head else None
         return {
             "passed": not self.sure,
             "outputs": counts.redacted + counts.without_face if counts else None,
@@ -92,14 +94,14 @@ def verify_outputs(
 ) -> Verdict:
     """Checks everything that can be checked without an original.
 
-    Files and manifest first: where they do not fit, nothing else is looked at, since it would be about other
-    pictures.
+    Files are compared with the manifest first. If they do not match it, nothing else is examined, since it
+    would concern other pictures.
 
     Args:
         folder: of outputs, with `manifest.json`.
-        engine: looks at the outputs.
+        engine: examines the outputs.
         on_done: called after each output.
-        detectors: look for residual faces; None takes our own and a second one.
+        detectors: names of the detectors that look for residual faces; None means our own and a second one.
 
     Raises:
         ModelError: weights are altered, or a model failed.
@@ -108,35 +110,22 @@ def verify_outputs(
         manifest = verify(folder)
     except ResultsError as error:
         return Verdict(None, tuple(Issue("", Finding("files", issue)) for issue in error.issues), ())
-    config, claims = _claims(manifest)
+    config, claims = _claims(manifest.head)
     issues = [Issue("", claim) for claim in claims]
     if config is None:
-        return Verdict(manifest, tuple(issues), ())
+        return Verdict(manifest.head, tuple(issues), ())
     detectors = (detectors or _detectors()) if config.covers_people else ()
-    tasks = ((name, task) for name, task in _tasks(folder, manifest))
-    covers_everyone = manifest.configuration.get("select", "every") == "every"
-    for name, found in engine.map(Examine(config, detectors, covers_everyone), tasks):
+    covers_everyone = manifest.head.configuration.get("select", "every") == "every"
+    for name, found in engine.map(Examine(config, detectors, covers_everyone), _tasks(folder, manifest)):
         if isinstance(found, Rejected):
-            found = (Finding("picture", f"it cannot be looked at: {found.detail}"),)
+            found = (Finding("picture", f"it cannot be examined: {found.detail}"),)
         issues += [Issue(name, finding) for finding in found]
         on_done()
-    return Verdict(manifest, tuple(issues), detectors)
+    return Verdict(manifest.head, tuple(issues), detectors)
 
 
-def checked_manifest(folder: Path, engine: Engine) -> Manifest:
-    """The manifest of a folder that passes `verify_outputs`.
-
-    Raises:
-        ResultsError: names everything that is not as claimed.
-    """
-    verdict = verify_outputs(folder, engine)
-    if verdict.manifest is None or verdict.sure:
-        raise ResultsError(issue.sentence for issue in verdict.sure)
-    return verdict.manifest
-
-
-def _tasks(folder: Path, manifest: Manifest) -> Iterator[tuple[str, ExamineTask]]:
-    for item in manifest.items:
+def _tasks(folder: Path, manifest: ManifestFile) -> Iterator[tuple[str, ExamineTask]]:
+    for item in manifest.records():
         if isinstance(item, RedactedRecord):
             content = FileContent(folder / item.output)
             video = look_at_video(content) if item.video else None
@@ -151,20 +140,20 @@ def _detectors() -> tuple[str, ...]:
     return (next(iter(CARDS)), second)
 
 
-def _claims(manifest: Manifest) -> tuple[AnonymizeConfig | None, list[Finding]]:
+def _claims(head: ManifestHead) -> tuple[AnonymizeConfig | None, list[Finding]]:
     """The settings that a manifest claims, and what is wrong with its claims."""
-    found = [*_tool(manifest), *_weights(manifest)]
+    found = [*_tool(head), *_weights(head)]
     try:
-        return _config(manifest.configuration), found
+        return _config(head.configuration), found
     except ConfigError as error:
         return None, [*found, Finding("claims", f"the settings in the manifest are not valid: {error}")]
 
 
-def _tool(manifest: Manifest) -> Iterator[Finding]:
+def _tool(head: ManifestHead) -> Iterator[Finding]:
     def numbers(version: str) -> list[int]:
         return [int(part) for part in version.split(".")[:3] if part.isdigit()]
 
-    version = manifest.tool.version
+    version = head.tool.version
     if not numbers(version) or numbers(version) > numbers(__version__):
         yield Finding(
             "claims",
@@ -173,20 +162,20 @@ def _tool(manifest: Manifest) -> Iterator[Finding]:
         )
 
 
-def _weights(manifest: Manifest) -> Iterator[Finding]:
-    # Where boxes were given in place of a detector's, it is a person who looked.
-    if not manifest.models and manifest.configuration.get("boxes") != "instead":
-        yield Finding("claims", "the manifest names no weights, so nothing was looked for")
-    for model in manifest.models:
+def _weights(head: ManifestHead) -> Iterator[Finding]:
+    # Without a detector, boxes came from a file or a person.
+    if not head.models and head.configuration.get("boxes") != "instead":
+        yield Finding("claims", "the manifest names no weights, so no detector was run")
+    for model in head.models:
         card = CARDS.get(model.name) or EMBEDDERS.get(model.name)
         if card is None:
-            yield Finding("claims", f"the weights {printable(model.name)} are not known")
+            yield Finding("claims", f"the weights {printable(model.name)} are unknown")
         elif card.sha256 != model.sha256:
-            yield Finding("claims", f"the weights of {model.name} are not those that this version knows")
+            yield Finding("claims", f"the weights of {model.name} differ from those of this version")
 
 
 def _config(claimed: dict[str, str]) -> AnonymizeConfig:
-    """The settings that decide what covers look like; others hold digests in place of files.
+    """The settings that determine the covers; other settings contain digests instead of files.
 
     Raises:
         ConfigError: they are not valid.
