@@ -43,7 +43,7 @@ def test_photos(content):
         {},
     ],
 )
-def test_what_means_nothing(source):
+def test_irrelevant_events_are_ignored(source):
     assert event_of("!r", source, ME) is None
 
 

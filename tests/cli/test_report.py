@@ -67,7 +67,7 @@ def test_json_is_one_object_per_line():
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_quiet_leaves_problems_alone(as_json):
+def test_quiet_prints_only_problems(as_json):
     lines = said(everything, quiet=True, as_json=as_json).splitlines()
     assert len(lines) == 1
     assert "it is cut off" in lines[0]

@@ -91,7 +91,7 @@ def test_errors_of_the_work_reach_the_caller(nodes, two):
     assert outcome.reason == "too-large"
 
 
-def test_a_slow_picture_holds_no_others_back(nodes, two):
+def test_a_slow_picture_does_not_delay_others(nodes, two):
     taken = []
 
     def tasks():

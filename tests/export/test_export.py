@@ -184,7 +184,7 @@ def test_boxes_on_several_frames_are_refused_where_they_cannot_be_held(tmp_path)
     exported(tmp_path / "out", tmp_path / "csv", ExportForm.CSV)
 
 
-def test_croissant_says_how_people_were_covered(outputs):
+def test_croissant_describes_how_people_were_covered(outputs):
     head = open_shards([outputs]).head
     document = json.loads(croissant(ABOUT, head, [DataFile("metadata.jsonl", "0" * 64)], ""))
     assert document["license"] == "https://spdx.org/licenses/CC-BY-4.0.html"

@@ -164,7 +164,7 @@ def fetched(store: Store, folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_a_listing_skips_what_is_no_input(store):
+def test_a_listing_skips_files_that_are_not_inputs(store):
     place = store("in")
     for key in ("b/1.gif", "b/note.txt", "a.gif", "raw/x.gif", ".hidden/y.gif", "live.heic", "live.mov"):
         put(place, key, b"text" if key.endswith("txt") else SAMPLES["gif"])
@@ -233,7 +233,7 @@ def test_a_run_from_bucket_to_bucket_is_the_run_on_this_machine(server, store, t
 
 
 @pytest.mark.slow
-def test_what_is_wrong_is_one_sentence(server, store, tmp_path):
+def test_errors_are_one_sentence(server, store, tmp_path):
     source = store("in")
     put(source, "a.gif", SAMPLES["gif"])
     wrong = run(server, "s3://no-such-bucket/in", "-o", tmp_path / "out")

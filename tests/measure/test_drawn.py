@@ -103,7 +103,7 @@ def test_a_box_without_a_drawn_face_is_found():
 
 
 @pytest.mark.parametrize("with_head", [False, True])
-def test_without_landmarks_the_box_says_where_a_face_may_be_drawn(with_head):
+def test_without_landmarks_the_box_determines_where_a_face_may_be_drawn(with_head):
     boxes = float32([FACE, (100, 65, 196, 195)])
     exact = drawn_over(boxes, faces(FACE, groups=[-1], landmarks=[POINTS]), (240, 240), with_head=with_head)
     rough = drawn_over(boxes, Detections.empty(), (240, 240), with_head=with_head)

@@ -185,7 +185,7 @@ def test_two_detectors_that_agree_are_believed_or_a_network_that_is_sure(scores,
     assert [finding.is_sure for finding in faces_left(left, [0.85, 2.0])] == sure
 
 
-def test_where_people_are_kept_visible_a_face_speaks_against_nothing(outputs):
+def test_if_people_are_kept_visible_a_face_is_not_a_fault(outputs):
     photo().save(outputs / "000002.png")
 
     def keep(manifest):
@@ -252,7 +252,7 @@ def test_an_exif_tag_beside_the_kept_ones(located, tmp_path, name):
     assert any("more than date, gps" in text for _, text in issues(folder))
 
 
-def test_a_face_that_stays_by_its_size_speaks_against_nothing(honest, tmp_path):
+def test_a_face_kept_by_its_size_is_not_a_fault(honest, tmp_path):
     folder = shutil.copytree(honest, tmp_path / "out")
     for name in ("000001.jpg", "000002.png"):
         photo().save(folder / name, quality=80)
@@ -278,7 +278,7 @@ def test_converted_outputs_pass(tmp_path):
         assert {item["format"] for item in json.loads((out / "manifest.json").read_text())["items"]} == {form}
 
 
-def test_previews_are_looked_at_too(tmp_path):
+def test_previews_are_examined_too(tmp_path):
     (tmp_path / "photos").mkdir()
     photo().resize((1800, 1000)).save(tmp_path / "photos" / "a.png")
     config = AnonymizeConfig(detail="fast", mirror="no")
@@ -444,7 +444,7 @@ def test_miscounted_text_is_found(tmp_path):
     assert issues(out) == [("files", "the totals in manifest.json are not those of its items")]
 
 
-def test_where_faces_stay_nothing_looks_for_them(tmp_path):
+def test_if_faces_stay_no_detector_runs(tmp_path):
     """Settings that cover text alone leave faces visible, so faces in an output are no fault."""
     out = with_text(tmp_path / "in", tmp_path / "out", cover="text")
     verdict = verify_outputs(out, SerialEngine())

@@ -47,7 +47,7 @@ def looked(state: Path) -> int:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_run_goes_on(how, tmp_path):
+def test_a_killed_run_continues(how, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
     market = np.asarray(cv2.resize(read_bgr(SCENES / "market.jpg"), (640, 426))[:, :, ::-1], np.uint8)

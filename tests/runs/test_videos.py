@@ -136,13 +136,13 @@ def test_doors_without_videos_refuse_them_by_name_and_skip_those_of_live_photos(
         (AnonymizeConfig(), False, False, r"pip install 'unionveil\[video\]'"),
     ],
 )
-def test_what_is_not_offered_says_so(config, has_boxes, is_installed, sentence):
+def test_refused_videos_get_a_reason(config, has_boxes, is_installed, sentence):
     rejected = refusal(config, has_boxes=has_boxes, is_installed=is_installed)
     assert rejected
     assert re.search(sentence, rejected.detail)
 
 
-def test_what_is_offered_is_not_refused():
+def test_offered_settings_are_accepted():
     assert refusal(AnonymizeConfig(), has_boxes=False, is_installed=True) is None
 
 
