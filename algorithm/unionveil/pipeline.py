@@ -165,6 +165,8 @@ class Anonymizer:
     def _inspect(self, content: Content) -> Inspection:
         picture = self._decoded(content, self._scaling.reduction if self._scaling else None)
         found = [self.faces_of(frame, frame.rendering or picture.rendering) for frame in picture.frames]
+        for frame in picture.frames:
+            frame.slim()
         faces = tuple(as_heads(covered) if self._heads else covered for covered, _ in found)
         return Inspection(picture, faces, sum(len(kept) for _, kept in found))
 

@@ -28,17 +28,19 @@ class Measured:
 
     seconds: float
     peak_bytes: int
+    cpu_seconds: float
     output: str
 
 
 def measure(*command: object, cores: int | None = None) -> Measured:
-    """Runs a command, on a number of cores, and measures its wall time and the largest resident set."""
+    """Runs a command, on a number of cores, and measures its time and the largest resident set."""
     code = (
         "import os, resource, subprocess, sys\n"
         f"{cores} and os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:{cores}])\n"
         "done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)\n"
         "sys.stdout.buffer.write(done.stdout)\n"
-        "print('PEAK', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, done.returncode)\n"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+        "print('PEAK', used.ru_maxrss, used.ru_utime + used.ru_stime, done.returncode)\n"
     )
     start = time.perf_counter()
     done = subprocess.run(
@@ -46,9 +48,9 @@ def measure(*command: object, cores: int | None = None) -> Measured:
     )
     seconds = time.perf_counter() - start
     *output, last = done.stdout.splitlines()
-    _, peak, returncode = last.split()
+    _, peak, cpu, returncode = last.split()
     assert int(returncode) in (0, 1), "\n".join(output)
-    return Measured(seconds, int(peak) * 1024, "\n".join(output))
+    return Measured(seconds, int(peak) * 1024, float(cpu), "\n".join(output))
 
 
 def cpu_seconds(checkout: Path, photos: Path, output: Path, *more: str) -> float:
