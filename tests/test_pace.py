@@ -1,4 +1,4 @@
-"""Lines about a run's progress: the first after ten seconds, then ever rarer."""
+"""Lines about a run's progress: the first after ten seconds, the next at growing intervals."""
 
 from itertools import pairwise
 

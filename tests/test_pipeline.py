@@ -240,7 +240,7 @@ def test_kept_faces_are_counted_and_their_pixels_stay(make_anonymizer):
 
 
 def test_a_face_that_one_view_would_cover_is_covered():
-    """It would be kept where it was found, but not in the other view, which did not find it."""
+    """The face would be kept in the view in which it was found, but the other view did not find it."""
     find = TwoViews((5, 5, 25, 25), (40, 40, 60, 60))
     calls = []
 
@@ -287,7 +287,7 @@ def test_known_people_must_fit_the_settings():
 
 
 class Street:
-    """Finds a face and a line of text in every picture; remembers what a selector was asked about."""
+    """Finds a face and a line of text in every picture; records the selector's inputs."""
 
     def __init__(self):
         self.asked = []

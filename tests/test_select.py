@@ -1,4 +1,4 @@
-"""Tests which faces are covered: in doubt, all of them."""
+"""Selection of the faces to cover: in doubt, all of them."""
 
 from dataclasses import replace
 

@@ -38,7 +38,7 @@ print("SECONDS", (time.process_time() - begun) / 3)
 
 @dataclass(frozen=True)
 class Found:
-    """What finding took."""
+    """Time and memory of finding."""
 
     seconds: float
     peak_bytes: int

@@ -1,4 +1,4 @@
-"""Matrix messages and the events that they mean."""
+"""Matrix messages and the events read from them."""
 
 import pytest
 

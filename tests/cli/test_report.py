@@ -1,4 +1,4 @@
-"""What commands say while they run: for people, for programs, or problems alone."""
+"""Output of commands while they run: for people, for programs, or only problems."""
 
 import io
 import json
@@ -16,7 +16,7 @@ NOON = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
 
 
 class Clock:
-    """A clock that moves a second at every look."""
+    """A clock that advances by a second per call."""
 
     seconds = 0.0
 

@@ -1,4 +1,4 @@
-"""Finders of several kinds behind one, and the lines that they unite."""
+"""Finders of several kinds behind one, and lines of text found in parts."""
 
 from dataclasses import dataclass
 
@@ -67,7 +67,7 @@ def test_missing_weights_name_the_extra(tmp_path, monkeypatch):
 
 
 class TwoLooks:
-    """A detector that sees the left of a line at one size and the right of it at another."""
+    """A detector that finds the left part of a line at one size and the right part at another."""
 
     card = CARDS[TEXT_DETECTOR]
     fixed_wh = None

@@ -53,7 +53,7 @@ class BoxesIn(Anonymize):
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """The first without a face, names in folders, one that is refused."""
+    """Inputs: the first without a face, some in folders, one that is refused."""
     photos = tmp_path_factory.mktemp("photos")
     (photos / "sub.b").mkdir()
     (photos / "a.png").write_bytes(ALL["png-16-rgb"])  # narrow: no face

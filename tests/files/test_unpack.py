@@ -121,7 +121,7 @@ HEADERS = [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.G
 
 @pytest.mark.parametrize("kind", HEADERS)
 def test_a_header_of_gibibytes_uses_no_memory(tmp_path, kind):
-    """As a header of 6 GiB, of which a node sends a few kilobytes."""
+    """A node could send a header of 6 GiB in a few kilobytes."""
     info = special("outputs/long", kind)
     info.size = 6 << 30
     path = tmp_path / "long.tar.gz"

@@ -1,4 +1,4 @@
-"""What metadata give away, in every format and every place that writers use."""
+"""Metadata that identifies people, in every format and every place that writers use."""
 
 import io
 import struct

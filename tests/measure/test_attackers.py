@@ -66,7 +66,7 @@ def test_trained_attackers_see_through_what_fools_an_untrained_one():
 
 
 def test_the_covered_region_shows_no_background():
-    """Hair that only the aligned crop shows helps nobody who has the region alone."""
+    """Hair is visible only in the aligned crop, so it does not help an attacker with the region."""
     measured = faces(people())
     bare = State(
         measured.after.aligned,

@@ -150,7 +150,7 @@ def test_folders_that_do_not_belong_together_are_refused(tmp_path):
 
 
 class Fixed:
-    """An engine whose results are given."""
+    """An engine with given results."""
 
     def __init__(self, *outcomes):
         self._outcomes = outcomes

@@ -55,7 +55,7 @@ def output(found, suffix, surround="none"):
 
 
 def methods(data, record, config):
-    """What is said about methods, and whether it is sure."""
+    """The findings about methods, and whether they are sure."""
     record = record.model_copy(update={"sha256": hashlib.sha256(data).hexdigest()})
     look = Examine(config, ("retinaface",)).start(1)
     found = look(ExamineTask(BytesContent(data), record))

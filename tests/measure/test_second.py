@@ -1,4 +1,4 @@
-"""A second opinion about doubtful places."""
+"""A second detector at doubtful places."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Outputs verified without an original: honest ones pass, and every planted fault is found."""
+"""Verifies outputs without an original: correct ones pass, and every planted fault is found."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_an_uncovered_face(outputs):
     [([[0.9], []], [True]), ([[0.7], []], [False]), ([[], [0.99]], [False]), ([[0.7], [0.6]], [True])],
 )
 def test_two_detectors_that_agree_are_believed_or_a_network_that_is_sure(scores, sure):
-    """The second one is never sure by itself, as Haar's cascades."""
+    """The second detector is never sure by itself, like Haar cascades."""
     left = [Detections.of([[0, 0, 20, 20]] * len(each), each) for each in scores]
     assert [finding.is_sure for finding in faces_left(left, [0.85, 2.0])] == sure
 
@@ -208,7 +208,7 @@ def with_exif():
 
 @pytest.fixture(scope="module")
 def located(tmp_path_factory):
-    """Outputs that keep where and when they were taken, the place rounded."""
+    """Outputs that keep date and place, the place rounded."""
     folder = tmp_path_factory.mktemp("located")
     photo().save(folder / "a.jpg", quality=80, **with_exif())
     photo().save(folder / "b.png", **with_exif())
@@ -445,7 +445,7 @@ def test_miscounted_text_is_found(tmp_path):
 
 
 def test_if_faces_stay_no_detector_runs(tmp_path):
-    """Settings that cover text alone leave faces visible, so faces in an output are no fault."""
+    """Settings that cover only text leave faces visible, so faces in an output are not faults."""
     out = with_text(tmp_path / "in", tmp_path / "out", cover="text")
     verdict = verify_outputs(out, SerialEngine())
     assert not verdict.sure and verdict.detectors == ()

@@ -1,4 +1,4 @@
-"""Shards, merged: the same bytes for any number of them, or one sentence."""
+"""Merged shards: the same bytes for any number of them, or one error message."""
 
 import json
 import shutil

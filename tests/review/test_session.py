@@ -1,4 +1,4 @@
-"""A session: photos are listed, detected, reviewed and written, whatever fails on the way."""
+"""A session: photos are listed, surveyed, reviewed and written, despite failures on the way."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SIZE = (80, 60)
 
 @dataclass
 class Detector:
-    """Answers when it is allowed to; finds a candidate in u.png and no face in n.png."""
+    """A detector that can be held back; finds a candidate in u.png and no face in n.png."""
 
     log: Log
     seen: list[str] = field(default_factory=list)

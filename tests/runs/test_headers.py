@@ -1,4 +1,4 @@
-"""Headers are read only from files, and a hostile one costs nothing."""
+"""Sizes are read from headers alone, and a hostile header costs nothing."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Shards: parts of a run that know nothing of each other."""
+"""Shards: independent parts of a run."""
 
 import pytest
 

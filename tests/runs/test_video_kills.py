@@ -1,4 +1,4 @@
-"""A video whose run is killed goes on, and ends with the bytes of an undisturbed run."""
+"""A killed run of a video continues, and ends with the bytes of an undisturbed run."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def command(folder: Path, output: Path, state: Path) -> subprocess.Popen[bytes]:
 
 
 def looked(state: Path) -> int:
-    """Bytes of the log of a video under way."""
+    """Length of the log of an unfinished video."""
     return sum(path.stat().st_size for path in state.rglob("*.boxes"))
 
 

@@ -1,4 +1,4 @@
-"""Videos in a run: beside photos, in archives, refused where they are not offered."""
+"""Videos in a run: beside photos, in archives, and refused by settings that do not support them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The landmark frame: what a surrogate covers, and where it lies."""
+"""The landmark frame: the region that a surrogate covers."""
 
 import numpy as np
 import pytest
