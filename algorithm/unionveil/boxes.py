@@ -303,6 +303,6 @@ def drop_fragments(faces: Detections, cut: BoolArray, inside: float) -> npt.NDAr
 
 
 def _blocks(count: int, others: int) -> Iterator[slice]:
-    """Rows of boxes to compare with all others at a time, so that memory stays below some 100 MB."""
+    """Rows of boxes to compare with all others at a time, so that memory stays below about 100 MB."""
     rows = max(1, min(256, 2_000_000 // max(1, others)))
     return (slice(start, start + rows) for start in range(0, count, rows))
