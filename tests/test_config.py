@@ -110,7 +110,7 @@ def test_all_wrong_values_are_named_at_once():
         ]
     ),
 )
-def test_the_flat_form_goes_round(settings, redaction):
+def test_the_flat_form_survives_a_round_trip(settings, redaction):
     config = AnonymizeConfig.from_parameters({**settings, **redaction})
     assert AnonymizeConfig.from_parameters(config.to_parameters()) == config
 

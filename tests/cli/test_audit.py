@@ -45,7 +45,7 @@ def audited(folders, after, output, *arguments):
     return done, json.loads((output / "report.json").read_text()) if output.exists() else None
 
 
-def test_a_clean_run_of_few_people_says_what_was_measured(folders, tmp_path):
+def test_a_clean_run_of_few_people_lists_what_was_not_measured(folders, tmp_path):
     done, data = audited(folders, folders / "after", tmp_path / "report", "--policy")
     assert done.returncode == 1, "what was not measured does not pass"
     assert "No face is still visible; there are too few people to measure" in done.stderr

@@ -31,7 +31,7 @@ def test_tiles_cover_every_pixel_overlap_and_stay_bounded(size_wh, tile_wh):
         assert x1 - x0 <= tile_wh[0]
         assert y1 - y0 <= tile_wh[1]
         assert tile.cut == (x0 > 0, y0 > 0, x1 < size_wh[0], y1 < size_wh[1])
-    # Rows and columns are arranged alike, so covering each axis covers the picture.
+    # Rows and columns are arranged in the same way, so covering each axis covers the picture.
     for axis in (0, 1):
         spans = sorted({(tile.xyxy[axis], tile.xyxy[axis + 2]) for tile in tiles})
         assert spans[0][0] == 0

@@ -1,4 +1,4 @@
-"""Object stores: URIs, sentences, and a real S3 server that is killed in mid-run."""
+"""Object stores: URIs, error messages, and a real S3 server that is killed during a run."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_content_travels_without_its_first_bytes():
 
 
 class Answering(BaseHTTPRequestHandler):
-    """A store that answers everything with one status, and quotes the key that it was asked with."""
+    """A store that answers every request with one status, and quotes the request's key."""
 
     status = 503
 
@@ -131,7 +131,7 @@ def server(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture
 def store(server: Weed, monkeypatch: pytest.MonkeyPatch):
-    """Makes stores of fresh places on the server."""
+    """Makes stores at new places on the server."""
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     from unionveil.files import stores
@@ -159,7 +159,7 @@ def run(server: Weed, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def fetched(store: Store, folder: Path) -> dict[str, bytes]:
-    """All objects of a place, which are also written into a folder."""
+    """All objects of a place, copied into a folder as well."""
     found = {each.key: store.get(each.key) for each in store.objects()}
     for key, data in found.items():
         (folder / key).parent.mkdir(parents=True, exist_ok=True)
@@ -168,7 +168,7 @@ def fetched(store: Store, folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_a_listing_skips_what_is_no_input(store):
+def test_a_listing_skips_files_that_are_not_inputs(store):
     place = store("in")
     for key in ("b/1.gif", "b/note.txt", "a.gif", "raw/x.gif", ".hidden/y.gif", "live.heic", "live.mov"):
         put(place, key, b"text" if key.endswith("txt") else SAMPLES["gif"])
@@ -266,7 +266,7 @@ def test_videos_go_from_bucket_to_bucket_as_on_this_machine(server, store, tmp_p
 
 
 @pytest.mark.slow
-def test_what_is_wrong_is_one_sentence(server, store, tmp_path):
+def test_errors_are_one_sentence(server, store, tmp_path):
     source = store("in")
     put(source, "a.gif", SAMPLES["gif"])
     wrong = run(server, "s3://no-such-bucket/in", "-o", tmp_path / "out")
@@ -312,7 +312,7 @@ def test_two_workers_on_one_shard_write_each_object_once(server, store, tmp_path
 
 @pytest.mark.slow
 def test_a_server_that_is_killed_and_started_again_in_mid_run(tmp_path, monkeypatch):
-    """The run waits for it; what a killed run left is finished by the next."""
+    """The run waits for the server; the next run finishes the work of a killed one."""
     from unionveil.files import stores
 
     (tmp_path / "weed").mkdir()

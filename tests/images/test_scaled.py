@@ -55,7 +55,7 @@ def test_the_upright_size_decides_the_scale():
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.name)
-def test_what_is_refused_whole_is_refused_reduced(path):
+def test_files_refused_at_full_size_are_refused_reduced(path):
     data = path.read_bytes()
 
     def refused(reduction):
@@ -69,7 +69,7 @@ def test_what_is_refused_whole_is_refused_reduced(path):
 
 
 @pytest.mark.parametrize("place", [0.2, 0.5, 0.95])
-def test_damage_is_seen_at_every_scale(place):
+def test_damage_is_detected_at_every_scale(place):
     data = scene((640, 480))
     at = int(len(data) * place)
     broken = data[:at] + b"\xff\xd3" + data[at + 2 :]

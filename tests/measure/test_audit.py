@@ -106,7 +106,7 @@ def test_k_same_may_reach_one_in_k_and_two_points():
         [compared(1, [])],
     ],
 )
-def test_too_few_people_are_said_and_do_not_pass(results):
+def test_too_few_people_are_reported_and_do_not_pass(results):
     found = result(results)
     assert not found.attacks and not found.passes
     report = report_of(found)
@@ -114,7 +114,7 @@ def test_too_few_people_are_said_and_do_not_pass(results):
     render(report)
 
 
-def test_names_from_a_csv_take_the_place_of_linking(tmp_path):
+def test_names_from_a_csv_replace_linking(tmp_path):
     path = tmp_path / "people.csv"
     path.write_text("person,file,more\n" + "".join(f"p{n % 22},{n}.jpg,x\n" for n in range(176)))
     labels = labels_of(path)
@@ -150,7 +150,7 @@ def test_folders_that_do_not_belong_together_are_refused(tmp_path):
 
 
 class Fixed:
-    """An engine whose results are given."""
+    """An engine with given results."""
 
     def __init__(self, *outcomes):
         self._outcomes = outcomes
@@ -172,7 +172,7 @@ def test_pairs_that_show_different_pictures_are_refused():
 
 
 @pytest.mark.parametrize("change", ["fill", "blur", "black hair"])
-def test_what_can_be_seen_is_measured_in_pixels(change):
+def test_visibility_is_measured_in_pixels(change):
     rng = np.random.default_rng(0)
     before = np.asarray(cv2.GaussianBlur(rng.integers(0, 256, (80, 80, 3), np.uint8), (0, 0), 2), np.uint8)
     if change == "black hair":

@@ -82,7 +82,7 @@ def test_labels_at_the_ends_of_lines_do_not_collide():
     assert min(b - a for a, b in itertools.pairwise(places)) >= 15
 
 
-def test_figures_stand_beside_the_page(tmp_path):
+def test_figures_are_written_beside_the_page(tmp_path):
     folder = tmp_path / "new" / "report"
     data = {"recall": 0.123456789, "unknown": float("nan"), "bands": ({"px": (0, float("inf"))},)}
     assert write_report(report(data=data), folder) == folder / PAGE

@@ -1,4 +1,4 @@
-"""A second opinion about doubtful places."""
+"""A second detector at doubtful places."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from white_detector import WhiteDetector
 @pytest.mark.parametrize(
     "box", [(40, 60, 56, 80), (300, 200, 400, 320), (0, 0, 30, 40), (590, 390, 600, 400)]
 )
-def test_a_place_is_seen_at_one_size_and_found_where_it_is(box):
+def test_a_place_is_resized_and_its_face_found_in_the_image(box):
     image = np.zeros((400, 600, 3), np.uint8)
     image[box[1] : box[3], box[0] : box[2]] = 255
     detector = WhiteDetector("haar", least_px=1)
@@ -23,7 +23,7 @@ def test_a_place_is_seen_at_one_size_and_found_where_it_is(box):
     assert max(detector.sizes_wh[0]) < 150
 
 
-def test_places_that_overlap_give_one_face_and_none_gives_none():
+def test_overlapping_places_give_one_face_and_no_places_none():
     image = np.zeros((400, 600, 3), np.uint8)
     image[100:140, 100:140] = 255
     both = float32([(98, 98, 140, 142), (102, 100, 144, 140), (300, 300, 340, 340), (700, 10, 740, 50)])

@@ -1,4 +1,4 @@
-"""Videos in a run: beside photos, in archives, refused where they are not offered."""
+"""Videos in a run: beside photos, in archives, and refused by settings that do not support them."""
 
 from __future__ import annotations
 
@@ -135,14 +135,14 @@ def test_doors_without_videos_refuse_them_by_name_and_skip_those_of_live_photos(
         (AnonymizeConfig(), False, False, r"pip install 'unionveil\[video\]'"),
     ],
 )
-def test_what_is_not_offered_says_so(config, has_boxes, is_installed, sentence):
+def test_refused_videos_get_a_reason(config, has_boxes, is_installed, sentence):
     rejected = refusal(config, has_boxes=has_boxes, is_installed=is_installed)
     assert rejected
     assert re.search(sentence, rejected.detail)
 
 
 @pytest.mark.parametrize("cover", ["face", "head"])
-def test_what_is_offered_is_not_refused(cover):
+def test_offered_settings_are_accepted(cover):
     assert refusal(AnonymizeConfig(cover=(cover,)), has_boxes=False, is_installed=True) is None
 
 

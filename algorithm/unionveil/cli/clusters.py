@@ -1,4 +1,4 @@
-"""Options for a cluster that does the work in place of this machine."""
+"""Options for a cluster that does the work instead of this machine."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ class VideoWorker:
         stem: Path | None,
         created: AbstractContextManager[BinaryIO],
     ) -> AnonymizedVideo | Rejected:
-        """Anonymizes one video; arguments as of `Videos`, with `stem` as `State.stem`.
+        """Anonymizes one video; arguments as for `Videos`, with `stem` as `State.stem`.
 
         If anything fails, nothing of the video is written.
         """
