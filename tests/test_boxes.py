@@ -15,6 +15,7 @@ from unionveil.boxes import (
     expand,
     expand_evenly,
     iou,
+    iou_of_pairs,
     neighbours,
     nms,
     unite,
@@ -44,6 +45,14 @@ def test_iou_is_symmetric_and_one_with_itself(a, b):
     assert np.allclose(iou(a, b), iou(b, a).T)
     assert ((iou(a, b) >= 0) & (iou(a, b) <= 1 + 1e-6)).all()
     assert np.allclose(np.diag(iou(a, a)), 1)
+
+
+def test_iou_of_pairs_is_that_of_all_on_the_diagonal():
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(0, 100, (2, 50, 2, 2)).astype(np.float32)
+    a, b = np.concatenate([corners.min(axis=2), corners.max(axis=2)], axis=2)
+    a[3] = b[3] = [5, 5, 5, 5]  # without an area
+    np.testing.assert_array_equal(iou_of_pairs(a, b), np.diag(iou(a, b)))
 
 
 def test_iou_of_known_boxes():

@@ -22,7 +22,8 @@ from unionveil.engines.serial import SerialEngine
 from unionveil.errors import InputError
 from unionveil.files.sinks import FolderSink
 from unionveil.files.sources import PathSource
-from unionveil.measure.examine import faceless, faces_left
+from unionveil.measure.examine import faceless
+from unionveil.measure.residual import faces_left
 from unionveil.measure.verify_run import verify_outputs
 from unionveil.models.cards import EMBEDDERS
 from unionveil.outcomes import Anonymized

@@ -20,8 +20,10 @@ class Finding:
         check: the check that found it.
         detail: a sentence without the file's name.
         is_sure: whether the output fails because of it; unsure findings are only reported.
+        xyxy: the box that it is about, in pixels; None if it is not about one.
     """
 
     check: Check
     detail: str
     is_sure: bool = True
+    xyxy: tuple[float, float, float, float] | None = None

@@ -17,6 +17,7 @@ from ..models.store import state
 from ..outcomes import Rejected
 from ..runs.manifest import ManifestHead, RedactedRecord
 from ..runs.reading import ManifestFile
+from ..runs.videos import look_at_video
 from ..text import printable
 from ..verify import verify
 from .examine import Examine, ExamineTask
@@ -127,7 +128,9 @@ def _tasks(folder: Path, manifest: ManifestFile) -> Iterator[tuple[str, ExamineT
     for item in manifest.records():
         if isinstance(item, RedactedRecord):
             content = FileContent(folder / item.output)
-            yield item.output, ExamineTask(content, item, needed_bytes=memory_for(content))
+            video = look_at_video(content) if item.video else None
+            needed = video[1] if video else memory_for(content)
+            yield item.output, ExamineTask(content, item, needed_bytes=needed)
             if item.preview:
                 yield item.preview, ExamineTask(FileContent(folder / item.preview), item, is_preview=True)
 

@@ -614,6 +614,7 @@ def video_record(
                 xyxy=_rounded(track.best),
                 score=round(track.score, 3),
                 method=config.redaction.method,
+                kind=kind_name(Kind.HEAD if config.covers_heads else Kind.FACE),
             )
             for track in tracks
         ),

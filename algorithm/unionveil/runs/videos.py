@@ -63,10 +63,10 @@ def refusal(config: AnonymizeConfig, *, has_boxes: bool, is_installed: bool | No
     if config.redaction.needs_whole_set:
         method = config.redaction.method
         return Rejected("unsupported", f"method {method} is not offered for videos; choose another method")
-    if config.cover != ("face",):
-        return Rejected(
-            "unsupported", "videos have their faces covered and nothing else; leave --cover out for them"
-        )
+    others = [kind for kind in config.cover if kind not in ("face", "head")]
+    if others:
+        kinds = " and ".join(others)
+        return Rejected("unsupported", f"in videos, {kinds} cannot be covered yet; leave it out of --cover")
     if has_boxes:
         return Rejected("unsupported", "boxes from elsewhere are not offered for videos; leave --boxes out")
     if not (has_video() if is_installed is None else is_installed):

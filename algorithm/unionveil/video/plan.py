@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..boxes import unite
 from ..detections import Detections
-from .tracks import Rows
+from .rows import Rows
 
 __all__ = ["Plan", "faces_in"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .plan import Plan
-from .tracks import ROW
+from .rows import ROW
 
 __all__ = ["State"]
 
