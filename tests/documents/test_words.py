@@ -15,7 +15,9 @@ HABITS = re.compile(
 )
 """Plainer: report, predict, distinguish, measure; "not a ..."; a subject at the beginning of the sentence."""
 
-GLUED = re.compile(r"""^ *(?:\w+=)?f?"[^"]* [^"]*(?<!\\)[a-z,:]"\n *f?"[a-z][^"]* [^"]*"[,)]*$""", re.MULTILINE)
+GLUED = re.compile(
+    r"""^ *(?:\w+=)?f?"[^"]* [^"]*(?<!\\)[a-z,:]"\n *f?"[a-z][^"]* [^"]*"[,)]*$""", re.MULTILINE
+)
 """Two strings of a sentence that are joined without a space."""
 
 NAMES_OF_METHODS = re.compile(r"\bdef tell\(")
