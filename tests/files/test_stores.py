@@ -10,21 +10,25 @@ import sys
 import threading
 import time
 import zipfile
+from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 import samples
+from clips import Clip, made, moving, packets
 from unionveil import ConfigError, OutputError
 from unionveil.errors import StoreError
 from unionveil.files.store_sink import StoreSink
 from unionveil.files.store_source import StoreSource
 from unionveil.files.stores import Store, StoreContent, StoredObject, StoreUrl, is_store_url
 from unionveil.verify import verify
+from unionveil.video.extra import has_video
 from weed import KEY, SECRET, Weed, weed
 
 SAMPLES = samples.all_samples()
+MILLI = Fraction(1, 1000)
 
 
 def test_places_are_written_as_uris():
@@ -230,6 +234,35 @@ def test_a_run_from_bucket_to_bucket_is_the_run_on_this_machine(server, store, t
     changed = run(server, source.url, "-o", target.url, "--names", "keep", "--preview")
     assert changed.returncode == 2
     assert "already exists with other content" in changed.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_video(), reason="needs the extra video: pip install 'unionveil[video]'")
+def test_videos_go_from_bucket_to_bucket_as_on_this_machine(server, store, tmp_path):
+    """With the sound, twice, and with one that is cut off."""
+    source, target = store("in"), store("out")
+    inputs = tmp_path / "in"
+    inputs.mkdir()
+    whole = made(moving(12), Clip(sound="aac"))
+    (inputs / "a.mp4").write_bytes(whole)
+    (inputs / "b.mkv").write_bytes(made(moving(6), Clip(form="matroska", time_base=MILLI, step=40)))
+    (inputs / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    (inputs / "photo.gif").write_bytes(SAMPLES["gif"])
+    for path in inputs.iterdir():
+        put(source, path.name, path.read_bytes())
+    options = ("--names", "keep", "--audio", "keep", "--jobs", "1")
+    done = run(server, source.url, "-o", target.url, *options)
+    assert done.returncode == 1, done.stderr
+    assert "rejected: cut.mp4" in done.stderr
+    there = fetched(target, tmp_path / "fetched")
+    assert set(there) == {"a.mp4", "b.mkv", "photo.gif", "manifest.json"}
+    local = run(server, inputs, "-o", tmp_path / "local", *options)
+    assert local.returncode == 1, local.stderr
+    assert there == {path.name: path.read_bytes() for path in (tmp_path / "local").iterdir()}
+    assert packets(there["a.mp4"]) == packets(whole)
+    before = {each.key: each.etag for each in target.objects()}
+    assert run(server, source.url, "-o", target.url, *options).returncode == 1
+    assert {each.key: each.etag for each in target.objects()} == before
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Everything done to one video: a pass that finds, a pass that covers, and a check of the output."""
+"""Anonymizes one video: a pass that finds faces, a pass that covers them, and a check of the output."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class Videos:
         return self.config.max_megapixels * 1e6
 
     def _look(self, frame: av.VideoFrame, colours: Colours) -> Found:
-        """Faces in one upright frame, in all the ways in which viewers may show it."""
+        """Faces in one upright frame, united over all views of it."""
         covered, kept = self.anonymizer.faces_of(*seen(frame, colours))
         faces = Detections.concat([covered, kept])
         if self.config.covers_heads:
@@ -152,10 +152,10 @@ class Videos:
 
 
 def _check(contents: Contents, shape: Shape, file: BinaryIO, proof: Proof, *, is_decoded: bool) -> None:
-    """Makes sure that an output contains its streams and nothing else, and shows what was encoded.
+    """Checks that an output contains its streams and nothing else, and shows the encoded frames.
 
     Raises:
-        OutputDiffers: it does not.
+        OutputDiffers: it contains or shows something else.
     """
     if contents.extra or contents.streams.count("video") != 1:
         what = ", ".join(contents.extra[:3]) or "a different number of video streams"
@@ -168,7 +168,7 @@ def _check(contents: Contents, shape: Shape, file: BinaryIO, proof: Proof, *, is
 
 
 def _finished(what: str, seconds: Generator[float, None, _Result], shape: Shape, report: Report) -> _Result:
-    """The result of a pass, whose finished seconds are reported."""
+    """Runs a pass, reports its finished seconds, and returns its result."""
     start: float | None = None
     while True:
         try:
@@ -182,7 +182,7 @@ def _finished(what: str, seconds: Generator[float, None, _Result], shape: Shape,
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Runs OpenCV with one thread: its optical flow depends on the number of threads."""
+    """Runs OpenCV with one thread, because its optical flow depends on their number."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -1,4 +1,4 @@
-"""What the first pass passes to the second: boxes and time stamps of every frame, but no pixels."""
+"""The result of the first pass: boxes and time stamps of every frame, but no pixels."""
 
 from __future__ import annotations
 

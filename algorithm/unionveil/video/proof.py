@@ -1,4 +1,4 @@
-"""Checks that an output shows what its encoder got, by small sketches of every frame."""
+"""Compares an output with small sketches of the frames that were encoded."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ __all__ = ["Proof"]
 _SKETCH_WH = (16, 9)
 _SKETCH_BYTES = 16 * 9
 _MOST_LEVELS = 12.0
-"""How much the mean of a ninth of the width and height may differ, in levels of 255: lossy codecs at a rate
-factor of 51 stay below, a different frame does not."""
+"""Tolerance for the mean luma of a cell of the sketch, or of a box, in levels of 255: lossy codecs stay below
+even at a rate factor of 51, a different frame does not."""
 
 
 class Proof:
@@ -55,7 +55,7 @@ class Proof:
         """Compares all frames of an output.
 
         Raises:
-            OutputDiffers: it shows something different.
+            OutputDiffers: it shows something else.
             UnreadableImage: it cannot be decoded.
         """
         plan = self._plan.faces()
@@ -95,7 +95,7 @@ def _sketch(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
 
 
 def _means(frame: av.VideoFrame, faces: Detections) -> npt.NDArray[np.float32]:
-    """The mean of luma in the inner part of each box."""
+    """`(N,)`: the mean luma of each box."""
     luma = _luma(frame)
     means = []
     for x0, y0, x1, y1 in cover_pixels(faces.xyxy, (frame.width, frame.height)).tolist():

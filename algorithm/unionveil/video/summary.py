@@ -1,4 +1,4 @@
-"""What a manifest records of a video's faces: when each is visible, and some of its boxes."""
+"""The faces of a video as a manifest records them: when each is visible, and some of its boxes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def tracks_of(plan: Plan, time_base: Fraction) -> tuple[Track, ...]:
 
 
 def kept_of(plan: Plan) -> int:
-    """How many faces stay visible in any frame."""
+    """The number of faces that stay visible in some frame."""
     return len(np.unique(plan.rows["track"][plan.rows["visible"]]))
 
 

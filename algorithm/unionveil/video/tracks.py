@@ -27,7 +27,7 @@ _GROWTH = 0.02
 """Growth of a carried box, as a share of its size per frame."""
 
 _MOST_GROWTH = 2.0
-"""A carried box grows to at most twice its size; at 60 frames per second, it does so in half a second."""
+"""A carried box grows to at most twice its size, which takes half a second at 60 frames per second."""
 
 _SAME_FACE_IOU = 0.25
 """A carried box and a detection that overlap by more are the same face."""
@@ -165,7 +165,7 @@ class Tracker:
             track.box = box
 
     def _match(self, found: Found) -> dict[int, _Track]:
-        """For each detection that continues a chain, its number and the chain; best overlaps first."""
+        """Maps the numbers of detections that continue a chain to these chains; best overlaps first."""
         if not self._active or not len(found.faces):
             return {}
         carried = np.stack([track.box for track in self._active])
@@ -191,7 +191,7 @@ class Tracker:
         place: int,
         fields: tuple[Field, Field] | None,
     ) -> int:
-        """Lets a detection take over a chain, or start one; carries it back to where a face was seen."""
+        """Lets a detection take over a chain or start one, and carries it back to the last detection."""
         box, score = found.faces.xyxy[place], float(found.faces.score[place])
         is_visible = not found.covered[place]
         if track is None:
@@ -256,7 +256,7 @@ class Tracker:
         self._ended.extend((second, track) for track in tracks)
 
     def _forget(self, second: float) -> None:
-        """Drops everything out of later frames' reach: frames, and ended chains without a sure detection."""
+        """Drops what later frames cannot reach: frames, and ended chains without a sure detection."""
         while self._recent and second - self._recent[0].second > HOLD_SECONDS:
             self._recent.popleft()
         while self._ended and second - self._ended[0][0] > 2 * HOLD_SECONDS:
