@@ -101,7 +101,7 @@ class Pixelate(_Redaction):
 
 class _Blur(_Redaction):
     strength: float = Field(
-        4.0, ge=4.0, le=8.0, description="Blur radius; 4 is the least that is offered, 8 the most."
+        4.0, ge=4.0, le=8.0, description="Blur radius, 4 to 8; a trained attacker sees through weaker blurs."
     )
 
     @field_validator("strength", mode="before")
@@ -345,7 +345,7 @@ class AnonymizeConfig(_Model):
         ("face",),
         min_length=1,
         description="Kinds to cover, separated by commas: face; head (a face with hair, ears and chin); "
-        "text, with number plates, badges and screens (extra `text`).",
+        "text, such as number plates, badges and screens (extra `text`).",
     )
     min_face: float | None = Field(
         None,
@@ -407,7 +407,7 @@ class AnonymizeConfig(_Model):
         ge=0,
         le=7,
         description="With keep_metadata gps: decimal places of degrees to which positions are rounded: 3 is "
-        "about 110 m, 2 a kilometre, 1 eleven. The altitude is then left out.",
+        "about 110 m, 2 is 1.1 km, 1 is 11 km. The altitude is then left out.",
     )
     output_format: Literal["same", "jpeg", "png", "webp"] = Field(
         "same",
@@ -439,8 +439,8 @@ class AnonymizeConfig(_Model):
         None,
         ge=0,
         le=63,
-        description="Constant rate factor of videos; lower is better and larger, and h264 takes 51 at most. "
-        "Default: 18 for h264, 24 for av1 and vp9.",
+        description="Constant rate factor of videos, at most 51 for h264; lower values give better, larger "
+        "videos. Default: 18 for h264, 24 for av1 and vp9.",
     )
     audio: AudioHandling = Field(
         "drop",

@@ -51,4 +51,4 @@ class _LazyGroup(click.Group):
 @click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="unionveil")
 def cli() -> None:
-    """Removes faces from photos."""
+    """Removes faces from photos and videos."""

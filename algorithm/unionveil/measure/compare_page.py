@@ -241,7 +241,7 @@ def agreement_parts(
     found = agreement.found(best)
     gain = total - found
     verdict = (
-        f"Together the detectors find {_count(total, 'face')}; {best} alone finds {found} of them."
+        f"Together the detectors find {_count(total, 'face')}; {best} finds the most, {found}."
         if len(agreement.names) > 1
         else f"{best} finds {_count(total, 'face')} in {_count(counted.photos, 'photo')}."
     )

@@ -89,9 +89,7 @@ def run_batch(
         manifest = run.finish()
         folder.settle(run.files, lambda: _files_of(manifest))
         if journal:
-            journal.reserve(
-                manifest_name
-            )  # so that a run in which everything was rejected can be continued too
+            journal.reserve(manifest_name)  # so that a run with only rejected inputs can be continued
         sink.replace(manifest_name, manifest.parts())
     return manifest
 

@@ -24,7 +24,7 @@ MOST_SHARDS = 100_000
 """Five digits in the name of a shard's manifest."""
 
 _KEY_HEX = 32
-"""Bytes of an input's key: among 1e9 inputs, two keys are equal with a probability of about 1e-21."""
+"""Hexadecimal digits of an input's key: among 1e9 inputs, two are equal with a probability of about 1e-21."""
 
 
 @dataclass(frozen=True)

@@ -265,9 +265,7 @@ class _Worker:
             return misfit(task.planned, data)
         given = task.given
         if given is None:
-            if (
-                self._work.boxes == "instead" and task.output
-            ):  # files that are not pictures are rejected later
+            if self._work.boxes == "instead" and task.output:  # other files are rejected later
                 return Rejected("boxes", "there are no boxes for this picture")
             return None
         if given.photo is not None and given.photo != keyed_digest(self._work.photo_secret, "", data):
