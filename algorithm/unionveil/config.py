@@ -440,7 +440,7 @@ class AnonymizeConfig(_Model):
         ge=0,
         le=63,
         description="Constant rate factor of videos, at most 51 for h264; lower values give better, larger "
-        "videos. Default: 18 for h264, 24 for av1 and vp9.",
+        "videos. Default: 17 for h264, 24 for av1 and vp9.",
     )
     audio: AudioHandling = Field(
         "drop",

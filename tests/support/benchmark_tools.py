@@ -10,6 +10,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+
+from checked import read_bgr
+from samples import SCENES
+
 DEFACE_BOXES = """
 import json, sys
 import cv2
@@ -76,6 +81,18 @@ def cpu_seconds(checkout: Path, photos: Path, output: Path, *more: str) -> float
 def unionveil(*arguments: object, cores: int | None = None) -> Measured:
     """`unionveil anonymize` with these arguments."""
     return measure(sys.executable, "-m", "unionveil", "anonymize", *arguments, cores=cores)
+
+
+def small_photos(folder: Path, count: int) -> Path:
+    """A folder of links to one photo of 120x80 pixels."""
+    folder.mkdir()
+    scene = read_bgr(SCENES / "market.jpg")
+    small = cv2.resize(scene, (120, 80), interpolation=cv2.INTER_AREA)
+    data = cv2.imencode(".jpg", small)[1].tobytes()
+    (folder / "00000.jpg").write_bytes(data)
+    for number in range(1, count):
+        os.link(folder / "00000.jpg", folder / f"{number:05d}.jpg")
+    return folder
 
 
 def report(title: str, **figures: object) -> None:
