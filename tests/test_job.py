@@ -277,8 +277,8 @@ def test_jobs_share_out_an_archive_and_their_outputs_merge(tmp_path):
         verify(data / "outputs")
         folders.append(data / "outputs")
     write_merged(open_shards(folders), FolderSink(tmp_path / "merged"))
-    manifest = verify(tmp_path / "merged")
-    assert manifest.counts.inputs == manifest.counts.without_face == 4
+    counts = verify(tmp_path / "merged").head.counts
+    assert counts.inputs == counts.without_face == 4
     assert "alice" not in (tmp_path / "merged" / "manifest.json").read_text()
 
 

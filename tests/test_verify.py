@@ -21,8 +21,15 @@ def unpacked(tmp_path, **changed):
         ({"a": None}, "'a' is missing"),
         ({"extra": b"hello"}, "'extra' is in the folder but not in manifest.json"),
         ({"manifest.json": None}, "the run did not finish"),
-        ({"manifest.json": b"{}"}, "is not a manifest of UnionVeil"),
-        ({"manifest.json": GOOD["manifest.json"].replace(b'"inputs": 3', b'"inputs": 4')}, "totals"),
+        ({"manifest.json": b"{}"}, "is not a manifest that this version reads"),
+        (
+            {"manifest.json": GOOD["manifest.json"].replace(b'"inputs": 3', b'"inputs": 4')},
+            "it has 3 of 4 records",
+        ),
+        (
+            {"manifest.json": GOOD["manifest.json"].replace(b'"without_face": 2', b'"without_face": 1')},
+            "totals",
+        ),
         ({"manifest.json": GOOD["manifest.json"].replace(b'"output":"a"', b'"output":"../a"')}, "leads out"),
     ],
 )

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from pydantic import ValidationError
-
+from .compact import NameSet
 from .errors import InputError, ResultsError
 from .files.digests import sha256_of
-from .runs.manifest import MANIFEST, Manifest, ManifestHead, RedactedRecord, is_manifest
-from .runs.reading import read_manifest
+from .runs.manifest import MANIFEST, Counts, RedactedRecord, Tally, is_manifest
+from .runs.reading import ManifestFile, read_manifest
 from .text import printable
 
 __all__ = ["manifest_of", "verify"]
 
 
-def verify(folder: Path) -> Manifest:
-    """Compares every file below a folder with the manifest in it.
+def verify(folder: Path) -> ManifestFile:
+    """Compares every file below a folder with the manifest in it; records are read one at a time.
 
     Args:
         folder: the outputs and their `manifest.json`, or the manifest of a shard.
@@ -29,32 +28,12 @@ def verify(folder: Path) -> Manifest:
         ResultsError: lists every mismatch.
     """
     try:
-        name = manifest_of(folder)
-        manifest = _read(folder / name)
+        manifest = read_manifest(folder / manifest_of(folder))
+        issues = list(_issues(folder, manifest))
     except OSError as error:
         raise ResultsError([f"there is no {MANIFEST}: the run did not finish"]) from error
     except InputError as error:
         raise ResultsError([str(error)]) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ResultsError([f"{MANIFEST} is not a manifest of UnionVeil: {where}: {first['msg']}"]) from error
-    issues: list[str] = []
-    named: set[str] = set()
-    for item in manifest.items:
-        if isinstance(item, RedactedRecord):
-            issues += [
-                f"{printable(name)} is named twice in {MANIFEST}" for name in item.files if name in named
-            ]
-            named.update(item.files)
-            issues += _differences(folder, item.output, item.sha256, item.size_bytes)
-            if item.preview:
-                issues += _differences(folder, item.preview, item.preview_sha256, None)
-    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-    issues += [
-        f"{printable(name)} is in the folder but not in {MANIFEST}" for name in sorted(there - named - {name})
-    ]
-    issues += _miscounted(manifest)
     if issues:
         raise ResultsError(issues)
     return manifest
@@ -75,12 +54,24 @@ def manifest_of(folder: Path) -> str:
     return found[0]
 
 
-def _read(path: Path) -> Manifest:
-    if path.name == MANIFEST:
-        return Manifest.model_validate_json(path.read_bytes())
-    shard = read_manifest(path)
-    head = {name: getattr(shard.head, name) for name in ManifestHead.model_fields}
-    return Manifest(**head, items=tuple(shard.records()))
+def _issues(folder: Path, manifest: ManifestFile) -> Iterator[str]:
+    named, tally = NameSet(), Tally("", keeps=False)
+    for record in manifest.records():
+        tally.add(record)
+        if isinstance(record, RedactedRecord):
+            yield from (
+                f"{printable(name)} is named twice in {MANIFEST}" for name in record.files if name in named
+            )
+            named.update(*record.files)
+            yield from _differences(folder, record.output, record.sha256, record.size_bytes)
+            if record.preview:
+                yield from _differences(folder, record.preview, record.preview_sha256, None)
+    named.add(manifest.path.name)
+    there = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+    for name in sorted(name for name in there if name not in named):
+        yield f"{printable(name)} is in the folder but not in {MANIFEST}"
+    if _totals(tally.counts) != _totals(manifest.head.counts):
+        yield f"the totals in {MANIFEST} are not those of its items"
 
 
 def _differences(folder: Path, name: str, sha256: str | None, size_bytes: int | None) -> Iterator[str]:
@@ -96,18 +87,5 @@ def _differences(folder: Path, name: str, sha256: str | None, size_bytes: int | 
         yield f"{shown} was altered: its SHA-256 is not the one in {MANIFEST}"
 
 
-def _miscounted(manifest: Manifest) -> Iterator[str]:
-    outputs = [item for item in manifest.items if isinstance(item, RedactedRecord)]
-    counts = manifest.counts
-    said = (counts.inputs, counts.redacted, counts.without_face, counts.faces, counts.texts or 0)
-    people = sum(face.is_person for item in outputs for face in item.faces)
-    with_faces = sum(1 for item in outputs if item.faces)
-    found = (
-        len(manifest.items),
-        with_faces,
-        len(outputs) - with_faces,
-        people,
-        sum(len(item.faces) for item in outputs) - people,
-    )
-    if said != found:
-        yield f"the totals in {MANIFEST} are not those of its items"
+def _totals(counts: Counts) -> tuple[int, ...]:
+    return (counts.inputs, counts.redacted, counts.without_face, counts.faces, counts.texts or 0)

@@ -20,7 +20,7 @@ import os, sys, time
 from pathlib import Path
 from unionveil import AnonymizeConfig
 from unionveil.content import FileContent
-from unionveil.engines.pool import PoolEngine, Pool, in_order
+from unionveil.engines.pool import PoolEngine, Pool, pool_in_order
 from unionveil.formats import ImageFormat
 from unionveil.runs.work import Anonymize, Task
 
@@ -54,7 +54,7 @@ if kind == "ray":
     run = lambda number: list(engine.map(work, tasks(number)))
 else:
     pool = Pool(work, workers, 300, threads_each=1).__enter__()
-    run = lambda number: list(in_order(pool, workers, tasks(number)))
+    run = lambda number: list(pool_in_order(pool, workers, tasks(number)))
 run(4 * workers)  # loads the models
 before = -10.0
 while seconds() - before > 0.2:  # Ray starts agents and workers for a while

@@ -76,9 +76,25 @@ def test_tasks_are_taken_only_as_they_are_needed():
     run = PoolEngine(2).map(Deadly(), endless())
     for _ in range(3):
         next(run)
-    assert len(taken) < 12
+    assert len(taken) <= 3 + 16 * 2
     assert isinstance(run, Generator)
     run.close()
+
+
+def test_a_slow_task_holds_no_others_back():
+    taken = []
+
+    def tasks():
+        for number in range(12):
+            taken.append(number)
+            yield number, Bytes(b"endless" if number == 0 else b"quick")
+
+    results = PoolEngine(2, timeout_seconds=5).map(Deadly(), tasks())
+    key, outcome = next(results)
+    assert key == 0
+    assert isinstance(outcome, Rejected)
+    assert len(taken) == 12
+    assert [key for key, _ in results] == list(range(1, 12))
 
 
 def test_large_tasks_wait_one_at_a_time():

@@ -237,7 +237,7 @@ def test_merge_writes_forms_and_their_description(outputs, tmp_path):
     assert manifest["contentUrl"] == "plain/manifest.json"
     assert manifest["sha256"] == sha256((tmp_path / "plain" / "manifest.json").read_bytes()).hexdigest()
     assert pictures["includes"][0] == "plain/**.jpg"
-    assert verify(tmp_path / "plain").counts.faces == 2
+    assert verify(tmp_path / "plain").head.counts.faces == 2
 
 
 @pytest.mark.slow

@@ -274,7 +274,7 @@ def test_two_workers_on_one_shard_write_each_object_once(server, store, tmp_path
     assert [code for _, code in ended].count(0) >= 1, ended
     assert all(code == 0 or "contains the outputs of another run" in text for text, code in ended)
     assert len(fetched(target, tmp_path / "fetched")) == 21
-    assert verify(tmp_path / "fetched").counts.inputs == 20
+    assert verify(tmp_path / "fetched").head.counts.inputs == 20
 
 
 @pytest.mark.slow
@@ -302,5 +302,5 @@ def test_a_server_that_is_killed_and_started_again_in_mid_run(tmp_path, monkeypa
         _, errors = process.communicate(timeout=280)
         assert process.returncode == 0, errors
         assert len(fetched(target, tmp_path / "fetched")) == 31
-        assert verify(tmp_path / "fetched").counts.inputs == 30
+        assert verify(tmp_path / "fetched").head.counts.inputs == 30
     stores._open.cache_clear()

@@ -20,7 +20,7 @@ from unionveil.verify import verify
 def test_the_archive_of_a_node(tmp_path, mode):
     path = archive(tmp_path, folder("outputs/"), *good_members(), mode=mode)
     assert unpack(path, tmp_path / "out") == ("a", "b", "manifest.json")
-    assert verify(tmp_path / "out").counts.inputs == 3
+    assert verify(tmp_path / "out").head.counts.inputs == 3
     assert (tmp_path / "out" / "a").read_bytes() == b"one"
 
 
@@ -166,7 +166,7 @@ def test_the_results_as_zip(tmp_path, top):
     members = [(name.replace("outputs/", top), data) for name, data in good_members()]
     path = zipped(tmp_path, *([(top, b"")] if top else []), *members)
     assert unpack(path, tmp_path / "out") == ("a", "b", "manifest.json")
-    assert verify(tmp_path / "out").counts.inputs == 3
+    assert verify(tmp_path / "out").head.counts.inputs == 3
 
 
 @pytest.mark.parametrize(

@@ -73,9 +73,9 @@ def test_any_number_of_shards_in_any_order_gives_the_same_bytes(photos, tmp_path
     seven = shards(photos, tmp_path, 7, **settings)
     assert merge(seven[3:] + seven[:3], tmp_path / "seven") == three == one
     manifest = verify(tmp_path / "seven")
-    assert [item.input for item in manifest.items] == list(range(1, 16))
-    assert manifest.counts.rejected == {"unreadable": 1}
-    assert manifest.counts.skipped == 1
+    assert [item.input for item in manifest.records()] == list(range(1, 16))
+    assert manifest.head.counts.rejected == {"unreadable": 1}
+    assert manifest.head.counts.skipped == 1
     text = (tmp_path / "seven" / "manifest.json").read_text()
     assert ("IMG_" in text) == ("names" in settings)
 

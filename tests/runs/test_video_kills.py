@@ -65,7 +65,7 @@ def test_a_killed_run_goes_on(how, tmp_path):
     assert before > 0
     assert not list((tmp_path / "out").glob("*.mp4"))
     assert command(folder, tmp_path / "out", state).wait() == 0
-    assert verify(tmp_path / "out").counts.faces > 0
+    assert verify(tmp_path / "out").head.counts.faces > 0
     names = ("000001.mp4", "manifest.json")
     for name in names:
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

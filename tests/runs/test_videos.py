@@ -58,14 +58,16 @@ def folder(tmp_path: Path) -> Path:
 def test_videos_are_done_beside_photos_and_in_archives(folder, tmp_path):
     run(folder, tmp_path / "out", AnonymizeConfig(detail="fast", names="keep"))
     manifest = verify(tmp_path / "out")
-    records = {item.output: item for item in manifest.items if isinstance(item, RedactedRecord)}
+    records = {item.output: item for item in manifest.records() if isinstance(item, RedactedRecord)}
     assert set(records) == {"IMG_1.jpg", "IMG_1.mov", "more.zip/b.mp4"}
     assert records["IMG_1.mov"].video
     assert (records["IMG_1.mov"].frames, records["IMG_1.mov"].format) == (6, "mov")
     assert records["more.zip/b.mp4"].size_wh == (96, 64)
     assert records["IMG_1.jpg"].video is None
-    assert manifest.configuration["audio"] == "drop"
-    assert Manifest.model_validate_json((tmp_path / "out" / "manifest.json").read_bytes()) == manifest
+    assert manifest.head.configuration["audio"] == "drop"
+    assert Manifest.model_validate_json((tmp_path / "out" / "manifest.json").read_bytes()).items == tuple(
+        manifest.records()
+    )
 
 
 @needs_video
@@ -88,7 +90,7 @@ def test_a_damaged_video_is_rejected_and_leaves_nothing(folder, tmp_path):
     (folder / "IMG_1.mov").write_bytes(whole[: len(whole) // 2])
     run(folder, tmp_path / "out")
     manifest = verify(tmp_path / "out")
-    rejected = [item for item in manifest.items if isinstance(item, RejectedRecord)]
+    rejected = [item for item in manifest.records() if isinstance(item, RejectedRecord)]
     assert [item.reason for item in rejected] == ["unreadable"]
     assert not list((tmp_path / "out").glob("*.mov"))
 
@@ -99,7 +101,7 @@ def test_outputs_pass_verification_and_altered_ones_do_not(folder, tmp_path):
     assert not verify_outputs(tmp_path / "out", SerialEngine(), detectors=("haar",)).sure
     path = next((tmp_path / "out").glob("*.mov"))
     record = next(
-        item for item in verify(tmp_path / "out").items if isinstance(item, RedactedRecord) and item.video
+        item for item in verify(tmp_path / "out").records() if isinstance(item, RedactedRecord) and item.video
     )
     data = path.read_bytes() + b"\0\0\0\x10uuid12345678"
     path.write_bytes(data)
@@ -117,11 +119,11 @@ def test_outputs_pass_verification_and_altered_ones_do_not(folder, tmp_path):
 def test_doors_without_videos_refuse_them_by_name_and_skip_those_of_live_photos(folder, tmp_path):
     run(folder, tmp_path / "out", videos=False)
     manifest = verify(tmp_path / "out")
-    details = [item.detail for item in manifest.items if isinstance(item, RejectedRecord)]
+    details = [item.detail for item in manifest.records() if isinstance(item, RejectedRecord)]
     assert details == [
         "videos (MP4) are handled by `unionveil anonymize` alone, beside photos in files and folders"
     ]
-    assert manifest.counts.skipped == 1
+    assert manifest.head.counts.skipped == 1
 
 
 @pytest.mark.parametrize(

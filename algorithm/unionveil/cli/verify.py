@@ -51,7 +51,7 @@ def _show(verdict: Verdict, report: Report) -> None:
             report.problem(label, issue.file, issue.finding.detail)
         if len(issues) > _MOST_SHOWN:
             report.note(f"{label}: {len(issues) - _MOST_SHOWN} more; --json lists them all")
-    counts = verdict.manifest.counts if verdict.manifest else None
+    counts = verdict.head.counts if verdict.head else None
     facts = {"passed": not verdict.sure, "wrong": len(verdict.sure), "unsure": len(verdict.unsure)}
     if verdict.sure:
         report.done([("not as claimed", f"{len(verdict.sure)} things are wrong")], facts)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from ..engines.pool import Pool, in_order
+from ..engines.pool import Pool, pool_in_order
 from ..engines.resources import archive_bytes, default_jobs, picture_bytes
 from ..errors import InputError
 from ..files.sinks import FolderSink
@@ -81,7 +81,7 @@ def command(
             work,
             sink,
             journal,
-            lambda tasks: in_order(pool, jobs, tasks),
+            lambda tasks: pool_in_order(pool, jobs, tasks),
             prune=prune,
             report=report.note,
             reject=partial(report.problem, "rejected"),

@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 import queue
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
@@ -19,10 +18,11 @@ from typing import Any, Generic
 from ..errors import UnionVeilError
 from ..outcomes import Rejected
 from .base import In, Key, Out, Step, Task, Work
+from .ordered import in_order
 from .resources import archive_bytes, member_bytes, picture_bytes, usable_cores
 from .worker import Gone, Worker
 
-__all__ = ["DEFAULT_TIMEOUT_SECONDS", "Pool", "PoolEngine", "in_order"]
+__all__ = ["DEFAULT_TIMEOUT_SECONDS", "Pool", "PoolEngine", "pool_in_order"]
 
 DEFAULT_TIMEOUT_SECONDS = 300.0
 """Time for one task: a picture of 200 megapixels at the finest detail takes a fifth of it on one core."""
@@ -253,13 +253,13 @@ class PoolEngine:
             on_step=self._on_step,
         )
         with pool:
-            yield from in_order(pool, self._jobs, tasks, self._waiting_bytes)
+            yield from pool_in_order(pool, self._jobs, tasks, self._waiting_bytes)
 
 
-def in_order(
+def pool_in_order(
     pool: Pool[In, Out], jobs: int, tasks: Iterable[tuple[Key, In]], waiting_bytes: int | None = None
 ) -> Iterator[tuple[Key, Out | Rejected]]:
-    """The results of all tasks, in their order; tasks are taken only as needed.
+    """As `in_order`, by a pool.
 
     Args:
         pool: entered already.
@@ -272,22 +272,10 @@ def in_order(
         UnionVeilError: the work raised it, or no worker can start.
     """
     most = waiting_bytes or min(_WAITING_BYTES, member_bytes())
-    source = iter(tasks)
-    window: deque[tuple[Key, In, Future[Out | Rejected]]] = deque()
-    while True:
-        while len(window) < 2 * jobs and _has_room(pool, [task for _, task, _ in window], most):
-            item = next(source, None)
-            if item is None:
-                break
-            key, task = item
-            window.append((key, task, pool.submit(task)))
-        if not window:
-            return
-        key, _, future = window.popleft()
-        yield key, future.result()
+    return in_order(pool.submit, jobs, tasks, lambda waiting: _has_room(pool, waiting, most))
 
 
-def _has_room(pool: Pool[Any, Any], waiting: Sequence[Task], most_bytes: int) -> bool:
+def _has_room(pool: Pool[Any, Any], waiting: Collection[Task], most_bytes: int) -> bool:
     """Whether one more task may be taken from its source.
 
     It may be a large member of an archive: none is taken after a task that needs the memory for those.

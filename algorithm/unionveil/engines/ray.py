@@ -12,7 +12,6 @@ import os
 import pickle
 import socket
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from typing import Any
@@ -22,6 +21,7 @@ from .. import __version__
 from ..errors import ClusterError, MissingExtra, UnionVeilError
 from ..outcomes import Rejected
 from .base import In, Key, Out, Work
+from .ordered import in_order
 from .pool import DEFAULT_TIMEOUT_SECONDS
 from .ray_task import run_task
 
@@ -31,9 +31,6 @@ _ATTEMPTS = 5
 """How often a task is tried whose node or process is lost."""
 
 _CONNECT_SECONDS = 10.0
-
-_AHEAD = 16
-"""Tasks for each processor, under way or waiting for their turn: a slow picture holds none of them back."""
 
 _LOST = Rejected(
     "crashed", f"the machine that worked on the picture was lost {_ATTEMPTS} times, perhaps out of memory"
@@ -62,7 +59,7 @@ class RayEngine:
         work.check()
         cluster = _Cluster(self._address, work, self._timeout_seconds)
         try:
-            yield from _in_order(cluster, tasks)
+            yield from in_order(cluster.submit, cluster.processors, tasks)
         finally:
             cluster.close()
 
@@ -164,37 +161,3 @@ def _reach(address: str | None) -> None:
         return
     parts = urlsplit(address if "://" in str(address) else f"ray://{address}")
     socket.create_connection((parts.hostname or "", parts.port or 10001), _CONNECT_SECONDS).close()
-
-
-def _in_order(cluster: _Cluster, tasks: Iterable[tuple[Key, In]]) -> Iterator[tuple[Key, Any]]:
-    """The results of all tasks, in their order; those behind a slow one are done meanwhile."""
-    source, is_open = iter(tasks), True
-    window: deque[tuple[Key, Future[Any]]] = deque()
-    changed, under_way = threading.Condition(), 0
-
-    def end(_: Future[Any]) -> None:
-        nonlocal under_way
-        with changed:
-            under_way -= 1
-            changed.notify()
-
-    def has_room() -> bool:
-        return is_open and under_way < 2 * cluster.processors and len(window) < _AHEAD * cluster.processors
-
-    while True:
-        while has_room():
-            item = next(source, None)
-            if item is None:
-                is_open = False
-                break
-            with changed:
-                under_way += 1
-            window.append((item[0], cluster.submit(item[1])))
-            window[-1][1].add_done_callback(end)
-        if not window:
-            return
-        with changed:
-            changed.wait_for(lambda: window[0][1].done() or has_room())
-        if window[0][1].done():
-            key, future = window.popleft()
-            yield key, future.result()

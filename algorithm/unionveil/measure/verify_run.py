@@ -15,14 +15,15 @@ from ..errors import ConfigError, ResultsError
 from ..models.cards import CARDS, EMBEDDERS
 from ..models.store import state
 from ..outcomes import Rejected
-from ..runs.manifest import Manifest, RedactedRecord
+from ..runs.manifest import ManifestHead, RedactedRecord
+from ..runs.reading import ManifestFile
 from ..text import printable
 from ..verify import verify
 from .examine import Examine, ExamineTask
 from .finding import Finding
 from .photos import memory_for
 
-__all__ = ["Issue", "Verdict", "checked_manifest", "verify_outputs"]
+__all__ = ["Issue", "Verdict", "verify_outputs"]
 
 _SECOND_DETECTORS = ("yunet", "haar")
 """Looks for residual faces beside our own: the first whose weights are on this machine; haar always is."""
@@ -46,12 +47,12 @@ class Verdict:
     """What verifying a folder gave.
 
     Attributes:
-        manifest: None where it cannot be read.
+        head: what the manifest says of the whole run; None where it cannot be read.
         issues: everything that was found.
         detectors: that looked for residual faces.
     """
 
-    manifest: Manifest | None
+    head: ManifestHead | None
     issues: tuple[Issue, ...]
     detectors: tuple[str, ...]
 
@@ -67,7 +68,7 @@ class Verdict:
 
     def data(self) -> dict[str, Any]:
         """The verdict as JSON has it."""
-        counts = self.manifest.counts if self.manifest else None
+        counts = self.head.counts if self.head else None
         return {
             "passed": not self.sure,
             "outputs": counts.redacted + counts.without_face if counts else None,
@@ -107,35 +108,22 @@ def verify_outputs(
         manifest = verify(folder)
     except ResultsError as error:
         return Verdict(None, tuple(Issue("", Finding("files", issue)) for issue in error.issues), ())
-    config, claims = _claims(manifest)
+    config, claims = _claims(manifest.head)
     issues = [Issue("", claim) for claim in claims]
     if config is None:
-        return Verdict(manifest, tuple(issues), ())
+        return Verdict(manifest.head, tuple(issues), ())
     detectors = (detectors or _detectors()) if config.covers_people else ()
-    tasks = ((name, task) for name, task in _tasks(folder, manifest))
-    covers_everyone = manifest.configuration.get("select", "every") == "every"
-    for name, found in engine.map(Examine(config, detectors, covers_everyone), tasks):
+    covers_everyone = manifest.head.configuration.get("select", "every") == "every"
+    for name, found in engine.map(Examine(config, detectors, covers_everyone), _tasks(folder, manifest)):
         if isinstance(found, Rejected):
             found = (Finding("picture", f"it cannot be looked at: {found.detail}"),)
         issues += [Issue(name, finding) for finding in found]
         on_done()
-    return Verdict(manifest, tuple(issues), detectors)
+    return Verdict(manifest.head, tuple(issues), detectors)
 
 
-def checked_manifest(folder: Path, engine: Engine) -> Manifest:
-    """The manifest of a folder that passes `verify_outputs`.
-
-    Raises:
-        ResultsError: names everything that is not as claimed.
-    """
-    verdict = verify_outputs(folder, engine)
-    if verdict.manifest is None or verdict.sure:
-        raise ResultsError(issue.sentence for issue in verdict.sure)
-    return verdict.manifest
-
-
-def _tasks(folder: Path, manifest: Manifest) -> Iterator[tuple[str, ExamineTask]]:
-    for item in manifest.items:
+def _tasks(folder: Path, manifest: ManifestFile) -> Iterator[tuple[str, ExamineTask]]:
+    for item in manifest.records():
         if isinstance(item, RedactedRecord):
             content = FileContent(folder / item.output)
             yield item.output, ExamineTask(content, item, needed_bytes=memory_for(content))
@@ -148,20 +136,20 @@ def _detectors() -> tuple[str, ...]:
     return (next(iter(CARDS)), second)
 
 
-def _claims(manifest: Manifest) -> tuple[AnonymizeConfig | None, list[Finding]]:
+def _claims(head: ManifestHead) -> tuple[AnonymizeConfig | None, list[Finding]]:
     """The settings that a manifest claims, and what is wrong with its claims."""
-    found = [*_tool(manifest), *_weights(manifest)]
+    found = [*_tool(head), *_weights(head)]
     try:
-        return _config(manifest.configuration), found
+        return _config(head.configuration), found
     except ConfigError as error:
         return None, [*found, Finding("claims", f"the settings in the manifest are not valid: {error}")]
 
 
-def _tool(manifest: Manifest) -> Iterator[Finding]:
+def _tool(head: ManifestHead) -> Iterator[Finding]:
     def numbers(version: str) -> list[int]:
         return [int(part) for part in version.split(".")[:3] if part.isdigit()]
 
-    version = manifest.tool.version
+    version = head.tool.version
     if not numbers(version) or numbers(version) > numbers(__version__):
         yield Finding(
             "claims",
@@ -170,11 +158,11 @@ def _tool(manifest: Manifest) -> Iterator[Finding]:
         )
 
 
-def _weights(manifest: Manifest) -> Iterator[Finding]:
+def _weights(head: ManifestHead) -> Iterator[Finding]:
     # Where boxes were given in place of a detector's, it is a person who looked.
-    if not manifest.models and manifest.configuration.get("boxes") != "instead":
+    if not head.models and head.configuration.get("boxes") != "instead":
         yield Finding("claims", "the manifest names no weights, so nothing was looked for")
-    for model in manifest.models:
+    for model in head.models:
         card = CARDS.get(model.name) or EMBEDDERS.get(model.name)
         if card is None:
             yield Finding("claims", f"the weights {printable(model.name)} are not known")

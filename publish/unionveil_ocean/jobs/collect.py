@@ -12,7 +12,7 @@ from eth_account.signers.local import LocalAccount
 
 from unionveil.errors import OutputError
 from unionveil.files.unpack import Limits, unpack
-from unionveil.runs.manifest import MANIFEST, Manifest, is_manifest
+from unionveil.runs.manifest import MANIFEST, ManifestHead, is_manifest
 from unionveil.text import printable
 from unionveil.verify import verify
 
@@ -40,7 +40,7 @@ class Collected:
         logs: files of the logs.
     """
 
-    manifest: Manifest
+    manifest: ManifestHead
     outputs: Path
     logs: tuple[Path, ...]
 
@@ -93,12 +93,12 @@ class Collector:
             raise JobFailed(self.job_id, reason or "the node has no outputs of it")
         if outputs.exists():
             self.report("verifying the outputs that are there")
-            return Collected(verify(outputs), outputs, logs)
+            return Collected(verify(outputs).head, outputs, logs)
         self._fetch_outputs(archive, place)
         if not any(is_manifest(path.name) for path in (place / "outputs").iterdir()):
             raise JobFailed(self.job_id, last_line or f"it left no {MANIFEST}")
         self.report("verifying")
-        manifest = verify(place / "outputs")
+        manifest = verify(place / "outputs").head
         (place / "outputs").replace(outputs)
         return Collected(manifest, outputs, logs)
 

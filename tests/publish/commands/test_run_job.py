@@ -329,7 +329,7 @@ def test_jobs_on_shards_are_verified_and_merge(shop, capfd):
         assert shop.run(*arguments, market=shop.marketplace.free, output=index) == 0, capfd.readouterr().err
     folders = [shop.folder / index / "outputs" for index in "01"]
     write_merged(open_shards(folders), FolderSink(shop.folder / "merged"))
-    assert verify(shop.folder / "merged").counts.inputs == 2
+    assert verify(shop.folder / "merged").head.counts.inputs == 2
     assert shop.run("--free", "--new", "--set", "shard_index=5", "--set", "shard_count=2") == 2
     assert "shards are numbered from 0" in capfd.readouterr().err
 
