@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def launch(command: str) -> None:
-    """Runs `unionveil_ocean.commands.<command>`; a missing package ends with one sentence."""
+    """Runs `unionveil_ocean.commands.<command>`; if a package is missing, ends with one sentence."""
     sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "algorithm"))
     try:
         module = importlib.import_module(f"unionveil_ocean.commands.{command}")
@@ -24,5 +24,5 @@ def launch(command: str) -> None:
     else:
         module.main()
         return
-    how = "install what publishing needs: pip install '.[ocean]'"
+    how = "install the packages for publishing: pip install '.[ocean]'"
     sys.exit(f"{command}: the package {missing!r} is missing; {how}")

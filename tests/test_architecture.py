@@ -78,7 +78,7 @@ def importers(packages: set[str]) -> list[str]:
     return sorted(name for name in modules() if tops(imports(name, lazy=True) - ADDRESSES) & packages)
 
 
-def test_there_is_no_import_circle():
+def test_there_is_no_import_cycle():
     assert not [name for name in modules() if name in reached(name)]
 
 

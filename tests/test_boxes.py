@@ -15,6 +15,7 @@ from unionveil.boxes import (
     expand,
     expand_evenly,
     iou,
+    iou_of_pairs,
     neighbours,
     nms,
     unite,
@@ -44,6 +45,14 @@ def test_iou_is_symmetric_and_one_with_itself(a, b):
     assert np.allclose(iou(a, b), iou(b, a).T)
     assert ((iou(a, b) >= 0) & (iou(a, b) <= 1 + 1e-6)).all()
     assert np.allclose(np.diag(iou(a, a)), 1)
+
+
+def test_iou_of_pairs_is_that_of_all_on_the_diagonal():
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(0, 100, (2, 50, 2, 2)).astype(np.float32)
+    a, b = np.concatenate([corners.min(axis=2), corners.max(axis=2)], axis=2)
+    a[3] = b[3] = [5, 5, 5, 5]  # without an area
+    np.testing.assert_array_equal(iou_of_pairs(a, b), np.diag(iou(a, b)))
 
 
 def test_iou_of_known_boxes():
@@ -99,7 +108,7 @@ def test_unite_never_uncovers_a_pixel(given_boxes, threshold):
 
 
 @given(boxes(), st.integers(1, 200), st.integers(1, 200))
-def test_cover_pixels_holds_every_touched_pixel_and_stays_inside(xyxy, width, height):
+def test_cover_pixels_contains_every_touched_pixel_and_stays_inside(xyxy, width, height):
     covered = cover_pixels(xyxy, (width, height))
     for (x0, y0, x1, y1), box in zip(covered.tolist(), xyxy.tolist(), strict=True):
         assert 0 <= x0 <= width
@@ -114,12 +123,12 @@ def test_cover_pixels_holds_every_touched_pixel_and_stays_inside(xyxy, width, he
             assert touched == (y0 <= y < y1) or box[1] == box[3]
 
 
-def test_cover_pixels_takes_the_last_row_and_column():
+def test_cover_pixels_includes_the_last_row_and_column():
     assert cover_pixels(float32([[-3.2, -1, 99.5, 49.01]]), (100, 50)).tolist() == [[0, 0, 100, 50]]
     assert cover_pixels(float32([[10.9, 10.1, 11.1, 10.2]]), (100, 50)).tolist() == [[10, 10, 12, 11]]
 
 
-def test_cover_pixels_refuses_what_is_no_box():
+def test_cover_pixels_refuses_boxes_that_are_not_finite():
     with pytest.raises(ValueError, match="finite"):
         cover_pixels(float32([[0, 0, np.nan, 1]]), (10, 10))
 
@@ -139,7 +148,7 @@ def test_area_of_an_inverted_box_is_zero():
     assert area(float32([[5, 5, 1, 9], [0, 0, 2, 3]])).tolist() == [0, 6]
 
 
-def test_fragments_are_dropped_only_for_what_covers_them():
+def test_fragments_are_dropped_only_for_boxes_that_cover_them():
     whole, piece, other = [0, 0, 100, 100], [0, 0, 50, 100], [60, 60, 140, 140]
     faces = Detections.of([whole, piece, other], [0.6, 0.9, 0.5])
     uncut = np.array([False, False, False])
@@ -150,7 +159,7 @@ def test_fragments_are_dropped_only_for_what_covers_them():
     assert drop_fragments(weaker, uncut, 0.85).tolist() == [0, 2]
 
 
-def test_different_kinds_never_become_one():
+def test_different_kinds_are_never_merged():
     badge = Detections.of([[0, 0, 40, 20]], [0.6], kind=Kind.TEXT)
     face = Detections.of([[1, 0, 40, 21], [0, 0, 40, 20]], [0.9, 0.5])
     united = unite_faces([badge, face])
@@ -176,7 +185,7 @@ def landmarks(nose_x):
     return float32([[[40, 40], [60, 40], [nose_x, 55], [42, 75], [58, 75]]])
 
 
-def test_a_head_holds_its_face_and_more_above_than_below():
+def test_a_head_contains_its_face_and_more_above_than_below():
     face = Detections.of([[30, 20, 70, 80]], [0.9], landmarks(50))
     (x0, y0, x1, y1) = as_heads(face).xyxy[0].tolist()
     assert (x0, x1) == pytest.approx((12, 88))
@@ -193,7 +202,7 @@ def test_a_turned_head_reaches_to_its_back():
     assert unknown.tolist() == ahead.tolist()
 
 
-def test_text_and_heads_stay_what_they_are():
+def test_text_and_heads_stay_the_same():
     found = Detections.of([[30, 20, 70, 80]] * 2, [0.9] * 2, kind=[Kind.TEXT, Kind.HEAD])
     assert as_heads(found).xyxy.tolist() == found.xyxy.tolist()
     assert as_heads(found).kind.tolist() == found.kind.tolist()

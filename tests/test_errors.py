@@ -43,5 +43,5 @@ def test_the_tree_in_the_docstring_is_the_tree():
         assert kind.__name__ in errors.__all__
 
 
-def test_too_large_says_how_large():
+def test_too_large_states_the_size():
     assert "400 megapixels, the limit is 200" in str(errors.ImageTooLarge(400_000_000, 200_000_000))

@@ -61,7 +61,7 @@ def transport_stream(offset):
         (b"<?xml version='1.0'?><svg xmlns='x'>", "SVG"),
     ],
 )
-def test_files_are_named_as_what_they_are(data, sentence):
+def test_files_are_named_by_their_type(data, sentence):
     with pytest.raises(UnsupportedImage, match=sentence):
         sniff(data)
 
@@ -80,7 +80,7 @@ def test_pictures_are_pictures():
         assert sniff(data).name.lower()[:3] == name.partition("-")[0].replace("apng", "png")[:3]
 
 
-def test_a_tar_is_one_whatever_its_first_member_is_called():
+def test_a_tar_is_recognized_whatever_its_first_member_is_called():
     for name in ("GIF89a.gif", "BM.bmp", "free.jpg"):
         out = io.BytesIO()
         with tarfile.open(fileobj=out, mode="w") as archive:

@@ -24,7 +24,7 @@ def boxes(*xyxy: tuple[float, float, float, float]) -> Detections:
     return Detections.of(np.reshape(xyxy, (-1, 4)), np.ones(len(xyxy)))
 
 
-def test_boxes_take_the_place_of_the_detectors():
+def test_boxes_replace_the_detectors():
     laid = lay(GivenBoxes((boxes((50, 50, 60, 60)),), "instead"), inspection(2))
     assert isinstance(laid, Inspection)
     assert [faces.xyxy.tolist() for faces in laid.faces] == [[[50, 50, 60, 60]], []]
@@ -59,7 +59,7 @@ def test_boxes_that_do_not_fit_withhold_the_picture(given, frames, why):
     assert why in laid.detail
 
 
-def test_a_digest_changes_with_everything_that_decides_what_is_covered():
+def test_a_digest_changes_with_everything_that_affects_the_covers():
     made = [
         GivenBoxes((boxes(),), "instead"),
         GivenBoxes((boxes(),), "beside"),

@@ -149,7 +149,7 @@ def test_every_offered_parameter_is_accepted_with_its_default():
 
 
 @pytest.mark.parametrize("value", ["", 0, 0.0, "0", "0.0", "-0"])
-def test_an_optional_number_has_its_default_for_nothing_and_0(value):
+def test_an_optional_number_has_its_default_if_empty_or_0(value):
     optional = [p.name for p in job_parameters() if p.kind in ("integer", "number") and not p.default]
     assert optional
     for name in optional:
@@ -165,7 +165,7 @@ def test_0_is_not_the_default_of_a_number_that_has_one(name):
         config_of({name: 0, "method": "pixelate"})
 
 
-def test_a_boolean_is_no_number():
+def test_a_boolean_is_not_a_number():
     with pytest.raises(ConfigError, match="must be a string or a number"):
         config_of({"margin": True})
 
@@ -190,7 +190,7 @@ def test_one_bad_file_never_stops_the_rest(tmp_path):
     assert "input 1 rejected: the JPEG is cut off" in done.stdout
 
 
-def test_the_algorithm_file_alone_runs_without_its_folder(tmp_path):
+def test_the_algorithm_file_runs_without_its_folder(tmp_path):
     """A node lays the algorithm's file at data/transformations/algorithm and calls it by a relative path."""
     inputs = lay_out(tmp_path / "data")
     shutil.copy(samples.SCENES / "street.jpg", inputs / "a.jpg")
@@ -223,7 +223,7 @@ def test_as_a_user_without_a_name_who_may_write_only_outputs(tmp_path):
     assert "cannot be written to" in done.stderr
 
 
-def test_the_log_says_what_happened_by_number(tmp_path):
+def test_the_log_names_inputs_only_by_number(tmp_path):
     inputs = lay_out(tmp_path, json.dumps({"method": "gaussian"}))
     shutil.copy(samples.SCENES / "market.jpg", inputs / "a.jpg")
     done = run(tmp_path)

@@ -1,4 +1,4 @@
-"""Lines about a run's progress: the first after ten seconds, then ever rarer."""
+"""Lines about a run's progress: the first after ten seconds, the next at growing intervals."""
 
 from itertools import pairwise
 
@@ -27,7 +27,7 @@ def lines(total, steps, seconds_per_step):
     return found
 
 
-def test_a_quick_run_says_nothing():
+def test_a_quick_run_prints_nothing():
     assert lines(90, 90, 0.1) == []
 
 
@@ -46,7 +46,7 @@ def test_lines_become_rarer():
     assert max(gaps) > 3600
 
 
-def test_a_total_that_grows_never_lies_below_what_is_done():
+def test_a_growing_total_is_never_below_the_number_done():
     progress = lines(5, 30, 1)[-1][1]
     assert (progress.done, progress.total, progress.seconds_left) == (30, 30, 0)
 

@@ -53,7 +53,7 @@ def test_without_a_face_the_pixels_stay_exactly(name, make_anonymizer):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_same_face_is_redacted_whatever_the_orientation(orientation, scene_boxes):
+def test_the_same_face_is_redacted_in_every_orientation(orientation, scene_boxes):
     scene = read_rgb(samples.SCENES / "portrait.jpg")
     # Stored so that the orientation turns it upright: the inverse of each of the eight.
     inverse = {6: 8, 8: 6}.get(orientation, orientation)
@@ -68,7 +68,7 @@ def test_the_same_face_is_redacted_whatever_the_orientation(orientation, scene_b
         assert np.asarray(image)[420, 430].max() < 10
 
 
-def test_what_cannot_be_read_is_rejected_with_a_reason(make_anonymizer):
+def test_unreadable_files_are_rejected_with_a_reason(make_anonymizer):
     anonymizer = make_anonymizer([(0, 0, 1, 1)])
     assert anonymizer(b"") == Rejected("unreadable", "the file is empty")
     assert anonymizer(ALL["jpeg-444"][:200]).reason == "unreadable"
@@ -137,7 +137,7 @@ def test_the_api_takes_bytes_paths_and_open_files(make_anonymizer):
     )
 
 
-def test_the_api_says_what_it_does_not_take(make_anonymizer):
+def test_the_api_explains_what_it_does_not_accept(make_anonymizer):
     anonymizer = make_anonymizer([])
     with pytest.raises(TypeError, match="not as an object of type ndarray"):
         anonymizer(np.zeros((4, 4, 3), np.uint8))
@@ -162,7 +162,7 @@ def test_a_selector_must_give_booleans(answer, what):
         anonymizer(ALL["png-rgb"])
 
 
-def test_every_page_is_looked_at_through_its_own_profile():
+def test_every_page_is_searched_through_its_own_profile():
     """A page whose profile brightens dark samples has a view that the first page lacks."""
     ramp = np.tile(np.linspace(0, 100, 64).astype(np.uint8), (64, 1))
     page = np.stack([ramp, ramp, np.full_like(ramp, 200)], axis=2)  # bright enough not to be stretched
@@ -240,7 +240,7 @@ def test_kept_faces_are_counted_and_their_pixels_stay(make_anonymizer):
 
 
 def test_a_face_that_one_view_would_cover_is_covered():
-    """It would be kept where it was found, but not in the other view, which did not find it."""
+    """The face would be kept in the view in which it was found, but the other view did not find it."""
     find = TwoViews((5, 5, 25, 25), (40, 40, 60, 60))
     calls = []
 
@@ -287,7 +287,7 @@ def test_known_people_must_fit_the_settings():
 
 
 class Street:
-    """Finds a face and a line of text in every picture; remembers what a selector was asked about."""
+    """Finds a face and a line of text in every picture; records the selector's inputs."""
 
     def __init__(self):
         self.asked = []
@@ -309,7 +309,7 @@ def photo_bytes():
     return samples.save(Image.fromarray(samples.scene(100, 60)), "PNG")
 
 
-def test_selectors_are_asked_about_faces_alone_and_text_is_covered():
+def test_selectors_decide_about_faces_only_and_text_is_covered():
     found, loaded = street(cover="face,text")
     outcome = kept(loaded(found.nobody)(photo_bytes()))
     assert found.asked == [[Kind.FACE]]

@@ -1,4 +1,4 @@
-"""Tests which faces are covered: in doubt, all of them."""
+"""Selection of the faces to cover: in doubt, all of them."""
 
 from dataclasses import replace
 
@@ -44,7 +44,7 @@ def test_a_size_is_left_visible_only_if_both_sides_are_out_of_range():
     assert OfSize(every_face, 10, 60)(image, others).all()
 
 
-def test_a_size_covers_nobody_whom_the_other_selector_leaves_visible():
+def test_a_size_limit_never_covers_a_face_that_the_other_selector_keeps():
     image = painted((200, 50), (A, BLUE), (B, RED), (SMALL, BLUE))
     faces = faces_at([A, B, SMALL])
     assert OfSize(keep([RED]), 20, np.inf)(image, faces).tolist() == [True, False, False]
@@ -61,7 +61,7 @@ def test_at_most_one_face_of_a_person_stays_the_closest():
     assert keep([RED])(image, faces_at([B, C])).tolist().count(False) == 1
 
 
-def test_a_face_counts_for_the_closest_person_alone():
+def test_a_face_counts_only_for_the_closest_person():
     """Reddish is close to both; it must not free a second face as the other person."""
     image = painted((200, 50), (A, REDDISH), (B, RED))
     assert keep([RED], [REDDISH])(image, faces_at([A, B])).tolist() == [False, False]
@@ -79,7 +79,7 @@ def test_below_the_threshold_everybody_is_covered():
     assert keep([RED], least=0.97)(image, faces_at([A])).tolist() == [True]
 
 
-def test_what_cannot_be_judged_is_never_kept():
+def test_faces_that_cannot_be_judged_are_never_kept():
     image = painted((200, 50), (A, RED), (B, RED), (SMALL, RED))
     blind = faces_at([A], landmarks=False)
     plate = replace(faces_at([B]), kind=np.ones(1, np.uint8))
@@ -93,7 +93,7 @@ def test_only_the_known_person_is_covered_every_time():
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_only_covers_what_is_in_doubt_and_small_faces_if_strict(strict):
+def test_only_covers_doubtful_faces_and_if_strict_small_ones(strict):
     image = painted((200, 50), (A, BLUE), (B, BLUE), (SMALL, BLUE))
     blind = faces_at([A], landmarks=False)
     plate = replace(faces_at([B]), kind=np.ones(1, np.uint8))

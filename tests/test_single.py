@@ -1,4 +1,4 @@
-"""Settings for photos that come one by one: those that need all photos or other files are not offered."""
+"""Settings for photos that arrive one by one exclude those that need all photos or other files."""
 
 import pytest
 

@@ -16,13 +16,13 @@ from unionveil.text import printable
         ("\ud800", "\\ud800"),
     ],
 )
-def test_what_a_terminal_obeys_is_written_as_an_escape(text, shown):
+def test_control_characters_are_escaped(text, shown):
     assert printable(text, quoted=False) == shown
     assert printable(text).strip("'\"") == shown
 
 
 @given(st.text(), st.booleans())
-def test_one_line_that_every_terminal_can_take(text, quoted):
+def test_the_result_is_one_line_for_every_terminal(text, quoted):
     shown = printable(text, quoted=quoted, most=None)
     assert shown.isprintable()
     assert len(shown.splitlines()) <= 1

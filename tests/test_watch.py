@@ -114,7 +114,7 @@ def test_a_file_that_is_written_in_eight_steps_gives_one_output(watched):
     assert watched.outputs == ["a.jpg", "manifest.json"]
 
 
-def test_the_folder_is_what_a_run_writes(watched, tmp_path):
+def test_the_folder_equals_the_output_of_a_run(watched, tmp_path):
     """In any order of arrival."""
     watched.put("z.gif", GIF)
     watched.scan()
@@ -148,7 +148,7 @@ def test_a_file_that_changes_is_done_again(watched):
     assert watched.outputs == ["a.png.jpg", "manifest.json"]
 
 
-def test_a_file_that_breaks_takes_its_output_with_it(watched):
+def test_a_file_that_becomes_unreadable_loses_its_output(watched):
     watched.put("a.png", PNG)
     watched.scan()
     watched.put("a.png", PNG[:100])
@@ -191,7 +191,7 @@ def test_a_file_that_goes_while_nobody_watches_is_pruned_at_the_restart(tmp_path
     watched.close()
 
 
-def test_a_restart_loses_and_doubles_nothing(tmp_path):
+def test_a_restart_loses_and_duplicates_nothing(tmp_path):
     watched = Watched(tmp_path)
     watched.put("a.png", PNG)
     watched.scan()
@@ -227,7 +227,7 @@ def test_a_file_that_was_not_made_here_is_not_written_over(watched):
     assert (watched.out / "a.png").read_text() == "mine"
 
 
-def test_a_folder_that_is_away_takes_nothing_with_it(tmp_path):
+def test_a_missing_folder_removes_no_outputs(tmp_path):
     watched = Watched(tmp_path, prune=True)
     watched.put("a.png", PNG)
     watched.scan()

@@ -1,4 +1,4 @@
-"""UnionVeil removes faces from photos: a command line, an Ocean compute job and this API.
+"""UnionVeil removes faces from photos and videos: a command line, an Ocean compute job and this API.
 
 from unionveil import AnonymizeConfig, Anonymized, load
 

@@ -23,6 +23,7 @@ __all__ = [
     "expand",
     "expand_evenly",
     "iou",
+    "iou_of_pairs",
     "neighbours",
     "nms",
     "overlapping",
@@ -62,6 +63,14 @@ def iou(a: FloatArray, b: FloatArray) -> FloatArray:
     """Intersection over union of every pair of `(N, 4)` and `(M, 4)` boxes, `(N, M)` in [0, 1]."""
     inter = _intersection(a, b)
     union = area(a)[:, None] + area(b)[None, :] - inter
+    return np.where(union > 0, inter / np.maximum(union, 1e-9), 0).astype(np.float32)
+
+
+def iou_of_pairs(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Intersection over union of each of `(N, 4)` boxes with the box in the same row of another, `(N,)`."""
+    wh = np.clip(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0, None)
+    inter = wh[:, 0] * wh[:, 1]
+    union = area(a) + area(b) - inter
     return np.where(union > 0, inter / np.maximum(union, 1e-9), 0).astype(np.float32)
 
 
@@ -216,19 +225,19 @@ def cover_boxes(found: Detections, margin: float, text_margin: float) -> FloatAr
 
 
 _HEAD_ABOVE, _HEAD_BELOW, _HEAD_ASIDE = 0.5, 0.15, 0.45
-"""How far a head reaches beyond the box of its face, as shares of the box's height, height and width."""
+"""How far a head extends beyond the box of its face, as shares of the box's height, height and width."""
 
 _HEAD_TURN, _HEAD_LEAST, _HEAD_MOST = 4.0, 0.2, 1.2
-"""The back of a turned head lies behind its eyes: so much more of the width for each width by which the nose
-stands beside the middle of the eyes, and bounds of the sum. With these constants and the default margin, a
-cover holds .98 of the heads of 312 faces that they were chosen on and of 126 in other photos
-(`training.evaluate.covers`)."""
+"""The back of a turned head lies behind its eyes. The first number is the share of the width to add for each
+width by which the nose lies beside the middle of the eyes; the others bound the sum. With these constants and
+the default margin, a cover contains .98 of the heads of 312 faces that they were chosen on and of 126 in
+other photos (`training.evaluate.covers`)."""
 
 
 def as_heads(found: Detections) -> Detections:
-    """Heads in place of faces: hair, ears and chin, as far as a face shows where they are.
+    """Turns faces into heads with hair, ears and chin, whose places are estimated from the face.
 
-    A detector of faces does not know hats, long hair and heads that are seen from behind.
+    A face detector does not find hats, long hair and heads seen from behind.
     """
     is_face = found.of_kind(Kind.FACE)
     width, height = (found.xyxy[:, 2:] - found.xyxy[:, :2]).T
@@ -294,6 +303,6 @@ def drop_fragments(faces: Detections, cut: BoolArray, inside: float) -> npt.NDAr
 
 
 def _blocks(count: int, others: int) -> Iterator[slice]:
-    """Rows of boxes to compare with all others at a time, so that memory stays below some 100 MB."""
+    """Rows of boxes to compare with all others at a time, so that memory stays below about 100 MB."""
     rows = max(1, min(256, 2_000_000 // max(1, others)))
     return (slice(start, start + rows) for start in range(0, count, rows))

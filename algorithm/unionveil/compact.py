@@ -16,7 +16,7 @@ class NameSet:
 
     An open hash table with linear probing (Knuth, The Art of Computer Programming, volume 3, section 6.4), at
     most two thirds full. Names are compared by 64 bits of BLAKE2b under a random key: among a million names
-    two are taken for one with a probability of 3e-8, and nobody can choose names that are.
+    two collide with a probability of 3e-8, and nobody can choose names that do.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class NameSet:
             self._claim(name)
 
     def _claim(self, name: str) -> int:
-        """The slot of a name, which is taken from now on."""
+        """Takes the slot of a name and returns it."""
         if 3 * (self._count + 1) > 2 * len(self._digests):
             self._grow()
         digest = self._digest(name)
@@ -52,7 +52,7 @@ class NameSet:
     def _digest(self, name: str) -> int:
         data = name.encode("utf-8", "surrogatepass")
         digest = hashlib.blake2b(data, digest_size=8, key=self._secret).digest()
-        return int.from_bytes(digest, "big") or 1  # 0 marks a slot that is free
+        return int.from_bytes(digest, "big") or 1  # 0 marks a free slot
 
     def _slot(self, digest: int) -> int:
         """The slot of a digest, or the free one that it would get."""
@@ -76,7 +76,7 @@ class NameSet:
 
 
 class NameTable(NameSet):
-    """A whole number for each name, kept as `NameSet` keeps names."""
+    """A table from names to whole numbers; it stores names as `NameSet` does."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class NameTable(NameSet):
         self._earlier = self._values
 
     def get(self, name: str) -> int | None:
-        """The number of a name; None for a name that has none."""
+        """The number of a name; None if the name is not in the table."""
         slot = self._slot(self._digest(name))
         return self._values[slot] if self._digests[slot] else None
 

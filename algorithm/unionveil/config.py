@@ -63,8 +63,8 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     looks_only: ClassVar[bool] = False
-    """Whether its best trained attacker correctly names more than one in ten of 40 people at the default
-    strength (`tests/benchmarks/test_recognition.py`)."""
+    """Whether the best trained attacker identifies more than one in ten of 40 people at the default strength
+    (`tests/benchmarks/test_recognition.py`)."""
 
 
 _LEAST_STRENGTH = 4.0
@@ -72,7 +72,7 @@ _LEAST_STRENGTH = 4.0
 
 class _Redaction(_Model):
     needs_whole_set: ClassVar[bool] = False
-    """Whether all pictures must be seen before the first one is redacted."""
+    """Whether all pictures must be surveyed before the first one is redacted."""
 
 
 _Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
@@ -101,7 +101,7 @@ class Pixelate(_Redaction):
 
 class _Blur(_Redaction):
     strength: float = Field(
-        4.0, ge=4.0, le=8.0, description="Blur radius; 4 is the least that is offered, 8 the most."
+        4.0, ge=4.0, le=8.0, description="Blur radius, 4 to 8; a trained attacker sees through weaker blurs."
     )
 
     @field_validator("strength", mode="before")
@@ -114,7 +114,7 @@ class _Blur(_Redaction):
             return value
         if is_weak:
             raise ValueError(
-                f"{value} is below the range from 4 to 8, since a trained attacker recognizes people behind "
+                f"{value} is below the range from 4 to 8: a trained attacker recognizes people behind "
                 "weaker blurs; leave it out for 4"
             )
         return value
@@ -164,8 +164,8 @@ class KSame(_Redaction):
         10,
         ge=2,
         le=100,
-        description="People who share a face, at least. Release a data set once: two releases of the same "
-        "people can be intersected.",
+        description="Least number of people who share a face. Release a data set only once: two releases "
+        "of the same people can be intersected.",
     )
     surrogate: str = Field(
         "mean",
@@ -175,8 +175,8 @@ class KSame(_Redaction):
     )
     surround: Literal["none", "fill"] = Field(
         "none",
-        description="fill: covers the rest of the head with one colour. Hair and clothes identify as well "
-        "behind another face as behind a black box.",
+        description="fill: covers the rest of the head with one colour. Hair and clothes identify people "
+        "as well behind another face as behind a black box.",
     )
 
     @field_validator("surrogate")
@@ -188,7 +188,7 @@ class KSame(_Redaction):
 
     @property
     def is_own_surrogate(self) -> bool:
-        """Whether our own generator draws the faces, and reads codes from people's."""
+        """Whether our own generator draws the faces; it also reads codes from people's faces."""
         return self.surrogate in ("mean", "synthetic")
 
 
@@ -203,7 +203,7 @@ def check_one_by_one(config: AnonymizeConfig, door: str) -> None:
 
     Args:
         config: settings.
-        door: the receiver of the pictures, as the subject of a sentence: "a server", "standard input".
+        door: the interface that receives the pictures, as the subject of a sentence: "a server".
 
     Raises:
         ConfigError: the method needs all pictures before it redacts the first.
@@ -241,7 +241,7 @@ class _KnownPeople(_Model):
         gt=0,
         lt=math.sqrt(2),
         description="Least cosine similarity (0 to 1), or largest Euclidean distance (0 to 1.41), of a face "
-        "that counts as a known person's. Default: the value that was measured for the embedder.",
+        "that counts as a known person's. Default: the value measured for the embedder.",
     )
 
     @field_validator("match_threshold", mode="before")
@@ -300,52 +300,52 @@ Selection = Annotated[EveryFace | Keep | Only, Field(discriminator="select")]
 _Cover = Literal["face", "head", "text"]
 
 COVERS: tuple[str, ...] = get_args(_Cover)
-"""What can be covered."""
+"""Kinds of detections that can be covered."""
 VideoCodec = Literal["auto", "h264", "av1", "vp9"]
-"""What a video is encoded with."""
+"""Codecs of output videos."""
 
 AudioHandling = Literal["drop", "keep"]
-"""What becomes of a video's sound."""
+"""Treatments of a video's sound."""
 
 
 VIDEO_SETTINGS = frozenset({"codec", "crf", "audio", "every"})
-"""Names of the settings that are about videos alone; doors that take no videos leave them out."""
+"""Names of the settings that apply only to videos; interfaces without videos do not offer them."""
 
 
 class AnonymizeConfig(_Model):
-    """All settings: what to look for, how thoroughly, and how to cover it."""
+    """All settings: what to detect, how thoroughly, and how to cover it."""
 
     detector: tuple[str, ...] = Field(
         ("retinaface",),
         min_length=1,
-        description=f"Detectors whose faces are united, separated by commas: {', '.join(DETECTORS[:-1])}, "
-        "yolo:FILE.onnx.",
+        description="Detectors, separated by commas; what any of them finds is covered: "
+        f"{', '.join(DETECTORS[:-1])}, yolo:FILE.onnx.",
     )
     detail: Literal["fast", "standard", "crowd"] = Field(
-        "standard", description="fast: one look at 640 px. crowd: hundreds of small faces, slower."
+        "standard", description="fast: one pass at 640 px. crowd: hundreds of small faces, slower."
     )
     engine: EngineSetting = Field(
         "auto",
-        description="What runs the networks. auto: the quickest that this machine has. What is asked for and "
-        "not there is an error.",
+        description="Engine that runs the networks; one that is not installed is an error. auto: the "
+        "fastest on this machine.",
     )
     mirror: Literal["auto", "no"] = Field(
         "auto",
-        description="auto: also looks at the mirrored picture, in twice the time, with detail crowd and, for "
-        "pictures of up to some 2300 px, standard; finds more faces. no: never.",
+        description="auto: also searches the mirrored picture, in twice the time, with detail crowd and, for "
+        "pictures up to about 2300 px, standard; finds more faces. no: never.",
     )
     threshold: float | None = Field(
         None,
         gt=0,
         lt=1,
         description="Least score of a face; lower values find more faces and more false positives. Scores "
-        "count how many boxes of a network agree. Default: the value each detector was measured with.",
+        "depend on how many boxes of a network agree. Default: the value measured for each detector.",
     )
     cover: tuple[_Cover, ...] = Field(
         ("face",),
         min_length=1,
-        description="What is covered, separated by commas: face; head (a face with hair, ears and chin); "
-        "text, with number plates, badges and screens (extra `text`).",
+        description="Kinds to cover, separated by commas: face; head (a face with hair, ears and chin); "
+        "text, such as number plates, badges and screens (extra `text`).",
     )
     min_face: float | None = Field(
         None,
@@ -369,8 +369,9 @@ class AnonymizeConfig(_Model):
     )
     redaction: Redaction = Field(
         Fill(),
-        description="What covers a face. fill and overlay leave nothing; gaussian, median and average hardly "
-        "more; pixelate and bilateral are for looks only: a trained attacker recognizes people behind them.",
+        description="Method that covers a face. fill and overlay leave nothing; gaussian, median and "
+        "average hardly more; pixelate and bilateral are for looks only: a trained attacker recognizes "
+        "people behind them.",
     )
     shape: Literal["box", "ellipse"] = Field(
         "box", description="Outline of what is covered; the ellipse encloses the whole box."
@@ -379,19 +380,19 @@ class AnonymizeConfig(_Model):
         0.15,
         ge=0,
         le=1,
-        description="How far the cover reaches beyond the face, as a share of its size; a third more above, "
+        description="Margin of the cover around a face, as a share of the face's size; a third more above, "
         "a third less below.",
     )
     text_method: Literal["fill", "same"] = Field(
         "fill",
-        description="What covers text. fill: one colour. same: as faces; someone who tries can read blurred "
-        "and pixelated letters.",
+        description="Method that covers text. fill: one colour. same: as faces, but blurred and pixelated "
+        "letters can be read with some effort.",
     )
     text_margin: float = Field(
         0.2,
         ge=0,
         le=2,
-        description="How far the cover reaches beyond a line of text, as a share of its shorter side.",
+        description="Margin of the cover around a line of text, as a share of the line's shorter side.",
     )
     names: Literal["number", "keep"] = Field(
         "number", description="Names of the outputs: numbers, or the names of the inputs."
@@ -399,46 +400,47 @@ class AnonymizeConfig(_Model):
     keep_metadata: tuple[MetadataName, ...] = Field(
         (),
         description="Metadata that outputs keep, separated by commas: date, gps, copyright. It is read from "
-        "EXIF, and its values are written anew; BMP and GIF have no place for it. Default: none is kept.",
+        "EXIF, and its values are written anew; BMP and GIF cannot hold it. Default: none is kept.",
     )
     gps_decimals: int | None = Field(
         None,
         ge=0,
         le=7,
         description="With keep_metadata gps: decimal places of degrees to which positions are rounded: 3 is "
-        "some 110 m, 2 a kilometre, 1 eleven. The altitude is left out then.",
+        "about 110 m, 2 is 1.1 km, 1 is 11 km. The altitude is then left out.",
     )
     output_format: Literal["same", "jpeg", "png", "webp"] = Field(
         "same",
-        description="Format of the outputs. same: that of each input. Animations and files of several pages "
-        "are refused by the others.",
+        description="Format of the outputs. same: the input's. Any other rejects animations and files of "
+        "several pages.",
     )
     quality: int | None = Field(
         None,
         ge=20,
         le=100,
         description="Quality of JPEG and WebP outputs, all of which are encoded anew. Default: the input's "
-        "where the format stays, else 90.",
+        "if the format stays, otherwise 90.",
     )
     max_megapixels: float = Field(
-        200, gt=0, le=2000, description="A picture with more (all its frames together) is refused."
+        200, gt=0, le=2000, description="A picture with more, all its frames together, is rejected."
     )
     check_outputs: Literal["yes", "no"] = Field(
         "yes",
-        description="yes: every output is decoded and compared with the redacted picture before it counts as "
-        "done, in some 5 % of the time for JPEG and HEIC and 10 % for others. no: writers are trusted.",
+        description="yes: every output is decoded and compared with the redacted picture before it counts "
+        "as done, which takes about 5 % of the time for JPEG and HEIC and 10 % for others. no: writers are "
+        "trusted.",
     )
     codec: VideoCodec = Field(
         "auto",
-        description="Codec of videos. auto: h264, or vp9 in WebM. Where the input's container cannot hold "
+        description="Codec of videos. auto: h264, or vp9 in WebM. If the input's container cannot hold "
         "it, the output is MP4.",
     )
     crf: int | None = Field(
         None,
         ge=0,
         le=63,
-        description="Constant rate factor of videos; lower is better and larger, and h264 takes 51 at most. "
-        "Default: 18 for h264, 24 for av1 and vp9.",
+        description="Constant rate factor of videos, at most 51 for h264; lower values give better, larger "
+        "videos. Default: 18 for h264, 24 for av1 and vp9.",
     )
     audio: AudioHandling = Field(
         "drop",
@@ -448,7 +450,7 @@ class AnonymizeConfig(_Model):
         1,
         ge=1,
         le=15,
-        description="Looks for faces in every Nth frame of a video, four times a second at least; optical "
+        description="Searches every Nth frame of a video for faces, at least four times per second; optical "
         "flow carries boxes across the others.",
     )
     digest_salt: SecretStr | None = Field(
@@ -470,7 +472,7 @@ class AnonymizeConfig(_Model):
                 raise ValueError(f"unknown detector {name!r}{near(kind, DETECTORS)}")
             if (kind == "yolo") != bool(colon and path):
                 wanted = "yolo:FILE.onnx" if kind == "yolo" else kind
-                raise ValueError(f"detector {name!r} is to be written {wanted}")
+                raise ValueError(f"write detector {name!r} as {wanted}")
         if len(set(value)) != len(value):
             raise ValueError("a detector is named twice")
         return value
@@ -496,7 +498,7 @@ class AnonymizeConfig(_Model):
 
     @model_validator(mode="after")
     def _about_faces(self) -> AnonymizeConfig:
-        """Refuses what would leave more visible than it seems to."""
+        """Refuses combinations that would leave more visible than they suggest."""
         if not self.covers_people and not isinstance(self.selection, EveryFace):
             raise ValueError(f"select {self.selection.select} chooses among faces; add face to cover")
         if isinstance(self.redaction, KSame) and "face" not in self.cover:
@@ -536,7 +538,7 @@ class AnonymizeConfig(_Model):
     @model_validator(mode="after")
     def _fits_together(self) -> AnonymizeConfig:
         if self.gps_decimals is not None and "gps" not in self.keep_metadata:
-            raise ValueError("gps_decimals: there is no position to round without keep_metadata gps; add it")
+            raise ValueError("gps_decimals: without keep_metadata gps there is no position to round; add it")
         if self.min_face and self.max_face and self.min_face > self.max_face:
             raise ValueError(
                 f"min_face: {self.min_face:g} is above max_face, {self.max_face:g}, so that no face would be "
@@ -552,7 +554,7 @@ class AnonymizeConfig(_Model):
 
     @property
     def outputs(self) -> OutputOptions:
-        """How outputs are written, beyond their pictures."""
+        """Format, quality and metadata of the outputs."""
         form = None if self.output_format == "same" else ImageFormat[self.output_format.upper()]
         return OutputOptions(form, self.quality, self.keep_metadata, self.gps_decimals)
 
@@ -570,7 +572,7 @@ class AnonymizeConfig(_Model):
 
     @property
     def covers_people(self) -> bool:
-        """Whether faces are looked for."""
+        """Whether faces are detected."""
         return "face" in self.cover or "head" in self.cover
 
     @property
@@ -580,12 +582,12 @@ class AnonymizeConfig(_Model):
 
     @property
     def covers_text(self) -> bool:
-        """Whether text is looked for."""
+        """Whether text is detected."""
         return "text" in self.cover
 
     @property
     def text_redaction(self) -> Fill | Pixelate | Gaussian | Median | Bilateral | Average | Overlay:
-        """What covers text: never a face, and the fill has the colour that covers faces."""
+        """The redaction of text: never a surrogate face; a fill has the same colour as for faces."""
         if isinstance(self.redaction, KSame) or (
             self.text_method == "fill" and not isinstance(self.redaction, Fill)
         ):

@@ -208,7 +208,7 @@ class WorkerError(UnionVeilError):
 
 
 class ClusterError(UnionVeilError):
-    """A cluster cannot be reached, or a node of it cannot do the work; the run stops and can go on later."""
+    """A cluster cannot be reached or cannot do the work; the run stops and can be continued later."""
 
 
 class InputError(UnionVeilError):
@@ -277,12 +277,12 @@ class MissingExtra(UnionVeilError):
 
 
 class StoreError(UnionVeilError):
-    """An object store refuses, or does not answer; the same command goes on where it stopped.
+    """An object store refuses, or does not answer; the same command continues where it stopped.
 
-    What the store answered is left out: it may quote credentials.
+    The store's answer is left out, because it may quote credentials.
 
     Attributes:
-        place: what was asked for.
+        place: the requested object or folder.
         status: of the store's answer (RFC 9110, section 15); None if it could not be reached.
     """
 

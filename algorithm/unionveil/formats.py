@@ -76,7 +76,7 @@ class Kind(Enum):
     OTHER_PICTURE = "{name} files are not handled; export the picture as JPEG, PNG or TIFF"
     RAW = "camera raw files ({name}) are not handled; export the photo as JPEG or TIFF"
     VIDEO = "videos ({name}) are handled by `unionveil anonymize` alone, beside photos in files and folders"
-    """Handled by a run of the command line."""
+    """Handled by `unionveil anonymize`."""
     OTHER_VIDEO = "{name} videos are not handled; convert the video to MP4, MOV, MKV or WebM"
     SOUND = "the file is sound ({name}), not a picture"
     ARCHIVE = "{name} archives are not opened; unpack it and name the folder"
@@ -197,8 +197,8 @@ _MAGICS: tuple[tuple[_Parts, FileType], ...] = (
     *_starts(Kind.POINTER, "Git LFS", b"version https://git-lfs.github.com/spec/"),
     *_starts(Kind.POINTER, "git-annex", b"/annex/objects/"),
 )
-"""Bytes at offsets of a file's head, and the type that they mean; the first match counts. Sources: the
-formats' own specifications, and the magic file of file(1) for those without a public one."""
+"""Bytes at offsets of a file's head, and the type that they identify; the first match counts. Sources: the
+formats' specifications, and the magic file of file(1) for formats without a public one."""
 
 _BRANDS: tuple[tuple[frozenset[bytes], FileType], ...] = (
     (

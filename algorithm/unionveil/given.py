@@ -30,7 +30,7 @@ class GivenBoxes:
         frames: boxes of each frame or page, from the first, in its upright pixels; later frames have none.
         mode: whether they replace the detector's boxes.
         knows_frames: whether the file of boxes distinguishes frames. If not, `frames` has one element, which
-            holds for every frame.
+            applies to every frame.
         photo: keyed digest of the bytes that they were drawn on; None if unknown.
     """
 

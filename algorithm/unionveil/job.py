@@ -50,7 +50,7 @@ _LEAST_K = 3
 """With k = 2, a buyer who knows one of the two people by sight could identify the other as well."""
 
 _COVERS = ("face", "head", "face,text", "head,text")
-"""What a buyer may choose: people are always covered."""
+"""Kinds that a buyer may choose to cover; people are always among them."""
 
 _COVER_TEXT = (
     "What is covered: faces, or whole heads (with hair, ears and chin); with text also number plates, badges "
@@ -75,11 +75,11 @@ _SHARD_COUNT = Parameter(
 
 @dataclass(frozen=True)
 class JobRequest:
-    """What the buyer of a job asks for.
+    """The request of a job's buyer.
 
     Attributes:
         config: settings.
-        shard: which part of the data set; None for all of it.
+        shard: the part of the data set; None for all of it.
     """
 
     config: AnonymizeConfig
@@ -88,11 +88,11 @@ class JobRequest:
 
 @dataclass(frozen=True)
 class JobDone:
-    """What a job did.
+    """The result of a job.
 
     Attributes:
         counts: totals.
-        shard: which part of the data set it worked on; None for all of it.
+        shard: the part of the data set; None for all of it.
     """
 
     counts: Counts
@@ -113,11 +113,10 @@ _NOT_OFFERED = VIDEO_SETTINGS | {
 def job_parameters() -> tuple[Parameter, ...]:
     """The settings that a buyer of the job may choose, in flat form.
 
-    The salt is left out: a buyer who chooses it can test whether a photo is in the data set. Also left out
-    are the engine, which is the operator's choice, everything that names a file, and everything about known
-    people: a buyer who names a person could find them. Nor may a buyer leave faces visible by their size, or
-    ask for the places and dates of photos. What is offered can cover more than the defaults, never less: a
-    buyer could otherwise uncover faces.
+    A buyer may choose covers that are larger than the defaults, never smaller ones. Not offered are the salt,
+    with which a buyer could test whether a photo is in the data set; the engine, which the operator chooses;
+    settings that name files; settings about known people, with which a buyer could find a person; and
+    settings that leave faces visible by their size, or keep places and dates of photos.
     """
     offered = []
     limits = _limits()
@@ -247,7 +246,7 @@ def _check_covers_enough(config: AnonymizeConfig) -> None:
     """Refuses settings that cover less than the defaults do.
 
     Raises:
-        ConfigError: they do.
+        ConfigError: the settings cover less.
     """
     for name, limit in _limits().items():
         if not limit.holds(config):
@@ -310,7 +309,7 @@ def run_job(
         optout: the list of people whom the image's publisher covers, if there is one.
 
     Returns:
-        What was done.
+        The result.
 
     Raises:
         ConfigError: the parameters or the opt-out list are invalid; no photo was read.
@@ -347,9 +346,7 @@ def run_job(
             report(f"{plan.people} people in {plan.groups} groups")
         counts = _anonymized(items, work, pool, (plan, shard), report)
     report(
-        f"done: {counts.inputs} pictures, {counts.faces} faces"
-        + (f" and {counts.texts} lines of text" if counts.texts else "")
-        + f" in {counts.redacted} of them redacted, "
+        f"done: {counts.inputs} pictures, {counts.covered} in {counts.redacted} of them redacted, "
         f"{counts.without_face} without a face, {sum(counts.rejected.values())} rejected"
         + (f"; {counts.not_compared} faces not compared and filled" if counts.not_compared else "")
         + (f"; {counts.skipped} files that are not pictures skipped" if counts.skipped else "")

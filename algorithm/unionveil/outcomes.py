@@ -26,7 +26,7 @@ class Anonymized:
         faces: the covered faces of each frame or page.
         encoding: how the coded samples of the file were produced.
         kept: number of faces found but left visible, in all frames together.
-        metadata: names of the input's metadata that the file holds, as `outputs.METADATA`.
+        metadata: names of the input's metadata in the file, see `outputs.METADATA`.
     """
 
     data: bytes
@@ -53,7 +53,7 @@ class TrackBox:
 
 @dataclass(frozen=True)
 class Track:
-    """A face that is covered, over time.
+    """A covered face over time.
 
     Attributes:
         first: frame of its first box.
@@ -72,19 +72,19 @@ class Track:
 
 @dataclass(frozen=True)
 class AnonymizedVideo:
-    """A video whose faces are covered; it is written already.
+    """A video whose faces are covered; it is already written.
 
     Attributes:
         format: its container.
         size_wh: width and height of its frames, upright.
         frames: number of its frames.
         seconds: from the first frame to the last.
-        codec: that it is encoded with.
+        codec: its codec.
         has_sound: whether sound was copied into it.
         sha256: digest of the file, hexadecimal.
         size_bytes: length of the file.
         tracks: the covered faces.
-        kept: faces that were found and stay visible in some frame.
+        kept: number of faces that were found but are visible in some frame.
     """
 
     format: VideoFormat

@@ -36,7 +36,7 @@ class OutputOptions:
         return self.format or image_format
 
     def converts(self, image_format: ImageFormat) -> bool:
-        """Whether an output is encoded in another way than its input's own."""
+        """Whether an output is encoded in another format or quality than its input."""
         target = self.format_of(image_format)
         return target is not image_format or (self.quality is not None and target in _BY_QUALITY)
 

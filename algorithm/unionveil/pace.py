@@ -1,4 +1,4 @@
-"""How far a run has come, in lines for logs: rarely enough to be read, often enough to see that it lives."""
+"""Progress of a run in lines of a log: few enough to be read, enough to show that the run is alive."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ["Pace", "Progress", "duration"]
 
 _FIRST_SECONDS = 10.0
 _SHARE = 0.1
-"""The next line follows when a run has become longer by so much: some 100 lines for a day."""
+"""The next line is due when the run has become longer by this share: about 100 lines per day."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run has come.
+    """The progress of a run.
 
     Attributes:
-        done: steps.
+        done: steps done.
         total: steps in all, as far as they are known.
         per_second: steps per second, on average.
         seconds_left: at that rate; None before the first step.
@@ -41,7 +41,7 @@ class Pace:
 
     Args:
         total: number of steps, as far as it is known; archives make it grow.
-        clock: seconds from any moment on.
+        clock: seconds since any fixed moment.
     """
 
     def __init__(self, total: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -52,7 +52,7 @@ class Pace:
         self._done = 0
 
     def step(self) -> Progress | None:
-        """One more step is done; gives the progress where a line is due."""
+        """Counts a step that is done; returns the progress if a line is due."""
         self._done += 1
         elapsed = self._clock() - self._start
         if elapsed < self._due:

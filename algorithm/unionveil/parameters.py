@@ -1,7 +1,7 @@
 """Settings in flat form: names and strings, as in flags, Ocean's parameters and HTTP queries.
 
-A model's fields become parameters of the same name. A field that is a tagged union (what covers a face, for
-example) becomes its tag and the fields of all its members; some parameters then belong to certain tags only.
+A model's fields become parameters of the same name. A field that is a tagged union, such as the redaction,
+becomes its tag and the fields of all its members; such a parameter belongs to certain values of the tag.
 """
 
 from __future__ import annotations

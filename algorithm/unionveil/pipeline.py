@@ -79,8 +79,8 @@ class Anonymizer:
         redact: returns the new pixels of a frame.
         max_pixels: a picture with more, all frames together, is refused.
         check_outputs: whether to decode and compare every output before it is accepted.
-        scaling: `find`, if pictures may be decoded at a fraction of their size for it. The selector must
-            then not use pixels.
+        scaling: `find`, if it accepts pictures decoded at a fraction of their size. The selector must then
+            not use pixels.
         options: format, quality and metadata of the outputs.
         heads: whether the covered faces become heads.
     """
@@ -165,6 +165,8 @@ class Anonymizer:
     def _inspect(self, content: Content) -> Inspection:
         picture = self._decoded(content, self._scaling.reduction if self._scaling else None)
         found = [self.faces_of(frame, frame.rendering or picture.rendering) for frame in picture.frames]
+        for frame in picture.frames:
+            frame.slim()
         faces = tuple(as_heads(covered) if self._heads else covered for covered, _ in found)
         return Inspection(picture, faces, sum(len(kept) for _, kept in found))
 
@@ -193,11 +195,11 @@ class Anonymizer:
         )
 
     def patches_of(self, frame: Frame, faces: Detections) -> Sequence[Patch]:
-        """The patches that cover faces of one frame, in the order in which they are to be laid."""
+        """The patches that cover the faces of one frame, in drawing order."""
         return tuple(self._redact(frame, faces))
 
     def faces_of(self, frame: Frame, rendering: Rendering) -> tuple[Detections, Detections]:
-        """Faces of one frame, united over all its views.
+        """Faces of one frame, merged over all its views.
 
         Args:
             frame: upright.
@@ -208,7 +210,7 @@ class Anonymizer:
 
         Raises:
             ModelError: a model failed.
-            TypeError: the selector does not give `(N,)` bool.
+            TypeError: the selector does not return `(N,)` bool.
         """
         covered, kept = [], []
         for view in rgb_views(frame.look, rendering):
@@ -235,7 +237,7 @@ class Anonymizer:
         return united, kept[~overlapping(kept.xyxy, faces.xyxy)]
 
     def _chosen(self, view: RgbImage, found: Detections) -> BoolArray:
-        """`(N,)`: which detections are covered. The selector is asked about faces alone."""
+        """`(N,)`: which detections are covered. The selector decides only about faces."""
         chosen = np.ones(len(found), bool)
         is_face = found.of_kind(Kind.FACE)
         faces = found[is_face]

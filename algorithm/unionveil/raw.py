@@ -1,6 +1,6 @@
 """Camera raw files that begin like TIFF files: recognized by their first directory.
 
-A TIFF reader would mistake the small preview in it for the photo.
+A TIFF reader would mistake the small preview inside for the photo.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def raw_maker(data: bytes) -> str | None:
     """The name of a raw format whose files begin like TIFF; None for other TIFF files.
 
     Args:
-        data: the file, or enough of it to hold its first directory; classic TIFF only.
+        data: the file, or enough of it to contain its first directory; classic TIFF only.
     """
     order = {b"II": "little", b"MM": "big"}.get(bytes(data[:2]))
     if order is None:

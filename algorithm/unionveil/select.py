@@ -88,9 +88,9 @@ class JustThese:
 
 @dataclass(frozen=True, eq=False)
 class OfSize:
-    """Covers what another selector covers, but for faces that are too small or too large.
+    """Covers what another selector covers, except faces that are too small or too large.
 
-    In doubt a face is covered: one side in the range suffices.
+    In doubt a face is covered: it is enough if one side is in the range.
 
     Attributes:
         select: the other selector.

@@ -1,7 +1,7 @@
-"""Settings for photos that come one by one: to a server, a watched folder, a chat room.
+"""Settings for photos that arrive one by one: at a server, in a watched folder, in a chat room.
 
-They are an allowlist: a setting that may need all photos at once, or files beside them, is refused there
-until it is known to need neither.
+This is an allowlist: a setting is refused there until it is known to need neither all photos at once nor
+files beside them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _NAMES = frozenset(
 
 
 def not_single() -> frozenset[str]:
-    """Names of the settings that are not offered if photos come one by one."""
+    """Names of the settings that are not offered for photos that arrive one by one."""
     return frozenset(
         parameter.name
         for parameter in parameters()
@@ -58,7 +58,7 @@ def single_config(
 
     Args:
         given: values by name.
-        door: the receiver of the photos, as in `config.check_one_by_one`.
+        door: the interface that receives the photos, as in `config.check_one_by_one`.
         methods: the redactions that it offers.
 
     Raises:

@@ -22,7 +22,7 @@ def verify(folder: Path) -> ManifestFile:
         folder: the outputs and their `manifest.json`, or the manifest of a shard.
 
     Returns:
-        The manifest; the folder holds exactly its outputs, each with its SHA-256 and size.
+        The manifest; the folder contains exactly its outputs, each with its SHA-256 and size.
 
     Raises:
         ResultsError: lists every mismatch.

@@ -67,11 +67,11 @@ class Watch:
         do: does the work of a round.
         prune: whether to remove outputs of removed files.
         report: called with each line for the user.
-        reject: called with the name of each rejected input, as it stands outside, and the reason.
+        reject: called with the name of each rejected input, which is not yet printable, and the reason.
 
     Raises:
         InputError: the folder does not exist.
-        OutputError: the output folder holds something else.
+        OutputError: the output folder contains something else.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Watch:
         return name not in self._done or self._done[name].signature != now[name]
 
     def _listed(self) -> PathSource | None:
-        """The content of the folder; None while it is missing, as a network mount may be."""
+        """The content of the folder; None while it is missing, like a network mount that is gone."""
         try:
             if _identity(self._folder) == self._root:
                 self._is_away = False
@@ -241,7 +241,7 @@ class Watch:
                 self._kept[name] = record
 
     def _made(self) -> set[str]:
-        """Files in the output folder that were made here."""
+        """Files in the output folder that this command made."""
         return {name for name in self._sink.files() if name in self._journal.written}
 
     def _write_manifest(self, source: PathSource) -> None:

@@ -67,7 +67,7 @@ class MissingExtra(PublishError):
 
     def __str__(self) -> str:
         return (
-            f"the package {self.package!r} is missing; install what publishing needs: pip install '.[ocean]'"
+            f"the package {self.package!r} is missing; install those for publishing: pip install '.[ocean]'"
         )
 
 

@@ -113,7 +113,7 @@ def test_scores_and_marks_are_read(tmp_path):
     assert np.isnan(marked.score).all()
 
 
-def test_what_wider_publishes_is_read(tmp_path):
+def test_the_published_form_of_wider_is_read(tmp_path):
     text = "a.jpg\n0\n0 0 0 0 0 0 0 0 0 0\nb.jpg\n2\n1 2 3 4 0 0 0 1 0 0\n5 5 0 3 0 0 0 0 0 0\n"
     pictures = {"a.jpg": Geometry((9, 9)), "0--Parade/b.jpg": Geometry((9, 9))}
     found = read(write_files(tmp_path, {"w.txt": text}), pictures)
@@ -121,14 +121,14 @@ def test_what_wider_publishes_is_read(tmp_path):
     assert found["0--Parade/b.jpg"].ignore.tolist() == [True]
 
 
-def test_a_rotated_box_of_label_studio_becomes_the_box_around_it(tmp_path):
+def test_a_rotated_box_of_label_studio_is_replaced_by_the_box_around_it(tmp_path):
     value = {"x": 50, "y": 50, "width": 10, "height": 10, "rotation": 90, "rectanglelabels": ["face"]}
     found = read(write_files(tmp_path, {"t.json": task(value=value)}), PICTURES)["a.jpg"]
     # About the left top corner (100, 50), clockwise: 20 px to the right become 20 px down.
     np.testing.assert_allclose(found.xyxy, [[90, 50, 100, 70]])
 
 
-def test_a_label_that_stands_apart_is_the_label_of_its_box(tmp_path):
+def test_a_separate_label_belongs_to_its_box(tmp_path):
     region = TASK["annotations"][0]["result"][0]
     pair = [region | {"type": "rectangle"}, region | {"type": "labels"}]
     other = region | {"id": "y", "type": "choices", "value": {"choices": ["good"]}}

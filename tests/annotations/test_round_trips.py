@@ -138,7 +138,7 @@ def test_wider_has_no_word_for_text(tmp_path):
 
 
 @pytest.mark.parametrize("form", [Format.COCO, Format.YOLO])
-def test_files_of_faces_alone_name_no_other_class(form, tmp_path):
+def test_files_with_only_faces_name_no_other_class(form, tmp_path):
     """They are what earlier versions wrote."""
     path = tmp_path / "boxes"
     write(path, {"a.jpg": PictureBoxes.of((100, 50), [[0, 0, 30, 9]])}, form, {})

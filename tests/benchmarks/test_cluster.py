@@ -1,4 +1,4 @@
-"""What Ray costs beside the pool: processor time of all processes for each photo."""
+"""The cost of Ray compared with the pool: processor time of all processes for each photo."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ def test_faces_stay_faces(k, surrogate, shared, world):
 
 
 @pytest.mark.parametrize("who", ["strangers", "fitted"])
-def test_a_person_who_does_not_exist_is_nobody(who, lfw, people, attackers, world, originals):
+def test_a_synthetic_person_matches_nobody(who, lfw, people, attackers, world, originals):
     redaction = KSame(surrogate="synthetic")
     with ExitStack() as stack:
         if who == "fitted":

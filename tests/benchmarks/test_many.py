@@ -100,7 +100,7 @@ for title in ("first", "again"):
 """
 
 
-def test_what_a_run_of_fifty_thousand_files_costs_beside_the_pictures(tmp_path):
+def test_the_overhead_of_a_run_of_fifty_thousand_files(tmp_path):
     """Listing, naming, journal, manifest and the comparison of the folder with it."""
     photos, out = photos_in_folders(tmp_path / "photos"), tmp_path / "out"
     done = measure(sys.executable, "-c", OWN_PART, photos, out)

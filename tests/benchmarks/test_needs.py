@@ -51,7 +51,7 @@ for number, path in enumerate(map(Path, sys.argv[2:]), 1):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_picture_needs_what_was_reckoned(kind, tmp_path):
+def test_a_picture_needs_the_estimated_memory(kind, tmp_path):
     data = large_picture(kind, MEGAPIXELS)
     (tmp_path / "first").write_bytes(large_picture("jpeg-420", 4))
     (tmp_path / "picture").write_bytes(data)

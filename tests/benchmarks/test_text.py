@@ -38,7 +38,7 @@ print("SECONDS", (time.process_time() - begun) / 3)
 
 @dataclass(frozen=True)
 class Found:
-    """What finding took."""
+    """Time and memory of finding."""
 
     seconds: float
     peak_bytes: int
@@ -51,7 +51,7 @@ def found(cover: str, size_wh: tuple[int, int]) -> Found:
 
 
 @pytest.mark.parametrize(("size_wh", "most"), [((1280, 960), 3), ((4000, 3000), 5)])
-def test_text_costs_a_few_times_what_faces_do(size_wh, most):
+def test_text_takes_a_few_times_as_long_as_faces(size_wh, most):
     faces, both = found("face", size_wh), found("face,text", size_wh)
     time_ratio, memory_ratio = both.seconds / faces.seconds, both.peak_bytes / faces.peak_bytes
     report(

@@ -130,7 +130,7 @@ def test_a_photo_is_answered_once(run):
     assert len(room.posted) == 1
 
 
-def test_the_original_goes_after_the_answer_where_the_bot_may_remove_it(run):
+def test_the_original_is_removed_after_the_answer_if_the_bot_may(run):
     room = FakeRoom(may_remove=True)
     run(room, room.photo(MARKET))
     assert (len(room.posted), room.removed) == (1, ["$0"])
@@ -145,7 +145,7 @@ def test_an_original_that_was_not_covered_stays(run):
     assert room.removed == []
 
 
-def test_an_answer_goes_on_request_of_the_right_person(run):
+def test_an_answer_is_removed_on_request_of_the_right_person(run):
     room = FakeRoom()
     run(room, room.photo(MARKET))
     run(room, RemovalAsked("!room", BOB, "answer-0"))
@@ -154,7 +154,7 @@ def test_an_answer_goes_on_request_of_the_right_person(run):
     assert room.removed == ["answer-0"]
 
 
-def test_an_answer_goes_with_its_original(run):
+def test_an_answer_is_removed_with_its_original(run):
     room = FakeRoom()
     run(room, room.photo(MARKET))
     run(room, Withdrawn("!room", "$0"))
@@ -175,7 +175,7 @@ def test_a_photo_that_is_too_large_is_not_read_to_its_end(run):
     assert "more than" in room.posted[0][1]
 
 
-def test_a_network_that_fails_for_a_moment_costs_nothing(run):
+def test_a_short_network_failure_loses_nothing(run):
     room = FakeRoom()
     room.failures = 3
     assert run(room, room.photo(MARKET)) == ["a photo was answered, 11 faces covered"]

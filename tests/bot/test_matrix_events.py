@@ -1,4 +1,4 @@
-"""Matrix messages and the events that they mean."""
+"""Matrix messages and the events read from them."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_photos(content):
         {},
     ],
 )
-def test_what_means_nothing(source):
+def test_irrelevant_events_are_ignored(source):
     assert event_of("!r", source, ME) is None
 
 

@@ -68,7 +68,7 @@ def joined(member, room):
     return member.call("GET", f"/_matrix/client/v3/rooms/{room}/joined_members")["joined"]
 
 
-def test_a_photo_is_answered_in_a_thread_and_the_answer_goes_on_request(server, ada, bob, tmp_path):
+def test_a_photo_is_answered_in_a_thread_and_the_answer_is_removed_on_request(server, ada, bob, tmp_path):
     bot, room, running = begin(server, ada, bob, tmp_path, "bot1")
     photo = ada.post_photo(room, MARKET)
     running.until(lambda: answers(ada, room, bot))
@@ -114,7 +114,7 @@ def test_a_moderator_bot_removes_the_original_after_its_answer(server, ada, bob,
     assert len(answers(ada, room, bot)) == 2, "its own removal takes no answer with it"
 
 
-def test_a_restart_answers_what_was_missed_and_nothing_twice(server, ada, bob, tmp_path):
+def test_a_restart_answers_missed_photos_and_none_twice(server, ada, bob, tmp_path):
     bot, room, running = begin(server, ada, bob, tmp_path, "bot3")
     ada.post_photo(room, STREET)
     running.until(lambda: len(answers(ada, room, bot)) == 1)

@@ -45,10 +45,10 @@ def audited(folders, after, output, *arguments):
     return done, json.loads((output / "report.json").read_text()) if output.exists() else None
 
 
-def test_a_clean_run_of_few_people_says_what_was_measured(folders, tmp_path):
+def test_a_clean_run_of_few_people_lists_what_was_not_measured(folders, tmp_path):
     done, data = audited(folders, folders / "after", tmp_path / "report", "--policy")
     assert done.returncode == 1, "what was not measured does not pass"
-    assert "No face can still be seen; too few people to measure" in done.stderr
+    assert "No face is still visible; there are too few people to measure" in done.stderr
     assert data["residual"]["outside"] == [] and data["utility"]["psnr_outside_covers"] == 99
     assert data["attacks"] == [] and data["faces"] > 15
     page = (tmp_path / "report" / "report.html").read_text()
@@ -75,7 +75,7 @@ def test_an_uncovered_face_and_a_shifted_cover_are_found(folders, tmp_path):
     ("arguments", "sentence"),
     [
         (["none", "after"], "is not a folder of photos"),
-        (["before", "before"], "holds no manifest.json"),
+        (["before", "before"], "contains no manifest.json"),
         (["after", "after"], "is named twice"),
         (["before", "after", "--attacker", "arcface"], "unknown embedder"),
         (["before", "after", "--people", "none.csv"], "cannot be read as CSV"),

@@ -36,7 +36,7 @@ def check(*arguments):
     return CliRunner().invoke(command, list(map(str, arguments)), standalone_mode=False)
 
 
-def test_metadata_alone_loads_no_model(photos):
+def test_checking_only_metadata_loads_no_model(photos):
     done = check(photos, "--look-for", "gps,owner", "--jobs", 1)
     lines = sorted(done.stdout.splitlines())
     assert lines == [f"{photos / 'place.png'}: GPS position, owner's name"]
@@ -44,7 +44,7 @@ def test_metadata_alone_loads_no_model(photos):
     assert Check(AnonymizeConfig(), ("gps", "owner")).cards == ()
 
 
-def test_faces_are_counted_and_what_cannot_be_checked_is_named(photos):
+def test_faces_are_counted_and_unreadable_files_are_named(photos):
     worker = Check(AnonymizeConfig(detail="fast")).start(1)
     found = {path.name: worker(CheckTask(FileContent(path))) for path in photos.iterdir()}
     assert found["face.jpg"] == ("1 face",)

@@ -135,7 +135,7 @@ def test_a_dry_run_makes_no_folder(photos, tmp_path):
 
 
 @pytest.mark.parametrize("seconds", [0.3, 3])
-def test_ctrl_c_says_its_sentence_whenever_it_comes(photos, tmp_path, seconds):
+def test_ctrl_c_prints_its_sentence_at_any_time(photos, tmp_path, seconds):
     for number in range(40):
         shutil.copy(samples.SCENES / "crowd.jpg", photos / f"{number}.jpg")
     command = [sys.executable, "-m", "unionveil", "anonymize", photos, "-o", tmp_path / "out", "--jobs", "1"]
@@ -147,7 +147,7 @@ def test_ctrl_c_says_its_sentence_whenever_it_comes(photos, tmp_path, seconds):
     assert errors.strip() == "unionveil: interrupted; the same command continues where this one stopped"
 
 
-def test_a_picture_that_takes_too_long_is_given_up_and_tried_again(photos, tmp_path):
+def test_a_picture_that_takes_too_long_is_abandoned_and_retried(photos, tmp_path):
     hasty = run("anonymize", photos, "-o", tmp_path / "out", "--timeout", "0.001")
     assert hasty.returncode == 1
     assert "took longer than 0.001 seconds" in hasty.stderr

@@ -30,7 +30,7 @@ def test_a_hook_runs_check_on_every_suffix_that_we_know(hook):
 
 
 def test_the_action_hands_every_input_to_check_as_it_was_given(tmp_path):
-    """Also names with blanks and what a shell would run."""
+    """Includes names with blanks and with shell commands."""
     step = ACTION["runs"]["steps"][-1]
     assert set(step["env"].values()) <= {f"${{{{ inputs.{name} }}}}" for name in ACTION["inputs"]}
     assert "inputs." not in step["run"]

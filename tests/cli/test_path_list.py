@@ -23,7 +23,7 @@ def test_lists_as_programs_write_them(data):
     assert list(paths_of(data)) == NAMES
 
 
-def test_names_may_hold_whatever_a_system_allows():
+def test_names_may_contain_everything_that_a_system_allows():
     assert list(paths_of(b"a\nb.jpg\0")) == [Path("a\nb.jpg")]
     assert list(paths_of("a\u2028b\x0bc.jpg\n".encode())) == [Path("a\u2028b\x0bc.jpg")]
     assert list(paths_of(b"caf\xe9.jpg\n")) == [Path(os.fsdecode(b"caf\xe9.jpg"))]

@@ -63,7 +63,7 @@ def test_keep_covers_everybody_but_one_face_of_the_person(market, tmp_path):
     assert done.returncode == 0, done.stderr
     assert not is_covered(tmp_path / "out", ANN) and is_covered(tmp_path / "out", ANN_AGAIN)
     assert len(boxes(tmp_path / "out")) == len(boxes(market / "all")) - 1
-    assert "left visible  1 faces" in done.stderr and "distance at most 0.6" in done.stderr
+    assert "left visible  1 face" in done.stderr and "distance at most 0.6" in done.stderr
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["counts"]["kept"] == manifest["items"][0]["kept"] == 1
     assert manifest["configuration"]["select"] == "keep" and manifest["models"][1]["threshold"] == 0.82
@@ -113,16 +113,14 @@ def test_other_known_people_are_another_run(market, tmp_path):
         (["--keep", "a.jpg", "--embedder", "arcface"], "unknown embedder"),
     ],
 )
-def test_what_is_wrong_with_known_people_is_one_sentence_before_anything_is_written(
-    tmp_path, arguments, sentence
-):
+def test_errors_about_known_people_are_one_sentence_before_anything_is_written(tmp_path, arguments, sentence):
     done = run("anonymize", samples.SCENES / "street.jpg", "-o", tmp_path / "out", *arguments)
     assert done.returncode == 2 and sentence in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
-def test_compare_shows_similarity_and_what_the_thresholds_say(market):
+def test_compare_shows_similarity_and_the_decision_of_both_thresholds(market):
     done = run("people", "compare", market / "ann.png", market / "ann.png")
     assert done.returncode == 0, done.stderr
     assert (

@@ -1,4 +1,4 @@
-"""What commands say while they run: for people, for programs, or problems alone."""
+"""Output of commands while they run: for people, for programs, or only problems."""
 
 import io
 import json
@@ -16,7 +16,7 @@ NOON = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
 
 
 class Clock:
-    """A clock that moves a second at every look."""
+    """A clock that advances by a second per call."""
 
     seconds = 0.0
 
@@ -67,7 +67,7 @@ def test_json_is_one_object_per_line():
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_quiet_leaves_problems_alone(as_json):
+def test_quiet_prints_only_problems(as_json):
     lines = said(everything, quiet=True, as_json=as_json).splitlines()
     assert len(lines) == 1
     assert "it is cut off" in lines[0]

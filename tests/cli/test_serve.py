@@ -30,7 +30,7 @@ os.write(2, b"AUDITED\\n")
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_it_says_where_it_is_and_ends_in_order(ending):
+def test_the_server_prints_its_address_and_ends_cleanly(ending):
     with serving("--jobs", 1) as (process, server, lines):
         assert re.fullmatch(r"unionveil: open http://127\.0\.0\.1:\d+/\n", lines[0])
         assert server.ask("GET", "/healthz").status == 200

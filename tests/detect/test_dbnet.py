@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unionveil import AnonymizeConfig
-from unionveil.boxes import cover_boxes
+from unionveil.boxes import cover_boxes, cover_pixels
 from unionveil.detect.dbnet import Dbnet, lines
 from unionveil.detections import Kind
 
@@ -23,18 +23,48 @@ def drawn(*cores, size_wh=(400, 300), value=0.9):
     return probability
 
 
+def union(boxes, size_wh):
+    """`(H, W)`: the pixels that boxes cover."""
+    mask = np.zeros(size_wh[::-1], bool)
+    for x0, y0, x1, y1 in cover_pixels(boxes, size_wh).tolist():
+        mask[y0:y1, x0:x1] = True
+    return mask
+
+
 @given(st.floats(20, 160), st.floats(12, 40), st.floats(-90, 90), st.floats(120, 280), st.floats(110, 190))
 def test_the_cover_holds_the_whole_turned_line(width, height, angle, x, y):
     """The network's cores are lines shrunk by .84 * area / perimeter; the cover must hold the line again."""
     area, perimeter = width * height, 2 * (width + height)
     inset = 2 * 0.84 * area / perimeter
     found = lines(drawn(((x, y), (width - inset, height - inset), angle)), 0.5)
-    corners = cv2.boxPoints(((x, y), (width, height), angle))
-    assert len(found) == 1
-    (box,) = cover_boxes(found, 0, AnonymizeConfig().text_margin)
+    line = drawn(((x, y), (width - 4, height - 4), angle)) > 0
     # Cores are drawn on whole pixels, which moves their edges and what they grow by.
-    assert (box[:2] <= corners.min(axis=0) + 2).all()
-    assert (box[2:] >= corners.max(axis=0) - 2).all()
+    assert union(cover_boxes(found, 0, AnonymizeConfig().text_margin), (400, 300))[line].all()
+
+
+@given(st.lists(st.tuples(st.integers(20, 370), st.integers(20, 270), st.integers(6, 200), st.integers(3, 30),
+                          st.integers(-90, 90)), min_size=1, max_size=6))  # fmt: skip
+def test_everything_that_is_marked_is_covered(parts):
+    """Crossing strokes make bent and branching cores, with holes."""
+    probability = drawn(*(((x, y), (width, height), angle) for x, y, width, height, angle in parts))
+    marked = cv2.morphologyEx((probability > 0).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3))) > 0
+    assert union(lines(probability, 0.5).xyxy, (400, 300))[marked].all()
+
+
+def test_a_steep_line_gets_several_boxes_that_cover_less_than_one():
+    found = lines(drawn(((200, 150), (200, 14), 40)), 0.5)
+    grown = cv2.boxPoints(((200, 150), (223, 37), 40))
+    assert len(found) > 2
+    assert union(found.xyxy, (400, 300)).sum() < 0.55 * np.ptp(grown, axis=0).prod()
+    assert len(lines(drawn(((200, 150), (200, 14), 2)), 0.5)) == 1
+
+
+def test_what_a_frame_surrounds_stays_visible():
+    frame = drawn(((200, 40), (300, 10), 0), ((200, 260), (300, 10), 0), ((55, 150), (10, 220), 0))
+    found = lines(frame, 0.5)
+    covered = union(found.xyxy, (400, 300))
+    assert covered[frame > 0].all()
+    assert not covered[100:200, 100:300].any()
 
 
 def test_lines_are_text_and_best_first():

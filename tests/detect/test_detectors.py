@@ -174,7 +174,7 @@ def test_yolo_through_tiles_on_a_large_picture(tmp_path):
     assert faces.xyxy[:, 2].max() <= 3000
 
 
-def test_decoders_keep_what_reaches_the_threshold():
+def test_decoders_keep_boxes_that_reach_the_threshold():
     rows = float32([V5_ROW, [*V5_ROW[:4], 0.5, *V5_ROW[5:]]])
     assert len(decode_v5(rows, 0.41)) == 1
     assert len(decode_v8(float32([V8_COLUMN]).T, 0.71)) == 0
@@ -189,7 +189,7 @@ def test_another_layout_is_a_clear_error(tmp_path, shape, sentence):
         detector(np.zeros((64, 64, 3), np.uint8), 0.5)
 
 
-def test_a_file_that_is_no_model_is_a_clear_error(tmp_path):
+def test_a_file_that_is_not_a_model_is_a_clear_error(tmp_path):
     with pytest.raises(ModelError, match="does not exist"):
         yolo(tmp_path / "none.onnx")
     (tmp_path / "text.onnx").write_text("not a model")

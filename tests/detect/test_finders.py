@@ -1,4 +1,4 @@
-"""Finders of several kinds behind one, and the lines that they unite."""
+"""Finders of several kinds behind one, and lines of text found in parts."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ BOX = (10.0, 10.0, 50.0, 20.0)
 IMAGE = np.zeros((80, 100, 3), np.uint8)
 
 
-def test_what_all_find_stands_side_by_side():
+def test_detections_of_all_parts_are_joined():
     """A face on a badge is a face and part of a text: neither box replaces the other."""
     finder = CombinedFinder([Fixed((BOX,), 0.6, Kind.FACE), Fixed((BOX,), 0.9, Kind.TEXT)])
     found = finder(IMAGE)
@@ -43,7 +43,7 @@ def test_what_all_find_stands_side_by_side():
     assert found.xyxy.tolist() == [list(BOX), list(BOX)]
 
 
-def test_a_picture_is_reduced_by_what_all_allow():
+def test_a_picture_is_reduced_by_the_factor_that_all_allow():
     finder = CombinedFinder([Fixed((), 0, Kind.FACE, 4), Fixed((), 0, Kind.TEXT, 2)])
     assert finder.reduction((4000, 3000)) == 2
 
@@ -67,7 +67,7 @@ def test_missing_weights_name_the_extra(tmp_path, monkeypatch):
 
 
 class TwoLooks:
-    """A detector that sees the left of a line at one size and the right of it at another."""
+    """A detector that finds the left part of a line at one size and the right part at another."""
 
     card = CARDS[TEXT_DETECTOR]
     fixed_wh = None
@@ -79,7 +79,7 @@ class TwoLooks:
         return Detections.of(np.array([box]) * share, [0.9 if share > 1 else 0.8], kind=Kind.TEXT)
 
 
-def test_a_line_of_which_each_look_saw_a_part_is_covered_whole():
+def test_a_line_seen_in_two_parts_is_covered_whole():
     found = find_lines(np.zeros((240, 320, 3), np.uint8), TwoLooks(), 0.5, "standard")
     assert found.xyxy.tolist() == [pytest.approx([50, 49, 180, 65], abs=0.5)]
     assert found.kind.tolist() == [Kind.TEXT]

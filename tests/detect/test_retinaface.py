@@ -17,7 +17,7 @@ from unionveil.models.onnx_session import OnnxSession
 STRIDES, SIDES = (8, 16, 32), ((16, 32), (64, 128), (256, 512))
 
 
-def test_priors_stand_at_the_centres_of_cells_level_by_level():
+def test_priors_lie_at_the_centres_of_cells_level_by_level():
     priors = make_priors((64, 32), STRIDES, SIDES)
     assert len(priors) == 2 * (8 * 4 + 4 * 2 + 2 * 1)
     assert priors[:4].tolist() == [[4, 4, 16], [4, 4, 32], [12, 4, 16], [12, 4, 32]]

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unionveil import Detections
 from unionveil.detect.tiles import (
     _resize,
     closer,
@@ -16,7 +15,7 @@ from unionveil.detect.tiles import (
     plan_tiles,
     reduction,
 )
-from unionveil.models.cards import CARDS
+from white_detector import WhiteDetector
 
 sides = st.integers(1, 20000)
 
@@ -32,7 +31,7 @@ def test_tiles_cover_every_pixel_overlap_and_stay_bounded(size_wh, tile_wh):
         assert x1 - x0 <= tile_wh[0]
         assert y1 - y0 <= tile_wh[1]
         assert tile.cut == (x0 > 0, y0 > 0, x1 < size_wh[0], y1 < size_wh[1])
-    # Rows and columns are arranged alike, so covering each axis covers the picture.
+    # Rows and columns are arranged in the same way, so covering each axis covers the picture.
     for axis in (0, 1):
         spans = sorted({(tile.xyxy[axis], tile.xyxy[axis + 2]) for tile in tiles})
         assert spans[0][0] == 0
@@ -83,19 +82,6 @@ def test_shrinking_skips_no_pixel():
             assert _resize(image, size).max() > 0
 
 
-class Painted:
-    """Finds the white square of a picture, if at least 10 px of it are in view."""
-
-    card = CARDS["retinaface"]
-    fixed_wh = None
-
-    def __call__(self, image, threshold, *, mirror=False):
-        y, x = np.nonzero(image[..., 0] > 128)
-        if not len(x) or np.ptp(x) < 9 or np.ptp(y) < 9:
-            return Detections.empty()
-        return Detections.of([[x.min(), y.min(), x.max() + 1, y.max() + 1]], [0.9])
-
-
 @settings(max_examples=200)
 @given(st.integers(1, 20000), st.integers(1, 20000))
 def test_pictures_of_ordinary_proportions_stay_whole(width, height):
@@ -130,7 +116,7 @@ def test_a_face_of_a_very_long_picture_is_found_once(detail, place, upright):
     image[60:120, place : place + 60] = 255
     if upright:
         image = np.ascontiguousarray(image.transpose(1, 0, 2))
-    faces = find_faces(image, Painted(), 0.5, detail)
+    faces = find_faces(image, WhiteDetector(), 0.5, detail)
     expected = [60, place, 120, place + 60] if upright else [place, 60, place + 60, 120]
     assert len(faces) == 1
     assert np.abs(faces.xyxy[0] - expected).max() <= 7
@@ -141,7 +127,7 @@ def test_a_face_of_a_very_long_picture_is_found_once(detail, place, upright):
 def test_a_face_across_a_seam_is_one_whole_face(place, side):
     image = np.zeros((3000, 4000, 3), np.uint8)
     image[place[1] : place[1] + side, place[0] : place[0] + side] = 255
-    faces = find_faces(image, Painted(), 0.5, "crowd")
+    faces = find_faces(image, WhiteDetector(), 0.5, "crowd")
     assert len(faces) == 1
     expected = np.clip([place[0], place[1], place[0] + side, place[1] + side], 0, [4000, 3000] * 2)
     assert np.abs(faces.xyxy[0] - expected).max() <= 7  # a pixel of the coarsest view
@@ -174,38 +160,12 @@ def test_no_mirrored_picture_costs_more_than_a_photo_of_12_megapixels(size_wh):
         assert 2 * pixels[0] <= 1.01 * pixels[1]  # sides are rounded
 
 
-def test_the_mirrored_look_can_be_switched_off():
-    looks = []
-
-    class Noting(Painted):
-        def __call__(self, image, threshold, *, mirror=False):
-            looks.append(mirror)
-            return super().__call__(image, threshold)
-
+def test_the_mirrored_picture_can_be_left_out():
+    detector = WhiteDetector()
     image = np.zeros((300, 400, 3), np.uint8)
-    find_faces(image, Noting(), 0.5, "standard")
-    find_faces(image, Noting(), 0.5, "standard", mirror=False)
-    assert looks == [True, True, False, False]
-
-
-class Glimpsing:
-    """Reports a weak box where a picture is white, a face where that is large enough; records its views."""
-
-    card = CARDS["retinaface"]
-    fixed_wh = None
-
-    def __init__(self):
-        self.looks = []
-
-    def __call__(self, image, threshold, *, mirror=False):
-        self.looks.append(image.shape[1::-1])
-        y, x = np.nonzero(image[..., 0] > 128)
-        if not len(x):
-            return Detections.empty()
-        faces = Detections.of(
-            [[x.min(), y.min(), x.max() + 1, y.max() + 1]], [0.9 if np.ptp(x) >= 9 else 0.2]
-        )
-        return faces[faces.score >= threshold]
+    find_faces(image, detector, 0.5, "standard")
+    find_faces(image, detector, 0.5, "standard", mirror=False)
+    assert detector.mirrored == [True, True, False, False]
 
 
 def white_square(size_wh, place, side):
@@ -214,29 +174,29 @@ def white_square(size_wh, place, side):
     return image
 
 
-def test_a_large_picture_is_looked_at_in_full_only_where_its_half_shows_anything():
-    detector = Glimpsing()
+def test_a_large_picture_is_searched_in_full_only_where_its_half_shows_anything():
+    detector = WhiteDetector()
     assert len(find_faces(white_square((4000, 3000), (0, 0), 0), detector, 0.5, "crowd")) == 0
-    assert len(detector.looks) == 4 + 1  # tiles of the half, and the eighth
-    detector = Glimpsing()
+    assert len(detector.sizes_wh) == 4 + 1  # tiles of the half, and the eighth
+    detector = WhiteDetector()
     faces = find_faces(white_square((4000, 3000), (600, 600), 12), detector, 0.5, "crowd")
     assert faces.xyxy.tolist() == [[600, 600, 612, 612]]
-    assert len(detector.looks) == 4 + 1 + 1
+    assert len(detector.sizes_wh) == 4 + 1 + 1
 
 
-def test_glimpses_are_no_faces():
-    detector = Glimpsing()
+def test_what_is_weak_at_half_and_full_size_is_not_a_face():
+    detector = WhiteDetector()
     assert len(find_faces(white_square((4000, 3000), (600, 600), 6), detector, 0.5, "crowd")) == 0
-    assert len(detector.looks) == 4 + 1 + 1
+    assert len(detector.sizes_wh) == 4 + 1 + 1
 
 
 @pytest.mark.parametrize("longest", [400, 1000, 2560])
-def test_small_pictures_are_looked_at_in_full_whatever_they_show(longest):
-    detector = Glimpsing()
+def test_small_pictures_are_searched_in_full_whatever_they_show(longest):
+    detector = WhiteDetector()
     size_wh = (longest, longest * 3 // 4)
     find_faces(np.zeros((size_wh[1], size_wh[0], 3), np.uint8), detector, 0.5, "crowd")
     tiles = sum(len(plan_tiles(size, (1280, 1280))) for size in plan_sizes(size_wh, "crowd"))
-    assert len(detector.looks) == tiles
+    assert len(detector.sizes_wh) == tiles
 
 
 @given(st.lists(st.tuples(st.floats(-50, 4050), st.floats(-50, 3050), st.floats(1, 900)), max_size=5))
@@ -266,7 +226,7 @@ def test_tiles_are_cut_down_to_the_boxes_that_touch_them(places):
 
 @settings(max_examples=200)
 @given(st.tuples(sides, sides), st.sampled_from(["fast", "standard", "crowd"]))
-def test_no_picture_is_reduced_below_what_is_looked_at(size_wh, detail):
+def test_no_picture_is_reduced_below_the_largest_size_searched(size_wh, detail):
     scale = reduction(size_wh, detail)
     assert scale in (1, 2, 4, 8)
     if scale > 1:
@@ -294,5 +254,5 @@ def test_the_reductions_of_each_detail(size_wh, detail, expected):
 def test_faces_of_a_reduced_picture_are_in_pixels_of_the_whole(scale):
     image = white_square((4000, 3000), (800, 400), 240)
     small = np.ascontiguousarray(image[::scale, ::scale])
-    faces = find_faces(small, Painted(), 0.5, "fast", size_wh=(4000, 3000))
+    faces = find_faces(small, WhiteDetector(), 0.5, "fast", size_wh=(4000, 3000))
     assert np.abs(faces.xyxy[0] - [800, 400, 1040, 640]).max() <= 7

@@ -35,7 +35,7 @@ def in_image(image: str, code: str) -> str:
     return ended.log
 
 
-def test_what_it_says_of_itself(image):
+def test_the_image_describes_itself(image):
     facts = inspect(image)["Config"]
     assert facts["User"] == "1000:1000"
     assert facts["WorkingDir"] == "/"
@@ -59,7 +59,7 @@ def test_small_above_its_base(image):
     assert above < 330 * MB
 
 
-def test_it_carries_the_job_and_nothing_else(image):
+def test_the_image_contains_the_job_and_nothing_else(image):
     there = in_image(
         image,
         "import importlib.metadata as m, importlib.util as u\n"

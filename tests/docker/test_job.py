@@ -89,7 +89,7 @@ def test_the_layout_of_older_operators(image):
     assert sorted(ended.outputs) == ["000001.jpg", "000002.jpg", "000003.jpg", "manifest.json"]
 
 
-def test_every_format_comes_back_without_its_secrets(image):
+def test_every_format_is_returned_without_its_secrets(image):
     files = samples.all_samples()
     ended = run_as_node(image, files)
     assert ended.code == 0, ended.log
@@ -110,7 +110,7 @@ def test_every_method_with_both_bundled_detectors(image, method):
     assert {face.method for face in record.faces} == {method}
 
 
-def test_k_same_says_how_many_people_there_are(image):
+def test_k_same_reports_the_number_of_people(image):
     ended = run_as_node(image, {"a.jpg": MARKET}, parameters=json.dumps({"method": "ksame", "k": "100"}))
     assert ended.code == 2
     assert "method ksame with k = 100 needs the faces of at least 100 people" in ended.log
@@ -128,7 +128,7 @@ def test_detectors_that_the_image_does_not_carry_say_so(image):
         assert ended.outputs == {}
 
 
-def test_text_is_covered_by_an_image_that_was_built_for_it_alone(image):
+def test_only_an_image_built_for_text_covers_text(image):
     ended = run_as_node(image, {"a.jpg": STREET}, parameters=json.dumps({"cover": "face,text"}))
     assert ended.code == 2
     assert "'ppocr-text'" in ended.log and "not on this machine" in ended.log
@@ -158,7 +158,7 @@ def test_no_photo_is_one_sentence(image):
 
 
 @pytest.mark.parametrize("options", [(), ("--workdir", "/tmp")], ids=["root", "elsewhere"])  # noqa: S108
-def test_an_algorithm_file_that_is_there_is_not_what_runs(image, options):
+def test_a_mounted_algorithm_file_does_not_run(image, options):
     ended = run_as_node(
         image,
         {"a.jpg": STREET},
@@ -206,7 +206,7 @@ def test_a_photo_that_needs_too_much_memory_is_rejected_and_the_rest_goes_on(ima
     assert record.reason == "too-large"
 
 
-def test_memory_for_nothing_at_all_publishes_nothing(image):
+def test_without_enough_memory_nothing_is_published(image):
     ended = run_as_node(image, {"1.jpg": MARKET}, memory="48m")
     assert ended.code not in (0, 1)
     assert ended.outputs == {}

@@ -82,7 +82,7 @@ def test_the_exit_code_is_the_jobs(image, photos, tmp_path):
     assert list((tmp_path / "none").iterdir()) == []
 
 
-def test_too_little_memory_says_what_to_do(image, photos, tmp_path):
+def test_too_little_memory_gets_a_hint(image, photos, tmp_path):
     done = run(image, photos, tmp_path / "out", UNIONVEIL_MEMORY="32m")
     assert done.returncode == 137
     assert "set UNIONVEIL_MEMORY to more than 32m" in done.stderr
@@ -95,7 +95,7 @@ def crowd(folder: Path) -> Path:
     return folder
 
 
-def test_a_timeout_publishes_what_is_there(image, tmp_path):
+def test_a_timeout_publishes_the_finished_outputs(image, tmp_path):
     done = run(image, crowd(tmp_path / "in"), tmp_path / "out", UNIONVEIL_TIMEOUT_SECONDS="5")
     assert done.returncode == 143
     assert "5 seconds are over" in done.stderr
@@ -103,7 +103,7 @@ def test_a_timeout_publishes_what_is_there(image, tmp_path):
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
-def test_an_interrupt_publishes_what_is_there_and_cleans_up(image, tmp_path):
+def test_an_interrupt_publishes_the_finished_outputs_and_cleans_up(image, tmp_path):
     before = left_behind()
     process = subprocess.Popen(
         [SCRIPT, crowd(tmp_path / "in"), tmp_path / "out"],

@@ -39,7 +39,7 @@ PAGES = {PurePosixPath(name) for name in ("README.md", "docs/a.md", "docs/b.md")
         ("text:\n- one\n- two", "docs/a.md", "text:\n\n- one\n- two"),
     ],
 )
-def test_links_lead_to_pages_alone_and_blocks_have_room(text, page, expected):
+def test_links_lead_only_to_pages_and_blocks_have_blank_lines(text, page, expected):
     assert SITE.rewritten(text, PurePosixPath(page), PAGES)[0] == (expected or text)
 
 

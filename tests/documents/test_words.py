@@ -15,6 +15,11 @@ HABITS = re.compile(
 )
 """Plainer: report, predict, distinguish, measure; "not a ..."; a subject at the beginning of the sentence."""
 
+GLUED = re.compile(
+    r"""^ *(?:\w+=)?f?"[^"]* [^"]*(?<!\\)[a-z,:]"\n *f?"[a-z][^"]* [^"]*"[,)]*$""", re.MULTILINE
+)
+"""Two strings of a sentence that are joined without a space."""
+
 NAMES_OF_METHODS = re.compile(r"\bdef tell\(")
 NOT_TEXT = {
     ".png",
@@ -71,3 +76,21 @@ def test_the_words_are_found(sentence):
 @pytest.mark.parametrize("line", ["start = tape.tell()", "    def tell(self) -> int:", "if found is None:"])
 def test_code_is_not_mistaken_for_them(line):
     assert habits_in(line) == []
+
+
+def glued(text: str) -> list[int]:
+    """Line numbers at which the words of two joined strings run into each other."""
+    return [text[: match.start()].count("\n") + 1 for match in GLUED.finditer(text)]
+
+
+def test_no_two_words_run_into_each_other_in_joined_strings():
+    texts = {name: text for name, text in tracked_texts().items() if name.endswith(".py")}
+    found = [f"{name}:{number}" for name, text in texts.items() for number in glued(text)]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("line", "is_glued"), [("refers to the", True), ("refers to the ", False), ("refers to the\\n", False)]
+)
+def test_joined_words_are_found(line, is_glued):
+    assert bool(glued(f'raise Error(\n    f"{line}"\n    "upright picture"\n)\n')) == is_glued

@@ -61,7 +61,7 @@ def test_signs_of_life_come_before_the_result():
     assert list(SerialEngine().map(Alive(), [("a", Bytes(b"xyz"))])) == [("a", b"xyz")]
 
 
-def test_nothing_in_nothing_out(engine):
+def test_no_tasks_give_no_results(engine):
     assert list(engine.map(Deadly(), [])) == []
 
 
@@ -81,7 +81,7 @@ def test_tasks_are_taken_only_as_they_are_needed():
     run.close()
 
 
-def test_a_slow_task_holds_no_others_back():
+def test_a_slow_task_does_not_delay_others():
     taken = []
 
     def tasks():
@@ -144,7 +144,7 @@ def test_a_task_that_kills_its_worker_is_rejected_and_no_other(jobs):
             assert done[number] == task.data
 
 
-def test_a_task_that_takes_too_long_is_given_up_and_no_other():
+def test_only_a_task_that_takes_too_long_is_abandoned():
     items = [(n, Bytes(b"endless" if n == 1 else b"photo")) for n in range(4)]
     done = dict(PoolEngine(2, timeout_seconds=1).map(Deadly(), items))
     assert done[1] == Rejected(
@@ -159,7 +159,7 @@ def test_a_worker_that_cannot_start_stops_the_run():
     assert caught.value.exit_code == 3
 
 
-def test_what_the_work_raises_is_raised_here(engine):
+def test_errors_of_the_work_are_raised_here(engine):
     with pytest.raises(ConfigError, match="this cannot work"):
         list(engine.map(Deadly(), [(0, Bytes(b"photo")), (1, Bytes(b"wrong")), (2, Bytes(b"photo"))]))
 

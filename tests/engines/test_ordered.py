@@ -1,4 +1,4 @@
-"""Results in order: how far ahead of a slow task others are taken, and no further."""
+"""Results in order, and the limits within which later tasks overtake a slow one."""
 
 from __future__ import annotations
 

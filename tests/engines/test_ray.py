@@ -1,4 +1,5 @@
-"""Ray: two nodes of this machine, one of which is killed, deadly pictures, and serial bytes."""
+"""Ray with two nodes on this machine: a node is killed, pictures crash workers, bytes equal a serial
+run's."""
 
 from __future__ import annotations
 
@@ -91,7 +92,7 @@ def test_errors_of_the_work_reach_the_caller(nodes, two):
     assert outcome.reason == "too-large"
 
 
-def test_a_slow_picture_holds_no_others_back(nodes, two):
+def test_a_slow_picture_does_not_delay_others(nodes, two):
     taken = []
 
     def tasks():
@@ -180,7 +181,7 @@ def test_the_command_line_takes_the_cluster_from_the_environment(nodes, two, tmp
 
 @pytest.mark.parametrize("count", [200, pytest.param(2000, marks=pytest.mark.prove)])
 def test_photos_in_a_bucket_give_the_same_bytes_as_serial(nodes, tmp_path, count, monkeypatch):
-    """Bucket to bucket over two nodes, one of which is killed, beside this process alone."""
+    """From bucket to bucket over two nodes, one of which is killed, compared with a run in this process."""
     (tmp_path / "weed").mkdir()
     photos = tmp_path / "photos"
     photos.mkdir()

@@ -46,7 +46,7 @@ def test_memory_limits_workers():
     assert jobs_within(cores=64, visible=64, memory_bytes=None, threads=None) == 1
 
 
-def test_the_memory_for_pictures_is_what_workers_leave():
+def test_the_memory_for_pictures_is_the_rest_beside_the_workers():
     assert picture_bytes(2, 2 << 30) == pytest.approx(1.04 * (1 << 30), rel=0.02)
     assert picture_bytes(1, 2 << 30) - picture_bytes(2, 2 << 30) == 256 << 20
     assert picture_bytes(64, 2 << 30) == 192 << 20

@@ -53,7 +53,7 @@ class BoxesIn(Anonymize):
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """The first without a face, names in folders, one that is refused."""
+    """Inputs: the first without a face, some in folders, one that is refused."""
     photos = tmp_path_factory.mktemp("photos")
     (photos / "sub.b").mkdir()
     (photos / "a.png").write_bytes(ALL["png-16-rgb"])  # narrow: no face
@@ -184,7 +184,7 @@ def test_boxes_on_several_frames_are_refused_where_they_cannot_be_held(tmp_path)
     exported(tmp_path / "out", tmp_path / "csv", ExportForm.CSV)
 
 
-def test_croissant_says_how_people_were_covered(outputs):
+def test_croissant_describes_how_people_were_covered(outputs):
     head = open_shards([outputs]).head
     document = json.loads(croissant(ABOUT, head, [DataFile("metadata.jsonl", "0" * 64)], ""))
     assert document["license"] == "https://spdx.org/licenses/CC-BY-4.0.html"

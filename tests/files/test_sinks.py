@@ -54,7 +54,7 @@ def test_an_output_folder_in_an_input_folder_is_refused(tmp_path, inside):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_link_into_the_input_folder_is_seen_through(tmp_path):
+def test_a_link_into_the_input_folder_is_recognized(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "out").symlink_to(tmp_path / "in")
     with pytest.raises(OutputError, match="is in the input folder"):

@@ -122,7 +122,7 @@ def test_a_huge_file_is_refused_without_reading_it(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
-def test_tar_members_come_out_whatever_the_compression(mode, tmp_path):
+def test_tar_members_are_read_with_every_compression(mode, tmp_path):
     data = tarred({"a.jpg": b"first", "d/b.jpg": b"second"}, mode)
     assert is_archive(data[:512])
     assert unpack(data) == [("a.jpg", b"first"), ("d/b.jpg", b"second")]
@@ -130,7 +130,7 @@ def test_tar_members_come_out_whatever_the_compression(mode, tmp_path):
     assert names([tmp_path]) == ["named-like-a-photo.jpg/a.jpg", "named-like-a-photo.jpg/d/b.jpg"]
 
 
-def test_zip_members_and_what_systems_leave_in_zips():
+def test_zip_members_are_read_and_system_files_skipped():
     data = zipped(
         {"a.jpg": b"first", "__MACOSX/._a.jpg": b"x", "d/": b"", "d/.DS_Store": b"x", "d/b": b"second"}
     )
@@ -216,12 +216,12 @@ def test_a_dictionary_of_four_gigabytes_takes_no_memory_before_it_is_filled():
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
 
 
-def test_flat_drawings_below_the_limit_are_no_bombs():
+def test_flat_drawings_below_the_limit_are_not_bombs():
     drawing = bytes(30 << 20)
     assert unpack(zipped({"drawing.bmp": drawing})) == [("drawing.bmp", drawing)]
 
 
-def test_a_damaged_archive_gives_what_can_be_read_and_then_one_refusal():
+def test_a_damaged_archive_gives_its_readable_members_and_one_refusal():
     whole = tarred({"a": b"first" * 400, "b": os.urandom(40_000)}, "w:gz")
     contents = unpack(whole[: len(whole) // 2])
     assert contents[0] == ("a", b"first" * 400)
@@ -240,7 +240,7 @@ def test_a_damaged_member_does_not_stop_the_others():
 
 
 @pytest.mark.parametrize(("suffix", "module"), [(".gz", gzip), (".bz2", bz2), (".xz", lzma)])
-def test_a_photo_that_is_compressed_alone_is_done(tmp_path, suffix, module):
+def test_a_photo_compressed_by_itself_is_an_input(tmp_path, suffix, module):
     photo = b"\xff\xd8\xff" + b"photo" * 100
     (tmp_path / f"a.jpg{suffix}").write_bytes(module.compress(photo))
     assert listed([tmp_path]) == [("a.jpg", photo)]
@@ -271,7 +271,7 @@ def reasons(data):
     ]
 
 
-def test_behind_a_broken_header_the_rest_goes_on():
+def test_reading_continues_after_a_broken_header():
     whole = bytearray(tarred({str(n): bytes([n]) * 700 for n in range(10)}))
     whole[3 * 1536 + 148] ^= 1  # the checksum of the fourth
     found = reasons(bytes(whole))
@@ -352,7 +352,7 @@ def test_methods_that_python_lacks_are_named(method, word):
     assert good == DONE[1]
 
 
-def test_a_header_that_claims_a_huge_extension_takes_no_memory():
+def test_a_header_that_claims_a_huge_extension_uses_no_memory():
     pax = tarfile.TarInfo("pax")
     pax.type, pax.size = tarfile.XHDTYPE, 1 << 32
     assert reasons(pax.tobuf() + tarred(TWO)) == [("", "archive"), *DONE]
@@ -416,7 +416,7 @@ def test_sidecars_and_texts_are_skipped(phone, tmp_path_factory):
     assert sorted(names([packed])) == [f"{name}/{inner}" for name in ("a.zip", "b.tar") for inner in INPUTS]
 
 
-def test_a_text_that_is_named_alone_is_an_input(phone):
+def test_a_text_that_the_user_names_is_an_input(phone):
     assert names([phone / "notes.txt"]) == ["notes.txt"]
     assert names([phone / "notes.txt", phone / "IMG_2.jpg"]) == ["IMG_2.jpg"]
 

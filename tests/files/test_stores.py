@@ -1,4 +1,4 @@
-"""Object stores: URIs, sentences, and a real S3 server that is killed in mid-run."""
+"""Object stores: URIs, error messages, and a real S3 server that is killed during a run."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ import sys
 import threading
 import time
 import zipfile
+from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 import samples
+from clips import Clip, made, moving, packets
 from unionveil import ConfigError, OutputError
 from unionveil.errors import StoreError
 from unionveil.files.store_sink import StoreSink
 from unionveil.files.store_source import StoreSource
 from unionveil.files.stores import Store, StoreContent, StoredObject, StoreUrl, is_store_url
 from unionveil.verify import verify
+from unionveil.video.extra import has_video
 from weed import KEY, SECRET, Weed, weed
 
 SAMPLES = samples.all_samples()
+MILLI = Fraction(1, 1000)
 
 
 def test_places_are_written_as_uris():
@@ -63,7 +67,7 @@ def test_a_content_travels_without_its_first_bytes():
 
 
 class Answering(BaseHTTPRequestHandler):
-    """A store that answers everything with one status, and quotes the key that it was asked with."""
+    """A store that answers every request with one status, and quotes the request's key."""
 
     status = 503
 
@@ -127,7 +131,7 @@ def server(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture
 def store(server: Weed, monkeypatch: pytest.MonkeyPatch):
-    """Makes stores of fresh places on the server."""
+    """Makes stores at new places on the server."""
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     from unionveil.files import stores
@@ -155,7 +159,7 @@ def run(server: Weed, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def fetched(store: Store, folder: Path) -> dict[str, bytes]:
-    """All objects of a place, which are also written into a folder."""
+    """All objects of a place, copied into a folder as well."""
     found = {each.key: store.get(each.key) for each in store.objects()}
     for key, data in found.items():
         (folder / key).parent.mkdir(parents=True, exist_ok=True)
@@ -164,7 +168,7 @@ def fetched(store: Store, folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_a_listing_skips_what_is_no_input(store):
+def test_a_listing_skips_files_that_are_not_inputs(store):
     place = store("in")
     for key in ("b/1.gif", "b/note.txt", "a.gif", "raw/x.gif", ".hidden/y.gif", "live.heic", "live.mov"):
         put(place, key, b"text" if key.endswith("txt") else SAMPLES["gif"])
@@ -233,7 +237,36 @@ def test_a_run_from_bucket_to_bucket_is_the_run_on_this_machine(server, store, t
 
 
 @pytest.mark.slow
-def test_what_is_wrong_is_one_sentence(server, store, tmp_path):
+@pytest.mark.skipif(not has_video(), reason="needs the extra video: pip install 'unionveil[video]'")
+def test_videos_go_from_bucket_to_bucket_as_on_this_machine(server, store, tmp_path):
+    """With the sound, twice, and with one that is cut off."""
+    source, target = store("in"), store("out")
+    inputs = tmp_path / "in"
+    inputs.mkdir()
+    whole = made(moving(12), Clip(sound="aac"))
+    (inputs / "a.mp4").write_bytes(whole)
+    (inputs / "b.mkv").write_bytes(made(moving(6), Clip(form="matroska", time_base=MILLI, step=40)))
+    (inputs / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    (inputs / "photo.gif").write_bytes(SAMPLES["gif"])
+    for path in inputs.iterdir():
+        put(source, path.name, path.read_bytes())
+    options = ("--names", "keep", "--audio", "keep", "--jobs", "1")
+    done = run(server, source.url, "-o", target.url, *options)
+    assert done.returncode == 1, done.stderr
+    assert "rejected: cut.mp4" in done.stderr
+    there = fetched(target, tmp_path / "fetched")
+    assert set(there) == {"a.mp4", "b.mkv", "photo.gif", "manifest.json"}
+    local = run(server, inputs, "-o", tmp_path / "local", *options)
+    assert local.returncode == 1, local.stderr
+    assert there == {path.name: path.read_bytes() for path in (tmp_path / "local").iterdir()}
+    assert packets(there["a.mp4"]) == packets(whole)
+    before = {each.key: each.etag for each in target.objects()}
+    assert run(server, source.url, "-o", target.url, *options).returncode == 1
+    assert {each.key: each.etag for each in target.objects()} == before
+
+
+@pytest.mark.slow
+def test_errors_are_one_sentence(server, store, tmp_path):
     source = store("in")
     put(source, "a.gif", SAMPLES["gif"])
     wrong = run(server, "s3://no-such-bucket/in", "-o", tmp_path / "out")
@@ -279,7 +312,7 @@ def test_two_workers_on_one_shard_write_each_object_once(server, store, tmp_path
 
 @pytest.mark.slow
 def test_a_server_that_is_killed_and_started_again_in_mid_run(tmp_path, monkeypatch):
-    """The run waits for it; what a killed run left is finished by the next."""
+    """The run waits for the server; the next run finishes the work of a killed one."""
     from unionveil.files import stores
 
     (tmp_path / "weed").mkdir()

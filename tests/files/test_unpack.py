@@ -51,7 +51,7 @@ def test_an_archive_without_the_folder(tmp_path):
         (("outputs/a", b"x"), "which clash"),
     ],
 )
-def test_what_no_job_makes_is_refused_and_leaves_nothing(tmp_path, member, sentence):
+def test_archives_that_no_job_makes_are_refused_and_leave_nothing(tmp_path, member, sentence):
     path = archive(tmp_path, *good_members(), member)
     with pytest.raises(ResultsError, match=sentence) as caught:
         unpack(path, tmp_path / "place" / "out")
@@ -100,7 +100,7 @@ def test_an_archive_that_is_cut_off_is_refused(tmp_path, cut):
         unpack(path, tmp_path / "out")
 
 
-def test_a_folder_that_is_there_is_left_alone(tmp_path):
+def test_an_existing_folder_is_left_alone(tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(OutputError, match="already exists"):
         unpack(archive(tmp_path, *good_members()), tmp_path / "out")
@@ -120,8 +120,8 @@ HEADERS = [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.G
 
 
 @pytest.mark.parametrize("kind", HEADERS)
-def test_a_header_of_gibibytes_takes_no_memory(tmp_path, kind):
-    """As a header of 6 GiB, of which a node sends a few kilobytes."""
+def test_a_header_of_gibibytes_uses_no_memory(tmp_path, kind):
+    """A node could send a header of 6 GiB in a few kilobytes."""
     info = special("outputs/long", kind)
     info.size = 6 << 30
     path = tmp_path / "long.tar.gz"

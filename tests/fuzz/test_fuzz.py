@@ -81,7 +81,7 @@ def test_a_fault_is_counted_with_its_seed():
     assert "png: marker as bytes" in lines(report)
 
 
-def test_every_seed_gives_nothing_away():
+def test_no_seed_leaks():
     report = run(0, len(SEEDS), 1)
     assert report.mutations == len(SEEDS)
     assert report.outputs > 40
@@ -90,7 +90,7 @@ def test_every_seed_gives_nothing_away():
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_three_thousand_damaged_files_give_nothing_away():
+def test_three_thousand_damaged_files_leak_nothing():
     report = run(0, 3000, 1)
     assert report.mutations == 3000
     assert report.outputs > 700

@@ -61,7 +61,7 @@ def test_crops_equal_a_warp_of_the_whole_picture(scale):
     assert np.abs(crop.astype(int) - expected).max() <= 2  # fixed-point coordinates of the warp
 
 
-def test_what_lies_beyond_the_picture_is_black():
+def test_pixels_beyond_the_picture_are_black():
     image = np.full((80, 80, 3), 200, np.uint8)
     inside, outside = ARCFACE_112 - 60, ARCFACE_112 + 5000
     crops = aligned(image, similarity(np.stack([inside, outside]), ARCFACE_112), 112)

@@ -57,7 +57,7 @@ def test_a_face_that_cannot_be_judged_has_zeros(embedder, street):
     assert not found.vectors[1:].any()
 
 
-def test_a_batch_gives_what_single_faces_give(embedder, street):
+def test_a_batch_gives_the_same_vectors_as_single_faces(embedder, street):
     image, faces = street
     turned = np.ascontiguousarray(image[:, ::-1])
     mirrored = faces.landmarks[:, [1, 0, 2, 4, 3]] * [-1, 1] + [image.shape[1] - 1, 0]
@@ -83,7 +83,7 @@ def test_a_face_that_is_turned_and_enlarged_stays_the_same(embedder, street):
     assert float(plain @ other) > 0.97
 
 
-def test_rows_are_scaled_and_what_has_no_direction_is_unusable():
+def test_rows_are_scaled_and_zeros_are_unusable():
     rows = np.asarray([[3, 4], [0, 0], [np.nan, 1], [5, 0]], np.float32)
     found = Embeddings.of(rows, np.asarray([True, True, True, False]))
     assert found.usable.tolist() == [True, False, False, False]
@@ -124,7 +124,7 @@ def write_user_model(path, card, batch="n"):
     return f"onnx:{path}"
 
 
-def test_a_users_file_reads_channels_as_its_card_says(tmp_path):
+def test_a_users_file_reads_channels_in_the_order_of_its_card(tmp_path):
     image = np.full((40, 40, 3), (10, 20, 200), np.uint8)
     face = Detections.of([[10, 10, 30, 30]], [1], (np.asarray(CARD["template"]) * 2 + 10)[None])
     vectors = load_embedder(write_user_model(tmp_path / "own.onnx", CARD), 1)(image, face).vectors
@@ -169,7 +169,7 @@ def test_the_repaired_graph_is_the_pinned_one():
     assert hashlib.sha256(graph).hexdigest() == rebuilt.sha256
 
 
-def test_the_repaired_graph_is_taken_before_the_published_one(tmp_path, monkeypatch):
+def test_the_repaired_graph_is_preferred_to_the_published_one(tmp_path, monkeypatch):
     (tmp_path / "sface.onnx").write_bytes(b"repaired")
     (tmp_path / EMBEDDERS["sface"].file).write_bytes(b"published")
     monkeypatch.setenv("UNIONVEIL_MODEL_DIR", str(tmp_path))

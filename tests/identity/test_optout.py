@@ -29,7 +29,7 @@ def test_a_list_becomes_settings_and_people(tmp_path):
     assert people.references().people == 1
 
 
-def test_an_image_without_a_list_has_none(tmp_path):
+def test_an_image_without_a_list_has_no_opt_outs(tmp_path):
     assert read_optout(tmp_path / "people.json") is None
 
 
@@ -52,7 +52,7 @@ def test_a_list_for_other_weights_stops_the_job(tmp_path):
         run_job(tmp_path / "data", lambda _: None, optout=listed(tmp_path, sha256="0"))
 
 
-def test_a_buyer_who_covers_text_alone_uncovers_nobody(tmp_path):
+def test_a_buyer_who_covers_only_text_uncovers_nobody(tmp_path):
     people = present(read_optout(listed(tmp_path)))
     assert people.applied(AnonymizeConfig(cover="text")).cover == ("face", "text")
     assert people.applied(AnonymizeConfig(cover="head")).cover == ("head",)

@@ -104,7 +104,7 @@ def test_similar_people_share_a_face():
     assert sets(found.group[found.person]) == sets(family)
 
 
-def test_a_person_who_was_taken_for_two_fills_one_place():
+def test_a_person_counted_twice_fills_one_place():
     turned = np.eye(SIZE)[:6]
     cosine = (SAME_PERSON + DIFFERENT_PEOPLE) / 2  # too far for one person, too close for two
     twin = cosine * turned[0] + np.sqrt(1 - cosine**2) * np.eye(SIZE)[10]
@@ -131,7 +131,7 @@ def test_the_same_set_has_the_same_order():
     assert np.array_equal(rows[rows_by_bytes(rows)], other[rows_by_bytes(other)])
 
 
-def test_nobody_at_all():
+def test_without_faces_there_are_no_groups():
     found = group_people(np.zeros((0, SIZE), np.float16), 3)
     assert found.people == 0
     assert len(found.group) == len(found.person) == 0

@@ -128,7 +128,7 @@ def test_one_palette_serves_all_frames():
         assert np.array_equal(before.pixels[4:], after.pixels[4:])
 
 
-def test_only_what_changes_is_written():
+def test_only_changed_regions_are_written():
     still = animate(control(1), frame_data(2, solid(9, 7, 10, 20, 30, 255)))
     written = write(still)
     at = written.rindex(b"fcTL") + 4
@@ -212,7 +212,7 @@ def test_all_frames_count_for_the_size():
 
 @pytest.mark.parametrize(("colour_type", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
 @pytest.mark.parametrize("depth", [8, 16])
-def test_another_decoder_sees_what_was_written(colour_type, channels, depth):
+def test_another_decoder_shows_the_same_pixels(colour_type, channels, depth):
     bits = depth * channels
     data = animate(
         control(1, 4, 3, 2, 1, disposal=1, blend=1),

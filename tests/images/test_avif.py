@@ -143,7 +143,7 @@ TALL = save(Image.fromarray(samples.scene(128, 128)), "AVIF", quality=80)
 
 
 @pytest.mark.parametrize("depth", [8, 10])
-def test_what_a_crop_hides_is_not_written(depth):
+def test_pixels_hidden_by_a_crop_are_not_written(depth):
     data = TALL if depth == 8 else deep(samples.scene(128, 128).astype(np.uint16) * 4)
     whole = decode(data, LIMIT).frames[0].pixels
     crop = clap((128, 128), 32, 64, 64, 48)
@@ -156,7 +156,7 @@ def test_what_a_crop_hides_is_not_written(depth):
 
 
 @pytest.mark.parametrize(("columns", "canvas_wh"), [(2, (192, 128))])
-def test_what_a_trimmed_grid_hides_is_not_written(columns, canvas_wh):
+def test_pixels_hidden_by_a_trimmed_grid_are_not_written(columns, canvas_wh):
     picture = decode(grid([only_item(TALL)] * 2, columns, 1, canvas_wh, AVIF), LIMIT)
     assert picture.frames[0].size_wh == canvas_wh
     assert untouched(picture).encoding is Encoding.PIXELS

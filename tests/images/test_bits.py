@@ -51,6 +51,6 @@ def test_codes_are_those_of_the_standard():
     ],
     ids=["short", "long-code", "large", "reserved", "no-end", "end-inside", "behind-end"],
 )
-def test_what_does_not_fit_is_an_error(data, read):
+def test_values_that_do_not_fit_are_errors(data, read):
     with pytest.raises(ValueError, match="coded"):
         read(BitReader(data))

@@ -272,5 +272,5 @@ def test_more_pixels_than_the_limit_are_refused_before_decoding():
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_another_decoder_sees_what_was_written(name):
+def test_another_decoder_shows_the_same_pixels(name):
     check_covers(VARIANTS[name])

@@ -58,13 +58,13 @@ def redacted(data, method="fill", shape="box", faces=FACE):
 @pytest.mark.parametrize("shape", ["box", "ellipse"])
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", SHOWN)
-def test_what_our_writers_make_passes(name, method, shape):
+def test_outputs_of_our_writers_pass(name, method, shape):
     picture, patches, written = redacted(SHOWN[name], method, shape)
     check_output(written, picture, patches)
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_what_our_writers_make_of_odd_files_passes(name):
+def test_outputs_of_our_writers_for_odd_files_pass(name):
     picture = decode(ALL[name], 1e7)
     for patches in (
         [()] * len(picture.frames),

@@ -43,7 +43,7 @@ def anonymized(data, options):
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 @pytest.mark.parametrize("name", STILLS)
-def test_an_output_has_the_format_that_was_asked_for_and_shows_the_covered_picture(name, target):
+def test_an_output_has_the_requested_format_and_shows_the_covered_picture(name, target):
     out = anonymized(SAMPLES[name], OutputOptions(target))
     assert isinstance(out, Anonymized), out
     assert out.format is target is sniff(out.data)
@@ -57,7 +57,7 @@ def test_an_output_has_the_format_that_was_asked_for_and_shows_the_covered_pictu
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
-def test_pixels_stay_what_they_were(target):
+def test_pixels_stay_the_same(target):
     for name in ("png-rgb", "bmp-rgb", "jpeg-444"):
         out = anonymized(SAMPLES[name], OutputOptions(target, quality=95))
         before, after = (
@@ -97,7 +97,7 @@ def test_quality_decides_the_size():
     assert sizes == sorted(sizes) and len(set(sizes)) == 3
 
 
-def test_quality_is_of_lossy_formats_alone():
+def test_quality_applies_only_to_lossy_formats():
     assert OutputOptions(quality=50).converts(ImageFormat.JPEG)
     assert OutputOptions(quality=50).converts(ImageFormat.WEBP)
     for form in set(ImageFormat) - {ImageFormat.JPEG, ImageFormat.WEBP}:
@@ -105,13 +105,13 @@ def test_quality_is_of_lossy_formats_alone():
 
 
 @pytest.mark.parametrize("name", ["png-rgb", "jpeg-420", "gif-animated"])
-def test_nothing_changes_where_nothing_is_asked_for(name):
+def test_nothing_changes_without_options(name):
     assert converted(PICTURES[name], OutputOptions()) is PICTURES[name]
     assert converted(PICTURES[name], OutputOptions(PICTURES[name].format)) is PICTURES[name]
 
 
 @pytest.mark.parametrize(("names", "words"), [(SEVERAL, "several pages"), (INKS, "inks")])
-def test_what_cannot_be_converted_is_refused_with_a_reason(names, words):
+def test_pictures_that_cannot_be_converted_are_refused_with_a_reason(names, words):
     assert names
     for name in names:
         target = ImageFormat.PNG if PICTURES[name].format is not ImageFormat.PNG else ImageFormat.JPEG

@@ -42,7 +42,7 @@ def page(seed: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("compression", "options", "how"), KINDS)
-def test_what_libtiff_writes_is_whole(compression, options, how):
+def test_files_of_libtiff_are_complete(compression, options, how):
     for seed in range(60):
         pixels = page(seed)
         check_fax(strip(pixels, compression, options), pixels.shape[1], pixels.shape[0], **how)
@@ -95,7 +95,7 @@ def test_a_damaged_page_is_refused_although_libtiff_completes_it(compression):
         decode(data, 1e6)
 
 
-def test_an_end_mark_is_not_needed_and_what_follows_it_is_dropped():
+def test_an_end_mark_is_optional_and_bytes_after_it_are_dropped():
     whole = decode(tiff(lambda body: body), 1e6).frames[0].pixels
     # The end-of-block code is 24 bits long.
     for change in (lambda body: body[:-3] + b"\x00", lambda body: body + samples.SECRET):

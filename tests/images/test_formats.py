@@ -83,7 +83,7 @@ def test_a_file_without_a_face_keeps_its_pixels_exactly(name):
     assert same_pixels(decode(untouched(picture), LIMIT), picture)
 
 
-def test_what_pillow_reads_is_what_we_read():
+def test_we_read_the_same_pixels_as_pillow():
     for name in ("png-rgb", "png-palette", "tiff-rgb", "bmp-rgb", "jpeg-444", "webp-lossless"):
         with Image.open(io.BytesIO(ALL[name])) as image:
             expected = np.asarray(image.convert("RGB"))
@@ -272,7 +272,7 @@ def test_sides_of_65535_are_refused_before_anything_is_decoded():
         (b"8BPS\x00\x01", UnsupportedImage, "Photoshop"),
     ],
 )
-def test_what_is_no_picture_is_named(head, error, word):
+def test_files_that_are_not_pictures_are_named(head, error, word):
     with pytest.raises(error, match=word):
         decode(head, LIMIT)
 

@@ -69,7 +69,7 @@ def same(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
 
 @pytest.mark.parametrize("first", [0, 1, 2, 3, 4])
 @pytest.mark.parametrize("second", [1, 2, 3])
-def test_disposals_give_what_pillow_shows(first, second):
+def test_disposals_match_pillow(first, second):
     data = build(
         region(indices(), control=(5, first, 7)),
         region(indices(4, 3), 2, 1, control=(6, second, 3)),
@@ -175,7 +175,7 @@ def test_the_loop_is_written_from_its_value_and_other_extensions_are_dropped(blo
     assert written.count(b"\x21\xff") == (loop is not None)
 
 
-def test_what_stands_behind_the_end_or_the_last_pixel_is_dropped():
+def test_bytes_after_the_end_or_the_last_pixel_are_dropped():
     assert MARKER not in write(build(region(indices())) + MARKER)
     data = compress(indices())
     assert MARKER not in write(build(region(indices(), data=data[:-1] + b"\x18" + MARKER + b"\x00")))
@@ -234,7 +234,7 @@ def test_all_frames_count_for_the_size():
         decode(build(region(indices()), region(indices())), 2 * 48 - 1)
 
 
-def test_another_decoder_sees_what_was_written():
+def test_another_decoder_shows_the_same_pixels():
     for seed in range(30):
         rng = np.random.default_rng(seed)
         blocks = [

@@ -73,7 +73,7 @@ def test_properties_are_written_from_their_values(kind):
     assert written.encoding is Encoding.KEPT
 
 
-def test_bytes_that_are_no_profile_are_dropped():
+def test_bytes_that_are_not_a_profile_are_dropped():
     data = changed(PLAIN, lambda item: replace(item, properties=(*item.properties, _profile(SECRET * 20))))
     assert SECRET not in untouched(decode(data, LIMIT)).data
 
@@ -138,7 +138,7 @@ def test_data_that_end_too_early_are_refused_and_never_made_up(cut):
         decode(data, LIMIT)
 
 
-def test_zeros_behind_a_slice_are_no_damage_and_are_gone():
+def test_zeros_after_a_slice_are_not_damage_and_are_removed():
     (unit,) = nal_units(only_item(PLAIN).data, 4)
     padded = unit + b"\x00\x00\x03" * 5
     picture = decode(
@@ -166,7 +166,7 @@ TALL = heic(samples.scene(128, 128, seed=3), quality=80)
     ],
     ids=["crop", "crop-inside", "trimmed"],
 )
-def test_what_is_not_shown_is_not_written(data):
+def test_hidden_pixels_are_not_written(data):
     picture = decode(data, LIMIT)
     written = untouched(picture)
     assert written.encoding is Encoding.PIXELS
@@ -186,7 +186,7 @@ def test_a_size_smaller_than_the_coded_one_is_refused():
         decode(changed(TALL, lambda item: with_property(item, b"ispe", ispe(128, 64))), LIMIT)
 
 
-def test_what_an_overlay_hides_is_gone():
+def test_pixels_hidden_by_an_overlay_are_gone():
     below, above = only_item(TALL), only_item(heic(samples.scene(128, 128, seed=4), quality=80))
     canvas = struct.pack(">BB4H2HII", 0, 0, 0, 0, 0, 65535, 128, 128, 0, 0) + struct.pack(">II", 0, 0)
     items = {
@@ -322,7 +322,7 @@ def test_a_slice_of_another_picture_parameter_set_is_not_kept():
         decode(single(item), LIMIT)
 
 
-def test_premultiplied_alpha_comes_back():
+def test_premultiplied_alpha_survives_a_round_trip():
     pixels = np.dstack([np.full((64, 128, 3), 100, np.uint8), np.full((64, 128), 200, np.uint8)])
     container = isobmff.read(heic(pixels, quality=95))
     alpha = next(each.source for each in container.references if each.kind == b"auxl")

@@ -45,7 +45,7 @@ VPS, SPS, PPS = (units_of(HVCC)[kind][0] for kind in (32, 33, 34))
 
 
 @given(st.binary(max_size=60).map(lambda tail: b"\x26\x01" + tail + b"\x80"))
-def test_escaping_comes_back(rbsp):
+def test_escaping_survives_a_round_trip(rbsp):
     escaped = escape(rbsp)
     assert unescape(escaped) == rbsp
     assert not any(bytes([0, 0, byte]) in escaped for byte in range(3))
@@ -61,7 +61,7 @@ def test_lengths_that_do_not_fit_are_an_error(data):
         list(nal_units(data, 4))
 
 
-def test_what_was_written_is_written_in_the_same_way_again():
+def test_writing_twice_gives_the_same_bytes():
     once = hevc.account(HVCC, ITEM.data, None)
     assert hevc.account(once.configuration, once.data, None) == once
     assert (once.size_wh, once.depth, once.chroma) == ((128, 64), 8, 420)

@@ -182,18 +182,18 @@ def test_a_cicp_tag_is_kept():
     ],
     ids=lambda value: str(value) if isinstance(value, int) else f"{len(value)}-bytes",
 )
-def test_what_does_not_parse_or_fit_is_dropped(channels, data):
+def test_invalid_tags_are_dropped(channels, data):
     assert clean_profile(data, channels) is None
 
 
-def test_a_tag_that_comes_twice_makes_the_profile_invalid():
+def test_a_duplicate_tag_makes_the_profile_invalid():
     data = bytearray(matrix_profile())
     first = 132
     data[first + 12 : first + 16] = data[first : first + 4]
     assert clean_profile(bytes(data), 3) is None
 
 
-def test_a_broken_way_back_is_dropped_alone():
+def test_only_a_broken_inverse_is_dropped():
     data = matrix_profile(more={b"B2A0": b"mft1 and no more", b"gamt": MARKER})
     cleaned = cleaned_profile(data, 3)
     assert not {b"B2A0", b"gamt"} & set(tag_names(cleaned))
@@ -213,7 +213,7 @@ def test_every_way_to_show_samples_is_listed():
 
 
 @given(st.sampled_from(ALL), st.lists(st.tuples(st.integers(0, 2000), st.binary(min_size=1, max_size=6))))
-def test_damage_never_raises_and_what_is_kept_is_stable(chosen, changes):
+def test_damage_never_raises_and_the_result_is_stable(chosen, changes):
     channels, data = chosen
     damaged = bytearray(data)
     for place, content in changes:

@@ -26,7 +26,7 @@ CONTAINER = Container(
 DATA = isobmff.write(CONTAINER, BRANDS)
 
 
-def test_what_was_written_is_read():
+def test_written_boxes_are_read_back():
     assert isobmff.read(DATA) == CONTAINER
     assert DATA.count(b"ispe") == 1
 
@@ -36,7 +36,7 @@ def box(kind, body):
 
 
 @pytest.mark.parametrize("kind", [b"pitm", b"iloc", b"iinf", b"iprp", b"iref"])
-def test_parts_that_stand_twice_are_not_accounted_for(kind):
+def test_duplicate_parts_are_not_accounted_for(kind):
     place = DATA.index(kind) - 4
     (size,) = struct.unpack_from(">I", DATA, place)
     meta = DATA.index(b"meta") - 4
@@ -47,7 +47,7 @@ def test_parts_that_stand_twice_are_not_accounted_for(kind):
         isobmff.read(twice)
 
 
-def test_items_that_stand_twice_are_not_accounted_for():
+def test_duplicate_items_are_not_accounted_for():
     place = DATA.index(b"iloc") + 4 + 8
     twice = bytearray(DATA)
     struct.pack_into(">H", twice, place, 3)
@@ -66,7 +66,7 @@ def test_a_file_that_is_cut_off_is_refused():
         isobmff.read(DATA[:-3])
 
 
-def test_what_is_appended_need_not_be_a_box():
+def test_appended_bytes_need_not_be_a_box():
     assert isobmff.read(DATA + samples.SECRET * 3) == CONTAINER
 
 
@@ -86,7 +86,7 @@ def test_an_item_that_repeats_its_bytes_is_not_accounted_for():
         isobmff.read(bomb)
 
 
-def test_a_property_that_stands_twice_is_not_accounted_for():
+def test_a_duplicate_property_is_not_accounted_for():
     item = replace(CONTAINER.items[2], properties=(SIZE, SIZE))
     with pytest.raises(NotAccounted, match="twice"):
         item.body(b"ispe")

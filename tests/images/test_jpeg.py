@@ -101,7 +101,7 @@ HIDING = {
 
 
 @pytest.mark.parametrize("name", HIDING)
-def test_what_no_decoder_uses_is_gone(name, codec):
+def test_parts_that_no_decoder_uses_are_gone(name, codec):
     data = HIDING[name]
     assert b"SEC" in data
     for written in outputs(data, codec):
@@ -271,7 +271,7 @@ def test_odd_files_that_viewers_show_are_done(name, codec):
         ("nothing", b"", "YCC"),
     ],
 )
-def test_colours_are_what_libjpeg_takes_them_for(kind, marker, expected, codec):
+def test_colours_are_those_of_libjpeg(kind, marker, expected, codec):
     ids = b"RGB" if kind.startswith(("names", "JFIF")) else b"\x01\x02\x03"
     data = jpeg_coding.write([(1, 1, grey_blocks())] * 3, (40, 32), ids=ids, in_front=marker)
     (written, covered) = outputs(data, codec)
@@ -311,7 +311,7 @@ def test_density_in_centimetres_stays():
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_density_of_exif_counts_where_jfif_has_none_and_is_turned(orientation):
+def test_without_jfif_density_comes_from_exif_and_is_rotated(orientation):
     exif = samples.exif(orientation)
     exif[0x011A], exif[0x011B], exif[0x0128] = 300.0, 150.0, 2
     data = samples.save(samples.RGB, "JPEG", exif=exif)
@@ -416,7 +416,7 @@ def test_both_codecs_see_the_same_pixels():
             assert np.array_equal(frames[0].pixels.squeeze(), shown(data)), name
 
 
-def test_coefficients_are_counted_for_the_memory_that_they_take():
+def test_coefficients_count_towards_the_memory_needed():
     for data, per_pixel in ((BASELINE, 1.5), (samples.save(samples.RGB.convert("CMYK"), "JPEG"), 4)):
         grid = Grid.of(parse(data))
         assert grid.coefficients == per_pixel * 96 * 64

@@ -40,7 +40,7 @@ def marked(name: str) -> tuple[bytes, ImageFormat]:
 
 
 @pytest.mark.parametrize("name", MARKABLE)
-def test_what_is_written_is_read_again_and_nothing_else_is_there(name):
+def test_written_metadata_is_read_back_and_nothing_else_is_there(name):
     data, form = marked(name)
     assert read_metadata(data, form) == KNOWN
     assert is_our_own(data, form)
@@ -71,7 +71,7 @@ def test_other_readers_find_it(name):
 
 
 @pytest.mark.parametrize("name", MARKABLE)
-def test_an_output_keeps_what_is_allowed(name):
+def test_an_output_keeps_the_allowed_metadata(name):
     data, form = marked(name)
     assert anonymized(data, OutputOptions()).metadata == ()
     assert read_metadata(anonymized(data, OutputOptions()).data, form) == Metadata()
@@ -82,7 +82,7 @@ def test_an_output_keeps_what_is_allowed(name):
 
 
 @pytest.mark.parametrize("name", ["gif", "bmp-rgb"])
-def test_formats_without_a_place_keep_nothing_and_say_so(name):
+def test_formats_without_exif_keep_nothing_and_record_it(name):
     assert with_metadata(SAMPLES[name], sniff(SAMPLES[name]), KNOWN) is None
     assert anonymized(SAMPLES[name], OutputOptions(keep=METADATA)).metadata == ()
 
@@ -96,7 +96,7 @@ def test_a_position_is_rounded_and_loses_its_altitude():
 
 @given(st.binary(max_size=400))
 @settings(max_examples=300, deadline=None)
-def test_no_bytes_break_the_parser_and_what_it_reads_is_written_the_same(tail):
+def test_no_bytes_break_the_parser_and_its_values_survive_a_round_trip(tail):
     for head in (b"", b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08"):
         metadata = parse_exif(head + tail)
         assert parse_exif(write_exif(metadata)) == metadata
@@ -105,7 +105,7 @@ def test_no_bytes_break_the_parser_and_what_it_reads_is_written_the_same(tail):
 @given(
     st.integers(-(9 * 10**8), 9 * 10**8), st.integers(-(18 * 10**8), 18 * 10**8), st.integers(-1000, 900_000)
 )
-def test_every_position_comes_back_exactly(latitude, longitude, altitude_cm):
+def test_every_position_survives_a_round_trip(latitude, longitude, altitude_cm):
     metadata = Metadata(position=Position(latitude, longitude, altitude_cm))
     assert parse_exif(write_exif(metadata)) == metadata
 

@@ -31,7 +31,7 @@ def test_tall_pictures_are_measured_whole():
 
 
 @pytest.mark.parametrize(("errors", "taken"), [([5, 2, 1], 1), ([2, 5], 0), ([9, 8, 7], 2)])
-def test_the_first_faithful_setting_is_taken(errors, taken):
+def test_the_first_faithful_setting_is_chosen(errors, taken):
     encode = {index: bytes([error]) for index, error in enumerate(errors)}
     data = faithful([GREY], encode.__getitem__, lambda data: [shifted(data[0])], range(len(errors)))
     assert data == bytes([errors[taken]])

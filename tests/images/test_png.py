@@ -310,7 +310,7 @@ def test_other_chunks_are_dropped(extra):
     assert kinds(write(plain(extra))) == [b"IHDR", b"IDAT", b"IEND"]
 
 
-def test_what_stands_behind_the_end_is_dropped():
+def test_bytes_after_the_end_are_dropped():
     assert MARKER not in write(plain() + MARKER)
     data = build(header(), idat(), chunk(b"gAMA", struct.pack(">I", 100000)))
     assert decode(data, LIMIT).rendering.gamma is None
@@ -381,7 +381,7 @@ def test_a_small_file_that_unpacks_to_much_is_read_no_further_than_its_picture()
 
 
 @pytest.mark.parametrize(("colour_type", "depth"), EVERY_LAYOUT)
-def test_another_decoder_sees_what_was_written(colour_type, depth):
+def test_another_decoder_shows_the_same_pixels(colour_type, depth):
     check_covers(of_layout(colour_type, depth))
     if colour_type in (0, 2, 3):
         key = RNG.bytes(1 << depth) if colour_type == 3 else b"\x00\x01" * CHANNELS[colour_type]

@@ -10,7 +10,7 @@ from unionveil import AnonymizeConfig, Anonymized, Detections
 from unionveil.errors import ImageError, OutputDiffers
 from unionveil.images import Encoding, Frame, check_output, decode
 from unionveil.images.coefficients import load as load_turbojpeg
-from unionveil.images.picture import Colour
+from unionveil.images.picture import Colour, Patch
 from unionveil.images.scaled import ScaledFrame
 from unionveil.pipeline import Anonymizer
 from unionveil.redact import load_redactor
@@ -55,7 +55,7 @@ def test_the_upright_size_decides_the_scale():
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.name)
-def test_what_is_refused_whole_is_refused_reduced(path):
+def test_files_refused_at_full_size_are_refused_reduced(path):
     data = path.read_bytes()
 
     def refused(reduction):
@@ -69,7 +69,7 @@ def test_what_is_refused_whole_is_refused_reduced(path):
 
 
 @pytest.mark.parametrize("place", [0.2, 0.5, 0.95])
-def test_damage_is_seen_at_every_scale(place):
+def test_damage_is_detected_at_every_scale(place):
     data = scene((640, 480))
     at = int(len(data) * place)
     broken = data[:at] + b"\xff\xd3" + data[at + 2 :]
@@ -178,3 +178,25 @@ def test_a_frame_decodes_its_pixels_once():
     assert not calls
     assert frame.pixels is frame.pixels is pixels
     assert calls == [1]
+
+
+def test_a_large_picture_gives_up_its_pixels_once_nobody_looks_for_faces():
+    pixels = np.zeros((5603, 6001, 3), np.uint8)
+    pixels[::2, :, 1] = 200
+    data = cv2.imencode(".jpg", pixels)[1].tobytes()
+    picture, kept = decode(data, 1e9), decode(data, 1e9)
+    (frame,), (whole,) = picture.frames, kept.frames
+    assert (frame.scale, frame.look.size_wh) == (1, (6001, 5603))
+    frame.slim()
+    frame.slim()
+    assert (frame.scale, frame.look.size_wh, frame.size_wh) == (4, (1501, 1401), (6001, 5603))
+    patches = [[Patch(slice(100, 200), slice(300, 400), np.full((1, 1, 3), 7, np.uint8))]]
+    assert picture.write(patches).data == kept.write(patches).data
+    assert "pixels" not in vars(frame)  # the coefficients sufficed
+    np.testing.assert_array_equal(frame.pixels, whole.pixels)
+
+
+def test_a_small_picture_keeps_its_pixels():
+    (frame,) = decode(scene(), 1e9).frames
+    frame.slim()
+    assert frame.look is frame

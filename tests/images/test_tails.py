@@ -65,7 +65,7 @@ def test_equal_items_are_checked_once():
     assert len(files) == 3
 
 
-def test_items_that_cannot_be_taken_apart_are_not_accounted_for():
+def test_items_that_cannot_be_parsed_are_not_accounted_for():
     with pytest.raises(NotAccounted):
         check_tails([replace(HEVC, data=b"\x00\x00\x00\x09")], decoder(4))
 

@@ -169,14 +169,14 @@ def test_palettes_stay_and_hold_only_what_is_shown(bits):
     assert (pixels(grown)[1:4, 2:6] == 1).all()
 
 
-def test_a_colour_map_of_eight_bits_is_taken_for_that():
+def test_a_colour_map_of_eight_bits_is_recognized():
     colours = RNG.integers(0, 256, 768).tolist()
     data = raw({262: (3, (3,)), 320: (3, tuple(colours))})
     assert np.array_equal(pixels(data)[0, 0], np.reshape(colours, (3, 256))[:, 0])
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_associated_opacity_is_divided_out_and_comes_back(dtype):
+def test_associated_opacity_survives_a_round_trip(dtype):
     white = np.iinfo(dtype).max
     alpha = RNG.integers(1, int(white) + 1, (37, 45, 1))
     colours = (RNG.random((37, 45, 3)) * (alpha + 1)).astype(np.int64)
@@ -367,7 +367,7 @@ def test_damage_is_named(data, word):
         decode(data, LIMIT)
 
 
-def test_a_tag_that_comes_twice_is_refused():
+def test_a_duplicate_tag_is_refused():
     data = raw({})
     first = data.index(struct.pack("<HHI", 257, 4, 1))
     doubled = bytearray(data)
@@ -394,7 +394,7 @@ def test_all_pages_count_for_the_size():
         decode(raw(tiles | {259: (3, (5,))}, bytes(256), drop=(278,)), 200e6)
 
 
-def test_a_structure_comes_back():
+def test_a_structure_survives_a_round_trip():
     data = raw({282: (5, (1,)), 34675: (7, b"abc")})
     tiff = read_structure(data, {256, 282, 34675}, {34675})
     assert tiff.pages == ({256: (8,), 282: (1,), 34675: b"abc"},)
@@ -423,10 +423,10 @@ OPACITIES = [
 @pytest.mark.parametrize(
     "data", [*GREYS, *PALETTES, *OPACITIES], ids=range(len(GREYS + PALETTES + OPACITIES))
 )
-def test_another_decoder_sees_what_was_written(data):
+def test_another_decoder_shows_the_same_pixels(data):
     check_covers(data)
 
 
 @pytest.mark.parametrize("name", ["tiff_lzw", "tiff_adobe_deflate", "packbits", "lzma", "zstd", "jpeg"])
-def test_another_decoder_sees_what_was_compressed(name):
+def test_another_decoder_unpacks_the_same_pixels(name):
     check_covers(samples.save(samples.RGB, "TIFF", compression=name))

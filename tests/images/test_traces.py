@@ -1,4 +1,4 @@
-"""What metadata give away, in every format and every place that writers use."""
+"""Metadata that identifies people, in every format and every place that writers use."""
 
 import io
 import struct
@@ -111,14 +111,14 @@ def test_a_second_block_is_read_too():
 
 
 @pytest.mark.parametrize("name", sorted(SAMPLES))
-def test_our_outputs_give_nothing_away(name):
+def test_our_outputs_have_no_traces(name):
     line = Anonymizer(find_nothing, every_face, lambda *_: (), max_pixels=1e9)
     out = line(SAMPLES[name])
     assert isinstance(out, Anonymized)
     assert traces(out.data) == ()
 
 
-def test_a_broken_block_is_not_taken_for_an_empty_one():
+def test_a_broken_block_does_not_count_as_empty():
     data = samples.insert_chunk(samples.save(samples.RGB, "PNG"), b"eXIf", b"II*\0\xff\0\0\0")
     with pytest.raises(ValueError, match="EXIF is broken"):
         traces(data)

@@ -84,7 +84,7 @@ def faint(low, high, dtype=np.uint8):
     ids=lambda pixels: f"{pixels.dtype}-{pixels.min()}-{pixels.max()}",
 )
 @pytest.mark.parametrize("hot", [0, 60])
-def test_faint_pictures_are_stretched_whatever_the_brightest_pixel_is(pixels, hot):
+def test_faint_pictures_are_stretched_despite_a_bright_pixel(pixels, hot):
     pixels = pixels.copy()
     places = np.random.default_rng(0).integers(0, pixels[..., 0].size, hot)
     pixels.reshape(-1, 3)[places] = np.iinfo(pixels.dtype).max
@@ -149,7 +149,7 @@ STEPS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", ["curve", "table", "table-for-one-intent", "curve-beside-a-table"])
-def test_a_face_that_the_profile_alone_shows_is_seen(name):
+def test_a_face_visible_only_through_the_profile_is_found(name):
     below = np.random.default_rng(0).integers(0, 256, (*FACE.shape[:2], 3)) // 255  # makes it use the scale
     pixels = np.where(
         below > 0, 255, faint(112 if name[:5] == "table" else 120, 144 if name[:5] == "table" else 127)
@@ -161,7 +161,7 @@ def test_a_face_that_the_profile_alone_shows_is_seen(name):
 
 
 @pytest.mark.parametrize("name", ["cicp", "cicp-in-a-profile", "gamma", "profile-of-gamma"])
-def test_what_moves_a_mid_grey_adds_a_view(name):
+def test_a_profile_that_moves_mid_grey_adds_a_view(name):
     photo = samples.scene(320, 240)
     plain, *others = views(photo, **STEPS[name])
     assert np.array_equal(plain, photo)
@@ -230,7 +230,7 @@ def test_colours_under_transparent_pixels_are_seen():
 
 @pytest.mark.parametrize("level", [0, 128, 255])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_a_face_drawn_by_alpha_alone_is_seen_on_any_colour(level, dtype):
+def test_a_face_drawn_only_in_alpha_is_found_on_any_colour(level, dtype):
     scale = 257 if dtype is np.uint16 else 1
     alpha = cv2.cvtColor(FACE, cv2.COLOR_RGB2GRAY)[..., None]
     pixels = np.concatenate([np.full(alpha.shape, level), alpha], axis=2).astype(dtype) * scale

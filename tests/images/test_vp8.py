@@ -29,7 +29,7 @@ def test_taken_apart_and_put_together_they_are_the_same(data, count):
 
 
 @pytest.mark.parametrize("data", [ONE, TWO], ids=["one", "two"])
-def test_what_is_behind_the_end_of_a_partition_is_cut_off(data):
+def test_bytes_after_the_end_of_a_partition_are_cut_off(data):
     frame = vp8.read(data)
     longer = replace(frame, partitions=tuple(each + samples.SECRET * 3 for each in frame.partitions))
     picture = decode(riff(chunk(b"VP8 ", vp8.write(longer))), LIMIT)
@@ -83,7 +83,7 @@ def test_bytes_that_can_only_be_cleared_together_are():
     assert vp8.shortest(frame, same).partitions[1] == b"coefficients" + bytes(6)
 
 
-def test_a_whole_picture_takes_eight_tries():
+def test_a_whole_picture_needs_eight_tries():
     frame = vp8.KeyFrame(0, (8, 8), (b"a" * 1000, b"b" * 1000))
     tried = []
 
@@ -100,7 +100,7 @@ def test_a_whole_picture_takes_eight_tries():
     [b"", ONE[:9], b"\x01" + ONE[1:], ONE[:3] + b"xyz" + ONE[6:], ONE[:60], b"\xff" * 3 + ONE[3:]],
     ids=["empty", "short", "no-key-frame", "no-start-code", "cut", "long-partition"],
 )
-def test_what_does_not_fit_is_an_error(data):
+def test_values_that_do_not_fit_are_errors(data):
     with pytest.raises(ValueError, match="lossy WebP"):
         vp8.read(data)
 

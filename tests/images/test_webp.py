@@ -178,7 +178,7 @@ def test_lossy_pictures_look_like_their_input():
         assert luma_psnr_db(picture.frames[0], decode(re_encoded(picture).data, LIMIT).frames[0]) >= 40
 
 
-def test_the_first_exif_says_how_a_picture_is_turned():
+def test_the_first_exif_determines_the_orientation():
     exif = [samples.exif(turn).tobytes() for turn in (6, 1)]
     parts = [chunk(b"EXIF", each) for each in exif]
     picture = decode(riff(vp8x(8), chunk(b"VP8 ", CODED), *parts), LIMIT)

@@ -48,7 +48,7 @@ def test_everybody_is_named_without_covers():
     assert min(found.values()) > 0.9
 
 
-def test_nobody_is_named_behind_one_colour():
+def test_nobody_is_identified_behind_one_colour():
     measured = faces(np.zeros_like(people()))
     for found in (attacks(measured, embed), fill_attacks(measured)):
         assert max(rank_1(found).values()) == pytest.approx(1 / PEOPLE, abs=1e-6)
@@ -60,13 +60,13 @@ def test_trained_attackers_see_through_what_fools_an_untrained_one():
         attack.name: attack for attack in attacks(faces(255 - people()), embed) if attack.view == "aligned"
     }
     assert found["clean gallery"].rank_1 < 0.3
-    for name in ("gallery redacted alike", "shrunk LDA on pixels", "linear de-anonymizer"):
+    for name in ("gallery redacted likewise", "shrunk LDA on pixels", "linear de-anonymizer"):
         assert found[name].rank_1 > 0.9, name
     assert found["linear de-anonymizer"].is_trained and not found["clean gallery"].is_trained
 
 
-def test_the_region_alone_shows_no_background():
-    """Hair that only the aligned crop shows helps nobody who has the region alone."""
+def test_the_covered_region_shows_no_background():
+    """Hair is visible only in the aligned crop, so it does not help an attacker with the region."""
     measured = faces(people())
     bare = State(
         measured.after.aligned,

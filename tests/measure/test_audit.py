@@ -10,16 +10,16 @@ import pytest
 
 from checked import float32
 from unionveil import AnonymizeConfig, InputError, Rejected
-from unionveil.measure.audit import audit, labels_of, look, pair_up, read_manifest, to_data, work_for
+from unionveil.measure.audit import audit, compare_pairs, labels_of, pair_up, read_manifest, to_data, work_for
 from unionveil.measure.audit_page import report_of
-from unionveil.measure.pairs import CROP_PX, Left, Looked, visible_share
+from unionveil.measure.pairs import CROP_PX, Comparison, VisibleFace, visible_share
 from unionveil.measure.report import render
 from unionveil.runs.manifest import Manifest, ManifestBuilder, rejected_record
 
 MANIFEST = ManifestBuilder(AnonymizeConfig())
 
 
-def looked(number, persons, seed=0, side=50.0, psnr=99.0, left=()):
+def compared(number, persons, seed=0, side=50.0, psnr=99.0, left=()):
     """A pair with one face per person; each person has a direction of their own."""
     rng = np.random.default_rng(1000 * seed + number)
     count = len(persons)
@@ -27,7 +27,7 @@ def looked(number, persons, seed=0, side=50.0, psnr=99.0, left=()):
     rows[np.arange(count), persons] = 1
     crops = rng.integers(0, 256, (count, 3, 2, CROP_PX, CROP_PX, 3), np.uint8)
     vectors = rng.normal(size=(count, 3, 2, 8)).astype(np.float32)
-    return Looked(
+    return Comparison(
         number,
         np.full(count, side, np.float32),
         rows,
@@ -42,11 +42,11 @@ def looked(number, persons, seed=0, side=50.0, psnr=99.0, left=()):
     )
 
 
-def result(looks, labels=None):
+def result(results, labels=None):
     pytest.importorskip("sklearn", reason="the extra `audit` is not installed")
     manifest = read(MANIFEST)
     work = work_for(manifest, "sface", is_labelled=labels is not None, show_faces=False)
-    seen = [(f"{look.number}.jpg", look) for look in looks]
+    seen = [(f"{one.number}.jpg", one) for one in results]
     return audit(seen, {}, manifest, work, labels, lambda crops: np.ones((len(crops), 8), np.float32))
 
 
@@ -54,7 +54,7 @@ def read(builder):
     return Manifest.model_validate_json(builder.to_bytes())
 
 
-CROWD = [looked(n, [n % 22]) for n in range(22 * 8)]
+CROWD = [compared(n, [n % 22]) for n in range(22 * 8)]
 
 
 @cache
@@ -62,7 +62,7 @@ def crowd():
     return result(CROWD)
 
 
-FACE = Left((10.0, 20.0, 30.0, 50.0), "yunet", 0.9, b"jpeg")
+FACE = VisibleFace((10.0, 20.0, 30.0, 50.0), "yunet", 0.9, b"jpeg")
 
 
 def test_enough_people_are_linked_and_attacked():
@@ -74,13 +74,13 @@ def test_enough_people_are_linked_and_attacked():
     data = json.loads(json.dumps(to_data(found)))
     assert data["people"] == 22 and data["chance"] == pytest.approx(1 / 22)
     page = render(report_of(found))
-    assert "named rightly" in page and "40 to 80 px" in page
+    assert "identified correctly" in page and "40 to 80 px" in page
 
 
 def test_noise_behind_covers_passes_and_a_face_that_is_left_does_not():
     found = replace(crowd(), k=2)  # a limit that noise cannot reach by chance
-    assert found.passes and "No face can still be seen" in report_of(found).verdict
-    one = replace(result([*CROWD[:-1], looked(175, [21], left=(FACE,))]), k=2)
+    assert found.passes and "No face is still visible" in report_of(found).verdict
+    one = replace(result([*CROWD[:-1], compared(175, [21], left=(FACE,))]), k=2)
     assert not one.passes and report_of(one).state == "bad"
     assert to_data(one)["residual"]["outside"] == [
         {"input": 175, "xyxy": FACE.xyxy, "seen_by": "yunet", "score": 0.9}
@@ -88,7 +88,7 @@ def test_noise_behind_covers_passes_and_a_face_that_is_left_does_not():
 
 
 def test_a_picture_that_changed_outside_of_its_covers_does_not_pass():
-    found = replace(result([*CROWD[:-1], looked(175, [21], psnr=25.0)]), k=2)
+    found = replace(result([*CROWD[:-1], compared(175, [21], psnr=25.0)]), k=2)
     assert found.changed == (175,) and not found.passes
 
 
@@ -98,29 +98,29 @@ def test_k_same_may_reach_one_in_k_and_two_points():
 
 
 @pytest.mark.parametrize(
-    "looks",
+    "results",
     [
-        [looked(n, [n % 19]) for n in range(152)],
-        [looked(n, [n % 40]) for n in range(200)],
+        [compared(n, [n % 19]) for n in range(152)],
+        [compared(n, [n % 40]) for n in range(200)],
         [],
-        [looked(1, [])],
+        [compared(1, [])],
     ],
 )
-def test_too_few_people_are_said_and_do_not_pass(looks):
-    found = result(looks)
+def test_too_few_people_are_reported_and_do_not_pass(results):
+    found = result(results)
     assert not found.attacks and not found.passes
     report = report_of(found)
     assert "too few people to measure" in report.verdict and "too few people" in report.missing[0]
     render(report)
 
 
-def test_names_from_a_csv_take_the_place_of_linking(tmp_path):
+def test_names_from_a_csv_replace_linking(tmp_path):
     path = tmp_path / "people.csv"
     path.write_text("person,file,more\n" + "".join(f"p{n % 22},{n}.jpg,x\n" for n in range(176)))
     labels = labels_of(path)
-    mixed = [looked(n, [0]) for n in range(176)]  # their vectors say that all are one person
+    mixed = [compared(n, [0]) for n in range(176)]  # their vectors say that all are one person
     assert result(mixed, labels).people == 22
-    with pytest.raises(InputError, match="no file of the CSV"):
+    with pytest.raises(InputError, match="none of the pictures is listed"):
         result(mixed, {"other.jpg": "p"})
 
 
@@ -135,13 +135,13 @@ def test_folders_that_do_not_belong_together_are_refused(tmp_path):
     before, after = tmp_path / "before", tmp_path / "after"
     before.mkdir(), after.mkdir()
     (before / "a.jpg").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"holds no manifest\.json"):
+    with pytest.raises(InputError, match=r"contains no manifest\.json"):
         read_manifest(after)
     builder = ManifestBuilder(AnonymizeConfig())
     for number in (1, 2):
         builder.add(rejected_record(number, "x", Rejected("unreadable", "x"), AnonymizeConfig(), None))
     (after / "manifest.json").write_bytes(builder.to_bytes())
-    with pytest.raises(InputError, match=r"holds 1 pictures, the manifest in .* lists 2"):
+    with pytest.raises(InputError, match=r"contains 1 pictures, the manifest in .* lists 2"):
         pair_up(before, after, read_manifest(after))
     text = builder.to_bytes().replace(b'"1.3"', b'"2.0"')
     (after / "manifest.json").write_bytes(text)
@@ -150,7 +150,7 @@ def test_folders_that_do_not_belong_together_are_refused(tmp_path):
 
 
 class Fixed:
-    """An engine whose results are given."""
+    """An engine with given results."""
 
     def __init__(self, *outcomes):
         self._outcomes = outcomes
@@ -161,24 +161,24 @@ class Fixed:
 
 def test_pairs_that_show_different_pictures_are_refused():
     work = work_for(read(MANIFEST), "sface", is_labelled=False, show_faces=False)
-    pairs = [("a.jpg", looked(1, [])), ("b.jpg", looked(2, []))]
+    pairs = [("a.jpg", compared(1, [])), ("b.jpg", compared(2, []))]
     differs = Rejected("differs", "input and output have different sizes")
     with pytest.raises(InputError, match=r"input 1 and its output: .*different sizes"):
-        look(pairs, work, Fixed(differs, differs))
+        compare_pairs(pairs, work, Fixed(differs, differs))
     with pytest.raises(InputError, match="show different pictures"):
-        look(pairs, work, Fixed(looked(1, [], psnr=9.0), looked(2, [], psnr=9.0)))
-    seen, unread = look(pairs, work, Fixed(looked(1, []), differs))
+        compare_pairs(pairs, work, Fixed(compared(1, [], psnr=9.0), compared(2, [], psnr=9.0)))
+    seen, unread = compare_pairs(pairs, work, Fixed(compared(1, []), differs))
     assert len(seen) == 1 and unread == {2: differs.detail}
 
 
-@pytest.mark.parametrize("look", ["fill", "blur", "black hair"])
-def test_what_can_be_seen_is_measured_in_pixels(look):
+@pytest.mark.parametrize("change", ["fill", "blur", "black hair"])
+def test_visibility_is_measured_in_pixels(change):
     rng = np.random.default_rng(0)
     before = np.asarray(cv2.GaussianBlur(rng.integers(0, 256, (80, 80, 3), np.uint8), (0, 0), 2), np.uint8)
-    if look == "black hair":
+    if change == "black hair":
         before[10:30, 10:50] = 0
     after = before.copy()
-    after[10:50, 10:50] = cv2.GaussianBlur(before, (0, 0), 9)[10:50, 10:50] if look == "blur" else 0
+    after[10:50, 10:50] = cv2.GaussianBlur(before, (0, 0), 9)[10:50, 10:50] if change == "blur" else 0
     faces = float32([[10, 10, 50, 50], [50, 10, 79, 50], [30, 10, 70, 50]])
     covered, open_face, half = visible_share(faces, before, after)
     assert covered < 0.05 and open_face > 0.8 and 0.3 < half < 0.6

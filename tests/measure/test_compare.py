@@ -74,7 +74,7 @@ def test_figures_by_hand():
     assert low <= 1.0 <= high
 
 
-def test_who_finds_what_others_miss():
+def test_detectors_that_find_what_others_miss():
     a = found([[10, 10, 20, 20, 0.9], [50, 50, 90, 90, 0.8]])
     b = found([[10, 10, 20, 21, 0.7], [200, 200, 210, 210, 0.6]])
     both = found([[10, 10, 20, 21, 0.9], [50, 50, 90, 90, 0.8], [200, 200, 210, 210, 0.6]])
@@ -86,7 +86,7 @@ def test_who_finds_what_others_miss():
 
 
 @pytest.mark.parametrize("name", ["retinaface", "haar"])
-def test_what_is_compared_is_what_a_run_covers(name):
+def test_compare_measures_the_covers_of_a_run(name):
     config = AnonymizeConfig(detector=(name,), detail="fast")
     task = TrialTask(FileContent(DATA / "portrait.jpg"), None)
     looked = Trial(((name, config),)).start(1)(task)
@@ -186,9 +186,9 @@ def test_labels_on_stored_pixels_are_turned_with_the_photo(tmp_path, stated, pix
     [
         (["--detector", "haar,nobody"], "unknown detector 'nobody'"),
         (["--detector", "haar", "--truth", "missing.json"], "missing.json cannot be read"),
-        (["--detector", "haar", "--truth", "{empty}"], "has no face that counts in any of the 1 photos"),
+        (["--detector", "haar", "--truth", "{empty}"], "labels no face in any of the 1 photos"),
         (["--detector", "haar", "--truth", "{other}"], "'b.jpg', which is not among the 1 pictures"),
-        (["--detector", "haar", "-o", "{photos}"], "holds other files"),
+        (["--detector", "haar", "-o", "{photos}"], "contains other files"),
     ],
 )
 def test_bad_input_gets_one_sentence(tmp_path, photos, args, sentence):

@@ -55,7 +55,7 @@ def output(found, suffix, surround="none"):
 
 
 def methods(data, record, config):
-    """What is said about methods, and whether it is sure."""
+    """The findings about methods, and whether they are sure."""
     record = record.model_copy(update={"sha256": hashlib.sha256(data).hexdigest()})
     look = Examine(config, ("retinaface",)).start(1)
     found = look(ExamineTask(BytesContent(data), record))
@@ -103,7 +103,7 @@ def test_a_box_without_a_drawn_face_is_found():
 
 
 @pytest.mark.parametrize("with_head", [False, True])
-def test_without_landmarks_the_box_says_where_a_face_may_be_drawn(with_head):
+def test_without_landmarks_the_box_determines_where_a_face_may_be_drawn(with_head):
     boxes = float32([FACE, (100, 65, 196, 195)])
     exact = drawn_over(boxes, faces(FACE, groups=[-1], landmarks=[POINTS]), (240, 240), with_head=with_head)
     rough = drawn_over(boxes, Detections.empty(), (240, 240), with_head=with_head)

@@ -82,7 +82,7 @@ def test_labels_at_the_ends_of_lines_do_not_collide():
     assert min(b - a for a, b in itertools.pairwise(places)) >= 15
 
 
-def test_figures_stand_beside_the_page(tmp_path):
+def test_figures_are_written_beside_the_page(tmp_path):
     folder = tmp_path / "new" / "report"
     data = {"recall": 0.123456789, "unknown": float("nan"), "bands": ({"px": (0, float("inf"))},)}
     assert write_report(report(data=data), folder) == folder / PAGE
@@ -93,7 +93,7 @@ def test_figures_stand_beside_the_page(tmp_path):
 
 def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "holiday.jpg").touch()
-    with pytest.raises(OutputError, match="holds other files"):
+    with pytest.raises(OutputError, match="contains other files"):
         write_report(report(), tmp_path)
     with pytest.raises(OutputError, match="cannot be written to"):
         write_report(report(), tmp_path / "holiday.jpg")

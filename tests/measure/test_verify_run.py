@@ -1,4 +1,4 @@
-"""Outputs verified without an original: honest ones pass, and every planted fault is found."""
+"""Verifies outputs without an original: correct ones pass, and every planted fault is found."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from unionveil.engines.serial import SerialEngine
 from unionveil.errors import InputError
 from unionveil.files.sinks import FolderSink
 from unionveil.files.sources import PathSource
-from unionveil.measure.examine import faceless, faces_left
+from unionveil.measure.examine import faceless
+from unionveil.measure.residual import faces_left
 from unionveil.measure.verify_run import verify_outputs
 from unionveil.models.cards import EMBEDDERS
 from unionveil.outcomes import Anonymized
@@ -172,7 +173,7 @@ def test_an_uncovered_face(outputs):
     change(outputs, forget)
     found = issues(outputs, None)
     assert {check for check, _ in found} == {"residual"}
-    assert all("outside of all boxes" in sentence for _, sentence in found)
+    assert all("outside all boxes" in sentence for _, sentence in found)
 
 
 @pytest.mark.parametrize(
@@ -180,12 +181,12 @@ def test_an_uncovered_face(outputs):
     [([[0.9], []], [True]), ([[0.7], []], [False]), ([[], [0.99]], [False]), ([[0.7], [0.6]], [True])],
 )
 def test_two_detectors_that_agree_are_believed_or_a_network_that_is_sure(scores, sure):
-    """The second one is never sure by itself, as Haar's cascades."""
+    """The second detector is never sure by itself, like Haar cascades."""
     left = [Detections.of([[0, 0, 20, 20]] * len(each), each) for each in scores]
     assert [finding.is_sure for finding in faces_left(left, [0.85, 2.0])] == sure
 
 
-def test_where_people_are_kept_visible_a_face_speaks_against_nothing(outputs):
+def test_if_people_are_kept_visible_a_face_is_not_a_fault(outputs):
     photo().save(outputs / "000002.png")
 
     def keep(manifest):
@@ -208,7 +209,7 @@ def with_exif():
 
 @pytest.fixture(scope="module")
 def located(tmp_path_factory):
-    """Outputs that keep where and when they were taken, the place rounded."""
+    """Outputs that keep date and place, the place rounded."""
     folder = tmp_path_factory.mktemp("located")
     photo().save(folder / "a.jpg", quality=80, **with_exif())
     photo().save(folder / "b.png", **with_exif())
@@ -252,7 +253,7 @@ def test_an_exif_tag_beside_the_kept_ones(located, tmp_path, name):
     assert any("more than date, gps" in text for _, text in issues(folder))
 
 
-def test_a_face_that_stays_by_its_size_speaks_against_nothing(honest, tmp_path):
+def test_a_face_kept_by_its_size_is_not_a_fault(honest, tmp_path):
     folder = shutil.copytree(honest, tmp_path / "out")
     for name in ("000001.jpg", "000002.png"):
         photo().save(folder / name, quality=80)
@@ -278,7 +279,7 @@ def test_converted_outputs_pass(tmp_path):
         assert {item["format"] for item in json.loads((out / "manifest.json").read_text())["items"]} == {form}
 
 
-def test_previews_are_looked_at_too(tmp_path):
+def test_previews_are_examined_too(tmp_path):
     (tmp_path / "photos").mkdir()
     photo().resize((1800, 1000)).save(tmp_path / "photos" / "a.png")
     config = AnonymizeConfig(detail="fast", mirror="no")
@@ -311,8 +312,8 @@ def test_a_shared_face_must_be_in_its_box():
     ("edit", "sentence"),
     [
         (lambda manifest: manifest["tool"].update(version="99.0.0"), "written by UnionVeil '99.0.0'"),
-        (lambda manifest: manifest["models"][0].update(sha256="0" * 64), "not those that this version knows"),
-        (lambda manifest: manifest["models"][0].update(name="mine"), "the weights 'mine' are not known"),
+        (lambda manifest: manifest["models"][0].update(sha256="0" * 64), "differ from those of this version"),
+        (lambda manifest: manifest["models"][0].update(name="mine"), "the weights 'mine' are unknown"),
         (lambda manifest: manifest["models"].clear(), "names no weights"),
         (
             lambda manifest: manifest["configuration"].update(method="hope"),
@@ -444,8 +445,8 @@ def test_miscounted_text_is_found(tmp_path):
     assert issues(out) == [("files", "the totals in manifest.json are not those of its items")]
 
 
-def test_where_faces_stay_nothing_looks_for_them(tmp_path):
-    """Settings that cover text alone leave faces visible, so faces in an output are no fault."""
+def test_if_faces_stay_no_detector_runs(tmp_path):
+    """Settings that cover only text leave faces visible, so faces in an output are not faults."""
     out = with_text(tmp_path / "in", tmp_path / "out", cover="text")
     verdict = verify_outputs(out, SerialEngine())
     assert not verdict.sure and verdict.detectors == ()

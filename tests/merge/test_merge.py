@@ -1,4 +1,4 @@
-"""Shards, merged: the same bytes for any number of them, or one sentence."""
+"""Merged shards: the same bytes for any number of them, or one error message."""
 
 import json
 import shutil
@@ -80,7 +80,7 @@ def test_any_number_of_shards_in_any_order_gives_the_same_bytes(photos, tmp_path
     assert ("IMG_" in text) == ("names" in settings)
 
 
-def test_a_shard_goes_on_where_it_stopped_and_no_other_takes_its_folder(photos, tmp_path):
+def test_a_shard_continues_where_it_stopped_and_no_other_uses_its_folder(photos, tmp_path):
     out = run(photos, tmp_path / "out", "0/2", journal=True)
     before = contents(out)
     assert len(before) > 2
@@ -101,7 +101,7 @@ def test_added_inputs_leave_all_others_in_their_shards_under_their_names(photos,
     assert sum(map(len, after)) == sum(map(len, before)) + 1
 
 
-def test_a_merge_that_was_interrupted_goes_on_and_one_that_is_done_stays(photos, tmp_path):
+def test_an_interrupted_merge_continues_and_a_finished_one_stays(photos, tmp_path):
     folders = shards(photos, tmp_path, 2)
     whole = merge(folders, tmp_path / "out")
     (tmp_path / "out" / "manifest.json").unlink()
@@ -211,7 +211,7 @@ def test_a_manifest_that_leads_out_is_refused(photos, tmp_path):
     refused([one, two], tmp_path / "out", r"names '\.\./secret\.gif', a name that no run uses")
 
 
-def test_folders_that_are_no_shards_are_refused(photos, tmp_path):
+def test_folders_that_are_not_shards_are_refused(photos, tmp_path):
     one, two = shards(photos, tmp_path, 2)
     refused([photos, one], tmp_path / "out", "contains no manifest, so its run has not finished")
     whole = tmp_path / "whole"
@@ -234,7 +234,7 @@ def test_an_output_folder_with_other_files_or_in_a_shard_is_refused(photos, tmp_
     assert contents(out) == {"diary.txt": b"mine"}
 
 
-def test_a_whole_run_alone_is_read_as_it_is(photos, tmp_path):
+def test_a_single_whole_run_is_read_unchanged(photos, tmp_path):
     out = tmp_path / "out"
     config = AnonymizeConfig(detail="fast")
     run_batch(PathSource([photos]), Anonymize(config, FolderSink(out)), SerialEngine())

@@ -25,14 +25,16 @@ WITH_CUDA = {"onnxruntime-gpu": "1.23", "openvino": "2026.4"}
         (WITH_CUDA, True, False, "openvino", "bfloat16", "has bfloat16"),
     ],
 )
-def test_auto_takes_the_quickest_and_says_why(packages, has_bfloat16, has_nvidia, engine, precision, why):
+def test_auto_chooses_the_fastest_and_gives_the_reason(
+    packages, has_bfloat16, has_nvidia, engine, precision, why
+):
     taken = choose("auto", Machine(packages, has_bfloat16, has_nvidia))
     assert (taken.engine, taken.precision) == (engine, precision)
     assert why in taken.why
     assert why in str(taken)
 
 
-def test_what_is_asked_for_is_taken_or_refused():
+def test_a_requested_engine_is_used_or_refused():
     machine = Machine(ONNX_RUNTIME, has_bfloat16=True, has_nvidia=False)
     assert choose("cuda", machine).engine == "cuda"
     assert choose("onnxruntime", machine).version == "1.23"
@@ -55,7 +57,7 @@ def test_reads_the_processor_and_the_devices(tmp_path: Path, flags: str, expecte
     assert Machine.this(tmp_path).has_nvidia
 
 
-def test_where_the_kernel_shows_nothing_nothing_is_seen(tmp_path: Path) -> None:
+def test_without_the_kernels_flags_no_feature_is_assumed(tmp_path: Path) -> None:
     machine = Machine.this(tmp_path)
     assert not machine.has_bfloat16
     assert not machine.has_nvidia

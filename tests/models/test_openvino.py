@@ -54,7 +54,7 @@ def test_results_stay_when_the_session_runs_again(blob):
         np.testing.assert_array_equal(output, copy)
 
 
-def test_what_is_not_a_graph_is_refused():
+def test_files_that_are_not_graphs_are_refused():
     with pytest.raises(ModelError, match="cannot be loaded"):
         open_session(b"not a graph", 1, FLOAT32)
 

@@ -24,13 +24,13 @@ def test_every_card_is_whole(name):
     assert card.url is None or any(len(part) == 40 for part in card.url.split("/"))
 
 
-def test_bundled_weights_are_what_their_card_says():
+def test_bundled_weights_match_their_card():
     path = find(CARDS["retinaface"])
     assert sha256_of(path) == CARDS["retinaface"].sha256
     assert path.stat().st_size < 4_000_000
 
 
-def test_a_missing_model_says_how_to_get_it(tmp_path, monkeypatch):
+def test_a_missing_model_explains_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setenv("UNIONVEIL_MODEL_DIR", str(tmp_path))
     with pytest.raises(ModelError, match=r"unionveil models fetch yunet.*UNIONVEIL_MODEL_DIR"):
         find(CARDS["yunet"])

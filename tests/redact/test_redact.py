@@ -206,7 +206,7 @@ def test_an_overlay_from_a_file(tmp_path):
     assert after.pixels[30, 45].tolist() == [0, 255, 0]
 
 
-def test_a_picture_that_is_none_is_a_clear_error(tmp_path):
+def test_a_file_that_is_not_a_picture_is_a_clear_error(tmp_path):
     with pytest.raises(ConfigError, match="neither an emoji"):
         load_picture("grin")
     (tmp_path / "text.png").write_text("not a picture")
@@ -233,7 +233,7 @@ def test_the_best_face_lies_on_top():
     )
 
 
-def test_text_is_covered_by_boxes_whatever_covers_faces():
+def test_text_is_covered_by_boxes_with_any_shape_for_faces():
     frame = checkerboard(90, 70, Colour.RGB)
     found = Detections.of([[20, 30, 60, 40]], [0.9], kind=Kind.TEXT)
     after = redact(frame, found, config("gaussian", shape="ellipse", text_margin="0.2")).pixels

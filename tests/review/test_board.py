@@ -63,7 +63,7 @@ def test_a_box_is_turned_into_text_and_stays_that_when_it_is_moved():
     assert given_boxes(moved, 1).frames[0].kind.tolist() == [Kind.TEXT]
 
 
-def test_a_change_of_boxes_takes_the_approval_back():
+def test_a_change_of_boxes_withdraws_the_approval():
     made = board()
     assert do(made, Edit(verdict="approved")).verdict == "approved"
     assert do(made, Edit(drop=("d1",))).verdict == "unreviewed"
@@ -105,7 +105,7 @@ def test_a_rejected_photo_cannot_be_approved():
         made.plan(0, "e", "p", Edit(verdict="approved"))
 
 
-def test_a_photo_that_was_not_looked_at_cannot_be_approved():
+def test_a_photo_cannot_be_approved_before_its_survey():
     with pytest.raises(ReviewError, match="not looked"):
         Board().plan(0, "e", "p", Edit(verdict="approved"))
 
@@ -161,7 +161,7 @@ def test_undoing_everything_gives_the_beginning_and_redoing_it_the_end(edits):
     assert made.state("p") == end
 
 
-def test_another_look_counts_only_where_nobody_has_worked():
+def test_a_new_survey_counts_only_for_unedited_photos():
     made = board()
     made.see("q", SEEN)
     do(made, Edit(verdict="approved"))
@@ -173,7 +173,7 @@ def test_another_look_counts_only_where_nobody_has_worked():
     assert made.see("q", Sighting(run="other", sizes_wh=((200, 100),)))
 
 
-def test_boxes_from_a_file_survive_another_look():
+def test_boxes_from_a_file_survive_a_new_survey():
     made = board()
     from_file = Box(id="f1", xyxy=(0, 0, 9, 9), origin="file")
     made.see("p", SEEN.model_copy(update={"boxes": (*SEEN.boxes, from_file)}))

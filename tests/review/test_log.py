@@ -37,7 +37,7 @@ def lines(tmp_path: Path) -> Path:
     return next(tmp_path.glob("*.jsonl"))
 
 
-def test_a_review_goes_on_where_it_stopped(tmp_path):
+def test_a_review_continues_where_it_stopped(tmp_path):
     worked_on(tmp_path)
     with Log(tmp_path / "in", tmp_path) as log:
         assert (log.board.revision, state(log).boxes, state(log).verdict) == (3, (), "unreviewed")
@@ -62,7 +62,7 @@ def test_every_cut_of_the_log_is_a_state_that_was(tmp_path):
     assert revisions == {0, 1, 2, 3}
 
 
-def test_the_log_names_no_file_and_holds_no_plain_digest(tmp_path):
+def test_the_log_contains_no_file_name_and_no_plain_digest(tmp_path):
     with Log(tmp_path / "in", tmp_path) as log:
         log.file("secret name.jpg", 5, 7, log.photo_key(b"hello"))
     text = lines(tmp_path).read_text()

@@ -276,14 +276,14 @@ def test_every_state_of_the_page(browser, photos, tmp_path):
     ]
 
 
-def test_an_empty_folder_says_what_to_do(browser, tmp_path):
+def test_an_empty_folder_gets_a_hint(browser, tmp_path):
     (tmp_path / "photos").mkdir()
     with review_process(tmp_path / "photos", tmp_path / "out") as (url, _), opened(browser, url) as page:
         eventually(page, lambda: "no photo" in page.locator("#panel-title").inner_text())
         shot(page, "empty")
 
 
-def test_the_first_photo_is_there_while_others_are_still_looked_for(browser, photos, tmp_path):
+def test_the_first_photo_appears_while_others_are_still_surveyed(browser, photos, tmp_path):
     (photos / "broken.jpg").unlink()
     for number in range(60):
         shutil.copy(photos / "crowd.jpg", photos / f"crowd-{number}.jpg")
@@ -394,7 +394,7 @@ def scale_of(transform: str) -> float:
     return float(transform.partition("scale(")[2].rstrip(")"))
 
 
-def test_the_page_asks_nothing_of_the_network(browser, photos, tmp_path):
+def test_the_page_loads_nothing_from_the_network(browser, photos, tmp_path):
     asked: list[str] = []
     with review_process(photos, tmp_path / "out") as (url, _):
         context = browser.new_context(**DESKTOP)

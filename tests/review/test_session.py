@@ -1,4 +1,4 @@
-"""A session: photos are listed, detected, reviewed and written, whatever fails on the way."""
+"""A session: photos are listed, surveyed, reviewed and written, despite failures on the way."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SIZE = (80, 60)
 
 @dataclass
 class Detector:
-    """Answers when it is allowed to; finds a candidate in u.png and no face in n.png."""
+    """A detector that can be held back; finds a candidate in u.png and no face in n.png."""
 
     log: Log
     seen: list[str] = field(default_factory=list)
@@ -140,7 +140,7 @@ def test_photos_are_ordered_by_how_much_they_need_a_person(photos):
         assert (counts.photos, counts.unreviewed, counts.waiting, counts.rejected) == (3, 3, 0, 0)
 
 
-def test_a_photo_that_is_looked_at_comes_first(photos):
+def test_the_photo_on_the_page_is_surveyed_first(photos):
     with session(photos, settle=False, holds=True) as (made, detector):
         wait(lambda: made.counts().listed and len(detector.held) == 2)
         assert made.counts().waiting == 3
@@ -152,7 +152,7 @@ def test_a_photo_that_is_looked_at_comes_first(photos):
         assert sorted(detector.seen) == ["a.png", "n.png", "u.png"]
 
 
-def test_what_was_seen_is_not_looked_at_again(photos):
+def test_surveyed_photos_are_not_surveyed_again(photos):
     with session(photos) as (made, _):
         edit(made, "a.png", Edit(verdict="approved"))
     with session(photos) as (made, detector):
@@ -294,7 +294,7 @@ def post(server: Running, path: str, body: object, status: int = 200) -> dict[st
     return json.loads(answer.body)
 
 
-def test_the_api_gives_what_the_page_shows(photos):
+def test_the_api_returns_everything_on_the_page(photos):
     with api(photos) as (server, made, _):
         about = get(server, "/api/review")
         assert (about["name"], about["method"], about["color"]) == ("photos", "fill", "#000000")
@@ -334,7 +334,7 @@ def test_the_api_takes_edits_once_and_refuses_a_tab_that_is_behind(photos):
         ([], "the body"),
     ],
 )
-def test_the_api_refuses_what_is_no_edit(photos, body, why):
+def test_the_api_refuses_invalid_edits(photos, body, why):
     with api(photos) as (server, made, _):
         answer = post(server, f"/api/photos/{number(made, 'a.png')}/edits", body, 422)
         assert why in answer["detail"]
@@ -352,7 +352,7 @@ def test_the_api_draws_photos_with_and_without_covers(photos):
         assert server.ask("GET", f"{photo}/screen.jpg?frame=x").status == 422
 
 
-def test_the_api_writes_what_was_approved(photos):
+def test_the_api_writes_approved_photos(photos):
     with api(photos) as (server, made, out):
         edit(made, "a.png", Edit(verdict="approved"))
         assert post(server, "/api/outputs", None, 202)["status"] == "writing"

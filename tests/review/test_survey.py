@@ -52,7 +52,7 @@ def test_candidates_are_less_sure_and_lie_elsewhere(surveyed):
     assert len({box.id for box in surveyed.sighting.boxes}) == len(surveyed.sighting.boxes)
 
 
-def test_a_thumbnail_comes_with_the_look(surveyed):
+def test_a_survey_returns_a_thumbnail(surveyed):
     assert max(decoded(surveyed.thumbnail).shape) == THUMBNAIL_PX
 
 
@@ -63,7 +63,7 @@ def test_a_damaged_photo_is_rejected_with_its_reason():
     assert not done.thumbnail
 
 
-def test_settings_that_change_what_is_seen_change_the_run():
+def test_settings_that_change_detections_change_the_run():
     def run(**settings: str) -> str:
         return survey_run(AnonymizeConfig.from_parameters(settings))
 
@@ -87,5 +87,5 @@ def test_a_view_shows_the_photo_and_its_covers():
 @pytest.mark.parametrize(
     "task", [ViewTask(BytesContent(b"no photo"), 0, 9), ViewTask(FileContent(MARKET), 3, 9)]
 )
-def test_a_view_that_cannot_be_drawn_says_why(task):
+def test_a_view_that_cannot_be_drawn_gives_a_reason(task):
     assert isinstance(View(CONFIG).start(1)(task), Rejected)

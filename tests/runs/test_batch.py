@@ -80,7 +80,7 @@ def test_one_worker_or_two_give_the_same_bytes(photos, tmp_path):
     ]
 
 
-def test_the_manifest_says_what_is_there(photos, tmp_path):
+def test_the_manifest_describes_the_folder(photos, tmp_path):
     import hashlib
 
     run(photos, tmp_path / "out")
@@ -131,7 +131,7 @@ def test_a_converted_output_has_the_suffix_of_its_format_and_is_known_again(phot
     assert len(convert()) == 4  # those that were refused
 
 
-def test_equal_names_are_told_apart(tmp_path):
+def test_equal_names_are_made_unique(tmp_path):
     photo = BytesContent((samples.SCENES / "street.jpg").read_bytes())
     items = [SourceItem(name, photo) for name in ("a.jpg", "A.JPG", "a.jpg", "a-2.jpg")]
     config = AnonymizeConfig(names="keep")
@@ -139,7 +139,7 @@ def test_equal_names_are_told_apart(tmp_path):
     assert sorted(contents(tmp_path)) == ["A-2.JPG", "a-2-2.jpg", "a-3.jpg", "a.jpg", "manifest.json"]
 
 
-def test_a_second_run_has_nothing_to_do_and_a_third_does_what_is_missing(photos, tmp_path):
+def test_a_second_run_has_nothing_to_do_and_a_third_adds_what_is_missing(photos, tmp_path):
     out = tmp_path / "out"
     assert run(photos, out, journal=True) == list(range(1, 11))
     first = contents(out)
@@ -150,7 +150,7 @@ def test_a_second_run_has_nothing_to_do_and_a_third_does_what_is_missing(photos,
     assert contents(out) == first
 
 
-def test_behind_a_withdrawn_photo_nothing_is_done_again_where_names_are_kept(photos, tmp_path):
+def test_with_kept_names_a_withdrawn_photo_causes_no_new_work(photos, tmp_path):
     out = tmp_path / "out"
     run(photos, out, journal=True, names="keep")
     (photos / "broken.jpg").unlink()
@@ -168,7 +168,7 @@ def test_other_settings_never_mix_into_a_finished_folder(photos, tmp_path):
     assert contents(out) == before
 
 
-def test_a_changed_input_is_seen(photos, tmp_path):
+def test_a_changed_input_is_anonymized_again(photos, tmp_path):
     out = tmp_path / "out"
     run(photos, out, journal=True, names="keep")
     shutil.copy(samples.SCENES / "portrait.jpg", photos / "market-1.JPG")

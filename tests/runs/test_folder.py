@@ -71,7 +71,7 @@ def test_the_output_of_a_withdrawn_input_is_refused_and_pruned(photos, tmp_path,
     assert contents(out) == contents(tmp_path / "fresh")
 
 
-def test_prune_never_removes_what_another_run_made(photos, tmp_path):
+def test_prune_never_removes_outputs_of_another_run(photos, tmp_path):
     out = tmp_path / "out"
     run(photos, out)
     before = contents(out)
@@ -107,7 +107,7 @@ def test_a_file_that_no_run_made_is_named_and_never_removed(photos, tmp_path, op
     assert contents(out) == {"diary\x1b.txt": b"mine"}
 
 
-def test_what_systems_leave_in_a_folder_is_no_obstacle(photos, tmp_path):
+def test_system_files_in_a_folder_are_ignored(photos, tmp_path):
     out = tmp_path / "out"
     run(photos, out)
     (out / ".DS_Store").write_bytes(b"x")
@@ -116,7 +116,7 @@ def test_what_systems_leave_in_a_folder_is_no_obstacle(photos, tmp_path):
     run(photos, out)
 
 
-def test_what_a_killed_run_was_writing_is_removed_by_the_next(photos, tmp_path):
+def test_unfinished_files_of_a_killed_run_are_removed_by_the_next(photos, tmp_path):
     out = tmp_path / "out"
     (out / "sub").mkdir(parents=True)
     (out / ".unionveil-abc123_x").write_bytes(b"half")
@@ -152,7 +152,7 @@ def test_previews_are_listed_and_follow_their_outputs(photos, tmp_path):
     assert contents(out) == with_previews
 
 
-def test_a_preview_never_takes_the_place_of_an_output(photos, tmp_path):
+def test_a_preview_never_replaces_an_output(photos, tmp_path):
     (photos / "preview").mkdir()
     shutil.copy(photos / "2.dat", photos / "preview" / "2.dat.png.jpg")
     shutil.copy(photos / "2.dat", photos / "2.dat.png")
@@ -244,7 +244,7 @@ ODD_NAMES = ["caf\udce9.png", "\x1b[2J\u202e.png", "n" * 255, "con.png", "a:b\\c
 
 
 @pytest.mark.parametrize("kept_names", ["number", "keep"])
-def test_no_name_ends_a_run_or_reaches_the_manifest_as_it_is(tmp_path, kept_names):
+def test_no_name_ends_a_run_or_reaches_the_manifest_unescaped(tmp_path, kept_names):
     odd = [SourceItem(name, BytesContent(PNG)) for name in ODD_NAMES]
     odd += [SourceItem(name, Rejected("x", "\x1b[31m")) for name in ODD_NAMES]
     config = AnonymizeConfig(names=kept_names, detail="fast")

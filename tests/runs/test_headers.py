@@ -1,4 +1,4 @@
-"""Headers are read only from files, and a hostile one costs nothing."""
+"""Sizes are read from headers alone, and a hostile header costs nothing."""
 
 import io
 
@@ -20,7 +20,7 @@ ALL = samples.all_samples()
 
 
 @pytest.mark.parametrize("name", sorted(ALL))
-def test_headers_say_what_the_decoder_finds(name):
+def test_headers_agree_with_the_decoder(name):
     data = ALL[name]
     header = present(read_header(sniff(data), io.BytesIO(data)))
     frames = decode(data, 1e9).frames
@@ -44,7 +44,7 @@ def test_headers_say_how_many_channels(name, channels):
     assert present(read_header(sniff(ALL[name]), io.BytesIO(ALL[name]))).channels == channels
 
 
-def test_damaged_headers_are_none_or_a_guess_and_never_an_error():
+def test_damaged_headers_give_none_or_a_guess_and_never_an_error():
     rng = np.random.default_rng(3)
     for name, data in ALL.items():
         for _ in range(200):
@@ -66,7 +66,7 @@ def test_more_pixels_channels_and_bits_need_more():
     assert need(Header(10**8, 3, is_deep=False)) > 7 * plain
 
 
-def test_the_header_is_read_from_the_start_wherever_the_file_stands():
+def test_the_header_is_read_from_the_start_of_the_file():
     for name, data in ALL.items():
         file = io.BytesIO(data)
         file.seek(100)
@@ -98,7 +98,7 @@ def test_the_header_is_read_from_the_start_wherever_the_file_stands():
         ("tiff-rgb", "decoder_copies", 0),
     ],
 )
-def test_headers_say_what_decides_about_memory(name, field, value):
+def test_headers_state_what_memory_depends_on(name, field, value):
     assert getattr(read_header(sniff(ALL[name]), io.BytesIO(ALL[name])), field) == value
 
 

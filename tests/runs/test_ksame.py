@@ -105,7 +105,7 @@ def test_one_worker_or_two_give_the_same_bytes(photos, tmp_path):
 
 
 @needs_embedder
-def test_the_manifest_says_method_and_k_and_never_the_group(photos, tmp_path):
+def test_the_manifest_states_method_and_k_and_never_the_group(photos, tmp_path):
     manifest = run(photos, tmp_path / "out", planned(survey(photos)))
     faces = [face for item in manifest.items for face in item.faces]
     assert [(face.method, face.k) for face in faces] == [("ksame", 3)] * 6 + [("fill", None), ("ksame", 3)]
@@ -116,7 +116,7 @@ def test_the_manifest_says_method_and_k_and_never_the_group(photos, tmp_path):
 
 
 @needs_embedder
-def test_what_changed_after_the_survey_is_rejected(photos, tmp_path):
+def test_files_that_changed_after_the_survey_are_rejected(photos, tmp_path):
     plan = planned(survey(photos)[:6])  # the seventh came later
     (photos / "2.png").write_bytes((photos / "3.png").read_bytes())
     manifest = run(photos, tmp_path / "out", plan)
@@ -125,7 +125,7 @@ def test_what_changed_after_the_survey_is_rejected(photos, tmp_path):
 
 
 @needs_embedder
-def test_what_the_survey_rejected_stays_rejected(photos, tmp_path):
+def test_inputs_rejected_by_the_survey_stay_rejected(photos, tmp_path):
     found = survey(photos)
     found[6] = Rejected("timeout", "the picture took longer than 300 seconds")
     assert run(photos, tmp_path / "out", planned(found)).counts.rejected == {"timeout": 1}
@@ -192,7 +192,7 @@ def test_too_few_people_are_counted(photos):
 
 
 @pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="files without a name need Linux")
-def test_what_was_surveyed_has_no_name_on_the_disk(photos, tmp_path):
+def test_the_survey_has_no_name_on_the_disk(photos, tmp_path):
     (tmp_path / "temporary").mkdir()
     with Table(ROW, tmp_path / "temporary") as table:
         for each in survey(photos):

@@ -33,7 +33,7 @@ def build(count=2):
     return builder
 
 
-def test_what_is_written_can_be_read_as_the_model():
+def test_a_written_manifest_is_read_by_the_model():
     manifest = Manifest.model_validate_json(build().to_bytes())
     assert manifest.counts.inputs == 3
     assert (manifest.counts.redacted, manifest.counts.without_face, manifest.counts.faces) == (1, 1, 1)
@@ -46,7 +46,7 @@ def test_what_is_written_can_be_read_as_the_model():
     assert AnonymizeConfig.from_parameters(manifest.configuration) == AnonymizeConfig().resolved()[0]
 
 
-def test_the_threshold_that_counted_is_said_whether_asked_for_or_not():
+def test_the_threshold_is_recorded_whether_set_or_not():
     card = CARDS["retinaface"]
     by_default = ManifestBuilder(AnonymizeConfig())
     asked = ManifestBuilder(AnonymizeConfig(threshold=0.25))
@@ -95,7 +95,7 @@ def test_a_method_for_looks_only_is_marked(method, marked):
     assert json.loads(ManifestBuilder(config).to_bytes()).get("looks_only") is marked
 
 
-def test_readers_accept_what_later_versions_add():
+def test_readers_ignore_fields_of_later_versions():
     later = json.loads(build().to_bytes())
     assert later["schema_version"] == "1.3"
     later["schema_version"] = "1.7"
@@ -119,11 +119,12 @@ def covering(cover, **settings):
     return Manifest.model_validate_json(builder.to_bytes())
 
 
-def test_what_is_covered_has_its_kind_and_its_method():
+def test_every_cover_has_its_kind_and_method():
     manifest = covering("face,text", method="gaussian")
     assert [face.kind for face in manifest.items[0].faces] == [None, "text", "text"]
     assert [face.method for face in manifest.items[0].faces] == ["gaussian", "fill", "fill"]
     assert (manifest.counts.faces, manifest.counts.texts, manifest.counts.redacted) == (1, 2, 1)
+    assert manifest.counts.covered == "1 face and 2 lines of text"
     assert manifest.configuration["cover"] == "face,text"
     assert [model.name for model in manifest.models] == ["retinaface", "ppocr-text"]
     kinds = detections_of(manifest.items[0].faces).kind.tolist()
@@ -139,6 +140,6 @@ def test_the_threshold_of_faces_is_not_that_of_text():
     assert [model.threshold for model in models] == [0.25, CARDS["ppocr-text"].threshold]
 
 
-def test_a_manifest_of_faces_alone_is_as_it_was():
+def test_a_manifest_with_only_faces_has_no_new_fields():
     text = build().to_bytes().decode()
     assert "cover" not in text and "text" not in text and "kind" not in text

@@ -34,7 +34,7 @@ def namer(flat=False):
         ("", "_.jpg"),
     ],
 )
-def test_odd_names_become_safe_ones(original, name):
+def test_odd_names_are_made_safe(original, name):
     assert namer().name(1, original, ImageFormat.JPEG) == name
     assert is_safe(name)
 
@@ -87,7 +87,7 @@ def test_every_name_is_safe_and_no_two_are_one_file(originals, flat):
 
 
 @given(_ODD)
-def test_a_safe_part_stays_as_it_is(text):
+def test_a_safe_part_stays_unchanged(text):
     part = safe_part(text.replace("/", "_"))
     assert safe_part(part) == part
     assert part

@@ -75,7 +75,7 @@ def test_folders_that_do_not_say_who_is_who_are_refused(folder, make, words):
         list(people_in([make(folder)]))
 
 
-def test_people_are_read_and_told_apart(folder, sface):
+def test_people_are_read_and_distinguished(folder, sface):
     known = load_references([folder], KEEP)
     assert known.people == 2 and known.vectors.shape == (2, 128)
     assert float(known.vectors[0] @ known.vectors[1]) < 0.8

@@ -1,4 +1,4 @@
-"""Shards: parts of a run that know nothing of each other."""
+"""Shards: independent parts of a run."""
 
 import pytest
 
@@ -16,7 +16,7 @@ SAMPLES = samples.all_samples()
 GIF, PNG = SAMPLES["gif"], SAMPLES["png-rgb"]
 
 
-def test_every_name_is_in_one_shard_whatever_else_there_is():
+def test_every_name_is_in_one_shard_independent_of_others():
     names = [f"album {n % 7}/IMG_{n}.jpg" for n in range(3000)]
     parts = [{name for name in names if Shard(index, 7).has(name)} for index in range(7)]
     assert sum(map(len, parts)) == len(names)
@@ -47,7 +47,7 @@ def test_the_salt_follows_from_all_inputs_or_from_the_user(tmp_path):
     assert salt_of("pepper", PathSource([tmp_path])) == given != one
 
 
-def test_an_archive_goes_whole_into_a_shard_and_a_single_one_is_shared_out(tmp_path):
+def test_an_archive_stays_in_one_shard_and_a_single_one_is_distributed(tmp_path):
     import zipfile
 
     for archive in ("a.zip", "b.zip"):
@@ -62,7 +62,7 @@ def test_an_archive_goes_whole_into_a_shard_and_a_single_one_is_shared_out(tmp_p
     assert all(parts)
 
 
-def test_what_needs_all_faces_is_refused():
+def test_methods_that_need_all_faces_are_refused():
     check_shardable(AnonymizeConfig())
     with pytest.raises(ConfigError, match="method ksame compares the faces of all inputs"):
         check_shardable(AnonymizeConfig.from_parameters({"method": "ksame"}))

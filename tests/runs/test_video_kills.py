@@ -1,4 +1,4 @@
-"""A video whose run is killed goes on, and ends with the bytes of an undisturbed run."""
+"""A killed run of a video continues, and ends with the bytes of an undisturbed run."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def command(folder: Path, output: Path, state: Path) -> subprocess.Popen[bytes]:
 
 
 def looked(state: Path) -> int:
-    """Bytes of the log of a video under way."""
+    """Length of the log of an unfinished video."""
     return sum(path.stat().st_size for path in state.rglob("*.boxes"))
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_run_goes_on(how, tmp_path):
+def test_a_killed_run_continues(how, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
     market = np.asarray(cv2.resize(read_bgr(SCENES / "market.jpg"), (640, 426))[:, :, ::-1], np.uint8)

@@ -1,4 +1,4 @@
-"""Videos in a run: beside photos, in archives, refused where they are not offered."""
+"""Videos in a run: beside photos, in archives, and refused by settings that do not support them."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_outputs_pass_verification_and_altered_ones_do_not(folder, tmp_path):
     record = next(
         item for item in verify(tmp_path / "out").records() if isinstance(item, RedactedRecord) and item.video
     )
-    data = path.read_bytes() + b"\0\0\0\x10uuid12345678"
+    data = path.read_bytes() + b"\0\0\0\x18uuid0123456789abcdef"
     path.write_bytes(data)
     manifest = (tmp_path / "out" / "manifest.json").read_text()
     manifest = manifest.replace(record.sha256, hashlib.sha256(data).hexdigest())
@@ -130,20 +130,20 @@ def test_doors_without_videos_refuse_them_by_name_and_skip_those_of_live_photos(
     ("config", "has_boxes", "is_installed", "sentence"),
     [
         (AnonymizeConfig(redaction=KSame()), False, True, "method ksame is not offered for videos"),
-        (AnonymizeConfig(cover=("face", "text")), False, True, "leave --cover out for them"),
-        (AnonymizeConfig(cover=("head",)), False, True, "videos have their faces covered and nothing else"),
+        (AnonymizeConfig(cover=("face", "text")), False, True, "in videos, text cannot be covered yet"),
         (AnonymizeConfig(), True, True, "boxes from elsewhere are not offered for videos"),
         (AnonymizeConfig(), False, False, r"pip install 'unionveil\[video\]'"),
     ],
 )
-def test_what_is_not_offered_says_so(config, has_boxes, is_installed, sentence):
+def test_refused_videos_get_a_reason(config, has_boxes, is_installed, sentence):
     rejected = refusal(config, has_boxes=has_boxes, is_installed=is_installed)
     assert rejected
     assert re.search(sentence, rejected.detail)
 
 
-def test_what_is_offered_is_not_refused():
-    assert refusal(AnonymizeConfig(), has_boxes=False, is_installed=True) is None
+@pytest.mark.parametrize("cover", ["face", "head"])
+def test_offered_settings_are_accepted(cover):
+    assert refusal(AnonymizeConfig(cover=(cover,)), has_boxes=False, is_installed=True) is None
 
 
 def test_pictures_are_not_videos():

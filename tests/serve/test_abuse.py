@@ -117,7 +117,7 @@ def test_a_client_that_does_not_take_its_answer_is_given_up():
         assert received < 20 << 20
 
 
-def test_a_client_that_goes_away_gives_its_place_back(submit):
+def test_a_client_that_leaves_frees_its_place(submit):
     with running(make_app(submit, places=1)) as server:
         connection = server.connect()
         connection.sendall(head(server, 1000) + b"x")
@@ -131,7 +131,7 @@ def test_a_client_that_goes_away_gives_its_place_back(submit):
             pytest.fail("the place was not given back")
 
 
-def test_work_of_a_client_that_is_gone_is_taken_back():
+def test_work_of_a_client_that_left_is_cancelled():
     begun, cancelled = threading.Event(), threading.Event()
 
     async def endless(task):
@@ -150,7 +150,7 @@ def test_work_of_a_client_that_is_gone_is_taken_back():
         assert cancelled.wait(20)
 
 
-def test_a_full_server_says_when_to_come_again():
+def test_a_full_server_states_when_to_retry():
     release = threading.Event()
 
     async def waiting(task):

@@ -50,13 +50,13 @@ def check_same_bytes(server, data):
 
 
 @pytest.mark.parametrize("name", ["market.jpg", "portrait.jpg", "street.jpg"])
-def test_the_response_is_what_anonymize_writes(server, name):
+def test_the_response_equals_the_output_of_anonymize(server, name):
     check_same_bytes(server, (samples.SCENES / name).read_bytes())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(samples.all_samples()))
-def test_the_response_is_what_anonymize_writes_in_every_format(server, name):
+def test_the_response_equals_the_output_of_anonymize_in_every_format(server, name):
     check_same_bytes(server, samples.all_samples()[name])
 
 
@@ -134,7 +134,7 @@ def test_every_setting_is_either_offered_or_refused(server):
     }
 
 
-def test_what_is_found_can_be_sent_back_as_boxes(server):
+def test_found_faces_can_be_sent_back_as_boxes(server):
     found = json.loads(ask(server, "/v1/find", MARKET).body)
     assert found["sizes_wh"] == [[1600, 1067]]
     assert len(found["faces"]) == 11
@@ -211,7 +211,7 @@ def test_boxes_that_do_not_fit_are_refused(server, boxes, sentence):
         (b"\0\0\0\x18ftypmp42" + bytes(40), 415),
     ],
 )
-def test_what_is_not_a_picture_has_its_status(server, data, status):
+def test_files_that_are_not_pictures_have_their_status(server, data, status):
     refused = ask(server, "/v1/redact", data)
     assert refused.status == status
     assert problem_in(refused)["reason"] in ("unreadable", "unsupported")
@@ -255,7 +255,7 @@ def test_compressed_bodies_are_refused(server):
     assert refused.status == 415
 
 
-def test_a_record_names_no_file_and_an_error_none_either(server):
+def test_neither_a_record_nor_an_error_names_a_file(server):
     content_type, body = encode({"image": ("image/jpeg", MARKET)})
     body = body.replace(b'filename="image"', b'filename="secret.jpg"')
     answer = ask(server, "/v1/redact", body, Content_Type=content_type)
@@ -296,7 +296,7 @@ def test_panoramax_cannot_have_uncovered_parts_kept(server):
     assert png.status == 415
 
 
-def test_the_service_says_how_it_is(server):
+def test_the_service_reports_its_health(server):
     assert json.loads(server.ask("GET", "/healthz").body) == {
         "status": "ok",
         "version": unionveil.__version__,

@@ -97,7 +97,7 @@ def test_a_photo_comes_back_as_anonymize_writes_it(opened, axe):
     assert path.read_bytes() == written(unionveil.load(AnonymizeConfig(), threads=1)(MARKET))
 
 
-def test_choices_say_what_they_cost_and_hold(opened, axe):
+def test_choices_state_their_cost_and_persist(opened, axe):
     page = opened()
     give(page, MARKET)
     wait_for(page, "11 faces covered")
@@ -146,7 +146,7 @@ def test_without_a_mouse(opened):
     assert {"split", "download", "clear", "method", "detail", "sensitivity", "language"} <= reached
 
 
-def test_several_photos_become_a_strip_and_a_zip(opened, axe, tmp_path):
+def test_several_photos_give_a_strip_and_a_zip(opened, axe, tmp_path):
     page = opened()
     (tmp_path / "other").mkdir()
     same_name = shutil.copy(samples.SCENES / "portrait.jpg", tmp_path / "other" / "market.jpg")
@@ -173,7 +173,7 @@ def test_several_photos_become_a_strip_and_a_zip(opened, axe, tmp_path):
             assert archive.read(member) == written(anonymizer(given))
 
 
-def test_what_cannot_be_covered_says_why_and_what_to_do(opened, axe, tmp_path):
+def test_a_photo_that_cannot_be_covered_gets_a_reason_and_a_hint(opened, axe, tmp_path):
     page = opened()
     pdf = tmp_path / "holiday.pdf"
     pdf.write_bytes(b"%PDF-1.7 and so on")

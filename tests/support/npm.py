@@ -9,7 +9,12 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-VERSIONS = {"axe-core": "4.10.3", "@foundry-rs/anvil": "1.7.1", "@oceanprotocol/ddo-js": "0.2.0"}
+VERSIONS = {
+    "axe-core": "4.10.3",
+    "@foundry-rs/anvil": "1.7.1",
+    "@oceanprotocol/ddo-js": "0.2.0",
+    "azurite": "3.35.0",
+}
 
 
 def npm_folder(package: str) -> Path:

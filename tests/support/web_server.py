@@ -1,4 +1,4 @@
-"""One of our servers in a thread, and a client that can send any request."""
+"""A server of this project in a thread, and a client that can send any request."""
 
 from __future__ import annotations
 

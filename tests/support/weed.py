@@ -47,7 +47,7 @@ class Weed:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a program needs to reach it."""
+        """Environment variables with which a program reaches the server."""
         return {
             "AWS_ACCESS_KEY_ID": KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET,
@@ -83,7 +83,7 @@ class Weed:
         raise AssertionError("SeaweedFS did not start in time")
 
     def kill(self) -> None:
-        """As a power cut."""
+        """Kills the server, like a power cut."""
         if self._process:
             self._process.kill()
             self._process.wait()

@@ -32,7 +32,7 @@ def test_faces_are_symmetric_unless_turned(generator):
     assert np.abs(turned.astype(int) - straight).mean() > 1
 
 
-def test_beyond_its_rim_a_face_goes_on_in_the_same_colours(generator):
+def test_beyond_its_rim_a_face_continues_in_the_same_colours(generator):
     """It is drawn narrower than it was fitted, so that its corners are seen."""
     face = generator.faces(codes(1) * 0.5, np.zeros(1, np.float32))[0]
     corner, rim = face[0, 0].astype(int), face[generator.parts.mask].astype(int)
@@ -46,7 +46,7 @@ def test_turning_has_an_end(generator):
     assert np.array_equal(far, farther)
 
 
-def test_a_code_says_what_is_not_at_the_rim(generator):
+def test_a_code_does_not_depend_on_the_rim(generator):
     faces = generator.faces(codes(4) * 0.5, np.zeros(4, np.float32))
     hat = faces.copy()
     hat[:, :12] = (255, 0, 0)
@@ -74,6 +74,6 @@ def test_one_seed_is_one_person():
     assert (first - means).std() > 0.5
 
 
-def test_a_generator_without_means_takes_standard_normal_codes():
+def test_a_generator_without_means_gets_standard_normal_codes():
     drawn = synthetic_codes(None, [b"%d" % n for n in range(200)], 50)
     assert drawn.std() == pytest.approx(1, abs=0.05)

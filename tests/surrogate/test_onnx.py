@@ -39,7 +39,7 @@ def save(path, side: int = SIDE) -> str:
     return str(path)
 
 
-def test_a_code_becomes_a_face(tmp_path):
+def test_a_code_gives_a_face(tmp_path):
     path = save(tmp_path / "faces.onnx")
     (tmp_path / "faces.json").write_text(json.dumps(CARD))
     generator = load_generator(KSame(surrogate=path), 1)

@@ -1,4 +1,4 @@
-"""The landmark frame: what a surrogate covers, and where it lies."""
+"""The landmark frame: the region that a surrogate covers."""
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ def test_a_face_is_replaced_whole_inside_the_oval(degrees, eyes_px):
     assert np.abs(laid.rgb[radius <= 1] - (200, 100, 50)).max() < 1
 
 
-def test_a_face_laid_back_where_it_was_cut_is_the_same():
+def test_a_face_pasted_where_it_was_cut_is_the_same():
     rng = np.random.default_rng(1)
     image = np.repeat(np.repeat(rng.integers(0, 255, (20, 24, 3), np.uint8), 10, axis=0), 10, axis=1)
     matrix = to_frame(landmarks(eyes_px=EYES_PX, degrees=20))
@@ -78,7 +78,7 @@ def test_a_face_outside_of_the_picture_is_nowhere():
     assert oval_region(matrix, HEAD, (100, 80)) is None
 
 
-def test_the_head_holds_all_of_the_oval():
+def test_the_head_contains_the_whole_oval():
     matrix = to_frame(landmarks((300, 300), degrees=25))[0]
     laid = laid_over(face(), matrix, (600, 600))
     region = oval_region(matrix, HEAD, (600, 600))

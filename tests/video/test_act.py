@@ -253,6 +253,14 @@ def test_a_chosen_face_stays_visible():
     assert min(map(red_pixels, shown(output))) > 300
 
 
+def test_heads_are_covered_in_place_of_faces():
+    faces, heads = (done(made(FRAMES[:6]), cover=cover)[0].tracks[0].best.xyxy for cover in ("face", "head"))
+    assert heads[0] < faces[0] - 5
+    assert heads[1] < faces[1] - 8
+    assert heads[2] > faces[2] + 5
+    assert heads[3] > faces[3] + 2
+
+
 def test_samples_outside_of_covers_stay_close():
     data = made(FRAMES)
     _, output = done(data)
@@ -267,7 +275,7 @@ def test_an_encoder_that_writes_something_else_is_found_out():
     from unionveil.video.plan import Plan
     from unionveil.video.proof import Proof
     from unionveil.video.reader import reading
-    from unionveil.video.tracks import ROW
+    from unionveil.video.rows import ROW
 
     data, other = made(FRAMES), made(moving(30, start=60, speed=0))
     plan = Plan(np.zeros(0, ROW), np.arange(30) * 3000, np.zeros(30, np.int64))

@@ -252,7 +252,7 @@ def _is_stored(entry: Entry, name: str, geometry: Geometry, pixels: Pixels, sour
         return pixels is Pixels.STORED
     if stated is None or stored == upright:
         raise InputError(
-            f"{printable(name)} is rotated by EXIF, and {source} does not say whether its boxes refer to the"
+            f"{printable(name)} is rotated by EXIF, and {source} does not say whether its boxes refer to the "
             "upright picture or to the pixels as stored; specify which"
         )
     return stated == stored

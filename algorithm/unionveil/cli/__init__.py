@@ -1,6 +1,6 @@
-"""The command line: `unionveil anonymize`, `job`, `models`, `serve`, `state`; one file per command.
+"""The command line, `unionveil`: one file per command.
 
-Nothing slow is imported here, so Ctrl-C is answered with a sentence from the first moment on.
+Nothing slow is imported here, so that Ctrl-C ends with one sentence from the start.
 """
 
 from __future__ import annotations

@@ -44,8 +44,7 @@ __all__ = ["command", "setting_options"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _VARIABLES = {"digest_salt": "UNIONVEIL_DIGEST_SALT", "engine": "UNIONVEIL_ENGINE"}
-"""Settings that belong to a machine, or that a shell's history should not keep, with environment
-variables."""
+"""Environment variables of settings that depend on the machine or must stay out of the shell's history."""
 
 
 def setting_options(
@@ -181,8 +180,8 @@ def command(
     """Anonymizes photos, videos, folders and archives into a folder.
 
     A single dash reads paths from standard input, one per line or separated by NUL. Running the same command
-    again does only what is missing. Texts, sidecars and the files that operating systems leave beside photos
-    are skipped.
+    again processes only what is missing. Text files, sidecars and the files that operating systems leave
+    beside photos are skipped.
     """
     config, inference, known = _config(**settings)
     _check_boxes(boxes, config, known)
@@ -215,7 +214,7 @@ def command(
 def _hand_over(
     manifest: ManifestBuilder, described: tuple[About, Path] | None, report: Report, *, as_json: bool
 ) -> None:
-    """Writes the data set's description, and the manifest to standard output, where they were asked for."""
+    """Writes the data set's description, and the manifest to standard output, if they were asked for."""
     if described:
         about, folder = described
         report.note(f"description: {describe(about, open_shards([folder]), folder)}")
@@ -224,7 +223,7 @@ def _hand_over(
 
 
 def _engine(cluster: Cluster | None, jobs: int, timeout: float) -> tuple[Engine, LongBars]:
-    """Workers, even for a single picture: one that kills its decoder must not kill the program."""
+    """The engine; workers even for a single picture, which may kill its decoder but not the program."""
     bars = LongBars()
     if cluster:
         return cluster.engine(timeout), bars
@@ -236,8 +235,8 @@ class Plans:
     """What is known of the inputs before they are read.
 
     Attributes:
-        faces: planned for a k-same run.
-        boxes: read from a file.
+        faces: the plan of a k-same run.
+        boxes: boxes from a file.
         shard: the part of a run that the inputs belong to.
     """
 
@@ -254,7 +253,7 @@ def _about(
         return None
     if dry_run or shard is not None or not isinstance(output, Path):
         raise click.UsageError(
-            "--croissant describes a whole run in a folder of this machine; give it to unionveil merge, or "
+            "--croissant describes a whole run in a folder on this machine; give it to unionveil merge, or "
             "run without --dry-run and --shard, and without an object store"
         )
     return read_about(path), output
@@ -347,8 +346,8 @@ def _planned(source: Source, work: Anonymize, engine: Engine, report: Report) ->
     work.check()  # before any input is read
     with ExitStack() as stack:
         with report.progress("comparing", len(source)) as advance:
-            looked = planned(source, work.config, engine, work.references, on_done=advance)
-            plan = stack.enter_context(looked)
+            planning = planned(source, work.config, engine, work.references, on_done=advance)
+            plan = stack.enter_context(planning)
         yield plan
 
 
@@ -361,7 +360,7 @@ def _into_folder(
     overwrite: bool,
     prune: bool,
 ) -> tuple[Anonymize, Journal | None]:
-    """The work with its output folder, and its journal; neither of them without an output."""
+    """The work with its output folder, and the journal; without an output, neither folder nor journal."""
     if output is None:
         return replace(work, previews=False), None
     # Where inputs are numbered, removing one renames all outputs after it.
@@ -415,12 +414,14 @@ def _summary(
     is_empty: bool,
 ) -> None:
     rows = [("pictures", str(counts.inputs))]
-    rows.append(("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)"))
+    text = " or text" if work.config.covers_text else ""
+    rows.append((f"with faces{text}", f"{counts.redacted}  ({counts.covered} redacted)"))
     if counts.not_compared:
         rows.append(("not compared", f"{counts.not_compared}  (faces that were filled instead)"))
-    rows.append(("without a face" if counts.kept is None else "unchanged", str(counts.without_face)))
+    unchanged = f"without a face{text}" if counts.kept is None else "unchanged"
+    rows.append((unchanged, str(counts.without_face)))
     if counts.kept is not None:
-        rows.append(("left visible", f"{counts.kept} faces"))
+        rows.append(("left visible", "1 face" if counts.kept == 1 else f"{counts.kept} faces"))
         if same := _threshold(work.config):
             rows.append(("same person", same))
     rows.append(("rejected", str(sum(counts.rejected.values()))))
@@ -431,7 +432,7 @@ def _summary(
         rows.append(("outputs in", str(work.sink.folder)))
     report.done(rows, {"counts": counts.model_dump(exclude_none=True), "engine": str(inference)})
     if is_empty:
-        report.note("there is no picture among your inputs: everything was skipped")
+        report.note("your inputs contain no picture; everything was skipped")
     for name, detail in rejected:
         report.problem("rejected", name, detail)
     _warn_of_looks(work.config, report)

@@ -54,7 +54,7 @@ def command(
     Looks for faces that are still visible, and lets attackers identify the people behind the covers. It never
     changes the photos, and its report shows no uncovered face without --show-faces.
     """
-    from ..measure.audit import audit, labels_of, look, pair_up, read_manifest, to_data, work_for
+    from ..measure.audit import audit, compare_pairs, labels_of, pair_up, read_manifest, to_data, work_for
     from ..measure.audit_page import report_of
     from ..measure.embed import attacker_of
     from ..measure.report import write_report
@@ -68,7 +68,7 @@ def command(
     pairs = pair_up(before, after, manifest)
     work = work_for(manifest, attacker, is_labelled=labels is not None, show_faces=show_faces)
     engine = PoolEngine(jobs or min(default_jobs(), max(1, len(pairs))), DEFAULT_TIMEOUT_SECONDS)
-    seen, unread = look(pairs, work, engine)
+    seen, unread = compare_pairs(pairs, work, engine)
     result = audit(seen, unread, manifest, work, labels, attacker_of(work.attacker))
     report = report_of(result)
     page = write_report(report, output)

@@ -1,4 +1,4 @@
-"""How far long tasks are: a bar for each on a terminal, lines with the time that is left elsewhere."""
+"""Progress of long tasks: a bar for each on a terminal, elsewhere lines with the remaining time."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from ..runs.work import Task
 __all__ = ["LongBars", "Say", "bars_below", "lines_of"]
 
 Show = Callable[[int, "Step | None"], None]
-"""Takes the number of an input and how far it is; None at its end."""
+"""Takes an input's number and its progress; None when it is done."""
 
 Say = Callable[[str, dict[str, object]], None]
-"""Takes a line for people, and the same as facts."""
+"""Takes a line of text, and the same facts for programs."""
 
 _LINE_SECONDS = 10.0
 _SHARE = 0.1
-"""The next line of a video follows after ten seconds, or when its time has grown by so much."""
+"""The next line about a video is due after ten seconds or, in a long video, after this share of its time."""
 
 
 class LongBars:
-    """Hands signs of life to whatever shows them, as soon as something does; from any thread."""
+    """Passes the progress of long tasks to the display, while there is one; may be called from any thread."""
 
     def __init__(self) -> None:
         self._show: Show | None = None
 
     def __call__(self, task: Task, step: Step) -> None:
-        """Shows how far a task is."""
+        """Shows a task's progress."""
         if self._show:
             self._show(task.number, step)
 
     def end(self, number: int) -> None:
-        """A task is done."""
+        """Ends a task's bar or lines."""
         if self._show:
             self._show(number, None)
 
     @contextmanager
     def shown(self, show: Show) -> Iterator[None]:
-        """Shows signs of life while the block runs."""
+        """Shows progress by `show` while the block runs."""
         self._show = show
         try:
             yield
@@ -54,7 +54,7 @@ class LongBars:
 
 
 def bars_below(bars: Bar) -> Show:
-    """A bar for each long task, below the bar of the whole."""
+    """A bar for each long task, below the bar of the run."""
     known: dict[int, tuple[str, TaskID]] = {}
 
     def show(number: int, step: Step | None) -> None:
@@ -74,12 +74,12 @@ def bars_below(bars: Bar) -> Show:
 
 @dataclass
 class _Long:
-    """A long task that lines are written about.
+    """A long task in progress.
 
     Attributes:
-        what: is being done.
-        start: when that began.
-        due: when the next line is due, in seconds after that.
+        what: the current step.
+        start: when the step began, by the clock.
+        due: when the next line is due, in seconds after the start.
     """
 
     what: str
@@ -117,5 +117,5 @@ class _Lines:
 
 
 def lines_of(say: Say, clock: Callable[[], float] = time.monotonic) -> Show:
-    """Lines about each long task, rarely enough to be read."""
+    """Writes about each long task, seldom enough for its lines to be read."""
     return _Lines(say, clock)

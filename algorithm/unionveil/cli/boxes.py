@@ -83,7 +83,7 @@ def reading_options(command: Command) -> Command:
 
 
 def box_plan_of(boxes: Boxes, items: Iterable[SourceItem]) -> BoxPlan:
-    """The boxes to cover in each input, as a file says.
+    """The boxes to cover in each input, read from a file.
 
     Args:
         boxes: the options.

@@ -56,8 +56,8 @@ def command(
 ) -> int:
     """Checks that pictures reveal nobody: no face, no GPS position, no serial number, no owner's name.
 
-    Prints one line for every file that does, or that cannot be checked, and then ends with 1. It writes
-    no file. A single dash reads paths from standard input.
+    Prints one line for every file that does, or that cannot be checked, and then exits with 1. Writes no
+    file. A single dash reads paths from standard input.
     """
     given = {name: value for name, value in settings.items() if value is not None}
     work = Check(AnonymizeConfig.from_parameters(given).resolved()[0], _subjects(look_for))

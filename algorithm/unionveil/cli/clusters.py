@@ -1,4 +1,4 @@
-"""Options for a cluster that does the work in place of this machine."""
+"""Options for a cluster that does the work instead of this machine."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["Cluster", "cluster_options"]
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster, as it is asked for.
+    """The cluster that the options name.
 
     Attributes:
-        address: None takes the environment's.
+        address: its address; None means that of `RAY_ADDRESS`, or a cluster of this machine alone.
     """
 
     address: str | None
@@ -35,7 +35,7 @@ class Cluster:
 
 
 def cluster_options(command: Callable[..., int]) -> Callable[..., int]:
-    """`--cluster` and `--engine-address`; the command gets them as `cluster`."""
+    """`--cluster` and `--engine-address`; the command receives them as `cluster`."""
 
     @wraps(command)
     def with_cluster(*, cluster: str | None, engine_address: str | None, **rest: Any) -> int:

@@ -11,7 +11,7 @@ from ..config import AnonymizeConfig
 from ..engines.pool import PoolEngine
 from ..engines.resources import default_jobs
 from ..errors import ConfigError
-from ..measure.compare_run import Asked, compare_detectors, read_truth
+from ..measure.compare_run import Request, compare_detectors, read_truth
 from ..measure.photos import photos_in
 from ..measure.report import check_folder, write_report
 from ..models.cards import DETECTORS
@@ -92,11 +92,11 @@ def command(
     labels = read_truth(truth, found, form, Reading(Pixels(truth_pixels), truth_label)) if truth else None
     names = ",".join(name for name, _ in configs)
     shown = f"unionveil compare PHOTOS{' --truth FILE' if truth else ''} --detector {names}"
-    asked = Asked(configs, show_faces, show_names, shown)
+    request = Request(configs, show_faces, show_names, shown)
     total = len(found.contents) if labels is None else len(labels)
     with report.progress("comparing", total) as advance:
         engine = PoolEngine(jobs or min(default_jobs(), total), timeout)
-        compared, rejected = compare_detectors(found, labels, asked, engine, advance)
+        compared, rejected = compare_detectors(found, labels, request, engine, advance)
     page = write_report(compared, output)
     report.note(compared.verdict)
     report.note(f"report: {page}")

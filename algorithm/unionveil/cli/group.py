@@ -12,7 +12,7 @@ from .interrupts import raise_once
 __all__ = ["cli"]
 
 _COMMANDS = {
-    "anonymize": "Anonymizes photos, folders and archives into a folder.",
+    "anonymize": "Anonymizes photos, videos, folders and archives into a folder.",
     "audit": "Measures what is still visible after a run, and whom attackers recognize.",
     "bot": "Answers photos in Matrix rooms with the same photos, faces covered.",
     "check": "Checks that pictures reveal nobody: no face, no place, no serial number, no owner.",
@@ -51,4 +51,4 @@ class _LazyGroup(click.Group):
 @click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="unionveil")
 def cli() -> None:
-    """Removes faces from photos."""
+    """Removes faces from photos and videos."""

@@ -36,8 +36,8 @@ __all__ = ["command"]
 @click.option(
     "--to",
     type=click.Choice([form.value for form in ExportForm]),
-    help="Write another form into the folder, for training and data hubs, in place of outputs with a "
-    "manifest. One folder of a whole run will do.",
+    help="Write another form into the folder, for training or data hubs, instead of outputs with a "
+    "manifest. Also accepts the single folder of a whole run.",
 )
 @croissant_option
 @report_options

@@ -41,13 +41,13 @@ def timeout_option(
 
 
 def croissant_option(command: Command) -> Command:
-    """`--croissant`: a file about the data set; outputs are then described as Croissant 1.0."""
+    """`--croissant`: a file about the data set, with which outputs are described as Croissant 1.0."""
     return click.option(
         "--croissant",
         "about",
         metavar="FILE",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="Also describe the result as Croissant 1.0, in a file beside the output folder that is called "
-        "as it is, with .croissant.json. FILE gives name, description, author and licence, as "
+        help="Also describe the result as Croissant 1.0, in a file beside the output folder, named like "
+        "it with .croissant.json. FILE gives name, description, author and licence, as "
         "metadata/dataset.json does.",
     )(command)

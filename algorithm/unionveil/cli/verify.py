@@ -11,6 +11,7 @@ from ..engines.pool import PoolEngine
 from ..engines.resources import default_jobs
 from ..errors import InputError
 from ..measure.verify_run import Verdict, verify_outputs
+from ..runs.manifest import is_manifest
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .options import jobs_option, timeout_option
 from .report import Report, report_options
@@ -30,13 +31,12 @@ def command(folder: Path, as_json: bool, jobs: int | None, timeout: float, repor
     """Verifies a folder of outputs without any original.
 
     Checks the manifest and every digest, that no other file is there, that no output holds metadata, that
-    tool and weights are known, that the claimed method was applied in every box, and looks with two detectors
-    for faces outside the boxes. Text outside the boxes is not looked for. Ends with 0 if everything is as
-    claimed, else with 1.
+    tool and weights are known, and that the claimed method was applied in every box. Looks with two detectors
+    for faces outside the boxes, but not for text. Exits with 0 if everything is as claimed, otherwise with 1.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; name a folder of outputs with its manifest.json")
-    total = sum(1 for path in folder.iterdir() if path.is_file())
+    total = sum(1 for path in folder.rglob("*") if path.is_file() and not is_manifest(path.name))
     with report.progress("verifying", total) as advance:
         verdict = verify_outputs(folder, PoolEngine(jobs or default_jobs(), timeout), advance)
     _show(verdict, report)
@@ -54,7 +54,7 @@ def _show(verdict: Verdict, report: Report) -> None:
     counts = verdict.head.counts if verdict.head else None
     facts = {"passed": not verdict.sure, "wrong": len(verdict.sure), "unsure": len(verdict.unsure)}
     if verdict.sure:
-        report.done([("not as claimed", f"{len(verdict.sure)} things are wrong")], facts)
+        report.done([("not as claimed", f"{len(verdict.sure)} problems, listed above")], facts)
     elif counts:
         boxes = counts.faces + (counts.texts or 0)
         outputs = f"{counts.redacted + counts.without_face} outputs, {boxes} boxes"

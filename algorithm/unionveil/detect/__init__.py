@@ -1,4 +1,4 @@
-"""Finding faces and text: detectors behind one protocol, at several scales, united."""
+"""Finds faces and text: detectors behind one protocol, run at several sizes, their results merged."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def load_detector(name: str, threads: int, inference: Inference = PROCESSOR) -> 
 
 
 class FaceFinder:
-    """All detectors that a configuration names, loaded once; their faces are united.
+    """All detectors that a configuration names, loaded once, with their faces merged.
 
     Args:
         config: detectors, threshold, detail, mirror and engine.
@@ -85,24 +85,24 @@ class FaceFinder:
         self._share = 1.0
 
     def tuned(self, *, threshold: float | None, detail: Detail) -> FaceFinder:
-        """The same loaded detectors with other settings, which mean the same as in `AnonymizeConfig`."""
+        """The same loaded detectors with other settings; see `AnonymizeConfig` for their meaning."""
         other = copy(self)
         other._threshold, other._detail = threshold, detail
         return other
 
     def faint(self, share: float) -> FaceFinder:
-        """The same loaded detectors at a share of their thresholds."""
+        """The same loaded detectors, their thresholds multiplied by `share`."""
         other = copy(self)
         other._share = share * self._share
         return other
 
     @property
     def sure(self) -> float:
-        """Least score that counts as a face at the whole threshold, of the detector with the lowest."""
+        """The lowest threshold of the detectors, not multiplied by the share of `faint`."""
         return min(self._threshold or detector.card.threshold for detector in self._detectors)
 
     def reduction(self, size_wh: tuple[int, int]) -> int:
-        """By how much, 1, 2, 4 or 8 times, a picture may be reduced before this finder gets it."""
+        """The factor (1, 2, 4 or 8) by which a picture may be reduced before it is searched."""
         return reduction(size_wh, self._detail)
 
     def __call__(self, image: RgbImage, size_wh: tuple[int, int] | None = None) -> Detections:
@@ -149,7 +149,7 @@ class TextFinder:
         self._detail: Detail = config.detail
 
     def tuned(self, *, threshold: float | None, detail: Detail) -> TextFinder:  # noqa: ARG002
-        """As `FaceFinder.tuned`; the threshold is for faces alone."""
+        """As `FaceFinder.tuned`; the threshold applies to faces only."""
         other = copy(self)
         other._detail = detail
         return other
@@ -164,7 +164,7 @@ class TextFinder:
 
 
 class PartFinder(Protocol):
-    """A finder of one kind, as `FaceFinder` is."""
+    """A finder of one kind of detections, such as `FaceFinder`."""
 
     def tuned(self, *, threshold: float | None, detail: Detail) -> PartFinder:
         """As `FaceFinder.tuned`."""
@@ -180,10 +180,10 @@ class PartFinder(Protocol):
 
 
 class CombinedFinder:
-    """Several finders with the protocol of one; what they find stands side by side.
+    """Several finders behind the protocol of one; their detections are joined, not merged.
 
     Args:
-        parts: each finds a kind of its own.
+        parts: finders, each of another kind.
     """
 
     def __init__(self, parts: Sequence[PartFinder]) -> None:
@@ -194,7 +194,7 @@ class CombinedFinder:
         return CombinedFinder([part.tuned(threshold=threshold, detail=detail) for part in self._parts])
 
     def reduction(self, size_wh: tuple[int, int]) -> int:
-        """As `FaceFinder.reduction`: what all parts allow."""
+        """As `FaceFinder.reduction`: the largest factor that all parts allow."""
         return min(part.reduction(size_wh) for part in self._parts)
 
     def __call__(self, image: RgbImage, size_wh: tuple[int, int] | None = None) -> Detections:
@@ -204,14 +204,14 @@ class CombinedFinder:
 
 
 OwnFinder: TypeAlias = FaceFinder | TextFinder | CombinedFinder
-"""A finder that settings describe."""
+"""The finders that `load_finder` returns."""
 
 
 def load_finder(config: AnonymizeConfig, threads: int) -> OwnFinder:
     """The finder of everything that a configuration covers.
 
     Args:
-        config: what is covered, and how it is looked for.
+        config: the kinds to cover, and the detectors' settings.
         threads: threads for one call, at least 1.
 
     Raises:

@@ -13,8 +13,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..boxes import iou, neighbours, nms
-from ..detections import Detections, RgbImage
+from ..boxes import iou_of_pairs, neighbours, nms
+from ..detections import Detections, FloatArray, RgbImage
 from ..models.cards import DetectorCard
 from .detector import Network
 
@@ -87,28 +87,34 @@ def by_support(views: Sequence[Detections], iou_threshold: float) -> Detections:
     candidates = Detections.concat(views)
     view = np.repeat(np.arange(len(views)), [len(part) for part in views])
     kept = nms(candidates.xyxy, candidates.score, iou_threshold)
-    near = neighbours(candidates.xyxy[kept], candidates.xyxy, _SUPPORT_IOU)
-    parts = [_supported(candidates, view, len(views), *pair) for pair in zip(kept, near, strict=True)]
-    faces = Detections.of(*(np.stack(values) for values in zip(*parts, strict=True))) if parts else candidates
+    if not len(kept):
+        return candidates
+    row, near, overlap = _pairs(candidates.xyxy, kept)
+    score = candidates.score[near].astype(np.float64)
+    there = np.full((len(kept), len(views)), _UNSEEN)
+    np.maximum.at(there, (row, view[near]), score)
+    there[np.arange(len(kept)), view[kept]] = candidates.score[kept]
+    starts = np.flatnonzero(np.diff(row, prepend=-1))
+    logit = _logit(there).mean(axis=1) + np.log(np.add.reduceat(score, starts) / len(views))
+    weight = score * overlap
+    weight /= np.add.reduceat(weight, starts)[row]
+    places = np.concatenate([candidates.xyxy, candidates.landmarks.reshape(-1, 10)], axis=1)
+    means = np.add.reduceat(weight[:, None] * places[near], starts)
+    faces = Detections.of(means[:, :4], 1 / (1 + np.exp(-logit)), means[:, 4:].reshape(-1, 5, 2))
     return faces[np.argsort(-faces.score, kind="stable")]
 
 
-def _supported(
-    candidates: Detections, view: npt.NDArray[np.intp], views: int, kept: int, near: npt.NDArray[np.intp]
-) -> tuple[Floats, Floats, Floats]:
-    """The box `(4,)`, score and landmarks `(5, 2)` that a kept box gets from the candidates around it."""
-    overlap = iou(candidates.xyxy[kept : kept + 1], candidates.xyxy[near])[0]
-    near, overlap = near[overlap >= _SUPPORT_IOU], overlap[overlap >= _SUPPORT_IOU]
-    if kept not in near:  # it supports itself, even if it has no area and therefore no overlap
-        near, overlap = np.append(near, kept), np.append(overlap, 1)
-    score = candidates.score[near].astype(np.float64)
-    there = [score[view[near] == i].max(initial=_UNSEEN) for i in range(views)]
-    there[view[kept]] = candidates.score[kept]
-    logit = _logit(np.array(there)).mean() + np.log(score.sum() / views)
-    weight = score * overlap
-    weight /= weight.sum()
-    points = weight @ candidates.landmarks[near].reshape(-1, 10)
-    return weight @ candidates.xyxy[near], 1 / (1 + np.exp(-logit)), points.reshape(5, 2)
+def _pairs(
+    xyxy: FloatArray, kept: npt.NDArray[np.intp]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], FloatArray]:
+    """Each kept box with every candidate that supports it: the row in `kept`, the candidate, their IoU."""
+    found = list(neighbours(xyxy[kept], xyxy, _SUPPORT_IOU))
+    row = np.repeat(np.arange(len(kept)), [len(some) for some in found])
+    near = np.concatenate(found)
+    overlap = iou_of_pairs(xyxy[kept[row]], xyxy[near])
+    overlap[near == kept[row]] = 1  # a box supports itself, even if it has no area and therefore no overlap
+    supports = overlap >= _SUPPORT_IOU
+    return row[supports], near[supports], overlap[supports]
 
 
 def _logit(score: Floats) -> Floats:

@@ -2,8 +2,7 @@
 
 A network finds faces of about 10 to 600 px in its input. A picture of any size is therefore resized to
 several sizes, and each is cut into tiles of a bounded size, so that memory does not grow with the picture.
-Very long pictures are cut into pieces first, because in a resized version of the whole nothing would be left
-of a face.
+Very long pictures are cut into pieces first, because faces would vanish in a resized version of the whole.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ _TILE_PX = 1280
 
 _TEXT_TILE_PX = 960
 """Longest side of a tile for the detector of text, which needs much more memory per pixel (`runs.needs`). In
-tiles of 640 px, things that an edge cuts pass for text: they cover twice as much of a photo."""
+tiles of 640 px, objects that an edge cuts are mistaken for text, and twice as much of a photo is covered."""
 
 _OVERLAP_PX = 160
 """Shared by neighbouring tiles: a smaller face is whole in one of them; a larger one is found at a coarser
@@ -66,15 +65,16 @@ _LARGE_PX = 2560
 was found at half size."""
 
 _GLIMPSE = 0.1
-"""Least score of anything worth a closer look; faces score more than half. Of the 1,158 faces that crowd
-finds on 24 canvases of 12 megapixels, made of validation photos and photos without faces, none is lost."""
+"""Least score at half size of anything that is searched again at full size; faces score more than half. Of
+the 1,158 faces that crowd finds on 24 canvases of 12 megapixels, made of validation photos and photos without
+faces, none is lost."""
 
 _STEP_PX = 32
 """The coarsest stride of the networks."""
 
 _CHEAP_PX = 1_600_000
-"""Pixels of all sizes at standard detail up to which the mirrored picture is used too. A photo of 12
-megapixels takes twice as many without mirroring, so no picture of ordinary size takes longer than that."""
+"""At standard detail, the mirrored picture is used too if all sizes together have at most this many pixels. A
+photo of 12 megapixels takes twice as many without mirroring, so no picture of ordinary size takes longer."""
 
 
 @dataclass(frozen=True)
@@ -135,12 +135,12 @@ def mirror_is_cheap(size_wh: tuple[int, int], detail: Detail) -> bool:
         size_wh: width and height of the picture.
         detail: see `AnonymizeConfig.detail`.
     """
-    looked = sum(
+    pixels = sum(
         width * height
         for x0, y0, x1, y1 in (piece.xyxy for piece in plan_pieces(size_wh))
         for width, height in plan_sizes((x1 - x0, y1 - y0), detail)
     )
-    return detail == "crowd" or (detail == "standard" and looked <= _CHEAP_PX)
+    return detail == "crowd" or (detail == "standard" and pixels <= _CHEAP_PX)
 
 
 def plan_tiles(size_wh: tuple[int, int], tile_wh: tuple[int, int]) -> list[Tile]:
@@ -168,7 +168,7 @@ def _spans(length: int, tile_px: int, overlap_px: int) -> list[tuple[int, int]]:
 
 
 def reduction(size_wh: tuple[int, int], detail: Detail) -> int:
-    """By what factor (1, 2, 4 or 8) a picture may be reduced so that its largest size is still smaller.
+    """The factor (1, 2, 4 or 8) by which a picture may be reduced before it is resized for the detector.
 
     Args:
         size_wh: width and height of the picture.
@@ -207,11 +207,11 @@ def find_faces(
         ModelError: the model failed.
     """
     size_wh = size_wh or (image.shape[1], image.shape[0])
-    look = partial(detector, mirror=mirror and mirror_is_cheap(size_wh, detail))
-    search = _Search(look, threshold, detector.fixed_wh or (_TILE_PX, _TILE_PX))
+    detect = partial(detector, mirror=mirror and mirror_is_cheap(size_wh, detail))
+    search = _Search(detect, threshold, detector.fixed_wh or (_TILE_PX, _TILE_PX))
     faces, cut, tile = _searched(image, search, detail, size_wh)
-    # Whole boxes before cut ones, whatever their scores: a piece must never stand for its face. What one look
-    # took for two faces stays two.
+    # Whole boxes come before cut ones, whatever their scores: part of a face must never replace the face. Two
+    # faces found in the same tile stay two.
     kept = nms(faces.xyxy, faces.score - 2 * cut, detector.card.nms_iou, group=tile)
     kept = kept[drop_fragments(faces[kept], cut[kept], inside=0.85)]
     return faces[kept[np.argsort(-faces.score[kept], kind="stable")]]
@@ -225,13 +225,13 @@ def find_lines(
     *,
     size_wh: tuple[int, int] | None = None,
 ) -> Detections:
-    """Lines of text of a picture of any size, found in all tiles at all sizes, as `find_faces`.
+    """Lines of text in a picture of any size, found in all tiles at all sizes and merged.
 
-    Two looks at one line may each have seen a part of it. So the better box does not replace the other: it
-    grows to hold it.
+    Two tiles may each have seen part of a line, so the better box does not replace the other but grows to
+    contain it.
 
     Args:
-        image: `(H, W, 3)` uint8, red first.
+        image: `(H, W, 3)` uint8, RGB.
         detector: runs on each tile.
         threshold: least score.
         detail: see `AnonymizeConfig.detail`.
@@ -254,7 +254,7 @@ def find_lines(
 def _searched(
     image: RgbImage, search: _Search, detail: Detail, size_wh: tuple[int, int]
 ) -> tuple[Detections, BoolArray, npt.NDArray[np.intp]]:
-    """All boxes of all tiles, which of them an inner edge cuts, and the number of the tile of each."""
+    """All boxes of all tiles, whether an inner edge cuts each of them, and the number of its tile."""
     found = [part for piece in plan_pieces(size_wh) for part in _detect_piece(image, piece, search, detail)]
     found = [(faces[sure], cut[sure]) for faces, cut in found for sure in [faces.score >= search.threshold]]
     tile = np.repeat(np.arange(len(found)), [len(cut) for _, cut in found])
@@ -266,12 +266,12 @@ class _Search:
     """How tiles are searched.
 
     Attributes:
-        look: finds faces in a tile, from its pixels and a threshold.
-        threshold: least score of a face.
+        detect: returns the boxes in a tile, given its pixels and a threshold.
+        threshold: least score.
         tile_wh: largest tile.
     """
 
-    look: Callable[[RgbImage, float], Detections]
+    detect: Callable[[RgbImage, float], Detections]
     threshold: float
     tile_wh: tuple[int, int]
 
@@ -279,10 +279,10 @@ class _Search:
 def _detect_piece(
     image: RgbImage, piece: Tile, search: _Search, detail: Detail
 ) -> Iterator[tuple[Detections, BoolArray]]:
-    """Boxes of one piece in pixels of the image, tile by tile, and which of them an inner edge cuts.
+    """Boxes of one piece in pixels of the image, tile by tile, and whether an inner edge cuts each of them.
 
-    At the full size of a large picture, only those parts are searched in which something was found at half
-    size. Boxes at half size may therefore score below the threshold.
+    A large picture is searched at full size only where something was found at half size. Boxes at half size
+    may therefore score below the threshold.
     """
     left, top, right, bottom = piece.xyxy
     part = image[top:bottom, left:right]
@@ -298,21 +298,21 @@ def _detect_piece(
         halved = own not in sizes and number == 0
         threshold = min(search.threshold, _GLIMPSE) if halved else search.threshold
         for tile in plan_tiles(size_wh, search.tile_wh):
-            boxes, cut = _detect_tile(layer, _inside(tile, size_wh, piece), search.look, threshold)
+            boxes, cut = _detect_tile(layer, _inside(tile, size_wh, piece), search.detect, threshold)
             boxes = boxes.transform(scale_xy=(whole_wh[0] / size_wh[0], whole_wh[1] / size_wh[1]))
             glimpses += [boxes.xyxy] if halved else []
             yield boxes.transform(scale_xy=(1, 1), offset_xy=(left, top)), cut
     if glimpses:
         for tile in closer(plan_tiles(own, search.tile_wh), np.concatenate(glimpses)):
-            boxes, cut = _detect_tile(part, _inside(tile, own, piece), search.look, search.threshold)
+            boxes, cut = _detect_tile(part, _inside(tile, own, piece), search.detect, search.threshold)
             yield boxes.transform(scale_xy=(1, 1), offset_xy=(left, top)), cut
 
 
 def closer(tiles: list[Tile], xyxy: FloatArray) -> list[Tile]:
     """The tiles that `(N, 4)` boxes touch, cut down to those boxes and their surroundings.
 
-    Cuts are whole steps away from the tile's corner, so that a network's cells are where they would be in the
-    whole tile.
+    Cuts lie whole steps from the tile's corner, so that a network's cells lie where they would in the whole
+    tile.
     """
     found = []
     for tile in tiles:
@@ -363,11 +363,11 @@ def _resize(image: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
 
 
 def _detect_tile(
-    layer: RgbImage, tile: Tile, look: Callable[[RgbImage, float], Detections], threshold: float
+    layer: RgbImage, tile: Tile, detect: Callable[[RgbImage, float], Detections], threshold: float
 ) -> tuple[Detections, BoolArray]:
-    """Faces of one tile in pixels of the layer, and which of them an inner edge cuts."""
+    """Boxes in one tile in pixels of the layer, and whether an inner edge cuts each of them."""
     x0, y0, x1, y1 = tile.xyxy
-    faces = look(np.ascontiguousarray(layer[y0:y1, x0:x1]), threshold)
+    faces = detect(np.ascontiguousarray(layer[y0:y1, x0:x1]), threshold)
     # A box that ends within 2 px of an inner edge, or beyond it, counts as cut.
     near = 2.0
     beyond = np.concatenate(

@@ -14,11 +14,11 @@ __all__ = ["Engine", "Report", "Reporting", "Step", "Task", "Work", "begin"]
 
 @dataclass(frozen=True)
 class Step:
-    """A sign of life of a long task.
+    """A long task's report of its progress.
 
     Attributes:
-        what: what is being done, in a word or two.
-        done: how much of `total` is done.
+        what: the current step, in a word or two.
+        done: the part of `total` that is done.
         total: in the same unit; 0 where it is unknown.
     """
 
@@ -49,19 +49,19 @@ Key = TypeVar("Key")
 
 
 Report: TypeAlias = Callable[[Step], None]
-"""Takes signs of life; a task that gives some is not stopped for being slow."""
+"""Receives progress reports; while a task sends them, it does not run out of time."""
 
 
 @runtime_checkable
 class Reporting(Protocol):
-    """A `Work` some of whose tasks are long."""
+    """A `Work` with long tasks, which report their progress."""
 
     def start_reporting(self, threads: int, report: Report) -> Callable[[Any], Any]:
         """As `Work.start`.
 
         Args:
             threads: threads for one task, at least 1.
-            report: is to be called with every sign of life.
+            report: called with every progress report.
         """
         ...
 
@@ -93,7 +93,7 @@ class Work(Protocol[InContra, OutCo]):
 
 
 def begin(work: Work[In, Out], threads: int, report: Report) -> Callable[[In], Out]:
-    """Starts a work, with signs of life if it gives any."""
+    """Starts a work, with progress reports if it sends any."""
     if isinstance(work, Reporting):
         return work.start_reporting(threads, report)
     return work.start(threads)

@@ -1,4 +1,4 @@
-"""Results in the order of their tasks, whatever order they are finished in."""
+"""Returns results in the order of their tasks, in whatever order the tasks finish."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .base import In, Key, Out
 __all__ = ["in_order"]
 
 _UNDER_WAY = 2
-"""Tasks for each worker that are under way or wait for it: one to do, and the next at hand."""
+"""Tasks per worker that are running or waiting for it: the current one and the next."""
 
 _AHEAD = 16
-"""Tasks for each worker that are taken and not returned yet: those behind a slow one are done meanwhile."""
+"""Tasks per worker that are taken but not returned yet: those after a slow one are done meanwhile."""
 
 
 def in_order(

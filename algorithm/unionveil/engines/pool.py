@@ -45,11 +45,11 @@ class Pool(Generic[In, Out]):
     Args:
         work: what to do.
         jobs: number of workers.
-        timeout_seconds: time limit for each task; for a long one, since its last sign of life.
+        timeout_seconds: time limit for each task, counted from its last progress report, if it sends any.
         budget_bytes: memory for all running tasks together; a task that needs more is rejected.
         reserved_bytes: the part of it, at most half, that only a task running alone may use.
         threads_each: threads for one task; by default the cores, shared among the workers.
-        on_step: is called with a task and its sign of life, from any thread.
+        on_step: called with a task and its progress, from any thread.
 
     Attributes:
         shared_bytes: the rest of it, which several tasks may share.
@@ -114,7 +114,7 @@ class Pool(Generic[In, Out]):
             except UnionVeilError as error:
                 future.set_exception(error)
             except Exception as error:
-                # A bug of ours: the caller must see it rather than wait forever.
+                # A bug in this program: the caller must see it rather than wait forever.
                 future.set_exception(error)
         worker = self._workers.pop(number, None)
         if worker:
@@ -174,8 +174,8 @@ class _Turn:
 
     @contextmanager
     def shared(self, needed_bytes: int) -> Iterator[None]:
-        # A task that must run alone goes first, or a steady stream of others would starve it. None waits
-        # forever for memory: the tasks after it are only admitted until its own result is requested.
+        # A task that must run alone goes first, or a steady stream of others would starve it. No other task
+        # waits forever: those after it are admitted only until its own result is requested.
         def may_enter() -> bool:
             fits = self._used_bytes + needed_bytes <= self._budget_bytes or self._running == 0
             return self._alone == 0 and fits
@@ -215,13 +215,13 @@ class PoolEngine:
 
     Args:
         jobs: number of workers.
-        timeout_seconds: time limit for each task; for a long one, since its last sign of life.
+        timeout_seconds: time limit for each task, counted from its last progress report, if it sends any.
         budget_bytes: memory for all running tasks together; by default this machine's memory for them.
         reserved_bytes: the part of it that members of archives may use before a worker has them; by default
             the most that they can use here. Only a picture running alone may use it.
         waiting_bytes: memory of tasks that wait for a worker or for their turn, not counting the last of
             them.
-        on_step: as of `Pool`.
+        on_step: as for `Pool`.
     """
 
     def __init__(
@@ -262,7 +262,7 @@ def pool_in_order(
     """As `in_order`, by a pool.
 
     Args:
-        pool: entered already.
+        pool: already entered.
         jobs: number of its workers.
         tasks: keys, which are passed through, and tasks.
         waiting_bytes: memory of tasks that wait for a worker or for their turn, not counting the last of
@@ -278,7 +278,8 @@ def pool_in_order(
 def _has_room(pool: Pool[Any, Any], waiting: Collection[Task], most_bytes: int) -> bool:
     """Whether one more task may be taken from its source.
 
-    It may be a large member of an archive: none is taken after a task that needs the memory for those.
+    The task may be a large member of an archive, so none is taken after a task that needs the memory reserved
+    for those.
     """
     alone = any(task.needed_bytes > pool.shared_bytes for task in waiting)
     return not alone and sum(task.held_bytes for task in waiting) < most_bytes

@@ -1,7 +1,7 @@
 """The engine for a cluster: Ray carries tasks to its nodes (extra `ray`).
 
-A task carries where its picture lies, not the picture. On the node our own pool does it, in a process that a
-deadly picture may kill. Ray itself retries nothing: it would restart such a picture without end.
+A task contains the place of its picture, not the picture. On the node, our own pool does it in a separate
+process, which a picture may crash. Ray retries nothing itself: it would restart such a picture without end.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .ray_task import run_task
 __all__ = ["RayEngine"]
 
 _ATTEMPTS = 5
-"""How often a task is tried whose node or process is lost."""
+"""Number of attempts at a task whose node or process is lost."""
 
 _CONNECT_SECONDS = 10.0
 
@@ -65,7 +65,7 @@ class RayEngine:
 
 
 class _Cluster:
-    """A connection, and the work as all nodes get it."""
+    """A connection, and the work in the form that is sent to all nodes."""
 
     def __init__(self, address: str | None, work: Work[Any, Any], timeout_seconds: float) -> None:
         self._ray, self._is_ours = _connected(address)
@@ -151,10 +151,10 @@ def _connected(address: str | None) -> tuple[Any, bool]:
 
 
 def _reach(address: str | None) -> None:
-    """Tries a cluster's address, because Ray ends the whole process if nobody answers there.
+    """Checks a cluster's address first, because Ray ends the whole process if nothing answers there.
 
     Raises:
-        OSError: nobody answers.
+        OSError: nothing answers.
         ValueError: not an address.
     """
     if address in (None, "auto", "local"):

@@ -1,4 +1,4 @@
-"""What a node of a Ray cluster does with a task."""
+"""The part of the Ray engine that runs on a node."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from .pool import Pool
 __all__ = ["run_task"]
 
 _pools: dict[str, Pool[Any, Any]] = {}
-"""Of this process, by the digest of the work: its worker keeps its models from task to task."""
+"""Pools of this process by the digest of their work, so that models stay loaded between tasks."""
 
 
 def run_task(work: bytes, key: str, task: Any, timeout_seconds: float, version: str) -> Any:
-    """Does a task in a process of its own, which the picture may kill.
+    """Does a task in a separate process, which the picture may crash.
 
     Args:
         work: pickled.
         key: its digest.
-        task: as the work takes it.
+        task: a task of the work.
         timeout_seconds: time limit.
         version: of the program that sends the task.
 
     Returns:
-        What the work made of it, `Rejected`, or an error for the sender to raise.
+        The work's result, `Rejected`, or an error for the sender to raise.
     """
     if version != __version__:
         return ClusterError(

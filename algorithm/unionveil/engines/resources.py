@@ -1,4 +1,4 @@
-"""The number of cores, threads and bytes of memory this process may use, including a container's limits."""
+"""The cores, threads and memory that this process may use, within the limits of a container."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ IDLE_WORKER_BYTES = 256 << 20
 """Memory of a worker with its models and no picture; measured in tests/benchmarks."""
 
 _LEAST_PICTURE_BYTES = 192 << 20
-"""Attempted even on the smallest machine: a JPEG of 25 megapixels."""
+"""Memory for pictures even on the smallest machine: a JPEG of 25 megapixels."""
 
 _FIRST_PROCESS_BYTES = 160 << 20
 """Memory of the main process, with its list of 50,000 files."""

@@ -21,7 +21,7 @@ __all__ = ["Gone", "Worker"]
 
 
 _REPORT_SECONDS = 0.25
-"""Least time between two signs of life that are sent."""
+"""Least time between two progress reports that are sent."""
 
 
 class Gone(Enum):
@@ -69,8 +69,8 @@ class Worker:
 
         Args:
             task: what to do.
-            timeout_seconds: longest time without the result or a sign of life.
-            on_step: is called with every sign of life.
+            timeout_seconds: longest time without the result or a progress report.
+            on_step: called with every progress report.
 
         Raises:
             UnionVeilError: the work raised it.
@@ -127,7 +127,7 @@ def _serve(work: Work[Any, Any], threads: int, connection: Connection) -> None:
 
 
 class _Reporter:
-    """Sends signs of life through a pipe, a few per second at most."""
+    """Sends progress reports through a pipe, a few per second at most."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -141,7 +141,7 @@ class _Reporter:
 
 
 def _end_with_parent() -> None:
-    """Ends the process with its parent: it must not write into a folder that the next run uses."""
+    """Ends the process when its parent ends: it must not write into a folder that the next run uses."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])

@@ -162,7 +162,7 @@ def redaction(head: ManifestHead) -> dict[str, Any]:
     """How people were covered, in the words of Croissant RAI."""
     config, method = head.configuration, head.configuration.get("method", "fill")
     settings = ", ".join(f"{name}={value}" for name, value in sorted(config.items()) if value)
-    limits = ["No detector finds every face; the figures of UnionVeil say how many are missed, by size."]
+    limits = ["No detector finds every face; UnionVeil's documentation states how many are missed, by size."]
     if head.looks_only:
         limits.append(f"A trained attacker recognizes people behind {method}.")
     return {

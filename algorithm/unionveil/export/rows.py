@@ -93,8 +93,8 @@ def rows_of(merged: Merged) -> Iterator[ExportRow]:
             raise InputError(f"a manifest in {each.folder} names {printable(name)}, a name that no run uses")
         if record.video:
             raise InputError(
-                f"{each.folder} holds videos ({printable(name)}), and other forms are of pictures; run it "
-                "again without them, such as with --exclude '*.mp4'"
+                f"{each.folder} contains videos ({printable(name)}), other forms hold only pictures; repeat "
+                "the run without videos, for example with --exclude '*.mp4'"
             )
         if record.format.upper() not in ImageFormat.__members__:
             raise InputError(

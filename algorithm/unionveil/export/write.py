@@ -91,7 +91,7 @@ def describe_export(
         merged: the run.
         sink: of the export.
         form: of the export.
-        files: as `export` gave them.
+        files: as `export` returned them.
     """
     found = [DataFile(name, sink.digest(name) or "") for name in files]
     pictures = "images/" if form in (ExportForm.COCO, ExportForm.YOLO) else ""

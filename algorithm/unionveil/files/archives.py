@@ -83,7 +83,7 @@ def members(
         most_bytes: the largest member to read; it is held in memory.
         budget: of the enclosing archive.
         nested: whether it is inside another archive; archives in it are then refused.
-        videos: whether videos are inputs; that of a live photo is one then.
+        videos: whether videos are inputs, including those of live photos.
     """
     budget = budget or Budget(size, most_bytes)
     around = _Around(budget, _Neighbours(file, budget), nested, videos)
@@ -98,7 +98,7 @@ def members(
 
 @dataclass(frozen=True)
 class _Around:
-    """What decides about the parts of an archive beside themselves; see `members`."""
+    """The arguments of `members` that decide how the parts of an archive are read."""
 
     budget: Budget
     neighbours: Container[str]

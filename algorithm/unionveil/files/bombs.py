@@ -1,4 +1,4 @@
-"""Limits how much may come out of an archive, over all of its levels."""
+"""Limits the bytes unpacked from an archive, over all of its levels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Digests of files, piece by piece: a video need not fit into memory."""
+"""Digests of files, computed piece by piece: a video need not fit into memory."""
 
 from __future__ import annotations
 

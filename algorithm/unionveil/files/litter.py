@@ -1,4 +1,4 @@
-"""Files beside photos: those of systems and programs, and sidecars that belong to a photo."""
+"""Files beside photos that are not inputs: files of systems and programs, and sidecars."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _VIDEOS = frozenset({".mov", ".mp4", ".avi", ".mts", ".m2ts", ".mpg", ".360"})
 
 
 def is_system_file(name: str) -> bool:
-    """Whether systems leave files or folders of this name in any folder of photos."""
+    """Whether operating systems leave files or folders of this name in folders of photos."""
     return name.casefold() in _SYSTEM
 
 
@@ -78,7 +78,7 @@ def is_companion(name: str, neighbours: Container[str], *, videos: bool = False)
     Args:
         name: path with `/`.
         neighbours: paths of the files beside it, case-folded.
-        videos: whether videos are inputs; that of a live photo is one then.
+        videos: whether videos are inputs, including those of live photos.
     """
     suffix = PurePosixPath(name).suffix.casefold()
     if suffix not in _COMPANIONS or (videos and suffix in _VIDEOS):

@@ -14,7 +14,7 @@ from ..errors import OutputError
 __all__ = ["LOCK_NAME", "ByteLocks", "hold", "hold_by_file"]
 
 LOCK_NAME = ".unionveil-lock"
-"""The file that is locked in place of the folder on Windows, which cannot lock folders."""
+"""The file that is locked instead of the folder on Windows, which cannot lock folders."""
 
 _WITHOUT_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL)
 """Errors of network drives that do not support locks."""

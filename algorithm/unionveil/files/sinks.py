@@ -152,13 +152,13 @@ class FolderSink:
 
     @contextmanager
     def created(self, name: str) -> Iterator[BinaryIO]:
-        """A file that gets its name when the block ends, whatever was there; an error leaves nothing of it.
+        """A file that gets its name when the block ends, replacing any other; an error leaves nothing of it.
 
         Args:
             name: path with `/`, below the folder.
 
         Yields:
-            An empty file, to be written, read and sought.
+            An empty file, open for writing, reading and seeking.
 
         Raises:
             OutputError: it is an input, or it cannot be written.
@@ -174,10 +174,10 @@ class FolderSink:
 
     @contextmanager
     def added(self, name: str) -> Iterator[BinaryIO]:
-        """As `created`, but another file of this name stays, unless `overwrite` is set.
+        """As `created`, but does not replace another file unless `overwrite` is set.
 
         Raises:
-            OutputError: also if it is there with other content.
+            OutputError: also if the file exists with other content.
         """
         with self.created(name) as file:
             yield file
@@ -255,7 +255,7 @@ class FolderSink:
 
     @contextmanager
     def fetched(self, name: str) -> Iterator[Path]:
-        """A file as one on this machine, for as long as it is read."""
+        """A file as a path on this machine, while the block runs."""
         yield self.folder / name
 
     def has(self, name: str) -> bool:

@@ -71,7 +71,7 @@ class ListedSource(Source, Protocol):
         ...
 
     def size_bytes(self, entry: Any) -> int:
-        """Size of a file; -1 where it cannot be known."""
+        """Size of a file; -1 if unknown."""
         ...
 
 
@@ -222,10 +222,10 @@ class Listing:
 
 
 class _Block:
-    """Files of one folder, one behind the other: their names, each behind the number of its kind."""
+    """Files of one folder, stored one after another: each name follows the number of its kind."""
 
     _MOST_BYTES = 1 << 20
-    """A growing array is copied; a large one would be in memory twice."""
+    """A growing array is copied, so that a large one would be in memory twice."""
 
     def __init__(self, folder: str, place: str) -> None:
         self._folder = folder
@@ -390,7 +390,7 @@ def items_in(
         file: the same, opened and at its start.
         size: of the file, in bytes.
         rules: how files are read.
-        is_named: whether the user named this file alone; then even a text is not skipped.
+        is_named: whether the user named this file itself; then even a text is not skipped.
 
     Raises:
         OSError: it cannot be read.

@@ -73,7 +73,7 @@ class StoreSink:
         """As `FolderSink.added`; the object is put when the block ends.
 
         Raises:
-            OutputError: it is there with other content.
+            OutputError: the object exists with other content.
             StoreError: it cannot be written.
         """
         with tempfile.TemporaryFile() as file:

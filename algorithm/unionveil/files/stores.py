@@ -33,8 +33,9 @@ _MOST_PAUSE_SECONDS = 10.0
 _HEAD_BYTES = 64 << 10
 """Bytes read at first: nearly always enough to know a picture's format and size."""
 
-DIGEST = "unionveil-sha256"
-"""Metadata key under which an output has its own SHA-256."""
+DIGEST = "unionveilsha256"
+"""Metadata key under which an output has its own SHA-256. Azure accepts no hyphen in it, and proxies before
+S3 drop underscores."""
 
 
 def is_store_url(text: str) -> bool:
@@ -61,7 +62,7 @@ class StoreUrl:
         """The place that a text names.
 
         Raises:
-            ConfigError: it names none, or carries credentials.
+            ConfigError: the text does not name a place, or contains credentials.
         """
         found = _URL.fullmatch(text)
         if not found or "?" in text or "#" in text:
@@ -321,6 +322,9 @@ class StoreContent:
 
 
 def _plain_etag(etag: str) -> str | None:
+    """An etag as a condition names it; None for a time that stands in its place. Azure lists them bare."""
+    if etag.startswith("0x"):
+        return f'"{etag}"'
     return etag if etag.startswith(('"', "W/")) else None
 
 

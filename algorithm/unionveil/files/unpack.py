@@ -78,8 +78,8 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> tuple[s
         Names of the files with `/`, sorted.
 
     Raises:
-        ResultsError: the archive is damaged, or holds something other than plain files and folders, a name
-            that leads out, or too much. Nothing is left then.
+        ResultsError: the archive is damaged or too large, or contains something other than plain files and
+            folders, or a name that leads out of the folder. Nothing is left then.
         OutputError: the folder already exists or cannot be written.
     """
     if folder.exists() or folder.is_symlink():
@@ -142,7 +142,7 @@ class _Unpacking:
         """
         self.members += 1
         if self.members > self.limits.files:
-            raise ResultsError([f"the archive holds more than {self.limits.files} files"])
+            raise ResultsError([f"the archive contains more than {self.limits.files} files"])
         path = _safe_path(member, self.limits.depth)
         if path is None:
             return
@@ -164,7 +164,7 @@ class _Unpacking:
         key = same_file_key(name)
         if key in self.names:
             raise ResultsError(
-                [f"the archive holds {printable(name)} and {printable(self.names[key])}, which clash"]
+                [f"the archive contains {printable(name)} and {printable(self.names[key])}, which clash"]
             )
         self.names[key] = name
 

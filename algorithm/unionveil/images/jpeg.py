@@ -37,7 +37,7 @@ from .picture import (
     Written,
     painted,
 )
-from .scaled import Reduction, ScaledFrame
+from .scaled import LargeFrame, Reduction, ScaledFrame
 
 __all__ = ["Codec", "encode", "read"]
 
@@ -47,6 +47,12 @@ _MOST_PROGRESSIVE_PIXELS = 50_000_000
 _MOST_COEFFICIENTS = 500_000_000
 """A transform holds all coefficients; this is a gigabyte: 330 megapixels of 4:2:0, 125 of CMYK. Above it,
 pixels are encoded."""
+
+_MOST_KEPT_BYTES = 96 << 20
+"""More pixels than this are dropped after detection; to decode them again takes a fraction of its time."""
+
+_KEPT_SCALE = 4
+"""Suffices to check covers of 12 pixels and more."""
 
 _COLOURS = {
     Model.GREY: Colour.GREY,
@@ -104,7 +110,10 @@ def _frame(jpeg: Jpeg, codec: Codec, colour: Colour, reduction: Reduction | None
         return upright(pixels, jpeg.orientation) if jpeg.orientation != 1 else pixels
 
     frame = Frame(decoded(scale), colour)
-    return frame if scale == 1 else ScaledFrame(frame, scale, _upright_wh(jpeg), partial(decoded, 1))
+    if scale > 1:
+        return ScaledFrame(frame, scale, _upright_wh(jpeg), partial(decoded, 1))
+    is_large = frame.pixels.nbytes > _MOST_KEPT_BYTES and codec.scales and colour is not Colour.CMYK
+    return LargeFrame(frame, _KEPT_SCALE, decoded) if is_large else frame
 
 
 def _upright_wh(jpeg: Jpeg) -> tuple[int, int]:

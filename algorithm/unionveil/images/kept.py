@@ -97,5 +97,5 @@ def is_our_own(data: bytes, form: ImageFormat) -> bool:
         return False
     block = blocks.exif[0].removeprefix(b"Exif\x00\x00")
     ours = write_exif(parse_exif(block))
-    # The tags of a TIFF's pixels stand beside its notice.
+    # A TIFF has the tags of its pixels beside its copyright notice.
     return directories(block)[1:] == directories(ours)[1:] if form is ImageFormat.TIFF else block == ours

@@ -103,6 +103,13 @@ class Frame:
         """Number of frame pixels per pixel of `look`, horizontally and vertically."""
         return 1
 
+    def slim(self) -> None:
+        """Lets go of pixels that are rarely needed after detection and can be decoded again.
+
+        Raises:
+            UnreadableImage: as for `ScaledFrame.pixels`.
+        """
+
 
 def swap_red_blue(pixels: Pixels) -> Pixels:
     """RGB or RGBA as BGR or BGRA and back, `(H, W, 3 or 4)`; grey pixels, `(H, W, 1 or 2)`, unchanged."""

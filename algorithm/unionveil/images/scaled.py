@@ -1,14 +1,14 @@
-"""Frames decoded at a fraction of their size, for detectors that need no more."""
+"""Frames that are decoded again where needed, so that their pixels are not in memory meanwhile."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeAlias
 
 from .picture import Frame, Pixels
 
-__all__ = ["Reduction", "ScaledFrame"]
+__all__ = ["LargeFrame", "Reduction", "ScaledFrame"]
 
 Reduction: TypeAlias = Callable[[tuple[int, int]], int]
 """Width and height of an image to the scale, 1, 2, 4 or 8, by which it may be reduced for a detector."""
@@ -70,3 +70,32 @@ class ScaledFrame(Frame):
         """Number of frame pixels per pixel of the copy, horizontally and vertically."""
         scale: int = self.__dict__["_scale"]
         return scale
+
+
+class LargeFrame(ScaledFrame):
+    """A frame that was decoded as a whole, and becomes a `ScaledFrame` once nobody looks for faces any more.
+
+    Args:
+        frame: all its pixels.
+        scale: 2, 4 or 8, of the copy that is kept.
+        decode: returns the pixels at a scale, 1 or `scale`.
+    """
+
+    def __init__(self, frame: Frame, scale: int, decode: Callable[[int], Pixels]) -> None:
+        super().__init__(frame, 1, frame.size_wh, partial(decode, 1))
+        self.__dict__["_slim"] = scale, partial(decode, scale)
+
+    @cached_property
+    def pixels(self) -> Pixels:
+        """As `ScaledFrame.pixels`."""
+        pixels: Pixels = self.look.pixels if self.scale == 1 else self.__dict__["_decode"]()
+        return pixels
+
+    def slim(self) -> None:
+        """As `Frame.slim`."""
+        if self.scale > 1:
+            return
+        scale, decode = self.__dict__["_slim"]
+        for name in ("pixels", "_look"):  # before the copy is decoded
+            self.__dict__.pop(name, None)
+        self.__dict__.update(_look=Frame(decode(), self.colour), _scale=scale)

@@ -1,1 +1,1 @@
-"""Measuring what is promised: metrics, comparing detectors, and reports."""
+"""Measures what the product promises: metrics, comparisons of detectors, audits, verification, reports."""

@@ -1,4 +1,4 @@
-"""Detectors compared with each other, where no face is labelled: who finds what others miss."""
+"""Compares detectors with each other, without labels: which one finds what others miss."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Place:
 
     Attributes:
         seen: index of the frame.
-        xyxy: the box that stands for all of them.
+        xyxy: the united box of all of them.
         score: best score of each detector there; NaN where it finds nothing.
     """
 
@@ -62,15 +62,15 @@ class Agreement:
         return sum(name in place.finders for place in self._within(band))
 
     def alone(self, name: str, band: Band | None = None) -> int:
-        """Places where this detector alone finds one."""
+        """Places where only this detector finds a face."""
         return sum(place.finders == {name} for place in self._within(band))
 
     def only_first(self, first: str, second: str) -> int:
-        """Places where the first finds one and the second does not."""
+        """Places where the first detector finds a face and the second does not."""
         return sum(first in place.finders and second not in place.finders for place in self.places)
 
     def all_of(self, band: Band | None = None) -> int:
-        """Places where any detector finds one: what the union covers."""
+        """Places where any detector finds a face: what the union covers."""
         return len(self._within(band))
 
     def _within(self, band: Band | None) -> list[Place]:
@@ -91,7 +91,7 @@ def agree(seen: Sequence[Seen], names: Sequence[str]) -> Agreement:
 
 
 def _places(index: int, one: Seen, names: Sequence[str]) -> list[Place]:
-    # The union's boxes have grown to hold those of the detectors, each of which belongs to the nearest.
+    # The union's boxes have grown to contain those of the detectors; each of these belongs to the nearest.
     united = one.found[UNION if len(names) > 1 else names[0]].boxes[0]
     scores = {name: _best_scores(one, name, united) for name in names}
     return [

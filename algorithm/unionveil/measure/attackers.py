@@ -1,4 +1,4 @@
-"""Attackers who try to name the people behind covers; the best of them train on redacted faces."""
+"""Attackers who try to identify the people behind covers; the best of them train on redacted faces."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ EmbedCrops: TypeAlias = Callable[[Crops], FloatArray]
 """Aligned crops of any size to `(N, D)` vectors of length 1."""
 
 _PIXELS_SIDE = 24
-"""Side in pixels of what the attackers on pixels see; more detail made them no better."""
+"""Side in pixels of the crops for attackers on pixels; more detail did not make them better."""
 
 _COMPONENTS = 150
-"""Principal components, as far as there are so many photos."""
+"""Number of principal components, if there are enough photos."""
 
 _LEAST_SPREAD = 1e-6
-"""Features that vary by less say nothing."""
+"""Features that vary by less carry no information."""
 
 _RIDGE = 10.0
 """Ridge of the linear de-anonymizer, in units of the mean variance of its components."""
@@ -35,10 +35,10 @@ _RIDGE = 10.0
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """All faces in one state: as they were, redacted, or filled.
+    """All faces in one state: original, redacted or filled.
 
     Attributes:
-        aligned: crops turned and scaled by the landmarks; they show some hair and background too.
+        aligned: crops aligned by the landmarks; they also show some hair and background.
         region: the covered rectangle alone, stretched to a square.
         aligned_vectors: `(N, D)` of length 1, of the aligned crops.
         region_vectors: the same of the regions.
@@ -52,14 +52,16 @@ class State:
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """Faces of people whose names the attacker wants.
+    """Faces of people whom the attacker wants to identify.
 
     Attributes:
         person: `(N,)` numbers of people.
-        is_known: `(N,)`: the attacker knows who these are; the others are to be named.
-        before: as they were.
-        after: as they were published.
-        filled: with a black rectangle over each: the floor that no attacker can be below but by chance.
+        is_known: `(N,)`: the attacker knows the people in these photos, and wants to identify those in the
+            others.
+        before: the originals.
+        after: as published.
+        filled: each behind a black rectangle; no cover can make an attacker worse than this, except by
+            chance.
     """
 
     person: npt.NDArray[np.int64]
@@ -71,13 +73,13 @@ class Faces:
 
 @dataclass(frozen=True, eq=False)
 class Attack:
-    """What became of an attack.
+    """The result of an attack.
 
     Attributes:
         name: of the attacker.
-        view: what it saw, "aligned" or "region".
+        view: its input, "aligned" or "region".
         is_trained: whether it learned from redacted faces.
-        hits: `(T,)` bool, for each face that was to be named.
+        hits: `(T,)` bool: whether each unknown face was identified correctly.
     """
 
     name: str
@@ -92,7 +94,7 @@ class Attack:
 
     @property
     def standard_error(self) -> float:
-        """Of `rank_1`, binomial."""
+        """The binomial standard error of `rank_1`."""
         return float(np.sqrt(self.rank_1 * (1 - self.rank_1) / len(self.hits)))
 
 
@@ -107,7 +109,7 @@ def attacks(faces: Faces, embed_crops: EmbedCrops) -> Iterator[Attack]:
     clean, after = faces.before.aligned_vectors, faces.after
     yield _nearest("clean gallery", faces, clean[known], after.aligned_vectors[unknown])
     yield _nearest(
-        "gallery redacted alike", faces, after.aligned_vectors[known], after.aligned_vectors[unknown]
+        "gallery redacted likewise", faces, after.aligned_vectors[known], after.aligned_vectors[unknown]
     )
     yield from _trained(faces, after)
     restored = _restored(after.aligned, faces.before.aligned, known)[unknown]
@@ -115,7 +117,7 @@ def attacks(faces: Faces, embed_crops: EmbedCrops) -> Iterator[Attack]:
 
 
 def fill_attacks(faces: Faces) -> Iterator[Attack]:
-    """The trained attackers on faces behind a black rectangle: what hair and background alone give away."""
+    """The trained attackers on faces behind a black rectangle: how much hair and background alone reveal."""
     yield from _trained(faces, faces.filled)
 
 
@@ -135,7 +137,7 @@ def _trained(faces: Faces, state: State) -> Iterator[Attack]:
         pixels = _principal(_flat(crops, _PIXELS_SIDE), faces.is_known)
         for name, classifier, features in _classifiers(pixels, vectors):
             known = features[faces.is_known]
-            if np.ptp(known, axis=0).max() < _LEAST_SPREAD:  # all alike: every guess is the same
+            if np.ptp(known, axis=0).max() < _LEAST_SPREAD:  # all the same: so is every guess
                 named = np.full(int((~faces.is_known).sum()), faces.person[0])
             else:
                 classifier.fit(known, faces.person[faces.is_known])
@@ -173,7 +175,7 @@ def _principal(flat: FloatArray, is_known: BoolArray) -> FloatArray:
 
 
 def _restored(after: Crops, before: Crops, is_known: BoolArray) -> Crops:
-    """Crops as a linear map restores them: ridge regression from components of redacted faces to pixels."""
+    """Crops restored by a linear map: ridge regression from components of redacted faces to pixels."""
     source = _principal(_flat(after, 2 * _PIXELS_SIDE), is_known)
     target = _flat(before, before.shape[1])
     mean = target[is_known].mean(axis=0)

@@ -1,10 +1,10 @@
-"""The audit of a run: what can still be seen, and whom trained attackers recognize behind its covers."""
+"""The audit of a run: which faces are still visible, and whom attackers recognize behind its covers."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from ..outcomes import Rejected
 from ..runs.manifest import MANIFEST, Manifest, RedactedRecord, detections_of
 from ..text import printable
 from .attackers import Attack, EmbedCrops, Faces, State, attacks, fill_attacks
-from .pairs import Left, LookAtPair, Looked, Pair
+from .pairs import ComparePairs, Comparison, Pair, VisibleFace
 
 __all__ = [
     "BANDS_PX",
@@ -32,8 +32,8 @@ __all__ = [
     "LEAST_PHOTOS",
     "Audit",
     "audit",
+    "compare_pairs",
     "labels_of",
-    "look",
     "pair_up",
     "read_manifest",
     "to_data",
@@ -41,47 +41,47 @@ __all__ = [
 ]
 
 LEAST_PEOPLE, LEAST_PHOTOS = 20, 6
-"""With fewer people, or photos of each, chance decides what an attacker reaches."""
+"""With fewer people, or fewer photos of each, an attacker's result is mostly chance."""
 
 _MOST_PHOTOS = 22
 _MOST_FACES = 5_000
 _KNOWN_SHARE = 14 / 22
-"""Share of a person's photos that attackers know."""
+"""Share of each person's photos that attackers know."""
 
 BANDS_PX = ((0, 20), (20, 40), (40, 80), (80, np.inf))
 """Bands of the shorter side of a face, in pixels, half-open."""
 
 _PSNR_LOW = 30.0
-"""Below, a picture was changed outside of its covers by more than encoding does."""
+"""Below this PSNR in dB, a picture was changed outside its covers by more than its encoding."""
 
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """What was measured.
+    """The results of an audit.
 
     Attributes:
         pictures: pairs that were compared.
         faces: covered faces in them.
-        left: faces that can still be seen, each with the number of its input.
-        inside: faces that a detector which the run did not use finds inside of covers.
-        unread: numbers of pairs that could not be compared, with the reason.
-        changed: numbers of pictures that differ outside of their covers.
-        people: people with enough photos; attackers were measured if they are at least `LEAST_PEOPLE`.
-        named: faces that attackers had to name.
-        attacks: what attackers reached; empty if there were too few people.
-        floor: what they reach behind black boxes.
-        sides_px: `(T,)` shorter sides of the faces that had to be named.
+        left: faces that are still visible, each with the number of its input.
+        inside: faces inside covers, found by a detector that the run did not use.
+        unread: reasons why pairs could not be compared, by number.
+        changed: numbers of pictures that differ outside their covers.
+        people: people with enough photos; attackers were measured if there are at least `LEAST_PEOPLE`.
+        named: faces that attackers had to identify.
+        attacks: the results of all attackers; empty if there were too few people.
+        floor: their results behind black boxes.
+        sides_px: `(T,)` shorter sides of the faces that had to be identified.
         found: share of the covered faces that the run's detector still finds.
         moved: median error of their landmarks, in eye distances; NaN without any.
-        psnr: median PSNR outside of covers, in dB, at most 99.
-        method: what the run covered faces with.
+        psnr: median PSNR outside covers, in dB, at most 99.
+        method: the run's redaction.
         k: people per group, for k-same.
-        work: what looked.
+        work: the settings of the comparison.
     """
 
     pictures: int
     faces: int
-    left: tuple[tuple[int, Left], ...]
+    left: tuple[tuple[int, VisibleFace], ...]
     inside: int
     unread: Mapping[int, str]
     changed: tuple[int, ...]
@@ -95,10 +95,10 @@ class Audit:
     psnr: float
     method: str
     k: int | None
-    work: LookAtPair
+    work: ComparePairs
     is_labelled: bool = False
     multiframe: int = 0
-    left_out: int = field(default=0)
+    left_out: int = 0
 
     @property
     def worst(self) -> Attack | None:
@@ -107,14 +107,14 @@ class Audit:
 
     @property
     def limit(self) -> float:
-        """What the worst attacker may reach: five points above a black box; k-same: 1 / k and two points."""
+        """Largest share for the best attacker: five points above black boxes; in k-same two above 1 / k."""
         if self.k:
             return 1 / self.k + 0.02
         return max((attack.rank_1 for attack in self.floor), default=1 / max(self.people, 1)) + 0.05
 
     @property
     def passes(self) -> bool:
-        """Whether the policy holds; what was not measured does not pass."""
+        """Whether the policy holds; it does not if something could not be measured."""
         worst = self.worst
         is_clean = not self.left and not self.unread and not self.changed
         return is_clean and worst is not None and worst.rank_1 <= self.limit
@@ -134,12 +134,14 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of a folder of outputs.
 
     Raises:
-        InputError: it is missing, or of another version.
+        InputError: it is missing, or has another version.
     """
     try:
         return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     except OSError as error:
-        raise InputError(f"{_name(folder)} holds no {MANIFEST}; name the folder that a run wrote") from error
+        raise InputError(
+            f"{_name(folder)} contains no {MANIFEST}; name the folder that a run wrote"
+        ) from error
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
         raise InputError(
@@ -149,10 +151,10 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def pair_up(before: Path, after: Path, manifest: Manifest) -> list[tuple[str, Pair]]:
-    """Every output with its input, by the order in which a run reads a folder.
+    """Pairs every output with its input, by the order in which a run reads a folder.
 
     Returns:
-        Names of the inputs, relative to `before`, with the pairs.
+        The names of the inputs, relative to `before`, each with its pair.
 
     Raises:
         InputError: the folders do not belong together.
@@ -166,7 +168,7 @@ def pair_up(before: Path, after: Path, manifest: Manifest) -> list[tuple[str, Pa
     ]
     if len(inputs) != manifest.counts.inputs:
         raise InputError(
-            f"{_name(before)} holds {len(inputs)} pictures, the manifest in {_name(after)} lists "
+            f"{_name(before)} contains {len(inputs)} pictures, the manifest in {_name(after)} lists "
             f"{manifest.counts.inputs}: name the folder that was anonymized, as it was then"
         )
     pairs = []
@@ -179,11 +181,13 @@ def pair_up(before: Path, after: Path, manifest: Manifest) -> list[tuple[str, Pa
     return pairs
 
 
-def work_for(manifest: Manifest, attacker: str | None, *, is_labelled: bool, show_faces: bool) -> LookAtPair:
-    """What looks at the pairs: models that the run did not use, where there are others.
+def work_for(
+    manifest: Manifest, attacker: str | None, *, is_labelled: bool, show_faces: bool
+) -> ComparePairs:
+    """The comparison of pairs, with models that the run did not use, where others are installed.
 
     Raises:
-        ConfigError: no such embedder.
+        ConfigError: the embedder is unknown.
     """
     used = [name for name in manifest.configuration.get("detector", "").split(",") if name in CARDS]
     own = tuple(used) or ("retinaface",)
@@ -194,7 +198,7 @@ def work_for(manifest: Manifest, attacker: str | None, *, is_labelled: bool, sho
     if attacker is None:
         is_free = state(EMBEDDERS["dlib"]) == "here" and not is_labelled
         attacker = "dlib" if is_free else "sface"
-    return LookAtPair(
+    return ComparePairs(
         own,
         float(threshold) if threshold else None,
         other,
@@ -223,18 +227,18 @@ def labels_of(path: Path) -> dict[str, str]:
         raise InputError(f"{_name(path)} cannot be read as CSV: {error}") from error
 
 
-def look(
-    pairs: Iterable[tuple[str, Pair]], work: LookAtPair, engine: Engine
-) -> tuple[list[tuple[str, Looked]], dict[int, str]]:
-    """Looks at every pair.
+def compare_pairs(
+    pairs: Iterable[tuple[str, Pair]], work: ComparePairs, engine: Engine
+) -> tuple[list[tuple[str, Comparison]], dict[int, str]]:
+    """Compares every pair.
 
     Returns:
-        What each showed, with the name of its input; and why others could not be compared.
+        The results with the names of their inputs, and reasons why other pairs could not be compared.
 
     Raises:
         InputError: no pair could be compared, or one shows two different pictures.
     """
-    seen: list[tuple[str, Looked]] = []
+    seen: list[tuple[str, Comparison]] = []
     unread: dict[int, str] = {}
     number = 0
     for (name, number), outcome in engine.map(work, (((name, pair.number), pair) for name, pair in pairs)):
@@ -245,7 +249,7 @@ def look(
     if unread and len(unread) > len(seen):
         first = min(unread)
         raise InputError(f"input {first} and its output: {unread[first]}; the folders do not belong together")
-    strange = [looked.number for _, looked in seen if looked.psnr < _DIFFERENT]
+    strange = [one.number for _, one in seen if one.psnr < _DIFFERENT]
     if len(strange) > len(seen) / 2:
         raise InputError(
             f"input {strange[0]} and its output show different pictures; name folders of one run"
@@ -258,43 +262,43 @@ _DIFFERENT = 15.0
 
 
 def audit(
-    seen: Sequence[tuple[str, Looked]],
+    seen: Sequence[tuple[str, Comparison]],
     unread: Mapping[int, str],
     manifest: Manifest,
-    work: LookAtPair,
+    work: ComparePairs,
     labels: Mapping[str, str] | None,
     embed_crops: EmbedCrops,
 ) -> Audit:
-    """Puts together what the pairs showed, and attacks the covers.
+    """Combines the results of all pairs, and attacks the covers.
 
     Args:
-        seen: as `look` gives it.
-        unread: as `look` gives it.
+        seen: results from `compare_pairs`.
+        unread: reasons from `compare_pairs`.
         manifest: of the run.
-        work: what looked.
+        work: the settings of the comparison.
         labels: people by the name of the input; None links faces by their vectors.
         embed_crops: the attacker's recognizer.
 
     Raises:
         ConfigError: scikit-learn is missing.
     """
-    looks = [looked for _, looked in seen]
+    results = [one for _, one in seen]
     sides, found, moved, usable = (
-        np.concatenate([getattr(looked, name) for looked in looks] or [np.zeros(0)])
+        np.concatenate([getattr(one, name) for one in results] or [np.zeros(0)])
         for name in ("side_px", "found", "moved", "usable")
     )
     person = _labelled(seen, labels) if labels is not None else _linked(seen)
-    faces, chosen = _attacked(looks, person, usable.astype(bool))
+    faces, chosen = _attacked(results, person, usable.astype(bool))
     measured = faces is not None and len(np.unique(faces.person)) >= LEAST_PEOPLE
     unknown = chosen[~faces.is_known] if faces is not None and measured else np.zeros(0, np.int64)
     method = manifest.configuration.get("method", "fill")
     return Audit(
         pictures=len(seen),
         faces=len(sides),
-        left=tuple((looked.number, left) for looked in looks for left in looked.left),
-        inside=sum(looked.inside for looked in looks),
+        left=tuple((one.number, left) for one in results for left in one.left),
+        inside=sum(one.inside for one in results),
         unread=unread,
-        changed=tuple(looked.number for looked in looks if looked.psnr < _PSNR_LOW),
+        changed=tuple(one.number for one in results if one.psnr < _PSNR_LOW),
         people=len(np.unique(faces.person)) if faces is not None else 0,
         named=len(unknown),
         attacks=tuple(attacks(faces, embed_crops)) if faces is not None and measured else (),
@@ -302,7 +306,7 @@ def audit(
         sides_px=sides[unknown].astype(np.float32),
         found=float(found.mean()) if len(found) else float("nan"),
         moved=float(np.nanmedian(moved)) if np.isfinite(moved).any() else float("nan"),
-        psnr=float(np.median([looked.psnr for looked in looks])) if looks else float("nan"),
+        psnr=float(np.median([one.psnr for one in results])) if results else float("nan"),
         method=method,
         k=int(manifest.configuration["k"]) if method == "ksame" and "k" in manifest.configuration else None,
         work=work,
@@ -312,28 +316,28 @@ def audit(
     )
 
 
-def _labelled(seen: Sequence[tuple[str, Looked]], labels: Mapping[str, str]) -> npt.NDArray[np.int64]:
+def _labelled(seen: Sequence[tuple[str, Comparison]], labels: Mapping[str, str]) -> npt.NDArray[np.int64]:
     """`(N,)` numbers of people, -1 without a name; a label counts for the largest face of a file."""
     numbers: dict[str, int] = {}
     person = []
-    for name, looked in seen:
+    for name, one in seen:
         label = labels.get(name) or labels.get(Path(name).name)
-        own = np.full(len(looked.side_px), -1, np.int64)
+        own = np.full(len(one.side_px), -1, np.int64)
         if label and len(own):
-            own[int(looked.side_px.argmax())] = numbers.setdefault(label, len(numbers))
+            own[int(one.side_px.argmax())] = numbers.setdefault(label, len(numbers))
         person.append(own)
     if not numbers:
-        raise InputError("no file of the CSV is among the pictures; it needs their names relative to BEFORE")
+        raise InputError("none of the pictures is listed in the CSV; it needs their names relative to BEFORE")
     return np.concatenate(person)
 
 
-def _linked(seen: Sequence[tuple[str, Looked]]) -> npt.NDArray[np.int64]:
+def _linked(seen: Sequence[tuple[str, Comparison]]) -> npt.NDArray[np.int64]:
     """`(N,)` numbers of people by average linkage; -1 for faces that cannot be judged, or are too many."""
     _need_sklearn()
     from sklearn.cluster import AgglomerativeClustering
 
-    vectors = np.concatenate([looked.linking for _, looked in seen] or [np.zeros((0, 1), np.float32)])
-    usable = np.concatenate([looked.usable for _, looked in seen] or [np.zeros(0, bool)])
+    vectors = np.concatenate([one.linking for _, one in seen] or [np.zeros((0, 1), np.float32)])
+    usable = np.concatenate([one.usable for _, one in seen] or [np.zeros(0, bool)])
     person = np.full(len(vectors), -1, np.int64)
     chosen = np.flatnonzero(usable)[:_MOST_FACES]
     if len(chosen) > 1:
@@ -353,12 +357,10 @@ def _need_sklearn() -> None:
 
 
 def _attacked(
-    looks: Sequence[Looked], person: npt.NDArray[np.int64], usable: BoolArray
+    results: Sequence[Comparison], person: npt.NDArray[np.int64], usable: BoolArray
 ) -> tuple[Faces | None, npt.NDArray[np.int64]]:
     """The faces of people with enough photos, one face per photo and person; None without any."""
-    photo = np.concatenate(
-        [np.full(len(looked.side_px), n) for n, looked in enumerate(looks)] or [np.zeros(0)]
-    )
+    photo = np.concatenate([np.full(len(one.side_px), n) for n, one in enumerate(results)] or [np.zeros(0)])
     chosen: list[int] = []
     known: list[bool] = []
     for number in np.unique(person[person >= 0]):
@@ -370,8 +372,8 @@ def _attacked(
     index = np.asarray(chosen, np.int64)
     if not len(index):
         return None, index
-    crops = np.concatenate([looked.crops for looked in looks])[index]
-    vectors = np.concatenate([looked.vectors for looked in looks])[index]
+    crops = np.concatenate([one.crops for one in results])[index]
+    vectors = np.concatenate([one.vectors for one in results])[index]
     before, after, filled = (
         State(crops[:, n, 0], crops[:, n, 1], vectors[:, n, 0], vectors[:, n, 1]) for n in range(3)
     )

@@ -12,15 +12,15 @@ from .report import Block, Cell, Figure, Gallery, Photo, Report, Section, Table
 __all__ = ["report_of"]
 
 _MOST_SHOWN = 60
-"""Pictures in the gallery of faces that can still be seen."""
+"""Pictures in the gallery of faces that are still visible."""
 
 
 def report_of(result: Audit) -> Report:
     """The report of an audit."""
-    sections = [Section("Faces that can still be seen", _left(result))]
+    sections = [Section("Faces that are still visible", _left(result))]
     if result.attacks:
-        sections.append(Section("Who is recognized behind the covers", _attackers(result)))
-    sections.append(Section("What the photos are still good for", [_utility(result)]))
+        sections.append(Section("People recognized behind the covers", _attackers(result)))
+    sections.append(Section("Usefulness of the photos", [_utility(result)]))
     return Report(
         title="Audit",
         verdict=_verdict(result),
@@ -38,13 +38,14 @@ def _percent(share: float) -> str:
 
 
 def _verdict(result: Audit) -> str:
-    seen = f"{len(result.left)} faces can still be seen" if result.left else "No face can still be seen"
+    faces = f"{len(result.left)} face{'s are' if len(result.left) > 1 else ' is'} still visible"
+    seen = faces if result.left else "No face is still visible"
     worst = result.worst
     if worst is None:
-        return f"{seen}; too few people to measure who is recognized behind the covers."
+        return f"{seen}; there are too few people to measure attackers."
     comparison = "within" if worst.rank_1 <= result.limit else "above"
     return (
-        f"{seen}; the best attacker names {_percent(worst.rank_1)} of the people behind {result.method}, "
+        f"{seen}; the best attacker identifies {_percent(worst.rank_1)} of people behind {result.method}, "
         f"{comparison} the limit of {_percent(result.limit)}."
     )
 
@@ -53,9 +54,9 @@ def _figures(result: Audit) -> list[Figure]:
     worst, clean = result.worst, next(iter(result.attacks), None)
     figures = [
         Figure(
-            "Faces still seen",
+            "Faces still visible",
             str(len(result.left)),
-            f"outside of covers, in {result.pictures} pictures with {result.faces} covered faces",
+            f"outside covers, in {result.pictures} pictures with {result.faces} covered faces",
         )
     ]
     if worst and clean:
@@ -74,28 +75,28 @@ def _missing(result: Audit) -> list[str]:
     sentences = []
     if not result.attacks:
         sentences.append(
-            f"Attackers: too few people to measure. {result.people} people have {LEAST_PHOTOS} photos or "
-            f"more, {LEAST_PEOPLE} are needed; only faces that can still be seen, and utility, were measured."
+            f"Attackers, because there are too few people: {result.people} have {LEAST_PHOTOS} photos or "
+            f"more, {LEAST_PEOPLE} are needed."
         )
     elif result.work.attacker == result.work.linker and not result.is_labelled:
         sentences.append(
-            "An independent attacker: the recognizer that linked the faces attacks, too. The extra "
-            "unionveil[dlib] brings another."
+            "An independent attacker: the recognizer that linked the faces also attacks. The extra "
+            "unionveil[dlib] provides another."
         )
     if result.work.other == "haar":
         sentences.append(
-            "A strong second detector: only OpenCV's Haar cascades were at hand. They miss small and turned "
-            "faces, and were asked only about places where the run's own detectors see something faintly. "
-            "`unionveil models fetch yunet` or the extra unionveil[centerface] brings a better one."
+            "A strong second detector: only OpenCV's Haar cascades are installed. They miss small and turned "
+            "faces, and were run only where the run's own detectors have a low score. "
+            "`unionveil models fetch yunet` or the extra unionveil[centerface] provides a better one."
         )
     if result.multiframe:
-        sentences.append(f"Frames behind the first, in {result.multiframe} pictures.")
+        sentences.append(f"Frames after the first, in {result.multiframe} pictures.")
     if result.left_out:
-        sentences.append(f"Attackers on {result.left_out} faces: only the first ones are linked.")
+        sentences.append(f"Attackers on {result.left_out} faces, because only the first ones are linked.")
     if result.unread:
         first = min(result.unread)
         sentences.append(
-            f"{len(result.unread)} pictures that could not be compared, the first of them input {first}: "
+            f"{len(result.unread)} pictures that could not be compared; the first is input {first}: "
             f"{result.unread[first]}."
         )
     return sentences
@@ -104,14 +105,14 @@ def _missing(result: Audit) -> list[str]:
 def _left(result: Audit) -> list[Block]:
     names = ", ".join((*result.work.own, result.work.other))
     blocks: list[Block] = [
-        f"{names} looked for faces of which more than a quarter can still be seen. Inside of covers "
-        f"{result.work.other} finds {result.inside} faces; behind surrogates that is as it should be."
+        f"{names} looked for faces of which more than a quarter is still visible. Inside covers, "
+        f"{result.work.other} finds {result.inside} faces; with surrogates, that is expected."
     ]
     if result.changed:
         listed = ", ".join(map(str, result.changed[:20]))
         blocks.append(
-            f"{len(result.changed)} pictures differ outside of their covers: inputs {listed}. A cover may "
-            "lie in another place than the manifest says."
+            f"{len(result.changed)} pictures differ outside their covers: inputs {listed}. Their covers may "
+            "lie elsewhere than the manifest states."
         )
     if result.left:
         photos = [
@@ -138,14 +139,12 @@ def _attackers(result: Audit) -> list[Block]:
     marks = [Mark(100 / result.people, "chance"), Mark(100 * result.limit, "limit")]
     top = min(100.0, max(10.0, 10 * np.ceil(max(dot.high for dot in dots) / 10)))
     text = (
-        f"{result.named} photos of {result.people} people; attackers know the others of their photos. The "
-        "trained ones learned from photos that were redacted alike, as anyone can who has the program."
+        f"{result.named} photos of {result.people} people, of whom attackers know other photos. The "
+        "trained ones learned from photos redacted the same way; anyone who has the program can do that."
     )
     return [
         text,
-        DotPlot(
-            "Share of faces named rightly, with 95 % intervals", dots, "named rightly, %", top, marks=marks
-        ),
+        DotPlot("Faces identified correctly, with 95 % intervals", dots, "identified, %", top, marks=marks),
         _bands(result),
         _floor(result),
     ]
@@ -161,7 +160,7 @@ def _bands(result: Audit) -> Table:
         return [f"{attack.name}, {attack.view}", _percent(attack.rank_1), *bands]
 
     return Table(
-        "Faces named rightly, by the shorter side of the face",
+        "Faces identified correctly, by the shorter side of the face",
         ["Attacker", "All", *heads],
         [row(attack) for attack in result.attacks],
         frozenset(range(1, 2 + len(BANDS_PX))),
@@ -170,8 +169,8 @@ def _bands(result: Audit) -> Table:
 
 def _floor(result: Audit) -> Table:
     return Table(
-        "The same attackers behind black boxes: what hair and background alone give away",
-        ["Attacker", "View", "Named rightly"],
+        "The same attackers on black boxes: what hair and background alone reveal",
+        ["Attacker", "View", "Identified"],
         [[attack.name, attack.view, _percent(attack.rank_1)] for attack in result.floor],
         frozenset({2}),
     )
@@ -188,7 +187,7 @@ def _utility(result: Audit) -> Table:
                 "Median error of their landmarks",
                 "–" if np.isnan(result.moved) else f"{result.moved:.1%} of the eye distance",
             ],
-            ["Median PSNR outside of covers", "exact" if exact else f"{result.psnr:.1f} dB"],
+            ["Median PSNR outside covers", "exact" if exact else f"{result.psnr:.1f} dB"],
         ],
         frozenset({1}),
     )

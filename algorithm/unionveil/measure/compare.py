@@ -1,4 +1,4 @@
-"""Detectors compared with labelled faces: how many each finds and covers, by size, with intervals."""
+"""Compares detectors with labelled faces: how many each finds and covers, by size, with intervals."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .trial import UNION, Seen
 __all__ = ["Compared", "Costs", "Figures", "band_name", "compare", "data_of"]
 
 WELL_COVERED, WHOLLY_COVERED = 0.75, 0.95
-"""Shares of a face under the cover that count as covered."""
+"""A face counts as covered if at least this share of it is under a cover."""
 
 _CURVE_POINTS = 120
 
@@ -41,8 +41,8 @@ class Figures:
 
     Attributes:
         faces: number of labelled faces.
-        recall: share of them that are found at the default threshold.
-        false_per_picture: false boxes at the default threshold.
+        recall: share of the faces that are found at the default threshold.
+        false_per_picture: false positives per picture at the default threshold.
         ap50: COCO's average precision at an IoU of .5; None for the union, whose scores are not comparable.
         coverage: share of the faces of which at least 75 % lie under the cover.
         coverage_95: the same for 95 %.
@@ -75,10 +75,10 @@ class Compared:
 
 @dataclass(frozen=True)
 class Costs:
-    """What a detector costs.
+    """The costs of a detector.
 
     Attributes:
-        ms_per_picture: mean time on the processor, one thread per worker.
+        ms_per_picture: mean processor time, with one thread per worker.
         ms_per_megapixel: the same per million pixels of the photos.
         weights_bytes: size of its files.
         licence: of its weights.
@@ -120,7 +120,7 @@ def _compared(seen: Sequence[Seen], name: str) -> Compared:
 
 
 def _thinned(false: Floats, found: Floats) -> tuple[list[float], list[float]]:
-    """Points of a curve that are as far apart in either direction as a plot can show."""
+    """Points of a curve that are far enough apart, in either direction, to differ in a plot."""
     if not len(false):
         return [], []
     across = np.searchsorted(false, np.linspace(0, false[-1], _CURVE_POINTS), side="right") - 1
@@ -130,7 +130,7 @@ def _thinned(false: Floats, found: Floats) -> tuple[list[float], list[float]]:
 
 
 class _Measured:
-    """One detector on all frames; intervals resample photos' frames."""
+    """One detector on all frames; intervals come from resampled frames."""
 
     def __init__(self, seen: Sequence[Seen], name: str) -> None:
         self._is_union = name == UNION

@@ -17,7 +17,7 @@ from .trial import UNION
 __all__ = ["Counted", "Parts", "agreement_parts", "compared_parts"]
 
 _FEW_FACES = 20
-"""Fewer faces of a size say little."""
+"""Figures of fewer faces say little."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Counted:
 
     Attributes:
         photos: number of photos that were measured.
-        unlabelled: photos that the truth does not name.
+        unlabelled: photos without labels.
         rejected: photos that could not be read, by reason.
-        ignored: boxes of the truth that count neither way.
+        ignored: labelled boxes that count neither way.
     """
 
     photos: int
@@ -45,7 +45,7 @@ class Counted:
         if self.unlabelled:
             found.append(f"{_count(self.unlabelled, 'photo')} without labels.")
         if self.ignored:
-            found.append(f"{_count(self.ignored, 'marked box', 'marked boxes')} that count neither way.")
+            found.append(f"{_count(self.ignored, 'labelled box', 'labelled boxes')} to be ignored.")
         return found
 
 
@@ -82,7 +82,11 @@ def compared_parts(
             f"at least 75 % of the face is under the cover of {best}; "
             f"{_range(whole.coverage)} with 95 % confidence",
         ),
-        Figure("Faces found", _share(whole.recall.value), f"by {best}, a box on the face by half or more"),
+        Figure(
+            "Faces found",
+            _share(whole.recall.value),
+            f"by {best}, with a box that overlaps the face by half or more",
+        ),
         Figure(
             "False boxes",
             f"{whole.false_per_picture.value:.2f}",
@@ -106,7 +110,7 @@ def _few(one: Compared) -> list[str]:
         for band, figures in one.bands.items()
         if figures.faces < _FEW_FACES
     ]
-    return [f"Sizes with too few faces to say much: {'; '.join(few)}."] if few else []
+    return [f"Sizes with few faces, whose figures say little: {'; '.join(few)}."] if few else []
 
 
 def _coverage_blocks(compared: Mapping[str, Compared]) -> list[Block]:
@@ -140,9 +144,9 @@ def _found_blocks(compared: Mapping[str, Compared]) -> list[Block]:
         for name, one in list(curves.items())[:8]
     ]
     text = (
-        "Each line goes from sure to unsure boxes; the dot is the default threshold. A box finds a face if "
-        "they overlap by at least half (IoU .5). All together means the united boxes, which may be too large "
-        "for that where detectors differ."
+        "Each line goes from high to low scores; the dot is the default threshold. A box finds a face if "
+        "they overlap by at least half (IoU .5). “All together” means the united boxes; where detectors "
+        "differ, these may be too large for such an overlap."
     )
     plot = LinePlot(
         "Share of faces found over false boxes per photo",
@@ -224,7 +228,7 @@ def _cost_table(costs: Mapping[str, Costs]) -> Table:
         "Default threshold",
         "Licence of the weights",
     ]
-    caption = "Time on this machine, by one worker; other work on it makes it longer"
+    caption = "Time of one worker on this machine; other programs slow it down"
     return Table(caption, head, rows, frozenset({1, 2, 3, 4}))
 
 
@@ -237,26 +241,26 @@ def agreement_parts(
     found = agreement.found(best)
     gain = total - found
     verdict = (
-        f"Together the detectors find {_count(total, 'face')}; {best} alone finds {found} of them."
+        f"Together the detectors find {_count(total, 'face')}; {best} finds the most, {found}."
         if len(agreement.names) > 1
         else f"{best} finds {_count(total, 'face')} in {_count(counted.photos, 'photo')}."
     )
     figures = [
         Figure("Faces found together", str(total), f"in {_count(counted.photos, 'photo')}"),
-        Figure(f"Found by {best}", str(found), "the detector that finds most"),
+        Figure(f"Found by {best}", str(found), "the detector that finds the most"),
         Figure("Gain of the union", f"+{gain}", f"places that {best} misses and another finds"),
     ]
     missing = [
-        "Whether a box is a face: nothing is labelled. What one detector alone finds may be a false box.",
+        "Whether a box is a face: there are no labels. A box of one detector alone may be a false positive.",
         "Faces that no detector finds.",
         *counted.sentences(),
     ]
     sections = [
-        Section("Who finds what others miss", _agreement_blocks(agreement)),
+        Section("Faces that only some detectors find", _agreement_blocks(agreement)),
         Section("What each costs", [_cost_table(costs)]),
     ]
     if galleries:
-        sections.append(Section("Found by one alone, surest first", list(galleries)))
+        sections.append(Section("Found by one detector only, highest scores first", list(galleries)))
     return Parts(verdict, figures, missing, sections)
 
 
@@ -271,7 +275,7 @@ def _agreement_blocks(agreement: Agreement) -> list[Block]:
         ]
         for name in names
     ]
-    head = ["Detector", "Finds", "Finds alone", "Misses what others find"]
+    head = ["Detector", "Finds", "Finds alone", "Misses"]
     blocks: list[Block] = [
         Table("Places with a box, at default thresholds", head, rows, frozenset({1, 2, 3}))
     ]
@@ -283,7 +287,7 @@ def _agreement_blocks(agreement: Agreement) -> list[Block]:
             ]
             for first in names
         ]
-        caption = "Places that the detector of the row finds and that of the column misses"
+        caption = "Places that the row's detector finds and the column's detector misses"
         blocks.append(Table(caption, ["Finds", *names], pairs, frozenset(range(1, len(names) + 1))))
     by_size: list[list[str | Cell]] = [
         [

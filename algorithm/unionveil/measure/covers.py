@@ -1,8 +1,8 @@
-"""Whether the claimed method was applied in every box: what an output's pixels say, without its original.
+"""Checks by an output's pixels, without its original, that the claimed method was applied in every box.
 
-A fill and an overlay are the same whatever lies below: applied again, they must change nothing. The cells of
-a mosaic must be flat. A blur leaves no detail: the covered part must be what remains of it at a few pixels.
-Tolerances are those that the coding of each format needs.
+Fills and overlays do not depend on what they cover: applied again, they must change nothing. The cells of a
+mosaic must be flat. A blur leaves no detail: the covered part must not change if it is reduced to a few
+pixels and enlarged again. Each format's coding determines the tolerances.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from ..config import AnonymizeConfig, Overlay, Pixelate
 from ..detections import BoolArray, Detections
-from ..formats import ImageFormat
 from ..images import Frame, paint
 from ..redact import load_redactor, regions_of
 from ..redact.mask import Region
@@ -26,39 +25,46 @@ from ..redact.pixelate import cell_edges
 __all__ = ["Applied", "applied"]
 
 Applied = Literal["yes", "no", "unknown"]
-"""Whether a cover is what its method makes; unknown where the overlay's picture is not at hand, or drawn
-faces lie over nearly all of it."""
+"""Whether a cover is what its method produces; unknown if the overlay's picture is not available, or if drawn
+faces hide nearly all of the cover."""
 
 _LEAST_FREE = 0.1
-"""Share of a cover that must lie free of drawn faces, or nothing can be said about it."""
+"""Least share of a cover that must be free of drawn faces for it to be judged."""
 
 _EXACT_LEVELS, _CODED_LEVELS = 1.0, 24.0
-"""A pixel of a cover may differ by so much, of 255. Lossy formats ring at a cover's edge; GIF takes the
-nearest colour of its table."""
+"""Tolerance for a pixel of a cover, of 255. Lossy formats ring at a cover's edge; GIF uses the nearest colour
+of its table."""
 
 _CODED_SHARE, _OVERLAY_SHARE = 0.06, 0.35
-"""Share of a cover's pixels that lossy coding may change by more; and of an overlay's, whose picture moves by
-a fraction of a pixel with the rounding of its box."""
+"""Share of a cover's pixels that may differ by more: after lossy coding, and in an overlay, whose picture
+moves by a fraction of a pixel when its box is rounded."""
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+"""Shares of red, green and blue (ITU-R BT.601)."""
+
+_COLOUR_SIDE_PX = 32
+"""Smaller overlays are compared by luma: lossy coding halves the resolution of their colours, which differed
+by more in 38 % of the pixels of an honest one."""
 
 _EDGE_PX = 1
 """Boxes in a manifest are rounded to a tenth of a pixel, which may move a cover's edge by one pixel."""
 
 _BLUR_SIDE_PX = 5
-"""A blur of strength 1 or more is what remains of it at so many pixels (`redact.blur`)."""
+"""A blur of strength 1 or more keeps no more detail than this many pixels hold (`redact.blur`)."""
 
 _BLUR_LEVELS = 14.0
-"""How much a blurred part may differ from what remains of it, root mean square; faces differ by 20 to 60."""
+"""Largest root-mean-square difference between a blurred part and its reduction; faces differ by 20 to 60."""
 
 _LEAST_SIDE_PX = 4
-"""Smaller parts hold no detail to be checked."""
+"""Smaller parts have no detail to check."""
 
 
 def applied(
     frame: Frame,
     found: Detections,
     config: AnonymizeConfig,
-    form: ImageFormat,
     *,
+    is_exact: bool,
     above: Detections | None = None,
     drawn: BoolArray | None = None,
 ) -> list[Applied]:
@@ -67,10 +73,10 @@ def applied(
     Args:
         frame: of an output, decoded.
         found: boxes as in a manifest, best first.
-        config: the settings that the manifest claims; its redaction is what covers these boxes.
-        form: of the output.
-        above: boxes whose covers lie on top of these, by other means.
-        drawn: `(H, W)` pixels on which other faces may have been drawn, which say nothing about a fill or an
+        config: the settings that the manifest claims, with the redaction of these boxes.
+        is_exact: whether the output's format keeps every pixel.
+        above: boxes of another redaction, whose covers lie on top of these.
+        drawn: `(H, W)` pixels on which other faces may have been drawn; they are not compared with a fill or
             overlay below them.
     """
     if isinstance(config.redaction, Overlay) and config.redaction.picture.startswith("sha256:"):
@@ -78,11 +84,14 @@ def applied(
     over = [] if above is None else _regions(above, frame, config)
     regions = [_without(region, over) for region in _regions(found, frame, config)]
     if config.redaction.method in ("gaussian", "median", "bilateral", "average"):
-        return [_is(_is_blurred(frame, region, form)) for region in regions]
+        return [_is(_is_blurred(frame, region, is_exact=is_exact)) for region in regions]
     if isinstance(config.redaction, Pixelate):
         cells = config.redaction.cells
-        return [_is(_has_flat_cells(frame, regions, place, cells, form)) for place in range(len(found))]
-    share = _OVERLAY_SHARE if isinstance(config.redaction, Overlay) else _share_of(form)
+        return [
+            _is(_has_flat_cells(frame, regions, place, cells, is_exact=is_exact))
+            for place in range(len(found))
+        ]
+    share = _OVERLAY_SHARE if isinstance(config.redaction, Overlay) else _share_of(is_exact=is_exact)
     again = Frame(frame.pixels.copy(), frame.colour)
     paint(again.pixels, again.colour, load_redactor(config)(frame, found))
     free = None if drawn is None else ~drawn
@@ -100,7 +109,7 @@ def _regions(found: Detections, frame: Frame, config: AnonymizeConfig) -> list[R
 
 
 def _without(region: Region | None, over: Sequence[Region | None]) -> Region | None:
-    """A region without the pixels that lie under other covers."""
+    """A region without the pixels under other covers."""
     if region is None or not over:
         return region
     rows, columns, inside = region
@@ -124,15 +133,15 @@ def _inner(region: Region) -> tuple[slice, slice, BoolArray]:
     return rows, columns, shrunk[_EDGE_PX:-_EDGE_PX, _EDGE_PX:-_EDGE_PX].astype(bool)
 
 
-def _share_of(form: ImageFormat) -> float | None:
-    """Share of a cover's pixels that coding may change; None where none may change."""
-    return None if form.is_exact else _CODED_SHARE
+def _share_of(*, is_exact: bool) -> float | None:
+    """Share of a cover's pixels that coding may change; None if it may change none."""
+    return None if is_exact else _CODED_SHARE
 
 
 def _is_same(
     frame: Frame, again: Frame, region: Region | None, share: float | None, free: BoolArray | None
 ) -> Applied:
-    """Whether applying the method again changed nothing in a region, where it is free of drawn faces."""
+    """Whether applying the method again changed nothing in a region, outside drawn faces."""
     if region is None:
         return "yes"
     rows, columns, inside = _inner(region)
@@ -141,8 +150,12 @@ def _is_same(
         inside = inside & free[rows, columns]
         if inside.sum() < _LEAST_FREE * covered:
             return "unknown"
-    difference = np.abs(_levels(frame, rows, columns) - _levels(again, rows, columns)).max(axis=2)
-    return _is(_is_small(difference[inside], share))
+    difference = _levels(frame, rows, columns) - _levels(again, rows, columns)
+    if share == _OVERLAY_SHARE and difference.shape[2] == len(_LUMA) and min(inside.shape) < _COLOUR_SIDE_PX:
+        changed = np.abs(difference @ _LUMA)
+    else:
+        changed = np.abs(difference).max(axis=2)
+    return _is(_is_small(changed[inside], share))
 
 
 def _is_small(difference: npt.NDArray[np.float32], share: float | None) -> bool:
@@ -154,9 +167,9 @@ def _is_small(difference: npt.NDArray[np.float32], share: float | None) -> bool:
 
 
 def _has_flat_cells(
-    frame: Frame, regions: Sequence[Region | None], place: int, cells: int, form: ImageFormat
+    frame: Frame, regions: Sequence[Region | None], place: int, cells: int, *, is_exact: bool
 ) -> bool:
-    """Whether each cell of a mosaic has one colour, where no better face's cover lies over it."""
+    """Whether each cell of a mosaic has one colour, except under covers of better faces."""
     region = regions[place]
     if region is None:
         return True
@@ -174,7 +187,7 @@ def _has_flat_cells(
             if len(chosen):
                 middle = np.median(chosen, axis=0)
                 difference[cell] = np.where(free[cell], np.abs(part[cell] - middle).max(axis=2), 0)
-    return _is_small(difference[free], _share_of(form))
+    return _is_small(difference[free], _share_of(is_exact=is_exact))
 
 
 def _under(others: Sequence[Region | None], region: Region) -> BoolArray:
@@ -191,8 +204,8 @@ def _under(others: Sequence[Region | None], region: Region) -> BoolArray:
     return under
 
 
-def _is_blurred(frame: Frame, region: Region | None, form: ImageFormat) -> bool:
-    """Whether a part holds no more detail than a blur leaves."""
+def _is_blurred(frame: Frame, region: Region | None, *, is_exact: bool) -> bool:
+    """Whether a part has no more detail than a blur leaves."""
     if region is None:
         return True
     rows, columns, inside = _inner(region)
@@ -203,5 +216,5 @@ def _is_blurred(frame: Frame, region: Region | None, form: ImageFormat) -> bool:
     small = cv2.resize(part, (_BLUR_SIDE_PX, _BLUR_SIDE_PX), interpolation=cv2.INTER_AREA)
     rest = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC).reshape(part.shape)
     difference = (part - rest)[inside]
-    most = _BLUR_LEVELS * (1.0 if form.is_exact else 1.3)
+    most = _BLUR_LEVELS * (1.0 if is_exact else 1.3)
     return bool(np.sqrt(np.mean(np.square(difference))) <= most)

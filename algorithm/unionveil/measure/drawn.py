@@ -1,4 +1,4 @@
-"""Where the faces that k-same drew lie, as far as an output shows it."""
+"""Locates the faces that k-same drew, from the pixels of an output."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from ..boxes import cover_pixels, iou
 from ..detections import BoolArray, Detections, FloatArray
 from ..surrogate.template import FEATHER, HEAD, OVAL, oval_region, to_frame
 
-if TYPE_CHECKING:  # codecs are loaded in workers alone
+if TYPE_CHECKING:  # only workers load codecs
     from ..redact.mask import Region
 
 __all__ = ["SAME_FACE_IOU", "Drawn", "drawn_over"]
 
 SAME_FACE_IOU = 0.3
-"""Boxes of two detectors that overlap by more mean the same face."""
+"""Boxes of two detectors that overlap by more than this are the same face."""
 
 _SLACK = 1.2
-"""Growth of the ovals: landmarks found in an output differ from those that a face was drawn by, in the median
-by 6 % of the eye distance, and scale and centre are means of five."""
+"""Growth of the ovals: landmarks found in an output differ from those used for drawing by a median of 6 % of
+the eye distance, and scale and centre are means over five of them."""
 
 _REACH, _REACH_OF_HEAD = (1.1, 0.55), (1.35, 0.75)
-"""How far a drawn face reaches beyond each side of its box, and one whose head is filled, as shares of the
-box's width and height: the most that 239 faces of photos with one person and with crowds needed."""
+"""How far a drawn face extends beyond each side of its box, without and with a filled head, as shares of the
+box's width and height: the largest values of 239 faces in portraits and crowds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Drawn:
     """Pixels on which faces were drawn.
 
     Attributes:
-        mask: `(H, W)`: may show a drawn face, or the colour that fills the rest of its head.
+        mask: `(H, W)`: pixels that may show a drawn face, or the colour that fills the rest of its head.
         hidden: `(N,)` share of each box that may be under the faces of better boxes.
     """
 
@@ -43,11 +43,11 @@ class Drawn:
 
 
 def drawn_over(boxes: FloatArray, found: Detections, size_wh: tuple[int, int], *, with_head: bool) -> Drawn:
-    """Where the faces of boxes were drawn: by the landmarks that a detector finds in them, else by the boxes.
+    """Where faces were drawn: by landmarks that a detector finds in the boxes, otherwise by the boxes.
 
     Args:
-        boxes: `(N, 4)` boxes of drawn faces in pixels of the frame, best first, the order in which they lie
-            on one another.
+        boxes: `(N, 4)` boxes of drawn faces in pixels of the frame, best first: each is drawn over those
+            after it.
         found: faces found in the frame, with landmarks or NaN.
         size_wh: of the frame.
         with_head: whether the rest of the heads was filled.

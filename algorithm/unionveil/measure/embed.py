@@ -14,10 +14,10 @@ __all__ = ["attacker_of"]
 
 
 def attacker_of(name: str) -> EmbedCrops:
-    """Turns aligned crops into vectors.
+    """The recognizer, which turns aligned crops into vectors.
 
     Args:
-        name: of the embedder; its template is the one that the crops were aligned to.
+        name: of the embedder; the crops must be aligned to its template.
 
     Raises:
         ModelError: its weights are missing, altered or cannot be loaded.

@@ -1,4 +1,4 @@
-"""Crops for reports: a box outlined, and every face in sight covered."""
+"""Crops for reports: a box is outlined, and every visible face covered."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .report import Photo
 if TYPE_CHECKING:
     from .trial import Seen
 
-__all__ = ["Crop", "crop_photo", "faces_in_sight"]
+__all__ = ["Crop", "crop_photo", "probable_faces"]
 
 _SIDE_PX = 220
 _CONTEXT = 4.0
-"""A crop is so many times as wide as its box, so that one sees where it is."""
+"""A crop is this many times as wide as its box, so that it shows the surroundings."""
 
 _LEAST_PX = 48
 _COVER = (96, 96, 92)
@@ -29,7 +29,7 @@ _LINES = {"face": (255, 255, 255), "box": (255, 190, 60)}
 
 @dataclass(frozen=True)
 class Crop:
-    """A box to be shown.
+    """A box to show.
 
     Attributes:
         content: the photo.
@@ -38,7 +38,7 @@ class Crop:
         kind: a labelled face (a white line) or a detector's box (a dashed amber one).
         covers: `(N, 4)` boxes whose faces are covered; empty shows them.
         caption: below the crop.
-        description: for those who cannot see it.
+        description: alternative text.
     """
 
     content: Content
@@ -50,11 +50,11 @@ class Crop:
     description: str
 
 
-def faces_in_sight(seen: Seen) -> FloatArray:
-    """Everything in a frame that may well be a face: labelled, ignored, or found by a detector.
+def probable_faces(seen: Seen) -> FloatArray:
+    """Everything in a frame that is probably a face: labelled, ignored, or found by a detector.
 
-    Boxes count from half a detector's default threshold on; below it hardly one in a hundred is a face, and
-    their covers would leave nothing to be seen.
+    Boxes count from half a detector's default threshold on; below it, fewer than one in a hundred is a face,
+    and their covers would hide everything.
     """
     parts = [seen.truth.xyxy.astype(np.float32)]
     for found in seen.found.values():
@@ -71,7 +71,7 @@ def crop_photo(crop: Crop, config: AnonymizeConfig) -> Photo | None:
         config: margin and shape of the covers.
 
     Returns:
-        None where the photo cannot be read any more.
+        The picture; None if the photo can no longer be read.
     """
     import cv2
 
@@ -99,7 +99,7 @@ def _cover(image: RgbImage, boxes: FloatArray, config: AnonymizeConfig) -> None:
 
 
 def _cut(image: RgbImage, xyxy: FloatArray) -> tuple[RgbImage, Sequence[float]]:
-    """A square part around a box, in the size of the report, and the box in it; black beyond the photo."""
+    """A square part around a box, in the report's size, and the box within it; black beyond the photo."""
     import cv2
 
     centre = (xyxy[:2] + xyxy[2:]) / 2
@@ -118,7 +118,7 @@ def _cut(image: RgbImage, xyxy: FloatArray) -> tuple[RgbImage, Sequence[float]]:
 
 
 def _outline(part: RgbImage, box: Sequence[float], kind: Literal["face", "box"]) -> None:
-    """A line in black under one in colour, so that it shows on everything; dashed for boxes."""
+    """A coloured line over a black one, so that it is visible on any background; dashed for boxes."""
     import cv2
 
     x0, y0, x1, y1 = (int(value) for value in box)

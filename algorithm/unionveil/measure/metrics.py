@@ -1,4 +1,4 @@
-"""Detection metrics: COCO's average precision, recall, false boxes, coverage, and their intervals."""
+"""Detection metrics: COCO's average precision, recall, false positives, coverage, and their intervals."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ __all__ = [
 ]
 
 Band: TypeAlias = tuple[float, float]
-"""Least and most height of a face in pixels, half-open."""
+"""Least and largest height of a face in pixels, half-open."""
 
 BANDS_PX: tuple[Band, ...] = ((0, 20), (20, 40), (40, 80), (80, float("inf")))
-"""Heights of faces that reports distinguish."""
+"""Ranges of height that reports distinguish."""
 
 MIN_IOU = 0.5
-"""Overlap from which a box has found a face, as in PASCAL VOC and COCO's AP50."""
+"""Least overlap (IoU) of a box that has found a face, as in PASCAL VOC and COCO's AP50."""
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Weights: TypeAlias = npt.NDArray[np.float64]
@@ -55,7 +55,7 @@ class Truth:
 
     Attributes:
         xyxy: `(N, 4)`.
-        ignore: `(N,)` regions that count neither for nor against a detector, however many boxes they hold
+        ignore: `(N,)` regions that count neither for nor against a detector, however many boxes they contain
             (`iscrowd` in COCO).
     """
 
@@ -118,8 +118,9 @@ def match(
     Args:
         truths: faces of each picture.
         predictions: a detector's boxes in each.
-        min_iou: overlap from which a box has found a face.
-        heights_px: counts only faces of these heights, and no false boxes of others; None counts all.
+        min_iou: least overlap of a box that has found a face.
+        heights_px: counts only faces of these heights, and no false positives of other heights; None counts
+            all.
     """
     parts = [_match_picture(*pair, min_iou, heights_px) for pair in zip(truths, predictions, strict=True)]
     nothing = np.zeros(0, np.float32)
@@ -199,7 +200,9 @@ def _assign(
         free = np.where((finder < 0) & (overlap[row] >= least), overlap[row], -1.0)
         for group in (counts, ~counts):
             candidates = np.where(group, free, -1.0)
-            best = len(candidates) - 1 - int(candidates[::-1].argmax())  # of equal ones the last, as COCO
+            best = (
+                len(candidates) - 1 - int(candidates[::-1].argmax())
+            )  # the last of equal ones, as COCO does
             if candidates[best] < 0:
                 continue
             kept[row] = bool(counts[best])
@@ -232,7 +235,7 @@ def average_precision(matches: Matches, *, levels: int | None = 101, weights: We
 
     Args:
         matches: boxes and faces.
-        levels: mean of the precision at so many levels of recall from 0 to 1, as COCO does with 101
+        levels: takes the mean precision at this many levels of recall from 0 to 1, as COCO does with 101
             (`COCOeval.accumulate`); None takes the exact area (PASCAL VOC since 2010).
         weights: `(pictures,)` how often each picture counts; None counts each once.
 
@@ -256,7 +259,7 @@ def average_precision(matches: Matches, *, levels: int | None = 101, weights: We
 
 
 def recall(matches: Matches, threshold: float, weights: Weights | None = None) -> float:
-    """Share of the faces that boxes of at least a score found; NaN where there is no face."""
+    """Share of the faces that are found by boxes of at least a score; NaN if there is no face."""
     weights = np.ones(matches.pictures) if weights is None else weights
     each = weights[matches.face_picture]
     faces = each.sum()
@@ -264,7 +267,7 @@ def recall(matches: Matches, threshold: float, weights: Weights | None = None) -
 
 
 def false_per_picture(matches: Matches, threshold: float, weights: Weights | None = None) -> float:
-    """False boxes of at least a score, per picture."""
+    """False positives of at least a score, per picture."""
     weights = np.ones(matches.pictures) if weights is None else weights
     false = ~matches.true & (matches.score >= threshold)
     pictures = weights.sum()
@@ -272,7 +275,7 @@ def false_per_picture(matches: Matches, threshold: float, weights: Weights | Non
 
 
 def threshold_at(matches: Matches, false_boxes_per_picture: float) -> float:
-    """Lowest score threshold with at most this many false boxes per picture."""
+    """Lowest score threshold with at most this many false positives per picture."""
     allowed = int(false_boxes_per_picture * matches.pictures)
     false_scores = matches.score[~matches.true]
     if len(false_scores) <= allowed:
@@ -283,7 +286,7 @@ def threshold_at(matches: Matches, false_boxes_per_picture: float) -> float:
 def recall_by_height(
     matches: Matches, threshold: float, heights_px: Sequence[Band]
 ) -> list[tuple[float, int]]:
-    """Recall at a threshold and number of faces for each range of heights; NaN where there are no faces."""
+    """Recall at a threshold and number of faces for each range of heights; NaN if there are no faces."""
     rows = []
     for band in heights_px:
         within = _within(matches.face_height, band)
@@ -294,7 +297,7 @@ def recall_by_height(
 
 
 def curve(matches: Matches) -> tuple[Floats, Floats]:
-    """False boxes per picture and recall at every score, from the best on."""
+    """False positives per picture and recall at every score, in descending order."""
     false = np.cumsum(~matches.true) / max(matches.pictures, 1)
     return false, np.cumsum(matches.true) / max(len(matches.face_score), 1)
 
@@ -320,7 +323,7 @@ def coverage(xyxy: FloatArray | Floats, mask: BoolArray) -> Floats:
 
 
 def _pixels(low: float, high: float, length: int) -> tuple[slice, Floats]:
-    """The pixels of a side, and how much of each is inside."""
+    """The pixels of an interval, and the share of each that is inside."""
     first, last = max(0, int(low)), min(length, -int(-high // 1))
     places = np.arange(first, max(first, last))
     inside = np.clip(np.minimum(places + 1, high) - np.maximum(places, low), 0, 1)
@@ -331,7 +334,7 @@ def bootstrap(estimate: Callable[[Weights], float], pictures: int, seed: int = 0
     """A figure and the 95 % percentile interval of its bootstrap over pictures (Efron, 1979).
 
     Args:
-        estimate: the figure for pictures that count so often, `(pictures,)`; NaN where it has none.
+        estimate: computes the figure from how often each picture counts, `(pictures,)`; NaN if undefined.
         pictures: number of pictures.
         seed: of the resampling, so that a report is the same every time.
     """

@@ -1,4 +1,4 @@
-"""Photos before and after, side by side: what was covered, what was left, what shows behind covers."""
+"""Compares photos before and after a run: what was covered, what is still visible."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ from ..models.cards import EmbedderCard, ModelCard, cards_of, embedder_card
 from ..models.store import find
 from ..outcomes import Rejected
 from .drawn import SAME_FACE_IOU
-from .second import look_near
-from .twice import look_twice
+from .second import detect_near
+from .twice import detect_twice
 
 if TYPE_CHECKING:
     from ..identity.embedders import OnnxEmbedder
 
-__all__ = ["CROP_PX", "Left", "LookAtPair", "Looked", "Pair"]
+__all__ = ["CROP_PX", "ComparePairs", "Comparison", "Pair", "VisibleFace"]
 
 CROP_PX = 48
-"""Side of the crops that attackers on pixels get."""
+"""Side of the crops for attackers on pixels."""
 
 _VISIBLE = 0.25
-"""Share of a face that may show through."""
+"""A face of which more than this share shows is still visible."""
 
 _CHANGED, _FLAT = 8, 0.75
-"""Levels by which a changed pixel differs, more than by encoding anew; the spread of one flat colour."""
+"""Least difference of a changed pixel in levels, above that of encoding; largest spread of a flat colour."""
 
 _DOUBTED = 0.2
-"""Score of the run's own detectors from which on Haar's cascades are asked, which see faces everywhere."""
+"""Least score of the run's own detectors where Haar cascades, which see faces everywhere, are run too."""
 
 _FACE_IN_HEAD = 0.8
-"""Share of a face that the box of its head holds, at least."""
+"""Least share of a face that lies in the box of its head."""
 
 _EDGE_PX = 16
-"""Around covers, where a JPEG's blocks may change."""
+"""Width of the rim around covers in which a JPEG's blocks may change."""
 
 Crops: TypeAlias = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A photo and what was made of it, as a task.
+    """A photo and its output, as a task.
 
     Attributes:
         number: of the input.
         before: the input.
         after: the output.
-        found: what the manifest lists for the first frame, heads and text among it.
+        found: what the manifest lists for the first frame, including heads and text.
         kept: faces that were left visible on purpose.
     """
 
@@ -68,14 +68,14 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Left:
-    """A face that can still be seen.
+class VisibleFace:
+    """A face that is still visible.
 
     Attributes:
         xyxy: its box.
         seen_by: the detector that found it.
-        score: the detector's.
-        jpeg: the region around it, the face covered unless it is to be shown.
+        score: the detector's score.
+        jpeg: the region around it, with the face covered unless faces are to be shown.
     """
 
     xyxy: tuple[float, float, float, float]
@@ -85,21 +85,22 @@ class Left:
 
 
 @dataclass(frozen=True, eq=False)
-class Looked:
-    """What a pair shows.
+class Comparison:
+    """The result of comparing a pair.
 
     Attributes:
         number: of the input.
         side_px: `(N,)` shorter sides of the covered faces.
-        linking: `(N, D)` vectors of the faces before, for linking people; zeros where unusable.
+        linking: `(N, D)` vectors of the original faces, for linking people; zeros where unusable.
         usable: `(N,)` whether landmarks are known, and the face is large enough to be linked.
         crops: `(N, 3, 2, CROP_PX, CROP_PX, 3)` uint8: before, after, filled; aligned and region.
-        vectors: `(N, 3, 2, E)` the attacker's vectors of the same, of length 1.
+        vectors: `(N, 3, 2, E)` the attacker's vectors of the crops, of length 1.
         found: `(N,)` whether the run's detector still finds a face in the cover.
-        moved: `(N,)` mean error of its landmarks in eye distances; NaN where none is found.
-        left: faces that can still be seen.
-        inside: what another detector finds where nothing of the input is seen: false positives or surrogates.
-        psnr: of what lies outside of covers, in dB, at most 99.
+        moved: `(N,)` mean error of that face's landmarks in eye distances; NaN where no face is found.
+        left: faces that are still visible.
+        inside: number of faces that another detector finds where nothing of the input is visible: false
+            positives or surrogates.
+        psnr: PSNR outside covers in dB, at most 99.
     """
 
     number: int
@@ -110,24 +111,24 @@ class Looked:
     vectors: FloatArray
     found: BoolArray
     moved: FloatArray
-    left: tuple[Left, ...]
+    left: tuple[VisibleFace, ...]
     inside: int
     psnr: float
 
 
 @dataclass(frozen=True)
-class LookAtPair:
-    """The work.
+class ComparePairs:
+    """The comparison of pairs, as work for an engine.
 
     Attributes:
         own: detectors of the run.
         threshold: of the run; None for each detector's own.
         other: a detector that the run did not use.
-        linker: embedder by which faces are linked to people.
+        linker: embedder that links faces to people.
         attacker: embedder of the attackers.
-        margin: of the covers of faces and heads.
-        text_margin: of all other covers.
-        max_pixels: larger pictures are not looked at.
+        margin: margin of the covers of faces and heads.
+        text_margin: margin of all other covers.
+        max_pixels: larger pictures are not compared.
         show_faces: whether pictures in reports show faces.
     """
 
@@ -155,18 +156,18 @@ class LookAtPair:
             if card.kind not in ("yolo", "onnx"):
                 find(card)
 
-    def start(self, threads: int) -> Callable[[Pair], Looked | Rejected]:
+    def start(self, threads: int) -> Callable[[Pair], Comparison | Rejected]:
         """As `Work.start`."""
         import cv2
 
         cv2.setNumThreads(threads)
-        return _Eyes(self, threads)
+        return _Worker(self, threads)
 
 
-class _Eyes:
+class _Worker:
     """The work with its models loaded."""
 
-    def __init__(self, work: LookAtPair, threads: int) -> None:
+    def __init__(self, work: ComparePairs, threads: int) -> None:
         from ..config import AnonymizeConfig
         from ..detect import load_detector
         from ..identity.embedders import load_embedder
@@ -180,7 +181,7 @@ class _Eyes:
         self._link = load_embedder(work.linker, threads)
         self._attack = load_embedder(work.attacker, threads)
 
-    def __call__(self, pair: Pair) -> Looked | Rejected:
+    def __call__(self, pair: Pair) -> Comparison | Rejected:
         try:
             before, after = (self._pixels(content) for content in (pair.before, pair.after))
         except OSError as error:
@@ -189,7 +190,7 @@ class _Eyes:
             return Rejected(error.reason, str(error))
         if before.shape != after.shape:
             return Rejected("differs", "input and output have different sizes")
-        return self._looked(pair, before, after)
+        return self._compared(pair, before, after)
 
     def _pixels(self, content: Content) -> RgbImage:
         from ..images import decode, rgb_views
@@ -198,7 +199,7 @@ class _Eyes:
         frame = picture.frames[0]
         return next(iter(rgb_views(frame, frame.rendering or picture.rendering)))
 
-    def _looked(self, pair: Pair, before: RgbImage, after: RgbImage) -> Looked:
+    def _compared(self, pair: Pair, before: RgbImage, after: RgbImage) -> Comparison:
         boxes = cover_boxes(pair.found, self._work.margin, self._work.text_margin)
         all_covers = cover_pixels(boxes, (before.shape[1], before.shape[0]))
         filled = before.copy()
@@ -215,7 +216,7 @@ class _Eyes:
         left = self._left(pair, before, after, finds)
         other_after = self._second(after, faint_after).xyxy
         inside = int((visible_share(other_after, before, after) < _VISIBLE).sum())
-        return Looked(
+        return Comparison(
             pair.number,
             shorter_sides(faces.xyxy),
             linking.vectors,
@@ -254,34 +255,34 @@ class _Eyes:
         return crops, vectors
 
     def _find(self, image: RgbImage) -> tuple[Detections, Detections]:
-        """What the run's detectors see faintly, and what they find as the run did."""
+        """What the run's detectors find at a low score, and at the run's threshold."""
         mirror = self._config.mirror == "auto"
-        looks = []
+        results = []
         for detector in self._own:
             threshold = self._work.threshold or detector.card.threshold
             low = min(_DOUBTED, threshold)
-            looks.append(look_twice([image], detector, low, threshold, detail="standard", mirror=mirror))
-        faint, faces = zip(*looks, strict=True)
+            results.append(detect_twice([image], detector, low, threshold, detail="standard", mirror=mirror))
+        faint, faces = zip(*results, strict=True)
         return unite_faces(faint), unite_faces(faces)
 
     def _second(self, image: RgbImage, faint: Detections) -> Detections:
-        """What the other detector finds; Haar's cascades are asked only about what is seen faintly."""
+        """What the other detector finds; Haar cascades run only where `faint` has boxes."""
         from ..detect.tiles import find_faces
 
         detector = self._other
         if self._work.other != "haar":
             mirror = self._config.mirror == "auto"
             return find_faces(image, detector, detector.card.threshold, "standard", mirror=mirror)
-        near = look_near(image, faint.xyxy, detector)
+        near = detect_near(image, faint.xyxy, detector)
         return near[np.asarray((iou(near.xyxy, faint.xyxy) > SAME_FACE_IOU).any(axis=1))]
 
     def _left(
         self, pair: Pair, before: RgbImage, after: RgbImage, finds: Sequence[tuple[Detections, str]]
-    ) -> tuple[Left, ...]:
-        """Faces of the input that can still be seen in the output, without those kept on purpose.
+    ) -> tuple[VisibleFace, ...]:
+        """Faces of the input that are still visible in the output, without those kept on purpose.
 
-        They are looked for in the input: beside black boxes, collars and fists look like faces. `finds` are
-        those of the run's detectors and of the other one, with names.
+        They are searched for in the input, because beside black boxes, collars and fists look like faces.
+        `finds` are the detections of the run's detectors and of the other one, each with a name.
         """
         seen: list[tuple[FloatArray, str, float]] = []
         for faces, by in finds:
@@ -290,7 +291,7 @@ class _Eyes:
                 if not any(iou(box[None], one[None])[0, 0] > SAME_FACE_IOU for one, _, _ in seen):
                     seen.append((box, by, float(score)))
         return tuple(
-            Left(_box(box), by, round(score, 3), _jpeg(after, box, show=self._work.show_faces))
+            VisibleFace(_box(box), by, round(score, 3), _jpeg(after, box, show=self._work.show_faces))
             for box, by, score in seen[pair.kept :]
         )
 
@@ -312,7 +313,7 @@ def _unit(embed: OnnxEmbedder, crops: Crops) -> FloatArray:
 
 
 def _faces_in(people: Detections, found: Detections) -> FloatArray:
-    """Boxes of faces: a head is replaced by the largest face that a detector finds in it, if there is one."""
+    """Boxes of faces; a head is replaced by the largest face that a detector finds in it, if any."""
     xyxy = people.xyxy.copy()
     if len(found):
         inside = covered(found.xyxy, people.xyxy, _FACE_IN_HEAD).T * area(found.xyxy)
@@ -322,7 +323,7 @@ def _faces_in(people: Detections, found: Detections) -> FloatArray:
 
 
 def _with_landmarks(xyxy: FloatArray, found: Detections) -> Detections:
-    """Covered faces with the landmarks of what a detector finds at the same place; NaN without."""
+    """Covered faces with the landmarks that a detector finds at the same place, or NaN."""
     landmarks = np.full((len(xyxy), 5, 2), np.nan, np.float32)
     if len(found) and len(xyxy):
         overlap = iou(xyxy, found.xyxy)
@@ -346,10 +347,10 @@ def _still_found(faces: Detections, after: Detections) -> tuple[BoolArray, Float
 
 
 def visible_share(xyxy: FloatArray, before: RgbImage, after: RgbImage) -> FloatArray:
-    """How much of each face can still be seen, whatever the manifest says of covers.
+    """How much of each face is still visible, whatever the manifest states about covers.
 
-    A pixel shows something if it is as it was and its surroundings are not of one colour. Holes in what
-    changed, of up to a quarter of the face, count as changed: a blur leaves flat parts as they were.
+    A pixel is visible if it is unchanged and its surroundings are not of one colour. Unchanged holes of up to
+    a quarter of the face count as changed, because a blur leaves flat parts as they were.
 
     Args:
         xyxy: `(N, 4)` boxes in pixels.
@@ -368,7 +369,7 @@ def visible_share(xyxy: FloatArray, before: RgbImage, after: RgbImage) -> FloatA
         old, new = before[y0:y1, x0:x1], after[y0:y1, x0:x1]
         changed = (cv2.absdiff(old, new).max(axis=2) > _CHANGED).astype(np.uint8)
         hole = max(3, min(x1 - x0, y1 - y0) // 4)
-        # Closing beyond the crop's edge must not invent changes there.
+        # Closing must not invent changes at the crop's edge.
         padded = cv2.copyMakeBorder(changed, hole, hole, hole, hole, cv2.BORDER_CONSTANT, value=0)
         closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((hole, hole), np.uint8))
         grey = cv2.cvtColor(new, cv2.COLOR_RGB2GRAY).astype(np.float32)
@@ -394,7 +395,7 @@ def _box(box: FloatArray) -> tuple[float, float, float, float]:
 
 
 def _jpeg(image: RgbImage, box: FloatArray, *, show: bool) -> bytes:
-    """The surroundings of a face that was left, outlined; the face is covered unless it is to be shown."""
+    """The surroundings of a visible face, outlined; the face is covered unless it is to be shown."""
     import cv2
 
     ((x0, y0, x1, y1),) = cover_pixels(expand(box[None], 1.0), (image.shape[1], image.shape[0]))

@@ -1,4 +1,4 @@
-"""The photos of a folder, by name, to be measured in any order."""
+"""The photos of a folder, by name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Photos", "memory_for", "photos_in"]
 
 @dataclass(frozen=True)
 class Photos:
-    """Photos by name, and why others cannot be read.
+    """Photos by name, and the reasons why others cannot be read.
 
     Attributes:
         contents: of files that may be photos, in order.
@@ -36,7 +36,7 @@ def photos_in(paths: Sequence[Path]) -> Photos:
     """Lists photos.
 
     Raises:
-        InputError: there is no photo, or an archive, whose photos cannot be read one by one.
+        InputError: there is no photo, or there is an archive, whose photos cannot be read in any order.
     """
     contents: dict[str, Content] = {}
     rejected: dict[str, Rejected] = {}
@@ -55,7 +55,7 @@ def photos_in(paths: Sequence[Path]) -> Photos:
 
 
 def memory_for(content: Content) -> int:
-    """Memory that reading a photo takes, by its header; 0 where it cannot be reckoned."""
+    """Memory for reading a photo, estimated from its header; 0 if that is not possible."""
     with suppress(OSError, ImageError), content.open() as file:
         form = sniff(file.read(HEAD_BYTES))
         header = read_header(form, file)

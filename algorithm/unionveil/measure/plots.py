@@ -15,7 +15,7 @@ __all__ = ["Dot", "DotPlot", "Line", "LinePlot", "Mark"]
 _WIDTH = 680
 _TEXT_PX = 13
 _GLYPH_PX = 7.2
-"""Width of a figure or letter at 13 px, on the wide side, so that labels never collide."""
+"""Width of a digit or letter at 13 px, rounded up so that labels never collide."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Dot:
     """One figure of a dot plot.
 
     Attributes:
-        label: stands at its left.
+        label: text on its left.
         value: in units of the axis.
         low: lower end of its interval; equal to `value` without one.
         high: upper end of its interval.
-        group: heading above it; dots of a group stand together.
+        group: heading above it, shared by the dots of a group.
     """
 
     label: str
@@ -39,7 +39,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Mark:
-    """A line across a plot, such as chance: where, and what it means."""
+    """A line across a plot, such as chance, with its meaning."""
 
     value: float
     label: str
@@ -50,11 +50,11 @@ class DotPlot:
     """Figures with their intervals, one below the other.
 
     Attributes:
-        title: what is shown, also for those who cannot see it.
+        title: what is shown, also as alternative text.
         dots: in order; NaN values are left out.
         axis: what the axis shows, with its unit.
         maximum: right end of the axis; the left end is 0.
-        unit: behind each figure.
+        unit: text after each figure.
         digits: decimals of each figure.
         marks: lines across the plot.
     """
@@ -106,7 +106,7 @@ class Line:
     """One line of a line plot.
 
     Attributes:
-        label: stands at its end.
+        label: text at its end.
         x: ascending.
         y: in units of the axis.
         at: a point to mark, such as a default; None marks none.
@@ -123,7 +123,7 @@ class LinePlot:
     """Lines over one axis, labelled at their ends.
 
     Attributes:
-        title: what is shown, also for those who cannot see it.
+        title: what is shown, also as alternative text.
         lines: at most eight.
         x_axis: what the horizontal axis shows, with its unit.
         y_axis: what the vertical axis shows, with its unit.
@@ -177,7 +177,7 @@ class LinePlot:
 
 
 def _apart(places: Sequence[float], least: float) -> list[float]:
-    """Places moved down and up as little as needed so that none is closer to another than `least`."""
+    """Places moved up and down as little as needed, so that no two are closer than `least`."""
     order = np.argsort(places, kind="stable")
     moved = np.asarray(places, float)[order]
     for row in range(1, len(moved)):

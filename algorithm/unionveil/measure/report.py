@@ -34,18 +34,18 @@ __all__ = [
 ]
 
 PAGE, DATA = "report.html", "report.json"
-"""Names of the page and of its figures in the folder of a report."""
+"""Names of the page and of its figures in a report's folder."""
 
 _STATIC = Path(__file__).parent.parent / "serve" / "static"
 _STATES = {"good": ("✓", "Passed"), "warning": ("△", "With limits"), "bad": ("✕", "Not passed")}
 
-# Nothing is loaded and nothing is sent, whatever the texts and pictures in the page hold.
+# Nothing is loaded or sent, whatever the page's texts and pictures contain.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'unsafe-inline'"
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure behind the verdict: what it is, its value with the unit, and what it means."""
+    """A figure behind the verdict: its name, its value with the unit, and its meaning."""
 
     label: str
     value: str
@@ -54,7 +54,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table: a text, and an interval or another remark below it."""
+    """A cell of a table: a text, with an interval or another remark below it."""
 
     text: str
     below: str = ""
@@ -66,9 +66,9 @@ class Table:
 
     Attributes:
         caption: what it shows.
-        head: of the columns.
+        head: headings of the columns.
         rows: the first cell of each is its heading; plain texts are cells without a remark.
-        numbers: columns, from 0, that are set to the right.
+        numbers: columns, from 0, that are aligned to the right.
     """
 
     caption: str
@@ -82,9 +82,9 @@ class Photo:
     """A picture of a gallery.
 
     Attributes:
-        jpeg: its bytes; nothing that identifies may be on it unless the user asked for that.
+        jpeg: its bytes; it must not identify anybody unless the user asked for that.
         caption: below it.
-        description: for those who cannot see it.
+        description: alternative text.
     """
 
     jpeg: bytes
@@ -101,7 +101,7 @@ class Gallery:
 
 
 Block: TypeAlias = DotPlot | LinePlot | Table | Gallery | str
-"""A part of a section; a text is a paragraph."""
+"""A part of a section; a string is a paragraph."""
 
 
 @dataclass(frozen=True)
@@ -119,11 +119,12 @@ class Report:
     Attributes:
         title: what was done, such as "Audit".
         verdict: one sentence.
-        state: whether the verdict is good, good with limits, or bad; None for neither of these.
+        state: whether the verdict is good, good with limits, or bad; None for a report without such a
+            verdict.
         figures: the three figures behind the verdict.
         missing: what was not measured, and why.
         sections: plots, tables and galleries.
-        command: what makes the report again; it contains no local path.
+        command: the command that repeats the report, without local paths.
     """
 
     title: str
@@ -154,10 +155,10 @@ def render(report: Report) -> str:
 
 
 def write_report(report: Report, folder: Path) -> Path:
-    """Writes the page and its figures into a folder, which is made if need be.
+    """Writes the page and its figures into a folder, which is created if needed.
 
     Returns:
-        The page.
+        The path of the page.
 
     Raises:
         OutputError: the folder contains something else, or cannot be written to.
@@ -173,7 +174,7 @@ def write_report(report: Report, folder: Path) -> Path:
 
 
 def check_folder(folder: Path) -> None:
-    """Makes sure that a folder can take a report, before the work that it is about.
+    """Checks, before the work starts, that a report can be written into a folder.
 
     Raises:
         OutputError: it contains something else, or is not a folder.
@@ -185,12 +186,12 @@ def check_folder(folder: Path) -> None:
     others = [name for name in names if name not in (PAGE, DATA)]
     if others:
         raise OutputError(
-            f"{folder} holds other files ({printable(others[0])}); name a new folder for the report"
+            f"{folder} contains other files ({printable(others[0])}); name a new folder for the report"
         )
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: figures that could not be measured (NaN) become null, floats get six digits."""
+    """A value for JSON: figures that could not be measured (NaN) become null, floats get six digits."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -295,5 +296,5 @@ def _footer(report: Report) -> str:
 
 
 def _text(text: str) -> str:
-    """A text as HTML; names of files may hold anything."""
+    """A text as HTML; file names may contain anything."""
     return escape(printable(text, quoted=False, most=None))

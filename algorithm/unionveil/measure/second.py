@@ -1,4 +1,4 @@
-"""A second opinion about places where something may be a face, at the cost of those places alone."""
+"""Runs a second detector only near places that may show a face."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from ..detections import Detections, FloatArray, RgbImage
 if TYPE_CHECKING:
     from ..detect import Detector
 
-__all__ = ["look_near"]
+__all__ = ["detect_near"]
 
 _AROUND = 0.75
-"""What is seen around each place, as a share of its width and height: a cascade needs chin and forehead."""
+"""Margin around each place, as a share of its width and height: a cascade needs chin and forehead."""
 
 _SIDE_PX = 48
-"""Longer side of a place as the detector sees it: twice the smallest face that a cascade knows."""
+"""Longer side of a place in the detector's input: twice the smallest face that a cascade finds."""
 
 _MOST_ENLARGED = 4.0
-"""Beyond this an enlarged picture shows nothing new."""
+"""Enlarging further shows nothing new."""
 
 
-def look_near(image: RgbImage, xyxy: FloatArray, detector: Detector) -> Detections:
-    """Faces that a detector finds near some places, at its default threshold.
+def detect_near(image: RgbImage, xyxy: FloatArray, detector: Detector) -> Detections:
+    """Faces that a detector finds near places, at its default threshold.
 
-    Haar's cascades take three times as long as a network for a whole picture, and see faces everywhere; for
-    a face that something else doubts, they are a good judge.
+    On a whole picture, Haar cascades take three times as long as a network and have many false positives;
+    they judge single doubtful faces well.
 
     Args:
         image: `(H, W, 3)` uint8, RGB.
         xyxy: `(N, 4)` places in pixels of the image.
-        detector: sees each place with its surroundings, enlarged or shrunk to one size.
+        detector: runs on each place with its margin, resized to one size.
 
     Returns:
         Faces in pixels of the image, best first, overlapping ones suppressed.

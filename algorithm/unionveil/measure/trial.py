@@ -20,16 +20,16 @@ from ..models.cards import ModelCard
 from ..models.store import find
 from ..outcomes import Rejected
 from .metrics import coverage
-from .twice import look_twice
+from .twice import detect_twice
 
-if TYPE_CHECKING:  # codecs and models are loaded in workers alone
+if TYPE_CHECKING:  # only workers load codecs and models
     from ..detect import Detector
     from ..images import Picture
 
 __all__ = ["Found", "Seen", "Trial", "TrialTask", "cover_mask"]
 
 _LEAST_SCORE = 0.05
-"""Boxes of lower scores are left out of the curve: thousands per photo, hardly ever a face."""
+"""Boxes with lower scores are left out of the curve: there are thousands per photo, hardly ever a face."""
 
 UNION = "all together"
 """Name of the union of all detectors."""
@@ -57,14 +57,14 @@ class TrialTask:
 
 @dataclass(frozen=True)
 class Found:
-    """What one detector found in one frame.
+    """The boxes of one detector in one frame.
 
     Attributes:
         boxes: at its default threshold.
         curve: `(xyxy, score)` of all boxes down to a low score, for curves.
         covered: `(N,)` share of each labelled face under the covers; empty without truth.
-        threshold: the default; 0 for the union.
-        seconds: time for finding them.
+        threshold: its default; 0 for the union.
+        seconds: time of the detection.
     """
 
     boxes: tuple[FloatArray, FloatArray]
@@ -96,7 +96,7 @@ class Trial:
     """Runs detectors on photos.
 
     Attributes:
-        configs: by detector, each with this detector alone.
+        configs: settings by detector, each with this detector alone.
     """
 
     configs: tuple[tuple[str, AnonymizeConfig], ...]
@@ -109,7 +109,7 @@ class Trial:
     def check(self) -> None:
         """As `Work.check`."""
         for card in self.cards:
-            if card.kind != "yolo":  # a user's own file has no digest to be compared with
+            if card.kind != "yolo":  # a user's own file has no digest to compare with
                 find(card)
 
     def start(self, threads: int) -> Callable[[TrialTask], tuple[Seen, ...] | Rejected]:
@@ -153,7 +153,7 @@ class _Worker:
         for name, (config, detector) in self._detectors.items():
             started = time.perf_counter()
             threshold = config.threshold or detector.card.threshold
-            curve, faces = look_twice(
+            curve, faces = detect_twice(
                 views,
                 detector,
                 min(_LEAST_SCORE, threshold),
@@ -174,7 +174,7 @@ class _Worker:
 
 
 def _views(picture: Picture, number: int) -> Iterator[RgbImage]:
-    """A frame as viewers may show it."""
+    """The views of a frame: as viewers may show it."""
     from ..images import rgb_views
 
     frame = picture.frames[number]

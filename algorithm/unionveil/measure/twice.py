@@ -1,4 +1,4 @@
-"""One pass over a picture, evaluated at two thresholds."""
+"""Runs a detector once over a picture and evaluates it at two thresholds."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from ..boxes import unite_faces
 from ..detections import Detections, RgbImage
 
-if TYPE_CHECKING:  # models are loaded in workers alone
+if TYPE_CHECKING:  # only workers load models
     from ..detect import Detector
     from ..detect.tiles import Detail
 
-__all__ = ["look_twice"]
+__all__ = ["detect_twice"]
 
 
-def look_twice(
+def detect_twice(
     views: Sequence[RgbImage],
     detector: Detector,
     low: float,
@@ -24,10 +24,10 @@ def look_twice(
     detail: Detail,
     mirror: bool,
 ) -> tuple[Detections, Detections]:
-    """Boxes down to a low score, and those at a threshold: exactly what a run finds.
+    """Boxes down to a low score, and those at a threshold, which are exactly what a run finds.
 
-    The second are not a part of the first, since a box of a low score may stand for others when tiles are
-    merged. The network runs once; the tiles are merged twice.
+    The second are not simply a part of the first: a box with a low score may replace others when tiles are
+    merged. So the network runs once, but tiles are merged twice.
 
     Args:
         views: a frame as viewers may show it, each `(H, W, 3)` uint8, RGB.
@@ -51,10 +51,10 @@ def _united(parts: list[Detections]) -> Detections:
 
 
 class _Recorded:
-    """A detector that runs once per tile and can give its answers again, at another threshold.
+    """A detector that runs once per tile and can repeat its results at another threshold.
 
-    Scores of a tile do not depend on the threshold, so the answer at a threshold is the part of the answer at
-    a lower one that reaches it.
+    Scores in a tile do not depend on the threshold, so the boxes at a threshold are those at a lower one that
+    reach it.
     """
 
     def __init__(self, detector: Detector, low: float) -> None:
@@ -64,7 +64,7 @@ class _Recorded:
         self._replay: Iterator[Detections] | None = None
 
     def rewind(self) -> None:
-        """From now on the same tiles are asked for again, in the same order."""
+        """Starts again: the next calls are for the same tiles in the same order."""
         self._replay = iter(self._answers)
 
     def __call__(self, image: RgbImage, threshold: float, *, mirror: bool = False) -> Detections:

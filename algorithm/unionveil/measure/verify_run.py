@@ -1,4 +1,4 @@
-"""Verifying a folder of outputs, by somebody who never sees an original."""
+"""Verifies a folder of outputs without their originals."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ..models.store import state
 from ..outcomes import Rejected
 from ..runs.manifest import ManifestHead, RedactedRecord
 from ..runs.reading import ManifestFile
+from ..runs.videos import look_at_video
 from ..text import printable
 from ..verify import verify
 from .examine import Examine, ExamineTask
@@ -26,12 +27,13 @@ from .photos import memory_for
 __all__ = ["Issue", "Verdict", "verify_outputs"]
 
 _SECOND_DETECTORS = ("yunet", "haar")
-"""Looks for residual faces beside our own: the first whose weights are on this machine; haar always is."""
+"""Second detectors for residual faces: the first whose weights are on this machine is used; haar always
+is."""
 
 
 @dataclass(frozen=True)
 class Issue:
-    """A finding and the file it is about; the name is empty for the folder as a whole."""
+    """A finding with the name of its file, which is empty for the folder as a whole."""
 
     file: str
     finding: Finding
@@ -44,12 +46,12 @@ class Issue:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What verifying a folder gave.
+    """The result of verifying a folder.
 
     Attributes:
-        head: what the manifest says of the whole run; None where it cannot be read.
+        head: the manifest's part about all inputs; None if it cannot be read.
         issues: everything that was found.
-        detectors: that looked for residual faces.
+        detectors: names of the detectors that looked for residual faces.
     """
 
     head: ManifestHead | None
@@ -58,16 +60,16 @@ class Verdict:
 
     @property
     def sure(self) -> tuple[Issue, ...]:
-        """Issues that speak against the outputs."""
+        """Issues because of which the outputs fail."""
         return tuple(issue for issue in self.issues if issue.finding.is_sure)
 
     @property
     def unsure(self) -> tuple[Issue, ...]:
-        """Issues that are worth a look."""
+        """Issues for a person to look at."""
         return tuple(issue for issue in self.issues if not issue.finding.is_sure)
 
     def data(self) -> dict[str, Any]:
-        """The verdict as JSON has it."""
+        """The verdict for JSON."""
         counts = self.head.counts if self.head else None
         return {
             "passed": not self.sure,
@@ -92,14 +94,14 @@ def verify_outputs(
 ) -> Verdict:
     """Checks everything that can be checked without an original.
 
-    Files and manifest first: where they do not fit, nothing else is looked at, since it would be about other
-    pictures.
+    Files are compared with the manifest first. If they do not match it, nothing else is examined, since it
+    would concern other pictures.
 
     Args:
         folder: of outputs, with `manifest.json`.
-        engine: looks at the outputs.
+        engine: examines the outputs.
         on_done: called after each output.
-        detectors: look for residual faces; None takes our own and a second one.
+        detectors: names of the detectors that look for residual faces; None means our own and a second one.
 
     Raises:
         ModelError: weights are altered, or a model failed.
@@ -116,7 +118,7 @@ def verify_outputs(
     covers_everyone = manifest.head.configuration.get("select", "every") == "every"
     for name, found in engine.map(Examine(config, detectors, covers_everyone), _tasks(folder, manifest)):
         if isinstance(found, Rejected):
-            found = (Finding("picture", f"it cannot be looked at: {found.detail}"),)
+            found = (Finding("picture", f"it cannot be examined: {found.detail}"),)
         issues += [Issue(name, finding) for finding in found]
         on_done()
     return Verdict(manifest.head, tuple(issues), detectors)
@@ -126,7 +128,9 @@ def _tasks(folder: Path, manifest: ManifestFile) -> Iterator[tuple[str, ExamineT
     for item in manifest.records():
         if isinstance(item, RedactedRecord):
             content = FileContent(folder / item.output)
-            yield item.output, ExamineTask(content, item, needed_bytes=memory_for(content))
+            video = look_at_video(content) if item.video else None
+            needed = video[1] if video else memory_for(content)
+            yield item.output, ExamineTask(content, item, needed_bytes=needed)
             if item.preview:
                 yield item.preview, ExamineTask(FileContent(folder / item.preview), item, is_preview=True)
 
@@ -159,19 +163,19 @@ def _tool(head: ManifestHead) -> Iterator[Finding]:
 
 
 def _weights(head: ManifestHead) -> Iterator[Finding]:
-    # Where boxes were given in place of a detector's, it is a person who looked.
+    # Without a detector, boxes came from a file or a person.
     if not head.models and head.configuration.get("boxes") != "instead":
-        yield Finding("claims", "the manifest names no weights, so nothing was looked for")
+        yield Finding("claims", "the manifest names no weights, so no detector was run")
     for model in head.models:
         card = CARDS.get(model.name) or EMBEDDERS.get(model.name)
         if card is None:
-            yield Finding("claims", f"the weights {printable(model.name)} are not known")
+            yield Finding("claims", f"the weights {printable(model.name)} are unknown")
         elif card.sha256 != model.sha256:
-            yield Finding("claims", f"the weights of {model.name} are not those that this version knows")
+            yield Finding("claims", f"the weights of {model.name} differ from those of this version")
 
 
 def _config(claimed: dict[str, str]) -> AnonymizeConfig:
-    """The settings that decide what covers look like; others hold digests in place of files.
+    """The settings that determine the covers; other settings contain digests instead of files.
 
     Raises:
         ConfigError: they are not valid.

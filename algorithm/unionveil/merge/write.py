@@ -20,7 +20,7 @@ def check_apart(merged: Merged, output: Path) -> None:
     """Refuses an output folder that is, contains or is in one of the merged folders.
 
     Raises:
-        OutputError: it does.
+        OutputError: the folders overlap.
     """
     real = output.resolve()
     for run in merged.folders:

@@ -33,14 +33,14 @@ from .pixelate import pixelate
 __all__ = ["Redactor", "load_redactor", "redacted", "regions_of"]
 
 Redactor: TypeAlias = Callable[[Frame, Detections], Sequence[Patch]]
-"""Gives the patches that replace every pixel of every detection, in the order in which they are laid."""
+"""Returns the patches that replace every pixel of every detection, in the order in which they are drawn."""
 
 _Replace: TypeAlias = Callable[[Frame, Region, Sequence[Patch]], Pixels]
 """Takes a frame, a part of it and the patches drawn on it so far; returns the pixels of that part's
 `Patch`."""
 
 _Change: TypeAlias = Callable[[Pixels], Pixels]
-"""Takes `(h, w, C)` colour channels of a face with its margin; returns others of the same shape."""
+"""Takes `(h, w, C)` colour channels of a face with its margin; returns new ones of the same shape."""
 
 
 def load_redactor(config: AnonymizeConfig) -> Redactor:
@@ -68,7 +68,7 @@ def load_redactor(config: AnonymizeConfig) -> Redactor:
 
 
 def regions_of(found: Detections, size_wh: tuple[int, int], config: AnonymizeConfig) -> list[Region]:
-    """The pixels that settings cover, as `mask.cover`."""
+    """The pixels of each detection that settings cover; see `mask.cover`."""
     return cover(found, size_wh, config.shape, config.margin, config.text_margin)
 
 
@@ -82,7 +82,7 @@ def redacted(frame: Frame, patches: Sequence[Patch]) -> Frame:
 def _replacement(redaction: Redaction) -> _Replace:
     match redaction:
         case Fill(color=color):
-            # None of the frame's own pixels are needed, so none may have to be decoded.
+            # Needs none of the frame's own pixels, so they need not be decoded.
             return lambda frame, _, __: fill(_rgb(color), frame.colour, frame.look.pixels.dtype)
         case Pixelate(cells=cells):
             return _changed(lambda pixels: pixelate(pixels, cells))

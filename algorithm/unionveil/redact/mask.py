@@ -31,7 +31,7 @@ def cover(
         found: in pixels of the picture.
         size_wh: width and height of the picture.
         shape: outline of faces and heads.
-        margin: growth of those, as a share of the box's width and height; see `boxes.expand`.
+        margin: growth of faces and heads, as a share of the box's width and height; see `boxes.expand`.
         text_margin: growth of lines of text; see `boxes.expand_evenly`.
     """
     boxes = cover_boxes(found, margin, text_margin)

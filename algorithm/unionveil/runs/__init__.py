@@ -1,1 +1,1 @@
-"""Runs: what is done to each input, the record of all inputs, and how an interrupted run continues."""
+"""Runs: the work on each input, the record of all inputs, and how an interrupted run continues."""

@@ -89,7 +89,7 @@ def run_batch(
         manifest = run.finish()
         folder.settle(run.files, lambda: _files_of(manifest))
         if journal:
-            journal.reserve(manifest_name)  # a run in which everything was rejected can be continued too
+            journal.reserve(manifest_name)  # so that a run with only rejected inputs can be continued
         sink.replace(manifest_name, manifest.parts())
     return manifest
 
@@ -170,7 +170,7 @@ class _Run:
                 has_boxes = given is not None or self.work.boxes == "instead"
                 content, given = refusal(self.work.config, has_boxes=has_boxes) or content, None
             if isinstance(given, Rejected):
-                # A file that is not a picture says so itself. Its name stays reserved, so that others keep
+                # The work rejects a file that is not a picture. Its name stays reserved, so that others keep
                 # theirs.
                 content, output, given = (given if output else content), None, None
             known = self.journal.find(output[1]) if self.journal and output else None

@@ -69,7 +69,7 @@ class OutputFolder:
             self._refuse_or_remove(unlisted)
 
     def settle(self, listed: NameSet, names: Callable[[], Iterable[str]]) -> None:
-        """Makes sure that the folder contains what the manifest is going to list, and nothing else.
+        """Makes sure that the folder contains exactly the files that the manifest will list.
 
         Args:
             listed: names of all files of the manifest.
@@ -115,7 +115,7 @@ class OutputFolder:
         self._remove(unlisted)
 
     def _listed(self) -> NameSet:
-        """The names that the manifests in the folder list, as far as they can be read."""
+        """The names in all readable manifests in the folder."""
         found = NameSet()
         for name in filter(is_manifest, list(self._sink.files())):
             with suppress(InputError, OutputError), self._sink.fetched(name) as path:

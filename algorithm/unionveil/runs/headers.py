@@ -1,7 +1,7 @@
 """Sizes, channels and depth of pictures, read from their headers alone.
 
-Used only for an estimate: a false or unreadable header does no harm here, and the reader of its format finds
-out.
+Used only for an estimate: a false or unreadable header does no harm here; the reader of its format rejects
+it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..formats import ImageFormat
 __all__ = ["Header", "read_header"]
 
 _MOST_STEPS = 100_000
-"""Number of parts of a file that are read; each is a few bytes."""
+"""Most parts of a file that are read; each has a few bytes."""
 
 _MOST_BOX_BYTES = 1 << 20
 

@@ -47,7 +47,7 @@ KEPT_DAYS = 90
 """Journals that were not used for this long are removed when another one is opened."""
 
 _VIDEOS = "videos"
-"""Name of the folder, beside the journals, for videos under way: boxes and time stamps, and no pixel."""
+"""Folder, beside the journals, for unfinished videos: boxes and time stamps, without any pixel."""
 
 _SECRET_BYTES = 32
 _DAY_SECONDS = 86_400
@@ -111,7 +111,7 @@ class Journal:
     """Records of one output folder, stored as they are made; use it in a `with` statement.
 
     `written` names every file that a run on this machine has begun to write into the folder. Records stay on
-    disk; in memory there is only the position of each, for a million of them.
+    disk; only their positions are in memory, since there may be a million.
 
     A record is used again only for the same tool, models, settings, known people, output, input name (where
     names are kept) and input bytes.
@@ -155,7 +155,7 @@ class Journal:
 
     @property
     def videos(self) -> Path:
-        """Folder where the state of videos under way is kept."""
+        """Folder for the state of unfinished videos."""
         return self._folder / _VIDEOS
 
     @property
@@ -177,7 +177,7 @@ class Journal:
             self._read_all(self._reader)
         with suppress(OSError):
             self._file = self._path.open("ab", buffering=0)
-        self._write(b"")  # ends a line left incomplete by a kill
+        self._write(b"")  # ends a line that a kill left incomplete
         return self
 
     def _read_all(self, lines: BinaryIO) -> None:
@@ -202,7 +202,7 @@ class Journal:
         self._file = self._reader = None
 
     def find(self, output: str) -> Known | None:
-        """What an earlier run recorded of an output; valid if the input still has the same digest.
+        """An earlier run's record of an output; valid if the input still has the same digest.
 
         Looks up the output, not the input's number: removing a photo changes the numbers of all later ones.
         """
@@ -249,7 +249,7 @@ class Kept:
     Attributes:
         folder: the folder.
         journals: number of journals, one for each output folder, or of reviews.
-        size_bytes: of all of them, and of the state of videos under way.
+        size_bytes: of all of them, and of the state of unfinished videos.
         oldest_days: days since the least recently used journal was used.
     """
 

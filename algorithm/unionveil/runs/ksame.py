@@ -63,7 +63,7 @@ class Survey:
     def check(self) -> None:
         """As `Work.check`."""
         for card in self.cards:
-            if card.kind not in ("yolo", "onnx"):  # a user's own file has no digest to be compared with
+            if card.kind not in ("yolo", "onnx"):  # a user's own file has no digest to compare with
                 find(card)
         _generator(self.config, 1)
 
@@ -76,12 +76,12 @@ class Survey:
         from ..surrogate.linear import LinearGenerator
 
         cv2.setNumThreads(threads)
-        # What covers a face is of no matter here.
+        # The redaction of a face does not matter here.
         fill = self.config.model_copy(update={"redaction": Fill()})
         anonymizer = load(fill, threads=threads, references=self.references)
         generator = _generator(self.config, 1)
         encoder = generator if isinstance(generator, LinearGenerator) else None
-        # One thread: sums in another order would be other vectors.
+        # One thread: a different order of additions would give different vectors.
         return _Surveyor(anonymizer, load_embedder(self.config.embedder, 1), encoder)
 
 
@@ -122,10 +122,10 @@ def face_rows(
     """Faces of one frame as rows of a `Table`.
 
     Args:
-        view: `(H, W, 3)` uint8, red first.
+        view: `(H, W, 3)` uint8, RGB.
         faces: in pixels of the view.
-        embed: compares them.
-        encoder: describes them by codes; None leaves codes out.
+        embed: turns them into vectors.
+        encoder: turns them into codes; None leaves codes out.
         frame: number of the frame.
     """
     from ..surrogate import template
@@ -147,7 +147,7 @@ def face_rows(
 
 
 _LEAST_COVERED = 0.9
-"""Share of a face that the oval must cover, or the landmarks do not fit the box and the face is filled."""
+"""If the oval covers less of a face than this share, its landmarks do not fit its box, and it is filled."""
 
 
 def _read(content: Content) -> bytes | Rejected:
@@ -178,17 +178,17 @@ def planned(
     *,
     on_done: Callable[[], None] = lambda: None,
 ) -> Iterator[Plan | None]:
-    """Looks at all inputs and decides who gets which face, before anything is written.
+    """Surveys all inputs and assigns a face to everybody, before anything is written.
 
     Args:
-        items: inputs, in the order that numbers them; they are read again in the second pass.
+        items: inputs, in the order of their numbers; they are read again in the second pass.
         config: settings of the run.
         engine: does the work.
         references: known people, where they decide who is covered.
         on_done: called for every input.
 
     Yields:
-        The plan, which can be used inside the `with`; None if the method covers each face by itself.
+        The plan, which can be used inside the `with`; None if the method does not need one.
 
     Raises:
         TooFewPeople: the inputs show fewer than k people.
@@ -215,10 +215,10 @@ def planned(
 def codes_of_groups(
     redaction: KSame, dimensions: int, means: npt.NDArray[np.float32], seeds: list[bytes]
 ) -> npt.NDArray[np.float16]:
-    """`(G, C)` codes of the faces that groups get.
+    """`(G, C)` codes of the groups' faces.
 
     Args:
-        redaction: which kind of face.
+        redaction: its surrogate is the kind of face.
         dimensions: C, length of the generator's codes.
         means: `(G, C)` mean codes of the groups; `(G, 0)` for a user's generator.
         seeds: one for each group.
@@ -248,7 +248,7 @@ def _tasks(items: Iterable[SourceItem], config: AnonymizeConfig) -> Iterator[tup
 
 
 def redact_planned(config: AnonymizeConfig, threads: int) -> Callable[[Planned, Content], Outcome]:
-    """The second pass with its generator loaded: a plan and the picture that it fits to an outcome.
+    """The second pass with its generator loaded: a function from a picture and its plan to the outcome.
 
     Args:
         config: settings of the run.
@@ -287,13 +287,13 @@ def anonymize_set(
     references: References | None = None,
     engine: Engine | None = None,
 ) -> Iterator[Outcome]:
-    """Anonymizes a whole data set, for every method; k-same needs all pictures at once.
+    """Anonymizes a whole data set by any method; k-same needs all pictures at once.
 
     Args:
-        sources: each as `Anonymizer` takes it, but for open files, which cannot be read twice.
+        sources: pictures as `Anonymizer` accepts them, except open files, which cannot be read twice.
         config: all settings.
         references: known people, where they decide who is covered.
-        engine: looks at the pictures; by default this process.
+        engine: surveys the pictures; by default this process.
 
     Yields:
         The outcome of each source, in order.
@@ -302,7 +302,7 @@ def anonymize_set(
         TooFewPeople: the pictures show fewer than k people.
         ModelError: a model is missing, altered or failed.
         ConfigError: a file that the settings name cannot be used.
-        TypeError: a source is something else.
+        TypeError: a source is of another type.
     """
     contents = [content_of(source) for source in sources]
     items = [SourceItem(str(number), content) for number, content in enumerate(contents, 1)]

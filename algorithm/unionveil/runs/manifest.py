@@ -1,7 +1,7 @@
-"""The record of a run: what became of every input, and with which tool, model and settings.
+"""The record of a run: the result of every input, and the tool, models and settings.
 
-It holds no clock, no host and, unless asked for, no name: the same inputs and settings give the same bytes,
-for one worker or many, interrupted or not.
+It contains no time, no host and, unless asked for, no name: the same inputs and settings give the same bytes,
+with one worker or many, interrupted or not.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ __all__ = [
 
 
 MANIFEST = "manifest.json"
-"""Its name in an output folder."""
+"""The manifest's name in an output folder."""
 
 PREVIEWS = "preview"
 """Name of the folder of previews in an output folder."""
@@ -83,7 +83,7 @@ def is_manifest(name: str) -> bool:
 
 
 class _Part(BaseModel):
-    # What a later version adds is passed over.
+    # Fields that later versions add are ignored.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
@@ -92,7 +92,7 @@ KindName: TypeAlias = Literal["face", "head", "text"]
 
 
 class FaceRecord(_Part):
-    """One redacted face, or what else was covered."""
+    """One redacted face, head or line of text."""
 
     frame: int = Field(ge=0, description="Frame or page, from 0.")
     xyxy: tuple[float, float, float, float] = Field(
@@ -100,14 +100,14 @@ class FaceRecord(_Part):
     )
     score: float = Field(ge=0, le=1, description="The detector's confidence.")
     method: str = Field(
-        description="What replaced it; fill instead of ksame where it could not be compared with others."
+        description="Method that covered it; fill instead of ksame if it could not be compared with others."
     )
     k: int | None = Field(
         None,
         ge=2,
-        description="People who share the face that replaced it, at least; only for ksame. Since 1.2.",
+        description="Least number of people who share the face that replaced it; only for ksame. Since 1.2.",
     )
-    kind: str | None = Field(None, description="What it is, where it is not a face: head or text. Since 1.3.")
+    kind: str | None = Field(None, description="Its kind, unless it is a face: head or text. Since 1.3.")
 
     @property
     def is_person(self) -> bool:
@@ -116,12 +116,12 @@ class FaceRecord(_Part):
 
     @property
     def detected(self) -> Kind:
-        """What it is; a kind of a later version is covered as text is."""
+        """Its kind; an unknown kind, from a later version, counts as text."""
         return Kind.__members__.get((self.kind or "face").upper(), Kind.TEXT)
 
 
 def kind_name(kind: int) -> KindName | None:
-    """The name of a `Kind` as a manifest has it; None for a face."""
+    """The name of a `Kind` in a manifest; None for a face."""
     return None if kind == Kind.FACE else cast("KindName", Kind(kind).name.lower())
 
 
@@ -136,31 +136,30 @@ def detections_of(records: Iterable[FaceRecord]) -> Detections:
 
 
 class TrackRecord(_Part):
-    """A face of a video, over time."""
+    """A face in a video over time."""
 
     first_frame: int = Field(ge=0, description="Frame of its first box, from 0.")
     last_frame: int = Field(ge=0, description="Frame of its last box.")
     score: float = Field(ge=0, le=1, description="Its best detection's confidence.")
     boxes: tuple[tuple[int, float, float, float, float], ...] = Field(
-        description="Frame, left, top, right, bottom, before the margin, in upright pixels: two per second, "
-        "and the first and the last."
+        description="Frame, left, top, right, bottom, before the margin, in upright pixels; two per second, "
+        "and always the first and the last."
     )
 
 
 class VideoRecord(_Part):
-    """What a video has beside a picture."""
+    """The fields of a video that a picture does not have."""
 
     seconds: float = Field(ge=0, description="From the first frame to the last.")
     codec: str = Field(description="h264, av1 or vp9.")
     sound: bool = Field(description="Whether sound was copied.")
     tracks: tuple[TrackRecord, ...] = Field(
-        description="In the order of `faces`, which holds the best of each."
+        description="In the order of `faces`, which contains the best box of each."
     )
 
 
 _INPUT_KEY = (
-    "Keyed digest of the input's name, hexadecimal, by which the items of a run in shards are ordered. "
-    "Since 1.3."
+    "Keyed digest of the input's name, hexadecimal, which orders the items of a run in shards. Since 1.3."
 )
 
 
@@ -170,7 +169,7 @@ class RedactedRecord(_Part):
     status: Literal["redacted"] = "redacted"
     input: int = Field(ge=1, description="Number of the input, in the order in which they were read.")
     input_digest: str | None = Field(
-        None, description="HMAC-SHA256 of the input's bytes under the salt that was given, hexadecimal."
+        None, description="HMAC-SHA256 of the input's bytes under the given salt, hexadecimal."
     )
     input_key: str | None = Field(None, description=_INPUT_KEY)
     output: str = Field(description="Name of the output, relative to this manifest.")
@@ -181,17 +180,17 @@ class RedactedRecord(_Part):
     frames: int = Field(ge=1, description="Frames or pages.")
     encoding: str | None = Field(
         None,
-        description="How the coded samples came about: pixels (encoded anew), coefficients (of a JPEG, exact "
-        "outside of covers) or kept (accounted for byte by byte). Since 1.1.",
+        description="Origin of the coded samples: pixels (encoded anew), coefficients (of a JPEG, exact "
+        "outside covers) or kept (accounted for byte by byte). Since 1.1.",
     )
     faces: tuple[FaceRecord, ...]
     kept: int | None = Field(
-        None, ge=0, description="Faces left visible, where not every face is covered. Since 1.2."
+        None, ge=0, description="Faces left visible, if not every face is covered. Since 1.2."
     )
     metadata: tuple[MetadataName, ...] | None = Field(
         None, description="Metadata of the input that the output keeps, by name. Since 1.3."
     )
-    video: VideoRecord | None = Field(None, description="Only of a video. Since 1.3.")
+    video: VideoRecord | None = Field(None, description="Only for a video. Since 1.3.")
     preview: str | None = Field(None, description="Name of the preview, relative to this manifest.")
     preview_sha256: str | None = Field(None, description="SHA-256 of the preview's bytes, hexadecimal.")
 
@@ -208,7 +207,7 @@ class RejectedRecord(_Part):
     input: int = Field(ge=1, description="Number of the input, in the order in which they were read.")
     input_digest: str | None = None
     input_key: str | None = Field(None, description=_INPUT_KEY)
-    name: str | None = Field(None, description="Name of the input, only where names are kept.")
+    name: str | None = Field(None, description="Name of the input, only if names are kept.")
     reason: str = Field(description="One word: unreadable, unsupported, too-large, crashed, bomb...")
     detail: str = Field(description="One sentence.")
 
@@ -216,17 +215,17 @@ class RejectedRecord(_Part):
 Record: TypeAlias = RedactedRecord | RejectedRecord
 
 RecordLine: TypeAdapter[Record] = TypeAdapter(Annotated[Record, Field(discriminator="status")])
-"""Reads a record that stands alone."""
+"""Reads a single record."""
 
 
 class Counts(_Part):
-    """Totals of a run: inputs = redacted + without_face + all that was rejected."""
+    """Totals of a run: inputs = redacted + without_face + all rejected inputs."""
 
     inputs: int = Field(ge=0)
     redacted: int = Field(
         ge=0, description="Outputs with at least one redacted face, head or, since 1.3, text."
     )
-    without_face: int = Field(ge=0, description="Outputs in which nothing was found that was to be covered.")
+    without_face: int = Field(ge=0, description="Outputs in which nothing to cover was found.")
     rejected: dict[str, int] = Field(description="Inputs without an output, by reason.")
     faces: int = Field(ge=0, description="Redacted faces and heads in all outputs.")
     texts: int | None = Field(
@@ -235,30 +234,37 @@ class Counts(_Part):
     kept: int | None = Field(
         None,
         ge=0,
-        description="Faces left visible in all outputs, where not all are covered. Since 1.2.",
+        description="Faces left visible in all outputs, if not every face is covered. Since 1.2.",
     )
     not_compared: int | None = Field(
         None,
         ge=1,
-        description="Of the redacted faces, those that method ksame could not compare and filled instead. "
-        "Since 1.2.",
+        description="Redacted faces that method ksame could not compare and filled instead. Since 1.2.",
     )
     skipped: int | None = Field(
         None,
         ge=1,
-        description="Files beside the inputs that are not pictures (sidecars, texts, files of systems), and "
-        "those that were left out on request; they are not inputs and have no item.",
+        description="Files beside the inputs that are not pictures (sidecars, texts, system files), and "
+        "files excluded on request; they are not inputs and have no item.",
     )
+
+    @property
+    def covered(self) -> str:
+        """Everything redacted, in words: `3 faces and 5 lines of text`."""
+        faces = "1 face" if self.faces == 1 else f"{self.faces} faces"
+        if not self.texts:
+            return faces
+        return f"{faces} and " + ("1 line of text" if self.texts == 1 else f"{self.texts} lines of text")
 
 
 class ModelRecord(_Part):
-    """Weights that were used."""
+    """Weights of a model that was used."""
 
     name: str
     sha256: str
     licence: str
     threshold: float = Field(
-        description="Least score that counted as a face; of an embedder the least cosine similarity that "
+        description="Least score of a detection; for an embedder, the least cosine similarity that "
         "counted as the same person."
     )
 
@@ -271,15 +277,15 @@ class ToolRecord(_Part):
 
 
 class InferenceRecord(_Part):
-    """What ran the networks."""
+    """The engine that ran the networks."""
 
     engine: str
-    version: str = Field(description="Of the package that brings it.")
+    version: str = Field(description="Of the engine's package.")
     precision: str = Field(description="float32, or bfloat16, whose boxes differ by tenths of a pixel.")
 
 
 class ManifestHead(_Part):
-    """What holds for all inputs of a run."""
+    """The part of a manifest about all inputs."""
 
     schema_version: str = Field(
         "1.3", pattern=r"^1\.[0-9]+$", description="Later versions 1.x add optional fields only."
@@ -288,19 +294,19 @@ class ManifestHead(_Part):
     models: tuple[ModelRecord, ...]
     inference: InferenceRecord | None = None
     configuration: dict[str, str] = Field(
-        description="Every setting, in the form of a parameter; the digest of a file in place of its path. "
-        "Those about what is covered only where that is more than faces."
+        description="Every setting, in the form of a parameter, with a file's digest instead of its path. "
+        "Settings about kinds are listed only if more than faces is covered."
     )
     looks_only: bool | None = Field(
         None,
-        description="True where the method is for looks only: a trained attacker recognizes people behind "
+        description="True if the method is for looks only: a trained attacker recognizes people behind "
         "it. Since 1.1.",
     )
     counts: Counts
 
 
 class Manifest(ManifestHead):
-    """What became of every input of a run."""
+    """The results of all inputs of a run."""
 
     items: tuple[Annotated[Record, Field(discriminator="status")], ...] = Field(
         description="In the order of the inputs."
@@ -308,11 +314,13 @@ class Manifest(ManifestHead):
 
 
 class ShardRecord(_Part):
-    """Which part of a run a shard's manifest is of."""
+    """The part of a run that a shard's manifest describes."""
 
     index: int = Field(ge=0, description="From 0.")
     count: int = Field(ge=1)
-    run: str = Field(description="The same for all shards of a run: it follows from the salt of their keys.")
+    run: str = Field(
+        description="Derived from the salt of the keys, so that it is the same for all shards of a run."
+    )
 
 
 class ShardHead(ManifestHead):
@@ -325,69 +333,59 @@ class Tally:
     """Counts records.
 
     Args:
-        method: of the redaction; faces that another covered could not be compared.
+        method: of the redaction; faces covered by another could not be compared.
         keeps: whether faces may be left visible.
     """
 
     def __init__(self, method: str, *, keeps: bool) -> None:
         self._method = method
         self._keeps = keeps
+        self._numbers: Counter[str] = Counter()
         self._rejected: Counter[str] = Counter()
-        self._inputs = self._redacted = self._without_face = self._faces = self._skipped = 0
-        self._kept = self._not_compared = self._texts = 0
 
     def add(self, record: Record) -> None:
         """Counts a record."""
-        self._inputs += 1
+        self._numbers["inputs"] += 1
         if isinstance(record, RejectedRecord):
             self._rejected[record.reason] += 1
             return
-        self._kept += record.kept or 0
+        self._numbers["kept"] += record.kept or 0
         if record.faces:
             people = [face for face in record.faces if face.is_person]
-            self._redacted += 1
-            self._faces += len(people)
-            self._texts += len(record.faces) - len(people)
-            self._not_compared += sum(face.method != self._method for face in people)
+            self._numbers["redacted"] += 1
+            self._numbers["faces"] += len(people)
+            self._numbers["texts"] += len(record.faces) - len(people)
+            self._numbers["not_compared"] += sum(face.method != self._method for face in people)
         else:
-            self._without_face += 1
+            self._numbers["without_face"] += 1
 
-    def skip(self, files: int = 1) -> None:
-        """Counts files that are not inputs."""
-        self._skipped += files
+    def skip(self) -> None:
+        """Counts a file that is not an input."""
+        self._numbers["skipped"] += 1
 
     @staticmethod
     def total(parts: Sequence[Counts]) -> Counts:
         """The totals of a run from those of its parts."""
-        rejected: Counter[str] = Counter()
+        tally = Tally("", keeps=any(part.kept is not None for part in parts))
         for part in parts:
-            rejected.update(part.rejected)
-        some = any(part.kept is not None for part in parts)
-        return Counts(
-            inputs=sum(part.inputs for part in parts),
-            redacted=sum(part.redacted for part in parts),
-            without_face=sum(part.without_face for part in parts),
-            rejected=dict(sorted(rejected.items())),
-            faces=sum(part.faces for part in parts),
-            texts=sum(part.texts or 0 for part in parts) or None,
-            kept=sum(part.kept or 0 for part in parts) if some else None,
-            not_compared=sum(part.not_compared or 0 for part in parts) or None,
-            skipped=sum(part.skipped or 0 for part in parts) or None,
-        )
+            tally._numbers.update(part.model_dump(exclude={"rejected"}, exclude_none=True))
+            tally._rejected.update(part.rejected)
+        return tally.counts
 
     @property
     def counts(self) -> Counts:
         """Totals so far."""
+        numbers = self._numbers
         return Counts(
-            inputs=self._inputs,
-            redacted=self._redacted,
-            without_face=self._without_face,
+            inputs=numbers["inputs"],
+            redacted=numbers["redacted"],
+            without_face=numbers["without_face"],
             rejected=dict(sorted(self._rejected.items())),
-            faces=self._faces,
-            texts=self._texts or None,
-            kept=self._kept if self._keeps else None,
-            not_compared=self._not_compared or None,
-            skipped=self._skipped or None,
+            faces=numbers["faces"],
+            texts=numbers["texts"] or None,
+            kept=numbers["kept"] if self._keeps else None,
+            not_compared=numbers["not_compared"] or None,
+            skipped=numbers["skipped"] or None,
         )
 
 
@@ -398,7 +396,7 @@ class ManifestBuilder:
 
     Args:
         config: settings of the run.
-        boxes: whether boxes were given, and whether they took the detector's place.
+        boxes: whether boxes were given, and whether they replaced the detector.
         shard: the part of a run that is written; None for a whole run.
 
     Raises:
@@ -453,7 +451,7 @@ class ManifestBuilder:
 
     @property
     def head(self) -> ManifestHead:
-        """What holds for all inputs."""
+        """The part about all inputs."""
         return ManifestHead(
             models=self._models,
             inference=self._inference,
@@ -463,14 +461,14 @@ class ManifestBuilder:
         )
 
     def records(self) -> Iterator[Record]:
-        """The records so far: of a whole run in the order of the inputs, of a shard in that of their keys."""
+        """The records so far, in the order of the inputs or, in a shard, of their keys."""
         lines = self._lines.sorted_by(self._keys) if self._shard else iter(self._lines)
         for number, line in enumerate(lines, 1):
             record = RecordLine.validate_json(line)
             yield record.model_copy(update={"input": number}) if self._shard else record
 
     def parts(self) -> Iterator[bytes]:
-        """The manifest in pieces to be written one after the other: JSON, or JSON lines for a shard."""
+        """The manifest in pieces, to be written in order: JSON, or JSON lines for a shard."""
         if self._shard is None:
             yield from manifest_parts(self.head, iter(self._lines))
             return
@@ -480,15 +478,15 @@ class ManifestBuilder:
             yield record.model_dump_json(exclude_none=True).encode() + b"\n"
 
     def to_bytes(self) -> bytes:
-        """The manifest as JSON, one item a line."""
+        """The manifest as JSON, with one item per line."""
         return b"".join(self.parts())
 
 
 def manifest_parts(head: ManifestHead, lines: Iterable[bytes]) -> Iterator[bytes]:
-    """A manifest as JSON, one item a line, in pieces to be written one after the other.
+    """A manifest as JSON, with one item per line, in pieces to be written in order.
 
     Args:
-        head: what holds for all inputs.
+        head: the part about all inputs.
         lines: the items as JSON.
     """
     text = head.model_dump_json(indent=1, exclude_none=True)
@@ -510,11 +508,11 @@ def _threshold(card: ModelCard, config: AnonymizeConfig) -> float:
 
 
 _ABOUT_COVERS = ("cover", "text_method", "text_margin")
-"""Settings that manifests of earlier versions do not have."""
+"""Settings that earlier versions' manifests do not have."""
 
 
 def _covers_more(config: AnonymizeConfig) -> bool:
-    """Whether settings are about more than faces."""
+    """Whether settings cover more than faces."""
     usual = AnonymizeConfig()
     return any(getattr(config, name) != getattr(usual, name) for name in _ABOUT_COVERS)
 
@@ -522,16 +520,16 @@ def _covers_more(config: AnonymizeConfig) -> bool:
 def configuration_of(config: AnonymizeConfig) -> dict[str, str]:
     """Every setting in flat form, with the SHA-256 of a user's file in place of its path.
 
-    A detector of the user's own is `yolo`, an embedder `onnx`; the records of the models hold the digests.
+    A user's own detector is `yolo`, an embedder `onnx`; the records of the models contain the digests.
 
     Raises:
         ConfigError: the overlay's picture cannot be read.
-        ModelError: the engine that was asked for is not installed.
+        ModelError: the requested engine is not installed.
     """
     flat = config.to_parameters()
     if not _covers_more(config):
         flat = {name: value for name, value in flat.items() if name not in _ABOUT_COVERS}
-    flat["engine"] = choose(config.engine).engine  # what `auto` stands for here
+    flat["engine"] = choose(config.engine).engine  # the engine that `auto` chose
     flat["embedder"] = config.embedder.partition(":")[0]
     flat["detector"] = ",".join(name.partition(":")[0] for name in config.detector)
     if isinstance(config.redaction, Overlay) and config.redaction.picture not in EMOJI:
@@ -562,7 +560,7 @@ def redacted_record(
     Args:
         number: of the input, from 1.
         output: name of the output.
-        outcome: what was written.
+        outcome: the written picture.
         config: settings of the run.
         digest: of the input, if asked for.
         key: of the input, in shards.
@@ -596,7 +594,7 @@ def video_record(
     digest: str | None,
     key: str | None = None,
 ) -> RedactedRecord:
-    """The record of a written video; arguments as of `redacted_record`."""
+    """The record of a written video; arguments as for `redacted_record`."""
     tracks = outcome.tracks
     return RedactedRecord(
         input=number,
@@ -616,6 +614,7 @@ def video_record(
                 xyxy=_rounded(track.best),
                 score=round(track.score, 3),
                 method=config.redaction.method,
+                kind=kind_name(Kind.HEAD if config.covers_heads else Kind.FACE),
             )
             for track in tracks
         ),
@@ -642,7 +641,7 @@ def _rounded(box: TrackBox) -> tuple[float, float, float, float]:
 
 
 def _face_record(frame: int, face: Detections, config: AnonymizeConfig) -> FaceRecord:
-    """The record of one detection. Whom it belongs to, or with whom it shares a face, is never in it."""
+    """The record of one detection; it never identifies a person or a group."""
     kind, redaction = Kind(int(face.kind[0])), config.redaction
     is_shared = isinstance(redaction, KSame) and bool(face.identity[0] >= 0)
     if not kind.is_person:
@@ -651,7 +650,7 @@ def _face_record(frame: int, face: Detections, config: AnonymizeConfig) -> FaceR
         method = "fill" if isinstance(redaction, KSame) and not is_shared else redaction.method
     return FaceRecord(
         frame=frame,
-        # A tenth of a pixel and a thousandth: finer figures differ between machines.
+        # Tenths of a pixel, and thousandths: finer figures differ between machines.
         xyxy=tuple(round(float(value), 1) for value in face.xyxy[0]),
         score=round(float(face.score[0]), 3),
         method=method,
@@ -673,7 +672,7 @@ def rejected_record(
     Args:
         number: of the input, from 1.
         name: of the input, recorded only where names are kept.
-        outcome: why there is no output.
+        outcome: the reason why there is no output.
         config: settings of the run.
         digest: of the input, if asked for.
         key: of the input, in shards.

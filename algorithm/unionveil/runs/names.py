@@ -65,7 +65,7 @@ class Namer:
     def name(
         self, number: int, original: str, form: ImageFormat | VideoFormat, key: str | None = None
     ) -> str:
-        """The name of an output; no other output has it or will have it.
+        """The name of an output, which no other output has or will get.
 
         Args:
             number: of the input, from 1.

@@ -15,21 +15,21 @@ from .headers import Header, read_header
 __all__ = ["finding_bytes", "look_at", "needed_bytes"]
 
 _VIEW_BYTES = 4.5
-"""For every pixel: 8-bit RGB for the detector, and its first two halved sizes."""
+"""Bytes per pixel: 8-bit RGB for the detector, and its first two halved sizes."""
 
 _SPARE_BYTES = 1.0
-"""For every pixel: masks, tables, and what the allocator does not return."""
+"""Bytes per pixel: masks, tables, and memory that the allocator does not return."""
 
 _CONSTANT_BYTES = 24 << 20
 """Sizes and tiles for the detector, bands of rows that are processed together, buffers of codecs."""
 
 _HEIC = {(False, False): 28, (False, True): 48, (True, False): 44, (True, True): 72}
 _AVIF = {(False, False): 34, (False, True): 38, (True, False): 46, (True, True): 60}
-"""Bytes per pixel of encoders, by whether samples are deep and whether there is opacity: x265, libaom."""
+"""Bytes per pixel of encoders (x265, libaom), by whether samples are deep and whether there is opacity."""
 
 
 _CONVERTED = {ImageFormat.JPEG: 4, ImageFormat.PNG: 4, ImageFormat.WEBP: 12}
-"""More bytes per pixel, for each 8 bits of a sample, where an output gets another format or quality: the
+"""Additional bytes per pixel, for each 8 bits of a sample, if an output gets another format or quality: the
 converted samples, the encoder's, and the output with its decoded copy."""
 
 
@@ -101,11 +101,11 @@ def _png(header: Header, stored: int, file: float) -> float:
 
 
 _TEXT_BYTES = 176 << 20
-"""What the detector of text keeps: its weights, and its network's tensors for the largest tile."""
+"""Memory of the text detector: its weights, and its network's tensors for the largest tile."""
 
 
 def finding_bytes(config: AnonymizeConfig) -> int:
-    """Memory of a worker for what settings cover beyond faces, which every worker is known to need."""
+    """Memory that every worker needs for detecting other things than faces."""
     return _TEXT_BYTES if config.covers_text else 0
 
 
@@ -114,7 +114,7 @@ def look_at(
 ) -> tuple[ImageFormat | None, int]:
     """The format of an input's output and the memory that it will need.
 
-    The format is None if the input is not a picture; the work then finds that out and explains it.
+    The format is None if the input is not a picture; the work then rejects it with an explanation.
 
     Args:
         content: the input.

@@ -1,4 +1,4 @@
-"""What a k-same run has found in all inputs, and the face of each group."""
+"""The faces that a k-same run has found in all inputs, and the face of each group."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def row_type(vector: int, code: int) -> np.dtype[np.void]:
 
 @dataclass(frozen=True)
 class Surveyed:
-    """What a worker has found in one input.
+    """The faces that a worker has found in one input.
 
     Attributes:
         digest: SHA-256 of its bytes.
@@ -180,14 +180,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which person gets which face.
+    """The assignment of faces to people.
 
     Attributes:
-        inputs: what was found in each input, in order.
+        inputs: the results of all inputs, in order.
         rows: the faces of all inputs.
         group: `(N,)` int32 group of each face; -1 if it could not be compared.
         codes: `(G, C)` float16, code of each group's face.
-        people: people that count as different.
+        people: number of different people.
     """
 
     inputs: tuple[_Input | Rejected, ...]
@@ -230,7 +230,7 @@ class Plan:
 
 
 def misfit(planned: PlannedPicture | Rejected | None, data: bytes) -> Rejected | None:
-    """Why a plan does not allow a picture to be written; None if it does.
+    """The reason why a plan does not fit a picture; None if it does.
 
     Args:
         planned: the plan for the picture; None without a plan.
@@ -245,9 +245,7 @@ def misfit(planned: PlannedPicture | Rejected | None, data: bytes) -> Rejected |
     return None
 
 
-_CHANGED = Rejected(
-    "changed", "the file came, or changed its place, after the faces of all files were compared"
-)
+_CHANGED = Rejected("changed", "the file was added or moved after the faces of all files were compared")
 
 
 def _frames(rows: Rows, frames: int) -> Iterator[BoolArray]:
@@ -268,7 +266,7 @@ def _gathered(column: npt.NDArray[np.float16], which: npt.NDArray[np.intp]) -> n
 
 
 def _members(vectors: npt.NDArray[np.float16], groups: Groups) -> npt.NDArray[np.intp]:
-    """Faces by group, within it by person, and within it in an order that does not depend on the inputs'."""
+    """Faces by group, then by person, then in an order that does not depend on that of the inputs."""
     rank = np.empty(len(vectors), np.intp)
     rank[rows_by_bytes(vectors)] = np.arange(len(vectors))
     return np.lexsort((rank, groups.person, groups.group[groups.person]))
@@ -291,7 +289,7 @@ def _mean_codes(
 ) -> FloatArray:
     """`(G, C)` mean code of each group over its people, after averaging all faces of each person.
 
-    Otherwise, a person who is photographed more often than others would show through.
+    Otherwise, a person with more photos than others would dominate the mean.
     """
     result = np.zeros((int(groups.group.max(initial=-1)) + 1, codes.shape[1]), np.float32)
     for number, faces in enumerate(_parts(groups, members) if codes.shape[1] else ()):

@@ -103,7 +103,7 @@ def _items_behind(path: Path, start: int) -> Iterator[bytes]:
         if line.startswith(b"  "):
             yield line.strip().removesuffix(b",")
         elif line.strip(b" \n") not in (b"", b"]", b"}"):
-            yield line  # which is not a record
+            yield line  # not a record: reading it fails
 
 
 def _lines_behind(path: Path, start: int) -> Iterator[bytes]:

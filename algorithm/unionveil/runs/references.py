@@ -52,7 +52,7 @@ class Vector:
 
 @dataclass(frozen=True)
 class EmbedPhoto:
-    """The work: takes a photo with one face, returns its vector or the reason for having none.
+    """The work: turns a photo with one face into its vector, or a reason why it has none.
 
     Attributes:
         config: detectors and embedder.
@@ -154,7 +154,7 @@ def people_in(paths: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
 
 def _people_of(folder: Path) -> Iterator[tuple[Path, ...]]:
     photos = []
-    for item in PathSource([folder]):  # it knows the files that systems leave beside photos
+    for item in PathSource([folder]):  # it skips files that systems leave beside photos
         if isinstance(item.content, FileContent):
             photos.append(item.content.path)
         elif not isinstance(item.content, Skipped):

@@ -1,4 +1,4 @@
-"""Shards: parts of one run that know nothing of each other, each done by a machine, a job or a container.
+"""Shards: independent parts of one run, each done by a machine, a job or a container.
 
 The shard of an input follows from its name alone, so it stays the same when inputs are added. Outputs are
 named by a keyed digest of the input's name, under a salt that all shards of a run share: no shard needs to
@@ -24,7 +24,7 @@ MOST_SHARDS = 100_000
 """Five digits in the name of a shard's manifest."""
 
 _KEY_HEX = 32
-"""Length of an input's key: 128 bits, all different among 1e9 inputs (except with probability 1e-21)."""
+"""Hexadecimal digits of an input's key: among 1e9 inputs, two are equal with a probability of about 1e-21."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Shard:
         """The shard that a text like `7/100` names.
 
         Raises:
-            ConfigError: it names no shard.
+            ConfigError: the text does not name a shard.
         """
         found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
         if not found:
@@ -74,7 +74,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class ShardOfRun:
-    """A shard, with what all shards of its run share.
+    """A shard, and the salt of its run.
 
     Attributes:
         shard: the part.
@@ -164,7 +164,7 @@ def check_shardable(config: AnonymizeConfig) -> None:
     """Refuses methods that need all inputs of a run at once.
 
     Raises:
-        ConfigError: the method is such a method.
+        ConfigError: the method needs them.
     """
     if config.redaction.needs_whole_set:
         raise ConfigError(

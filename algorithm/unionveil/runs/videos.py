@@ -1,4 +1,4 @@
-"""Videos in a run: what is looked at before a worker has them, and what a worker does."""
+"""Videos in a run: what is read before the work starts, and the work."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ __all__ = ["Form", "VideoWorker", "look_at_video", "nowhere", "opened", "refusal
 
 _CONSTANT_BYTES = 160 << 20
 _PER_PIXEL_BYTES = 150
-"""Decoder, encoder with its lookahead, and half a second of flow; measured in tests/benchmarks."""
+"""Memory for decoder, encoder with its lookahead, and half a second of flow; measured in tests/benchmarks."""
 
 _UNKNOWN_PIXELS = 3840 * 2160
 
 Form = tuple[VideoFormat, VideoFormat]
-"""Container of a video and of its output."""
+"""Containers of a video and of its output."""
 
 
 def look_at_video(content: Content | Rejected) -> tuple[VideoFormat, int] | None:
@@ -53,20 +53,20 @@ def look_at_video(content: Content | Rejected) -> tuple[VideoFormat, int] | None
 
 
 def refusal(config: AnonymizeConfig, *, has_boxes: bool, is_installed: bool | None = None) -> Rejected | None:
-    """Why a run takes no videos, if it does not.
+    """The reason why a run rejects videos; None if it accepts them.
 
     Args:
         config: all settings.
         has_boxes: whether boxes from elsewhere were given for the video, or for every input.
-        is_installed: whether PyAV is; by default it is looked for.
+        is_installed: whether PyAV is installed; None checks it.
     """
     if config.redaction.needs_whole_set:
         method = config.redaction.method
         return Rejected("unsupported", f"method {method} is not offered for videos; choose another method")
-    if config.cover != ("face",):
-        return Rejected(
-            "unsupported", "videos have their faces covered and nothing else; leave --cover out for them"
-        )
+    others = [kind for kind in config.cover if kind not in ("face", "head")]
+    if others:
+        kinds = " and ".join(others)
+        return Rejected("unsupported", f"in videos, {kinds} cannot be covered yet; leave it out of --cover")
     if has_boxes:
         return Rejected("unsupported", "boxes from elsewhere are not offered for videos; leave --boxes out")
     if not (has_video() if is_installed is None else is_installed):
@@ -75,14 +75,14 @@ def refusal(config: AnonymizeConfig, *, has_boxes: bool, is_installed: bool | No
 
 
 def state_name(secret: bytes, digest: str, output: str, config: AnonymizeConfig, people: str) -> str:
-    """The name under which the state of a video is kept: it differs with everything that decides its boxes.
+    """The name of a video's state; it depends on everything that affects the boxes.
 
     Args:
         secret: the journal's key.
         digest: keyed digest of the video.
-        output: where it is written.
+        output: name of its output.
         config: all settings.
-        people: digest of the known people; empty without such.
+        people: digest of the known people; empty without them.
     """
     weights = [card.sha256 for card in config.cards]
     parts = [__version__, digest, output, configuration_of(config), weights, people]
@@ -95,8 +95,8 @@ class VideoWorker:
     Args:
         config: all settings.
         threads: threads for one frame's detection.
-        references: the known people; None without such.
-        report: takes signs of life.
+        references: the known people; None without them.
+        report: receives progress reports.
     """
 
     def __init__(
@@ -115,9 +115,9 @@ class VideoWorker:
         stem: Path | None,
         created: AbstractContextManager[BinaryIO],
     ) -> AnonymizedVideo | Rejected:
-        """Anonymizes one video; arguments as of `Videos`, with `stem` as `State.stem`.
+        """Anonymizes one video; arguments as for `Videos`, with `stem` as `State.stem`.
 
-        Whatever fails, nothing of the video is written.
+        If anything fails, nothing of the video is written.
         """
         from ..video.state import State
 
@@ -151,7 +151,7 @@ class VideoWorker:
 
 @contextmanager
 def opened(content: Content) -> Iterator[BinaryIO]:
-    """A content to be read several times and out of order: an object in a store is fetched first.
+    """Opens a content for reading several times and in any order; an object in a store is fetched first.
 
     Raises:
         OSError: it cannot be read.
@@ -170,6 +170,6 @@ _FETCH_BYTES = 8 << 20
 
 @contextmanager
 def nowhere() -> Iterator[BinaryIO]:
-    """An output that is not kept."""
+    """An output that is discarded."""
     with tempfile.TemporaryFile() as file:
         yield file

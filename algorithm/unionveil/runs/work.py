@@ -1,4 +1,4 @@
-"""What is done to each input of a run: read, anonymize, write, record. All of it happens in a worker."""
+"""The work on each input of a run: read, anonymize, write, record. All of it happens in a worker."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Task:
         content: its bytes, or why they cannot be read.
         output: format and reserved name of the output; None if the input is neither picture nor video.
         video: container of an input that is a video.
-        known: what an earlier run recorded of this input, if anything.
+        known: an earlier run's record of this input, if there is one.
         given: boxes from a file or a review; None leaves the picture to the detector.
         needed_bytes: as `engines.base.Task.needed_bytes`.
         planned: its plan in a k-same run; None for all other methods.
@@ -102,9 +102,9 @@ class Anonymize:
         secret: the journal's key; None without a journal.
         boxes: how the tasks' boxes relate to the detector's; with "instead" no detector is loaded.
         photo_secret: key of `GivenBoxes.photo`.
-        references: the known people of `keep` and `only`; None without any.
+        references: the known people of `keep` and `only`; None without them.
         videos: whether videos are inputs.
-        state: folder where the state of videos under way is kept; None keeps nothing.
+        state: folder for the state of unfinished videos; None stores nothing.
     """
 
     config: AnonymizeConfig
@@ -190,7 +190,7 @@ class _Worker:
         if isinstance(task.content, Rejected):
             return Done(self._rejected(task, task.content, None))
         if isinstance(task.content, StoreContent) and task.known:
-            # Its version shows that it is unchanged: neither it nor its output is read.
+            # Its version shows that it is unchanged, so neither it nor its output is read.
             unchanged = self._known(task, self._digest(task, task.content, b""))
             if unchanged:
                 return unchanged
@@ -214,7 +214,7 @@ class _Worker:
     def _of_video(
         self, task: Task, content: Content, forms: tuple[VideoFormat, tuple[ImageFormat | VideoFormat, str]]
     ) -> Done:
-        """Does a video, which is read piece by piece."""
+        """Anonymizes a video, which is read piece by piece."""
         video, (form, output) = forms
         assert isinstance(form, VideoFormat)  # noqa: S101
         try:
@@ -237,7 +237,7 @@ class _Worker:
         return Done(record, digest)
 
     def _digest_of(self, task: Task, content: Content, file: BinaryIO) -> str | None:
-        """As `_digest`, of a file that is not held in memory."""
+        """As `_digest`, for a file that is not in memory."""
         if self._work.secret is None:
             return None
         if isinstance(content, StoreContent):
@@ -250,7 +250,7 @@ class _Worker:
         return hmac_of(salt.get_secret_value().encode(), b"", file) if salt else None
 
     def _stem(self, digest: str | None, output: str) -> Path | None:
-        """Where the state of a video is kept."""
+        """The path of a video's state, without a suffix."""
         work = self._work
         if work.state is None or work.sink is None or work.secret is None or digest is None:
             return None
@@ -265,7 +265,7 @@ class _Worker:
             return misfit(task.planned, data)
         given = task.given
         if given is None:
-            if self._work.boxes == "instead" and task.output:  # a file that is not a picture says so itself
+            if self._work.boxes == "instead" and task.output:  # other files are rejected later
                 return Rejected("boxes", "there are no boxes for this picture")
             return None
         if given.photo is not None and given.photo != keyed_digest(self._work.photo_secret, "", data):
@@ -286,7 +286,7 @@ class _Worker:
         return hmac.new(self._work.secret, digest.encode() + task.given.digest(), hashlib.sha256).hexdigest()
 
     def _known(self, task: Task, digest: str | None) -> Done | None:
-        """What an earlier run made of the same input, if its output is still in place."""
+        """An earlier run's result for the same input, if its output is still in place."""
         sink, known, secret = self._work.sink, task.known, self._work.secret
         if sink is None or secret is None or known is None or known.digest != digest:
             return None
@@ -339,7 +339,7 @@ class _Worker:
 
 
 class _Once:
-    """Bytes that are released when they are read: most pictures need their file no more once decoded."""
+    """Bytes that are released when they are read: most pictures do not need their file once decoded."""
 
     held_bytes = 0
 
@@ -357,5 +357,5 @@ class _Once:
         return data
 
     def open(self) -> BinaryIO:
-        """As `Content.open`, before it is read."""
+        """As `Content.open`; only before `read`."""
         return io.BytesIO(self._data)

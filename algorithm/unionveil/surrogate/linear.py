@@ -24,7 +24,7 @@ _MOST_YAW = 0.25
 """Larger turns, in eye distances, are drawn like this one: a linear model distorts them."""
 
 _TURN = 1.6
-"""How much farther faces are turned than people's, since detectors see half of what is drawn.
+"""Factor by which a turn is exaggerated, because detectors see only half of what is drawn.
 
 At 1.0 landmarks move by 4.9 % of the eye distance at k = 2, at 1.6 by 4.5 % (median of 89 photos of people on
 whom the generator was fitted)."""
@@ -33,8 +33,9 @@ _MOST_CODE = 2.5
 """Larger codes are glasses, hands and microphones more often than faces."""
 
 _NARROW, _SHORT, _LOWER = 0.88, 0.96, 0.05
-"""Width and height of a drawn face, and by how many eye distances it lies lower: detectors see eyes and mouth
-of a mean face wider, longer and higher than those of people. Chosen on people on whom it was fitted."""
+"""Factors of a drawn face's width and height, and the eye distances by which it is moved down: detectors
+place eyes and mouth of a mean face wider apart, farther from each other and higher than those of people.
+Chosen on the people on whom the generator was fitted."""
 
 _MIDDLE_PX = (SIZE_WH[0] - 1) / 2
 _EYES_Y_PX = float(TEMPLATE[0, 1])
@@ -99,7 +100,7 @@ class LinearGenerator:
 
     @cached_property
     def _rim(self) -> tuple[tuple[_Indices, ...], tuple[_Indices, ...]]:
-        """Rows and columns left of the middle and outside of the mask, and those of the nearest in it."""
+        """Pixels of the left half outside the mask, and the nearest ones inside: rows and columns of each."""
         outside = ~self.parts.mask
         _, labels = cv2.distanceTransformWithLabels(
             outside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE, labelType=cv2.DIST_LABEL_PIXEL

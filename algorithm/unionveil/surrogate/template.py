@@ -38,8 +38,8 @@ SIZE_WH = (112, 144)
 
 OVAL = (1.43, 1.88)
 """Half width and half height of the part that is replaced completely, in eye distances. An oval of 1.19 x
-1.59 leaves so much of the outline that a face recognition network names the right one in three of ten photos
-at k = 5."""
+1.59 leaves so much of the outline that a face recognition network identifies the right person in three of ten
+photos at k = 5."""
 
 FEATHER = 1.18
 """Scale of the oval at which the surrogate has faded out; pixels between the two ovals are blended."""
@@ -229,7 +229,7 @@ def _shifted(matrix: npt.NDArray[np.float64], x: int, y: int) -> npt.NDArray[np.
 
 
 def _of_pixels(matrices: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Matrices for numbers of pixels: landmarks count from a picture's corner, where pixel 0 begins."""
+    """Matrices for pixel indices; landmarks are measured from the picture's corner, where pixel 0 begins."""
     shift = matrices[..., :2].sum(axis=-1) / 2
     return np.concatenate([matrices[..., :2], (matrices[..., 2] + shift)[..., None]], axis=-1)
 

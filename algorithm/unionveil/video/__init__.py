@@ -1,5 +1,4 @@
-"""Videos: faces are found in one pass and covered in a second one, with bounded memory.
+"""Videos: one pass finds faces, a second one covers them, with bounded memory.
 
-Readers, engines and settings load nothing from here: PyAV comes with the extra `video` and is used only in
-workers.
+The extra `video` installs PyAV. Only workers load it, never readers, engines or settings.
 """

@@ -1,4 +1,4 @@
-"""Everything done to one video: a pass that finds, a pass that covers, and a check of the output."""
+"""Anonymizes one video: a pass that finds faces, a pass that covers them, and a check of the output."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 import cv2
 import numpy as np
 
+from ..boxes import as_heads
 from ..config import AnonymizeConfig
 from ..detections import Detections
 from ..engines.base import Report, Step
 from ..errors import OutputDiffers
 from ..files.digests import pieces
 from ..formats import VideoFormat
-from ..images import Colour, Frame, Rendering
 from ..outcomes import AnonymizedVideo
 from ..pipeline import Anonymizer
 from .codecs import encoder_of
 from .log import Log
+from .memory import return_free_memory
 from .parts import Contents, check_input, contents_of
 from .plan import Plan
-from .planes import rgb_of
+from .planes import seen
 from .proof import Proof
 from .reader import reading
 from .shape import Colours, Shape
@@ -88,6 +89,7 @@ class Videos:
         check_input(source, forms[0])
         with _one_thread():
             plan = self._planned(source, state, report)
+            return_free_memory()
             with created as file:
                 return self._written(source, plan, forms[1], file, report)
 
@@ -139,24 +141,21 @@ class Videos:
         return self.config.max_megapixels * 1e6
 
     def _look(self, frame: av.VideoFrame, colours: Colours) -> Found:
-        """Faces in one upright frame, in all the ways in which viewers may show it."""
-        cicp = (colours.primaries, colours.transfer, colours.matrix, colours.is_full)
-        rendering = Rendering(cicp=cicp) if colours.transfer in _HDR else Rendering()
-        view = Frame(rgb_of(frame, colours), Colour.RGB)
-        covered, kept = self.anonymizer.faces_of(view, rendering)
+        """Faces in one upright frame, united over all views of it."""
+        covered, kept = self.anonymizer.faces_of(*seen(frame, colours))
         faces = Detections.concat([covered, kept])
+        if self.config.covers_heads:
+            faces = as_heads(
+                faces
+            )  # before they are followed: landmarks of a turned head are known only here
         return Found(faces, np.arange(len(faces)) < len(covered))
 
 
-_HDR = (16, 18)
-"""PQ and HLG (ITU-T H.273, table 3): viewers do not show their samples as sRGB."""
-
-
 def _check(contents: Contents, shape: Shape, file: BinaryIO, proof: Proof, *, is_decoded: bool) -> None:
-    """Makes sure that an output contains its streams and nothing else, and shows what was encoded.
+    """Checks that an output contains its streams and nothing else, and shows the encoded frames.
 
     Raises:
-        OutputDiffers: it does not.
+        OutputDiffers: it contains or shows something else.
     """
     if contents.extra or contents.streams.count("video") != 1:
         what = ", ".join(contents.extra[:3]) or "a different number of video streams"
@@ -169,7 +168,7 @@ def _check(contents: Contents, shape: Shape, file: BinaryIO, proof: Proof, *, is
 
 
 def _finished(what: str, seconds: Generator[float, None, _Result], shape: Shape, report: Report) -> _Result:
-    """The result of a pass, whose finished seconds are reported."""
+    """Runs a pass, reports its finished seconds, and returns its result."""
     start: float | None = None
     while True:
         try:
@@ -183,7 +182,7 @@ def _finished(what: str, seconds: Generator[float, None, _Result], shape: Shape,
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Runs OpenCV with one thread: its optical flow depends on the number of threads."""
+    """Runs OpenCV with one thread, because its optical flow depends on their number."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -1,7 +1,8 @@
-"""Encoders: which one is used for a container, and with which settings."""
+"""Chooses an encoder and its settings."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ class Encoder:
         codec: its name in the settings.
         name: its name in FFmpeg.
         crf: default constant rate factor.
-        options: bound its memory and fix its number of threads, on which the output's bytes depend.
+        options: limit its memory and fix its number of threads, on which the output's bytes depend.
     """
 
     codec: VideoCodec
@@ -45,11 +46,12 @@ _X264 = {
 """Without the last one, x264's bytes differ between processors, and sometimes on the same one."""
 
 _ENCODERS = (
-    Encoder("h264", "libx264", 18, _X264),
+    Encoder("h264", "libx264", 17, _X264),
     Encoder("av1", "libsvtav1", 24, {"preset": "8", "svtav1-params": "lp=2:lookahead=20"}),
     Encoder("vp9", "libvpx-vp9", 24, {"b": "0", "cpu-used": "4", "threads": "2", "lag-in-frames": "16"}),
 )
-"""Rate factors at which PSNR outside covers stays above 38 dB on the test clips (`docs/video.md`)."""
+"""At these rate factors, PSNR outside of covers stays above 38 dB in every frame of the test clips
+(`docs/video.md`)."""
 
 
 def container_of(container: VideoFormat, codec: VideoCodec) -> VideoFormat:
@@ -61,7 +63,7 @@ def container_of(container: VideoFormat, codec: VideoCodec) -> VideoFormat:
     """
     if container is VideoFormat.WEBM:
         return VideoFormat.MP4 if codec == "h264" else VideoFormat.WEBM
-    # QuickTime has neither AV1 nor VP9.
+    # QuickTime supports neither AV1 nor VP9.
     return VideoFormat.MP4 if container is VideoFormat.MOV and codec in ("av1", "vp9") else container
 
 
@@ -77,7 +79,7 @@ def encoder_of(container: VideoFormat, codec: VideoCodec) -> Encoder:
 
 
 def pixel_format_of(shape: Shape) -> str:
-    """The pixel format of upright frames, with full range given only by the colour tags."""
+    """The pixel format of upright frames; their range is given by the colour tags alone."""
     name = shape.pixel_format.replace("yuvj", "yuv")
     return name.replace("422", "444") if shape.quarter_turns % 2 else name
 
@@ -102,6 +104,7 @@ def open_output(container: OutputContainer, encoder: Encoder, shape: Shape, crf:
             else f"H.264 does not support the video's samples ({name}); convert it to 10 bits"
         )
     options = {**encoder.options, "crf": str(encoder.crf if crf is None else crf), **_colour_options(shape)}
+    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes its settings to the terminal otherwise
     stream: Any = container.add_stream(encoder.name, rate=shape.frame_rate, options=options)
     context = stream.codec_context
     context.width, context.height = shape.size_wh

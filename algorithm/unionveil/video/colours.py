@@ -43,7 +43,7 @@ _MATRICES = {
 
 _UNSPECIFIED = (2, 3)
 _LEAST_HD_WH = (1280, 720)
-"""Height from which players assume BT.709 if a file does not name its matrix; they assume BT.601 below."""
+"""From this width or height on, players assume BT.709 if a file does not name its matrix; below, BT.601."""
 
 
 def matrix_of(colours: Colours, size_wh: tuple[int, int]) -> Matrix:

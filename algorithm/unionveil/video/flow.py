@@ -19,10 +19,10 @@ Field: TypeAlias = npt.NDArray[np.float16]
 64 px, half precision is a 32nd of a pixel; it halves the memory of half a second."""
 
 _INNER = 0.6
-"""Share of a box, around its centre, whose motion counts: its corners show the background."""
+"""Share of a box, around its centre, in which motion is measured: the corners show the background."""
 
 _MOST_SHIFT = 1.0
-"""A box moves by at most its own size from one frame to the next; flow that says more is wrong."""
+"""A box moves by at most its own size from one frame to the next; larger flow is wrong."""
 
 _CUT_LEVELS = 18.0
 _CUT_OVERLAP = 0.75
@@ -47,7 +47,7 @@ class Motion:
 
 
 _LEAST_PX = 16
-"""Smaller pictures have no flow; their boxes stay in place."""
+"""No flow is computed for smaller pictures; their boxes stay in place."""
 
 
 def move(xyxy: FloatArray, field: Field, scale: float) -> FloatArray:

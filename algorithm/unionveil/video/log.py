@@ -55,7 +55,7 @@ class Log:
             self._file = None
 
     def find(self, number: int, stamp: int) -> Found | None:
-        """What was found in a frame before the interruption.
+        """The findings of a frame from before the interruption.
 
         Args:
             number: of the frame.
@@ -65,7 +65,7 @@ class Log:
         return entry[1] if entry and entry[0] == stamp else None
 
     def add(self, number: int, stamp: int, found: Found) -> Found:
-        """Stores what was found in a frame, and returns it."""
+        """Stores the findings of a frame, and returns them."""
         boxes = np.zeros(len(found.faces), _BOX)
         boxes["xyxy"], boxes["score"] = found.faces.xyxy, found.faces.score
         boxes["covered"] = found.covered

@@ -1,4 +1,4 @@
-"""What the first pass passes to the second: boxes and time stamps of every frame, but no pixels."""
+"""The result of the first pass: boxes and time stamps of every frame, but no pixels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..boxes import unite
 from ..detections import Detections
-from .tracks import Rows
+from .rows import Rows
 
 __all__ = ["Plan", "faces_in"]
 

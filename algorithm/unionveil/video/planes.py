@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..images import Patch, Pixels
+from ..images import Colour, Frame, Patch, Pixels, Rendering
 from .colours import matrix_of, samples_of
 from .shape import Colours, Shape
 
 if TYPE_CHECKING:
     import av
 
-__all__ = ["GREY_PX", "Grey", "Plane", "grey_of", "lay", "planes_of", "rgb_of", "upright"]
+__all__ = ["GREY_PX", "Grey", "Plane", "grey_of", "lay", "planes_of", "rgb_of", "seen", "upright"]
 
 Plane: TypeAlias = npt.NDArray[Any]
 """`(h, w)` uint8 or uint16 samples of one component; a view into the frame's memory."""
@@ -94,6 +94,17 @@ def rgb_of(frame: av.VideoFrame, colours: Colours, *, deep: bool = False) -> Pix
     )
     pixels: Any = converted.to_ndarray()
     return pixels
+
+
+_HDR = (16, 18)
+"""PQ and HLG (ITU-T H.273, table 3): viewers do not show their samples as sRGB."""
+
+
+def seen(frame: av.VideoFrame, colours: Colours) -> tuple[Frame, Rendering]:
+    """An upright frame as 8-bit RGB, and how viewers show it."""
+    cicp = (colours.primaries, colours.transfer, colours.matrix, colours.is_full)
+    rendering = Rendering(cicp=cicp) if colours.transfer in _HDR else Rendering()
+    return Frame(rgb_of(frame, colours), Colour.RGB), rendering
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""Checks that an output shows what its encoder got, by small sketches of every frame."""
+"""Compares an output with small sketches of the frames that were encoded."""
 
 from __future__ import annotations
 
+from array import array
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
 __all__ = ["Proof"]
 
 _SKETCH_WH = (16, 9)
+_SKETCH_BYTES = 16 * 9
 _MOST_LEVELS = 12.0
-"""How much the mean of a ninth of the width and height may differ, in levels of 255: lossy codecs at a rate
-factor of 51 stay below, a different frame does not."""
+"""Tolerance for the mean luma of a cell of the sketch, or of a box, in levels of 255: lossy codecs stay below
+even at a rate factor of 51, a different frame does not."""
 
 
 class Proof:
-    """Sketches of the frames passed to an encoder: 144 bytes each, and the mean of every box.
+    """Sketches of the frames passed to an encoder: 144 bytes each, and 4 bytes for the mean of every box.
 
     Args:
         plan: boxes and time stamps of all frames.
@@ -39,37 +41,42 @@ class Proof:
     def __init__(self, plan: Plan, time_base: Fraction) -> None:
         self._plan = plan
         self._time_base = time_base
-        self._sketches: list[npt.NDArray[np.uint8]] = []
-        self._faces: list[npt.NDArray[np.float32]] = []
+        self._count = 0
+        self._sketches = bytearray()
+        self._faces = array("f")
 
     def add(self, frame: av.VideoFrame, faces: Detections) -> None:
         """Stores the sketch of a frame with its covers."""
-        self._sketches.append(_sketch(frame))
-        self._faces.append(_means(frame, faces))
+        self._count += 1
+        self._sketches += _sketch(frame).tobytes()
+        self._faces.extend(_means(frame, faces))
 
     def check(self, output: Reader) -> None:
         """Compares all frames of an output.
 
         Raises:
-            OutputDiffers: it shows something different.
+            OutputDiffers: it shows something else.
             UnreadableImage: it cannot be decoded.
         """
-        faces = self._plan.faces()
-        number = 0
+        plan = self._plan.faces()
+        number = place = 0
         for frame in output.frames():
-            self._compare(number, frame, next(faces, Detections.empty()))
-            number += 1
-        if number != len(self._sketches):
+            if number == self._count:
+                raise OutputDiffers("the encoded video has more frames than its input")
+            faces = next(plan, Detections.empty())
+            self._compare(number, frame, faces, self._faces[place : place + len(faces)])
+            number, place = number + 1, place + len(faces)
+        if number != self._count:
             raise OutputDiffers("the encoded video has fewer frames than its input")
 
-    def _compare(self, number: int, frame: av.VideoFrame, faces: Detections) -> None:
-        if number >= len(self._sketches):
-            raise OutputDiffers("the encoded video has more frames than its input")
+    def _compare(self, number: int, frame: av.VideoFrame, faces: Detections, wanted: array[float]) -> None:
         second = Fraction(frame.pts or 0) * Fraction(frame.time_base or 1)
         if second != int(self._plan.pts[number]) * self._time_base:
             raise OutputDiffers("a frame of the encoded video and of its input differ in their time stamps")
-        levels = np.abs(_sketch(frame).astype(np.float32) - self._sketches[number]).max()
-        boxes = np.abs(_means(frame, faces) - self._faces[number]).max(initial=0)
+        first = number * _SKETCH_BYTES
+        sketch = np.frombuffer(self._sketches[first : first + _SKETCH_BYTES], np.uint8)
+        levels = np.abs(_sketch(frame).reshape(-1).astype(np.float32) - sketch).max()
+        boxes = np.abs(_means(frame, faces) - np.asarray(wanted, np.float32)).max(initial=0)
         if max(levels, boxes) > _MOST_LEVELS:
             raise OutputDiffers("the encoded video does not show what its encoder got")
 
@@ -88,7 +95,7 @@ def _sketch(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
 
 
 def _means(frame: av.VideoFrame, faces: Detections) -> npt.NDArray[np.float32]:
-    """The mean of luma in the inner part of each box."""
+    """`(N,)`: the mean luma of each box."""
     luma = _luma(frame)
     means = []
     for x0, y0, x1, y1 in cover_pixels(faces.xyxy, (frame.width, frame.height)).tolist():

@@ -1,4 +1,4 @@
-"""A video's frames, in order and upright; what cannot be handled completely is refused by name."""
+"""Reads the frames of a video in order, upright; refuses by name what it cannot handle completely."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["THREADS", "Reader", "reading"]
 
 THREADS = 2
-"""Threads of a decoder: each holds a few additional frames."""
+"""Threads of a decoder; each holds a few more frames."""
 
 _PIXEL_FORMATS = frozenset(
     f"{family}{depth}"
@@ -145,7 +145,7 @@ def _picture(container: InputContainer, max_pixels: float) -> Any:
     if context.width * context.height > max_pixels:
         raise ImageTooLarge(context.width * context.height, int(max_pixels))
     context.thread_count, context.thread_type = THREADS, "AUTO"
-    # PyAV 17 does not say so for a stream; every frame is asked as well.
+    # PyAV 17 does not report this for a stream, so every frame is checked as well.
     if getattr(context, "field_order", _PROGRESSIVE[0]) not in _PROGRESSIVE:
         raise UnsupportedImage("the video is interlaced; deinterlace it first")
     return stream
@@ -233,7 +233,7 @@ def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
 
 @contextmanager
 def _damage() -> Iterator[None]:
-    """Raises errors of the decoder in the way that picture readers do."""
+    """Turns errors of the decoder into those of picture readers."""
     import av
 
     try:

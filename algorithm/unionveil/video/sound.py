@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["copier"]
 
 _PLAIN = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "alac"})
-"""Codecs whose headers have no room for texts. The headers of FLAC and Vorbis contain comments."""
+"""Codecs whose headers cannot contain text. Those of FLAC and Vorbis contain comments."""
 
 
 def copier(source: InputContainer, target: OutputContainer, form: VideoFormat) -> Callable[[Any], None]:
@@ -26,7 +26,7 @@ def copier(source: InputContainer, target: OutputContainer, form: VideoFormat) -
         form: container of the output.
 
     Raises:
-        UnsupportedImage: sound that cannot be copied without other contents of its headers.
+        UnsupportedImage: the sound cannot be copied without other contents of its headers.
     """
     streams = {}
     for stream in source.streams.audio:

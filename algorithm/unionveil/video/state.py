@@ -1,4 +1,4 @@
-"""State of a video in progress: its log, and the plan once the first pass is done."""
+"""The state of an unfinished video: its log, and its plan after the first pass."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .plan import Plan
-from .tracks import ROW
+from .rows import ROW
 
 __all__ = ["State"]
 

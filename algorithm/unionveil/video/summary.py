@@ -1,14 +1,17 @@
-"""What a manifest records of a video's faces: when each is visible, and some of its boxes."""
+"""The faces of a video as a manifest records them: when each is visible, and some of its boxes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
+import numpy.typing as npt
 
+from ..detections import FloatArray
 from ..outcomes import Track, TrackBox
-from .plan import Plan
-from .tracks import Rows
+from .plan import Plan, faces_in
+from .rows import Rows
 
 __all__ = ["BOXES_PER_SECOND", "kept_of", "tracks_of"]
 
@@ -31,19 +34,34 @@ def tracks_of(plan: Plan, time_base: Fraction) -> tuple[Track, ...]:
 
 
 def kept_of(plan: Plan) -> int:
-    """How many faces stay visible in any frame."""
+    """The number of faces that stay visible in some frame."""
     return len(np.unique(plan.rows["track"][plan.rows["visible"]]))
 
 
-def _track(rows: Rows, seconds: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Track:
+def _track(rows: Rows, seconds: npt.NDArray[np.float64]) -> Track:
+    """The summary of a chain.
+
+    Args:
+        rows: of the chain, by frame.
+        seconds: of all frames.
+    """
     best = rows[int(rows["score"].argmax())]
     steps = (seconds[rows["frame"]] * BOXES_PER_SECOND).astype(np.int64)
     chosen = np.append(True, np.diff(steps) > 0)
     chosen[-1] = True
-    boxes = tuple(_box(row) for row in rows[chosen])
-    return Track(boxes[0].frame, boxes[-1].frame, _box(best), float(best["score"]), boxes)
+    frames = np.unique(rows["frame"][chosen]).tolist()
+    boxes = tuple(box for frame in frames for box in _covers(rows, frame))
+    return Track(
+        boxes[0].frame, boxes[-1].frame, _box(best["frame"], best["xyxy"]), float(best["score"]), boxes
+    )
 
 
-def _box(row: np.void) -> TrackBox:
-    left, top, right, bottom = (float(value) for value in row["xyxy"])
-    return TrackBox(int(row["frame"]), (left, top, right, bottom))
+def _covers(rows: Rows, frame: int) -> Iterator[TrackBox]:
+    """The boxes of a chain in one frame as they are covered; mostly one."""
+    first, last = np.searchsorted(rows["frame"], [frame, frame + 1])
+    return (_box(frame, xyxy) for xyxy in faces_in(rows[first:last]).xyxy)
+
+
+def _box(frame: int, xyxy: FloatArray) -> TrackBox:
+    left, top, right, bottom = (float(value) for value in xyxy)
+    return TrackBox(int(frame), (left, top, right, bottom))

@@ -1,4 +1,4 @@
-"""The first pass: faces are searched in frames, and boxes are carried between them."""
+"""The first pass: finds faces in frames and carries their boxes between frames."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["LOOKS_PER_SECOND", "Look", "survey"]
 
 LOOKS_PER_SECOND = 4
-"""Looks for faces, at least: two chances to see a face before its box is given up."""
+"""Least number of looks per second: two chances to see a face before its box is given up."""
 
 Look = Callable[["av.VideoFrame"], Found]
 """Finds faces in an upright frame."""
@@ -59,10 +59,10 @@ def survey(
         frames: upright, in order.
         shape: of the video.
         look: finds faces.
-        log: what was found before an interruption; stores what is found now.
+        log: has the findings from before an interruption, and stores new ones.
         sure: least score of a sure detection.
-        every: each how many frames faces are looked for. The first frame of a scene and the last of the video
-            come on top, and what else is needed for `LOOKS_PER_SECOND`.
+        every: faces are looked for in every Nth frame, in the first frame of each scene and the last of the
+            video, and at least `LOOKS_PER_SECOND` times per second.
 
     Yields:
         Finished seconds of the video.
@@ -94,7 +94,7 @@ def survey(
 
 
 def _fields(motion: Motion, before: Grey | None, step: _Step) -> tuple[Field, Field] | None:
-    """Flow from the previous frame and back; nothing moves across a flash or continues across a cut."""
+    """Flow from the previous frame and back: zero across a flash, None across a cut."""
     if before is None or step.is_cut:
         return None
     if not step.is_steady:
@@ -104,7 +104,7 @@ def _fields(motion: Motion, before: Grey | None, step: _Step) -> tuple[Field, Fi
 
 
 def _steps(frames: Iterable[av.VideoFrame]) -> Iterator[_Step]:
-    """Frames with their surroundings: a cut becomes visible only with the frame after it.
+    """Frames with their relation to their neighbours; a cut is recognized only with the frame after it.
 
     A flash is not a cut: the frame after it looks like the one before it.
     """

@@ -10,17 +10,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from ..boxes import iou
 from ..detections import BoolArray, Detections, FloatArray
 from .flow import Field, move
+from .rows import ROW, RowList, Rows, complete_at_edges, visible_rows
 
-__all__ = ["HOLD_SECONDS", "ROW", "Found", "Rows", "Tracker"]
+__all__ = ["HOLD_SECONDS", "Found", "Tracker"]
 
 HOLD_SECONDS = 0.5
 """How long a box is carried without a detection, in either direction."""
@@ -29,27 +27,13 @@ _GROWTH = 0.02
 """Growth of a carried box, as a share of its size per frame."""
 
 _MOST_GROWTH = 2.0
-"""A carried box grows to at most twice its size; at 60 frames per second, it does so in half a second."""
+"""A carried box grows to at most twice its size, which takes half a second at 60 frames per second."""
 
 _SAME_FACE_IOU = 0.25
 """A carried box and a detection that overlap by more are the same face."""
 
 _MOST_RATIO = 2.0
 """A detection whose centre is in a carried box is the same face if their sides differ by no more."""
-
-ROW = np.dtype(
-    [
-        ("frame", np.int32),
-        ("track", np.int32),
-        ("xyxy", np.float32, (4,)),
-        ("score", np.float32),
-        ("visible", np.bool_),
-    ]
-)
-"""A box in a frame. `score` is 0 if it was carried; `visible` says whether it is to stay visible."""
-
-Rows: TypeAlias = npt.NDArray[Any]
-"""`(N,)` of `ROW`."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +58,18 @@ class _Track:
         box: `(4,)` in the last frame.
         growth: how much the box has grown since a detection.
         seen: frame and second of the last detection.
-        rows: all boxes so far.
+        found: all boxes so far.
     """
 
     number: int
     box: FloatArray
     seen: tuple[int, float]
     growth: float = 1.0
-    rows: list[tuple[int, FloatArray, float, bool]] = field(default_factory=list)
+    found: RowList = field(default_factory=RowList)
+
+    def add(self, frame: int, xyxy: FloatArray, score: float = 0.0, *, visible: bool = False) -> None:
+        """Adds a box; a score of 0 is that of a carried one."""
+        self.found.append(frame, self.number, xyxy, score, visible)
 
 
 @dataclass(frozen=True)
@@ -158,13 +146,14 @@ class Tracker:
         self._active = []
         self._forget(float("inf"))
         rows = np.concatenate([np.zeros(0, ROW), *self._kept])
+        self._kept.clear()
         roots = np.array([self._root(number) for number in range(len(self._parent))], np.int32)
         sure = np.isin(roots, list(self._is_sure))
         rows = rows[sure[rows["track"]]]
         rows["track"] = np.unique(roots[rows["track"]], return_inverse=True)[1]
         rows = rows[np.lexsort((rows["score"] == 0, rows["frame"], rows["track"]))]
-        rows["visible"] = _visible(rows)
-        _complete_at_edges(rows, np.asarray(self._seconds), self._size_wh)
+        rows["visible"] = visible_rows(rows)
+        complete_at_edges(rows, np.asarray(self._seconds), self._size_wh, HOLD_SECONDS)
         result: Rows = rows[np.lexsort((-rows["score"], rows["track"], rows["frame"]))]
         return result
 
@@ -176,7 +165,7 @@ class Tracker:
             track.box = box
 
     def _match(self, found: Found) -> dict[int, _Track]:
-        """For each detection that continues a chain, its number and the chain; best overlaps first."""
+        """Maps the numbers of detections that continue a chain to these chains; best overlaps first."""
         if not self._active or not len(found.faces):
             return {}
         carried = np.stack([track.box for track in self._active])
@@ -202,7 +191,7 @@ class Tracker:
         place: int,
         fields: tuple[Field, Field] | None,
     ) -> int:
-        """Lets a detection take over a chain, or start one; carries it back to where a face was seen."""
+        """Lets a detection take over a chain or start one, and carries it back to the last detection."""
         box, score = found.faces.xyxy[place], float(found.faces.score[place])
         is_visible = not found.covered[place]
         if track is None:
@@ -215,7 +204,7 @@ class Tracker:
         if since < number - 1 and fields is not None:
             self._carry_back(track, box, second, since, fields[1])
         track.box, track.growth, track.seen = box.copy(), 1.0, (number, second)
-        track.rows.append((number, track.box, max(score, 1e-6), is_visible))
+        track.add(number, track.box, max(score, 1e-6), visible=is_visible)
         if score >= self._sure:
             self._is_sure.add(self._root(track.number))
         return track.number
@@ -234,7 +223,7 @@ class Tracker:
                 return
             if self._is_outside(box):
                 return
-            track.rows.append((frame.number, _grown(box, growth), 0.0, False))
+            track.add(frame.number, _grown(box, growth))
             if frame.back is None:
                 return
             step = frame.back
@@ -258,7 +247,7 @@ class Tracker:
                 over.append(track)
                 continue
             track.growth = min(_MOST_GROWTH, track.growth * (1 + _GROWTH))
-            track.rows.append((number, _grown(track.box, track.growth), 0.0, False))
+            track.add(number, _grown(track.box, track.growth))
         self._end(second, over)
         ended = {track.number for track in over}
         self._active = [track for track in self._active if track.number not in ended]
@@ -267,13 +256,13 @@ class Tracker:
         self._ended.extend((second, track) for track in tracks)
 
     def _forget(self, second: float) -> None:
-        """Drops everything out of later frames' reach: frames, and ended chains without a sure detection."""
+        """Drops what later frames cannot reach: frames, and ended chains without a sure detection."""
         while self._recent and second - self._recent[0].second > HOLD_SECONDS:
             self._recent.popleft()
         while self._ended and second - self._ended[0][0] > 2 * HOLD_SECONDS:
             _, track = self._ended.popleft()
             if self._root(track.number) in self._is_sure or self._may_become_sure(track):
-                self._kept.append(_rows_of(track))
+                self._kept.append(track.found.rows)
 
     def _may_become_sure(self, track: _Track) -> bool:
         """Whether a chain joined with this one still grows."""
@@ -296,58 +285,6 @@ class Tracker:
         self._parent[drop] = keep
         if self._is_sure & roots:
             self._is_sure.add(keep)
-
-
-def _visible(rows: Rows) -> BoolArray:
-    """`(N,)`: whether rows, by chain and frame, stay visible.
-
-    A carried box does only if the detections before and after it in its chain both do.
-    """
-    is_found = rows["score"] > 0
-    place = np.arange(len(rows))
-    before = np.maximum.accumulate(np.where(is_found, place, -1))
-    behind = np.minimum.accumulate(np.where(is_found, place, len(rows))[::-1])[::-1]
-    padded = np.append(rows["visible"] & is_found, False)
-    chain = np.append(rows["track"], -1)
-    same = (chain[before] == rows["track"]) & (chain[behind] == rows["track"])
-    return np.asarray(same & padded[before] & padded[behind])
-
-
-def _complete_at_edges(rows: Rows, seconds: npt.NDArray[np.float64], size_wh: tuple[int, int]) -> None:
-    """Boxes that an edge of the frame cuts get the other side of their chain's largest nearby box, in place.
-
-    What a detector sees of a face that enters or leaves is lower, or narrower, than the face.
-
-    Args:
-        rows: by chain and frame.
-        seconds: of all frames.
-        size_wh: width and height of the frames.
-    """
-    starts = np.flatnonzero(np.diff(rows["track"], prepend=-1, append=-1))
-    for first, last in pairwise(starts.tolist()):
-        chain = rows["xyxy"][first:last].copy()
-        times = seconds[rows["frame"][first:last]]
-        sides = chain[:, 2:] - chain[:, :2]
-        is_cut = (chain[:, :2] <= _EDGE_PX) | (chain[:, 2:] >= np.asarray(size_wh) - _EDGE_PX)
-        for place in np.flatnonzero(is_cut.any(axis=1)).tolist():
-            low, high = np.searchsorted(times, times[place] + np.array([-HOLD_SECONDS, HOLD_SECONDS]))
-            largest = sides[low : max(int(high), place + 1)].max(axis=0)
-            for axis in (0, 1):
-                if is_cut[place, 1 - axis]:
-                    centre = chain[place, [axis, axis + 2]].mean()
-                    rows["xyxy"][first + place, axis] = centre - largest[axis] / 2
-                    rows["xyxy"][first + place, axis + 2] = centre + largest[axis] / 2
-
-
-_EDGE_PX = 2.0
-"""A box that ends so near to an edge is taken as cut by it."""
-
-
-def _rows_of(track: _Track) -> Rows:
-    rows = np.zeros(len(track.rows), ROW)
-    for place, (number, box, score, is_visible) in enumerate(track.rows):
-        rows[place] = number, track.number, box, score, is_visible
-    return rows
 
 
 def _alike(first: FloatArray, second: FloatArray) -> BoolArray:

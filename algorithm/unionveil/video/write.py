@@ -1,4 +1,4 @@
-"""The second pass: covers frames, encodes and writes them with the input's time stamps."""
+"""The second pass: covers and encodes frames, and writes them with the input's time stamps."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class _Muxer:
 
     def __call__(self, frame: av.VideoFrame | None) -> None:
         if frame is not None:
-            frame.pict_type = 0  # the input's choice of key frames is useless here
+            frame.pict_type = 0  # the encoder chooses key frames
         for packet in self._stream.encode(frame):
             duration = self._durations.get(packet.pts, 0)
             if duration:

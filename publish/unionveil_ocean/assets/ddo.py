@@ -265,7 +265,7 @@ class DDO(_Part):
         return self.model_dump(by_alias=True, exclude_none=True)
 
     def to_json(self) -> str:
-        """The text that goes on the chain, as `JSON.stringify` writes it."""
+        """The text for the chain, as `JSON.stringify` writes it."""
         return stringify(self.as_dict())
 
     def payload(self, encrypted: str | None = None) -> Payload:

@@ -201,7 +201,7 @@ def read_metadata(file: Path, model: type[_AnyFile]) -> _AnyFile:
         raise SettingError(f"{file} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         issues = [f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}" for item in error.errors()]
-        raise SettingError(f"{file} is not right: {'; '.join(issues)}") from error
+        raise SettingError(f"{file} is not valid: {'; '.join(issues)}") from error
 
 
 def consumer_parameters() -> list[ConsumerParameter]:

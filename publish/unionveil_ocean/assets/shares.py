@@ -78,7 +78,7 @@ def read_contributions(file: Path) -> Contributions:
         except ValueError as error:  # noqa: PERF203 - all rows are to be named
             issues.append(f"line {rows.line_num}: {error}")
     if issues:
-        raise SettingError(f"{file} is not right: {'; '.join(issues)}")
+        raise SettingError(f"{file} is not valid: {'; '.join(issues)}")
     counted = {wallet: number for wallet, number in sorted(photos.items()) if number}
     if not counted:
         raise SettingError(f"{file} names no accepted photo")

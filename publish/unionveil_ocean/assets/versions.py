@@ -55,7 +55,7 @@ class Versions:
     encrypt: bool
 
     def check_new(self, asset: Asset) -> None:
-        """Checks that a first version can go on, or is done, with these settings.
+        """Checks that a first version can continue, or is done, with these settings.
 
         Raises:
             JournalError: it was published, or signed, with other settings.

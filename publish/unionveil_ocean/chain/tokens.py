@@ -15,7 +15,7 @@ _MOST_SYMBOL = 20
 
 
 def _token(chain: Chain, address: str) -> Contract:
-    """Of `ocean-contracts`: the contract with all of ERC-20."""
+    """A token, by the ABI of ERC-20 in `ocean-contracts`."""
     return chain.contract("ERC20Template", address)
 
 

@@ -22,9 +22,9 @@ def option(*flags: str, default: Any = None, **settings: Any) -> Any:
     """A field of a dataclass of options.
 
     Args:
-        *flags: as of `click.option`, without a name.
+        *flags: as for `click.option`, without a name.
         default: of field and option.
-        **settings: as of `click.option`.
+        **settings: as for `click.option`.
     """
     if settings.get("multiple"):
         default = ()

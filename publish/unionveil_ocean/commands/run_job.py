@@ -281,8 +281,8 @@ def _report(job_id: str, done: Collected, issues: Sequence[str], *, as_json: boo
     rows = [
         ("job", job_id),
         ("pictures", str(counts.inputs)),
-        ("with faces", f"{counts.redacted}  ({counts.faces} faces redacted)"),
-        ("without a face", str(counts.without_face)),
+        ("redacted", f"{counts.redacted}  ({counts.covered})"),
+        ("unchanged", str(counts.without_face)),
         ("rejected", str(sum(counts.rejected.values()))),
         ("outputs in", str(done.outputs)),
     ]

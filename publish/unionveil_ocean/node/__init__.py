@@ -1,1 +1,1 @@
-"""Ocean nodes: what the flows need of one, and the client that speaks HTTP."""
+"""Ocean nodes: the protocol of a node, and the client that implements it over HTTP."""

@@ -122,7 +122,7 @@ def test_on_a_network_it_shows_a_plan_publishes_once_and_updates(world):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("hidden", [(), ("--encrypt-ddo",)])
-def test_the_plan_is_as_dear_as_what_follows(world, hidden):
+def test_the_plan_costs_as_much_as_the_transactions(world, hidden):
     _, _, shown = world.register(*hidden)
     planned = {
         line.split()[1] if "create" in line else "set": int(line.split()[-1].replace(",", ""))
@@ -290,7 +290,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("arguments", "sentence"), REFUSALS)
-def test_what_is_wrong_is_said_in_one_sentence_and_nothing_is_signed(world, arguments, sentence):
+def test_errors_are_one_sentence_and_nothing_is_signed(world, arguments, sentence):
     code, out, shown = (
         world.register("--yes", *arguments)
         if "--file-url" not in arguments
@@ -348,7 +348,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(tmp_path):
         (("--cost-on", "sepola"), "did you mean 'sepolia'?"),
     ],
 )
-def test_what_cannot_be_on_the_embedded_chain_is_said_before_any_work(world, arguments, sentence):
+def test_impossible_options_on_the_embedded_chain_are_refused_before_any_work(world, arguments, sentence):
     code, out, shown = world.run("register", *arguments)
     assert (code, out) == (2, "")
     assert shown.startswith("register: ")

@@ -5,7 +5,7 @@ from ocean_assets import skip_without_escrow
 WHOLE = 10**18
 
 
-def test_what_no_job_has_locked_is_taken_back(world):
+def test_unlocked_funds_are_withdrawn(world):
     skip_without_escrow(world.chain)
     account = world.chain.as_account(world.account)
     world.chain.mint_ocean(account.address, 2 * WHOLE)

@@ -238,7 +238,7 @@ def test_a_paid_job_on_real_pictures_costs_what_was_planned(shop, capfd):
     assert_no_secret(out.encode() + err.encode() + written(shop.folder))
 
 
-def test_what_is_wrong_with_outputs_is_named(shop, capfd):
+def test_faults_of_outputs_are_named(shop, capfd):
     shop.issues.append("'000001.jpg': two detectors find a face outside all boxes")
     assert shop.run("--free", market=shop.marketplace.free) == 2
     out, err = capfd.readouterr()
@@ -247,7 +247,7 @@ def test_what_is_wrong_with_outputs_is_named(shop, capfd):
     assert (shop.folder / "results" / "outputs" / "000001.jpg").exists()
 
 
-def test_the_gas_of_a_plan_is_what_the_job_takes_at_most(shop, capfd):
+def test_the_gas_of_a_plan_is_an_upper_bound(shop, capfd):
     assert shop.run("--paid", "--seconds", "60") == 0
     shown = re.search(r"gas at most +([\d,]+) at", capfd.readouterr().err)
     planned = int(present(shown)[1].replace(",", ""))
@@ -660,7 +660,7 @@ def test_a_node_without_compute(shop, capfd):
     assert "runs no compute jobs" in capfd.readouterr().err
 
 
-def test_what_is_in_the_escrow_is_shown_after_a_job_and_in_the_next_plan(shop, capfd):
+def test_the_escrows_balance_is_shown_after_a_job_and_in_the_next_plan(shop, capfd):
     market, account = shop.marketplace.free, shop.chain.as_account(BUYER)
     escrow = shop.chain.addresses.escrow
     assert shop.run("--paid", "--seconds", "120", market=market) == 0
@@ -724,7 +724,7 @@ def test_the_environments_are_listed_with_prices_and_without_a_key(shop, capfd, 
     assert "runs no compute jobs" in capfd.readouterr().err
 
 
-def test_a_device_is_asked_for_by_its_name(shop, capfd):
+def test_a_device_is_requested_by_its_name(shop, capfd):
     assert shop.run("--free", "--resource", "gpu0=1", "--cpu", "2") == 0
     (start,) = [one.json for one in shop.node.requests if one.path.endswith("/freeCompute")]
     assert start["resources"] == [{"id": "cpu", "amount": 2}, {"id": "gpu0", "amount": 1}]
@@ -736,7 +736,7 @@ def test_a_device_is_asked_for_by_its_name(shop, capfd):
     assert shop.run("--free", "--cpu", "2", "--resource", "cpu=1") == 2
 
 
-def test_a_job_that_fails_says_why_and_keeps_its_log(shop, capfd):
+def test_a_failed_job_gives_a_reason_and_keeps_its_log(shop, capfd):
     shop.runner.code, shop.runner.log = 2, b"reading\nunionveil: no photo here\n"
     assert shop.run("--free") == 2
     assert "exit code 2; it said: unionveil: no photo here" in capfd.readouterr().err

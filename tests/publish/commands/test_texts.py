@@ -22,7 +22,7 @@ def test_a_name_cannot_write_over_the_costs_of_a_plan():
 
 @pytest.mark.parametrize("is_terminal", [True, False])
 @pytest.mark.parametrize("status", ["[/x]", "[bold", "[link=http://x]y", EVIL])
-def test_a_status_is_no_markup(status, is_terminal):
+def test_a_status_is_not_parsed_as_markup(status, is_terminal):
     out = io.StringIO()
     console = Console(file=out, force_terminal=is_terminal, width=100)
     job = Job.model_validate({"jobId": "1", "status": 1, "statusText": status})

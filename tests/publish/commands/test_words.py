@@ -45,7 +45,7 @@ def test_a_stranger_and_a_missing_file_are_named_with_the_asset(world, files, mo
     assert f"the file of the algorithm {algorithm} cannot be compared" in error.splitlines()[-1]
 
 
-def test_shares_show_what_they_will_do(world):
+def test_shares_show_a_plan(world):
     _, shown, _ = world.register("--yes", "--json", "--price", "1")
     datatoken = json.loads(shown)["datatoken"]
     file = world.folder / "contributions.csv"
@@ -76,7 +76,7 @@ def test_shares_show_what_they_will_do(world):
     assert "gas: change the payees, at most" in error
 
 
-def test_an_update_says_what_trusting_data_sets_have_to_do(world):
+def test_an_update_explains_the_consequence_for_trusting_data_sets(world):
     _, shown, error = world.register("--yes", "--json")
     assert "trust.py add" not in error
     did = json.loads(shown)["did"]

@@ -110,12 +110,12 @@ def test_a_file_as_the_node_sees_it(client, files):
     assert info.checksum == hashlib.sha256(b"print(1)").hexdigest()
 
 
-def test_a_file_that_the_node_cannot_reach_is_no_empty_file(client, files):
+def test_an_unreachable_file_does_not_count_as_empty(client, files):
     with pytest.raises(NodeError, match="cannot read the file"):
         client.file_info({"type": "url", "url": files.url + "/absent", "method": "GET"})
 
 
-def test_a_checksum_of_a_part_is_no_checksum():
+def test_a_checksum_of_part_of_a_file_is_refused():
     info = {"contentLength": str((10 << 20) + 1), "checksum": "0" * 64, "valid": True, "name": "x"}
     with pytest.raises(NodeError, match="larger than 10 MiB"):
         answering(lambda _: httpx.Response(200, json=[info])).file_info({"type": "url"})
@@ -135,18 +135,18 @@ def test_whether_a_node_can_read_a_file(client, files):
 @pytest.mark.parametrize(
     "answer", [[], [{"contentLength": "0"}], [{"contentLength": "5"}, {"contentLength": "5", "valid": False}]]
 )
-def test_a_file_that_a_node_says_nothing_of_cannot_be_read(answer):
+def test_a_file_missing_from_the_answer_cannot_be_read(answer):
     assert not answering(lambda _: httpx.Response(200, json=answer)).can_read({"did": "did:op:0"})
 
 
-def test_an_unknown_did_is_none_and_waiting_for_it_ends(client):
+def test_an_unknown_did_gives_none_and_waiting_for_it_ends(client):
     did = "did:op:" + "0" * 64
     assert client.ddo(did) is None
     with pytest.raises(IndexingTimeout, match="has not indexed"):
         client.wait_until_indexed(did, seconds=0.01)
 
 
-def test_another_ddo_than_the_one_asked_for_is_refused():
+def test_a_ddo_other_than_the_requested_one_is_refused():
     client = answering(lambda _: httpx.Response(200, json={"id": "did:op:other"}))
     with pytest.raises(NodeError, match="not the DDO that was asked for"):
         client.ddo("did:op:" + "0" * 64)
@@ -230,7 +230,7 @@ def limited(node):
         yield client, clock, said
 
 
-def test_the_rate_limit_is_waited_for_as_long_as_the_node_says(node, limited):
+def test_the_client_waits_as_long_as_the_rate_limit_requires(node, limited):
     client, clock, said = limited
     clock.now = 10.0
     for _ in range(31):
@@ -337,7 +337,7 @@ def test_wrong_answers_are_one_clear_sentence(answer, sentence):
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301
 
 
-def test_what_was_encrypted_must_be_hexadecimal(chain):
+def test_encrypted_data_must_be_hexadecimal(chain):
     def handler(request: httpx.Request) -> httpx.Response:
         is_nonce = request.url.path.endswith("nonce")
         return httpx.Response(200, json={"nonce": 0}) if is_nonce else httpx.Response(200, text="0xnothex")
@@ -375,7 +375,7 @@ def test_a_wrong_url_is_refused_without_showing_a_password(url):
     assert "pw" not in str(caught.value)
 
 
-def test_the_double_serves_what_it_says(node):
+def test_the_double_decrypts_only_its_own_data(node):
     """The double itself: it decrypts what it encrypted, and refuses other data."""
     with pytest.raises(Refusal, match="not served by the current node"):
         node.vault.files_of({"files": "0x" + "ab" * 200})

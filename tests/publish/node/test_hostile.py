@@ -84,7 +84,7 @@ def test_a_client_works_on_after_a_deadline(chain):
 
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "gzip", "deflate"])
-def test_compression_that_nobody_asked_for_is_not_unpacked(encoding):
+def test_unrequested_compression_is_not_unpacked(encoding):
     bomb = gzip.compress(gzip.compress(b" " * (64 << 20)))
     head = f"HTTP/1.1 200 OK\r\ncontent-encoding: {encoding}\r\ncontent-length: {len(bomb)}\r\n\r\n".encode()
     with serving(head + bomb) as url, client_of(url) as client:

@@ -1,1 +1,1 @@
-"""Fuzzing: files of all formats with something hidden, damaged in every way, through the whole pipeline."""
+"""Fuzzing: sends damaged files of all formats, with hidden contents, through the whole pipeline."""
