@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: docs demo test test-all test-training check check-coverage schemas prove fuzz bench compare-releases image test-container train evaluate-weights people clean
+.PHONY: docs demo test test-all test-training check check-coverage schemas prove fuzz bench compare-releases image test-container train train-plates evaluate-weights photos people clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -84,14 +84,18 @@ PEOPLE ?=
 MODELS ?=
 TRAIN_WORK ?= build/training
 HOURS ?= 8
+FONTS ?=
+MINUTES ?= 60
 TRAIN_BIN := $(VENV)-train/bin
 
 # $(call need,VARIABLE,what it names,a member of the folder)
 need = @test -n "$($1)" || { echo "name the folder of $2 with $1=FOLDER" >&2; exit 1; }; \
 	test -e "$($1)/$3" || { echo "$1=$($1) has no $3: name the folder of $2" >&2; exit 1; }
 
-people:
+photos:
 	$(call need,PEOPLE,labelled photos,validation/)
+
+people: photos
 	$(call need,MODELS,published models,yunet_n_dynamic.onnx)
 
 $(VENV)-train/.ready: pyproject.toml
@@ -115,6 +119,10 @@ train: people $(VENV)-train/.ready
 	$(TRAIN_BIN)/python -m training.teachers.label --people "$(PEOPLE)" --cache $(TRAIN_WORK)/pixels.u8 --out $(TRAIN_WORK)/centerface.jsonl
 	$(KEEP_MEMORY) $(TRAIN_BIN)/python -m training.train --people "$(PEOPLE)" --work $(TRAIN_WORK) --teacher-boxes $(TRAIN_WORK)/centerface.jsonl --distill "$(MODELS)/yunet_n_dynamic.onnx" --hours $(HOURS) $(TRAIN_FLAGS)
 	$(TRAIN_BIN)/python -m training.export --work $(TRAIN_WORK) --out $(TRAIN_WORK)/weights --threshold 0.5
+
+# Number plates, from random weights; FONTS are files of fonts, MINUTES the length of the run.
+train-plates: photos $(VENV)-train/.ready
+	$(TRAIN_BIN)/python -m training.plates.train --people "$(PEOPLE)" --fonts $(FONTS) --minutes $(MINUTES) --out build/plates $(PLATES_FLAGS)
 
 # EVALUATE_FLAGS="--weights FOLDER" evaluates weights that were exported to another folder.
 evaluate-weights: people $(VENV)-train/.ready

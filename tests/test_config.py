@@ -57,8 +57,8 @@ def test_strings_are_converted():
         ({"output_format": "gif"}, "output_format: .*'same', 'jpeg', 'png' or 'webp'"),
         ({"quality": "5"}, "quality: .*greater than or equal to 20"),
         ({"max_megapixels": "inf"}, "max_megapixels: .*finite"),
-        ({"cover": "face,plate"}, "^cover: 'plate' cannot be covered; known: face, head, text$"),
-        ({"cover": ""}, "^cover: '' cannot be covered; known: face, head, text$"),
+        ({"cover": "face,logo"}, "^cover: 'logo' cannot be covered; known: face, head, text, plate$"),
+        ({"cover": ""}, "^cover: '' cannot be covered; known: face, head, text, plate$"),
         ({"cover": "text,text"}, "cover: something is named twice"),
         ({"cover": "face,head"}, "cover: a head holds its face; name one of the two"),
         ({"cover": "text", "select": "keep"}, "^select keep chooses among faces; add face to cover$"),
@@ -146,6 +146,7 @@ def test_the_weights_that_are_used_follow_from_what_is_covered():
     assert names() == names(cover="head") == ["retinaface"]
     assert names(cover="face,text") == ["retinaface", "ppocr-text"]
     assert names(cover="text") == ["ppocr-text"]
+    assert names(cover="face,plate") == ["retinaface", "plates"]
     assert names(cover="face,text", redaction={"method": "ksame"}) == ["retinaface", "ppocr-text", "sface"]
 
 

@@ -105,7 +105,10 @@ def test_kept_names_stay_flat(tmp_path):
         ('{"threshold": 0.68}', "threshold: in the compute job, at most 0.67"),
         ('{"margin": 0.1}', "margin: in the compute job, at least 0.15"),
         ('{"text_margin": 0.1}', "text_margin: in the compute job, at least 0.2"),
-        ('{"cover": "text"}', "cover: 'text' is not one of face, head, face,text, head,text"),
+        (
+            '{"cover": "text"}',
+            "cover: 'text' is not one of face, head, face,text, head,text, face,plate, head,plate",
+        ),
         ('{"cells": ["4"]}', "'cells' must be a string or a number"),
         ("[1, 2]", "must be a JSON object"),
         ("not json", "the parameters are not JSON"),

@@ -18,6 +18,7 @@ from .formats import ImageFormat
 from .models.cards import (
     DETECTORS,
     EMBEDDERS,
+    PLATE_DETECTOR,
     TEXT_DETECTOR,
     DetectorCard,
     EmbedderCard,
@@ -297,7 +298,7 @@ class Only(_KnownPeople):
 Selection = Annotated[EveryFace | Keep | Only, Field(discriminator="select")]
 
 
-_Cover = Literal["face", "head", "text"]
+_Cover = Literal["face", "head", "text", "plate"]
 
 COVERS: tuple[str, ...] = get_args(_Cover)
 """Kinds of detections that can be covered."""
@@ -345,7 +346,7 @@ class AnonymizeConfig(_Model):
         ("face",),
         min_length=1,
         description="Kinds to cover, separated by commas: face; head (a face with hair, ears and chin); "
-        "text, such as number plates, badges and screens (extra `text`).",
+        "text, such as number plates, badges and screens (extra `text`); plate, number plates alone.",
     )
     min_face: float | None = Field(
         None,
@@ -385,14 +386,14 @@ class AnonymizeConfig(_Model):
     )
     text_method: Literal["fill", "same"] = Field(
         "fill",
-        description="Method that covers text. fill: one colour. same: as faces, but blurred and pixelated "
-        "letters can be read with some effort.",
+        description="Method that covers text and plates. fill: one colour. same: as faces, but blurred and "
+        "pixelated letters can be read with some effort.",
     )
     text_margin: float = Field(
         0.2,
         ge=0,
         le=2,
-        description="Margin of the cover around a line of text, as a share of the line's shorter side.",
+        description="Margin of the cover around a line of text or a plate, as a share of its shorter side.",
     )
     names: Literal["number", "keep"] = Field(
         "number", description="Names of the outputs: numbers, or the names of the inputs."
@@ -440,7 +441,7 @@ class AnonymizeConfig(_Model):
         ge=0,
         le=63,
         description="Constant rate factor of videos, at most 51 for h264; lower values give better, larger "
-        "videos. Default: 18 for h264, 24 for av1 and vp9.",
+        "videos. Default: 17 for h264, 24 for av1 and vp9.",
     )
     audio: AudioHandling = Field(
         "drop",
@@ -568,7 +569,8 @@ class AnonymizeConfig(_Model):
         """
         faces = self.detector_cards if self.covers_people else ()
         texts = cards_of(TEXT_DETECTOR) if self.covers_text else ()
-        return (*faces, *texts, *([self.embedder_card] if self.embedder_card else []))
+        plates = cards_of(PLATE_DETECTOR) if self.covers_plates else ()
+        return (*faces, *texts, *plates, *([self.embedder_card] if self.embedder_card else []))
 
     @property
     def covers_people(self) -> bool:
@@ -586,8 +588,13 @@ class AnonymizeConfig(_Model):
         return "text" in self.cover
 
     @property
+    def covers_plates(self) -> bool:
+        """Whether number plates are detected."""
+        return "plate" in self.cover
+
+    @property
     def text_redaction(self) -> Fill | Pixelate | Gaussian | Median | Bilateral | Average | Overlay:
-        """The redaction of text: never a surrogate face; a fill has the same colour as for faces."""
+        """The redaction of text and plates: never a surrogate face; a fill has the colour of faces."""
         if isinstance(self.redaction, KSame) or (
             self.text_method == "fill" and not isinstance(self.redaction, Fill)
         ):

@@ -25,6 +25,7 @@ class Kind(IntEnum):
     FACE = 0
     HEAD = 1
     TEXT = 2
+    PLATE = 3
 
     @property
     def is_person(self) -> bool:

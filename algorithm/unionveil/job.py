@@ -49,12 +49,12 @@ PARAMETERS_FILE = "algoCustomData.json"
 _LEAST_K = 3
 """With k = 2, a buyer who knows one of the two people by sight could identify the other as well."""
 
-_COVERS = ("face", "head", "face,text", "head,text")
+_COVERS = ("face", "head", "face,text", "head,text", "face,plate", "head,plate")
 """Kinds that a buyer may choose to cover; people are always among them."""
 
 _COVER_TEXT = (
-    "What is covered: faces, or whole heads (with hair, ears and chin); with text also number plates, badges "
-    "and screens, in images that were built with --text."
+    "What is covered: faces, or whole heads (with hair, ears and chin); with plate also number plates; with "
+    "text number plates, badges and screens, in images that were built with --text."
 )
 
 _SHARD_INDEX = Parameter(

@@ -54,7 +54,7 @@ def boxes(draw, form: Format) -> PictureBoxes:
     score = [draw(st.integers(0, 1000)) / 1000 for _ in sides] if has_scores else None
     ignore = [draw(st.booleans()) for _ in sides] if has_marks else None
     frame = [draw(st.integers(0, 3)) for _ in sides] if form in (Format.CSV, Format.MANIFEST) else None
-    kinds = [Kind.FACE] if form is Format.WIDER else [Kind.FACE, Kind.TEXT]
+    kinds = [Kind.FACE] if form is Format.WIDER else [Kind.FACE, Kind.TEXT, Kind.PLATE]
     kinds += [Kind.HEAD] if form is Format.MANIFEST else []
     kind = [draw(st.sampled_from(kinds)) for _ in sides]
     return PictureBoxes.of(

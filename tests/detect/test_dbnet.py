@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from unionveil import AnonymizeConfig
 from unionveil.boxes import cover_boxes, cover_pixels
-from unionveil.detect.dbnet import Dbnet, lines
+from unionveil.detect.dbnet import Dbnet
+from unionveil.detect.dbnet import lines as boxes_of_lines
 from unionveil.detections import Kind
+from unionveil.models.cards import CARDS, PLATE_DETECTOR, TEXT_DETECTOR
 
 
 def drawn(*cores, size_wh=(400, 300), value=0.9):
@@ -21,6 +23,11 @@ def drawn(*cores, size_wh=(400, 300), value=0.9):
         corners = cv2.boxPoints(core)
         cv2.fillPoly(probability, [np.round(corners).astype(np.int32)], value)
     return probability
+
+
+def lines(probability, threshold):
+    """Lines of text as PP-OCR's network draws them."""
+    return boxes_of_lines(probability, threshold, CARDS[TEXT_DETECTOR])
 
 
 def union(boxes, size_wh):
@@ -77,6 +84,14 @@ def test_lines_are_text_and_best_first():
     assert np.isnan(found.landmarks).all()
 
 
+def test_plates_have_their_own_kind_and_grow_less():
+    probability = drawn(((200, 150), (90, 20), 0))
+    ((x0, y0, x1, y1),) = boxes_of_lines(probability, 0.5, CARDS[PLATE_DETECTOR]).xyxy
+    assert boxes_of_lines(probability, 0.5, CARDS[PLATE_DETECTOR]).kind.tolist() == [Kind.PLATE]
+    ((left, top, right, bottom),) = lines(probability, 0.5).xyxy
+    assert left < x0 < 155 and top < y0 < 140 and 245 < x1 < right and 160 < y1 < bottom
+
+
 def test_single_pixels_are_noise():
     probability = np.zeros((50, 50), np.float32)
     probability[10, 10] = probability[30, 40] = 1
@@ -110,8 +125,6 @@ class PaddedSession:
 def network(tmp_path, monkeypatch):
     """A detector whose weights are any file, on a session that counts."""
     import hashlib
-
-    from unionveil.models.cards import CARDS, TEXT_DETECTOR
 
     card = CARDS[TEXT_DETECTOR].model_copy(
         update={"package": None, "sha256": hashlib.sha256(b"graph").hexdigest()}

@@ -119,6 +119,7 @@ def test_honest_videos_of_every_method_pass_and_bare_ones_do_not(tmp_path, metho
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.mp4").write_bytes(made(pan()))
     out = anonymized(tmp_path / "in", tmp_path / "out", method=method, shape=shape, **coding)
+    assert record_of(out).faces
     assert not issues(out)
     replaced(out, made(pan(), PLAIN))
     assert "method" in {check for check, _ in issues(out)}

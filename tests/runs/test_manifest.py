@@ -100,18 +100,18 @@ def test_readers_ignore_fields_of_later_versions():
     assert later["schema_version"] == "1.3"
     later["schema_version"] = "1.7"
     later["shards"] = 3
-    later["items"][0]["faces"][0]["kind"] = "plate"
+    later["items"][0]["faces"][0]["kind"] = "logo"
     assert Manifest.model_validate_json(json.dumps(later)).counts.inputs == 3
     later["schema_version"] = "2.0"
     with pytest.raises(ValidationError, match="schema_version"):
         Manifest.model_validate_json(json.dumps(later))
 
 
-def covering(cover, **settings):
-    """Manifest and record of one picture with a face and two lines of text."""
+def covering(cover, other=Kind.TEXT, **settings):
+    """Manifest of one picture with a face and two lines of text, or two plates."""
     config = AnonymizeConfig.from_parameters({"cover": cover, **settings})
     found = Detections.of(
-        [[0, 0, 30, 40], [50, 0, 90, 9], [50, 20, 90, 30]], [0.9] * 3, kind=[Kind.FACE, Kind.TEXT, Kind.TEXT]
+        [[0, 0, 30, 40], [50, 0, 90, 9], [50, 20, 90, 30]], [0.9] * 3, kind=[Kind.FACE, other, other]
     )
     builder = ManifestBuilder(config)
     outcome = Anonymized(b"data", ImageFormat.JPEG, (100, 50), (found,))
@@ -124,11 +124,19 @@ def test_every_cover_has_its_kind_and_method():
     assert [face.kind for face in manifest.items[0].faces] == [None, "text", "text"]
     assert [face.method for face in manifest.items[0].faces] == ["gaussian", "fill", "fill"]
     assert (manifest.counts.faces, manifest.counts.texts, manifest.counts.redacted) == (1, 2, 1)
-    assert manifest.counts.covered == "1 face and 2 lines of text"
+    assert manifest.counts.covered == "1 face and 2 lines of text or plates"
     assert manifest.configuration["cover"] == "face,text"
     assert [model.name for model in manifest.models] == ["retinaface", "ppocr-text"]
     kinds = detections_of(manifest.items[0].faces).kind.tolist()
     assert kinds == [Kind.FACE, Kind.TEXT, Kind.TEXT]
+
+
+def test_plates_are_counted_with_the_texts():
+    manifest = covering("face,plate", Kind.PLATE)
+    assert [face.kind for face in manifest.items[0].faces] == [None, "plate", "plate"]
+    assert (manifest.counts.faces, manifest.counts.texts) == (1, 2)
+    assert [model.name for model in manifest.models] == ["retinaface", "plates"]
+    assert detections_of(manifest.items[0].faces).kind.tolist() == [Kind.FACE, Kind.PLATE, Kind.PLATE]
 
 
 def test_text_is_not_a_face_that_could_not_be_compared():

@@ -29,11 +29,12 @@ def peak_bytes(process: subprocess.Popen[bytes]) -> int:
 
 
 def _family(number: int) -> list[int]:
+    """A process and its descendants; each thread lists the children that it started."""
     found = [number]
-    with suppress(OSError):
-        children = Path(f"/proc/{number}/task/{number}/children").read_text().split()
-        for child in map(int, children):
-            found += _family(child)
+    for task in Path(f"/proc/{number}/task").glob("*"):
+        with suppress(OSError):
+            for child in map(int, (task / "children").read_text().split()):
+                found += _family(child)
     return found
 
 

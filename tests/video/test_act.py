@@ -261,6 +261,13 @@ def test_heads_are_covered_in_place_of_faces():
     assert heads[3] > faces[3] + 2
 
 
+@pytest.mark.parametrize("crf", [28, 40, 51])
+def test_coarse_rate_factors_are_accepted(crf):
+    frames = [np.random.default_rng(number).integers(0, 255, (64, 96, 3), np.uint8) for number in range(4)]
+    outcome, _ = done(made([*FRAMES[:4], *frames]), crf=crf)
+    assert outcome.frames == 8
+
+
 def test_samples_outside_of_covers_stay_close():
     data = made(FRAMES)
     _, output = done(data)

@@ -22,7 +22,11 @@ __all__ = ["Entry", "Pixels", "Reading", "Row", "assemble", "number"]
 
 _FACE_LABELS = frozenset({"face", "faces", "human face", "human_face", "head"})
 
-_TEXT_LABELS = frozenset({"text"})
+_KINDS = {
+    "text": Kind.TEXT,
+    **dict.fromkeys(("plate", "number plate", "licence plate", "license plate", "license_plate"), Kind.PLATE),
+}
+"""Labels of what is not a face."""
 
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
 """Label Studio's prefix to the name of an uploaded file."""
@@ -199,7 +203,7 @@ def _labels_that_count(entries: Sequence[Entry], wanted: tuple[str, ...], source
             known = ", ".join(printable(label, quoted=False) for label in sorted(there))
             raise InputError(f"{source} has no label {printable(missing[0])}; it has {known}")
         return frozenset(wanted)
-    others = sorted(label for label in there if label.casefold() not in _FACE_LABELS | _TEXT_LABELS)
+    others = sorted(label for label in there if label.casefold() not in _FACE_LABELS | _KINDS.keys())
     if others and len(there) > 1:
         shown = ", ".join(printable(label) for label in others[:3])
         raise InputError(f"{source} also has boxes of {shown}; name the labels that count, such as face")
@@ -228,10 +232,10 @@ def _boxes(
 
 
 def _kind(row: Row) -> Kind:
-    """Text where a file says so; every other class that counts is a face."""
+    """Text or a plate where a file says so; every other class that counts is a face."""
     if row.kind is not None:
         return row.kind
-    return Kind.TEXT if (row.label or "").casefold() in _TEXT_LABELS else Kind.FACE
+    return _KINDS.get((row.label or "").casefold(), Kind.FACE)
 
 
 def _is_stored(entry: Entry, name: str, geometry: Geometry, pixels: Pixels, source: str) -> bool:

@@ -414,7 +414,7 @@ def _summary(
     is_empty: bool,
 ) -> None:
     rows = [("pictures", str(counts.inputs))]
-    text = " or text" if work.config.covers_text else ""
+    text = " or text" * work.config.covers_text + " or plates" * work.config.covers_plates
     rows.append((f"with faces{text}", f"{counts.redacted}  ({counts.covered} redacted)"))
     if counts.not_compared:
         rows.append(("not compared", f"{counts.not_compared}  (faces that were filled instead)"))

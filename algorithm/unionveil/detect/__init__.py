@@ -1,4 +1,4 @@
-"""Finds faces and text: detectors behind one protocol, run at several sizes, their results merged."""
+"""Finds faces, text and plates: detectors behind one protocol, run at several sizes, their results merged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from ..boxes import unite_faces
 from ..config import AnonymizeConfig
 from ..detections import Detections, RgbImage
-from ..models.cards import TEXT_DETECTOR, cards_of
+from ..models.cards import PLATE_DETECTOR, TEXT_DETECTOR, cards_of
 from ..models.inference import PROCESSOR, Inference, choose
 from ..models.session import open_session
 from .centerface import CenterFace
@@ -41,7 +41,8 @@ def load_detector(name: str, threads: int, inference: Inference = PROCESSOR) -> 
     """Loads one detector by its name in the configuration.
 
     Args:
-        name: one of `models.cards.DETECTORS`, `yolo` as `yolo:FILE.onnx`; or `TEXT_DETECTOR`.
+        name: one of `models.cards.DETECTORS`, `yolo` as `yolo:FILE.onnx`; `TEXT_DETECTOR` or
+            `PLATE_DETECTOR`.
         threads: threads for one call, at least 1.
         inference: the engine that runs its network.
 
@@ -134,9 +135,10 @@ class FaceFinder:
 
 
 class TextFinder:
-    """The detector of text, loaded once, with the protocol of `FaceFinder`.
+    """The detector of text or that of number plates, loaded once, with the protocol of `FaceFinder`.
 
     Args:
+        name: `TEXT_DETECTOR` or `PLATE_DETECTOR`.
         config: detail and engine.
         threads: threads for one call, at least 1.
 
@@ -144,8 +146,8 @@ class TextFinder:
         ModelError: weights are missing, altered or cannot be loaded.
     """
 
-    def __init__(self, config: AnonymizeConfig, threads: int) -> None:
-        self._detector = load_detector(TEXT_DETECTOR, threads, choose(config.engine))
+    def __init__(self, name: str, config: AnonymizeConfig, threads: int) -> None:
+        self._detector = load_detector(name, threads, choose(config.engine))
         self._detail: Detail = config.detail
 
     def tuned(self, *, threshold: float | None, detail: Detail) -> TextFinder:  # noqa: ARG002
@@ -159,7 +161,7 @@ class TextFinder:
         return reduction(size_wh, self._detail)
 
     def __call__(self, image: RgbImage, size_wh: tuple[int, int] | None = None) -> Detections:
-        """Lines of text; arguments and errors as for `FaceFinder`."""
+        """Lines of text, or plates; arguments and errors as for `FaceFinder`."""
         return find_lines(image, self._detector, self._detector.card.threshold, self._detail, size_wh=size_wh)
 
 
@@ -221,5 +223,7 @@ def load_finder(config: AnonymizeConfig, threads: int) -> OwnFinder:
     if config.covers_people:
         parts.append(FaceFinder(config, threads))
     if config.covers_text:
-        parts.append(TextFinder(config, threads))
+        parts.append(TextFinder(TEXT_DETECTOR, config, threads))
+    if config.covers_plates:
+        parts.append(TextFinder(PLATE_DETECTOR, config, threads))
     return parts[0] if len(parts) == 1 else CombinedFinder(parts)

@@ -1,4 +1,4 @@
-"""Lines of text by differentiable binarization (Liao et al., arXiv:1911.08947): a map of probabilities."""
+"""Text and plates by differentiable binarization (Liao et al., arXiv:1911.08947): a map of probabilities."""
 
 from __future__ import annotations
 
@@ -17,14 +17,7 @@ from .blob import to_blob
 __all__ = ["Dbnet", "lines"]
 
 _SCALE = 1 / 127.5
-"""Pixels become -1 to 1, as PP-OCR's models read them."""
-
-_CORE = 0.3
-"""Probability from which a pixel belongs to the core of a line; PP-OCR's own."""
-
-_UNCLIP = 1.8
-"""The network learns lines that are shrunk by (1 - .4 ** 2) * area / perimeter (Liao et al., section 3.4).
-Here they grow by so many times the area / perimeter of their core. PP-OCR takes 1.5, which cuts letters."""
+"""Pixels become -1 to 1, as PP-OCR's models and our own read them."""
 
 _LEAST_CORE_PX = 2
 """Shorter side of the smallest core that is taken: single pixels are noise."""
@@ -38,10 +31,12 @@ many times the core's thickness, or after so many cuts."""
 
 
 class Dbnet:
-    """A detector of text, as `Detector`. Mirrored letters mean nothing to it, so it never looks twice.
+    """A detector of text or plates, as `Detector`. It knows no mirrored letters, so it never looks twice.
 
     Args:
-        card: model card with one output, the map of probabilities `(1, 1, H, W)`.
+        card: model card with one output, the map of probabilities `(1, 1, H, W)`. Networks learn lines that
+            are shrunk by a multiple of area / perimeter (Liao et al., section 3.4): 0.84 of PP-OCR's, which
+            takes an `unclip` of 1.5 and then cuts letters, and 0.4 of our own.
         open_session: loads the graph on the engine that was chosen.
 
     Raises:
@@ -64,13 +59,13 @@ class Dbnet:
             multiple_px=self._session.multiple_px,
         )
         (output,) = self._session.run(blob, self.card.outputs)
-        return lines(output[0, 0, : image.shape[0], : image.shape[1]], threshold)
+        return lines(output[0, 0, : image.shape[0], : image.shape[1]], threshold, self.card)
 
 
-def lines(probability: FloatArray, threshold: float) -> Detections:
-    """Lines of text in a map of probabilities.
+def lines(probability: FloatArray, threshold: float, card: DetectorCard) -> Detections:
+    """Lines of text, or plates, in a map of probabilities.
 
-    A line is the smallest turned rectangle around a connected core, grown in every direction by `_UNCLIP` *
+    A line is the smallest turned rectangle around a connected core, grown in every direction by `unclip` *
     area / perimeter of the core. Its box is upright and holds the whole rectangle. Where that would cover
     much more than the core and what it grows by, as for a steep line or a core with branches, the boxes of
     pieces of the core take its place. Its score is the mean probability inside the core's outline.
@@ -78,27 +73,34 @@ def lines(probability: FloatArray, threshold: float) -> Detections:
     Args:
         probability: `(H, W)` float32 in [0, 1].
         threshold: least score.
+        card: says what is found, which pixels are cores and by how much they grow.
 
     Returns:
         Boxes in pixels of the map, best first; they may reach beyond it. Every pixel of a core that scores
         enough is in one of them.
     """
-    core = (probability > _CORE).astype(np.uint8)
+    core = (probability > card.core).astype(np.uint8)
     contours, _ = cv2.findContours(core, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     found = [
-        line for contour in contours for line in _line(probability, np.asarray(contour, np.int32), threshold)
+        line
+        for contour in contours
+        for line in _line(probability, np.asarray(contour, np.int32), threshold, card)
     ]
     found.sort(key=lambda line: -line[1])
-    return Detections.of([xyxy for xyxy, _ in found], [score for _, score in found], kind=Kind.TEXT)
+    kind = Kind.PLATE if card.task == "plate" else Kind.TEXT
+    return Detections.of([xyxy for xyxy, _ in found], [score for _, score in found], kind=kind)
 
 
 def _line(
-    probability: FloatArray, contour: np.ndarray[tuple[int, ...], np.dtype[np.int32]], threshold: float
+    probability: FloatArray,
+    contour: np.ndarray[tuple[int, ...], np.dtype[np.int32]],
+    threshold: float,
+    card: DetectorCard,
 ) -> list[tuple[FloatArray, float]]:
     """Boxes and score of the line around one contour `(K, 1, 2)`; none if it is too small or too unsure."""
     centre, (width, height), angle = cv2.minAreaRect(contour)
     width, height = width + 1, height + 1  # from the centres of pixels to their edges
-    if min(width, height) < _LEAST_CORE_PX:
+    if min(width, height) < _LEAST_CORE_PX or max(width, height) < card.least_px:
         return []
     left, top, *size_wh = cv2.boundingRect(contour)
     part = probability[top : top + size_wh[1], left : left + size_wh[0]]
@@ -109,10 +111,10 @@ def _line(
     # The outline runs through the centres of pixels; the core ends at their edges.
     length = float(cv2.arcLength(contour, closed=True))
     area = float(cv2.contourArea(contour)) + length / 2 + 1
-    by = _UNCLIP * area / (length + 4)
+    by = card.unclip * area / (length + 4)
     corners = cv2.boxPoints(((centre[0] + 0.5, centre[1] + 0.5), (width + 2 * by, height + 2 * by), angle))
     whole = np.concatenate([corners.min(axis=0), corners.max(axis=0)]).astype(np.float32)
-    pieces = _pieces(inside & (part > _CORE), _LONG * 2 * area / (length + 4))
+    pieces = _pieces(inside & (part > card.core), _LONG * 2 * area / (length + 4))
     grown = (pieces + np.array([left - by, top - by, left + by, top + by])).astype(np.float32)
     boxes = grown if boxes_area(grown).sum() < _SAVED * boxes_area(whole[None])[0] else whole[None]
     return [(box, score) for box in boxes]

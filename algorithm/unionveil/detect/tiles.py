@@ -225,7 +225,7 @@ def find_lines(
     *,
     size_wh: tuple[int, int] | None = None,
 ) -> Detections:
-    """Lines of text in a picture of any size, found in all tiles at all sizes and merged.
+    """Lines of text, or plates, in a picture of any size, found in all tiles at all sizes and merged.
 
     Two tiles may each have seen part of a line, so the better box does not replace the other but grows to
     contain it.

@@ -22,11 +22,14 @@ from ..redact import load_redactor, regions_of
 from ..redact.mask import Region
 from ..redact.pixelate import cell_edges
 
-__all__ = ["Applied", "applied"]
+__all__ = ["Applied", "Coding", "applied"]
 
 Applied = Literal["yes", "no", "unknown"]
 """Whether a cover is what its method produces; unknown if the overlay's picture is not available, or if drawn
 faces hide nearly all of the cover."""
+
+Coding = Literal["exact", "lossy", "video"]
+"""How a format keeps pixels: all of them, or almost; a video's encoder works on several frames at once."""
 
 _LEAST_FREE = 0.1
 """Least share of a cover that must be free of drawn faces for it to be judged."""
@@ -52,8 +55,10 @@ _EDGE_PX = 1
 _BLUR_SIDE_PX = 5
 """A blur of strength 1 or more keeps no more detail than this many pixels hold (`redact.blur`)."""
 
-_BLUR_LEVELS = 14.0
-"""Largest root-mean-square difference between a blurred part and its reduction; faces differ by 20 to 60."""
+_BLUR_LEVELS: dict[Coding, float] = {"exact": 14.0, "lossy": 18.2, "video": 5.0}
+"""Largest root-mean-square difference between a blurred part and its reduction; faces differ by 20 to 60.
+Video encoders remove detail: parts that they coded differed by 2.5 at most, averages of many faces by 6 to
+17."""
 
 _LEAST_SIDE_PX = 4
 """Smaller parts have no detail to check."""
@@ -64,7 +69,7 @@ def applied(
     found: Detections,
     config: AnonymizeConfig,
     *,
-    is_exact: bool,
+    coding: Coding,
     above: Detections | None = None,
     drawn: BoolArray | None = None,
 ) -> list[Applied]:
@@ -74,7 +79,7 @@ def applied(
         frame: of an output, decoded.
         found: boxes as in a manifest, best first.
         config: the settings that the manifest claims, with the redaction of these boxes.
-        is_exact: whether the output's format keeps every pixel.
+        coding: how the output is coded.
         above: boxes of another redaction, whose covers lie on top of these.
         drawn: `(H, W)` pixels on which other faces may have been drawn; they are not compared with a fill or
             overlay below them.
@@ -84,14 +89,13 @@ def applied(
     over = [] if above is None else _regions(above, frame, config)
     regions = [_without(region, over) for region in _regions(found, frame, config)]
     if config.redaction.method in ("gaussian", "median", "bilateral", "average"):
-        return [_is(_is_blurred(frame, region, is_exact=is_exact)) for region in regions]
+        return [_is(_is_blurred(frame, region, coding=coding)) for region in regions]
     if isinstance(config.redaction, Pixelate):
         cells = config.redaction.cells
         return [
-            _is(_has_flat_cells(frame, regions, place, cells, is_exact=is_exact))
-            for place in range(len(found))
+            _is(_has_flat_cells(frame, regions, place, cells, coding=coding)) for place in range(len(found))
         ]
-    share = _OVERLAY_SHARE if isinstance(config.redaction, Overlay) else _share_of(is_exact=is_exact)
+    share = _OVERLAY_SHARE if isinstance(config.redaction, Overlay) else _share_of(coding=coding)
     again = Frame(frame.pixels.copy(), frame.colour)
     paint(again.pixels, again.colour, load_redactor(config)(frame, found))
     free = None if drawn is None else ~drawn
@@ -133,9 +137,9 @@ def _inner(region: Region) -> tuple[slice, slice, BoolArray]:
     return rows, columns, shrunk[_EDGE_PX:-_EDGE_PX, _EDGE_PX:-_EDGE_PX].astype(bool)
 
 
-def _share_of(*, is_exact: bool) -> float | None:
+def _share_of(*, coding: Coding) -> float | None:
     """Share of a cover's pixels that coding may change; None if it may change none."""
-    return None if is_exact else _CODED_SHARE
+    return None if coding == "exact" else _CODED_SHARE
 
 
 def _is_same(
@@ -167,7 +171,7 @@ def _is_small(difference: npt.NDArray[np.float32], share: float | None) -> bool:
 
 
 def _has_flat_cells(
-    frame: Frame, regions: Sequence[Region | None], place: int, cells: int, *, is_exact: bool
+    frame: Frame, regions: Sequence[Region | None], place: int, cells: int, *, coding: Coding
 ) -> bool:
     """Whether each cell of a mosaic has one colour, except under covers of better faces."""
     region = regions[place]
@@ -187,7 +191,7 @@ def _has_flat_cells(
             if len(chosen):
                 middle = np.median(chosen, axis=0)
                 difference[cell] = np.where(free[cell], np.abs(part[cell] - middle).max(axis=2), 0)
-    return _is_small(difference[free], _share_of(is_exact=is_exact))
+    return _is_small(difference[free], _share_of(coding=coding))
 
 
 def _under(others: Sequence[Region | None], region: Region) -> BoolArray:
@@ -204,7 +208,7 @@ def _under(others: Sequence[Region | None], region: Region) -> BoolArray:
     return under
 
 
-def _is_blurred(frame: Frame, region: Region | None, *, is_exact: bool) -> bool:
+def _is_blurred(frame: Frame, region: Region | None, *, coding: Coding) -> bool:
     """Whether a part has no more detail than a blur leaves."""
     if region is None:
         return True
@@ -216,5 +220,4 @@ def _is_blurred(frame: Frame, region: Region | None, *, is_exact: bool) -> bool:
     small = cv2.resize(part, (_BLUR_SIDE_PX, _BLUR_SIDE_PX), interpolation=cv2.INTER_AREA)
     rest = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC).reshape(part.shape)
     difference = (part - rest)[inside]
-    most = _BLUR_LEVELS * (1.0 if is_exact else 1.3)
-    return bool(np.sqrt(np.mean(np.square(difference))) <= most)
+    return bool(np.sqrt(np.mean(np.square(difference))) <= _BLUR_LEVELS[coding])

@@ -218,7 +218,14 @@ def _not_applied(
         if record.method != method:
             yield Finding("method", f"a box says {record.method}, the settings say {method}")
     why = "an overlay whose picture is not here" if drawn is None else "the face of another box over it"
-    answers = applied(frame, found, config, is_exact=form.is_exact, above=detections_of(above), drawn=drawn)
+    answers = applied(
+        frame,
+        found,
+        config,
+        coding="exact" if form.is_exact else "lossy",
+        above=detections_of(above),
+        drawn=drawn,
+    )
     for place, answer in enumerate(answers):
         shown = box_text(found.xyxy[place])
         if answer == "no":

@@ -169,7 +169,7 @@ class _Frames:
         # Covers of other tracks may lie on these; where exactly is not recorded for this frame.
         others = chain.from_iterable(path.between(number) for path in self._paths if number not in path.boxes)
         boxes = _detections([xyxy for _, xyxy in here])
-        answers = applied(frame, boxes, self._config, is_exact=False, above=_detections(others))
+        answers = applied(frame, boxes, self._config, coding="video", above=_detections(others))
         for (place, xyxy), answer in zip(here, answers, strict=True):
             if answer == "unknown":
                 self._has_unknown = True

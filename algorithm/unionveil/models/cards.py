@@ -20,6 +20,7 @@ __all__ = [
     "CARDS",
     "DETECTORS",
     "EMBEDDERS",
+    "PLATE_DETECTOR",
     "TEXT_DETECTOR",
     "WEIGHTS",
     "DetectorCard",
@@ -79,7 +80,7 @@ class ModelCard(Weights):
 
 
 class DetectorCard(ModelCard):
-    """A model that finds faces, or text.
+    """A model that finds faces, text or number plates.
 
     Attributes:
         task: what it finds.
@@ -92,11 +93,14 @@ class DetectorCard(ModelCard):
         mean_bgr: subtracted from blue, green and red in [0, 255].
         threshold: least score. Of faces, on the scale of `detect.support`; where it was measured, it finds at
             least as many faces in every band of sizes as the network's own scores with its publisher's
-            threshold. Of text, the mean probability inside a line.
+            threshold. Of text and plates, the mean probability inside the core.
         nms_iou: overlap above which the weaker of two boxes is dropped.
+        core: probability from which a pixel belongs to the core of a line of text or a plate.
+        least_px: longer side of the smallest core that counts, in pixels of the network's input.
+        unclip: by how many times the area / perimeter of a core text and plates reach beyond it.
     """
 
-    task: Literal["face", "text"] = "face"
+    task: Literal["face", "text", "plate"] = "face"
     kind: Literal["retinaface", "yunet", "centerface", "haar", "yolo", "dbnet"]
     part_of: str | None = None
     outputs: tuple[str, ...] = ()
@@ -107,6 +111,9 @@ class DetectorCard(ModelCard):
     mean_bgr: tuple[float, float, float] = (0.0, 0.0, 0.0)
     threshold: float
     nms_iou: float = 0.4
+    core: float = 0.0
+    least_px: float = 0.0
+    unclip: float = 0.0
 
 
 _Point = tuple[float, float]
@@ -185,6 +192,7 @@ _PUBLISHED: TypeAdapter[DetectorCard | EmbedderCard] = TypeAdapter(
 
 def _read_cards() -> Iterable[DetectorCard | EmbedderCard]:
     yield _Trained.model_validate_json((WEIGHTS / "retinaface.json").read_bytes()).card()
+    yield _published(WEIGHTS / "plates.json")
     for path in sorted((Path(__file__).parent / "published").glob("*.json")):
         yield _published(path)
 
@@ -199,7 +207,7 @@ def _published(path: Path) -> DetectorCard | EmbedderCard:
 _ALL = tuple(_read_cards())
 
 CARDS: dict[str, DetectorCard] = {card.name: card for card in _ALL if isinstance(card, DetectorCard)}
-"""Every detector with a name, of faces and of text, the project's own first."""
+"""Every detector with a name, of faces, of plates and of text, the project's own first."""
 
 EMBEDDERS: dict[str, EmbedderCard] = {card.name: card for card in _ALL if isinstance(card, EmbedderCard)}
 """Every embedder with a name."""
@@ -212,6 +220,9 @@ DETECTORS = (
 
 TEXT_DETECTOR = "ppocr-text"
 """Name of the detector of text."""
+
+PLATE_DETECTOR = "plates"
+"""Name of the detector of number plates."""
 
 
 _YOLO_THRESHOLD = 0.11

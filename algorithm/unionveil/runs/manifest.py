@@ -87,12 +87,12 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-KindName: TypeAlias = Literal["face", "head", "text"]
+KindName: TypeAlias = Literal["face", "head", "text", "plate"]
 """Names of `Kind`."""
 
 
 class FaceRecord(_Part):
-    """One redacted face, head or line of text."""
+    """One redacted face, head, line of text or plate."""
 
     frame: int = Field(ge=0, description="Frame or page, from 0.")
     xyxy: tuple[float, float, float, float] = Field(
@@ -107,7 +107,9 @@ class FaceRecord(_Part):
         ge=2,
         description="Least number of people who share the face that replaced it; only for ksame. Since 1.2.",
     )
-    kind: str | None = Field(None, description="Its kind, unless it is a face: head or text. Since 1.3.")
+    kind: str | None = Field(
+        None, description="Its kind, unless it is a face: head, text or plate. Since 1.3."
+    )
 
     @property
     def is_person(self) -> bool:
@@ -223,13 +225,15 @@ class Counts(_Part):
 
     inputs: int = Field(ge=0)
     redacted: int = Field(
-        ge=0, description="Outputs with at least one redacted face, head or, since 1.3, text."
+        ge=0, description="Outputs with at least one redacted face, head or, since 1.3, text or plate."
     )
     without_face: int = Field(ge=0, description="Outputs in which nothing to cover was found.")
     rejected: dict[str, int] = Field(description="Inputs without an output, by reason.")
     faces: int = Field(ge=0, description="Redacted faces and heads in all outputs.")
     texts: int | None = Field(
-        None, ge=1, description="Redacted lines of text in all outputs, if there are any. Since 1.3."
+        None,
+        ge=1,
+        description="Redacted lines of text, and plates, in all outputs, if there are any. Since 1.3.",
     )
     kept: int | None = Field(
         None,
@@ -250,11 +254,13 @@ class Counts(_Part):
 
     @property
     def covered(self) -> str:
-        """Everything redacted, in words: `3 faces and 5 lines of text`."""
+        """Everything redacted, in words: `3 faces and 5 lines of text or plates`."""
         faces = "1 face" if self.faces == 1 else f"{self.faces} faces"
         if not self.texts:
             return faces
-        return f"{faces} and " + ("1 line of text" if self.texts == 1 else f"{self.texts} lines of text")
+        return f"{faces} and " + (
+            "1 line of text or plate" if self.texts == 1 else f"{self.texts} lines of text or plates"
+        )
 
 
 class ModelRecord(_Part):

@@ -103,10 +103,13 @@ def _png(header: Header, stored: int, file: float) -> float:
 _TEXT_BYTES = 176 << 20
 """Memory of the text detector: its weights, and its network's tensors for the largest tile."""
 
+_PLATE_BYTES = 128 << 20
+"""Memory of the plate detector."""
+
 
 def finding_bytes(config: AnonymizeConfig) -> int:
     """Memory that every worker needs for detecting other things than faces."""
-    return _TEXT_BYTES if config.covers_text else 0
+    return _TEXT_BYTES * config.covers_text + _PLATE_BYTES * config.covers_plates
 
 
 def look_at(

@@ -113,7 +113,7 @@ class Videos:
         target = Target(form, config.codec, config.crf, config.audio)
         with reading(source, self._max_pixels) as reader:
             shape = reader.shape
-            proof = Proof(plan, shape.time_base)
+            proof = Proof(plan, shape.time_base, config.crf)
             steps = write(reader, plan, self.anonymizer.patches_of, target, file, proof)
             _finished("covering", steps, shape, report)
         contents = contents_of(file, form)

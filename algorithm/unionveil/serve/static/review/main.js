@@ -12,7 +12,7 @@ import { Stage } from "./stage.js";
 const SKELETON_MS = 300;
 const NUDGE_MS = 350;
 /** What a box may be, in the order of the key that turns it. */
-const KINDS = ["face", "head", "text"];
+const KINDS = ["face", "head", "text", "plate"];
 const SINGLE_KEYS = "unionveil-single-keys";
 
 const part = (id) => document.getElementById(id);
@@ -317,7 +317,7 @@ function redraw() {
     stage.draw(photo);
     part("name").textContent = photo.name;
     const covered = photo.boxes.filter((box) => box.covered);
-    const texts = covered.filter((box) => box.kind === "text").length;
+    const texts = covered.filter((box) => box.kind === "text" || box.kind === "plate").length;
     const row = { ...photo, faces: covered.length - texts, texts, candidates: photo.boxes.length - covered.length };
     part("state").textContent = photo.rejected ? t("verdict.rejected") : standing({ ...row, verdict: photo.verdict ?? "waiting" });
     if (photo.verdict === "flagged" && photo.note) part("state").textContent += `: ${photo.note}`;

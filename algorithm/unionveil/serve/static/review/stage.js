@@ -143,8 +143,8 @@ export class Stage {
       return;
     }
     const { margins, textMargin, color } = this.#look;
-    // Text is covered by boxes alone, and its margin is a share of the shorter side.
-    const isText = box.kind === "text";
+    // Text and plates are covered by boxes alone, and their margin is a share of the shorter side.
+    const isText = box.kind === "text" || box.kind === "plate";
     const shape = this.#look.shape === "ellipse" && !isText ? "ellipse" : "rect";
     if (node?.tagName !== shape) {
       node?.remove();
