@@ -27,7 +27,7 @@ from .data.batches import Batch, batch_at
 from .data.dataset import Dataset, read_dataset
 from .evaluate.holdout import evaluate_holdout
 from .net.checkpoint import Checkpoint, Progress, read_checkpoint, write_checkpoint
-from .net.loss import detection_loss
+from .net.loss import LossWeights, detection_loss
 from .net.model import FaceNet, count_parameters, restored
 from .net.onnx_weights import load_onnx
 from .net.optimizers import augment_strength_at, lr_at, make_optimizers, set_lr, update_ema
@@ -59,6 +59,9 @@ class Settings:
         hours: length of the run.
         init: ONNX weights of this project to start from; None starts from random weights.
         teacher_boxes: file that `training.teachers.label` wrote; None uses two teachers for the labels.
+        own_boxes: file that `training.teachers.label --detector own` wrote; None leaves the labels to others.
+        band_weight: weight of the scores of faces from 20 to 50 px.
+        fine_weight: weight of the boxes of faces below 16 px.
         distill: YuNet's ONNX file: its features and CenterFace's are distilled; None does not distill.
         resume: whether to continue from the checkpoint in `work`.
         processes: number of processes, each with one thread.
@@ -77,6 +80,9 @@ class Settings:
     hours: float
     init: Path | None
     teacher_boxes: Path | None
+    own_boxes: Path | None
+    band_weight: float
+    fine_weight: float
     distill: Path | None
     resume: bool
     processes: int
@@ -110,7 +116,7 @@ class Settings:
         Raises:
             DataError: they are missing or invalid.
         """
-        return read_dataset(self.people, self.work / "pixels.u8", self.teacher_boxes)
+        return read_dataset(self.people, self.work / "pixels.u8", self.teacher_boxes, self.own_boxes)
 
 
 class Stop(Protocol):
@@ -260,7 +266,8 @@ class Trainer:
         with torch.autocast("cpu", torch.bfloat16, enabled=self._settings.bfloat16):
             features = self._model.features(batch.images)
         features = [level.float() for level in features]
-        loss, parts = detection_loss(*self._model.predict(features), batch)
+        weights = LossWeights(self._settings.band_weight, self._settings.fine_weight)
+        loss, parts = detection_loss(*self._model.predict(features), batch, weights)
         if self._teachers:
             loss = loss + _DISTILL_WEIGHT * self._distill(features, batch.images)
         self._metrics |= {"loss": float(loss.detach()), **parts}

@@ -79,6 +79,8 @@ def _check_numbers(settings: Settings) -> None:
         raise DataError("--hours must be above 0, --processes at least 1 and --batch at least 4")
     if settings.size_px < SIZE_MULTIPLE_PX or settings.size_px % SIZE_MULTIPLE_PX:
         raise DataError(f"--size-px must be a multiple of {SIZE_MULTIPLE_PX}")
+    if settings.band_weight <= 0 or settings.fine_weight <= 0:
+        raise DataError("--band-weight and --fine-weight must be above 0")
     if settings.lr <= 0 or settings.weight_decay < 0 or not 0 <= settings.ema_decay < 1:
         raise DataError("--lr must be above 0, --weight-decay at least 0, and --ema-decay from 0 to below 1")
 
@@ -123,6 +125,11 @@ def _parser() -> argparse.ArgumentParser:
         help="ONNX weights of this project to start from, as wide as the network or narrower",
     )
     add("--teacher-boxes", type=Path, help="CenterFace's boxes, from training.teachers.label")
+    add(
+        "--own-boxes", type=Path, help="the detector's own boxes, from training.teachers.label --detector own"
+    )
+    add("--band-weight", type=float, default=1.0, help="weight of the scores of faces from 20 to 50 px")
+    add("--fine-weight", type=float, default=1.0, help="weight of the boxes of faces below 16 px")
     add("--distill", type=Path, help="yunet_n_dynamic.onnx: distill YuNet's features and CenterFace's")
     add("--resume", action="store_true", help="continue from the checkpoint in --work")
     add("--processes", type=int, default=2, help="each computes on one thread")

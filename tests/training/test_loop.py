@@ -52,9 +52,9 @@ def train(people: Path, work: Path, steps: int, **more: Any) -> dict[str, Any]:
     """Trains for some steps; returns the last figures of the log."""
     work.mkdir(exist_ok=True)
     settings = Settings(
-        people=people, work=work, hours=100.0, init=None, teacher_boxes=None, **more, processes=1,
-        batch=4, size_px=96, lr=3e-3, weight_decay=0.02, ema_decay=0.998, bfloat16=False, seed=1,
-        measure_minutes=100.0,
+        people=people, work=work, hours=100.0, init=None, teacher_boxes=None, own_boxes=None,
+        band_weight=1.0, fine_weight=1.0, **more, processes=1, batch=4, size_px=96, lr=3e-3,
+        weight_decay=0.02, ema_decay=0.998, bfloat16=False, seed=1, measure_minutes=100.0,
     )  # fmt: skip
     Trainer(settings, settings.read_dataset(), 0, StopAfter(steps)).run()
     lines = [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]

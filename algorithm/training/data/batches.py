@@ -27,6 +27,9 @@ _NEGATIVE_WEIGHT = 2.5
 _MAX_CROWD_WEIGHT, _FACES_PER_WEIGHT = 2.0, 10
 """Photos with many faces are drawn up to three times as often as others."""
 
+_MAX_HARD_WEIGHT, _WEIGHT_PER_HARD = 2.0, 0.5
+"""Photos with hard faces or false positives of the detector's own are drawn more often by this much."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -74,7 +77,7 @@ class PhotoSampler:
         self._images = images
         self._labels = labels
         self._ids = np.array(list(labels))
-        weights = [_weight(records[i]) for i in labels]
+        weights = [_weight(records[i]) + _hard_weight(kept) for i, kept in labels.items()]
         self._cumulative = np.cumsum(weights) / np.sum(weights)
 
     def __call__(self, rng: Rng) -> tuple[Image, Labels]:
@@ -82,6 +85,10 @@ class PhotoSampler:
         drawn = int(np.searchsorted(self._cumulative, rng.random(), side="right"))
         index = int(self._ids[min(drawn, len(self._ids) - 1)])
         return self._images[index], self._labels[index]
+
+
+def _hard_weight(labels: Labels) -> float:
+    return min(_MAX_HARD_WEIGHT, _WEIGHT_PER_HARD * float(labels.hard.sum()))
 
 
 def _weight(record: dict[str, Any]) -> float:

@@ -56,12 +56,15 @@ class Labels:
         quality: `(N,)` float32 in [0, 1], the score to aim for: 1 for a face that a person marked, below a
             half for a doubtful face, 0 for a teacher's false positive (a hard negative).
         ignore: `(N,)` bool, whether the box is neither a face nor background.
+        hard: `(N,)` bool, whether the detector errs here: a face that it scores low, or a false positive of
+            its own (`own_scores`).
     """
 
     xyxy: Floats
     points: Floats
     quality: Floats
     ignore: Mask
+    hard: Mask
 
     def __len__(self) -> int:
         return len(self.xyxy)
@@ -78,7 +81,9 @@ class Labels:
 
     def __getitem__(self, which: Any) -> Labels:
         """The boxes that a mask or an index array selects."""
-        return Labels(self.xyxy[which], self.points[which], self.quality[which], self.ignore[which])
+        return Labels(
+            self.xyxy[which], self.points[which], self.quality[which], self.ignore[which], self.hard[which]
+        )
 
     @classmethod
     def empty(cls) -> Labels:
@@ -87,6 +92,7 @@ class Labels:
             np.zeros((0, 4), np.float32),
             np.zeros((0, 5, 2), np.float32),
             np.zeros(0, np.float32),
+            np.zeros(0, bool),
             np.zeros(0, bool),
         )
 
@@ -100,6 +106,7 @@ class Labels:
             np.concatenate([part.points for part in parts]),
             np.concatenate([part.quality for part in parts]),
             np.concatenate([part.ignore for part in parts]),
+            np.concatenate([part.hard for part in parts]),
         )
 
 
@@ -135,7 +142,8 @@ def labels_of(record: Mapping[str, Any], third: ThirdTeacher) -> Labels:
     quality = np.where(doubtful, np.minimum(weighted, _MAX_DOUBTFUL), sure).astype(np.float32)
     doubtful &= ~_duplicates(boxes, quality, doubtful)
     quality[refuted] = 0.0
-    return Labels(boxes.xyxy, boxes.points, quality, boxes.ignore & ~refuted & ~doubtful)
+    ignore = boxes.ignore & ~refuted & ~doubtful
+    return Labels(boxes.xyxy, boxes.points, quality, ignore, np.zeros(len(quality), bool))
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,13 @@ are often resized to squares."""
 _CENTRED = 0.78
 """Share of views centred near a face or hard negative, if the photo has one; the others are random crops."""
 
+_HARD_WEIGHT = 3.0
+"""How often a view is centred near a hard face or false positive, other boxes of the photo being 1."""
+
+_HARD_SHARE, _HARD_PX = 0.6, (18.0, 60.0)
+"""Share of views centred on a hard one that show it at a size from this range, in which the detector misses
+most profiles and occluded faces that others find; the others are scaled as all faces are."""
+
 _MIN_SCALE, _MAX_SCALE = 0.5, 2.5
 """Range of scales of random crops. The detector enlarges small photos twice, where background looks more
 like faces, so no view is enlarged more than a little beyond that."""
@@ -203,7 +210,10 @@ def random_view(sampler: Sampler, size_wh: tuple[int, int], rng: Rng, crowd: flo
     height, width = image.shape[:2]
     places = np.flatnonzero(~labels.ignore)
     if len(places) and rng.random() < _CENTRED:
-        scale, centre = _centred(labels.xyxy[rng.choice(places)], size_wh, rng, crowd)
+        weight = np.where(labels.hard[places], _HARD_WEIGHT, 1.0)
+        place = rng.choice(places, p=weight / weight.sum())
+        near_px = _HARD_PX if labels.hard[place] and rng.random() < _HARD_SHARE else _TARGET_PX
+        scale, centre = _centred(labels.xyxy[place], size_wh, rng, crowd, near_px)
     else:
         scale = float(np.exp(rng.uniform(np.log(_MIN_SCALE), np.log(_MAX_SCALE))))
         centre = rng.uniform(0, 1, 2) * (width, height)
@@ -216,11 +226,16 @@ def random_view(sampler: Sampler, size_wh: tuple[int, int], rng: Rng, crowd: flo
 
 
 def _centred(
-    box: npt.NDArray[np.float32], size_wh: tuple[int, int], rng: Rng, crowd: float
+    box: npt.NDArray[np.float32],
+    size_wh: tuple[int, int],
+    rng: Rng,
+    crowd: float,
+    range_px: tuple[float, float],
 ) -> tuple[float, npt.NDArray[np.float64]]:
-    """Draws the scale and centre of a view that holds the middle of a box."""
+    """Draws the scale and centre of a view that holds the middle of a box, at a size from a range."""
     side = max(4.0, float(np.sqrt((box[2] - box[0]) * (box[3] - box[1]))))
-    low, high = _TARGET_PX[0], min(_TARGET_PX[1], _MAX_SHARE_OF_VIEW * min(size_wh))
+    low = min(range_px[0], _MAX_SHARE_OF_VIEW * min(size_wh))
+    high = min(range_px[1], _MAX_SHARE_OF_VIEW * min(size_wh))
     target = low * (high / low) ** (rng.random() ** crowd)
     if rng.random() < _OVERSIZED:
         target = rng.uniform(1.0, _MAX_OVERSIZE) * min(size_wh)

@@ -12,7 +12,7 @@ from ..data.batches import Batch
 from .assign import Assignment, assign, pair_iou
 from .priors import decode_boxes, encode_points, priors_of
 
-__all__ = ["detection_loss", "ignored_priors", "quality_focal"]
+__all__ = ["LossWeights", "detection_loss", "ignored_priors", "quality_focal"]
 
 _BOX, _POINTS = 2.0, 0.2
 """Weights of the box and landmark losses; the score's is 1."""
@@ -26,9 +26,40 @@ _MAX_PART = 3.0
 _MIN_LANDMARK_PX = 10.0
 """Faces with a shorter side below this are not used for landmarks: their labels are off by a pixel or two."""
 
+_BAND_PX = (20.0, 50.0)
+_FINE_PX = 16.0
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of faces by their shorter side; the others' is 1.
+
+    Attributes:
+        band: of the score of faces from 20 to 50 px; larger ones get the mean of it and 1.
+        fine: of the boxes of faces below 16 px.
+    """
+
+    band: float = 1.0
+    fine: float = 1.0
+
+    def of_scores(self, side_px: Tensor) -> Tensor:
+        """Weights of the scores of faces with shorter sides `(F,)`."""
+        low, high = _BAND_PX
+        weight = torch.ones_like(side_px)
+        weight[side_px >= low] = self.band
+        weight[side_px >= high] = (1 + self.band) / 2
+        return weight
+
+    def of_boxes(self, side_px: Tensor) -> Tensor:
+        """Weights of the boxes of faces with shorter sides `(F,)`."""
+        return torch.where(side_px < _FINE_PX, self.fine, 1.0)
+
+
+_EVEN = LossWeights()
+
 
 def detection_loss(
-    loc: Tensor, logit: Tensor, landms: Tensor, batch: Batch
+    loc: Tensor, logit: Tensor, landms: Tensor, batch: Batch, weights: LossWeights = _EVEN
 ) -> tuple[Tensor, dict[str, float]]:
     """Weighted sum of the three losses over a batch.
 
@@ -40,6 +71,7 @@ def detection_loss(
         logit: `(N, P, 1)` score logits.
         landms: `(N, P, 10)` landmark regressions.
         batch: images and labels.
+        weights: weights of faces by size.
 
     Returns:
         The loss, and its parts for the log.
@@ -50,11 +82,12 @@ def detection_loss(
     boxes = decode_boxes(priors, loc)
     pairs = assign(boxes.detach(), score.detach(), batch.face_image, batch.xyxy, size_wh)
     goals = _goals(boxes, pairs, batch, score)
-    counted = ~ignored_priors(priors, batch, len(score))
-    counted[pairs.image, pairs.prior] = True
+    side_px = (batch.xyxy[:, 2:] - batch.xyxy[:, :2]).amin(1)[pairs.face]
+    counted = (~ignored_priors(priors, batch, len(score))).float()
+    counted[pairs.image, pairs.prior] = weights.of_scores(side_px)
     total = goals.weight.sum().clamp(min=1.0)
     score_loss = (quality_focal(score, goals.target) * counted).sum() / total
-    box_loss = (goals.weight * goals.distance).sum() / total
+    box_loss = (goals.weight * weights.of_boxes(side_px) * goals.distance).sum() / total
     points_loss = _points_loss(landms, priors, pairs, batch)
     parts = {
         "score": float(score_loss.detach()),

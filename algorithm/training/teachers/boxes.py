@@ -1,4 +1,4 @@
-"""The third teacher's boxes: what CenterFace detected in each training photo."""
+"""Boxes found in each training photo, by CenterFace (the third teacher) or by the network itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..data.files import DataError, read_jsonl
 
-__all__ = ["TeacherBoxes", "ThirdTeacher", "read_third_teacher"]
+__all__ = ["TeacherBoxes", "ThirdTeacher", "read_teacher_boxes"]
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,18 @@ ThirdTeacher: TypeAlias = Mapping[str, TeacherBoxes]
 """Detections by photo name; a photo that the teacher did not process is absent."""
 
 
-def read_third_teacher(path: Path) -> ThirdTeacher:
-    """Reads the file that `training.teachers.label` wrote.
+def read_teacher_boxes(path: Path, flag: str) -> ThirdTeacher:
+    """Reads a file that `training.teachers.label` wrote.
+
+    Args:
+        path: the file.
+        flag: the option that named it, for the message.
 
     Raises:
         DataError: the file is missing or not of this kind.
     """
     if not path.is_file():
-        raise DataError(f"--teacher-boxes: {path} is missing; training.teachers.label writes it")
+        raise DataError(f"{flag}: {path} is missing; training.teachers.label writes it")
     try:
         return {
             record["name"]: TeacherBoxes(

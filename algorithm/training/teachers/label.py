@@ -1,8 +1,10 @@
-"""Runs the third teacher: detects faces in every enlarged training photo with CenterFace.
+"""Detects faces in every enlarged training photo, with CenterFace or with the committed weights.
 
 `python -m training.teachers.label --people FOLDER --cache FILE --out FILE.jsonl` writes one line per photo:
-its name, and CenterFace's boxes and scores from 0.2 up. `training.data.labels` weighs them as a third opinion
-beside RetinaFace's and YuNet's. An interrupted run continues where it stopped.
+its name, and boxes and scores from 0.2 up. CenterFace's boxes are a third opinion beside RetinaFace's and
+YuNet's (`training.data.labels`). With `--detector own` they are the committed weights' boxes, mirrored pass
+included, ranked by support; `training.data.own_scores` uses them. An interrupted run continues where it
+stopped.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ import numpy as np
 
 from unionveil.boxes import nms
 from unionveil.detect.centerface import CenterFace
+from unionveil.detect.retinaface import RetinaFace
+from unionveil.detect.support import Supported
 from unionveil.errors import UnionVeilError
 from unionveil.models.cards import CARDS
 from unionveil.models.onnx_session import OnnxSession
@@ -31,7 +35,8 @@ from .boxes import TeacherBoxes
 __all__ = ["detect_enlarged"]
 
 _LONGEST_PX = 1152
-"""Photos of 640 px are enlarged to this side, at which CenterFace detects faces from 6 px up."""
+"""Photos of 640 px are enlarged to this side, at which CenterFace detects faces from 6 px up. The product
+enlarges small photos by nearly as much."""
 
 _MAX_SCALE = 2.0
 _MIN_SCORE = 0.2
@@ -58,7 +63,7 @@ def main() -> int:
         records = read_jsonl(args.people / "labels.jsonl")
         pixels = Pixels.open(args.people, records, args.cache)
         done = {record["name"] for record in read_jsonl(args.out)} if args.out.is_file() else set()
-        detect = _centerface()
+        detect = _DETECTORS[args.detector]()
         args.out.parent.mkdir(parents=True, exist_ok=True)
         with args.out.open("a") as file:
             for index in range(part, len(records), parts):
@@ -78,6 +83,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--people", type=Path, required=True, help="folder of labels.jsonl and its shards")
     parser.add_argument("--cache", type=Path, required=True, help="file for the decoded photos, about 3 GB")
     parser.add_argument("--out", type=Path, required=True, help="JSON Lines file to write or to continue")
+    parser.add_argument("--detector", choices=list(_DETECTORS), default="centerface", help="which one to run")
     parser.add_argument("--part", default="0/1", help="K/N: only every Nth photo, starting with photo K")
     return parser.parse_args()
 
@@ -99,6 +105,22 @@ def _centerface() -> Callable[[Image], TeacherBoxes]:
         return TeacherBoxes(faces.xyxy, faces.score)
 
     return detect
+
+
+def _own() -> Callable[[Image], TeacherBoxes]:
+    supported = Supported(RetinaFace(CARDS["retinaface"], partial(OnnxSession, threads=1)))
+
+    def detect(image: Image) -> TeacherBoxes:
+        faces = supported(image, _MIN_SCORE, mirror=True)
+        return TeacherBoxes(faces.xyxy, faces.score)
+
+    return detect
+
+
+_DETECTORS: dict[str, Callable[[], Callable[[Image], TeacherBoxes]]] = {
+    "centerface": _centerface,
+    "own": _own,
+}
 
 
 def _line(record: dict[str, Any], boxes: TeacherBoxes) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from training.data.mixing import copy_paste, mixup
 from training.data.occlusion import occlude
 from training.data.photometric import photometric
 from training.data.scene import scene
-from training.data.views import flip, mosaic, rotate, take_view
+from training.data.views import flip, mosaic, random_view, rotate, take_view
 
 RED = (30, 30, 220)
 
@@ -26,7 +26,9 @@ def painted(box: tuple[int, int, int, int] = (60, 40, 100, 90)) -> tuple[np.ndar
     cx, cy = (x0 + x1) / 2, (y0 + y1) / 2
     image[((x - cx) / ((x1 - x0) / 2)) ** 2 + ((y - cy) / ((y1 - y0) / 2)) ** 2 <= 1] = RED
     points = np.array([[x0, cy], [x1, cy], [cx, cy], [cx - 5, y1], [cx + 5, y1]], np.float32)
-    return image, Labels(np.array([box], np.float32), points[None], np.ones(1, np.float32), np.zeros(1, bool))
+    return image, Labels(
+        np.array([box], np.float32), points[None], np.ones(1, np.float32), *np.zeros((2, 1), bool)
+    )
 
 
 def extent(image: np.ndarray) -> np.ndarray:
@@ -58,6 +60,20 @@ def test_view_scales_the_box(scale: tuple[float, float]) -> None:
     assert view.shape == (96, 128, 3)
     np.testing.assert_allclose(visible.xyxy[0], extent(view), atol=2)
     assert not visible.ignore[0] or scale[0] == 2.3  # there a part of the face is outside
+
+
+def test_views_show_hard_faces_more_often_and_at_their_own_sizes() -> None:
+    image, easy = painted((10, 10, 30, 30))
+    _, hard = painted((150, 110, 170, 130))
+    both = Labels.concat([easy, replace(hard, hard=np.ones(1, bool))])
+    rng, sides, whole = np.random.default_rng(0), [], np.zeros(2)
+    for _ in range(600):
+        _, visible = random_view(lambda _: (image, both), (64, 64), rng, crowd=1.0)
+        shown = visible[~visible.ignore]
+        whole += [(~shown.hard).sum(), shown.hard.sum()]
+        sides += np.sqrt((shown.xyxy[shown.hard, 2:] - shown.xyxy[shown.hard, :2]).prod(1)).tolist()
+    assert whole[1] > 1.5 * whole[0]
+    assert np.mean([18 <= side <= 60 for side in sides]) > 0.6
 
 
 def test_face_cut_by_the_view_is_ignored_and_a_small_rest_dropped() -> None:
@@ -179,7 +195,9 @@ def test_distractors_hold_no_part_of_a_face() -> None:
     """The only other photo is one large red face: no patch of it may be used."""
     face = np.full((160, 200, 3), RED, np.uint8)
     box = np.array([[0, 0, 200, 160]], np.float32)
-    labels = Labels(box, np.full((1, 5, 2), np.nan, np.float32), np.ones(1, np.float32), np.zeros(1, bool))
+    labels = Labels(
+        box, np.full((1, 5, 2), np.nan, np.float32), np.ones(1, np.float32), *np.zeros((2, 1), bool)
+    )
     empty = np.zeros((160, 200, 3), np.uint8)
     drawn = add_distractors(empty, Labels.empty(), lambda _: (face, labels), np.random.default_rng(1), 60)
     assert drawn.any()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from training.spec import MEAN_BGR  # noqa: E402
 
 PHOTO = np.full((160, 200, 3), 90, np.uint8)
 BOX = np.array([[60, 40, 100, 90]], np.float32)
-LABELS = Labels(BOX, np.full((1, 5, 2), np.nan, np.float32), np.ones(1, np.float32), np.zeros(1, bool))
+LABELS = Labels(BOX, np.full((1, 5, 2), np.nan, np.float32), np.ones(1, np.float32), *np.zeros((2, 1), bool))
 
 
 def sampler(rng: Rng) -> tuple[Image, Labels]:
@@ -46,6 +47,13 @@ def test_input_is_planar_without_the_mean() -> None:
 
 def record(source: str = "made", *, negative: bool = False, faces: int = 1) -> dict[str, Any]:
     return {"source": source, "negative": negative, "faces": [{"ignore": False}] * faces}
+
+
+def test_photos_with_hard_boxes_are_drawn_more_often() -> None:
+    images = {i: np.full((2, 2, 3), i, np.uint8) for i in range(2)}
+    draw = PhotoSampler(images, [record()] * 2, {0: LABELS, 1: replace(LABELS, hard=np.ones(1, bool))})
+    rng = np.random.default_rng(0)
+    assert np.mean([draw(rng)[0][0, 0, 0] for _ in range(4000)]) == pytest.approx(1.6 / 2.7, abs=0.03)
 
 
 def test_portraits_are_drawn_less_and_crowds_and_negatives_more_often() -> None:

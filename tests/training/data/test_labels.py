@@ -11,7 +11,7 @@ import pytest
 
 from training.data.files import DataError
 from training.data.labels import labels_of
-from training.teachers.boxes import TeacherBoxes, ThirdTeacher, read_third_teacher
+from training.teachers.boxes import TeacherBoxes, ThirdTeacher, read_teacher_boxes
 
 
 def face(box: list[float], retina: float, yunet: float, **more: Any) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def test_photo_without_labels_has_no_faces() -> None:
 def test_third_teacher_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "third.jsonl"
     path.write_text(json.dumps({"name": "a.jpg", "boxes": [HERE], "scores": [0.5]}) + "\n")
-    boxes = read_third_teacher(path)["a.jpg"]
+    boxes = read_teacher_boxes(path, "--teacher-boxes")["a.jpg"]
     assert boxes.xyxy.tolist() == [HERE]
     assert boxes.score.tolist() == [0.5]
 
@@ -145,7 +145,7 @@ def test_invalid_label_is_an_error(faces: Any) -> None:
 def test_other_file_than_teacher_boxes_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "third.jsonl"
     with pytest.raises(DataError, match=r"--teacher-boxes: .* is missing"):
-        read_third_teacher(path)
+        read_teacher_boxes(path, "--teacher-boxes")
     path.write_text(json.dumps({"name": "a.jpg", "faces": []}) + "\n")
     with pytest.raises(DataError, match="does not hold a teacher's boxes"):
-        read_third_teacher(path)
+        read_teacher_boxes(path, "--teacher-boxes")

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed; `make test-
 
 from training.data.batches import Batch  # noqa: E402
 from training.net.assign import assign, candidates, pair_iou  # noqa: E402
-from training.net.loss import detection_loss, ignored_priors  # noqa: E402
+from training.net.loss import LossWeights, detection_loss, ignored_priors  # noqa: E402
 from training.net.model import FaceNet  # noqa: E402
 from training.net.priors import (  # noqa: E402
     decode_boxes,
@@ -124,6 +124,22 @@ def test_parts_of_an_ignored_box_are_background() -> None:
     sides = priors[:, 2]
     assert not ignored[sides * 3 < 90].any()
     assert ignored[sides * 3 >= 90].any()
+
+
+def test_weights_follow_the_size_of_a_face() -> None:
+    weights = LossWeights(band=1.5, fine=1.2)
+    side_px = torch.tensor([8.0, 16.0, 20.0, 49.0, 50.0, 200.0])
+    assert weights.of_scores(side_px).tolist() == [1, 1, 1.5, 1.5, 1.25, 1.25]
+    torch.testing.assert_close(weights.of_boxes(side_px), torch.tensor([1.2, 1, 1, 1, 1, 1]))
+
+
+@pytest.mark.parametrize(("side", "part"), [(30.0, "score"), (10.0, "box")])
+def test_weighted_face_counts_more(side: float, part: str) -> None:
+    batch = batch_of([[40.0, 10.0, 40 + side, 10 + side]])
+    loc, logit, landms = fresh().eval()(batch.images)
+    _, plain = detection_loss(loc, logit, landms, batch)
+    _, weighted = detection_loss(loc, logit, landms, batch, LossWeights(band=2.0, fine=2.0))
+    assert [name for name in plain if weighted[name] > plain[name]] == [part]
 
 
 def test_training_reduces_the_loss_and_finds_the_face() -> None:

@@ -61,6 +61,14 @@ def test_interrupted_run_continues(tmp_path: Path) -> None:
     assert [json.loads(line)["name"] for line in out.read_text().splitlines()] == ["0.png", "1.png"]
 
 
+def test_own_detector_labels_too(tmp_path: Path) -> None:
+    write_photos(tmp_path / "people")
+    done = label(tmp_path / "people", tmp_path, "--detector", "own")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in (tmp_path / "boxes" / "third.jsonl").read_text().splitlines()]
+    assert lines == [{"name": name, "boxes": [], "scores": []} for name in ("0.png", "1.png")]
+
+
 @pytest.mark.parametrize("part", ["2/2", "a/b", "1", "-1/2"])
 def test_invalid_part_is_reported(tmp_path: Path, part: str) -> None:
     write_photos(tmp_path / "people")
