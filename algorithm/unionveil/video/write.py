@@ -14,6 +14,7 @@ from ..images import Colour, Frame, Patch
 from .codecs import encoder_of, open_output
 from .plan import Plan
 from .planes import lay, rgb_of
+from .priority import ordinary_priority
 from .proof import Proof
 from .reader import Reader
 from .sound import copier
@@ -80,7 +81,8 @@ def write(
     try:
         stream = open_output(output, encoder_of(target.form, target.codec), reader.shape, target.crf)
         copy = copier(reader.container, output, target.form) if target.audio == "keep" else _leave_out
-        output.start_encoding()
+        with ordinary_priority():
+            output.start_encoding()
         mux = _Muxer(output, stream, plan)
         for frame, faces in _planned(reader, plan, copy):
             if len(faces):
