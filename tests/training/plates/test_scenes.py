@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import ImageFont
 
+pytest.importorskip("torch", reason="torch is not installed; `make test-training` installs it")
+
 from training.plates.cars import Car, draw_car, warp_in
 from training.plates.layouts import LAYOUTS, Drawer, draw_words
 from training.plates.net import STRIDE_PX

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-import torch
-from torch import Tensor
 
-from training.plates.net import STRIDE_PX, PlateNet, Whole, loss
-from training.plates.train import State, export, load, save, train
+torch = pytest.importorskip("torch", reason="torch is not installed; `make test-training` installs it")
+
+from torch import Tensor  # noqa: E402
+
+from training.plates.net import STRIDE_PX, PlateNet, Whole, loss  # noqa: E402
+from training.plates.train import State, export, load, save, train  # noqa: E402
 
 
 def batches() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
