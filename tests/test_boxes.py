@@ -175,10 +175,10 @@ def test_an_even_margin_is_a_share_of_the_shorter_side(xyxy, margin):
 
 
 def test_every_kind_has_its_margin():
-    found = Detections.of([[0, 0, 100, 20]] * 3, [0.9] * 3, kind=list(Kind))
-    face, head, text = cover_boxes(found, 0.15, 0.2).tolist()
+    found = Detections.of([[0, 0, 100, 20]] * len(Kind), [0.9] * len(Kind), kind=list(Kind))
+    face, head, text, plate = cover_boxes(found, 0.15, 0.2).tolist()
     assert face == head == expand(found.xyxy[:1], 0.15)[0].tolist()
-    assert text == pytest.approx([-4, -4, 104, 24])
+    assert text == plate == pytest.approx([-4, -4, 104, 24])
 
 
 def landmarks(nose_x):
