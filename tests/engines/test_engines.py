@@ -89,7 +89,7 @@ def test_a_slow_task_does_not_delay_others():
             taken.append(number)
             yield number, Bytes(b"endless" if number == 0 else b"quick")
 
-    results = PoolEngine(2, timeout_seconds=5).map(Deadly(), tasks())
+    results = PoolEngine(2, timeout_seconds=10).map(Deadly(), tasks())
     key, outcome = next(results)
     assert key == 0
     assert isinstance(outcome, Rejected)
