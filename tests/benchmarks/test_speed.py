@@ -116,4 +116,4 @@ def test_two_workers_against_one(phone_photos, tmp_path):
     ratio, cpu = runs[1].seconds / runs[2].seconds, runs[2].cpu_seconds / runs[1].cpu_seconds
     report("two workers on two cores against one on one", times_as_fast=f"{ratio:.2f}", cpu_time=f"{cpu:.2f}")
     assert ratio >= 1.7
-    assert cpu <= 1.05
+    assert cpu <= 1.1  # the second worker loads its models too
