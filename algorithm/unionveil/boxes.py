@@ -61,16 +61,17 @@ def _intersection(a: FloatArray, b: FloatArray) -> FloatArray:
 
 def iou(a: FloatArray, b: FloatArray) -> FloatArray:
     """Intersection over union of every pair of `(N, 4)` and `(M, 4)` boxes, `(N, M)` in [0, 1]."""
-    inter = _intersection(a, b)
-    union = area(a)[:, None] + area(b)[None, :] - inter
-    return np.where(union > 0, inter / np.maximum(union, 1e-9), 0).astype(np.float32)
+    return _over_union(_intersection(a, b), area(a)[:, None], area(b)[None, :])
 
 
 def iou_of_pairs(a: FloatArray, b: FloatArray) -> FloatArray:
     """Intersection over union of each of `(N, 4)` boxes with the box in the same row of another, `(N,)`."""
     wh = np.clip(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0, None)
-    inter = wh[:, 0] * wh[:, 1]
-    union = area(a) + area(b) - inter
+    return _over_union(wh[:, 0] * wh[:, 1], area(a), area(b))
+
+
+def _over_union(inter: FloatArray, area_a: FloatArray, area_b: FloatArray) -> FloatArray:
+    union = area_a + area_b - inter
     return np.where(union > 0, inter / np.maximum(union, 1e-9), 0).astype(np.float32)
 
 

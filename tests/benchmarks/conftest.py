@@ -13,6 +13,7 @@ import pytest
 
 from checked import read_bgr
 from paths import REPOSITORY, shared_folder
+from phone_mix import make
 from samples import SCENES
 
 DEFACE_PACKAGES = ("deface>=1.5,<2", "onnx", "onnxruntime", "opencv-python<5", "opencv-python-headless<5")
@@ -62,4 +63,12 @@ def phone_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         # Each file is different, even of the same scene, so that no cache helps.
         moved = np.roll(larger, number * 8, axis=1)
         cv2.imwrite(str(folder / f"{number:02d}.jpg"), moved, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The forty phone-like photos of `phone_mix`."""
+    folder = tmp_path_factory.mktemp("mix") / "photos"
+    make(folder)
     return folder

@@ -12,7 +12,7 @@ import pytest
 
 from benchmark_tools import measure, report, unionveil
 from checked import kept
-from phone_mix import SIZES, make
+from phone_mix import SIZES
 from unionveil import AnonymizeConfig, Anonymized, load
 from unionveil.content import FileContent
 from unionveil.detect.blob import to_blob
@@ -33,13 +33,6 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(3600)]
 ENGINE = os.environ.get("UNIONVEIL_ENGINE", "auto")
 
 CONFIG = AnonymizeConfig.from_parameters({"mirror": "no", "engine": ENGINE})
-
-
-@pytest.fixture(scope="module")
-def mix(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("mix") / "photos"
-    make(folder)
-    return folder
 
 
 @pytest.mark.parametrize(("title", "least", "most_px"), [("the mix", 5, 1e9), ("1 to 4 megapixels", 3, 4e6)])

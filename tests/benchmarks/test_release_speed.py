@@ -9,19 +9,11 @@ from pathlib import Path
 import pytest
 
 from benchmark_tools import cpu_seconds, report
-from phone_mix import make
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(3600)]
 
 MOST = {"standard": 0.92, "fast": 0.95, "crowd": 0.55}
 """Ratios that hold without bfloat16."""
-
-
-@pytest.fixture(scope="module")
-def mix(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("mix") / "photos"
-    make(folder)
-    return folder
 
 
 @pytest.mark.parametrize("detail", MOST)

@@ -229,8 +229,12 @@ def _changes_little(frame: Frame, again: Frame, region: Region | None) -> bool:
     rows, columns, inside = _inner(region)
     if not inside.any():
         return True
-    difference = (_levels(frame, rows, columns) - _levels(again, rows, columns))[inside]
-    return bool(np.sqrt(np.mean(np.square(difference))) <= _MEDIAN_LEVELS)
+    difference = _levels(frame, rows, columns) - _levels(again, rows, columns)
+    return _root_mean_square(difference[inside]) <= _MEDIAN_LEVELS
+
+
+def _root_mean_square(difference: npt.NDArray[np.float32]) -> float:
+    return float(np.sqrt(np.mean(np.square(difference))))
 
 
 def _is_blurred(frame: Frame, region: Region | None, *, coding: Coding) -> bool:
@@ -244,5 +248,4 @@ def _is_blurred(frame: Frame, region: Region | None, *, coding: Coding) -> bool:
         return True
     small = cv2.resize(part, (_BLUR_SIDE_PX, _BLUR_SIDE_PX), interpolation=cv2.INTER_AREA)
     rest = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC).reshape(part.shape)
-    difference = (part - rest)[inside]
-    return bool(np.sqrt(np.mean(np.square(difference))) <= _BLUR_LEVELS[coding])
+    return _root_mean_square((part - rest)[inside]) <= _BLUR_LEVELS[coding]
