@@ -88,11 +88,15 @@ def world(lfw, people):
 
 @pytest.fixture(scope="module")
 def attackers(shared):
-    return {"dlib": load_embedder("dlib", 1), "mobilefacenet": mobilefacenet(shared)}
+    """None of them formed the groups; `UNIONVEIL_ATTACKER` adds one, as `onnx:FILE.onnx`."""
+    found = {"dlib": load_embedder("dlib", 1), "mobilefacenet": mobilefacenet(shared)}
+    if added := os.environ.get("UNIONVEIL_ATTACKER"):
+        found[Path(added).stem] = load_embedder(added, 1)
+    return found
 
 
 def known(attackers, photos):
-    """The attackers' vectors of the originals; the third combines the other two."""
+    """The attackers' vectors of the originals; the last combines the others."""
     return joined(
         {name: vectors(embed, [photo.image for photo in photos], photos) for name, embed in attackers.items()}
     )
@@ -100,7 +104,7 @@ def known(attackers, photos):
 
 def joined(found):
     return found | {
-        "both": np.concatenate([unit(each - each.mean(axis=0)) for each in found.values()], axis=1)
+        "all": np.concatenate([unit(each - each.mean(axis=0)) for each in found.values()], axis=1)
     }
 
 
