@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -29,6 +29,9 @@ from .models.cards import (
 from .models.inference import EngineSetting, Inference, choose
 from .outputs import METADATA, MetadataName, OutputOptions
 from .parameters import Parameter, flatten, near, to_parameters, unflatten
+
+if TYPE_CHECKING:
+    from .detections import Kind
 
 __all__ = [
     "COVERS",
@@ -600,6 +603,22 @@ class AnonymizeConfig(_Model):
         ):
             return Fill()
         return self.redaction
+
+    def method_of(self, kind: Kind, *, is_shared: bool = True) -> str:
+        """The method that covers a detection.
+
+        Args:
+            kind: of the detection.
+            is_shared: whether k-same has a face for it; what has none is filled.
+        """
+        if not kind.is_person:
+            return self.text_redaction.method
+        return "fill" if isinstance(self.redaction, KSame) and not is_shared else self.redaction.method
+
+    @property
+    def for_text(self) -> AnonymizeConfig:
+        """Settings that cover everything as these cover text and plates."""
+        return self.model_copy(update={"redaction": self.text_redaction, "text_method": "same"})
 
     @property
     def detector_cards(self) -> tuple[DetectorCard, ...]:

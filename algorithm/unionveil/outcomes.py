@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from .detections import Detections
+from .detections import Detections, Kind
 from .formats import Encoding, ImageFormat, VideoFormat
 from .outputs import MetadataName
 
@@ -53,9 +53,10 @@ class TrackBox:
 
 @dataclass(frozen=True)
 class Track:
-    """A covered face over time.
+    """A covered face, or a detection of another kind, over time.
 
     Attributes:
+        kind: face, head, text or plate.
         first: frame of its first box.
         last: frame of its last box.
         best: the box with the best score.
@@ -63,6 +64,7 @@ class Track:
         boxes: some of its boxes, the first and last among them, in order.
     """
 
+    kind: Kind
     first: int
     last: int
     best: TrackBox

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from samples import SCENES
 from unionveil.boxes import cover_pixels, expand
 from unionveil.config import AnonymizeConfig
 from unionveil.detect import FaceFinder
-from unionveil.detections import Detections, FloatArray
+from unionveil.detections import Detections, FloatArray, Kind
 from unionveil.pipeline import load
 from unionveil.video.act import FAINT, Videos
 from unionveil.video.extra import has_video
@@ -52,7 +52,7 @@ def looks(data: bytes, finder: Videos) -> list[Found]:
         return [finder._look(frame, reader.shape.colours) for frame in reader.frames()]
 
 
-def planned(data: bytes, found: Sequence[Found], sure: float, hidden: Callable[[int], bool]) -> Plan:
+def planned(data: bytes, found: Sequence[Found], sure: Mapping[Kind, float], hidden: Callable[[int], bool]) -> Plan:
     numbers = iter(range(len(found)))
 
     def look(_: object) -> Found:
@@ -103,7 +103,7 @@ def test_hidden_detections_are_covered(name):
         rows = whole.rows[(whole.rows["frame"] == number) & (whole.rows["score"] > 0)]
         for row in rows:
             is_good = all(share >= COVERED for share in shares(row["xyxy"][None], covers[number], size_wh))
-            for kind, least in (("all", 0), ("sure", finder.sure), ("score .9", 0.9)):
+            for kind, least in (("all", 0), ("sure", finder.sure[Kind.FACE]), ("score .9", 0.9)):
                 good[kind] += [is_good] if row["score"] >= least else []
     per_frame = [len(faces) for faces in covers]
     for kind, each in good.items():

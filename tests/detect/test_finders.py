@@ -9,7 +9,7 @@ from unionveil import AnonymizeConfig, Detections, ModelError
 from unionveil.detect import CombinedFinder, FaceFinder, load_finder
 from unionveil.detect.tiles import find_lines
 from unionveil.detections import Kind
-from unionveil.models.cards import CARDS, TEXT_DETECTOR
+from unionveil.models.cards import CARDS, PLATE_DETECTOR, TEXT_DETECTOR
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,13 @@ class Fixed:
 
     def tuned(self, *, threshold, detail):
         return Fixed(self.xyxy, threshold, self.kind, self.allows)
+
+    def faint(self, share):
+        return Fixed(self.xyxy, share * self.score, self.kind, self.allows)
+
+    @property
+    def sure(self):
+        return {self.kind: self.score}
 
     def reduction(self, size_wh):
         return self.allows
@@ -52,6 +59,17 @@ def test_settings_reach_all():
     parts = [Fixed((BOX,), 0.9, Kind.FACE), Fixed((BOX,), 0.9, Kind.TEXT)]
     found = CombinedFinder(parts).tuned(threshold=0.25, detail="fast")(IMAGE)
     assert found.score.tolist() == [0.25, 0.25]
+
+
+def test_fainter_ones_are_found_by_all_and_each_kind_keeps_its_threshold():
+    finder = CombinedFinder([Fixed((BOX,), 0.6, Kind.FACE), Fixed((BOX,), 0.8, Kind.PLATE)])
+    assert finder.sure == {Kind.FACE: 0.6, Kind.PLATE: 0.8}
+    found = finder.faint(0.5)(IMAGE)
+    assert found.score.tolist() == pytest.approx([0.4, 0.3])
+    real = load_finder(AnonymizeConfig(cover="head,plate", threshold=0.7), 1)
+    assert real.faint(0.5).sure == real.sure
+    assert real.sure[Kind.FACE] == real.sure[Kind.HEAD] == 0.7
+    assert real.sure[Kind.PLATE] == CARDS[PLATE_DETECTOR].threshold
 
 
 def test_faces_alone_load_no_detector_of_text():

@@ -15,6 +15,7 @@ import pytest
 
 from checked import present, read_rgb
 from clips import Clip, made
+from plate_scenes import car_with_plate
 from samples import SCENES
 from unionveil.config import AnonymizeConfig
 from unionveil.content import FileContent
@@ -91,7 +92,7 @@ def replaced(folder: Path, data: bytes, edit: Callable[[dict[str, Any]], None] =
     (item,) = manifest["items"]
     item |= {"sha256": hashlib.sha256(data).hexdigest(), "size_bytes": len(data)}
     edit(item)
-    manifest["counts"]["faces"] = len(item["faces"])
+    manifest["counts"]["faces"] = sum("kind" not in face for face in item["faces"])
     manifest["counts"] |= {"redacted": int(bool(item["faces"])), "without_face": int(not item["faces"])}
     path.write_text(json.dumps(manifest))
 
@@ -107,6 +108,39 @@ def test_an_honest_video_passes_also_encoded_again(honest, tmp_path):
     again = shutil.copytree(honest, tmp_path / "again")
     replaced(again, made(shown(honest / "000001.mp4"), PLAIN))
     assert not issues(again)
+
+
+def street() -> list[Pixels]:
+    """A second of a pan over faces, above a car whose number plate is still."""
+    car, _ = car_with_plate("eu", 100)
+    part = car[300:500, 322 : 322 + WIDTH]
+    return [np.concatenate([faces, part]) for faces in pan(30)]
+
+
+@pytest.mark.parametrize(
+    ("method", "text_method"), [("fill", "fill"), ("gaussian", "fill"), ("pixelate", "same")]
+)
+def test_faces_and_plates_each_by_their_own_method(tmp_path, method, text_method):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.mp4").write_bytes(made(street()))
+    settings = {"cover": "face,plate", "method": method, "text_method": text_method}
+    out = anonymized(tmp_path / "in", tmp_path / "out", **settings)
+    faces = record_of(out).faces
+    assert {(face.kind, face.method) for face in faces} == {
+        (None, method),
+        ("plate", method if text_method == "same" else text_method),
+    }
+    plates = [number for number, face in enumerate(faces) if face.kind == "plate"]
+    assert len(plates) == 1
+    track = present(record_of(out).video).tracks[plates[0]]
+    assert (track.first_frame, track.last_frame) == (0, 29)
+    assert not issues(out)
+    bare = shown(out / "000001.mp4")
+    for frame, original in zip(bare, street(), strict=True):
+        frame[225:] = original[225:]
+    replaced(out, made(bare, PLAIN))
+    (found,) = [sentence for check, sentence in issues(out) if check == "method"]
+    assert f"of track {plates[0] + 1} is not covered by {faces[plates[0]].method}" in found
 
 
 @pytest.mark.slow

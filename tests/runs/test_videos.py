@@ -130,7 +130,6 @@ def test_doors_without_videos_refuse_them_by_name_and_skip_those_of_live_photos(
     ("config", "has_boxes", "is_installed", "sentence"),
     [
         (AnonymizeConfig(redaction=KSame()), False, True, "method ksame is not offered for videos"),
-        (AnonymizeConfig(cover=("face", "text")), False, True, "in videos, text cannot be covered yet"),
         (AnonymizeConfig(), True, True, "boxes from elsewhere are not offered for videos"),
         (AnonymizeConfig(), False, False, r"pip install 'unionveil\[video\]'"),
     ],
@@ -141,7 +140,7 @@ def test_refused_videos_get_a_reason(config, has_boxes, is_installed, sentence):
     assert re.search(sentence, rejected.detail)
 
 
-@pytest.mark.parametrize("cover", ["face", "head"])
+@pytest.mark.parametrize("cover", ["face", "head", "text", "plate"])
 def test_offered_settings_are_accepted(cover):
     assert refusal(AnonymizeConfig(cover=(cover,)), has_boxes=False, is_installed=True) is None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any, BinaryIO
@@ -13,7 +13,7 @@ import pytest
 
 from clips import RED, Clip, find_red, made, moving, packets, stamps
 from unionveil.config import AnonymizeConfig, Average
-from unionveil.detections import Detections, RgbImage
+from unionveil.detections import Detections, Kind, RgbImage
 from unionveil.errors import OutputDiffers, UnreadableImage, UnsupportedImage
 from unionveil.formats import VideoFormat, video_format
 from unionveil.outcomes import AnonymizedVideo
@@ -31,8 +31,14 @@ FRAMES = moving(30)
 class Looks:
     """A detector that counts its looks, and misses the face in some of them."""
 
-    def __init__(self, missed: tuple[int, ...] = (), kill_at: int | None = None) -> None:
+    def __init__(
+        self,
+        missed: tuple[int, ...] = (),
+        kill_at: int | None = None,
+        find: Callable[[RgbImage], Detections] = find_red,
+    ) -> None:
         self.count = 0
+        self._find = find
         self._missed, self._kill_at = missed, kill_at
 
     def __call__(self, image: RgbImage) -> Detections:
@@ -40,7 +46,7 @@ class Looks:
         self.count += 1
         if number == self._kill_at:
             raise KeyboardInterrupt
-        return Detections.empty() if number in self._missed else find_red(image)
+        return Detections.empty() if number in self._missed else self._find(image)
 
 
 class Output:
@@ -63,7 +69,7 @@ def done(
     form = video_format(data)
     assert form
     out = Output()
-    videos = Videos(config, anonymizer, 0.5)
+    videos = Videos(config, anonymizer, dict.fromkeys(Kind, 0.5))
     forms = (form, container_of(form, config.codec))
     outcome = videos(io.BytesIO(data), forms, state or State(None), out.created(), lambda _: None)
     assert out.data is not None
@@ -259,6 +265,27 @@ def test_heads_are_covered_in_place_of_faces():
     assert heads[1] < faces[1] - 8
     assert heads[2] > faces[2] + 5
     assert heads[3] > faces[3] + 2
+
+
+def find_red_plate(image: RgbImage) -> Detections:
+    found = find_red(image)
+    return Detections.of(found.xyxy, found.score, kind=Kind.PLATE)
+
+
+def test_plates_are_followed_like_faces_and_nobody_chooses_them(tmp_path):
+    def nobody(image: RgbImage, faces: Detections) -> np.ndarray:
+        return np.zeros(len(faces), bool)
+
+    data = made(FRAMES)
+    state = State(tmp_path / "state")
+    looks = Looks((10, 11, 12), 20, find_red_plate)
+    with pytest.raises(KeyboardInterrupt):
+        done(data, looks, state, nobody, cover="face,plate")
+    outcome, output = done(data, find_red_plate, state, nobody, cover="face,plate")
+    assert max(map(red_pixels, shown(output))) == 0
+    assert outcome.kept == 0
+    assert [track.kind for track in outcome.tracks] == [Kind.PLATE]
+    assert (outcome.tracks[0].first, outcome.tracks[0].last) == (0, 29)
 
 
 @pytest.mark.parametrize("crf", [28, 40, 51])

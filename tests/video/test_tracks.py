@@ -8,12 +8,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from unionveil.detections import Detections
+from unionveil.detections import Detections, Kind
 from unionveil.video.plan import Plan
 from unionveil.video.tracks import HOLD_SECONDS, Found, Tracker
 
 SIZE_WH = (200, 100)
 RATE = 20
+SURE = {Kind.FACE: 0.6, Kind.PLATE: 0.6}
 
 
 def field(shift_x: float) -> np.ndarray:
@@ -29,7 +30,7 @@ def at(*boxes: tuple[float, float], visible: bool = False) -> Found:
 
 
 def tracked(frames: Sequence[Found | None], speed: float = 2, cuts: tuple[int, ...] = ()) -> Plan:
-    tracker = Tracker(0.6, SIZE_WH, 1.0)
+    tracker = Tracker(SURE, SIZE_WH, 1.0)
     for number, found in enumerate(frames):
         joined = number > 0 and number not in cuts
         tracker.add(number, number / RATE, found, (field(speed), field(-speed)) if joined else None)
@@ -60,6 +61,31 @@ def test_a_face_is_covered_before_its_first_and_after_its_last_detection():
     hold = int(HOLD_SECONDS * RATE)
     assert covered(plan) == list(range(20 - hold, 25 + hold))
     assert all(holds(plan, n, 10 + 2 * n) for n in covered(plan))
+
+
+def test_chains_are_of_one_kind():
+    def plate(left: float) -> Found:
+        faces = Detections.of([[left, 40, left + 20, 60]], [0.9], kind=Kind.PLATE)
+        return Found(faces, np.ones(1, bool))
+
+    plan = tracked([at((10 + 2 * n, 0.9)) if n < 6 else plate(10 + 2 * n) for n in range(12)])
+    chains = {(int(row["track"]), int(row["kind"])) for row in plan.rows}
+    assert len(chains) == 2
+    assert {kind for _, kind in chains} == {Kind.FACE, Kind.PLATE}
+    kinds = [set(boxes.kind.tolist()) for boxes in plan.faces()]
+    assert all(Kind.FACE in some for some in kinds[:6])
+    assert all(Kind.PLATE in some for some in kinds[6:])
+    found = Detections.concat(list(plan.faces()))
+    assert (found.identity[found.of_kind(Kind.FACE)] >= 0).all()
+    assert (found.identity[found.of_kind(Kind.PLATE)] < 0).all()
+
+
+def test_each_kind_has_its_own_least_score():
+    boxes = [[10, 40, 30, 60], [100, 40, 130, 60]]
+    found = Found(Detections.of(boxes, [0.5, 0.5], kind=[Kind.FACE, Kind.PLATE]), np.ones(2, bool))
+    tracker = Tracker({Kind.FACE: 0.6, Kind.PLATE: 0.4}, SIZE_WH, 1.0)
+    tracker.add(0, 0.0, found, None)
+    assert tracker.finish()["kind"].tolist() == [Kind.PLATE]
 
 
 def test_chains_without_a_sure_detection_are_dropped():
@@ -116,7 +142,7 @@ def test_a_face_stays_visible_only_between_two_looks_that_agree():
 
 
 def test_memory_does_not_grow_with_weak_detections():
-    tracker = Tracker(0.6, SIZE_WH, 1.0)
+    tracker = Tracker(SURE, SIZE_WH, 1.0)
     for number in range(400):
         found = at(*[(float(x), 0.4) for x in range(number % 7, 180, 40)])
         tracker.add(number, number / RATE, found, (field(30), field(-30)) if number else None)

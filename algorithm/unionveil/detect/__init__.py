@@ -11,7 +11,7 @@ import numpy as np
 
 from ..boxes import unite_faces
 from ..config import AnonymizeConfig
-from ..detections import Detections, RgbImage
+from ..detections import Detections, Kind, RgbImage
 from ..models.cards import PLATE_DETECTOR, TEXT_DETECTOR, cards_of
 from ..models.inference import PROCESSOR, Inference, choose
 from ..models.session import open_session
@@ -98,9 +98,10 @@ class FaceFinder:
         return other
 
     @property
-    def sure(self) -> float:
-        """The lowest threshold of the detectors, not multiplied by the share of `faint`."""
-        return min(self._threshold or detector.card.threshold for detector in self._detectors)
+    def sure(self) -> dict[Kind, float]:
+        """The lowest threshold for each kind that is found, not multiplied by the share of `faint`."""
+        least = min(self._threshold or detector.card.threshold for detector in self._detectors)
+        return {Kind.FACE: least, Kind.HEAD: least}
 
     def reduction(self, size_wh: tuple[int, int]) -> int:
         """The factor (1, 2, 4 or 8) by which a picture may be reduced before it is searched."""
@@ -149,6 +150,8 @@ class TextFinder:
     def __init__(self, name: str, config: AnonymizeConfig, threads: int) -> None:
         self._detector = load_detector(name, threads, choose(config.engine))
         self._detail: Detail = config.detail
+        self._kind = Kind.PLATE if name == PLATE_DETECTOR else Kind.TEXT
+        self._share = 1.0
 
     def tuned(self, *, threshold: float | None, detail: Detail) -> TextFinder:  # noqa: ARG002
         """As `FaceFinder.tuned`; the threshold applies to faces only."""
@@ -156,13 +159,25 @@ class TextFinder:
         other._detail = detail
         return other
 
+    def faint(self, share: float) -> TextFinder:
+        """As `FaceFinder.faint`."""
+        other = copy(self)
+        other._share = share * self._share
+        return other
+
+    @property
+    def sure(self) -> dict[Kind, float]:
+        """As `FaceFinder.sure`."""
+        return {self._kind: self._detector.card.threshold}
+
     def reduction(self, size_wh: tuple[int, int]) -> int:
         """As `FaceFinder.reduction`."""
         return reduction(size_wh, self._detail)
 
     def __call__(self, image: RgbImage, size_wh: tuple[int, int] | None = None) -> Detections:
         """Lines of text, or plates; arguments and errors as for `FaceFinder`."""
-        return find_lines(image, self._detector, self._detector.card.threshold, self._detail, size_wh=size_wh)
+        least = self._share * self._detector.card.threshold
+        return find_lines(image, self._detector, least, self._detail, size_wh=size_wh)
 
 
 class PartFinder(Protocol):
@@ -170,6 +185,15 @@ class PartFinder(Protocol):
 
     def tuned(self, *, threshold: float | None, detail: Detail) -> PartFinder:
         """As `FaceFinder.tuned`."""
+        ...
+
+    def faint(self, share: float) -> PartFinder:
+        """As `FaceFinder.faint`."""
+        ...
+
+    @property
+    def sure(self) -> dict[Kind, float]:
+        """As `FaceFinder.sure`."""
         ...
 
     def reduction(self, size_wh: tuple[int, int]) -> int:
@@ -194,6 +218,15 @@ class CombinedFinder:
     def tuned(self, *, threshold: float | None, detail: Detail) -> CombinedFinder:
         """As `FaceFinder.tuned`."""
         return CombinedFinder([part.tuned(threshold=threshold, detail=detail) for part in self._parts])
+
+    def faint(self, share: float) -> CombinedFinder:
+        """As `FaceFinder.faint`."""
+        return CombinedFinder([part.faint(share) for part in self._parts])
+
+    @property
+    def sure(self) -> dict[Kind, float]:
+        """As `FaceFinder.sure`, of all parts."""
+        return {kind: least for part in self._parts for kind, least in part.sure.items()}
 
     def reduction(self, size_wh: tuple[int, int]) -> int:
         """As `FaceFinder.reduction`: the largest factor that all parts allow."""

@@ -158,10 +158,8 @@ class _Worker:
         people = [face for face in found if face.is_person]
         texts = [face for face in found if not face.is_person]
         drawn = yield from self._method(picture, frame, people)
-        text = self._config.text_redaction
-        config = self._config.model_copy(update={"redaction": text, "text_method": "same"})
         above = [face for face in people if face.method != _SURROGATE]
-        yield from _not_applied(frame, texts, config, picture.format, above, drawn)
+        yield from _not_applied(frame, texts, self._config.for_text, picture.format, above, drawn)
 
     def _method(
         self, picture: Picture, frame: Frame, faces: Sequence[FaceRecord]

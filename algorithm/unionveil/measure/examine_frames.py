@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import BinaryIO
 
 import numpy as np
 
 from ..config import AnonymizeConfig
-from ..detections import Detections, FloatArray
+from ..detections import Detections, FloatArray, Kind
 from ..engines.base import Report, Step
 from ..errors import ImageError
 from ..images import Frame, Rendering
@@ -20,7 +19,7 @@ from ..runs.manifest import RedactedRecord, TrackRecord, VideoRecord
 from ..video.planes import seen
 from ..video.reader import reading
 from ..video.summary import BOXES_PER_SECOND
-from .covers import applied
+from .covers import Applied, applied
 from .finding import Finding
 from .residual import Residual, box_text, overlaps_any
 
@@ -76,9 +75,15 @@ def examine_frames(
 
 
 class _Path:
-    """The recorded boxes of a track."""
+    """The recorded boxes of a track.
 
-    def __init__(self, track: TrackRecord, most_gap: int) -> None:
+    Attributes:
+        kind: of what it covers.
+        boxes: by frame, those of the record.
+    """
+
+    def __init__(self, track: TrackRecord, kind: Kind, most_gap: int) -> None:
+        self.kind = kind
         self.boxes: dict[int, list[FloatArray]] = defaultdict(list)
         for frame, *box in track.boxes:
             self.boxes[frame].append(np.asarray(box, np.float32))
@@ -126,7 +131,11 @@ class _Frames:
         self._residual = residual
         # Recorded boxes of a track without gaps are less than a second apart.
         rate = math.ceil(record.frames / video.seconds) if video.seconds else 1
-        self._paths = [_Path(track, rate) for track in video.tracks if track.boxes]
+        self._paths = [
+            _Path(track, face.detected, rate)
+            for track, face in zip(video.tracks, record.faces, strict=False)  # reported if they differ
+            if track.boxes
+        ]
         self._recorded = {frame for path in self._paths for frame in path.boxes}
         self._bare: dict[int, _Bare] = {}
         self._has_unknown = False
@@ -149,8 +158,8 @@ class _Frames:
 
     def rest(self) -> Iterator[Finding]:
         """What can be said after the last frame."""
-        method = self._config.redaction.method
         for number, bare in sorted(self._bare.items()):
+            method = self._config.method_of(self._paths[number].kind)
             what = f"the box {box_text(bare.xyxy)} of track {number + 1}"
             more = f", nor are {bare.count - 1} more of its boxes" if bare.count > 1 else ""
             yield Finding(
@@ -163,22 +172,34 @@ class _Frames:
             yield Finding("residual", f"{self._hidden} more faces outside all boxes")
 
     def _check_covers(self, number: int, second: float, frame: Frame) -> None:
-        here = [
-            (place, xyxy) for place, path in enumerate(self._paths) for xyxy in path.boxes.get(number, [])
-        ]
         # Covers of other tracks may lie on these; where exactly is not recorded for this frame.
-        others = chain.from_iterable(path.between(number) for path in self._paths if number not in path.boxes)
-        boxes = _detections([xyxy for _, xyxy in here])
-        answers = applied(frame, boxes, self._config, coding="video", above=_detections(others))
-        for (place, xyxy), answer in zip(here, answers, strict=True):
-            if answer == "unknown":
-                self._has_unknown = True
-            elif answer == "no":
-                self._bare.setdefault(place, _Bare(second, xyxy)).count += 1
+        others = _detections(
+            (path.kind, path.between(number)) for path in self._paths if number not in path.boxes
+        )
+        recorded = [(path.kind, path.boxes.get(number, [])) for path in self._paths]
+        here = _detections(recorded)
+        place = np.repeat(np.arange(len(recorded)), [len(boxes) for _, boxes in recorded])
+        is_person, above = here.of_kind(Kind.FACE, Kind.HEAD), others.of_kind(Kind.FACE, Kind.HEAD)
+        # Faces lie on top of text.
+        for chosen, config, over in (
+            (is_person, self._config, others[above]),
+            (~is_person, self._config.for_text, Detections.concat([others, here[is_person]])),
+        ):
+            boxes = here[chosen]
+            answers = applied(frame, boxes, config, coding="video", above=over)
+            for track, xyxy, answer in zip(place[chosen].tolist(), boxes.xyxy, answers, strict=True):
+                self._note(track, second, xyxy, answer)
+
+    def _note(self, place: int, second: float, xyxy: FloatArray, answer: Applied) -> None:
+        """Counts a box of a track that is not covered, or whose cover cannot be judged."""
+        if answer == "unknown":
+            self._has_unknown = True
+        elif answer == "no":
+            self._bare.setdefault(place, _Bare(second, xyxy)).count += 1
 
     def _new_faces(self, number: int, second: float, frame: Frame, rendering: Rendering) -> Iterator[Finding]:
         """Uncovered faces that were not reported half a second before."""
-        covered = _detections(chain.from_iterable(path.at(number) for path in self._paths))
+        covered = _detections((path.kind, path.at(number)) for path in self._paths)
         found = list(self._residual(frame, rendering, covered))
         boxes = np.array([finding.xyxy for finding in found], np.float32).reshape(-1, 4)
         is_known = overlaps_any(boxes, self._faces)
@@ -193,6 +214,11 @@ class _Frames:
             yield replace(finding, detail=f"at {second:.2f} s {finding.detail}")
 
 
-def _detections(boxes: Iterable[FloatArray]) -> Detections:
-    rows = list(boxes)
-    return Detections.of(np.array(rows, np.float32).reshape(-1, 4), np.ones(len(rows)))
+def _detections(boxes: Iterable[tuple[Kind, Sequence[FloatArray]]]) -> Detections:
+    """Boxes `(4,)` of each kind, in order."""
+    rows = [(kind, xyxy) for kind, some in boxes for xyxy in some]
+    return Detections.of(
+        np.array([xyxy for _, xyxy in rows], np.float32).reshape(-1, 4),
+        np.ones(len(rows)),
+        kind=np.array([kind for kind, _ in rows], np.uint8),
+    )

@@ -100,7 +100,7 @@ def _tracks(record: RedactedRecord, video: VideoRecord, config: AnonymizeConfig)
     ends = [frame for track in video.tracks for frame in (track.first_frame, track.last_frame)]
     if max([*frames, *ends], default=0) >= record.frames or len(video.tracks) != len(record.faces):
         yield Finding("claims", "the tracks in the manifest are not those of its faces")
-    method = config.redaction.method
     for face in record.faces:
+        method = config.method_of(face.detected)
         if face.method != method:
             yield Finding("method", f"a box says {face.method}, the settings say {method}")

@@ -138,7 +138,7 @@ def detections_of(records: Iterable[FaceRecord]) -> Detections:
 
 
 class TrackRecord(_Part):
-    """A face in a video over time."""
+    """A face, or a detection of another kind, in a video over time."""
 
     first_frame: int = Field(ge=0, description="Frame of its first box, from 0.")
     last_frame: int = Field(ge=0, description="Frame of its last box.")
@@ -619,8 +619,8 @@ def video_record(
                 frame=track.best.frame,
                 xyxy=_rounded(track.best),
                 score=round(track.score, 3),
-                method=config.redaction.method,
-                kind=kind_name(Kind.HEAD if config.covers_heads else Kind.FACE),
+                method=config.method_of(track.kind),
+                kind=kind_name(track.kind),
             )
             for track in tracks
         ),
@@ -650,16 +650,12 @@ def _face_record(frame: int, face: Detections, config: AnonymizeConfig) -> FaceR
     """The record of one detection; it never identifies a person or a group."""
     kind, redaction = Kind(int(face.kind[0])), config.redaction
     is_shared = isinstance(redaction, KSame) and bool(face.identity[0] >= 0)
-    if not kind.is_person:
-        method: str = config.text_redaction.method
-    else:
-        method = "fill" if isinstance(redaction, KSame) and not is_shared else redaction.method
     return FaceRecord(
         frame=frame,
         # Tenths of a pixel, and thousandths: finer figures differ between machines.
         xyxy=tuple(round(float(value), 1) for value in face.xyxy[0]),
         score=round(float(face.score[0]), 3),
-        method=method,
+        method=config.method_of(kind, is_shared=is_shared),
         k=redaction.k if isinstance(redaction, KSame) and is_shared else None,
         kind=kind_name(kind),
     )

@@ -63,10 +63,6 @@ def refusal(config: AnonymizeConfig, *, has_boxes: bool, is_installed: bool | No
     if config.redaction.needs_whole_set:
         method = config.redaction.method
         return Rejected("unsupported", f"method {method} is not offered for videos; choose another method")
-    others = [kind for kind in config.cover if kind not in ("face", "head")]
-    if others:
-        kinds = " and ".join(others)
-        return Rejected("unsupported", f"in videos, {kinds} cannot be covered yet; leave it out of --cover")
     if has_boxes:
         return Rejected("unsupported", "boxes from elsewhere are not offered for videos; leave --boxes out")
     if not (has_video() if is_installed is None else is_installed):
@@ -138,11 +134,11 @@ class VideoWorker:
         return outcome
 
     def _loaded(self) -> Videos:
-        from ..detect import FaceFinder
+        from ..detect import load_finder
         from ..pipeline import load
         from ..video.act import FAINT, Videos
 
-        finder = FaceFinder(self._config, self._threads)
+        finder = load_finder(self._config, self._threads)
         anonymizer = load(
             self._config, threads=self._threads, references=self._references, finder=finder.faint(FAINT)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ import numpy as np
 
 from ..boxes import as_heads
 from ..config import AnonymizeConfig
-from ..detections import Detections
+from ..detections import Detections, Kind
 from ..engines.base import Report, Step
 from ..errors import OutputDiffers
 from ..files.digests import pieces
@@ -54,12 +54,12 @@ class Videos:
     Attributes:
         config: all settings.
         anonymizer: finds faces that reach `FAINT` of the threshold, and covers them.
-        sure: least score of a sure detection.
+        sure: least score of a sure detection of each kind.
     """
 
     config: AnonymizeConfig
     anonymizer: Anonymizer
-    sure: float
+    sure: Mapping[Kind, float]
 
     def __call__(
         self,

@@ -1,7 +1,7 @@
 """Stores the findings of each frame as they are made, so that an interrupted first pass can continue.
 
-Records are appended: a header, boxes, scores and whether each is to be covered. A kill may leave the last
-record incomplete; it is then cut off.
+Records are appended: a header, boxes, scores, kinds and whether each is to be covered. A kill may leave the
+last record incomplete; it is then cut off.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Log"]
 _HEAD = struct.Struct("<iqII")
 """Frame, time stamp, number of boxes, CRC-32 of the rest."""
 
-_BOX = np.dtype([("xyxy", "<f4", (4,)), ("score", "<f4"), ("covered", "?")])
+_BOX = np.dtype([("xyxy", "<f4", (4,)), ("score", "<f4"), ("kind", "u1"), ("covered", "?")])
 
 
 class Log:
@@ -68,7 +68,7 @@ class Log:
         """Stores the findings of a frame, and returns them."""
         boxes = np.zeros(len(found.faces), _BOX)
         boxes["xyxy"], boxes["score"] = found.faces.xyxy, found.faces.score
-        boxes["covered"] = found.covered
+        boxes["kind"], boxes["covered"] = found.faces.kind, found.covered
         body = boxes.tobytes()
         if self._file:
             line = _HEAD.pack(number, stamp, len(boxes), zlib.crc32(body)) + body
@@ -88,7 +88,7 @@ class Log:
             if len(body) != count * _BOX.itemsize or zlib.crc32(body) != check:
                 break
             boxes = np.frombuffer(body, _BOX)
-            faces = Detections.of(boxes["xyxy"], boxes["score"])
+            faces = Detections.of(boxes["xyxy"], boxes["score"], kind=boxes["kind"])
             self._known[number] = stamp, Found(faces, boxes["covered"].copy())
             place += _HEAD.size + len(body)
         return place

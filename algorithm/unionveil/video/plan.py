@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..boxes import unite
-from ..detections import Detections
+from ..detections import Detections, Kind
 from .rows import Rows
 
 __all__ = ["Plan", "faces_in"]
@@ -34,7 +34,7 @@ class Plan:
     durations: npt.NDArray[np.int64]
 
     def faces(self) -> Iterator[Detections]:
-        """The boxes to cover in each frame, in order; `identity` is the chain."""
+        """The boxes to cover in each frame, in order; the `identity` of a person is the chain."""
         starts = np.searchsorted(self.rows["frame"], np.arange(len(self.pts) + 1))
         for start, stop in pairwise(starts.tolist()):
             yield faces_in(self.rows[start:stop])
@@ -51,6 +51,8 @@ def faces_in(rows: Rows) -> Detections:
     for track in np.unique(rows["track"]).tolist():
         own = rows[rows["track"] == track]
         boxes, kept = unite(own["xyxy"], own["score"], _SAME_FACE_IOU)
-        faces = Detections.of(boxes, own["score"][kept])
-        parts.append(replace(faces, identity=np.full(len(faces), track, np.int32)))
+        kind = Kind(int(own["kind"][0]))
+        faces = Detections.of(boxes, own["score"][kept], kind=kind)
+        identity = np.full(len(faces), track if kind.is_person else -1, np.int32)
+        parts.append(replace(faces, identity=identity))
     return Detections.concat(parts)

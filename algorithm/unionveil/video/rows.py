@@ -16,12 +16,14 @@ ROW = np.dtype(
     [
         ("frame", np.int32),
         ("track", np.int32),
+        ("kind", np.uint8),
         ("xyxy", np.float32, (4,)),
         ("score", np.float32),
         ("visible", np.bool_),
     ]
 )
-"""A box in a frame. `score` is 0 if it was carried; `visible` says whether it is to stay visible."""
+"""A box in a frame. `kind` is the same for a whole chain, `score` is 0 if the box was carried, and `visible`
+says whether it is to stay visible."""
 
 Rows: TypeAlias = npt.NDArray[Any]
 """`(N,)` of `ROW`."""
@@ -33,17 +35,19 @@ _FIRST_ROWS = 8
 
 
 class RowList:
-    """Rows that arrive one by one, at 29 bytes each: a list of tuples takes ten times as much memory."""
+    """Rows that arrive one by one, at 30 bytes each: a list of tuples takes ten times as much memory."""
 
     def __init__(self) -> None:
         self._rows = np.zeros(_FIRST_ROWS, ROW)
         self._count = 0
 
-    def append(self, frame: int, track: int, xyxy: FloatArray, score: float, visible: bool) -> None:
+    def append(
+        self, frame: int, track: int, kind: int, xyxy: FloatArray, score: float, visible: bool
+    ) -> None:
         """Adds a row; arguments are the fields of `ROW`."""
         if self._count == len(self._rows):
             self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
-        self._rows[self._count] = frame, track, xyxy, score, visible
+        self._rows[self._count] = frame, track, kind, xyxy, score, visible
         self._count += 1
 
     @property

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from ..detections import FloatArray
+from ..detections import FloatArray, Kind
 from ..outcomes import Track, TrackBox
 from .plan import Plan, faces_in
 from .rows import Rows
@@ -20,7 +20,7 @@ BOXES_PER_SECOND = 2
 
 
 def tracks_of(plan: Plan, time_base: Fraction) -> tuple[Track, ...]:
-    """The covered faces of a video.
+    """Everything that is covered in a video.
 
     Args:
         plan: all boxes.
@@ -46,13 +46,14 @@ def _track(rows: Rows, seconds: npt.NDArray[np.float64]) -> Track:
         seconds: of all frames.
     """
     best = rows[int(rows["score"].argmax())]
+    kind = Kind(int(best["kind"]))
     steps = (seconds[rows["frame"]] * BOXES_PER_SECOND).astype(np.int64)
     chosen = np.append(True, np.diff(steps) > 0)
     chosen[-1] = True
     frames = np.unique(rows["frame"][chosen]).tolist()
     boxes = tuple(box for frame in frames for box in _covers(rows, frame))
     return Track(
-        boxes[0].frame, boxes[-1].frame, _box(best["frame"], best["xyxy"]), float(best["score"]), boxes
+        kind, boxes[0].frame, boxes[-1].frame, _box(best["frame"], best["xyxy"]), float(best["score"]), boxes
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..detections import Kind
 from .flow import Field, Motion, Sketch, looks_like, sketch
 from .log import Log
 from .plan import Plan
@@ -51,7 +52,13 @@ class _Step:
 
 
 def survey(
-    frames: Iterable[av.VideoFrame], shape: Shape, look: Look, log: Log, *, sure: float, every: int
+    frames: Iterable[av.VideoFrame],
+    shape: Shape,
+    look: Look,
+    log: Log,
+    *,
+    sure: Mapping[Kind, float],
+    every: int,
 ) -> Generator[float, None, Plan]:
     """Finds the boxes of all frames.
 
@@ -60,7 +67,7 @@ def survey(
         shape: of the video.
         look: finds faces.
         log: has the findings from before an interruption, and stores new ones.
-        sure: least score of a sure detection.
+        sure: least score of a sure detection of each kind.
         every: faces are looked for in every Nth frame, in the first frame of each scene and the last of the
             video, and at least `LOOKS_PER_SECOND` times per second.
 

@@ -8,13 +8,14 @@ remain.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from ..boxes import iou
-from ..detections import BoolArray, Detections, FloatArray
+from ..detections import BoolArray, Detections, FloatArray, Kind
 from .flow import Field, move
 from .rows import ROW, RowList, Rows, complete_at_edges, visible_rows
 
@@ -55,6 +56,7 @@ class _Track:
 
     Attributes:
         number: its own.
+        kind: of everything in it.
         box: `(4,)` in the last frame.
         growth: how much the box has grown since a detection.
         seen: frame and second of the last detection.
@@ -62,6 +64,7 @@ class _Track:
     """
 
     number: int
+    kind: int
     box: FloatArray
     seen: tuple[int, float]
     growth: float = 1.0
@@ -69,7 +72,7 @@ class _Track:
 
     def add(self, frame: int, xyxy: FloatArray, score: float = 0.0, *, visible: bool = False) -> None:
         """Adds a box; a score of 0 is that of a carried one."""
-        self.found.append(frame, self.number, xyxy, score, visible)
+        self.found.append(frame, self.number, self.kind, xyxy, score, visible)
 
 
 @dataclass(frozen=True)
@@ -79,14 +82,14 @@ class _Frame:
     Attributes:
         number: from 0.
         second: its time.
-        boxes: `(N, 4)` detections in it.
+        faces: detections in it.
         tracks: `(N,)` numbers of their tracks.
         back: flow from it to the previous frame; None at a cut.
     """
 
     number: int
     second: float
-    boxes: FloatArray
+    faces: Detections
     tracks: list[int]
     back: Field | None
 
@@ -95,12 +98,12 @@ class Tracker:
     """Links detections into chains, frame by frame.
 
     Args:
-        sure: least score of a sure detection.
+        sure: least score of a sure detection of each kind.
         size_wh: width and height of the frames; boxes outside are dropped.
         scale: pixels of a flow field per pixel of the frame.
     """
 
-    def __init__(self, sure: float, size_wh: tuple[int, int], scale: float) -> None:
+    def __init__(self, sure: Mapping[Kind, float], size_wh: tuple[int, int], scale: float) -> None:
         self._sure = sure
         self._size_wh = size_wh
         self._scale = scale
@@ -137,8 +140,8 @@ class Tracker:
             track = chosen.get(place)
             taken.append(self._take(track, number, second, found, place, fields))  # type: ignore[arg-type]
         self._hold(number, second)
-        boxes = found.faces.xyxy if found else np.zeros((0, 4), np.float32)
-        self._recent.append(_Frame(number, second, boxes, taken, fields[1] if fields else None))
+        faces = found.faces if found else Detections.empty()
+        self._recent.append(_Frame(number, second, faces, taken, fields[1] if fields else None))
 
     def finish(self) -> Rows:
         """The rows of all chains with a sure detection, by frame; `track` numbers whole chains."""
@@ -169,8 +172,8 @@ class Tracker:
         if not self._active or not len(found.faces):
             return {}
         carried = np.stack([track.box for track in self._active])
-        overlap = iou(carried, found.faces.xyxy)
-        overlap[~(_alike(carried, found.faces.xyxy) | (overlap >= _SAME_FACE_IOU))] = -1
+        kinds = np.array([track.kind for track in self._active])
+        overlap = _overlap(carried, kinds, found.faces)
         chosen: dict[int, _Track] = {}
         used: set[int] = set()
         for flat in np.argsort(-overlap, axis=None, kind="stable").tolist():
@@ -193,9 +196,10 @@ class Tracker:
     ) -> int:
         """Lets a detection take over a chain or start one, and carries it back to the last detection."""
         box, score = found.faces.xyxy[place], float(found.faces.score[place])
+        kind = int(found.faces.kind[place])
         is_visible = not found.covered[place]
         if track is None:
-            track = _Track(len(self._parent), box, (number, second))
+            track = _Track(len(self._parent), kind, box, (number, second))
             self._parent.append(track.number)
             self._active.append(track)
             since = -1
@@ -205,7 +209,7 @@ class Tracker:
             self._carry_back(track, box, second, since, fields[1])
         track.box, track.growth, track.seen = box.copy(), 1.0, (number, second)
         track.add(number, track.box, max(score, 1e-6), visible=is_visible)
-        if score >= self._sure:
+        if score >= self._sure[Kind(kind)]:
             self._is_sure.add(self._root(track.number))
         return track.number
 
@@ -217,7 +221,7 @@ class Tracker:
                 return
             box = move(box[None], step, self._scale)[0]
             growth = min(_MOST_GROWTH, growth * (1 + _GROWTH))
-            met = self._met(box, frame)
+            met = self._met(box, track.kind, frame)
             if met is not None and met != track.number:
                 self._join(met, track.number)
                 return
@@ -228,12 +232,11 @@ class Tracker:
                 return
             step = frame.back
 
-    def _met(self, box: FloatArray, frame: _Frame) -> int | None:
+    def _met(self, box: FloatArray, kind: int, frame: _Frame) -> int | None:
         """The chain whose detection a carried box meets in a frame."""
-        if not len(frame.boxes):
+        if not len(frame.faces):
             return None
-        overlap = iou(box[None], frame.boxes)[0]
-        overlap[~(_alike(box[None], frame.boxes)[0] | (overlap >= _SAME_FACE_IOU))] = -1
+        overlap = _overlap(box[None], np.array([kind]), frame.faces)[0]
         best = int(overlap.argmax())
         return frame.tracks[best] if overlap[best] >= 0 else None
 
@@ -285,6 +288,14 @@ class Tracker:
         self._parent[drop] = keep
         if self._is_sure & roots:
             self._is_sure.add(keep)
+
+
+def _overlap(carried: FloatArray, kinds: npt.NDArray[np.int_], found: Detections) -> FloatArray:
+    """`(N, M)`: the IoU of carried boxes and detections that may be the same thing; -1 for others."""
+    overlap = iou(carried, found.xyxy)
+    is_same = _alike(carried, found.xyxy) | (overlap >= _SAME_FACE_IOU)
+    overlap[~(is_same & (kinds[:, None] == found.kind))] = -1
+    return overlap
 
 
 def _alike(first: FloatArray, second: FloatArray) -> BoolArray:
