@@ -52,7 +52,9 @@ def looks(data: bytes, finder: Videos) -> list[Found]:
         return [finder._look(frame, reader.shape.colours) for frame in reader.frames()]
 
 
-def planned(data: bytes, found: Sequence[Found], sure: Mapping[Kind, float], hidden: Callable[[int], bool]) -> Plan:
+def planned(
+    data: bytes, found: Sequence[Found], sure: Mapping[Kind, float], hidden: Callable[[int], bool]
+) -> Plan:
     numbers = iter(range(len(found)))
 
     def look(_: object) -> Found:

@@ -26,8 +26,9 @@ def plot(panels: Mapping[str, Mapping[str, Mapping[int, float]]]) -> str:
         for number, (title, lines) in enumerate(panels.items())
     ]
     width = len(panels) * (_WIDTH + 20)
+    height = _HEIGHT + 36 + 17 * max(map(len, panels.values()))
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {_HEIGHT + 150}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="#fff"/>'
         f"{''.join(drawn)}</svg>\n"
     )
@@ -36,10 +37,11 @@ def plot(panels: Mapping[str, Mapping[str, Mapping[int, float]]]) -> str:
 def _panel(title: str, lines: Mapping[str, Mapping[int, float]]) -> str:
     top = max(value for values in lines.values() for value in values.values()) * 1.05
     parts = [f'<text x="{_LEFT}" y="20" font-weight="bold">{escape(title)}</text>']
-    for step in range(5):
-        y = _y(top * step / 4, top)
+    each = 0.1 if top < 0.6 else 0.2
+    for step in range(int(top / each) + 1):
+        y = _y(each * step, top)
         parts.append(f'<path d="M{_LEFT} {y:.1f}H{_WIDTH}" stroke="#ddd"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{top * step / 4:.2f}</text>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{each * step:.1f}</text>')
     parts += [
         f'<text x="{_x(k):.1f}" y="{_HEIGHT + 18}" text-anchor="middle">{k}</text>' for k in (2, 5, 10, 20)
     ]
@@ -51,14 +53,15 @@ def _panel(title: str, lines: Mapping[str, Mapping[int, float]]) -> str:
 
 def _line(name: str, points: Sequence[tuple[int, float]], top: float, number: int) -> str:
     colour = _COLOURS[number % len(_COLOURS)]
+    stroke = f'stroke="{colour}" stroke-width="2"' + ' stroke-dasharray="5 3"' * (number >= len(_COLOURS))
     path = " ".join(f"{_x(k):.1f},{_y(value, top):.1f}" for k, value in points)
     dots = "".join(
         f'<circle cx="{_x(k):.1f}" cy="{_y(value, top):.1f}" r="3" fill="{colour}"/>' for k, value in points
     )
     y = _HEIGHT + 42 + number * 17
     return (
-        f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>{dots}'
-        f'<path d="M{_LEFT} {y - 4}h22" stroke="{colour}" stroke-width="2"/>'
+        f'<polyline points="{path}" fill="none" {stroke}/>{dots}'
+        f'<path d="M{_LEFT} {y - 4}h22" {stroke}/>'
         f'<text x="{_LEFT + 30}" y="{y}">{escape(name)}</text>'
     )
 
