@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -559,6 +560,31 @@ def test_frame_times_with_a_thousand_boxes(browser, tmp_path, capsys):
     assert len(times) > 60
 
 
+def test_an_answer_that_an_edit_overtakes_takes_nothing_back(browser, tmp_path):
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    shutil.copy(samples.SCENES / "portrait.jpg", folder)
+    held = []
+    with review_process(folder, out, "--detail", "fast") as (url, _), opened(browser, url) as page:
+        page.wait_for_selector("#photo[href]")
+        state, kind = page.locator("#state"), page.locator("#kind-name")
+        eventually(page, lambda: page.locator(".box.face").count())
+        page.keyboard.press("n")
+        eventually(page, lambda: kind.inner_text() == "Face")
+        page.route(re.compile(r"/api/photos/\d+$"), lambda route: held.append((route, route.fetch())))
+        page.keyboard.press("t")
+        eventually(page, lambda: held)  # the page asks for the photo, whose face is a head now
+        page.keyboard.press("t")
+        eventually(page, lambda: "1 text" in state.inner_text() and len(held) > 1)
+        route, answer = held[0]
+        route.fulfill(response=answer)
+        page.wait_for_timeout(300)
+        assert "1 text" in state.inner_text()
+        page.keyboard.press("t")
+        eventually(page, lambda: "1 plate" in state.inner_text())
+        page.unroute_all(behavior="ignoreErrors")
+
+
 def test_a_box_is_turned_into_text_and_written_as_such(browser, tmp_path):
     folder, out = tmp_path / "photos", tmp_path / "out"
     folder.mkdir()
@@ -574,6 +600,13 @@ def test_a_box_is_turned_into_text_and_written_as_such(browser, tmp_path):
         until(page, "portrait.jpg", lambda photo: photo["boxes"][0]["kind"] == "text")
         eventually(page, lambda: "1 text" in page.locator("#state").inner_text())
         shot(page, "kinds")
+        page.keyboard.press("t")
+        plate = until(page, "portrait.jpg", lambda photo: photo["boxes"][0]["kind"] == "plate")
+        assert (plate["faces"], plate["texts"], plate["plates"]) == (0, 0, 1)
+        eventually(page, lambda: "1 plate" in page.locator("#state").inner_text())
+        for _ in range(3):
+            page.keyboard.press("t")
+        until(page, "portrait.jpg", lambda photo: photo["boxes"][0]["kind"] == "text")
         page.keyboard.press("a")
         until(page, "portrait.jpg", lambda photo: photo["verdict"] == "approved")
         page.wait_for_selector("#write:not([disabled])")

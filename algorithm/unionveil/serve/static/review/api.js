@@ -42,6 +42,11 @@ export class Api {
     return this.#send(`/api/photos/${number}/edits`, { edit });
   }
 
+  /** Resolves once everything sent so far has been answered. */
+  settled() {
+    return this.#line;
+  }
+
   undo() {
     return this.#send("/api/undo", {});
   }

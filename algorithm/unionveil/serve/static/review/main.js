@@ -52,11 +52,21 @@ async function open(number) {
   prefetch(number);
 }
 
+/** A photo from the server, with all edits in it: an answer that they overtook is asked for again. */
+async function fetched(number) {
+  for (;;) {
+    await api.settled();
+    const { revision } = api;
+    const fresh = await api.get(`/api/photos/${number}`).catch(() => null);
+    if (!fresh || (!api.pending && api.revision === revision)) return fresh;
+  }
+}
+
 async function refresh(number) {
-  const fresh = await api.get(`/api/photos/${number}`).catch(() => null);
+  const fresh = await fetched(number);
   if (!fresh) return;
   known.set(number, fresh);
-  if (photo?.number !== number || api.pending) return;
+  if (photo?.number !== number || nudged) return;
   // Until the detector has seen the photo, the size of the displayed image is used.
   if (!fresh.sizes.length) fresh.sizes = photo.sizes;
   const isResized = String(photo.sizes) !== String(fresh.sizes);
@@ -106,7 +116,7 @@ async function prefetch(number) {
   const next = photos.next(number);
   if (next === undefined || photo.number !== number) return;
   if (!known.has(next)) {
-    const fresh = await api.get(`/api/photos/${next}`).catch(() => null);
+    const fresh = await fetched(next);
     if (fresh?.sizes.length) known.set(next, fresh);
   }
   if (photos.rows.get(next).verdict !== "rejected") {
@@ -317,8 +327,9 @@ function redraw() {
     stage.draw(photo);
     part("name").textContent = photo.name;
     const covered = photo.boxes.filter((box) => box.covered);
-    const texts = covered.filter((box) => box.kind === "text" || box.kind === "plate").length;
-    const row = { ...photo, faces: covered.length - texts, texts, candidates: photo.boxes.length - covered.length };
+    const count = (...kinds) => covered.filter((box) => kinds.includes(box.kind)).length;
+    const counts = { faces: count("face", "head"), texts: count("text"), plates: count("plate") };
+    const row = { ...photo, ...counts, candidates: photo.boxes.length - covered.length };
     part("state").textContent = photo.rejected ? t("verdict.rejected") : standing({ ...row, verdict: photo.verdict ?? "waiting" });
     if (photo.verdict === "flagged" && photo.note) part("state").textContent += `: ${photo.note}`;
     part("state").classList.toggle("warn", Boolean(photo.rejected) || photo.verdict === "flagged" || (row.candidates > 0 && photo.verdict === "unreviewed"));

@@ -122,7 +122,7 @@ export function standing(row, short = false) {
   const mark = { approved: "✓ ", flagged: "⚑ ", rejected: "! " }[row.verdict] ?? "";
   if (row.verdict !== "unreviewed") return (short ? mark : "") + t(`verdict.${row.verdict}`);
   if (row.candidates && short) return `◌ ${t("unsure", { n: row.candidates })}`;
-  const found = [row.faces && t("faces", { n: row.faces }), row.texts && t("texts", { n: row.texts })];
-  const faces = found.filter(Boolean).join(", ") || t("no-face");
-  return row.candidates ? `${faces}, ${t("unsure", { n: row.candidates })}` : faces;
+  const found = ["faces", "texts", "plates"].filter((kind) => row[kind]).map((kind) => t(kind, { n: row[kind] }));
+  const shown = found.join(", ") || t("no-face");
+  return row.candidates ? `${shown}, ${t("unsure", { n: row.candidates })}` : shown;
 }
