@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from .compact import NameSet
 from .errors import InputError, ResultsError
 from .files.digests import sha256_of
+from .files.outputs import LocalOutputs
 from .runs.manifest import MANIFEST, Counts, RedactedRecord, Tally, is_manifest
 from .runs.reading import ManifestFile, read_manifest
 from .text import printable
@@ -28,7 +29,7 @@ def verify(folder: Path) -> ManifestFile:
         ResultsError: lists every mismatch.
     """
     try:
-        manifest = read_manifest(folder / manifest_of(folder))
+        manifest = read_manifest(LocalOutputs(folder), manifest_of(folder))
         issues = list(_issues(folder, manifest))
     except OSError as error:
         raise ResultsError([f"there is no {MANIFEST}: the run did not finish"]) from error
@@ -66,7 +67,7 @@ def _issues(folder: Path, manifest: ManifestFile) -> Iterator[str]:
             yield from _differences(folder, record.output, record.sha256, record.size_bytes)
             if record.preview:
                 yield from _differences(folder, record.preview, record.preview_sha256, None)
-    named.add(manifest.path.name)
+    named.add(manifest.name)
     there = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
     for name in sorted(name for name in there if name not in named):
         yield f"{printable(name)} is in the folder but not in {MANIFEST}"

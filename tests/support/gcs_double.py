@@ -69,6 +69,12 @@ class _Handler(BaseHTTPRequestHandler):
         data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if not key:
             return self._answer(404)
+        if copied := self.headers.get("x-goog-copy-source"):
+            found = self.objects.get(unquote(copied).lstrip("/").removeprefix(f"{BUCKET}/"))
+            if found is None:
+                return self._answer(404)
+            self.objects[key] = found
+            return self._answer(200, b"<CopyObjectResult></CopyObjectResult>")
         if self.headers.get("x-goog-if-generation-match") == "0" and key in self.objects:
             return self._answer(412)
         names = [name for name in map(str.lower, self.headers) if name.startswith(_META)]
@@ -87,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
         return key if bucket == BUCKET else None, parse_qs(parts.query)
 
     def _listed(self, query: dict[str, list[str]]) -> bytes:
-        """One object a page, so that whoever lists has to ask for the next."""
+        """One object per page, so that the client has to ask for the next."""
         prefix = query.get("prefix", [""])[0]
         last = query.get("continuation-token", query.get("start-after", [""]))[0]
         keys = sorted(key for key in self.objects if key.startswith(prefix) and key > last)

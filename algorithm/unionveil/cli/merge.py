@@ -1,4 +1,4 @@
-"""`unionveil merge`: joins the outputs of all shards of a run in one folder."""
+"""`unionveil merge`: joins the outputs of all shards of a run in one place."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ import click
 
 from ..export.croissant import read_about
 from ..export.write import ExportForm, describe, describe_export, export
-from ..files.sinks import FolderSink
+from ..files.sinks import FolderSink, Place
+from ..files.store_sink import StoreSink
+from ..files.stores import Store, StoreUrl
 from ..merge.shards import open_shards
 from ..merge.write import check_apart, write_merged
 from .console import EXIT_DONE
 from .options import croissant_option
+from .places import PlaceType
 from .report import Report, report_options
 
 __all__ = ["command"]
 
 
 @click.command("merge")
-@click.argument("folders", nargs=-1, required=True, metavar="FOLDER...", type=click.Path(path_type=Path))
+@click.argument("folders", nargs=-1, required=True, metavar="FOLDER...", type=PlaceType(folder=True))
 @click.option(
     "-o",
     "--output",
     required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the whole run: an empty one, or that of an interrupted merge.",
+    type=PlaceType(folder=True),
+    help="Folder for the whole run, on this machine or in an object store: an empty one, or that of an "
+    "interrupted merge.",
 )
 @click.option(
     "--link",
@@ -42,8 +46,8 @@ __all__ = ["command"]
 @croissant_option
 @report_options
 def command(
-    folders: tuple[Path, ...],
-    output: Path,
+    folders: tuple[Place, ...],
+    output: Place,
     link: bool,
     to: str | None,
     about: Path | None,
@@ -54,19 +58,28 @@ def command(
     Takes the folders of all shards in any order. Refuses a set in which a shard is missing, occurs twice, or
     was made by different versions, weights or settings. The result is the same for any number of shards, and
     the shards themselves are never changed. With --to, another form is written instead.
+
+    Folders may be in object stores (s3://, gs://, az://), and so may the output. Within one bucket the store
+    itself copies the files.
     """
+    if (to or about) and not all(isinstance(place, Path) for place in (*folders, output)):
+        option = "--to" if to else "--croissant"
+        raise click.UsageError(f"{option} needs folders on this machine; merge into one first")
     merged = open_shards(folders)
     check_apart(merged, output)
     described = read_about(about) if about else None
-    counts, sink = merged.head.counts, FolderSink(output)
+    counts = merged.head.counts
     with report.progress("merging", counts.inputs) as advance:
-        if to:
-            files = export(merged, sink, ExportForm(to), link=link, on_done=advance)
+        if isinstance(output, StoreUrl):
+            write_merged(merged, StoreSink(Store(output)), on_done=advance)
+        elif to:
+            sink, form = FolderSink(output), ExportForm(to)
+            files = export(merged, sink, form, link=link, on_done=advance)
         else:
-            write_merged(merged, sink, link=link, on_done=advance)
-    if described:
+            write_merged(merged, FolderSink(output), link=link, on_done=advance)
+    if described and isinstance(output, Path):
         place = (
-            describe_export(described, merged, sink, ExportForm(to), files)
+            describe_export(described, merged, sink, form, files)
             if to
             else describe(described, merged, output)
         )

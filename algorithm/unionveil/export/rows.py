@@ -10,6 +10,7 @@ from typing import Any
 from ..annotations import PictureBoxes
 from ..errors import InputError
 from ..files.names import is_safe, leads_out
+from ..files.outputs import LocalOutputs
 from ..formats import ImageFormat
 from ..merge.shards import Merged
 from ..runs.manifest import RedactedRecord, is_manifest
@@ -90,18 +91,22 @@ def rows_of(merged: Merged) -> Iterator[ExportRow]:
             continue
         name = record.output
         if leads_out(name) or not is_safe(name) or is_manifest(name) or PurePosixPath(name).is_absolute():
-            raise InputError(f"a manifest in {each.folder} names {printable(name)}, a name that no run uses")
+            raise InputError(f"a manifest in {each.outputs} names {printable(name)}, a name that no run uses")
         if record.video:
             raise InputError(
-                f"{each.folder} contains videos ({printable(name)}), other forms hold only pictures; repeat "
+                f"{each.outputs} contains videos ({printable(name)}), other forms hold only pictures; repeat "
                 "the run without videos, for example with --exclude '*.mp4'"
             )
         if record.format.upper() not in ImageFormat.__members__:
             raise InputError(
-                f"a manifest in {each.folder} says that {printable(name)} is {printable(record.format)}, "
+                f"a manifest in {each.outputs} says that {printable(name)} is {printable(record.format)}, "
                 "which is not a format of this version"
             )
-        path = each.folder / name
+        if not isinstance(each.outputs, LocalOutputs):
+            raise InputError(
+                f"{each.outputs} is in an object store: merge it into a folder of this machine first"
+            )
+        path = each.outputs.place / name
         if path.is_symlink() or not path.is_file():
             raise InputError(f"{path} is missing; repeat the run to restore it")
         yield ExportRow(record, path)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import OutputError, StoreError
+from ..errors import InputError, OutputError, StoreError
 from .digests import pieces
 from .stores import Store, StoreUrl
 
@@ -90,6 +90,38 @@ class StoreSink:
             file.seek(0)
             self._store.put(name, file, digest.hexdigest())
 
+    def reaches(self, source: Store) -> bool:
+        """Whether `adopt` can copy from a place."""
+        return self._store.shares_bucket(source)
+
+    def adopt(self, name: str, source: Store, sha256: str) -> None:
+        """Takes over an object from another place in the bucket; its bytes do not leave the store.
+
+        Args:
+            name: path with `/`, below both places.
+            source: the other place.
+            sha256: that the object must have, hexadecimal; it is read only if its metadata has none.
+
+        Raises:
+            FileNotFoundError: the object does not exist.
+            InputError: it has another digest.
+            OutputError: an object with other content has the name.
+            StoreError: it cannot be copied.
+        """
+        found = _digest(source, name)
+        if found is None:
+            raise FileNotFoundError(name)
+        if found != sha256:
+            raise InputError(
+                f"{source.url / name} was altered: its SHA-256 is not the one in its manifest; make it again"
+            )
+        there = self.digest(name)
+        if there == sha256:
+            return
+        if there is not None and not self.overwrite:
+            raise self._occupied(name)
+        self._store.copy(name, source)
+
     def _occupied(self, name: str) -> OutputError:
         return OutputError(
             f"{self.folder / name} already exists with other content; choose an empty folder or --overwrite"
@@ -108,13 +140,7 @@ class StoreSink:
 
     def digest(self, name: str) -> str | None:
         """As `FolderSink.digest`: from the object's metadata, or of its content if the metadata has none."""
-        carried = self._store.digest(name)
-        if carried is not None:
-            return carried
-        try:
-            return hashlib.sha256(self._store.get(name)).hexdigest()
-        except FileNotFoundError:
-            return None
+        return _digest(self._store, name)
 
     def files(self) -> Iterator[str]:
         """As `FolderSink.files`."""
@@ -142,3 +168,14 @@ class StoreSink:
             except (StoreError, FileNotFoundError) as error:
                 raise OutputError(f"{self.folder / name} cannot be read") from error
             yield path
+
+
+def _digest(store: Store, name: str) -> str | None:
+    """The SHA-256 of an object: from its metadata, or else of its content; None if it does not exist."""
+    carried = store.digest(name)
+    if carried is not None:
+        return carried
+    try:
+        return hashlib.sha256(store.get(name)).hexdigest()
+    except FileNotFoundError:
+        return None

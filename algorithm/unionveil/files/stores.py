@@ -179,6 +179,37 @@ class Store:
         attributes: dict[str, str] = {**got.attributes}
         return attributes.get(DIGEST)
 
+    def find(self, key: str) -> StoredObject | None:
+        """An object by its key; None if it does not exist.
+
+        Raises:
+            StoreError: the store refuses, or does not answer.
+        """
+        obstore = _library(self.url)
+        try:
+            meta = self._patiently(lambda: obstore.head(self._opened(), key))
+        except FileNotFoundError:
+            return None
+        return StoredObject(key, int(meta["size"]), str(meta["e_tag"] or meta["last_modified"]))
+
+    def shares_bucket(self, other: Store) -> bool:
+        """Whether the store itself can copy objects from the other place to this one."""
+        return (self.url.scheme, self.url.bucket) == (other.url.scheme, other.url.bucket)
+
+    def copy(self, key: str, source: Store) -> None:
+        """Lets the store copy an object, with its metadata, from another place in the same bucket.
+
+        Any object of this key is replaced.
+
+        Raises:
+            FileNotFoundError: the object does not exist.
+            StoreError: it cannot be copied.
+        """
+        obstore = _library(self.url)
+        bucket = StoreUrl(self.url.scheme, self.url.bucket, "")
+        old, new = ((place.url / key).prefix for place in (source, self))
+        self._patiently(lambda: obstore.copy(_open(bucket), old, new))
+
     def create(self, key: str, data: bytes, sha256: str) -> bool:
         """Writes an object that does not exist yet.
 
@@ -306,9 +337,9 @@ class StoreContent:
         """As `Content.read`."""
         return _or_os_error(lambda: self.store.get(self.object.key, etag=_plain_etag(self.object.etag)))
 
-    def open(self) -> BinaryIO:
-        """As `Content.open`."""
-        return io.BufferedReader(_Ranges(self.store, self.object, self.head), _HEAD_BYTES)
+    def open(self, buffer_bytes: int = _HEAD_BYTES) -> BinaryIO:
+        """As `Content.open`; the object is read in pieces of a buffer."""
+        return io.BufferedReader(_Ranges(self.store, self.object, self.head), buffer_bytes)
 
     def with_head(self) -> StoreContent:
         """The same object, with its first bytes read.

@@ -6,9 +6,10 @@ import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 from ..errors import InputError
+from ..files.outputs import Outputs, outputs_at
+from ..files.sinks import Place
 from ..runs.manifest import (
     MANIFEST,
     ManifestHead,
@@ -31,11 +32,11 @@ class RunFolder:
     """A folder of outputs with its manifest.
 
     Attributes:
-        folder: the outputs.
+        outputs: its files.
         manifest: its manifest, of a whole run or of a shard.
     """
 
-    folder: Path
+    outputs: Outputs
     manifest: ManifestFile
 
     @property
@@ -45,7 +46,7 @@ class RunFolder:
         return head.shard if isinstance(head, ShardHead) else None
 
     def __str__(self) -> str:
-        return printable(str(self.folder), quoted=False, most=None)
+        return str(self.outputs)
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,11 @@ class MergedRecord:
 
     Attributes:
         record: the record, with its number in the whole run.
-        folder: the folder of its files.
+        outputs: the folder of its files.
     """
 
     record: Record
-    folder: Path
+    outputs: Outputs
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Merged:
         """
         if self.folders[0].shard is None:
             (whole,) = self.folders
-            yield from (MergedRecord(record, whole.folder) for record in whole.manifest.records())
+            yield from (MergedRecord(record, whole.outputs) for record in whole.manifest.records())
             return
         before: tuple[str, RunFolder] | None = None
         merged = heapq.merge(*map(_keyed, self.folders), key=lambda keyed: keyed[0])
@@ -92,7 +93,7 @@ class Merged:
                     "of one run, or the run's inputs were renamed meanwhile"
                 )
             before = key, folder
-            yield MergedRecord(record.model_copy(update={"input": number}), folder.folder)
+            yield MergedRecord(record.model_copy(update={"input": number}), folder.outputs)
 
 
 def _keyed(folder: RunFolder) -> Iterator[tuple[str, RunFolder, Record]]:
@@ -100,32 +101,33 @@ def _keyed(folder: RunFolder) -> Iterator[tuple[str, RunFolder, Record]]:
     for record in folder.manifest.records():
         key = record.input_key
         if key is None or key < last:
-            raise InputError(f"{printable(str(folder.manifest.path), quoted=False, most=None)} was altered")
+            raise InputError(f"{folder.manifest.shown} was altered")
         last = key
         yield key, folder, record
 
 
-def open_folder(folder: Path) -> RunFolder:
+def open_folder(place: Place) -> RunFolder:
     """Opens a folder of outputs; no record is read yet.
 
     Raises:
         InputError: it contains no manifest, several, or an unreadable one.
+        StoreError: the store refuses, or does not answer.
     """
-    shown = printable(str(folder), quoted=False, most=None)
+    outputs = outputs_at(place)
     try:
-        found = sorted(path.name for path in folder.iterdir() if is_manifest(path.name))
+        found = sorted(name for name in outputs.names() if is_manifest(name))
     except OSError as error:
-        raise InputError(f"{shown} cannot be read: {error.strerror or error}") from error
+        raise InputError(f"{outputs} cannot be read: {error.strerror or error}") from error
     if not found:
         raise InputError(
-            f"{shown} contains no manifest, so its run has not finished; repeat its command to finish it"
+            f"{outputs} contains no manifest, so its run has not finished; repeat its command to finish it"
         )
     if len(found) > 1:
-        raise InputError(f"{shown} contains {len(found)} manifests; each shard needs its own folder")
-    return RunFolder(folder, read_manifest(folder / found[0]))
+        raise InputError(f"{outputs} contains {len(found)} manifests; each shard needs its own folder")
+    return RunFolder(outputs, read_manifest(outputs, found[0]))
 
 
-def open_shards(folders: Sequence[Path]) -> Merged:
+def open_shards(folders: Sequence[Place]) -> Merged:
     """Opens all shards of a run, in any order, or a single folder of a whole run.
 
     Args:

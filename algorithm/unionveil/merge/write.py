@@ -1,36 +1,55 @@
-"""Writes a merged run into a folder: the files of all shards, and one manifest."""
+"""Writes a merged run into a folder, here or in an object store: all shards' files, and one manifest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 from ..compact import NameSet
 from ..errors import InputError, OutputError
 from ..files.names import is_safe, leads_out
-from ..files.sinks import FolderSink
+from ..files.outputs import LocalOutputs, Outputs, StoredOutputs
+from ..files.sinks import FolderSink, Place
+from ..files.store_sink import StoreSink
+from ..files.stores import StoreUrl
 from ..runs.manifest import MANIFEST, RedactedRecord, is_manifest, manifest_parts
 from ..text import printable
 from .shards import Merged, MergedRecord
 
 __all__ = ["check_apart", "write_merged"]
 
+_AT_ONCE = 16
+"""Files that are handed over at once from or to a store. Each takes some requests, one after the other."""
 
-def check_apart(merged: Merged, output: Path) -> None:
+
+def check_apart(merged: Merged, output: Place) -> None:
     """Refuses an output folder that is, contains or is in one of the merged folders.
 
     Raises:
         OutputError: the folders overlap.
     """
-    real = output.resolve()
     for run in merged.folders:
-        other = run.folder.resolve()
-        if real == other or other in real.parents or real in other.parents:
+        if _overlap(output, run.outputs.place):
             raise OutputError(f"{output} and {run} overlap; choose another output folder")
 
 
+def _overlap(one: Place, other: Place) -> bool:
+    if isinstance(one, StoreUrl) or isinstance(other, StoreUrl):
+        both = isinstance(one, StoreUrl) and isinstance(other, StoreUrl)
+        return both and (one.holds(other) or other.holds(one))  # type: ignore[union-attr,arg-type]
+    real, given = one.resolve(), other.resolve()
+    return real == given or given in real.parents or real in given.parents
+
+
 def write_merged(
-    merged: Merged, sink: FolderSink, *, link: bool = False, on_done: Callable[[], None] = lambda: None
+    merged: Merged,
+    sink: FolderSink | StoreSink,
+    *,
+    link: bool = False,
+    on_done: Callable[[], None] = lambda: None,
 ) -> None:
     """Copies the files of all shards into one folder, and writes the manifest last.
 
@@ -39,7 +58,7 @@ def write_merged(
     Args:
         merged: checked shards.
         sink: writes into the output folder.
-        link: as `FolderSink.adopt`.
+        link: as `FolderSink.adopt`; only between folders on this machine.
         on_done: called for every record.
 
     Raises:
@@ -49,15 +68,16 @@ def write_merged(
     with sink.locked():
         sink.sweep()
         _check_free(merged, sink)
-        for each in merged.records():
-            if isinstance(each.record, RedactedRecord):
-                _take(each, each.record, sink, link=link)
+        take = partial(_take, sink=sink, link=link)
+        places = (sink.folder, *(run.outputs.place for run in merged.folders))
+        at_once = _AT_ONCE if any(isinstance(place, StoreUrl) for place in places) else 1
+        for _ in _mapped(take, merged.records(), at_once):
             on_done()
         lines = (each.record.model_dump_json(exclude_none=True).encode() for each in merged.records())
         sink.replace(MANIFEST, manifest_parts(merged.head, lines))
 
 
-def _check_free(merged: Merged, sink: FolderSink) -> None:
+def _check_free(merged: Merged, sink: FolderSink | StoreSink) -> None:
     """Refuses a folder that contains anything except files of this merge."""
     if next(sink.files(), None) is None:
         return
@@ -73,14 +93,57 @@ def _check_free(merged: Merged, sink: FolderSink) -> None:
             )
 
 
-def _take(each: MergedRecord, record: RedactedRecord, sink: FolderSink, *, link: bool) -> None:
-    for name, sha256 in _digests(record):
-        path = each.folder / name
+def _mapped(
+    take: Callable[[MergedRecord], None], records: Iterable[MergedRecord], at_once: int
+) -> Iterator[None]:
+    """As `map`, for some records at once; never holds more than twice as many."""
+    with ThreadPoolExecutor(at_once) as pool:
+        waiting: deque[Future[None]] = deque()
+        for each in records:
+            waiting.append(pool.submit(take, each))
+            if len(waiting) == 2 * at_once:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _take(each: MergedRecord, *, sink: FolderSink | StoreSink, link: bool) -> None:
+    if not isinstance(each.record, RedactedRecord):
+        return
+    for name, sha256 in _digests(each.record):
         if leads_out(name) or not is_safe(name) or is_manifest(name):
-            raise InputError(f"a manifest in {each.folder} names {printable(name)}, a name that no run uses")
-        if path.is_symlink() or not path.is_file():
-            raise InputError(f"{path} is missing; run its shard again to restore it")
-        sink.adopt(name, path, sha256, link=link)
+            raise InputError(f"a manifest in {each.outputs} names {printable(name)}, a name that no run uses")
+        try:
+            _hand_over(each.outputs, name, sha256, sink, link=link)
+        except FileNotFoundError:
+            raise InputError(
+                f"{each.outputs}/{printable(name, quoted=False)} is missing; run its shard again to restore "
+                "it"
+            ) from None
+
+
+def _hand_over(outputs: Outputs, name: str, sha256: str, sink: FolderSink | StoreSink, *, link: bool) -> None:
+    """Copies a file, in the way that moves the fewest bytes.
+
+    Raises:
+        FileNotFoundError: it does not exist.
+    """
+    match outputs, sink:
+        case LocalOutputs(place=folder), FolderSink():
+            path = folder / name
+            if path.is_symlink() or not path.is_file():
+                raise FileNotFoundError(name)
+            sink.adopt(name, path, sha256, link=link)
+        case StoredOutputs(store=store), StoreSink() if sink.reaches(store):
+            sink.adopt(name, store, sha256)
+        case _:
+            data = outputs.read(name)
+            if hashlib.sha256(data).hexdigest() != sha256:
+                raise InputError(
+                    f"{outputs}/{printable(name, quoted=False)} was altered: its SHA-256 is not the one in "
+                    "its manifest; make it again"
+                )
+            sink.write(name, data)
 
 
 def _digests(record: RedactedRecord) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from ..compact import NameSet
 from ..errors import InputError, OutputError
+from ..files.outputs import LocalOutputs
 from ..files.sinks import Sink
 from ..text import printable
 from .journal import Journal
@@ -119,7 +120,7 @@ class OutputFolder:
         found = NameSet()
         for name in filter(is_manifest, list(self._sink.files())):
             with suppress(InputError, OutputError), self._sink.fetched(name) as path:
-                for record in read_manifest(path).records():
+                for record in read_manifest(LocalOutputs(path.parent), path.name).records():
                     if isinstance(record, RedactedRecord):
                         found.update(*record.files)
         return found

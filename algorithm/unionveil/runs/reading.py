@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO, TypeVar
+from functools import partial
+from typing import BinaryIO, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
 from ..errors import InputError
+from ..files.outputs import Outputs
 from ..text import printable
 from .manifest import Manifest, ManifestHead, Record, RecordLine, ShardHead
 
 __all__ = ["ManifestFile", "read_manifest"]
 
 Read = TypeVar("Read")
+_Opened: TypeAlias = Callable[[], AbstractContextManager[BinaryIO]]
 
 _ITEMS = b' "items": [\n'
 
@@ -26,14 +29,16 @@ _MOST_LINE_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class ManifestFile:
-    """A manifest on disk.
+    """A manifest that is read on demand.
 
     Attributes:
-        path: its path.
+        name: of its file.
+        shown: its place, for messages.
         head: the part about all inputs; a `ShardHead` in the manifest of a shard.
     """
 
-    path: Path
+    name: str
+    shown: str
     head: ManifestHead
     _lines: Callable[[], Iterator[bytes]]
 
@@ -46,40 +51,50 @@ class ManifestFile:
         number = 0
         for line in self._lines():
             number += 1
-            yield _valid(self.path, RecordLine.validate_json, line)
+            yield _valid(self.shown, RecordLine.validate_json, line)
         if number != self.head.counts.inputs:
             raise InputError(
-                f"{_shown(self.path)} is cut off or was altered: it has {number} of "
+                f"{self.shown} is cut off or was altered: it has {number} of "
                 f"{self.head.counts.inputs} records; run its shard again, or fetch it again"
             )
 
 
-def read_manifest(path: Path) -> ManifestFile:
+def read_manifest(outputs: Outputs, name: str) -> ManifestFile:
     """Opens the manifest of a run or of a shard; records are read on demand.
 
     Args:
-        path: of `manifest.json`, or of a shard's `manifest-IIIII-of-NNNNN.jsonl`.
+        outputs: the folder of the manifest.
+        name: `manifest.json`, or a shard's `manifest-IIIII-of-NNNNN.jsonl`.
 
     Raises:
         InputError: it cannot be read, or is not a manifest of version 1.
+        StoreError: the store refuses, or does not answer.
     """
-    try:
-        with path.open("rb") as file:
-            if path.suffix == ".jsonl":
-                line = file.readline(_MOST_HEAD_BYTES)
-                head = _valid(path, ShardHead.model_validate_json, line)
-                return ManifestFile(path, head, lambda: _lines_behind(path, len(line)))
-            first = _head(file)
-            if first is not None:
-                found = _valid(path, ManifestHead.model_validate_json, first[: -len(_ITEMS) - 2] + b"}")
-                return ManifestFile(path, found, lambda: _items_behind(path, len(first)))
-            file.seek(0)
-            data = file.read()
-    except OSError as error:
-        raise InputError(f"{_shown(path)} cannot be read: {error.strerror or error}") from error
+    shown = f"{outputs}/{printable(name, quoted=False, most=None)}"
+    opened = partial(_opened, outputs, name, shown)
+    with opened() as file:
+        if name.endswith(".jsonl"):
+            line = file.readline(_MOST_HEAD_BYTES)
+            head = _valid(shown, ShardHead.model_validate_json, line)
+            return ManifestFile(name, shown, head, lambda: _lines_behind(opened, len(line)))
+        first = _head(file)
+        if first is not None:
+            found = _valid(shown, ManifestHead.model_validate_json, first[: -len(_ITEMS) - 2] + b"}")
+            return ManifestFile(name, shown, found, lambda: _items_behind(opened, len(first)))
+        file.seek(0)
+        data = file.read()
     # Rewritten by another program: parsed as a whole.
-    whole = _valid(path, Manifest.model_validate_json, data)
-    return ManifestFile(path, whole, lambda: (item.model_dump_json().encode() for item in whole.items))
+    whole = _valid(shown, Manifest.model_validate_json, data)
+    return ManifestFile(name, shown, whole, lambda: (item.model_dump_json().encode() for item in whole.items))
+
+
+@contextmanager
+def _opened(outputs: Outputs, name: str, shown: str) -> Iterator[BinaryIO]:
+    try:
+        with outputs.open(name) as file:
+            yield file
+    except OSError as error:
+        raise InputError(f"{shown} cannot be read: {error.strerror or error}") from error
 
 
 def _head(file: BinaryIO) -> bytes | None:
@@ -97,35 +112,28 @@ def _head(file: BinaryIO) -> bytes | None:
     return None
 
 
-def _items_behind(path: Path, start: int) -> Iterator[bytes]:
+def _items_behind(opened: _Opened, start: int) -> Iterator[bytes]:
     """The items of a `manifest.json`; nothing may follow them."""
-    for line in _lines_behind(path, start):
+    for line in _lines_behind(opened, start):
         if line.startswith(b"  "):
             yield line.strip().removesuffix(b",")
         elif line.strip(b" \n") not in (b"", b"]", b"}"):
             yield line  # not a record: reading it fails
 
 
-def _lines_behind(path: Path, start: int) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as file:
-            file.seek(start)
-            while line := file.readline(_MOST_LINE_BYTES):
-                yield line
-    except OSError as error:
-        raise InputError(f"{_shown(path)} cannot be read: {error.strerror or error}") from error
+def _lines_behind(opened: _Opened, start: int) -> Iterator[bytes]:
+    with opened() as file:
+        file.seek(start)
+        while line := file.readline(_MOST_LINE_BYTES):
+            yield line
 
 
-def _valid(path: Path, read: Callable[[bytes], Read], data: bytes) -> Read:
+def _valid(shown: str, read: Callable[[bytes], Read], data: bytes) -> Read:
     try:
         return read(data)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise InputError(
-            f"{_shown(path)} is not a manifest that this version reads ({where}: {first['msg']})"
+            f"{shown} is not a manifest that this version reads ({where}: {first['msg']})"
         ) from error
-
-
-def _shown(path: Path) -> str:
-    return printable(str(path), quoted=False, most=None)
