@@ -39,7 +39,7 @@ def with_own_scores(labels: Labels, own: TeacherBoxes, third: TeacherBoxes | Non
     """Labels with the detector's own false positives, and qualities that its own scores raise.
 
     - The quality of an agreed face becomes the mean of it and the own score, mapped to [0.5, 1], if that is
-      higher; that of a doubtful face the mean of both.
+      higher. Doubtful faces keep theirs: by own scores half of them became agreed ones, and all scores rose.
     - An agreed face that scores low is hard.
     - An own box where no teacher and no person saw anything is a hard negative, or ignored if it scores high.
 
@@ -50,10 +50,8 @@ def with_own_scores(labels: Labels, own: TeacherBoxes, third: TeacherBoxes | Non
     """
     same = iou(labels.xyxy, own.xyxy) >= _SAME_FACE_IOU
     score = np.where(same, own.score, np.float32(0)).max(axis=1, initial=0)
-    doubtful = labels.face & ~labels.agreed
     raised = np.maximum(labels.quality, (labels.quality + 0.5 + 0.5 * score) / 2)
-    quality = np.where(labels.agreed, raised, labels.quality)
-    quality = np.where(doubtful, (labels.quality + score) / 2, quality).astype(np.float32)
+    quality = np.where(labels.agreed, raised, labels.quality).astype(np.float32)
     large = shorter_sides(labels.xyxy) >= _MIN_HARD_PX
     known = replace(labels, quality=quality, hard=labels.agreed & large & (score < _MAX_HARD_SCORE))
     return known if third is None else Labels.concat([known, _unseen_by_others(labels, own, third)])
