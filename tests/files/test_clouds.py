@@ -64,6 +64,8 @@ def place(cloud, monkeypatch, tmp_path):
     for name, value in cloud.environment.items():
         monkeypatch.setenv(name, value)
     stores._open.cache_clear()
+    # The S3 server makes a bucket with the first object in it.
+    put(Store(StoreUrl.parse(f"{cloud.bucket}/{tmp_path.name}/first")), "object", b"")
     yield lambda name: Store(StoreUrl.parse(f"{cloud.bucket}/{tmp_path.name}/{name}"), patience_seconds=5)
     stores._open.cache_clear()
 
