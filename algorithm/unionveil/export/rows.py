@@ -106,7 +106,10 @@ def rows_of(merged: Merged) -> Iterator[ExportRow]:
             raise InputError(
                 f"{each.outputs} is in an object store: merge it into a folder of this machine first"
             )
-        path = each.outputs.place / name
-        if path.is_symlink() or not path.is_file():
-            raise InputError(f"{path} is missing; repeat the run to restore it")
+        try:
+            path = each.outputs.path(name)
+        except FileNotFoundError:
+            raise InputError(
+                f"{each.outputs.place / name} is missing; repeat the run to restore it"
+            ) from None
         yield ExportRow(record, path)

@@ -69,10 +69,18 @@ class LocalOutputs:
 
     def read(self, name: str) -> bytes:
         """As `Outputs.read`; a link counts as missing."""
+        return self.path(name).read_bytes()
+
+    def path(self, name: str) -> Path:
+        """The path of a file.
+
+        Raises:
+            FileNotFoundError: it does not exist, or is a link.
+        """
         path = self.place / name
         if path.is_symlink() or not path.is_file():
             raise FileNotFoundError(name)
-        return path.read_bytes()
+        return path
 
 
 @dataclass(frozen=True)

@@ -129,11 +129,8 @@ def _hand_over(outputs: Outputs, name: str, sha256: str, sink: FolderSink | Stor
         FileNotFoundError: it does not exist.
     """
     match outputs, sink:
-        case LocalOutputs(place=folder), FolderSink():
-            path = folder / name
-            if path.is_symlink() or not path.is_file():
-                raise FileNotFoundError(name)
-            sink.adopt(name, path, sha256, link=link)
+        case LocalOutputs(), FolderSink():
+            sink.adopt(name, outputs.path(name), sha256, link=link)
         case StoredOutputs(store=store), StoreSink() if sink.reaches(store):
             sink.adopt(name, store, sha256)
         case _:
