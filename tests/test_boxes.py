@@ -16,7 +16,7 @@ from unionveil.boxes import (
     expand_evenly,
     iou,
     iou_of_pairs,
-    neighbours,
+    near_pairs,
     nms,
     unite,
     unite_faces,
@@ -78,16 +78,35 @@ def test_nms_breaks_ties_by_order():
     assert nms(xyxy, float32([0.5, 0.5, 0.5]), 0.4).tolist() == [0, 2]
 
 
+@pytest.mark.parametrize("groups", [1, 4])
+def test_nms_of_many_boxes_is_the_greedy_one(groups):
+    rng = np.random.default_rng(0)
+    corner, side = rng.uniform(0, 200, (1000, 2)), rng.uniform(5, 40, (1000, 1))
+    xyxy = np.concatenate([corner, corner + side], axis=1).astype(np.float32)
+    score, group = rng.random(1000).astype(np.float32), rng.integers(0, groups, 1000)
+    kept: list[int] = []
+    for i in np.argsort(-score):
+        others = [k for k in kept if groups == 1 or group[k] != group[i]]
+        if not (iou(xyxy[i : i + 1], xyxy[others]) > 0.4).any():
+            kept.append(int(i))
+    assert 100 < len(kept) < 800
+    assert nms(xyxy, score, 0.4, group=None if groups == 1 else group).tolist() == kept
+
+
 @given(boxes(), boxes(), st.floats(0.05, 1))
-def test_neighbours_hold_every_box_that_overlaps_enough(a, b, least):
-    for i, near in enumerate(neighbours(a, b, least)):
-        overlapping = np.flatnonzero(iou(a[i : i + 1], b)[0] >= least)
-        assert set(overlapping) <= set(near)
+def test_near_pairs_hold_every_pair_that_overlaps_enough(a, b, least):
+    row, near = near_pairs(a, b, least)
+    assert (np.diff(row) >= 0).all()
+    found = set(zip(row.tolist(), near.tolist(), strict=True))
+    assert len(found) == len(row)
+    assert set(zip(*(side.tolist() for side in np.nonzero(iou(a, b) >= least)), strict=True)) <= found
 
 
-def test_neighbours_leave_out_boxes_that_are_far_away():
+def test_near_pairs_leave_out_boxes_that_are_far_away():
     a, b = float32([[0, 0, 10, 10]]), float32([[9, 0, 19, 10], [4, 0, 14, 10], [0, 90, 10, 100]])
-    assert sorted(next(neighbours(a, b, 0.4))) == [1, 2]
+    row, near = near_pairs(a, b, 0.4)
+    assert row.tolist() == [0, 0]
+    assert sorted(near) == [1, 2]
 
 
 def test_nms_spares_boxes_of_the_same_group():

@@ -24,7 +24,7 @@ __all__ = [
     "expand_evenly",
     "iou",
     "iou_of_pairs",
-    "neighbours",
+    "near_pairs",
     "nms",
     "overlapping",
     "shorter_sides",
@@ -36,6 +36,9 @@ __all__ = [
 _SAME_FACE_IOU = 0.4
 """Boxes of two detectors, or of two views, that overlap by more than this are one face, covered by both
 boxes."""
+
+_NMS_ROWS = 128
+"""Boxes whose overlaps are computed together. More would include many that a better box has dropped."""
 
 _HIGHER = 1 / 3
 """Share of the lower margin that is moved to the upper one. Any more would uncover chins."""
@@ -66,8 +69,13 @@ def iou(a: FloatArray, b: FloatArray) -> FloatArray:
 
 def iou_of_pairs(a: FloatArray, b: FloatArray) -> FloatArray:
     """Intersection over union of each of `(N, 4)` boxes with the box in the same row of another, `(N,)`."""
+    return _over_union(_shared(a, b), area(a), area(b))
+
+
+def _shared(a: FloatArray, b: FloatArray) -> FloatArray:
+    """`(N,)`: intersection of each box with the box in the same row of another `(N, 4)`."""
     wh = np.clip(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0, None)
-    return _over_union(wh[:, 0] * wh[:, 1], area(a), area(b))
+    return wh[:, 0] * wh[:, 1]
 
 
 def _over_union(inter: FloatArray, area_a: FloatArray, area_b: FloatArray) -> FloatArray:
@@ -102,23 +110,29 @@ def nms(
     boxes = xyxy[order]
     areas = area(boxes)
     alive = np.ones(len(boxes), bool)
-    kept = []
-    for i, near in enumerate(neighbours(boxes, boxes, iou_threshold)):
-        if not alive[i]:
-            continue
-        kept.append(order[i])
-        rest = near[alive[near] & (near > i)]
-        inter = _intersection(boxes[i : i + 1], boxes[rest])[0]
-        union = areas[i] + areas[rest] - inter
-        dropped = inter > iou_threshold * union
+    for start in range(0, len(boxes), _NMS_ROWS):
+        rest = start + np.flatnonzero(alive[start:])
+        rows = rest[: np.searchsorted(rest, start + _NMS_ROWS)]
+        row, near = near_pairs(boxes[rows], boxes[rest], iou_threshold)
+        row, near = rows[row], rest[near]
+        later = near > row
+        row, near = row[later], near[later]
+        inter = _shared(boxes[row], boxes[near])
+        dropped = inter > iou_threshold * (areas[row] + areas[near] - inter)
         if group is not None:
-            dropped &= group[order[rest]] != group[order[i]]
-        alive[rest[dropped]] = False
-    return np.asarray(kept, np.intp)
+            dropped &= group[order[near]] != group[order[row]]
+        row, near = row[dropped], near[dropped]
+        ends = np.searchsorted(row, rows, "right")
+        for i, first, last in zip(rows, np.searchsorted(row, rows), ends, strict=True):
+            if alive[i]:
+                alive[near[first:last]] = False
+    return order[alive]
 
 
-def neighbours(a: FloatArray, b: FloatArray, least_iou: float) -> Iterator[npt.NDArray[np.intp]]:
-    """For each of `(N, 4)` boxes the indices of those of `(M, 4)` that can overlap it by `least_iou` or more.
+def near_pairs(
+    a: FloatArray, b: FloatArray, least_iou: float
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Pairs of `(N, 4)` and `(M, 4)` boxes that can overlap by `least_iou` or more, and some that cannot.
 
     Boxes of widths `v` and `w` with IoU `t` share a width of at least `t * max(v, w)`, so their centres are
     at most `(v + w) / 2 - t * max(v, w)` apart, and `w` is at most `v / t`. Restricting the search to those,
@@ -128,6 +142,9 @@ def neighbours(a: FloatArray, b: FloatArray, least_iou: float) -> Iterator[npt.N
         a: `(N, 4)` boxes.
         b: `(M, 4)` boxes.
         least_iou: least overlap, in (0, 1].
+
+    Returns:
+        `(P,)` indices in `a`, ascending, and `(P,)` in `b`.
     """
     width, centre = a[:, 2] - a[:, 0], a[:, 0] / 2 + a[:, 2] / 2
     # A hundredth more than the bound, since it is also computed in float32.
@@ -135,8 +152,9 @@ def neighbours(a: FloatArray, b: FloatArray, least_iou: float) -> Iterator[npt.N
     there = b[:, 0] / 2 + b[:, 2] / 2
     order = np.argsort(there, kind="stable")
     first = np.searchsorted(there, centre - reach, "left", order)
-    last = np.searchsorted(there, centre + reach, "right", order)
-    return (order[low:high] for low, high in zip(first, last, strict=True))
+    count = np.searchsorted(there, centre + reach, "right", order) - first
+    place = np.arange(count.sum()) + np.repeat(first + count - np.cumsum(count), count)
+    return np.repeat(np.arange(len(a)), count), order[place]
 
 
 def unite(

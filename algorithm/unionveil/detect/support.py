@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..boxes import iou_of_pairs, neighbours, nms
+from ..boxes import iou_of_pairs, near_pairs, nms
 from ..detections import Detections, FloatArray, RgbImage
 from ..models.cards import DetectorCard
 from .detector import Network
@@ -108,9 +108,7 @@ def _pairs(
     xyxy: FloatArray, kept: npt.NDArray[np.intp]
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], FloatArray]:
     """Each kept box with every candidate that supports it: the row in `kept`, the candidate, their IoU."""
-    found = list(neighbours(xyxy[kept], xyxy, _SUPPORT_IOU))
-    row = np.repeat(np.arange(len(kept)), [len(some) for some in found])
-    near = np.concatenate(found)
+    row, near = near_pairs(xyxy[kept], xyxy, _SUPPORT_IOU)
     overlap = iou_of_pairs(xyxy[kept[row]], xyxy[near])
     overlap[near == kept[row]] = 1  # a box supports itself, even if it has no area and therefore no overlap
     supports = overlap >= _SUPPORT_IOU
