@@ -123,6 +123,26 @@ def test_a_cover_in_the_wrong_place_is_found(name, change):
         check_output(picture.write(wrong).data, picture, patches)
 
 
+@pytest.mark.parametrize("ellipse", [False, True])
+@pytest.mark.parametrize("name", ["jpeg", "jpeg-grey", "jpeg-cmyk", "webp", "heic"])
+def test_of_overlapping_covers_the_last_must_lie_on_top(name, ellipse):
+    """Their colours differ, as where a face and a line of text are covered by different methods."""
+    picture = decode(SHOWN[name], 1e7)
+    (frame,) = picture.frames
+    channels = frame.colour.channels - frame.colour.has_alpha
+    mask = cv2.ellipse(np.zeros((64, 64), np.uint8), (32, 32), (31, 31), 0, 0, 360, 1, -1).astype(bool)
+    dark, bright = (np.full((1, 1, channels), level, np.uint8) for level in (30, 220))
+    covers = [
+        Patch(slice(16, 80), slice(16, 80), bright, mask if ellipse else None),
+        Patch(slice(48, 112), slice(48, 112), dark),
+        Patch(slice(64, 80), slice(64, 80), bright),
+    ]
+    check_output(picture.write([covers]).data, picture, [covers])
+    for wrong in (covers[::-1], [covers[0], *covers[:0:-1]], covers[:2]):
+        with pytest.raises(OutputDiffers):
+            check_output(picture.write([wrong]).data, picture, [covers])
+
+
 @pytest.mark.parametrize("name", SHOWN)
 def test_another_picture_is_found(name):
     picture, patches, _ = redacted(SHOWN[name])

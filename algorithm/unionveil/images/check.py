@@ -356,6 +356,42 @@ def _painted_cells(
     frame: Frame, patches: Sequence[Patch], rows: slice, columns: slice, cell: int
 ) -> tuple[_Levels, BoolArray]:
     """Cells of a part of a frame with its patches, and whether each is entirely under a patch."""
+    touching = [patch for patch in patches if _touches(patch, rows, columns)]
+    hiding = [number for number, patch in enumerate(touching) if _hides(patch, rows, columns)]
+    visible = touching[hiding[-1] if hiding else 0 :]
+    shape = (rows.stop - rows.start) // cell, (columns.stop - columns.start) // cell
+    if hiding and len(visible) == 1 and visible[0].pixels.shape[:2] == (1, 1):
+        # One cell of this colour stands for all of them.
+        one = Patch(slice(0, cell), slice(0, cell), visible[0].pixels)
+        mean, _ = _painted(frame, [one], slice(0, cell), slice(0, cell), cell)
+        return np.broadcast_to(mean, shape), np.ones(shape, bool)
+    return _painted(frame, visible, rows, columns, cell)
+
+
+def _touches(patch: Patch, rows: slice, columns: slice) -> bool:
+    return (
+        patch.rows.start < rows.stop
+        and rows.start < patch.rows.stop
+        and patch.columns.start < columns.stop
+        and columns.start < patch.columns.stop
+    )
+
+
+def _hides(patch: Patch, rows: slice, columns: slice) -> bool:
+    """Whether nothing below a patch shows in an area."""
+    return (
+        patch.mask is None
+        and patch.rows.start <= rows.start
+        and rows.stop <= patch.rows.stop
+        and patch.columns.start <= columns.start
+        and columns.stop <= patch.columns.stop
+    )
+
+
+def _painted(
+    frame: Frame, patches: Sequence[Patch], rows: slice, columns: slice, cell: int
+) -> tuple[_Levels, BoolArray]:
+    """As `_painted_cells`, pixel by pixel; every patch touches the area."""
     # Pixels beside the patches do not matter: only whole cells under them are compared.
     shape = rows.stop - rows.start, columns.stop - columns.start, frame.colour.channels
     part = np.zeros(shape, frame.look.pixels.dtype)
@@ -363,8 +399,6 @@ def _painted_cells(
     for patch in patches:
         top, bottom = max(rows.start, patch.rows.start), min(rows.stop, patch.rows.stop)
         left, right = max(columns.start, patch.columns.start), min(columns.stop, patch.columns.stop)
-        if top >= bottom or left >= right:
-            continue
         inner = (
             slice(top - patch.rows.start, bottom - patch.rows.start),
             slice(left - patch.columns.start, right - patch.columns.start),

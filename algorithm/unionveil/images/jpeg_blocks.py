@@ -100,8 +100,12 @@ class Grid:
 
 
 def are_flat(patches: Sequence[Patch]) -> bool:
-    """Whether all patches are boxes of one colour."""
-    return all(patch.mask is None and patch.pixels.shape[:2] == (1, 1) for patch in patches)
+    """Whether all patches are boxes of the same colour.
+
+    Different colours would not do: each box grows to whole coded units and would hide part of its neighbours.
+    """
+    boxes = all(patch.mask is None and patch.pixels.shape[:2] == (1, 1) for patch in patches)
+    return boxes and len({patch.pixels.tobytes() for patch in patches}) <= 1
 
 
 def edits(frame: Frame, patches: Sequence[Patch], grid: Grid) -> Iterator[Edit]:
