@@ -12,6 +12,7 @@ import hashlib
 import json
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,12 @@ from .net.checkpoint import read_checkpoint
 from .net.model import FaceNet, count_macs, count_parameters, folded, restored
 from .spec import LANDMARKS, MEAN_BGR, PRIORS_PX, SIZE_MULTIPLE_PX, STRIDES, VARIANCES
 
-__all__ = ["export", "make_card", "max_difference", "to_onnx"]
+__all__ = ["export", "make_card", "max_difference", "shift_scores", "to_onnx"]
 
 _OUTPUTS = ("loc", "conf", "landms")
 _OPSET = 17
 _MAX_DIFFERENCE = 1e-3
+_EVEN_LOGITS = (0.0,) * len(STRIDES)
 
 
 class _Probabilities(nn.Module):
@@ -135,8 +137,32 @@ def make_card(model: FaceNet, path: Path, threshold: float) -> dict[str, Any]:
     }
 
 
-def export(checkpoint: Path, out: Path, threshold: float) -> dict[str, Any]:
+def shift_scores(model: FaceNet, logits: Sequence[float]) -> None:
+    """Adds to the score logits of each level, in place.
+
+    On holdout photos, most false boxes of a given score are on the finest level. Ranked lower, they leave
+    room for larger faces; how much is chosen on those photos (`LOG.md`).
+
+    Args:
+        model: the network.
+        logits: one for each level, finest first.
+    """
+    for head, logit in zip(model.heads, logits, strict=True):
+        layer = head.get_submodule("score")
+        with torch.no_grad():
+            layer.get_parameter("bias").add_(logit)
+
+
+def export(
+    checkpoint: Path, out: Path, threshold: float, logits: Sequence[float] = _EVEN_LOGITS
+) -> dict[str, Any]:
     """Writes the graph and the card of a checkpoint into a folder.
+
+    Args:
+        checkpoint: of a run.
+        out: the folder.
+        threshold: default score threshold, for the card.
+        logits: as for `shift_scores`.
 
     Returns:
         The card.
@@ -150,6 +176,7 @@ def export(checkpoint: Path, out: Path, threshold: float) -> dict[str, Any]:
         raise DataError(
             f"{checkpoint} belongs to another network: export it with the version that made it"
         ) from error
+    shift_scores(model, logits)
     out.mkdir(parents=True, exist_ok=True)
     path, partial = out / "retinaface.onnx", out / "retinaface.onnx.part"
     to_onnx(model, partial)
@@ -175,9 +202,16 @@ def main() -> int:
     parser.add_argument(
         "--threshold", type=float, required=True, help="default score threshold, for the card"
     )
+    parser.add_argument(
+        "--level-logits",
+        type=float,
+        nargs=len(STRIDES),
+        default=_EVEN_LOGITS,
+        help="added to the score logits of each level, finest first; default: nothing",
+    )
     args = parser.parse_args()
     try:
-        card = export(args.work / "checkpoint.pt", args.out, args.threshold)
+        card = export(args.work / "checkpoint.pt", args.out, args.threshold, args.level_logits)
     except (DataError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

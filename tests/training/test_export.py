@@ -18,7 +18,7 @@ from unionveil.models.store import sha256_of
 
 torch = pytest.importorskip("torch", reason="torch is not installed; `make test-training` installs it")
 
-from training.export import make_card, max_difference, to_onnx  # noqa: E402
+from training.export import make_card, max_difference, shift_scores, to_onnx  # noqa: E402
 from training.net.model import FaceNet, folded  # noqa: E402
 from training.net.onnx_weights import load_onnx, read_onnx  # noqa: E402
 
@@ -57,6 +57,21 @@ def test_difference_from_other_weights_is_large(tmp_path: Path, trained_like: Ca
     path = tmp_path / "retinaface.onnx"
     to_onnx(trained_like(), path)
     assert max_difference(FaceNet().eval(), path) > 1e-3
+
+
+def test_shifted_scores_are_those_of_one_level_alone(trained_like: Callable[..., FaceNet]) -> None:
+    model, image = trained_like().eval(), torch.randn(1, 3, 64, 96) * 60
+    with torch.no_grad():
+        loc, logit, landms = model(image)
+        shift_scores(model, (-0.5, 0, 0, 0.25))
+        shifted = model(image)
+    torch.testing.assert_close(shifted[0], loc)
+    torch.testing.assert_close(shifted[2], landms)
+    first, last = 16 * 24, 2 * 3  # cells of strides 4 and 32
+    difference = (shifted[1] - logit)[0, :, 0]
+    torch.testing.assert_close(difference[:first], torch.full((first,), -0.5), atol=1e-4, rtol=0)
+    torch.testing.assert_close(difference[-last:], torch.full((last,), 0.25), atol=1e-4, rtol=0)
+    assert difference[first:-last].abs().max() < 1e-4
 
 
 def test_missing_checkpoint_is_reported(tmp_path: Path) -> None:
