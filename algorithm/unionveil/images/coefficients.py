@@ -222,7 +222,7 @@ class TurboJpeg:
         options = _PERFECT | _COPY_NONE
         options |= _PROGRESSIVE if coding.progressive or (own_tables and not self.optimizes) else 0
         options |= _OPTIMIZE if own_tables and self.optimizes else 0
-        writing = _Writing(edits, coding.tables)
+        writing = _Writing(edits, coding.tables, keeps=own_tables)
         output = self._transform(data, _TRANSFORM_OF_ORIENTATION[coding.orientation], options, writing)
         # A code that a Huffman table lacks is not an error: the stream then decodes as something else. The
         # standard tables have a code for every accepted coefficient; with other tables, the output is read
@@ -262,9 +262,18 @@ class TurboJpeg:
 
 
 class _Writing:
-    """Refuses blocks that no samples produce, applies edits to rows of blocks, and records the result."""
+    """Refuses blocks that no samples produce, and applies edits to rows of blocks.
 
-    def __init__(self, edits: Sequence[Edit], tables: Sequence[npt.NDArray[np.int32]]) -> None:
+    Args:
+        edits: in the order in which they are applied.
+        tables: quantisation table of each component.
+        keeps: whether the result is recorded, for `_Reading`.
+    """
+
+    def __init__(
+        self, edits: Sequence[Edit], tables: Sequence[npt.NDArray[np.int32]], *, keeps: bool
+    ) -> None:
+        self._keeps = keeps
         self._squares = [np.square(table.ravel(), dtype=np.float32) for table in tables]
         self.edits: dict[tuple[int, int], list[Edit]] = {}
         for edit in edits:
@@ -280,8 +289,9 @@ class _Writing:
             new = edit.blocks if edit.blocks.ndim == 1 else edit.blocks[: len(target)]
             where = True if edit.where is None else edit.where[: len(target), None]
             np.copyto(target, new, where=where)
-        self.means[place] = blocks[:, 0].copy()
-        if place in self.edits:
+        if self._keeps:
+            self.means[place] = blocks[:, 0].copy()
+        if self._keeps and place in self.edits:
             self.edited[place] = blocks.copy()
 
 

@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pillow_heif
 
 from ..errors import UnreadableImage, UnsupportedImage
 from ..formats import ImageFormat
@@ -119,6 +118,8 @@ def _decode(data: bytes, max_pixels: float) -> tuple[Frame, Cicp | None, bytes]:
 
 def _opened(data: bytes) -> Any:
     """The primary image, not decoded yet."""
+    import pillow_heif  # loads libheif, which no other format needs
+
     try:
         heif = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
     except ValueError as error:
@@ -150,6 +151,8 @@ def _encode(frames: tuple[Frame, ...], rebuilt: Rebuilt, cicp: Cicp | None, max_
 
 
 def _encode_once(frame: Frame, rebuilt: Rebuilt, cicp: Cicp | None, quality: int, chroma: int) -> bytes:
+    import pillow_heif
+
     mode = frame.colour.value + (";16" if frame.pixels.dtype == np.uint16 else "")
     primaries, transfer, matrix, _ = cicp or (_SRGB if rebuilt.icc is None else (2, 2, _BT601, True))
     matrix = matrix if matrix in _MATRICES else _BT601

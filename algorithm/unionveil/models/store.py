@@ -9,11 +9,9 @@ import hashlib
 import importlib.util
 import os
 import tempfile
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
-from urllib.error import URLError
 
 import platformdirs
 
@@ -103,10 +101,12 @@ def fetch(card: ModelCard) -> Path:
         raise ModelError(
             f"the weights of {card.name!r} come with {card.package or 'unionveil'} and are not fetched{way}"
         )
+    import urllib.request  # loads TLS and five more megabytes, which only a download needs
+
     try:
         with urllib.request.urlopen(card.url, timeout=60) as answer:  # noqa: S310  pinned addresses of the cards
             data = answer.read(_MOST_BYTES + 1)
-    except (URLError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise ModelError(
             f"{card.url} could not be fetched: {error}; check the network and try again"
         ) from error
