@@ -16,6 +16,7 @@ from paths import REPOSITORY
 from unionveil import ConfigError
 from unionveil.config import EMOJI, VIDEO_SETTINGS, parameters
 from unionveil.job import config_of, job_parameters, read_parameters, request_of
+from unionveil.models.cards import CARDS
 from unionveil.runs.manifest import Manifest
 from unionveil.runs.shards import Shard
 from unionveil.verify import verify
@@ -23,6 +24,8 @@ from unionveil.verify import verify
 GIF = samples.all_samples()["gif"]
 
 MAIN = REPOSITORY / "algorithm" / "main.py"
+
+MOST = CARDS["retinaface"].threshold
 
 
 def lay_out(data: Path, parameters_text: str | None = "{}") -> Path:
@@ -102,7 +105,7 @@ def test_kept_names_stay_flat(tmp_path):
         ('{"detector": "yolo:/tmp/x.onnx"}', "'yolo' needs a file"),
         ('{"detector": "retinaface,yunet"}', "not on this machine"),
         ('{"detector": "haar"}', "detector: in the compute job, one of them is always retinaface"),
-        ('{"threshold": 0.68}', "threshold: in the compute job, at most 0.67"),
+        (f'{{"threshold": {MOST + 0.01}}}', f"threshold: in the compute job, at most {MOST:g}"),
         ('{"margin": 0.1}', "margin: in the compute job, at least 0.15"),
         ('{"text_margin": 0.1}', "text_margin: in the compute job, at least 0.2"),
         (
