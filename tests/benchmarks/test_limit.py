@@ -42,7 +42,7 @@ CONFIG = AnonymizeConfig.from_parameters({"mirror": "no", "engine": ENGINE})
         ("the mix", 5, 1e9, 1),
         ("1 to 4 megapixels", 3, 4e6, 1),
         # Starting takes as long as ten of these photos, which a folder of ordinary size hides.
-        ("1 to 4 megapixels, ten times", 4, 4e6, 10),
+        ("1 to 4 megapixels, ten times", 3.5, 4e6, 10),
     ],
 )
 def test_photos_for_each_processor_second_beside_deface(deface, mix, tmp_path, title, least, most_px, rounds):

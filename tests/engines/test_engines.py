@@ -1,6 +1,7 @@
 """Conformance of the engines, and their handling of workers that die, hang or cannot start."""
 
 import multiprocessing
+import os
 from collections.abc import Generator
 
 import pytest
@@ -171,6 +172,16 @@ def test_a_server_submits_to_the_same_pool():
         assert isinstance(outcome := futures[-1].result(), Rejected)
         assert outcome.reason == "crashed"
         assert pool.submit(Bytes(b"next")).result() == b"next"
+
+
+@pytest.mark.parametrize(("here", "there"), [(None, b"1"), ("3", b"3")])
+def test_workers_compute_on_one_thread_and_this_process_as_before(monkeypatch, here, there):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    if here:
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", here)
+    done = dict(PoolEngine(2).map(Deadly(), [(n, Bytes(b"environment")) for n in range(4)]))
+    assert set(done.values()) == {there}
+    assert os.environ.get("OPENBLAS_NUM_THREADS") == here
 
 
 def test_no_worker_outlives_a_run_that_is_left():

@@ -23,6 +23,11 @@ __all__ = ["Gone", "Worker"]
 _REPORT_SECONDS = 0.25
 """Least time between two progress reports that are sent."""
 
+_BLAS_THREADS = "OPENBLAS_NUM_THREADS"
+
+_STARTING = threading.Lock()
+"""Held while a process starts: the environment belongs to all threads."""
+
 
 class Gone(Enum):
     """The reason why a task has no result."""
@@ -50,7 +55,7 @@ class Worker:
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(work, threads, theirs), daemon=True)
         # The process inherits the mask: only its parent handles Ctrl-C.
-        with _interrupts_blocked():
+        with _interrupts_blocked(), _one_blas_thread():
             self._process.start()
         # As only the process holds the other end, its death shows as the end of the pipe.
         theirs.close()
@@ -105,6 +110,23 @@ class Worker:
     def kill(self) -> None:
         """Kills the process from another thread than the one that waits for it, which then calls `stop`."""
         self._process.kill()
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Processes started meanwhile compute with numpy on one thread, unless the environment says otherwise.
+
+    OpenBLAS starts a thread for each core when it is loaded. On two cores that took a fifth of the processor
+    time before a run's first photo, and a worker has nothing for them to do.
+    """
+    with _STARTING:
+        before = os.environ.get(_BLAS_THREADS)
+        os.environ.setdefault(_BLAS_THREADS, "1")
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[_BLAS_THREADS]
 
 
 def _serve(work: Work[Any, Any], threads: int, connection: Connection) -> None:
