@@ -360,7 +360,7 @@ def _painted_cells(
     hiding = [number for number, patch in enumerate(touching) if _hides(patch, rows, columns)]
     visible = touching[hiding[-1] if hiding else 0 :]
     shape = (rows.stop - rows.start) // cell, (columns.stop - columns.start) // cell
-    if hiding and len(visible) == 1 and visible[0].pixels.shape[:2] == (1, 1):
+    if hiding and len(visible) == 1 and visible[0].has_one_colour:
         # One cell of this colour stands for all of them.
         one = Patch(slice(0, cell), slice(0, cell), visible[0].pixels)
         mean, _ = _painted(frame, [one], slice(0, cell), slice(0, cell), cell)
@@ -408,7 +408,7 @@ def _painted(
             slice(top - rows.start, bottom - rows.start),
             slice(left - columns.start, right - columns.start),
         )
-        pixels = patch.pixels if patch.pixels.shape[:2] == (1, 1) else patch.pixels[inner]
+        pixels = patch.pixels if patch.has_one_colour else patch.pixels[inner]
         paint(part, frame.colour, [Patch(*target, pixels, mask)])
         covered[target] |= True if mask is None else mask
     means = _cells(_Look(part, frame.colour), cell)

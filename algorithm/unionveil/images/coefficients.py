@@ -290,8 +290,11 @@ class _Writing:
             where = True if edit.where is None else edit.where[: len(target), None]
             np.copyto(target, new, where=where)
         if self._keeps:
-            self.means[place] = blocks[:, 0].copy()
-        if self._keeps and place in self.edits:
+            self._record(place, blocks)
+
+    def _record(self, place: tuple[int, int], blocks: Coefficients) -> None:
+        self.means[place] = blocks[:, 0].copy()
+        if place in self.edits:
             self.edited[place] = blocks.copy()
 
 

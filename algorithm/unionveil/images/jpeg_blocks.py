@@ -104,7 +104,7 @@ def are_flat(patches: Sequence[Patch]) -> bool:
 
     Different colours would not do: each box grows to whole coded units and would hide part of its neighbours.
     """
-    boxes = all(patch.mask is None and patch.pixels.shape[:2] == (1, 1) for patch in patches)
+    boxes = all(patch.mask is None and patch.has_one_colour for patch in patches)
     return boxes and len({patch.pixels.tobytes() for patch in patches}) <= 1
 
 

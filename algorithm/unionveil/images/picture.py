@@ -154,6 +154,11 @@ class Patch:
     pixels: Pixels
     mask: BoolArray | None = None
 
+    @property
+    def has_one_colour(self) -> bool:
+        """Whether `pixels` is one colour for the whole part."""
+        return self.pixels.shape[:2] == (1, 1)
+
 
 Patches: TypeAlias = Sequence[Sequence[Patch]]
 """The patches of each frame of a picture; later ones lie on top."""

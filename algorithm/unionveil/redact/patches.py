@@ -32,7 +32,7 @@ def _shifted(patches: Sequence[Patch], region: Region) -> Iterator[Patch]:
         part = np.s_[
             y0 - patch.rows.start : y1 - patch.rows.start, x0 - patch.columns.start : x1 - patch.columns.start
         ]
-        one_colour = patch.pixels.shape[:2] == (1, 1)
+        one_colour = patch.has_one_colour
         yield Patch(
             slice(y0 - rows.start, y1 - rows.start),
             slice(x0 - columns.start, x1 - columns.start),

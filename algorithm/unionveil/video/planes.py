@@ -181,7 +181,7 @@ def _padded(
             part = mask[row :: blocks.down, column :: blocks.across]
             coarse[: part.shape[0], : part.shape[1]] |= part
     grown = coarse.repeat(blocks.down, 0).repeat(blocks.across, 1)[:height, :width]
-    if patch.pixels.shape[:2] == (1, 1):
+    if patch.has_one_colour:
         flat: Any = np.broadcast_to(patch.pixels, (height, width, 3))
         return flat, grown
     inside = mask[inner].shape
