@@ -356,62 +356,35 @@ def _painted_cells(
     frame: Frame, patches: Sequence[Patch], rows: slice, columns: slice, cell: int
 ) -> tuple[_Levels, BoolArray]:
     """Cells of a part of a frame with its patches, and whether each is entirely under a patch."""
-    touching = [patch for patch in patches if _touches(patch, rows, columns)]
-    hiding = [number for number, patch in enumerate(touching) if _hides(patch, rows, columns)]
-    visible = touching[hiding[-1] if hiding else 0 :]
-    shape = (rows.stop - rows.start) // cell, (columns.stop - columns.start) // cell
+    shape = rows.stop - rows.start, columns.stop - columns.start
+    parts = [part for patch in patches if (part := patch.within(rows, columns))]
+    hiding = [number for number, part in enumerate(parts) if _hides(part, shape)]
+    visible = parts[hiding[-1] if hiding else 0 :]
     if hiding and len(visible) == 1 and visible[0].has_one_colour:
         # One cell of this colour stands for all of them.
         one = Patch(slice(0, cell), slice(0, cell), visible[0].pixels)
-        mean, _ = _painted(frame, [one], slice(0, cell), slice(0, cell), cell)
-        return np.broadcast_to(mean, shape), np.ones(shape, bool)
-    return _painted(frame, visible, rows, columns, cell)
+        means, whole = _painted(frame, [one], (cell, cell), cell)
+        cells = shape[0] // cell, shape[1] // cell
+        return np.broadcast_to(means, cells), np.broadcast_to(whole, cells)
+    return _painted(frame, visible, shape, cell)
 
 
-def _touches(patch: Patch, rows: slice, columns: slice) -> bool:
-    return (
-        patch.rows.start < rows.stop
-        and rows.start < patch.rows.stop
-        and patch.columns.start < columns.stop
-        and columns.start < patch.columns.stop
-    )
-
-
-def _hides(patch: Patch, rows: slice, columns: slice) -> bool:
-    """Whether nothing below a patch shows in an area."""
-    return (
-        patch.mask is None
-        and patch.rows.start <= rows.start
-        and rows.stop <= patch.rows.stop
-        and patch.columns.start <= columns.start
-        and columns.stop <= patch.columns.stop
-    )
+def _hides(patch: Patch, shape: tuple[int, int]) -> bool:
+    """Whether a patch replaces all pixels of an area `(h, w)`."""
+    return patch.mask is None and (patch.rows, patch.columns) == (slice(0, shape[0]), slice(0, shape[1]))
 
 
 def _painted(
-    frame: Frame, patches: Sequence[Patch], rows: slice, columns: slice, cell: int
+    frame: Frame, patches: Sequence[Patch], shape: tuple[int, int], cell: int
 ) -> tuple[_Levels, BoolArray]:
-    """As `_painted_cells`, pixel by pixel; every patch touches the area."""
+    """Cells of an area `(h, w)` with patches, pixel by pixel, and whether each is entirely under a patch."""
     # Pixels beside the patches do not matter: only whole cells under them are compared.
-    shape = rows.stop - rows.start, columns.stop - columns.start, frame.colour.channels
-    part = np.zeros(shape, frame.look.pixels.dtype)
-    covered = np.zeros(shape[:2], bool)
+    pixels = np.zeros((*shape, frame.colour.channels), frame.look.pixels.dtype)
+    paint(pixels, frame.colour, patches)
+    covered = np.zeros(shape, bool)
     for patch in patches:
-        top, bottom = max(rows.start, patch.rows.start), min(rows.stop, patch.rows.stop)
-        left, right = max(columns.start, patch.columns.start), min(columns.stop, patch.columns.stop)
-        inner = (
-            slice(top - patch.rows.start, bottom - patch.rows.start),
-            slice(left - patch.columns.start, right - patch.columns.start),
-        )
-        mask = None if patch.mask is None else patch.mask[inner]
-        target = (
-            slice(top - rows.start, bottom - rows.start),
-            slice(left - columns.start, right - columns.start),
-        )
-        pixels = patch.pixels if patch.has_one_colour else patch.pixels[inner]
-        paint(part, frame.colour, [Patch(*target, pixels, mask)])
-        covered[target] |= True if mask is None else mask
-    means = _cells(_Look(part, frame.colour), cell)
+        covered[patch.rows, patch.columns] |= True if patch.mask is None else patch.mask
+    means = _cells(_Look(pixels, frame.colour), cell)
     whole = np.asarray(covered.reshape(means.shape[0], cell, means.shape[1], cell).all(axis=(1, 3)), bool)
     return means, whole
 

@@ -159,6 +159,23 @@ class Patch:
         """Whether `pixels` is one colour for the whole part."""
         return self.pixels.shape[:2] == (1, 1)
 
+    def within(self, rows: slice, columns: slice) -> Patch | None:
+        """The part of the patch inside an area of the frame, in the area's coordinates; None if none is."""
+        y0, y1 = max(rows.start, self.rows.start), min(rows.stop, self.rows.stop)
+        x0, x1 = max(columns.start, self.columns.start), min(columns.stop, self.columns.stop)
+        if y0 >= y1 or x0 >= x1:
+            return None
+        part = (
+            slice(y0 - self.rows.start, y1 - self.rows.start),
+            slice(x0 - self.columns.start, x1 - self.columns.start),
+        )
+        return Patch(
+            slice(y0 - rows.start, y1 - rows.start),
+            slice(x0 - columns.start, x1 - columns.start),
+            self.pixels if self.has_one_colour else self.pixels[part],
+            None if self.mask is None else self.mask[part],
+        )
+
 
 Patches: TypeAlias = Sequence[Sequence[Patch]]
 """The patches of each frame of a picture; later ones lie on top."""
