@@ -1,7 +1,8 @@
 """The training loop.
 
-Each process makes its own batches and computes on one thread; after every step all processes average their
-gradients. On a few cores this is faster than one process with as many threads.
+On processors each process makes its own batches and computes on one thread; after every step all processes
+average their gradients. On a few cores this is faster than one process with as many threads. On a GPU one
+process computes, and workers make its batches.
 """
 
 from __future__ import annotations
@@ -10,31 +11,32 @@ import json
 import math
 import signal
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
 import cv2
-import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from .data.batches import Batch, batch_at
-from .data.dataset import Dataset, read_dataset
+from .data.batches import Batch
+from .data.dataset import Dataset
+from .data.stream import Plan, batches, batches_of_workers
 from .evaluate.holdout import evaluate_holdout
 from .net.checkpoint import Checkpoint, Progress, read_checkpoint, write_checkpoint
 from .net.loss import LossWeights, detection_loss
 from .net.model import FaceNet, count_parameters, restored
 from .net.onnx_weights import load_onnx
 from .net.optimizers import augment_strength_at, lr_at, make_optimizers, set_lr, update_ema
+from .settings import Settings
 from .teachers.distill import distill_loss, make_adapters
 from .teachers.published import load_teachers
 
-__all__ = ["Settings", "Stop", "StopSignal", "Trainer", "all_reduce", "train_process"]
+__all__ = ["Stop", "StopSignal", "Trainer", "all_reduce", "train_process"]
 
 _MAX_GRADIENT = 10.0
 """Norm that gradients are clipped to."""
@@ -45,78 +47,11 @@ _DISTILL_WEIGHT = 2.0
 _LOG_STEPS = 50
 _SAVE_SECONDS = 180.0
 
+_CONVOLUTIONS_TRIED = 4
+"""Of cuDNN's ten best guesses; trying all takes a minute before the first steps."""
+
 _RENDEZVOUS_TIMEOUT = timedelta(hours=12)
 """Torch's default of half an hour would end a run that someone pauses."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Settings of one run.
-
-    Attributes:
-        people: folder of labels and shards.
-        work: folder for checkpoints, the log and the decoded photos.
-        hours: length of the run.
-        init: ONNX weights of this project to start from; None starts from random weights.
-        teacher_boxes: file that `training.teachers.label` wrote; None uses two teachers for the labels.
-        own_boxes: file that `training.teachers.label --detector own` wrote; None leaves the labels to others.
-        band_weight: weight of the scores of faces from 20 to 50 px.
-        fine_weight: weight of the boxes of faces below 16 px.
-        distill: YuNet's ONNX file: its features and CenterFace's are distilled; None does not distill.
-        resume: whether to continue from the checkpoint in `work`.
-        processes: number of processes, each with one thread.
-        batch: images per process and step; every other step has a quarter as many, twice as large.
-        size_px: side of the smaller images.
-        lr: peak learning rate.
-        weight_decay: decoupled weight decay.
-        ema_decay: decay of the moving average of the weights.
-        bfloat16: whether features are computed in bfloat16, which is faster where the processor supports it.
-        seed: seed of everything that is drawn.
-        measure_minutes: time between evaluations on the holdout photos.
-    """
-
-    people: Path
-    work: Path
-    hours: float
-    init: Path | None
-    teacher_boxes: Path | None
-    own_boxes: Path | None
-    band_weight: float
-    fine_weight: float
-    distill: Path | None
-    resume: bool
-    processes: int
-    batch: int
-    size_px: int
-    lr: float
-    weight_decay: float
-    ema_decay: float
-    bfloat16: bool
-    seed: int
-    measure_minutes: float
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The dtype that features are computed in."""
-        return torch.bfloat16 if self.bfloat16 else torch.float32
-
-    @property
-    def checkpoint(self) -> Path:
-        """The run's checkpoint."""
-        return self.work / "checkpoint.pt"
-
-    @property
-    def rendezvous(self) -> Path:
-        """File through which the processes find each other."""
-        return self.work / "rendezvous"
-
-    def read_dataset(self) -> Dataset:
-        """Reads photos and labels.
-
-        Raises:
-            DataError: they are missing or invalid.
-        """
-        return read_dataset(self.people, self.work / "pixels.u8", self.teacher_boxes, self.own_boxes)
 
 
 class Stop(Protocol):
@@ -152,13 +87,20 @@ def train_process(rank: int, settings: Settings) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     torch.manual_seed(settings.seed)
+    # On a GPU: the fastest of some convolutions for each shape, and matrices in TF32.
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark_limit = _CONVOLUTIONS_TRIED
+    torch.set_float32_matmul_precision("high")
     _join_group(rank, settings)
     Trainer(settings, settings.read_dataset(), rank, stop).run()
-    dist.barrier()
-    dist.destroy_process_group()
+    if settings.processes > 1:
+        dist.barrier()
+        dist.destroy_process_group()
 
 
 def _join_group(rank: int, settings: Settings) -> None:
+    if settings.processes == 1:
+        return
     dist.init_process_group(
         "gloo",
         init_method=f"file://{settings.rendezvous.resolve()}",
@@ -180,20 +122,25 @@ class Trainer:
 
     def __init__(self, settings: Settings, data: Dataset, rank: int, stop: Stop) -> None:
         self._settings, self._data, self._rank, self._stop = settings, data, rank, stop
+        self._device = torch.device(settings.device)
         resumed = read_checkpoint(settings.checkpoint) if settings.resume else None
         self._model, self._origin = _initial_model(settings, resumed, report=rank == 0)
-        self._ema = restored(resumed.ema if resumed else self._model.state_dict()).eval()
-        self._teachers = load_teachers(settings.distill, settings.dtype) if settings.distill else {}
-        self._adapters = make_adapters(self._teachers)
+        self._model.to(self._device)
+        self._ema = restored(resumed.ema if resumed else self._model.state_dict()).eval().to(self._device)
+        self._teachers = (
+            load_teachers(settings.distill, settings.dtype, self._device) if settings.distill else {}
+        )
+        self._adapters = make_adapters(self._teachers).to(self._device)
         self._parameters = [*self._model.parameters(), *self._adapters.parameters()]
         self._optimizers = make_optimizers(self._model, self._adapters, settings.lr, settings.weight_decay)
         self._progress = Progress()
         if resumed:
             self._restore(resumed)
-        self._rng = np.random.default_rng((settings.seed, rank, self._progress.step))
+        self._strength = torch.ones(()).share_memory_()  # type: ignore[no-untyped-call]
+        self._batches = self._start_batches()
         self._clock = _Clock(settings.hours * 3600, self._progress)
         self._batch_seconds = 0.0
-        self._metrics: dict[str, float] = {}
+        self._metrics: dict[str, Tensor | float] = {}
         self._over = False
         self._log = _RunLog(settings.work / "log.jsonl")
         if rank == 0:
@@ -205,6 +152,15 @@ class Trainer:
             optimizer.load_state_dict(state)
         # A run that had reached its end starts a new cosine.
         self._progress = replace(resumed.progress, share=resumed.progress.share % 1.0)
+
+    def _start_batches(self) -> Iterator[Batch]:
+        settings = self._settings
+        seed = (settings.seed, self._rank)
+        plan = Plan(settings.batch, settings.size_px, seed, self._progress.step, self._strength)
+        if settings.workers == 0:
+            return batches(plan, self._data.sampler)
+        pinned = self._device.type == "cuda"
+        return batches_of_workers(plan, settings.read_dataset, settings.workers, pinned=pinned)
 
     def run(self) -> None:
         """Trains until the time is over or a stop is requested; then saves and evaluates."""
@@ -249,28 +205,25 @@ class Trainer:
 
     def _make_batch(self) -> Batch:
         begun = time.monotonic()
-        settings, progress = self._settings, self._progress
-        batch = batch_at(
-            progress.step,
-            self._data.sampler,
-            settings.batch,
-            settings.size_px,
-            self._rng,
-            augment_strength_at(progress.share),
-        )
+        self._strength.fill_(augment_strength_at(self._progress.share))
+        batch = next(self._batches).to(self._device)
         self._batch_seconds += time.monotonic() - begun
         return batch
 
     def _loss(self, batch: Batch) -> Tensor:
         """Total loss of a batch; its parts go to the log."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._settings.bfloat16):
-            features = self._model.features(batch.images)
+        images = batch.inputs()
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._settings.bfloat16):
+            features = self._model.features(images)
         features = [level.float() for level in features]
-        weights = LossWeights(self._settings.band_weight, self._settings.fine_weight)
+        settings = self._settings
+        weights = LossWeights(
+            settings.band_weight, settings.large_weight, settings.fine_weight, settings.background_weight
+        )
         loss, parts = detection_loss(*self._model.predict(features), batch, weights)
         if self._teachers:
-            loss = loss + _DISTILL_WEIGHT * self._distill(features, batch.images)
-        self._metrics |= {"loss": float(loss.detach()), **parts}
+            loss = loss + _DISTILL_WEIGHT * self._distill(features, images)
+        self._metrics |= {"loss": loss.detach(), **parts}
         return loss
 
     def _distill(self, features: list[Tensor], images: Tensor) -> Tensor:
@@ -304,7 +257,7 @@ class Trainer:
             progress=progress.share,
             seconds=progress.seconds,
             making=making,
-            **self._metrics,
+            **{name: float(value) for name, value in self._metrics.items()},
         )
 
     def _save(self) -> None:
@@ -353,6 +306,8 @@ def all_reduce(
     Returns:
         The sum of each number over all processes.
     """
+    if processes == 1:
+        return tuple(numbers)
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     flat = torch.cat([*(gradient.reshape(-1) for gradient in gradients), torch.tensor(numbers)])
     dist.all_reduce(flat)

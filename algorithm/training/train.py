@@ -15,16 +15,18 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch.multiprocessing.spawn import spawn
 
 from unionveil.errors import UnionVeilError
 
 from .data.files import DataError
 from .evaluate.holdout import has_faces
-from .loop import Settings, StopSignal, train_process
+from .loop import StopSignal, train_process
 from .net.checkpoint import read_checkpoint
 from .net.model import FaceNet, restored
 from .net.onnx_weights import load_onnx
+from .settings import Settings
 from .spec import SIZE_MULTIPLE_PX
 from .teachers.distill import make_adapters
 from .teachers.published import load_teachers
@@ -77,10 +79,17 @@ def check(settings: Settings) -> None:
 def _check_numbers(settings: Settings) -> None:
     if settings.hours <= 0 or settings.processes < 1 or settings.batch < 4:
         raise DataError("--hours must be above 0, --processes at least 1 and --batch at least 4")
+    if settings.workers < 0:
+        raise DataError("--workers must be at least 0")
+    if settings.device == "cuda" and settings.processes != 1:
+        raise DataError("--device cuda computes in one process: add --processes 1, and --workers for batches")
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise DataError("--device cuda: torch finds no CUDA device here; leave it out to use the processor")
     if settings.size_px < SIZE_MULTIPLE_PX or settings.size_px % SIZE_MULTIPLE_PX:
         raise DataError(f"--size-px must be a multiple of {SIZE_MULTIPLE_PX}")
-    if settings.band_weight <= 0 or settings.fine_weight <= 0:
-        raise DataError("--band-weight and --fine-weight must be above 0")
+    weights = (settings.band_weight, settings.large_weight, settings.fine_weight, settings.background_weight)
+    if min(weights) <= 0:
+        raise DataError("--band-, --large-, --fine- and --background-weight must be above 0")
     if settings.lr <= 0 or settings.weight_decay < 0 or not 0 <= settings.ema_decay < 1:
         raise DataError("--lr must be above 0, --weight-decay at least 0, and --ema-decay from 0 to below 1")
 
@@ -129,10 +138,19 @@ def _parser() -> argparse.ArgumentParser:
         "--own-boxes", type=Path, help="the detector's own boxes, from training.teachers.label --detector own"
     )
     add("--band-weight", type=float, default=1.0, help="weight of the scores of faces from 20 to 50 px")
+    add("--large-weight", type=float, default=1.0, help="weight of the scores of larger faces")
     add("--fine-weight", type=float, default=1.0, help="weight of the boxes of faces below 16 px")
+    add(
+        "--background-weight",
+        type=float,
+        default=1.0,
+        help="weight of the scores at stride 4 where there is no face",
+    )
     add("--distill", type=Path, help="yunet_n_dynamic.onnx: distill YuNet's features and CenterFace's")
     add("--resume", action="store_true", help="continue from the checkpoint in --work")
-    add("--processes", type=int, default=2, help="each computes on one thread")
+    add("--device", choices=["cpu", "cuda"], default="cpu", help="where the network computes")
+    add("--processes", type=int, default=2, help="each computes on one thread; 1 with --device cuda")
+    add("--workers", type=int, default=0, help="processes that make the batches, beside each of --processes")
     add("--batch", type=int, default=16, help="images per process and step, or a quarter, twice as large")
     add("--size-px", type=int, default=320, help="side of the smaller images")
     add("--lr", type=float, default=1e-3, help="peak learning rate")

@@ -13,8 +13,9 @@ torch = pytest.importorskip("torch", reason="torch is not installed; `make test-
 
 import torch.distributed as dist  # noqa: E402
 
-from training.loop import Settings, Trainer, all_reduce  # noqa: E402
+from training.loop import Trainer, all_reduce  # noqa: E402
 from training.net.checkpoint import read_checkpoint  # noqa: E402
+from training.settings import Settings  # noqa: E402
 
 
 @pytest.fixture
@@ -48,20 +49,27 @@ class StopAfter:
         return self._left <= 0
 
 
-def train(people: Path, work: Path, steps: int, **more: Any) -> dict[str, Any]:
+def train(people: Path, work: Path, steps: int, *, workers: int = 0, **more: Any) -> dict[str, Any]:
     """Trains for some steps; returns the last figures of the log."""
     work.mkdir(exist_ok=True)
     settings = Settings(
         people=people, work=work, hours=100.0, init=None, teacher_boxes=None, own_boxes=None,
-        band_weight=1.0, fine_weight=1.0, **more, processes=1, batch=4, size_px=96, lr=3e-3,
-        weight_decay=0.02, ema_decay=0.998, bfloat16=False, seed=1, measure_minutes=100.0,
+        band_weight=1.0, large_weight=1.0, fine_weight=1.0, background_weight=1.0, **more, device="cpu",
+        processes=1, workers=workers, batch=4, size_px=96, lr=3e-3, weight_decay=0.02, ema_decay=0.998,
+        bfloat16=False, seed=1, measure_minutes=100.0,
     )  # fmt: skip
     Trainer(settings, settings.read_dataset(), 0, StopAfter(steps)).run()
     lines = [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]
     return {name: value for line in lines for name, value in line.items()}
 
 
-def test_stopped_run_saves_and_measures_and_is_resumed(group: None, people: Path, tmp_path: Path) -> None:
+def test_workers_make_the_batches(people: Path, tmp_path: Path) -> None:
+    last = train(people, tmp_path / "work", 3, distill=None, resume=False, workers=2)
+    assert (last["step"], last["crops"]) == (3, 12)
+    assert 0 < last["loss"] < 1e6
+
+
+def test_stopped_run_saves_and_measures_and_is_resumed(people: Path, tmp_path: Path) -> None:
     first = train(people, tmp_path / "work", 3, distill=None, resume=False)
     assert (first["step"], first["crops"]) == (3, 12)
     assert 0 <= first["ap"] <= 1
@@ -76,7 +84,7 @@ def test_stopped_run_saves_and_measures_and_is_resumed(group: None, people: Path
 
 @pytest.mark.slow
 def test_training_explains_the_features_of_every_teacher(
-    group: None, people: Path, yunet_file: Path, tmp_path: Path
+    people: Path, yunet_file: Path, tmp_path: Path
 ) -> None:
     first = train(people, tmp_path / "work", 8, distill=yunet_file, resume=False)
     last = train(people, tmp_path / "work", 80, distill=yunet_file, resume=True)

@@ -74,7 +74,12 @@ def test_run_is_stopped_resumed_and_exported(people: Path, tmp_path: Path) -> No
         (["--hours", "1", "--teacher-boxes", "nowhere.jsonl"], "--teacher-boxes: nowhere.jsonl is missing"),
         (["--hours", "1", "--work", __file__], "File exists"),
         (["--hours", "1", "--own-boxes", "nowhere.jsonl"], "--own-boxes: nowhere.jsonl is missing"),
-        (["--hours", "1", "--band-weight", "0"], "--band-weight and --fine-weight must be above 0"),
+        (
+            ["--hours", "1", "--band-weight", "0"],
+            "--band-, --large-, --fine- and --background-weight must be",
+        ),
+        (["--hours", "1", "--workers", "-1"], "--workers must be at least 0"),
+        (["--hours", "1", "--device", "cuda", "--processes", "2"], "add --processes 1"),
         (["--hours", "1", "--ema-decay", "1"], "--ema-decay from 0 to below 1"),
     ],
 )

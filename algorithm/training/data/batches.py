@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -36,7 +36,7 @@ class Batch:
     """Images and their labels, the faces of all images in one list.
 
     Attributes:
-        images: `(N, 3, S, S)` float32, BGR, the mean subtracted.
+        images: `(N, 3, S, S)` uint8, BGR, in channels-last memory.
         face_image: `(F,)` int64, image index of each face.
         xyxy: `(F, 4)` float32, in pixels.
         points: `(F, 5, 2)` float32 landmarks, NaN where unknown.
@@ -52,6 +52,21 @@ class Batch:
     quality: Tensor
     ignore_image: Tensor
     ignore_xyxy: Tensor
+
+    def inputs(self) -> Tensor:
+        """The images as the network takes them: `(N, 3, S, S)` float32, the mean subtracted."""
+        return self.images.float() - torch.tensor(MEAN_BGR, device=self.images.device)[:, None, None]
+
+    def pin_memory(self) -> Batch:
+        """A copy that can be sent to a GPU while the processor goes on; `DataLoader` calls this."""
+        return self._each(Tensor.pin_memory)
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def _each(self, convert: Callable[[Tensor], Tensor]) -> Batch:
+        return Batch(**{field.name: convert(getattr(self, field.name)) for field in fields(self)})
 
 
 class Images(Protocol):
@@ -127,12 +142,12 @@ def batch_at(
 
 
 def _collate(scenes: Sequence[tuple[Image, Labels]]) -> Batch:
-    images = torch.stack([to_input(image) for image, _ in scenes])
+    images = torch.from_numpy(np.stack([image for image, _ in scenes]))
     labels = Labels.concat([labels for _, labels in scenes])
     image_index = np.repeat(np.arange(len(scenes)), [len(labels) for _, labels in scenes])
     faces, ignored = labels.face, labels.ignore
     return Batch(
-        images=images.contiguous(memory_format=torch.channels_last),
+        images=images.permute(0, 3, 1, 2),
         face_image=torch.from_numpy(image_index[faces]),
         xyxy=torch.from_numpy(labels.xyxy[faces]),
         points=torch.from_numpy(labels.points[faces]),

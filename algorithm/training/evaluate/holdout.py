@@ -43,11 +43,12 @@ def predict(model: FaceNet, image: Image) -> Predicted:
     padded_h, padded_w = -(-height // multiple) * multiple, -(-width // multiple) * multiple
     blob = torch.zeros(1, 3, padded_h, padded_w)
     blob[0, :, :height, :width] = to_input(image)
-    loc, logit, _ = model(blob.contiguous(memory_format=torch.channels_last))
+    device = next(model.parameters()).device
+    loc, logit, _ = model(blob.to(device, memory_format=torch.channels_last))
     score = logit[0, :, 0].sigmoid()
     kept = score >= _MIN_SCORE
-    boxes = decode_boxes(priors_of((padded_w, padded_h))[kept], loc[0, kept]).numpy()
-    scores = score[kept].numpy()
+    boxes = decode_boxes(priors_of((padded_w, padded_h), device)[kept], loc[0, kept]).cpu().numpy()
+    scores = score[kept].cpu().numpy()
     best = nms(boxes, scores, _NMS_IOU)[:_MAX_BOXES]
     return Predicted(boxes[best], scores[best])
 

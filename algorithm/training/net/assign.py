@@ -64,7 +64,7 @@ def candidates(xyxy: Tensor, size_wh: tuple[int, int]) -> tuple[Tensor, Tensor]:
         placeholders: their cells are outside the image, or outside both the face and the nearest 3 by 3.
     """
     centre = (xyxy[:, :2] + xyxy[:, 2:]) / 2
-    reach = torch.arange(-_REACH, _REACH + 1)
+    reach = torch.arange(-_REACH, _REACH + 1, device=xyxy.device)
     dy, dx = (step.reshape(-1) for step in torch.meshgrid(reach, reach, indexing="ij"))
     near = (dx.abs() <= 1) & (dy.abs() <= 1)
     indices, valid = [], []
@@ -97,14 +97,15 @@ def assign(
         size_wh: size of the images.
     """
     if not len(xyxy):
-        nothing = torch.zeros(0, dtype=torch.long)
+        nothing = torch.zeros(0, dtype=torch.long, device=xyxy.device)
         return Assignment(nothing, nothing, nothing)
     prior, valid = candidates(xyxy, size_wh)
     overlap = pair_iou(boxes[face_image[:, None], prior], xyxy[:, None]) * valid
-    cost = _cost(logits[face_image[:, None], prior], overlap, xyxy).where(valid, torch.tensor(_INVALID))
+    cost = _cost(logits[face_image[:, None], prior], overlap, xyxy).masked_fill(~valid, _INVALID)
     wanted = overlap.topk(_MAX_PRIORS, dim=1).values.sum(1).round().long().clamp(1, _MAX_PRIORS)
     order = cost.topk(_MAX_PRIORS, dim=1, largest=False)
-    taken = (torch.arange(_MAX_PRIORS) < wanted[:, None]) & (order.values < _INVALID)
+    rank = torch.arange(_MAX_PRIORS, device=xyxy.device)
+    taken = (rank < wanted[:, None]) & (order.values < _INVALID)
     face, rank = taken.nonzero(as_tuple=True)
     chosen = prior[face, order.indices[face, rank]]
     key = face_image[face] * boxes.shape[1] + chosen
@@ -114,7 +115,8 @@ def assign(
 
 def _cost(logits: Tensor, overlap: Tensor, xyxy: Tensor) -> Tensor:
     """`(F, C)` cost of each candidate for each face."""
-    level_side = torch.tensor([side for (side,) in PRIORS_PX]).repeat_interleave((2 * _REACH + 1) ** 2)
+    level_side = torch.tensor([side for (side,) in PRIORS_PX], device=xyxy.device)
+    level_side = level_side.repeat_interleave((2 * _REACH + 1) ** 2)
     side = (xyxy[:, 2:] - xyxy[:, :2]).prod(-1).sqrt()
     cost = -(logits.sigmoid().clamp(min=1e-6).log()) - _IOU_COST * overlap.clamp(min=1e-6).log()
     return cost + _SIZE_COST * (side[:, None] / level_side).log2().abs() ** 2
@@ -123,7 +125,7 @@ def _cost(logits: Tensor, overlap: Tensor, xyxy: Tensor) -> Tensor:
 def _cheapest_per_key(key: Tensor, cost: Tensor) -> Tensor:
     """Indices of the cheapest entry of each key: a prior that two faces claim goes to the cheaper one."""
     by_cost = cost.argsort()
-    first = torch.zeros(len(key), dtype=torch.bool)
+    first = torch.ones(len(key), dtype=torch.bool, device=key.device)
     keys, back = key[by_cost].sort(stable=True)
-    first[back] = torch.cat([torch.ones(1, dtype=torch.bool), keys[1:] != keys[:-1]])
+    first[back[1:]] = keys[1:] != keys[:-1]
     return by_cost[first]

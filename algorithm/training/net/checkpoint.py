@@ -72,7 +72,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             f"there is no checkpoint {path}: train first, or name its folder with TRAIN_WORK=FOLDER"
         )
     try:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
         return Checkpoint(**state | {"progress": Progress(**state["progress"])})
     except (RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
         raise DataError(

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from ..data.batches import Batch
 from .assign import Assignment, assign, pair_iou
-from .priors import decode_boxes, encode_points, priors_of
+from .priors import decode_boxes, encode_points, level_starts, priors_of
 
 __all__ = ["LossWeights", "detection_loss", "ignored_priors", "quality_focal"]
 
@@ -32,22 +32,27 @@ _FINE_PX = 16.0
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of faces by their shorter side; the others' is 1.
+    """Weights of faces by their shorter side, and of background; the others' is 1.
 
     Attributes:
-        band: of the score of faces from 20 to 50 px; larger ones get the mean of it and 1.
+        band: of the score of faces from 20 to 50 px.
+        large: of the score of larger faces.
         fine: of the boxes of faces below 16 px.
+        background: of the scores at stride 4 where there is no face. Most false boxes are there, and decide
+            how many larger faces are found at one false box per photo.
     """
 
     band: float = 1.0
+    large: float = 1.0
     fine: float = 1.0
+    background: float = 1.0
 
     def of_scores(self, side_px: Tensor) -> Tensor:
         """Weights of the scores of faces with shorter sides `(F,)`."""
         low, high = _BAND_PX
         weight = torch.ones_like(side_px)
         weight[side_px >= low] = self.band
-        weight[side_px >= high] = (1 + self.band) / 2
+        weight[side_px >= high] = self.large
         return weight
 
     def of_boxes(self, side_px: Tensor) -> Tensor:
@@ -60,7 +65,7 @@ _EVEN = LossWeights()
 
 def detection_loss(
     loc: Tensor, logit: Tensor, landms: Tensor, batch: Batch, weights: LossWeights = _EVEN
-) -> tuple[Tensor, dict[str, float]]:
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Weighted sum of the three losses over a batch.
 
     Score: quality focal loss; the target of an assigned prior is the face's quality times the mean of 1 and
@@ -77,23 +82,24 @@ def detection_loss(
         The loss, and its parts for the log.
     """
     size_wh = (batch.images.shape[3], batch.images.shape[2])
-    priors = priors_of(size_wh)
+    priors = priors_of(size_wh, loc.device)
     score = logit[..., 0]
     boxes = decode_boxes(priors, loc)
     pairs = assign(boxes.detach(), score.detach(), batch.face_image, batch.xyxy, size_wh)
     goals = _goals(boxes, pairs, batch, score)
     side_px = (batch.xyxy[:, 2:] - batch.xyxy[:, :2]).amin(1)[pairs.face]
     counted = (~ignored_priors(priors, batch, len(score))).float()
+    counted[:, : level_starts(size_wh)[1]] *= weights.background
     counted[pairs.image, pairs.prior] = weights.of_scores(side_px)
     total = goals.weight.sum().clamp(min=1.0)
     score_loss = (quality_focal(score, goals.target) * counted).sum() / total
     box_loss = (goals.weight * weights.of_boxes(side_px) * goals.distance).sum() / total
     points_loss = _points_loss(landms, priors, pairs, batch)
     parts = {
-        "score": float(score_loss.detach()),
-        "box": float(box_loss.detach()),
-        "points": float(points_loss.detach()),
-        "iou": float(goals.overlap.mean()) if len(goals.overlap) else 0.0,
+        "score": score_loss.detach(),
+        "box": box_loss.detach(),
+        "points": points_loss.detach(),
+        "iou": goals.overlap.sum() / max(1, len(goals.overlap)),
     }
     return score_loss + _BOX * box_loss + _POINTS * points_loss, parts
 
@@ -145,7 +151,7 @@ def _points_loss(landms: Tensor, priors: Tensor, pairs: Assignment, batch: Batch
     prior = pairs.prior[known]
     target = encode_points(priors[prior], batch.points[pairs.face[known]])
     predicted = landms[pairs.image[known], prior]
-    return functional.smooth_l1_loss(predicted, target, reduction="sum") / max(1, 10 * int(known.sum()))
+    return functional.smooth_l1_loss(predicted, target, reduction="sum") / max(1, target.numel())
 
 
 def ignored_priors(priors: Tensor, batch: Batch, count: int) -> Tensor:
@@ -161,6 +167,6 @@ def ignored_priors(priors: Tensor, batch: Batch, count: int) -> Tensor:
         & (priors[None, :, 1] >= batch.ignore_xyxy[:, 1:2])
         & (priors[None, :, 1] <= batch.ignore_xyxy[:, 3:])
     )
-    ignored = torch.zeros(count, len(priors))
+    ignored = torch.zeros(count, len(priors), device=priors.device)
     ignored.index_add_(0, batch.ignore_image, inside.float())
     return ignored > 0

@@ -50,29 +50,38 @@ class Muon(torch.optim.Optimizer):
         """Updates every weight that has a gradient; a closure is not supported and ignored."""
         del closure
         for group in self.param_groups:
+            by_shape: dict[tuple[int, ...], list[Tensor]] = {}
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._update(weight, group)
+                    by_shape.setdefault(weight.flatten(1).shape, []).append(weight)
+            for weights in by_shape.values():
+                self._update(weights, group)
 
-    def _update(self, weight: Tensor, group: dict[str, Any]) -> None:
+    def _update(self, weights: list[Tensor], group: dict[str, Any]) -> None:
+        """Updates weights of one shape together, which saves a GPU most of its time."""
+        ahead = torch.stack([self._ahead(weight, group["momentum"]) for weight in weights])
+        updates = orthogonalized(ahead) * (_ADAMW_RMS * max(ahead.shape[1:]) ** 0.5)
+        for weight, update in zip(weights, updates, strict=True):
+            weight.mul_(1 - group["lr"] * group["weight_decay"])
+            weight.add_(update.reshape(weight.shape), alpha=-group["lr"])
+
+    def _ahead(self, weight: Tensor, momentum: float) -> Tensor:
+        """The gradient with Nesterov momentum, as a matrix."""
         gradient = weight.grad
         if gradient is None:
-            return
+            raise RuntimeError("a weight without a gradient has no update")
         mean = self.state[weight].setdefault("mean", torch.zeros_like(weight))
-        mean.lerp_(gradient, 1 - group["momentum"])
-        ahead = gradient.lerp(mean, group["momentum"]).flatten(1)
-        update = orthogonalized(ahead) * (_ADAMW_RMS * max(ahead.shape) ** 0.5)
-        weight.mul_(1 - group["lr"] * group["weight_decay"])
-        weight.add_(update.reshape(weight.shape), alpha=-group["lr"])
+        mean.lerp_(gradient, 1 - momentum)
+        return gradient.lerp(mean, momentum).flatten(1)
 
 
-def orthogonalized(matrix: Tensor) -> Tensor:
-    """`(M, N)` matrix with the same singular vectors and singular values near one (Newton-Schulz)."""
+def orthogonalized(matrices: Tensor) -> Tensor:
+    """`(..., M, N)` matrices with the same singular vectors and singular values near one (Newton-Schulz)."""
     a, b, c = _QUINTIC
-    tall = matrix.shape[0] > matrix.shape[1]
-    x: Tensor = matrix.T if tall else matrix
-    x = x / (x.norm() + 1e-7)
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x: Tensor = matrices.mT if tall else matrices
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(_STEPS):
-        square = x @ x.T
+        square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
-    return x.T if tall else x
+    return x.mT if tall else x

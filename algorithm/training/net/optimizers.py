@@ -76,8 +76,11 @@ def set_lr(optimizers: Iterable[torch.optim.Optimizer], lr: float) -> None:
 def update_ema(ema: FaceNet, model: FaceNet, decay: float) -> None:
     """Updates the exponential moving average of the weights: `ema = decay * ema + (1 - decay) * model`."""
     target: dict[str, Tensor] = model.state_dict()
+    moving, current = [], []
     for name, value in ema.state_dict().items():
         if value.is_floating_point():
-            value.lerp_(target[name], 1 - decay)
+            moving.append(value)
+            current.append(target[name])
         else:
             value.copy_(target[name])
+    torch._foreach_lerp_(moving, current, 1 - decay)

@@ -54,7 +54,7 @@ def distill_loss(
     adapters: Callable[[list[Tensor]], dict[int, Tensor]],
     features: list[Tensor],
     cells: Mapping[int, TeacherCells],
-) -> tuple[Tensor, float]:
+) -> tuple[Tensor, Tensor]:
     """Distance of the student's predictions from a teacher's features and scores.
 
     Squared distance of the normalised features over their variance, over all cells and over those where the
@@ -68,7 +68,7 @@ def distill_loss(
     Returns:
         The loss, and the share of the variance of the teacher's features that is still unexplained.
     """
-    total, unexplained = torch.zeros(()), 0.0
+    total, unexplained = torch.zeros(()), torch.zeros(())
     for level, predicted in adapters(features).items():
         cell = cells[level]
         # Over the batch, so that every channel has the same weight.
@@ -78,5 +78,5 @@ def distill_loss(
         at_faces = (distance * cell.score).sum() / variance
         score = quality_focal(predicted[:, -1], cell.score).sum() / cell.score.sum().clamp(min=1.0)
         total = total + distance.mean() + at_faces + score
-        unexplained += float(distance.detach().mean()) / len(cells)
-    return total / len(cells), unexplained
+        unexplained = unexplained + distance.detach().mean()
+    return total / len(cells), unexplained / len(cells)

@@ -16,6 +16,8 @@ from torch.nn import functional
 
 __all__ = ["TorchGraph", "layers_of"]
 
+_PROCESSOR = torch.device("cpu")
+
 
 class TorchGraph:
     """Computes some values of a graph that has one image input; its weights are constants.
@@ -24,19 +26,30 @@ class TorchGraph:
         model: the graph.
         outputs: names of the values to compute.
         dtype: dtype of the computation.
+        device: where it is computed.
 
     Raises:
         ValueError: the graph has an operation that is not implemented here.
     """
 
-    def __init__(self, model: onnx.ModelProto, outputs: Sequence[str], dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        outputs: Sequence[str],
+        dtype: torch.dtype,
+        device: torch.device = _PROCESSOR,
+    ) -> None:
         nodes = _needed(model.graph.node, outputs)
         used = {name for node in nodes for name in node.input}
         tensors = [tensor for tensor in model.graph.initializer if tensor.name in used]
         self._input = model.graph.input[0].name
         self._outputs, self._dtype = list(outputs), dtype
         self._steps = [(_operation(node), list(node.input), node.output[0]) for node in nodes]
-        self._weights = {tensor.name: _weight(tensor, dtype) for tensor in tensors}
+        scales = {name for node in nodes if node.op_type == "Resize" for name in node.input}
+        self._weights = {
+            tensor.name: _weight(tensor, dtype, _PROCESSOR if tensor.name in scales else device)
+            for tensor in tensors
+        }
 
     def __call__(self, images: Tensor) -> list[Tensor]:
         """Computes the values of images `(N, 3, H, W)`, as float32."""
@@ -61,8 +74,8 @@ def _needed(nodes: Sequence[onnx.NodeProto], outputs: Sequence[str]) -> list[onn
     return kept[::-1]
 
 
-def _weight(tensor: onnx.TensorProto, dtype: torch.dtype) -> Tensor:
-    weight = torch.from_numpy(numpy_helper.to_array(tensor).copy()).to(dtype)
+def _weight(tensor: onnx.TensorProto, dtype: torch.dtype, device: torch.device) -> Tensor:
+    weight = torch.from_numpy(numpy_helper.to_array(tensor).copy()).to(device, dtype)
     return weight.contiguous(memory_format=torch.channels_last) if weight.ndim == 4 else weight
 
 

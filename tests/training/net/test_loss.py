@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed; `make test-
 
 from training.data.batches import Batch  # noqa: E402
 from training.net.assign import assign, candidates, pair_iou  # noqa: E402
-from training.net.loss import LossWeights, detection_loss, ignored_priors  # noqa: E402
+from training.net.loss import LossWeights, detection_loss, ignored_priors, quality_focal  # noqa: E402
 from training.net.model import FaceNet  # noqa: E402
 from training.net.priors import (  # noqa: E402
     decode_boxes,
@@ -127,7 +127,7 @@ def test_parts_of_an_ignored_box_are_background() -> None:
 
 
 def test_weights_follow_the_size_of_a_face() -> None:
-    weights = LossWeights(band=1.5, fine=1.2)
+    weights = LossWeights(band=1.5, large=1.25, fine=1.2)
     side_px = torch.tensor([8.0, 16.0, 20.0, 49.0, 50.0, 200.0])
     assert weights.of_scores(side_px).tolist() == [1, 1, 1.5, 1.5, 1.25, 1.25]
     torch.testing.assert_close(weights.of_boxes(side_px), torch.tensor([1.2, 1, 1, 1, 1, 1]))
@@ -140,6 +140,27 @@ def test_weighted_face_counts_more(side: float, part: str) -> None:
     _, plain = detection_loss(loc, logit, landms, batch)
     _, weighted = detection_loss(loc, logit, landms, batch, LossWeights(band=2.0, fine=2.0))
     assert [name for name in plain if weighted[name] > plain[name]] == [part]
+
+
+def test_background_of_the_finest_level_alone_counts_more() -> None:
+    batch = batch_of([])
+    loc, logit, landms = fresh().eval()(batch.images)
+    _, plain = detection_loss(loc, logit, landms, batch)
+    _, weighted = detection_loss(loc, logit, landms, batch, LossWeights(background=2.0))
+    fine = level_starts(SIZE)[1]
+    parts = quality_focal(logit, torch.zeros_like(logit))
+    share = parts[:, :fine].sum() / parts.sum()
+    torch.testing.assert_close(weighted["score"], plain["score"] * (1 + share))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_loss_is_the_same_on_a_gpu() -> None:
+    batch = batch_of([[40.0, 10.0, 70.0, 40.0], [5.0, 5.0, 17.0, 19.0]], ignore=[[60.0, 60.0, 95.0, 95.0]])
+    loc, logit, landms = fresh().eval()(batch.images)
+    gpu = torch.device("cuda")
+    here, _ = detection_loss(loc, logit, landms, batch)
+    there, _ = detection_loss(loc.to(gpu), logit.to(gpu), landms.to(gpu), batch.to(gpu))
+    torch.testing.assert_close(there.cpu(), here)
 
 
 def test_training_reduces_the_loss_and_finds_the_face() -> None:

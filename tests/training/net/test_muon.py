@@ -30,6 +30,20 @@ def test_update_is_as_large_as_that_of_adamw() -> None:
     assert float(weight.detach().square().mean().sqrt()) == pytest.approx(0.2 * 0.01, rel=0.2)
 
 
+def test_weights_of_one_shape_are_updated_as_if_alone() -> None:
+    torch.manual_seed(3)
+    together = [torch.nn.Parameter(torch.randn(8, 4, 3, 3)) for _ in range(3)]
+    for weight in together:
+        weight.grad = torch.randn_like(weight)
+    alone = deepcopy(together)
+    for weight, same in zip(alone, together, strict=True):
+        weight.grad = same.grad
+        Muon([weight], lr=0.1, weight_decay=0.1).step()
+    Muon(together, lr=0.1, weight_decay=0.1).step()
+    for weight, same in zip(alone, together, strict=True):
+        torch.testing.assert_close(same, weight)
+
+
 def test_only_weights_with_a_gradient_decay() -> None:
     frozen, updated = (torch.nn.Parameter(torch.ones(4, 4, 1, 1)) for _ in range(2))
     updated.grad = torch.zeros_like(updated)
