@@ -71,7 +71,7 @@ def test_no_fewer_true_faces_than_deface(deface, part):
 
 @pytest.mark.parametrize(
     ("scene", "detail", "most_mib"),
-    [("portrait", "standard", 750), ("portrait", "crowd", 900), ("crowd", "crowd", 900), (None, "fast", 550)],
+    [("portrait", "standard", 750), ("portrait", "crowd", 900), ("crowd", "crowd", 900), (None, "fast", 450)],
 )
 def test_memory_for_a_picture_of_108_megapixels(tmp_path, scene, detail, most_mib):
     if scene is None:

@@ -20,6 +20,7 @@ from PIL import Image
 
 from ..errors import ImageTooLarge
 from ..formats import ImageFormat
+from ..heap import return_free_memory
 from .coefficients import Coding, Edit, NotTransformable, load
 from .icc import clean_profile, profile_cicp
 from .jpeg_blocks import Grid, are_flat, edits
@@ -47,6 +48,9 @@ _MOST_PROGRESSIVE_PIXELS = 50_000_000
 _MOST_COEFFICIENTS = 500_000_000
 """A transform holds all coefficients; this is a gigabyte: 330 megapixels of 4:2:0, 125 of CMYK. Above it,
 pixels are encoded."""
+
+_MANY_COEFFICIENTS = 50_000_000
+"""From here on, 33 megapixels of 4:2:0, freed memory is returned before a transform takes 100 MB."""
 
 _MOST_KEPT_BYTES = 96 << 20
 """More pixels than this are dropped after detection; to decode them again takes a fraction of its time."""
@@ -169,6 +173,8 @@ class _Writer:
             raise NotTransformable("decoders show more than its coefficients")
         if grid.coefficients > _MOST_COEFFICIENTS:
             raise NotTransformable("its coefficients take too much memory")
+        if grid.coefficients > _MANY_COEFFICIENTS:
+            return_free_memory()
         coding = Coding(
             self.jpeg.orientation,
             self.jpeg.progressive,

@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ import onnxruntime as ort
 __all__ = ["OnnxSession"]
 
 _CPU = "CPUExecutionProvider"
+
+_AS_REQUESTED = 1
+"""`kSameAsRequested` of ONNX Runtime's arenas."""
 
 _PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
     # HEURISTIC: an exhaustive search would start over for every size of a tile.
@@ -53,6 +57,13 @@ def _providers(engine: str) -> list[Any]:
     return [(name, options), _CPU]
 
 
+@cache
+def _register_arena() -> None:
+    """Makes all sessions share one arena that grows by what is needed; by default it doubles each time."""
+    memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(memory, ort.OrtArenaCfg({"arena_extend_strategy": _AS_REQUESTED}))
+
+
 class OnnxSession:
     """As `session.Session`, on ONNX Runtime.
 
@@ -82,6 +93,8 @@ class OnnxSession:
         # Pictures come in all sizes, and a memory plan would be kept for each. The arena itself is used: it
         # is bounded by the largest view, and without it the heap fragments to more than that.
         options.enable_mem_pattern = False
+        _register_arena()
+        options.add_session_config_entry("session.use_env_allocators", "1")
         # Weights stored as integers are converted to floats once, when the graph is loaded, not at every
         # call.
         options.add_session_config_entry("session.disable_quant_qdq", "1")

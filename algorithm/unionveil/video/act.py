@@ -19,11 +19,11 @@ from ..engines.base import Report, Step
 from ..errors import OutputDiffers
 from ..files.digests import pieces
 from ..formats import VideoFormat
+from ..heap import return_free_memory
 from ..outcomes import AnonymizedVideo
 from ..pipeline import Anonymizer
 from .codecs import encoder_of
 from .log import Log
-from .memory import return_free_memory
 from .parts import Contents, check_input, contents_of
 from .plan import Plan
 from .planes import seen
