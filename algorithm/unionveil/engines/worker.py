@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import multiprocessing
-import multiprocessing.connection
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum, auto
-from multiprocessing.connection import Connection
 from typing import Any
 
 from ..errors import UnionVeilError, WorkerError
-from .base import Step, Work, begin
+from .base import Step, Work
+from .child import serve
 
 __all__ = ["Gone", "Worker"]
 
-
-_REPORT_SECONDS = 0.25
-"""Least time between two progress reports that are sent."""
 
 _BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
@@ -53,13 +48,15 @@ class Worker:
         # spawn: forking a process that has run ONNX Runtime or OpenCV threads is not safe.
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(work, threads, theirs), daemon=True)
+        self._process = context.Process(target=serve, args=(threads, theirs), daemon=True)
         # The process inherits the mask: only its parent handles Ctrl-C.
         with _interrupts_blocked(), _one_blas_thread():
             self._process.start()
         # As only the process holds the other end, its death shows as the end of the pipe.
         theirs.close()
         try:
+            with suppress(OSError):  # the process died
+                self._connection.send(work)
             self._await_start(start_seconds)
         except BaseException:
             self.stop()
@@ -127,47 +124,6 @@ def _one_blas_thread() -> Iterator[None]:
         finally:
             if before is None:
                 del os.environ[_BLAS_THREADS]
-
-
-def _serve(work: Work[Any, Any], threads: int, connection: Connection) -> None:
-    """The main function of a worker: returns when the pipe is closed or the parent is gone."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    with suppress(EOFError, OSError):
-        do: Callable[[Any], Any] | None = None
-        try:
-            do = begin(work, threads, _Reporter(connection))
-            connection.send(None)
-        except UnionVeilError as error:
-            connection.send(error)
-        while do is not None:
-            task = connection.recv()
-            try:
-                answer = do(task)
-            except UnionVeilError as error:
-                answer = error
-            connection.send(answer)
-
-
-class _Reporter:
-    """Sends progress reports through a pipe, a few per second at most."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._last = -_REPORT_SECONDS
-
-    def __call__(self, step: Step) -> None:
-        now = time.monotonic()
-        if now - self._last >= _REPORT_SECONDS:
-            self._last = now
-            self._connection.send(step)
-
-
-def _end_with_parent() -> None:
-    """Ends the process when its parent ends: it must not write into a folder that the next run uses."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
 
 
 @contextmanager
