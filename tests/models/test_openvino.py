@@ -59,6 +59,15 @@ def test_files_that_are_not_graphs_are_refused():
         open_session(b"not a graph", 1, FLOAT32)
 
 
+def test_loads_no_converter_which_a_program_can_still_import():
+    code = (
+        "import sys, unionveil.models.openvino_session;"
+        "assert 'openvino.tools.ovc' not in sys.modules;"
+        "import openvino.tools.ovc; openvino.tools.ovc.convert_model"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_loads_no_telemetry():
     code = (
         "import sys, unionveil.models.openvino_session;"

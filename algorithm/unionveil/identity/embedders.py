@@ -10,7 +10,8 @@ from ..boxes import shorter_sides
 from ..detections import BoolArray, Detections, FloatArray, RgbImage
 from ..errors import ModelError
 from ..models.cards import EmbedderCard, embedder_card
-from ..models.onnx_session import OnnxSession
+from ..models.inference import PROCESSOR
+from ..models.session import open_session
 from ..models.store import find
 from .align import aligned, similarity
 from .dlib import rebuilt
@@ -68,7 +69,7 @@ class OnnxEmbedder:
 
     def __init__(self, card: EmbedderCard, graph: Path | bytes, threads: int) -> None:
         self.card = card
-        self._session = OnnxSession(graph, threads)
+        self._session = open_session(graph, threads, PROCESSOR)
         self._template = np.asarray(card.template, np.float64)
         self._output = card.output or self._session.output_names[0]
         self._check_shape()

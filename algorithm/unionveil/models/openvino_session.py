@@ -12,9 +12,15 @@ import numpy.typing as npt
 from ..errors import ModelError
 from .inference import Inference
 
-# Importing OpenVINO imports its model converter and thereby its telemetry; it works without that package.
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+_CONVERTER = "openvino.tools.ovc"
+"""OpenVINO would import its model converter, which takes half of the time and loads its telemetry."""
+
+if "openvino" not in sys.modules:
+    sys.modules[_CONVERTER] = None  # type: ignore[assignment]
 import openvino as ov  # noqa: E402
+
+if sys.modules.get(_CONVERTER) is None:
+    sys.modules.pop(_CONVERTER, None)  # so that a program that uses this package can import it
 
 __all__ = ["OpenVinoSession"]
 
