@@ -153,13 +153,38 @@ def shift_scores(model: FaceNet, logits: Sequence[float]) -> None:
             layer.get_parameter("bias").add_(logit)
 
 
-def export(
-    checkpoint: Path, out: Path, threshold: float, logits: Sequence[float] = _EVEN_LOGITS
-) -> dict[str, Any]:
-    """Writes the graph and the card of a checkpoint into a folder.
+def averaged(checkpoints: Sequence[Path]) -> FaceNet:
+    """The mean of the weights of several runs, of which each started from the one before (arXiv:2203.05482).
 
     Args:
-        checkpoint: of a run.
+        checkpoints: of the runs; one makes its own network.
+
+    Raises:
+        DataError: a checkpoint is missing, invalid or of another network.
+    """
+    states = [read_checkpoint(checkpoint).ema for checkpoint in checkpoints]
+    try:
+        models = [restored(state) for state in states]
+        return restored({name: _mean([state[name] for state in states]) for name in models[0].state_dict()})
+    except (RuntimeError, KeyError) as error:
+        names = " or ".join(map(str, checkpoints))
+        raise DataError(
+            f"{names} belongs to another network: export it with the version that made it"
+        ) from error
+
+
+def _mean(values: Sequence[Tensor]) -> Tensor:
+    """Batch norm's count of batches is an integer, and not part of the weights."""
+    return torch.stack(list(values)).mean(0) if values[0].is_floating_point() else values[0]
+
+
+def export(
+    checkpoints: Sequence[Path], out: Path, threshold: float, logits: Sequence[float] = _EVEN_LOGITS
+) -> dict[str, Any]:
+    """Writes the graph and the card of a checkpoint, or of the mean of several, into a folder.
+
+    Args:
+        checkpoints: as for `averaged`.
         out: the folder.
         threshold: default score threshold, for the card.
         logits: as for `shift_scores`.
@@ -168,14 +193,9 @@ def export(
         The card.
 
     Raises:
-        DataError: the checkpoint is missing or invalid, or ONNX Runtime's results differ from torch's.
+        DataError: a checkpoint is missing or invalid, or ONNX Runtime's results differ from torch's.
     """
-    try:
-        model = restored(read_checkpoint(checkpoint).ema)
-    except RuntimeError as error:
-        raise DataError(
-            f"{checkpoint} belongs to another network: export it with the version that made it"
-        ) from error
+    model = averaged(checkpoints)
     shift_scores(model, logits)
     out.mkdir(parents=True, exist_ok=True)
     path, partial = out / "retinaface.onnx", out / "retinaface.onnx.part"
@@ -197,7 +217,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--work", type=Path, required=True, help="folder of the run, with its checkpoint")
+    parser.add_argument(
+        "--work",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="folder of the run, with its checkpoint; of several, the mean of their weights is exported",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument(
         "--threshold", type=float, required=True, help="default score threshold, for the card"
@@ -211,7 +237,8 @@ def main() -> int:
     )
     args = parser.parse_args()
     try:
-        card = export(args.work / "checkpoint.pt", args.out, args.threshold, args.level_logits)
+        checkpoints = [work / "checkpoint.pt" for work in args.work]
+        card = export(checkpoints, args.out, args.threshold, args.level_logits)
     except (DataError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -18,8 +18,10 @@ from unionveil.models.store import sha256_of
 
 torch = pytest.importorskip("torch", reason="torch is not installed; `make test-training` installs it")
 
-from training.export import make_card, max_difference, shift_scores, to_onnx  # noqa: E402
-from training.net.model import FaceNet, folded  # noqa: E402
+from training.data.files import DataError  # noqa: E402
+from training.export import averaged, make_card, max_difference, shift_scores, to_onnx  # noqa: E402
+from training.net.checkpoint import Checkpoint, Progress, write_checkpoint  # noqa: E402
+from training.net.model import FaceNet, Widths, folded  # noqa: E402
 from training.net.onnx_weights import load_onnx, read_onnx  # noqa: E402
 
 torch.set_num_threads(1)
@@ -72,6 +74,31 @@ def test_shifted_scores_are_those_of_one_level_alone(trained_like: Callable[...,
     torch.testing.assert_close(difference[:first], torch.full((first,), -0.5), atol=1e-4, rtol=0)
     torch.testing.assert_close(difference[-last:], torch.full((last,), 0.25), atol=1e-4, rtol=0)
     assert difference[first:-last].abs().max() < 1e-4
+
+
+def saved(model: FaceNet, path: Path) -> Path:
+    state = model.state_dict()
+    write_checkpoint(path, Checkpoint(state, state, {}, [], Progress(), "random"))
+    return path
+
+
+def test_runs_are_averaged(tmp_path: Path, trained_like: Callable[..., FaceNet]) -> None:
+    one, two = trained_like(), trained_like()
+    with torch.no_grad():
+        for parameter in two.parameters():
+            parameter.add_(0.5)
+    mean = averaged([saved(one, tmp_path / "1.pt"), saved(two, tmp_path / "2.pt")])
+    for middle, first in zip(mean.parameters(), one.parameters(), strict=True):
+        torch.testing.assert_close(middle, first + 0.25)
+
+
+def test_only_runs_of_one_network_are_averaged(tmp_path: Path, trained_like: Callable[..., FaceNet]) -> None:
+    files = [
+        saved(trained_like(), tmp_path / "1.pt"),
+        saved(trained_like(Widths(fine=16)), tmp_path / "2.pt"),
+    ]
+    with pytest.raises(DataError, match="belongs to another network"):
+        averaged(files)
 
 
 def test_missing_checkpoint_is_reported(tmp_path: Path) -> None:
