@@ -73,8 +73,8 @@ def threshold_table(results: dict[str, Any], protocol: str) -> str:
 
 def score_table(measured: dict[str, Any]) -> str:
     """Recall and false boxes of one detector in one protocol, at its default threshold and at others."""
-    at = [(row["score"], i) for i, row in enumerate(measured[GROUPS[0]]["at_scores"])]
     own = measured[GROUPS[0]]["at_threshold"]["score"]
+    at = [(row["score"], i) for i, row in enumerate(measured[GROUPS[0]]["at_scores"]) if row["score"] != own]
     rows = []
     for score, i in sorted([*at, (own, -1)]):
         cells = [measured[group]["at_threshold" if i < 0 else "at_scores"] for group in GROUPS]
