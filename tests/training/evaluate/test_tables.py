@@ -41,8 +41,8 @@ def test_tables_hold_the_measured_figures() -> None:
     thresholds = threshold_table(results(), "standard")
     assert thresholds.splitlines()[-1] == "| mine | 0.5 | .500, 1.00 | .500, 1.00 |"
     scores = score_table(results()["mine"]["standard"]).splitlines()
-    assert scores[2:4] == ["| **0.5** | .500, 1.00 | .500, 1.00 |", "| 0.5 | .500, 1.00 | .500, 1.00 |"]
-    assert scores[5] == "| 0.7 | .500, 0.00 | .500, 0.00 |"
+    assert scores[2:4] == ["| **0.5** | .500, 1.00 | .500, 1.00 |", "| 0.6 | .500, 1.00 | .500, 1.00 |"]
+    assert scores[4] == "| 0.7 | .500, 0.00 | .500, 0.00 |"
     assert first_table(results()).splitlines()[-1] == "| mine | .500 | 1.000 |"
 
 
