@@ -39,8 +39,11 @@ def serve(threads: int, connection: Connection) -> None:
     from ..errors import UnionVeilError
     from .base import begin
 
-    with suppress(EOFError, OSError):
+    try:
         work = connection.recv()
+    except EOFError:  # the parent is gone
+        return
+    with suppress(EOFError, OSError):
         do: Callable[[Any], Any] | None = None
         try:
             do = begin(work, threads, _Reporter(connection))
