@@ -164,8 +164,7 @@ def averaged(checkpoints: Sequence[Path]) -> FaceNet:
     """
     states = [read_checkpoint(checkpoint).ema for checkpoint in checkpoints]
     try:
-        models = [restored(state) for state in states]
-        return restored({name: _mean([state[name] for state in states]) for name in models[0].state_dict()})
+        return restored({name: _mean([state[name] for state in states]) for name in states[0]})
     except (RuntimeError, KeyError) as error:
         names = " or ".join(map(str, checkpoints))
         raise DataError(

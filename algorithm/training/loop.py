@@ -212,9 +212,8 @@ class Trainer:
 
     def _loss(self, batch: Batch) -> Tensor:
         """Total loss of a batch; its parts go to the log."""
-        images = batch.inputs()
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._settings.bfloat16):
-            features = self._model.features(images)
+            features = self._model.features(batch.inputs())
         features = [level.float() for level in features]
         settings = self._settings
         weights = LossWeights(
@@ -222,11 +221,11 @@ class Trainer:
         )
         loss, parts = detection_loss(*self._model.predict(features), batch, weights)
         if self._teachers:
-            loss = loss + _DISTILL_WEIGHT * self._distill(features, images)
+            loss = loss + _DISTILL_WEIGHT * self._distill(features, batch.images)
         self._metrics |= {"loss": loss.detach(), **parts}
         return loss
 
-    def _distill(self, features: list[Tensor], images: Tensor) -> Tensor:
+    def _distill(self, features: list[Tensor], pixels: Tensor) -> Tensor:
         """Distillation loss of one teacher: they take turns, as running one is slow.
 
         Each takes two steps, one with images of either size.
@@ -234,7 +233,7 @@ class Trainer:
         name, teacher = list(self._teachers.items())[self._progress.step // 2 % len(self._teachers)]
         subset = slice(None, None, teacher.every)
         loss, unexplained = distill_loss(
-            self._adapters[name], [level[subset] for level in features], teacher(images[subset])
+            self._adapters[name], [level[subset] for level in features], teacher(pixels[subset])
         )
         self._metrics[f"unexplained_{name}"] = unexplained
         return loss

@@ -17,7 +17,7 @@ __all__ = ["decode_boxes", "decode_points", "encode_points", "level_starts", "pr
 @lru_cache(maxsize=8)
 def priors_of(size_wh: tuple[int, int], device: torch.device | None = None) -> Tensor:
     """The detector's priors, `(P, 3)` float32 centre x, centre y, side in px, level by level, row by row."""
-    return torch.from_numpy(make_priors(size_wh, STRIDES, PRIORS_PX).copy()).to(device or torch.device("cpu"))
+    return torch.from_numpy(make_priors(size_wh, STRIDES, PRIORS_PX).copy()).to(device)
 
 
 @lru_cache(maxsize=8)

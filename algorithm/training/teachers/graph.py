@@ -16,8 +16,6 @@ from torch.nn import functional
 
 __all__ = ["TorchGraph", "layers_of"]
 
-_PROCESSOR = torch.device("cpu")
-
 
 class TorchGraph:
     """Computes some values of a graph that has one image input; its weights are constants.
@@ -26,7 +24,7 @@ class TorchGraph:
         model: the graph.
         outputs: names of the values to compute.
         dtype: dtype of the computation.
-        device: where it is computed.
+        device: where it is computed; None is the processor.
 
     Raises:
         ValueError: the graph has an operation that is not implemented here.
@@ -37,7 +35,7 @@ class TorchGraph:
         model: onnx.ModelProto,
         outputs: Sequence[str],
         dtype: torch.dtype,
-        device: torch.device = _PROCESSOR,
+        device: torch.device | None = None,
     ) -> None:
         nodes = _needed(model.graph.node, outputs)
         used = {name for node in nodes for name in node.input}
@@ -47,7 +45,7 @@ class TorchGraph:
         self._steps = [(_operation(node), list(node.input), node.output[0]) for node in nodes]
         scales = {name for node in nodes if node.op_type == "Resize" for name in node.input}
         self._weights = {
-            tensor.name: _weight(tensor, dtype, _PROCESSOR if tensor.name in scales else device)
+            tensor.name: _weight(tensor, dtype, None if tensor.name in scales else device)
             for tensor in tensors
         }
 
@@ -74,7 +72,7 @@ def _needed(nodes: Sequence[onnx.NodeProto], outputs: Sequence[str]) -> list[onn
     return kept[::-1]
 
 
-def _weight(tensor: onnx.TensorProto, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _weight(tensor: onnx.TensorProto, dtype: torch.dtype, device: torch.device | None) -> Tensor:
     weight = torch.from_numpy(numpy_helper.to_array(tensor).copy()).to(device, dtype)
     return weight.contiguous(memory_format=torch.channels_last) if weight.ndim == 4 else weight
 

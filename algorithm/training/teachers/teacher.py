@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..spec import MEAN_BGR, STRIDES
+from ..spec import STRIDES
 from .graph import TorchGraph
 
 __all__ = ["Teacher", "TeacherCells"]
@@ -64,25 +64,20 @@ class Teacher:
         return 2 if self.enlarged else 1
 
     @torch.no_grad()
-    def __call__(self, images: Tensor) -> dict[int, TeacherCells]:
+    def __call__(self, pixels: Tensor) -> dict[int, TeacherCells]:
         """Runs on a batch; returns cells by level of the network.
 
         Args:
-            images: `(N, 3, H, W)` as the network takes them; H and W multiples of 32.
+            pixels: `(N, 3, H, W)` uint8, BGR; H and W multiples of 32.
         """
-        pixels = _pixels(images)
         if self.rgb:
             pixels = pixels.flip(1)
         if self.enlarged:
+            # Processors enlarge uint8 ten times as fast; torch's kernels for GPUs take floats only.
+            pixels = pixels.float() if pixels.is_cuda else pixels
             pixels = functional.interpolate(pixels, scale_factor=2.0, mode="bilinear")
         count = len(pixels) if pixels.is_cuda else max(1, _CHUNK_PX // (pixels.shape[2] * pixels.shape[3]))
         chunks = [self.graph(chunk) for chunk in torch.split(pixels, count)]
         outputs = [torch.cat(parts) for parts in zip(*chunks, strict=True)]
         scores = self.scores(outputs[len(self.strides) :])
         return {level: TeacherCells(outputs[index], scores[index]) for level, index in self.levels.items()}
-
-
-def _pixels(images: Tensor) -> Tensor:
-    """Converts the network's input back to pixels; as uint8, which processors enlarge ten times as fast."""
-    pixels = (images + torch.tensor(MEAN_BGR, device=images.device)[:, None, None]).round()
-    return pixels if images.is_cuda else pixels.to(torch.uint8)

@@ -16,7 +16,8 @@ from unionveil.models.onnx_session import OnnxSession
 
 torch = pytest.importorskip("torch", reason="torch is not installed; `make test-training` installs it")
 
-from training.data.batches import to_input  # noqa: E402
+from torch import Tensor  # noqa: E402
+
 from training.data.files import DataError  # noqa: E402
 from training.data.photos import read_photo  # noqa: E402
 from training.spec import STRIDES  # noqa: E402
@@ -37,12 +38,17 @@ def photo(validation_photos: list[Path]) -> np.ndarray:
     return image
 
 
+def pixels(image: np.ndarray) -> Tensor:
+    """`(1, 3, H, W)` uint8, as the teachers take them."""
+    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
+
+
 def rgb(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(image[..., ::-1])
 
 
 def test_cells_have_the_scores_of_yunet(yunet_file: Path, photo: np.ndarray) -> None:
-    cells = yunet(yunet_file, torch.float32)(to_input(photo)[None])
+    cells = yunet(yunet_file, torch.float32)(pixels(photo))
     assert {level: tuple(cell.features.shape) for level, cell in cells.items()} == {
         level: (1, 64, 256 // STRIDES[level], 256 // STRIDES[level]) for level in (1, 2, 3)
     }
@@ -52,7 +58,7 @@ def test_cells_have_the_scores_of_yunet(yunet_file: Path, photo: np.ndarray) -> 
 
 
 def test_cells_have_the_scores_of_centerface(photo: np.ndarray) -> None:
-    cells = centerface(torch.float32)(torch.cat([to_input(photo)[None], to_input(photo[::-1])[None]]))
+    cells = centerface(torch.float32)(torch.cat([pixels(photo), pixels(photo[::-1])]))
     faces = CenterFace(CARDS["centerface"], OPENER).candidates(rgb(photo), 0.3)
     assert len(faces)
     faces = faces[np.argsort(-faces.score)]
@@ -75,8 +81,8 @@ def test_enlarged_teacher_equals_the_plain_one_on_the_enlarged_image(
     image = photo[:128, :128]
     teachers = load_teachers(yunet_file, torch.float32)
     large = np.asarray(cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR), np.uint8)
-    plain = teachers[name](to_input(large)[None])
-    enlarged = teachers[f"{name}_enlarged"](to_input(image)[None])
+    plain = teachers[name](pixels(large))
+    enlarged = teachers[f"{name}_enlarged"](pixels(image))
     assert sorted(enlarged) == [0, 1, 2]
     for level, cell in enlarged.items():
         same = plain[level + 1]
@@ -86,7 +92,7 @@ def test_enlarged_teacher_equals_the_plain_one_on_the_enlarged_image(
 
 @pytest.mark.parametrize("name", ["yunet", "centerface"])
 def test_bfloat16_gives_nearly_the_same(yunet_file: Path, photo: np.ndarray, name: str) -> None:
-    batch = to_input(photo)[None]
+    batch = pixels(photo)
     half, whole = (load_teachers(yunet_file, dtype)[name](batch) for dtype in (torch.bfloat16, torch.float32))
     for level, cell in whole.items():
         off = (half[level].features - cell.features).square().mean()
