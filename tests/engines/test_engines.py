@@ -2,6 +2,9 @@
 
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Generator
 
 import pytest
@@ -182,6 +185,23 @@ def test_workers_compute_on_one_thread_and_this_process_as_before(monkeypatch, h
     done = dict(PoolEngine(2).map(Deadly(), [(n, Bytes(b"environment")) for n in range(4)]))
     assert set(done.values()) == {there}
     assert os.environ.get("OPENBLAS_NUM_THREADS") == here
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="this system has no signal masks")
+def test_no_worker_of_a_process_hears_an_interrupt_not_even_the_first():
+    code = (
+        "from deadly import Bytes, Deadly\n"
+        "from unionveil.engines.pool import PoolEngine\n"
+        "print(*dict(PoolEngine(1).map(Deadly(), [(0, Bytes(b'mask'))])).values())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.stdout.strip() == "b'True'"
 
 
 def test_no_worker_outlives_a_run_that_is_left():

@@ -101,4 +101,6 @@ def _do(task: Bytes) -> bytes:
         raise ConfigError("this cannot work")
     if task.data.startswith(b"environment"):
         return os.environ.get("OPENBLAS_NUM_THREADS", "").encode()
+    if task.data.startswith(b"mask"):
+        return repr(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())).encode()
     return task.data
