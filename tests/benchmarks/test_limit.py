@@ -17,7 +17,7 @@ from phone_mix import SIZES
 from unionveil import AnonymizeConfig, Anonymized, load
 from unionveil.content import FileContent
 from unionveil.detect.blob import to_blob
-from unionveil.detect.tiles import plan_sizes, reduction
+from unionveil.detect.plan import plan_sizes, reduction
 from unionveil.images.coefficients import Coding, TurboJpeg
 from unionveil.images.coefficients import load as load_turbojpeg
 from unionveil.images.jpeg_blocks import Grid, edits

@@ -7,6 +7,7 @@ import pytest
 
 from unionveil import AnonymizeConfig, Detections, ModelError
 from unionveil.detect import CombinedFinder, FaceFinder, load_finder
+from unionveil.detect.detector import Detail
 from unionveil.detect.tiles import find_lines
 from unionveil.detections import Kind
 from unionveil.models.cards import CARDS, PLATE_DETECTOR, TEXT_DETECTOR
@@ -89,6 +90,7 @@ class TwoLooks:
 
     card = CARDS[TEXT_DETECTOR]
     fixed_wh = None
+    glimpses: tuple[Detail, ...] = ("crowd",)
 
     def __call__(self, image, threshold, *, mirror=False):
         assert not mirror

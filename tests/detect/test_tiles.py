@@ -1,76 +1,11 @@
-from itertools import pairwise
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from unionveil.detect.tiles import (
-    _resize,
-    closer,
-    find_faces,
-    mirror_is_cheap,
-    plan_pieces,
-    plan_sizes,
-    plan_tiles,
-    reduction,
-)
+from unionveil import Detections
+from unionveil.detect.plan import plan_sizes, plan_tiles
+from unionveil.detect.tiles import _resize, find_faces
+from unionveil.measure.twice import detect_twice
 from white_detector import WhiteDetector
-
-sides = st.integers(1, 20000)
-
-
-@settings(max_examples=200)
-@given(st.tuples(sides, sides), st.sampled_from([(1280, 1280), (640, 640), (320, 640)]))
-def test_tiles_cover_every_pixel_overlap_and_stay_bounded(size_wh, tile_wh):
-    tiles = plan_tiles(size_wh, tile_wh)
-    for tile in tiles:
-        x0, y0, x1, y1 = tile.xyxy
-        assert 0 <= x0 < x1 <= size_wh[0]
-        assert 0 <= y0 < y1 <= size_wh[1]
-        assert x1 - x0 <= tile_wh[0]
-        assert y1 - y0 <= tile_wh[1]
-        assert tile.cut == (x0 > 0, y0 > 0, x1 < size_wh[0], y1 < size_wh[1])
-    # Rows and columns are arranged in the same way, so covering each axis covers the picture.
-    for axis in (0, 1):
-        spans = sorted({(tile.xyxy[axis], tile.xyxy[axis + 2]) for tile in tiles})
-        assert spans[0][0] == 0
-        assert spans[-1][1] == size_wh[axis]
-        for (_, end), (start, _) in pairwise(spans):
-            assert end - start >= min(160, tile_wh[axis] // 3) - 1
-
-
-@settings(max_examples=300)
-@given(st.tuples(sides, sides), st.sampled_from(["fast", "standard", "crowd"]))
-def test_sizes_fall_and_keep_the_proportions(size_wh, detail):
-    sizes = plan_sizes(size_wh, detail)
-    longest = [max(size) for size in sizes]
-    assert longest == sorted(longest, reverse=True)
-    for width, height in sizes:
-        scale = max(width, height) / max(size_wh)
-        assert scale <= 3.01
-        assert abs(width - size_wh[0] * scale) <= 1
-        assert abs(height - size_wh[1] * scale) <= 1
-
-
-@pytest.mark.parametrize(
-    ("longest", "detail", "expected"),
-    [
-        (400, "fast", [640]),
-        (150, "fast", [450]),
-        (4000, "fast", [640]),
-        (400, "standard", [800, 200]),
-        (1600, "standard", [1280, 320]),
-        (4000, "standard", [2000, 500]),
-        (12000, "standard", [2560, 640]),
-        (416, "crowd", [1248, 832, 416, 208]),
-        (1000, "crowd", [2560, 1280, 1000, 320]),
-        (4000, "crowd", [4000, 2000, 500]),
-        (12000, "crowd", [12000, 6000, 2560, 640]),
-    ],
-)
-def test_the_sizes_of_each_detail(longest, detail, expected):
-    assert [max(size) for size in plan_sizes((longest, longest * 3 // 4), detail)] == expected
 
 
 def test_shrinking_skips_no_pixel():
@@ -80,32 +15,6 @@ def test_shrinking_skips_no_pixel():
         image[y : y + 2, x : x + 2] = 255
         for size in ((2000, 1500), (1280, 960), (640, 480)):
             assert _resize(image, size).max() > 0
-
-
-@settings(max_examples=200)
-@given(st.integers(1, 20000), st.integers(1, 20000))
-def test_pictures_of_ordinary_proportions_stay_whole(width, height):
-    pieces = plan_pieces((width, height))
-    if max(width, height) <= max(4 * min(width, height), 1280):
-        assert [piece.xyxy for piece in pieces] == [(0, 0, width, height)]
-        assert pieces[0].cut == (False,) * 4
-
-
-@settings(max_examples=200)
-@given(st.integers(8, 400), st.integers(2000, 200000), st.booleans())
-def test_any_face_lies_whole_in_a_piece_of_a_long_picture(shortest, longest, upright):
-    size_wh = (shortest, longest) if upright else (longest, shortest)
-    axis = int(upright)
-    spans = [(piece.xyxy[axis], piece.xyxy[axis + 2]) for piece in plan_pieces(size_wh)]
-    assert spans[0][0] == 0
-    assert spans[-1][1] == longest
-    for (_, end), (start, _) in pairwise(spans):
-        assert end - start >= min(shortest, max(4 * shortest, 1280) // 3) - 1
-    assert max(end - start for start, end in spans) <= max(4 * shortest, 1280)
-
-
-def test_a_picture_too_narrow_for_a_face_stays_whole():
-    assert len(plan_pieces((1, 200_000_000))) == 1
 
 
 @pytest.mark.parametrize("detail", ["fast", "standard", "crowd"])
@@ -133,33 +42,6 @@ def test_a_face_across_a_seam_is_one_whole_face(place, side):
     assert np.abs(faces.xyxy[0] - expected).max() <= 7  # a pixel of the coarsest view
 
 
-@pytest.mark.parametrize(
-    ("size_wh", "detail", "expected"),
-    [
-        ((150, 200), "fast", False),
-        ((400, 300), "standard", True),
-        ((1600, 1200), "standard", True),
-        ((2500, 2500), "standard", False),
-        ((4000, 3000), "standard", False),
-        ((200, 20000), "standard", False),  # many pieces
-        ((12000, 9000), "crowd", True),
-    ],
-)
-def test_small_pictures_and_crowds_are_seen_mirrored_too(size_wh, detail, expected):
-    assert mirror_is_cheap(size_wh, detail) == expected
-
-
-@settings(max_examples=100)
-@given(st.tuples(sides, sides))
-def test_no_mirrored_picture_costs_more_than_a_photo_of_12_megapixels(size_wh):
-    pixels = [
-        sum(width * height for width, height in plan_sizes(size, "standard"))
-        for size in (size_wh, (4000, 3000))
-    ]
-    if mirror_is_cheap(size_wh, "standard"):
-        assert 2 * pixels[0] <= 1.01 * pixels[1]  # sides are rounded
-
-
 def test_the_mirrored_picture_can_be_left_out():
     detector = WhiteDetector()
     image = np.zeros((300, 400, 3), np.uint8)
@@ -174,14 +56,39 @@ def white_square(size_wh, place, side):
     return image
 
 
-def test_a_large_picture_is_searched_in_full_only_where_its_half_shows_anything():
+# In a picture of 4000x3000, beside its largest size: four tiles and an eighth at crowd, and two at standard.
+OTHERS = {"standard": 1 + 1, "crowd": 4 + 1}
+
+
+@pytest.mark.parametrize("detail", ["standard", "crowd"])
+def test_the_largest_size_is_searched_only_where_its_half_shows_anything(detail):
     detector = WhiteDetector()
-    assert len(find_faces(white_square((4000, 3000), (0, 0), 0), detector, 0.5, "crowd")) == 0
-    assert len(detector.sizes_wh) == 4 + 1  # tiles of the half, and the eighth
+    assert len(find_faces(white_square((4000, 3000), (0, 0), 0), detector, 0.5, detail)) == 0
+    assert len(detector.sizes_wh) == OTHERS[detail]
     detector = WhiteDetector()
-    faces = find_faces(white_square((4000, 3000), (600, 600), 12), detector, 0.5, "crowd")
-    assert faces.xyxy.tolist() == [[600, 600, 612, 612]]
-    assert len(detector.sizes_wh) == 4 + 1 + 1
+    faces = find_faces(white_square((4000, 3000), (600, 600), 20), detector, 0.5, detail)
+    assert np.abs(faces.xyxy[0] - [600, 600, 620, 620]).max() <= 4
+    assert len(detector.sizes_wh) == OTHERS[detail] + 1
+    assert max(detector.sizes_wh[-2]) < 500  # not the whole tile
+
+
+@pytest.mark.parametrize(("detail", "clear_px"), [("standard", 256), ("crowd", 128)])
+def test_what_is_clear_at_half_of_the_largest_size_is_not_searched_again(detail, clear_px):
+    for side, again in ((clear_px, 0), (clear_px - 8, 1)):
+        detector = WhiteDetector()
+        faces = find_faces(white_square((4000, 3000), (800, 400), side), detector, 0.5, detail)
+        assert np.abs(faces.xyxy[0] - [800, 400, 800 + side, 400 + side]).max() <= 7
+        assert len(detector.sizes_wh) == OTHERS[detail] + again
+
+
+@pytest.mark.parametrize("detail", ["standard", "crowd"])
+def test_a_detector_that_does_not_glimpse_searches_everything(detail):
+    detector = WhiteDetector()
+    detector.glimpses = ()
+    size_wh = (4000, 3000)
+    find_faces(np.zeros((3000, 4000, 3), np.uint8), detector, 0.5, detail)
+    tiles = sum(len(plan_tiles(size, (1280, 1280))) for size in plan_sizes(size_wh, detail))
+    assert len(detector.sizes_wh) == tiles
 
 
 def test_what_is_weak_at_half_and_full_size_is_not_a_face():
@@ -190,64 +97,30 @@ def test_what_is_weak_at_half_and_full_size_is_not_a_face():
     assert len(detector.sizes_wh) == 4 + 1 + 1
 
 
-@pytest.mark.parametrize("longest", [400, 1000, 2560])
+class Faint(WhiteDetector):
+    """A white detector that is never sure."""
+
+    def __call__(self, image, threshold, *, mirror=False):
+        found = super().__call__(image, 0.001, mirror=mirror)
+        return Detections.of(found.xyxy, found.score / 50) if threshold < 0.02 else Detections.empty()
+
+
+def test_the_same_tiles_are_searched_at_any_threshold():
+    """What is too faint for a glimpse is found at a low threshold, but is not searched again."""
+    faint = Faint()
+    image = white_square((4000, 3000), (600, 600), 40)
+    low, sure = detect_twice([image], faint, 0.01, 0.5, detail="standard", mirror=False)
+    assert (len(low), len(sure)) == (1, 0)
+    assert len(faint.sizes_wh) == OTHERS["standard"]
+
+
+@pytest.mark.parametrize("longest", [400, 1000, 2559])
 def test_small_pictures_are_searched_in_full_whatever_they_show(longest):
     detector = WhiteDetector()
     size_wh = (longest, longest * 3 // 4)
     find_faces(np.zeros((size_wh[1], size_wh[0], 3), np.uint8), detector, 0.5, "crowd")
     tiles = sum(len(plan_tiles(size, (1280, 1280))) for size in plan_sizes(size_wh, "crowd"))
     assert len(detector.sizes_wh) == tiles
-
-
-@given(st.lists(st.tuples(st.floats(-50, 4050), st.floats(-50, 3050), st.floats(1, 900)), max_size=5))
-def test_tiles_are_cut_down_to_the_boxes_that_touch_them(places):
-    tiles = plan_tiles((4000, 3000), (1280, 1280))
-    corners = [[x, y, x + side, y + side] for x, y, side in places]
-    xyxy = np.array(corners, np.float32).reshape(-1, 4)
-    chosen = closer(tiles, xyxy)
-    touched = 0
-    for tile in tiles:
-        x0, y0, x1, y1 = tile.xyxy
-        boxes = [box for box in xyxy if box[0] < x1 and box[2] > x0 and box[1] < y1 and box[3] > y0]
-        if not boxes:
-            continue
-        part = chosen[touched]
-        touched += 1
-        for low in (0, 1):
-            least, most = min(box[low] for box in boxes), max(box[low + 2] for box in boxes)
-            start, end = tile.xyxy[low], tile.xyxy[low + 2]
-            assert (part.xyxy[low] - start) % 32 == 0
-            assert max(start, least - 160 - 32) <= part.xyxy[low] <= max(start, least - 160)
-            assert min(end, most + 160) <= part.xyxy[low + 2] <= min(end, most + 160 + 32)
-        for part_edge, edge, own, cut in zip(part.xyxy, tile.xyxy, tile.cut, part.cut, strict=True):
-            assert cut == (own or part_edge != edge)
-    assert len(chosen) == touched
-
-
-@settings(max_examples=200)
-@given(st.tuples(sides, sides), st.sampled_from(["fast", "standard", "crowd"]))
-def test_no_picture_is_reduced_below_the_largest_size_searched(size_wh, detail):
-    scale = reduction(size_wh, detail)
-    assert scale in (1, 2, 4, 8)
-    if scale > 1:
-        assert max(plan_sizes(size_wh, detail)[0]) <= max(size_wh) / scale
-        assert len(plan_pieces(size_wh)) == 1
-
-
-@pytest.mark.parametrize(
-    ("size_wh", "detail", "expected"),
-    [
-        ((4000, 3000), "standard", 2),
-        ((12000, 9000), "standard", 4),
-        ((2000, 1500), "standard", 1),
-        ((4000, 3000), "fast", 4),
-        ((12000, 9000), "fast", 8),
-        ((4000, 3000), "crowd", 1),
-        ((200, 20000), "fast", 1),
-    ],
-)
-def test_the_reductions_of_each_detail(size_wh, detail, expected):
-    assert reduction(size_wh, detail) == expected
 
 
 @pytest.mark.parametrize("scale", [2, 4])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from unionveil.detect.detector import Detail
 from unionveil.detections import Detections, RgbImage
 from unionveil.models.cards import CARDS, DetectorCard
 
@@ -16,11 +17,13 @@ class WhiteDetector:
     Attributes:
         card: of some detector.
         fixed_wh: None: it accepts any size.
+        glimpses: as our own detector's.
         sizes_wh: width and height of every picture so far.
         mirrored: whether each of them was to be searched mirrored too.
     """
 
     fixed_wh = None
+    glimpses: tuple[Detail, ...] = ("standard", "crowd")
 
     def __init__(self, card: str = "retinaface", *, least_px: int = 10) -> None:
         self.card: DetectorCard = CARDS[card]

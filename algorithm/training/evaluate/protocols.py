@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
@@ -13,9 +14,11 @@ import numpy as np
 
 from unionveil import detect
 from unionveil.detect import Detector
+from unionveil.detect.detector import Detail
 from unionveil.detect.tiles import find_faces
 from unionveil.detections import Detections
 from unionveil.measure.metrics import Predicted
+from unionveil.models.cards import DetectorCard
 
 from ..data.files import DataError
 from ..data.photos import Image
@@ -23,12 +26,16 @@ from .validation import Photo
 
 __all__ = ["FIRST_SIDES_PX", "PROTOCOLS", "predict_all"]
 
-PROTOCOLS = ("first", "640", "unmirrored", "standard", "crowd")
+PROTOCOLS = ("first", "640", "unmirrored", "standard", "crowd", "glimpsed", "everywhere")
 """`first`: one size per set, in which the goals were set. `640`: a longest side of 640 px. `standard` and
-`crowd`: the product's own tiles and merging at that detail; `unmirrored`: standard with `mirror=no`."""
+`crowd`: the product's own tiles and merging at that detail; `unmirrored`: standard with `mirror=no`.
+`glimpsed`: unmirrored, on photos enlarged to 1280 px, from where on the largest size is searched only around
+what was seen at half of it; `everywhere`: the same in all tiles."""
 
 FIRST_SIDES_PX = {"wider": 640, "natural": 1024}
 """Longest side of the photos of each set in the protocol `first`."""
+
+_GLIMPSED_PX = 1280
 
 _MIN_SCORE = 0.002
 """At most the score of a single candidate that is too weak to count."""
@@ -87,6 +94,10 @@ def _runner(protocol: str, group: str) -> Run:
             return lambda image, detector: find_faces(image, detector, _MIN_SCORE, "standard")
         case "crowd":
             return lambda image, detector: find_faces(image, detector, _MIN_SCORE, "crowd")
+        case "glimpsed":
+            return _enlarged
+        case "everywhere":
+            return lambda image, detector: _enlarged(image, _Everywhere(detector))
         case _:
             raise ValueError(f"no protocol {protocol!r}")
 
@@ -104,6 +115,34 @@ def _at_longest_side(side_px: int) -> Run:
         return detector(resized, _MIN_SCORE).transform(scale_xy=(1 / scale, 1 / scale))
 
     return run
+
+
+@dataclass(frozen=True)
+class _Everywhere:
+    """A detector that searches all tiles."""
+
+    detector: Detector
+    glimpses: tuple[Detail, ...] = ()
+
+    @property
+    def card(self) -> DetectorCard:
+        return self.detector.card
+
+    @property
+    def fixed_wh(self) -> tuple[int, int] | None:
+        return self.detector.fixed_wh
+
+    def __call__(self, image: Image, threshold: float, *, mirror: bool = False) -> Detections:
+        return self.detector(image, threshold, mirror=mirror)
+
+
+def _enlarged(image: Image, detector: Detector) -> Detections:
+    """Runs a detector at standard on the enlarged photo."""
+    scale = _GLIMPSED_PX / max(image.shape[:2])
+    size_wh = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+    larger = np.asarray(cv2.resize(image, size_wh, interpolation=cv2.INTER_LINEAR), np.uint8)
+    found = find_faces(larger, detector, _MIN_SCORE, "standard", mirror=False)
+    return found.transform(scale_xy=(1 / scale, 1 / scale))
 
 
 @lru_cache(maxsize=1)

@@ -17,11 +17,12 @@ from ..models.inference import PROCESSOR, Inference, choose
 from ..models.session import open_session
 from .centerface import CenterFace
 from .dbnet import Dbnet
-from .detector import Detector
+from .detector import Detail, Detector
 from .haar import Haar
+from .plan import reduction
 from .retinaface import RetinaFace
 from .support import Supported
-from .tiles import Detail, find_faces, find_lines, reduction
+from .tiles import find_faces, find_lines
 from .yolo import Yolo
 from .yunet import YuNet
 

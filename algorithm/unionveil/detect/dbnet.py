@@ -13,6 +13,7 @@ from ..models.cards import DetectorCard
 from ..models.session import Opener
 from ..models.store import find
 from .blob import to_blob
+from .detector import Detail
 
 __all__ = ["Dbnet", "lines"]
 
@@ -44,6 +45,7 @@ class Dbnet:
     """
 
     fixed_wh = None
+    glimpses: tuple[Detail, ...] = ("crowd",)
 
     def __init__(self, card: DetectorCard, open_session: Opener) -> None:
         self.card = card

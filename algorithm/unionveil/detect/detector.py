@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Collection
+from typing import Literal, Protocol, TypeAlias
 
 from ..detections import Detections, RgbImage
 from ..models.cards import DetectorCard
 
-__all__ = ["Detector", "Network"]
+__all__ = ["Detail", "Detector", "Network"]
+
+Detail: TypeAlias = Literal["fast", "standard", "crowd"]
+"""How thoroughly a picture is searched; see `AnonymizeConfig.detail`."""
 
 
 class Network(Protocol):
@@ -46,6 +50,8 @@ class Detector(Protocol):
     Attributes:
         card: the weights it uses, with its name and its threshold.
         fixed_wh: the only input size, to which smaller pictures are padded; None if it accepts any.
+        glimpses: the levels of detail at which it searches the largest size only around what it saw, however
+            faintly, at half of it (`plan.is_glimpsed`).
     """
 
     @property
@@ -53,6 +59,9 @@ class Detector(Protocol):
 
     @property
     def fixed_wh(self) -> tuple[int, int] | None: ...  # noqa: D102
+
+    @property
+    def glimpses(self) -> Collection[Detail]: ...  # noqa: D102
 
     def __call__(self, image: RgbImage, threshold: float, *, mirror: bool = False) -> Detections:
         """Finds faces, with overlapping boxes already suppressed.

@@ -12,6 +12,7 @@ from ..detections import Detections, RgbImage
 from ..errors import ModelError
 from ..models.cards import DetectorCard
 from ..models.store import find
+from .detector import Detail
 
 __all__ = ["Haar"]
 
@@ -31,6 +32,8 @@ class Haar:
     """
 
     fixed_wh = None
+    glimpses: tuple[Detail, ...] = ()
+    """A cascade gives faint hits everywhere, and none to faces below its 20 px."""
 
     def __init__(self, frontal: DetectorCard, profile: DetectorCard) -> None:
         self.card = frontal

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..boxes import iou_of_pairs, near_pairs, nms
 from ..detections import Detections, FloatArray, RgbImage
 from ..models.cards import DetectorCard
-from .detector import Network
+from .detector import Detail, Network
 
 __all__ = ["LEAST_CANDIDATE", "Supported", "by_support"]
 
@@ -51,6 +51,9 @@ class Supported:
     def fixed_wh(self) -> tuple[int, int] | None:
         """The network's only input size, or None if it accepts any."""
         return self._network.fixed_wh
+
+    glimpses: tuple[Detail, ...] = ("standard", "crowd")
+    """On the validation photos, no network finds fewer faces in this way (`training/LOG.md`)."""
 
     def __call__(self, image: RgbImage, threshold: float, *, mirror: bool = False) -> Detections:
         """As `Detector.__call__`; scores do not depend on the threshold."""

@@ -10,7 +10,7 @@ from ..detections import Detections, RgbImage
 
 if TYPE_CHECKING:  # only workers load models
     from ..detect import Detector
-    from ..detect.tiles import Detail
+    from ..detect.detector import Detail
 
 __all__ = ["detect_twice"]
 
@@ -58,7 +58,7 @@ class _Recorded:
     """
 
     def __init__(self, detector: Detector, low: float) -> None:
-        self.card, self.fixed_wh = detector.card, detector.fixed_wh
+        self.card, self.fixed_wh, self.glimpses = detector.card, detector.fixed_wh, detector.glimpses
         self._detector, self._low = detector, low
         self._answers: list[Detections] = []
         self._replay: Iterator[Detections] | None = None
