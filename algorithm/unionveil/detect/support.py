@@ -53,7 +53,7 @@ class Supported:
         return self._network.fixed_wh
 
     glimpses: tuple[Detail, ...] = ("standard", "crowd")
-    """On the validation photos, no network finds fewer faces in this way (`training/LOG.md`)."""
+    """On the validation photos, four networks find more faces in this way (`training/LOG.md`)."""
 
     def __call__(self, image: RgbImage, threshold: float, *, mirror: bool = False) -> Detections:
         """As `Detector.__call__`; scores do not depend on the threshold."""
