@@ -19,15 +19,17 @@ from plate_scenes import car_with_plate
 from samples import SCENES
 from unionveil.config import AnonymizeConfig
 from unionveil.content import FileContent
+from unionveil.detections import Kind
 from unionveil.engines.base import Step
 from unionveil.engines.serial import SerialEngine
 from unionveil.files.sinks import FolderSink
 from unionveil.files.sources import PathSource
+from unionveil.measure.examine_frames import _Path
 from unionveil.measure.examine_video import ExamineVideo
 from unionveil.measure.residual import Residual
 from unionveil.measure.verify_run import verify_outputs
 from unionveil.runs.batch import run_batch
-from unionveil.runs.manifest import RedactedRecord
+from unionveil.runs.manifest import RedactedRecord, TrackRecord
 from unionveil.runs.work import Anonymize
 from unionveil.verify import verify
 from unionveil.video.extra import has_video
@@ -252,3 +254,16 @@ def test_it_gives_signs_of_life(honest):
     assert steps[-1].what == "verifying"
     assert steps[-1].done == pytest.approx(59 / 30)
     assert steps[-1].total == pytest.approx(59 / 30, abs=1e-3)
+
+
+def track(*boxes: tuple[int, float, float, float, float]) -> _Path:
+    record = TrackRecord(first_frame=0, last_frame=10, score=0.9, boxes=boxes)
+    return _Path(record, Kind.FACE, 30)
+
+
+def test_covers_of_a_track_with_several_boxes_lie_on_the_lines_between_them():
+    two = track((0, 0, 0, 20, 20), (0, 100, 0, 140, 40), (10, 10, 0, 30, 20), (10, 120, 0, 160, 40))
+    assert {tuple(box.tolist()) for box in two.between(5)} == {(5, 0, 25, 20), (110, 0, 150, 40)}
+    assert two.between(0) == two.between(11) == []
+    apart = track((0, 0, 0, 20, 20), (10, 50, 0, 70, 20))
+    assert {tuple(box.tolist()) for box in apart.between(5)} == {(0, 0, 20, 20), (50, 0, 70, 20)}

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ..boxes import iou
 from ..config import AnonymizeConfig
 from ..detections import Detections, FloatArray, Kind
 from ..engines.base import Report, Step
@@ -88,7 +89,6 @@ class _Path:
         for frame, *box in track.boxes:
             self.boxes[frame].append(np.asarray(box, np.float32))
         self._frames = np.array(sorted(self.boxes))
-        self._line = np.stack([self.boxes[frame][0] for frame in self._frames.tolist()])
         self._most_gap = most_gap
 
     def at(self, frame: int) -> list[FloatArray]:
@@ -96,14 +96,27 @@ class _Path:
         return next((self.boxes[near] for near in (frame, frame - 1, frame + 1) if near in self.boxes), [])
 
     def between(self, frame: int) -> list[FloatArray]:
-        """The box in a frame on the line between recorded ones that are not far from each other."""
+        """The boxes in a frame on the lines between recorded ones that are not far from each other.
+
+        A track may have several boxes in a frame. Each lies on the line to the one that it overlaps most in
+        the other recorded frame, or stays where it is if it overlaps none there.
+        """
         after = int(np.searchsorted(self._frames, frame))
         if not 0 < after < len(self._frames):
             return []
-        if self._frames[after] - self._frames[after - 1] > self._most_gap:
+        first, last = self._frames[after - 1 : after + 1].tolist()
+        if last - first > self._most_gap:
             return []
-        box = [np.interp(frame, self._frames, side) for side in self._line.T]
-        return [np.asarray(box, np.float32)]
+        passed = (frame - first) / (last - first)
+        earlier, later = np.stack(self.boxes[first]), np.stack(self.boxes[last])
+        return [*_moved(earlier, later, passed), *_moved(later, earlier, 1 - passed)]
+
+
+def _moved(boxes: FloatArray, others: FloatArray, part: float) -> FloatArray:
+    """`(N, 4)` boxes, each moved part of the way to the one of `(M, 4)` that it overlaps most, if any."""
+    overlap = iou(boxes, others)
+    goal = np.where(overlap.max(axis=1, keepdims=True) > 0, others[overlap.argmax(axis=1)], boxes)
+    return np.asarray(boxes + (goal - boxes) * np.float32(part), np.float32)
 
 
 @dataclass
