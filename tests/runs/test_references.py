@@ -9,11 +9,11 @@ from PIL import Image
 
 import samples
 from checked import read_bgr
-from unionveil import AnonymizeConfig, ConfigError, InputError, load_references
+from unionveil import AnonymizeConfig, ConfigError, Detections, InputError, load_references
 from unionveil.images.orientation import upright
 from unionveil.models.cards import EMBEDDERS
 from unionveil.models.store import state
-from unionveil.runs.references import Vector, people_in
+from unionveil.runs.references import Vector, people_in, without_parts
 
 KEEP = AnonymizeConfig.from_parameters({"select": "keep"})
 
@@ -80,6 +80,14 @@ def test_people_are_read_and_distinguished(folder, sface):
     assert known.people == 2 and known.vectors.shape == (2, 128)
     assert float(known.vectors[0] @ known.vectors[1]) < 0.8
     assert known.embedder == EMBEDDERS["sface"].sha256
+
+
+def test_half_of_a_close_up_is_part_of_it_and_a_neighbour_is_not():
+    face, half, beside = [106, 112, 309, 391], [198, 139, 383, 349], [290, 100, 490, 380]
+    faces = Detections.of([face, half, beside], [0.99, 0.6, 0.9])
+    best_first = faces[np.argsort(-faces.score)]
+    assert without_parts(best_first).xyxy.tolist() == [face, beside]
+    assert len(without_parts(Detections.empty())) == 0
 
 
 def test_the_digest_is_that_of_the_photos_in_any_order(folder):

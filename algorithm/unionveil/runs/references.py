@@ -25,7 +25,10 @@ from ..text import printable
 if TYPE_CHECKING:
     from ..identity.embeddings import Embedder
 
-__all__ = ["EmbedPhoto", "Photo", "Vector", "load_references", "people_in"]
+__all__ = ["EmbedPhoto", "Photo", "Vector", "load_references", "people_in", "without_parts"]
+
+_PART = 0.4
+"""A face of which a better one covers this share is part of it. Of halves of close-ups it is .5 to .6."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ class _PhotoReader:
         return Vector(vector, hashlib.sha256(data).hexdigest())
 
     def _vector(self, view: RgbImage) -> FloatArray | Rejected:
-        faces = self._find(view)
+        faces = without_parts(self._find(view))
         if len(faces) != 1:
             found = f"{len(faces)} faces were" if len(faces) else "no face was"
             return Rejected("faces", f"{found} found in it; crop it to one face, or use another")
@@ -126,6 +129,20 @@ class _PhotoReader:
             return Rejected("unusable", f"its face cannot be judged: {why}")
         vector: FloatArray = embedded.vectors[0]
         return vector
+
+
+def without_parts(faces: Detections) -> Detections:
+    """Faces without those that a better one covers in large part: of a close-up, half may be found as well.
+
+    Args:
+        faces: best first.
+    """
+    import numpy as np
+
+    from ..boxes import covered
+
+    inside = covered(faces.xyxy, faces.xyxy, _PART)
+    return faces[~np.tril(inside, -1).any(axis=1)]
 
 
 def people_in(paths: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
