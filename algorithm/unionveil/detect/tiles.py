@@ -28,8 +28,9 @@ _TEXT_TILE_PX = 960
 """Longest side of a tile for the detector of text, which needs much more memory per pixel (`runs.needs`). In
 tiles of 640 px, objects that an edge cuts are mistaken for text, and twice as much of a photo is covered."""
 
-_GLIMPSE = 0.03
-"""Least score at half size of anything that is searched again at full size; faces score half or more."""
+_GLIMPSE = 0.01
+"""Least score at half size of anything that is searched again at full size; faces score half or more. At .03,
+faces that score .8 and more at full size are lost (`training/LOG.md`)."""
 
 _CLEAR_PX = 64
 """Shorter side at half size from which a box is not searched again: full size would show nothing new."""

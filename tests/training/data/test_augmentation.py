@@ -76,11 +76,14 @@ def test_views_show_hard_faces_more_often_and_at_their_own_sizes() -> None:
     assert np.mean([18 <= side <= 60 for side in sides]) > 0.6
 
 
-def test_face_cut_by_the_view_is_ignored_and_a_small_rest_dropped() -> None:
+def test_face_cut_by_the_view_counts_is_ignored_or_dropped_by_what_is_left() -> None:
     image, labels = painted()
     rng = np.random.default_rng(0)
-    _, half = take_view(image, labels, (36, 160), (1.0, 1.0), (100, 80), rng)  # from 82 on: half the face
-    assert half.ignore.tolist() == [True]
+    _, half = take_view(image, labels, (36, 160), (1.0, 1.0), (100, 80), rng)  # from 82 on: almost half
+    assert half.ignore.tolist() == [False]
+    assert half.xyxy.tolist() == [[0, 40, 18, 90]]
+    _, third = take_view(image, labels, (36, 160), (1.0, 1.0), (106, 80), rng)  # from 88 on: .3
+    assert third.ignore.tolist() == [True]
     _, rest = take_view(image, labels, (40, 160), (1.0, 1.0), (116, 80), rng)  # from 96 on: a tenth
     assert len(rest) == 0
 
