@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..config import AnonymizeConfig, EveryFace
 from ..content import Content, FileContent
-from ..detections import Detections, FloatArray, RgbImage
+from ..detections import BoolArray, Detections, FloatArray, RgbImage
 from ..engines.base import Engine
 from ..engines.serial import SerialEngine
 from ..errors import ConfigError, ImageError, InputError
@@ -142,7 +142,8 @@ def without_parts(faces: Detections) -> Detections:
     from ..boxes import covered
 
     inside = covered(faces.xyxy, faces.xyxy, _PART)
-    return faces[~np.tril(inside, -1).any(axis=1)]
+    is_part: BoolArray = np.any(np.tril(inside, -1), axis=1)
+    return faces[~is_part]
 
 
 def people_in(paths: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
