@@ -101,15 +101,15 @@ class Faint(WhiteDetector):
     """A white detector that is never sure."""
 
     def __call__(self, image, threshold, *, mirror=False):
-        found = super().__call__(image, 0.001, mirror=mirror)
-        return Detections.of(found.xyxy, found.score / 50) if threshold < 0.02 else Detections.empty()
+        found = super().__call__(image, 0.1, mirror=mirror)
+        return Detections.of(found.xyxy, found.score / 500) if threshold < 0.002 else Detections.empty()
 
 
 def test_the_same_tiles_are_searched_at_any_threshold():
     """What is too faint for a glimpse is found at a low threshold, but is not searched again."""
     faint = Faint()
     image = white_square((4000, 3000), (600, 600), 40)
-    low, sure = detect_twice([image], faint, 0.01, 0.5, detail="standard", mirror=False)
+    low, sure = detect_twice([image], faint, 0.001, 0.5, detail="standard", mirror=False)
     assert (len(low), len(sure)) == (1, 0)
     assert len(faint.sizes_wh) == OTHERS["standard"]
 
