@@ -106,10 +106,7 @@ def _at_longest_side(side_px: int) -> Run:
     """Runs a detector once, on the photo scaled to a longest side."""
 
     def run(image: Image, detector: Detector) -> Detections:
-        scale = side_px / max(image.shape[:2])
-        size_wh = (round(image.shape[1] * scale), round(image.shape[0] * scale))
-        filters = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        resized = np.asarray(cv2.resize(image, size_wh, interpolation=filters), np.uint8)
+        resized, scale = _resized(image, side_px)
         if detector.fixed_wh and max(detector.fixed_wh) < side_px:
             raise DataError(f"{detector.card.name} takes images up to {detector.fixed_wh} px only")
         return detector(resized, _MIN_SCORE).transform(scale_xy=(1 / scale, 1 / scale))
@@ -138,11 +135,17 @@ class _Everywhere:
 
 def _enlarged(image: Image, detector: Detector) -> Detections:
     """Runs a detector at standard on the enlarged photo."""
-    scale = _GLIMPSED_PX / max(image.shape[:2])
-    size_wh = (round(image.shape[1] * scale), round(image.shape[0] * scale))
-    larger = np.asarray(cv2.resize(image, size_wh, interpolation=cv2.INTER_LINEAR), np.uint8)
+    larger, scale = _resized(image, _GLIMPSED_PX)
     found = find_faces(larger, detector, _MIN_SCORE, "standard", mirror=False)
     return found.transform(scale_xy=(1 / scale, 1 / scale))
+
+
+def _resized(image: Image, side_px: int) -> tuple[Image, float]:
+    """A photo scaled to a longest side, and the scale."""
+    scale = side_px / max(image.shape[:2])
+    size_wh = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+    filters = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, size_wh, interpolation=filters), np.uint8), scale
 
 
 @lru_cache(maxsize=1)
