@@ -13,16 +13,15 @@ from .interrupts import end_at_once
 
 __all__ = ["main"]
 
-_LEAST_SPIN = "4"
-"""OpenBLAS spins for two to this power cycles; 4 is the least that it accepts, 26 its default."""
-
 
 def main() -> NoReturn:
     """Runs the command line."""
     end_at_once()
     collect_rarely()
-    # Else the threads that numpy's OpenBLAS starts spin for a twentieth of a second before they sleep.
-    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", _LEAST_SPIN)
+    # Threads for numpy would have little to compute, and a process of several threads cannot fork workers.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Looking for plugins opens the metadata of every installed package, and none is meant for our settings.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from .console import run_command
     from .group import cli
 

@@ -19,6 +19,7 @@ from ..errors import UnionVeilError
 from ..outcomes import Rejected
 from .base import In, Key, Out, Step, Task, Work
 from .ordered import in_order
+from .processes import Started, fork_early, spawn
 from .resources import archive_bytes, member_bytes, picture_bytes, usable_cores
 from .worker import Gone, Worker
 
@@ -74,11 +75,14 @@ class Pool(Generic[In, Out]):
         self._tasks: queue.SimpleQueue[tuple[In, Future[Out | Rejected]] | None] = queue.SimpleQueue()
         self._turn = _Turn(self.shared_bytes)
         self._closed = threading.Event()
+        self._waiting: dict[int, Started] = {}
         self._workers: dict[int, Worker] = {}
         self._threads = [threading.Thread(target=self._run, args=(n,), daemon=True) for n in range(jobs)]
 
     def __enter__(self) -> Pool[In, Out]:
         self._work.check()  # fails here, once, rather than in every worker
+        # Before the threads start: afterwards, processes can only be spawned.
+        self._waiting = dict(enumerate(fork_early(len(self._threads), self._threads_each)))
         for thread in self._threads:
             thread.start()
         return self
@@ -92,6 +96,8 @@ class Pool(Generic[In, Out]):
             worker.kill()
         for thread in self._threads:
             thread.join()
+        for started in self._waiting.values():
+            started.stop()
 
     def submit(self, task: In) -> Future[Out | Rejected]:
         """Gives a task to the next free worker.
@@ -139,7 +145,8 @@ class Pool(Generic[In, Out]):
     def _try(self, number: int, task: In) -> Any:
         worker = self._workers.get(number)
         if worker is None:
-            worker = Worker(self._work, self._threads_each, _START_SECONDS)
+            started = self._waiting.pop(number, None) or spawn(self._threads_each)
+            worker = Worker(started, self._work, _START_SECONDS)
             self._workers[number] = worker
             if self._closed.is_set():
                 worker.kill()
