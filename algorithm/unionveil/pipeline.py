@@ -26,9 +26,7 @@ from .images import (
     check_output,
     converted,
     decode,
-    read_metadata,
     rgb_views,
-    with_metadata,
 )
 from .images.scaled import Reduction
 from .outcomes import Anonymized, Outcome, Rejected
@@ -179,14 +177,19 @@ class Anonymizer:
         picture = decode(data, self._max_pixels, reduction)
         if not self._options.keep:
             return picture
+        from .images.kept import read_metadata  # knows every format
+
         return replace(picture, metadata=read_metadata(data, picture.format).allowed(self._options))
 
     def _written(self, inspection: Inspection) -> Outcome:
         picture, faces = converted(inspection.picture, self._options), inspection.faces
         patches = [self.patches_of(*part) for part in zip(picture.frames, faces, strict=True)]
         written = picture.write(patches)
-        data, kept = written.data, inspection.picture.metadata
-        marked = with_metadata(data, picture.format, kept) if kept.names else None
+        data, kept, marked = written.data, inspection.picture.metadata, None
+        if kept.names:
+            from .images.kept import with_metadata
+
+            marked = with_metadata(data, picture.format, kept)
         if self._check_outputs:
             check_output(marked or data, picture, patches)
         size_wh, names = picture.frames[0].size_wh, kept.names if marked else ()

@@ -6,12 +6,10 @@ import pytest
 
 import samples
 from unionveil.formats import ImageFormat, sniff
-from unionveil.images.readers import READERS
 from unionveil.runs.names import SUFFIXES
 from unionveil.serve.media import MEDIA_TYPES
 
 TABLES: dict[str, Collection[ImageFormat]] = {
-    "readers": READERS,
     "suffixes": SUFFIXES,
     "media types": MEDIA_TYPES,
 }

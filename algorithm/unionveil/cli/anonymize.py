@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,12 +14,9 @@ from ..config import AnonymizeConfig, EveryFace, distance_of, parameters
 from ..engines.base import Engine
 from ..engines.pool import PoolEngine
 from ..engines.resources import default_jobs
-from ..export.croissant import About, read_about
-from ..export.write import describe
 from ..files.sinks import Place
 from ..files.sources import Patterns, Source, SourceItem
 from ..given import BoxPlan
-from ..merge.shards import open_shards
 from ..models.inference import Inference
 from ..parameters import Parameter
 from ..runs.batch import run_batch
@@ -38,6 +35,9 @@ from .options import croissant_option, jobs_option, timeout_option
 from .path_list import named_paths
 from .places import PlaceType, sink_into, source_of
 from .report import Report, report_options
+
+if TYPE_CHECKING:
+    from ..export.croissant import About
 
 __all__ = ["command", "setting_options"]
 
@@ -216,6 +216,9 @@ def _hand_over(
 ) -> None:
     """Writes the data set's description, and the manifest to standard output, if they were asked for."""
     if described:
+        from ..export.write import describe
+        from ..merge.shards import open_shards
+
         about, folder = described
         report.note(f"description: {describe(about, open_shards([folder]), folder)}")
     for text in manifest.parts() if as_json else ():
@@ -256,6 +259,8 @@ def _about(
             "--croissant describes a whole run in a folder on this machine; give it to unionveil merge, or "
             "run without --dry-run and --shard, and without an object store"
         )
+    from ..export.croissant import read_about
+
     return read_about(path), output
 
 

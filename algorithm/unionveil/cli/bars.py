@@ -6,13 +6,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-
-from rich.progress import Progress as Bar
-from rich.progress import TaskID
+from typing import TYPE_CHECKING
 
 from ..engines.base import Step
 from ..pace import duration
 from ..runs.work import Task
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
 
 __all__ = ["LongBars", "Say", "bars_below", "lines_of"]
 

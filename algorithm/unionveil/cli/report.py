@@ -12,8 +12,6 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
 from ..error_codes import EXIT_WRONG_USE, code_of
 from ..errors import UnionVeilError
@@ -143,6 +141,9 @@ class Report:
 
 @contextmanager
 def _bar(console: Console, label: str, total: int, long: LongBars | None) -> Iterator[Callable[[], None]]:
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
         Bar(*columns, console=console, transient=True) as bar,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from ..formats import ImageFormat
 from .check import check_output
 from .convert import converted
-from .kept import is_our_own, read_metadata, with_metadata
 from .picture import Colour, Encoding, Frame, Patch, Patches, Picture, Pixels, Rendering, Written, paint
 from .readers import decode
 from .views import rgb_views
@@ -24,9 +23,6 @@ __all__ = [
     "check_output",
     "converted",
     "decode",
-    "is_our_own",
     "paint",
-    "read_metadata",
     "rgb_views",
-    "with_metadata",
 ]

@@ -21,12 +21,10 @@ import numpy.typing as npt
 from ..detections import BoolArray
 from ..errors import ImageError, OutputDiffers, UnsupportedImage
 from ..formats import ImageFormat
-from . import avif
 from .colour import row_bands
 from .picture import Colour, Frame, Patch, Patches, Picture, Pixels, paint, painted
 from .pillow import opened, read_frames, to_frame
 from .readers import decode
-from .stripes import png_stripes, tiff_stripes
 
 __all__ = ["check_output"]
 
@@ -132,8 +130,10 @@ def _decode_by_pillow(written: bytes, picture: Picture) -> list[_Look]:
 
 def _decode_by_dav1d(written: bytes) -> list[_Look]:
     """OpenCV's decoder is libaom, like every encoder's, and does not apply the orientation."""
+    from .avif import decode_in_8_bits
+
     try:
-        return [_Look(frame.pixels, frame.colour) for frame in avif.decode_in_8_bits(written)]
+        return [_Look(frame.pixels, frame.colour) for frame in decode_in_8_bits(written)]
     except Exception as error:
         raise OutputDiffers(_DIFFERS) from error
 
@@ -186,6 +186,8 @@ def _pages(written: bytes, picture: Picture) -> Sequence[Iterator[_Look]]:
     Raises:
         OutputDiffers: no decoder accepts the output.
     """
+    from .stripes import png_stripes, tiff_stripes
+
     try:
         if picture.format is ImageFormat.PNG and (rows := png_stripes(written)) is not None:
             return [_looks(rows)]

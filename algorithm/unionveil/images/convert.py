@@ -17,7 +17,6 @@ import numpy.typing as npt
 from ..errors import UnsupportedImage
 from ..formats import ImageFormat
 from ..outputs import OutputOptions
-from . import jpeg, png, webp
 from .colour import light_transforms, row_bands
 from .picture import Colour, Frame, Picture, Rendering, writer
 
@@ -62,6 +61,8 @@ def converted(picture: Picture, options: OutputOptions) -> Picture:
 
 
 def _encoder(target: ImageFormat, quality: int, rendering: Rendering) -> Callable[[Frame], bytes]:
+    from . import jpeg, png, webp
+
     if target is ImageFormat.PNG:
         return partial(png.encode, rendering=rendering)
     encode = jpeg.encode if target is ImageFormat.JPEG else webp.encode

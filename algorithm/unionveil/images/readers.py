@@ -1,25 +1,19 @@
-"""Bytes to pixels for every format: selects the reader and translates its errors."""
+"""Bytes to pixels for every format: selects the reader and translates its errors.
+
+A reader is loaded with the first picture of its format: all of them together take longer than a small photo.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from ..errors import ImageError, UnreadableImage
 from ..formats import ImageFormat, sniff
-from . import avif, bmp, gif, heif, jpeg, png, tiff, webp
 from .picture import Picture
 from .scaled import Reduction
 
 __all__ = ["decode"]
-
-READERS = {
-    ImageFormat.JPEG: jpeg.read,
-    ImageFormat.PNG: png.read,
-    ImageFormat.WEBP: webp.read,
-    ImageFormat.TIFF: tiff.read,
-    ImageFormat.BMP: bmp.read,
-    ImageFormat.GIF: gif.read,
-    ImageFormat.HEIC: heif.read,
-    ImageFormat.AVIF: avif.read,
-}
 
 
 def decode(data: bytes, max_pixels: float, reduction: Reduction | None = None) -> Picture:
@@ -39,10 +33,8 @@ def decode(data: bytes, max_pixels: float, reduction: Reduction | None = None) -
         UnsupportedImage: a format or variant that is not handled.
         ImageTooLarge: more pixels than the limit; nothing was decoded.
     """
-    read = READERS[kind := sniff(data)]
+    read = _reader(sniff(data), reduction)
     try:
-        if kind is ImageFormat.JPEG:
-            return jpeg.read(data, max_pixels, reduction=reduction)
         return read(data, max_pixels)
     except ImageError:
         raise
@@ -51,3 +43,26 @@ def decode(data: bytes, max_pixels: float, reduction: Reduction | None = None) -
     except Exception as error:
         # Decoders meet hostile bytes: whatever they raise, the picture is refused and the run continues.
         raise UnreadableImage("the picture is damaged: it cannot be decoded") from error
+
+
+def _reader(kind: ImageFormat, reduction: Reduction | None) -> Callable[[bytes, float], Picture]:
+    match kind:
+        case ImageFormat.JPEG:
+            from .jpeg import read as read_jpeg
+
+            return partial(read_jpeg, reduction=reduction)
+        case ImageFormat.PNG:
+            from .png import read
+        case ImageFormat.WEBP:
+            from .webp import read
+        case ImageFormat.TIFF:
+            from .tiff import read
+        case ImageFormat.BMP:
+            from .bmp import read
+        case ImageFormat.GIF:
+            from .gif import read
+        case ImageFormat.HEIC:
+            from .heif import read
+        case ImageFormat.AVIF:
+            from .avif import read
+    return read

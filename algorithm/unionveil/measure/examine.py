@@ -107,8 +107,9 @@ class _Worker:
         self._residual = Residual(detectors, work.config, covers_everyone=work.covers_everyone)
 
     def __call__(self, task: ExamineTask) -> tuple[Finding, ...]:
-        from ..images import decode, read_metadata
+        from ..images import decode
         from ..images.exif import Metadata
+        from ..images.kept import read_metadata
 
         if task.record.video is not None and not task.is_preview:
             return self._video(task, task.record.video)
@@ -278,7 +279,7 @@ def _metadata(data: bytes, picture: Picture, kept: Metadata) -> Iterator[Finding
     A clean file equals what our writer makes of it, byte for byte. If other versions of the coding libraries
     wrote it, its named parts are compared instead.
     """
-    from ..images import is_our_own, with_metadata
+    from ..images.kept import is_our_own, with_metadata
     from .parts import extra_parts
 
     try:
