@@ -76,7 +76,7 @@ def fork_early(count: int, threads: int) -> list[Started]:
         The processes; none where forking is not safe, and fewer where the system refuses more.
     """
     started: list[Started] = []
-    with suppress(OSError):  # whoever needs one more spawns it, or learns from that what is wrong
+    with suppress(OSError):  # one more is then spawned, which names the reason if that fails too
         while len(started) < count and _has_one_thread():
             started.append(_fork(threads))
     return started
