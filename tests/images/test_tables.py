@@ -6,10 +6,12 @@ import pytest
 
 import samples
 from unionveil.formats import ImageFormat, sniff
+from unionveil.images.readers import reader_of
 from unionveil.runs.names import SUFFIXES
 from unionveil.serve.media import MEDIA_TYPES
 
 TABLES: dict[str, Collection[ImageFormat]] = {
+    "readers": [kind for kind in ImageFormat if callable(reader_of(kind))],
     "suffixes": SUFFIXES,
     "media types": MEDIA_TYPES,
 }

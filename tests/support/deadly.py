@@ -83,7 +83,6 @@ class Inherited:
     def start(self, threads: int) -> Callable[[Bytes], dict[str, object]]:
         """Whatever the task."""
         return lambda _: {
-            "pid": os.getpid(),
             "memory": forked_after,
             "files": [str(path.resolve()) for path in Path("/proc/self/fd").iterdir()],
             "handlers": [n for n in signal.valid_signals() if callable(signal.getsignal(n))],

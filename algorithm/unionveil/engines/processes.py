@@ -8,14 +8,18 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .child import serve
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkContext, SpawnContext  # Windows has no fork
 
 __all__ = ["Started", "fork_early", "spawn"]
 
@@ -49,17 +53,12 @@ def spawn(threads: int) -> Started:
     Args:
         threads: threads for one task.
     """
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(threads, theirs), daemon=True)
     if hasattr(signal, "pthread_sigmask"):
         from multiprocessing import resource_tracker  # not on Windows
 
         resource_tracker.ensure_running()  # the first start of one ends by unblocking the signal
-    with _interrupts_blocked(), _one_blas_thread():
-        process.start()
-    theirs.close()
-    return Started(process, ours)
+    with _one_blas_thread():
+        return _start(multiprocessing.get_context("spawn"), serve, threads)
 
 
 def fork_early(count: int, threads: int) -> list[Started]:
@@ -78,7 +77,7 @@ def fork_early(count: int, threads: int) -> list[Started]:
     started: list[Started] = []
     with suppress(OSError):  # one more is then spawned, which names the reason if that fails too
         while len(started) < count and _has_one_thread():
-            started.append(_fork(threads))
+            started.append(_start(multiprocessing.get_context("fork"), _serve_forked, threads))
     return started
 
 
@@ -91,10 +90,11 @@ def _has_one_thread() -> bool:
     return sys.platform == "linux" and len(list(Path("/proc/self/task").iterdir())) == 1
 
 
-def _fork(threads: int) -> Started:
-    context = multiprocessing.get_context("fork")
+def _start(
+    context: SpawnContext | ForkContext, target: Callable[[int, Connection], None], threads: int
+) -> Started:
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve_forked, args=(threads, theirs), daemon=True)
+    process = context.Process(target=target, args=(threads, theirs), daemon=True)
     with _interrupts_blocked():
         process.start()
     theirs.close()

@@ -36,10 +36,9 @@ class Worker:
 
     def __init__(self, started: Started, work: Work[Any, Any], start_seconds: float) -> None:
         self._started = started
-        self._process, self._connection = started.process, started.connection
         try:
             with suppress(OSError):  # the process died
-                self._connection.send(work)
+                self._started.connection.send(work)
             self._await_start(start_seconds)
         except BaseException:
             self.stop()
@@ -47,7 +46,7 @@ class Worker:
 
     def _await_start(self, seconds: float) -> None:
         if isinstance(self._receive(seconds), Gone):
-            raise WorkerError(self._process.exitcode)
+            raise WorkerError(self._started.process.exitcode)
 
     def do(self, task: Any, timeout_seconds: float, on_step: Callable[[Step], None] = lambda _: None) -> Any:
         """The result of a task, or `Gone`; the worker is unusable after the latter.
@@ -61,7 +60,7 @@ class Worker:
             UnionVeilError: the work raised it.
         """
         try:
-            self._connection.send(task)
+            self._started.connection.send(task)
         except OSError:  # the process died
             return Gone.DIED
         while isinstance(answer := self._receive(timeout_seconds), Step):
@@ -70,11 +69,11 @@ class Worker:
 
     def _receive(self, timeout_seconds: float) -> Any:
         try:
-            if not self._connection.poll(timeout_seconds):
+            if not self._started.connection.poll(timeout_seconds):
                 return Gone.TOO_SLOW
-            answer = self._connection.recv()
+            answer = self._started.connection.recv()
         except (EOFError, OSError):
-            self._process.join()
+            self._started.process.join()
             return Gone.DIED
         if isinstance(answer, UnionVeilError):
             raise answer
@@ -86,4 +85,4 @@ class Worker:
 
     def kill(self) -> None:
         """Kills the process from another thread than the one that waits for it, which then calls `stop`."""
-        self._process.kill()
+        self._started.process.kill()

@@ -13,7 +13,7 @@ from ..formats import ImageFormat, sniff
 from .picture import Picture
 from .scaled import Reduction
 
-__all__ = ["decode"]
+__all__ = ["decode", "reader_of"]
 
 
 def decode(data: bytes, max_pixels: float, reduction: Reduction | None = None) -> Picture:
@@ -33,7 +33,7 @@ def decode(data: bytes, max_pixels: float, reduction: Reduction | None = None) -
         UnsupportedImage: a format or variant that is not handled.
         ImageTooLarge: more pixels than the limit; nothing was decoded.
     """
-    read = _reader(sniff(data), reduction)
+    read = reader_of(sniff(data), reduction)
     try:
         return read(data, max_pixels)
     except ImageError:
@@ -45,7 +45,13 @@ def decode(data: bytes, max_pixels: float, reduction: Reduction | None = None) -
         raise UnreadableImage("the picture is damaged: it cannot be decoded") from error
 
 
-def _reader(kind: ImageFormat, reduction: Reduction | None) -> Callable[[bytes, float], Picture]:
+def reader_of(kind: ImageFormat, reduction: Reduction | None = None) -> Callable[[bytes, float], Picture]:
+    """The reader of a format, which takes a file and the largest number of pixels.
+
+    Args:
+        kind: the format; its reader is loaded.
+        reduction: as for `decode`.
+    """
     match kind:
         case ImageFormat.JPEG:
             from .jpeg import read as read_jpeg
