@@ -36,6 +36,11 @@ def photos(tmp_path):
     return folder
 
 
+def anonymize(*arguments, **options):
+    """In the fewest sizes, on which nothing below depends."""
+    return run("anonymize", "--detail", "fast", *arguments, **options)
+
+
 def test_folder_in_folder_out(photos, tmp_path):
     done = run("anonymize", photos, "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
@@ -50,7 +55,7 @@ def test_folder_in_folder_out(photos, tmp_path):
 
 def test_some_rejected_is_exit_code_1_and_named(photos, tmp_path):
     (photos / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    done = run("anonymize", photos, "-o", tmp_path / "out")
+    done = anonymize(photos, "-o", tmp_path / "out")
     assert done.returncode == 1
     assert "rejected: broken.png: the PNG is cut off" in done.stderr
 
@@ -86,13 +91,13 @@ def test_wrong_use_is_one_clear_sentence_and_exit_code_2(photos, tmp_path, argum
 
 
 def test_twice_in_a_row_and_then_with_overwrite(photos, tmp_path):
-    first = run("anonymize", photos, "-o", tmp_path / "out")
-    again = run("anonymize", photos, "-o", tmp_path / "out")
+    first = anonymize(photos, "-o", tmp_path / "out")
+    again = anonymize(photos, "-o", tmp_path / "out")
     assert first.returncode == again.returncode == 0
-    other = run("anonymize", photos, "-o", tmp_path / "out", "--method", "pixelate")
+    other = anonymize(photos, "-o", tmp_path / "out", "--method", "pixelate")
     assert other.returncode == 2
     assert "choose an empty folder or --overwrite" in other.stderr
-    forced = run("anonymize", photos, "-o", tmp_path / "out", "--method", "pixelate", "--overwrite")
+    forced = anonymize(photos, "-o", tmp_path / "out", "--method", "pixelate", "--overwrite")
     assert forced.returncode == 0
     manifest = Manifest.model_validate_json((tmp_path / "out" / "manifest.json").read_bytes())
     assert manifest.configuration["method"] == "pixelate"
@@ -100,19 +105,19 @@ def test_twice_in_a_row_and_then_with_overwrite(photos, tmp_path):
 
 def test_paths_from_standard_input(photos, tmp_path):
     names = f"{photos / 'market.jpg'}\n\n{photos / 'street.jpg'}\n"
-    done = run("anonymize", "-", "-o", tmp_path / "out", "--json", input=names)
+    done = anonymize("-", "-o", tmp_path / "out", "--json", input=names)
     assert json.loads(done.stdout)["counts"]["inputs"] == 2
 
 
 def test_a_dry_run_writes_nothing_and_json_reports(photos, tmp_path):
-    done = run("anonymize", photos, "--dry-run", "--json", cwd=tmp_path)
+    done = anonymize(photos, "--dry-run", "--json", cwd=tmp_path)
     assert done.returncode == 0
     assert Manifest.model_validate_json(done.stdout).counts.redacted == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos"]
 
 
 def test_previews_show_boxes_on_redacted_pictures(photos, tmp_path):
-    done = run("anonymize", photos, "-o", tmp_path / "out", "--preview", "--color", "#0000ff")
+    done = anonymize(photos, "-o", tmp_path / "out", "--preview", "--color", "#0000ff")
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "out" / "preview" / "000001.jpg.jpg") as image:
         red, green, blue = np.moveaxis(np.asarray(image.convert("RGB")), -1, 0)
@@ -122,15 +127,15 @@ def test_previews_show_boxes_on_redacted_pictures(photos, tmp_path):
 
 def test_previews_are_written_by_a_second_run_too(photos, tmp_path):
     out = tmp_path / "out"
-    assert run("anonymize", photos, "-o", out).returncode == 0
-    assert run("anonymize", photos, "-o", out, "--preview").returncode == 0
+    assert anonymize(photos, "-o", out).returncode == 0
+    assert anonymize(photos, "-o", out, "--preview").returncode == 0
     late = (out / "preview" / "000001.jpg.jpg").read_bytes()
-    assert run("anonymize", photos, "-o", tmp_path / "other", "--preview").returncode == 0
+    assert anonymize(photos, "-o", tmp_path / "other", "--preview").returncode == 0
     assert late == (tmp_path / "other" / "preview" / "000001.jpg.jpg").read_bytes()
 
 
 def test_a_dry_run_makes_no_folder(photos, tmp_path):
-    assert run("anonymize", photos, "-o", tmp_path / "new", "--dry-run").returncode == 0
+    assert anonymize(photos, "-o", tmp_path / "new", "--dry-run").returncode == 0
     assert not (tmp_path / "new").exists()
 
 
@@ -149,7 +154,8 @@ main()
 def test_ctrl_c_prints_its_sentence_at_any_time(photos, tmp_path, seconds):
     for number in range(40):
         shutil.copy(samples.SCENES / "crowd.jpg", photos / f"{number}.jpg")
-    command = [sys.executable, "-c", STARTED, "anonymize", photos, "-o", tmp_path / "out", "--jobs", "1"]
+    options = ["--detail", "fast", "--jobs", "1", "-o", tmp_path / "out"]
+    command = [sys.executable, "-c", STARTED, "anonymize", photos, *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "started\n"
@@ -161,17 +167,17 @@ def test_ctrl_c_prints_its_sentence_at_any_time(photos, tmp_path, seconds):
 
 
 def test_a_picture_that_takes_too_long_is_abandoned_and_retried(photos, tmp_path):
-    hasty = run("anonymize", photos, "-o", tmp_path / "out", "--timeout", "0.001")
+    hasty = anonymize(photos, "-o", tmp_path / "out", "--timeout", "0.001")
     assert hasty.returncode == 1
     assert "took longer than 0.001 seconds" in hasty.stderr
-    again = run("anonymize", photos, "-o", tmp_path / "out", "--overwrite")
+    again = anonymize(photos, "-o", tmp_path / "out", "--overwrite")
     assert again.returncode == 0
 
 
 @pytest.mark.parametrize("more", [[], ["--names", "keep"], ["--overwrite"], ["--prune"]])
 def test_a_folder_with_other_files_is_not_an_output_folder(photos, more):
     """Nothing but the files in the manifest may be beside the outputs, least of all the originals."""
-    done = run("anonymize", "market.jpg", "-o", ".", *more, cwd=photos)
+    done = anonymize("market.jpg", "-o", ".", *more, cwd=photos)
     assert done.returncode == 2
     assert "contains files that are not outputs of this run: " in done.stderr
     assert sorted(path.name for path in photos.iterdir()) == ["market.jpg", "street.jpg"]
@@ -180,7 +186,7 @@ def test_a_folder_with_other_files_is_not_an_output_folder(photos, more):
 
 def test_an_input_is_never_written_over(photos):
     (photos / "street.jpg").unlink()
-    done = run("anonymize", "market.jpg", "-o", ".", "--names", "keep", "--overwrite", cwd=photos)
+    done = anonymize("market.jpg", "-o", ".", "--names", "keep", "--overwrite", cwd=photos)
     assert done.returncode == 2
     assert "is an input and is not overwritten" in done.stderr
     assert (photos / "market.jpg").read_bytes() == (samples.SCENES / "market.jpg").read_bytes()
@@ -188,21 +194,16 @@ def test_an_input_is_never_written_over(photos):
 
 def test_an_overlay_of_ones_own(photos, tmp_path):
     Image.new("RGBA", (20, 20), (0, 200, 0, 255)).save(tmp_path / "mine.png")
-    done = run(
-        "anonymize", photos, "-o", tmp_path / "out", "--method", "overlay", "--picture", tmp_path / "mine.png"
+    done = anonymize(
+        photos, "-o", tmp_path / "out", "--method", "overlay", "--picture", tmp_path / "mine.png"
     )
     assert done.returncode == 0, done.stderr
 
 
 def test_without_a_state_folder_it_still_works(photos, tmp_path):
     (tmp_path / "state").write_bytes(b"")
-    done = run(
-        "anonymize",
-        photos,
-        "-o",
-        tmp_path / "out",
-        env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")},
-    )
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+    done = anonymize(photos, "-o", tmp_path / "out", env=environment)
     assert done.returncode == 0
     assert "the state folder cannot be written to" in done.stderr
 
@@ -244,7 +245,7 @@ def test_version_and_help():
 
 
 def test_state_is_shown_and_cleared(photos, tmp_path):
-    assert run("anonymize", photos, "-o", tmp_path / "out", "--detail", "fast").returncode == 0
+    assert anonymize(photos, "-o", tmp_path / "out").returncode == 0
     shown = run("state", "show").stdout
     assert str(tmp_path / "state") in shown
     assert "journals  1" in shown
@@ -256,12 +257,12 @@ def test_state_is_shown_and_cleared(photos, tmp_path):
 def test_a_phones_folder_ends_with_0_and_odd_names_are_escaped(photos, tmp_path):
     for name in ("market.xmp", "market.jpg.json", "Picasa.ini", "notes.txt"):
         (photos / name).write_text("{}")
-    done = run("anonymize", photos, "-o", tmp_path / "out", "--detail", "fast")
+    done = anonymize(photos, "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "pictures        2" in done.stderr
     assert "skipped         4" in done.stderr
     (photos / "a\x1b[2J.jpg").write_bytes(b"garbage")
-    done = run("anonymize", photos, "-o", tmp_path / "other", "--detail", "fast", "--include", "*.jpg")
+    done = anonymize(photos, "-o", tmp_path / "other", "--include", "*.jpg")
     assert "rejected: a\\x1b[2J.jpg: the file is not a picture" in done.stderr
     assert "\x1b" not in done.stderr
 
@@ -269,7 +270,7 @@ def test_a_phones_folder_ends_with_0_and_odd_names_are_escaped(photos, tmp_path)
 def test_links_are_followed_on_request(photos, tmp_path):
     (photos / "market.jpg").rename(tmp_path / "store.jpg")
     (photos / "market.jpg").symlink_to(tmp_path / "store.jpg")
-    refused = run("anonymize", photos, "--dry-run")
+    refused = anonymize(photos, "--dry-run")
     assert refused.returncode == 1
     assert "links in folders need --follow-links" in refused.stderr
-    assert run("anonymize", photos, "--dry-run", "--follow-links", "--detail", "fast").returncode == 0
+    assert anonymize(photos, "--dry-run", "--follow-links").returncode == 0

@@ -81,6 +81,7 @@ def test_a_fault_is_counted_with_its_seed():
     assert "png: marker as bytes" in lines(report)
 
 
+@pytest.mark.slow
 def test_no_seed_leaks():
     report = run(0, len(SEEDS), 1)
     assert report.mutations == len(SEEDS)

@@ -120,7 +120,12 @@ def street() -> list[Pixels]:
 
 
 @pytest.mark.parametrize(
-    ("method", "text_method"), [("fill", "fill"), ("gaussian", "fill"), ("pixelate", "same")]
+    ("method", "text_method"),
+    [
+        pytest.param("fill", "fill", marks=pytest.mark.slow),
+        pytest.param("gaussian", "fill", marks=pytest.mark.slow),
+        ("pixelate", "same"),
+    ],
 )
 def test_faces_and_plates_each_by_their_own_method(tmp_path, method, text_method):
     (tmp_path / "in").mkdir()
