@@ -13,6 +13,7 @@ from PIL import Image
 
 import samples
 from paths import REPOSITORY
+from refusals import refusal
 from unionveil import ConfigError
 from unionveil.config import EMOJI, VIDEO_SETTINGS, parameters
 from unionveil.job import config_of, job_parameters, read_parameters, request_of
@@ -119,13 +120,13 @@ def test_kept_names_stay_flat(tmp_path):
         ("[" * 100_000, "the parameters are not JSON"),
     ],
 )
-def test_a_wrong_parameter_ends_the_job_at_the_start(tmp_path, text, sentence):
+def test_a_wrong_parameter_ends_the_job_at_the_start(tmp_path, monkeypatch, capfd, text, sentence):
+    monkeypatch.delenv("UNIONVEIL_MODEL_DIR", raising=False)
     inputs = lay_out(tmp_path, text)
     shutil.copy(samples.SCENES / "market.jpg", inputs / "a.jpg")
-    done = run(tmp_path)
-    assert done.returncode == 2
-    assert sentence in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    said = refusal(capfd, "job", "--data-dir", tmp_path)
+    assert sentence in said
+    assert len(said.strip().splitlines()) == 1
     assert outputs(tmp_path) == []
 
 

@@ -93,7 +93,7 @@ def test_a_slow_task_does_not_delay_others():
             taken.append(number)
             yield number, Bytes(b"endless" if number == 0 else b"quick")
 
-    results = PoolEngine(2, timeout_seconds=10).map(Deadly(), tasks())
+    results = PoolEngine(2, timeout_seconds=5).map(Deadly(), tasks())
     key, outcome = next(results)
     assert key == 0
     assert isinstance(outcome, Rejected)
@@ -134,7 +134,9 @@ def test_a_wrong_overlay_fails_before_any_picture_is_read(engine, tmp_path):
         next(engine.map(Anonymize(config), never()))
 
 
-@pytest.mark.parametrize("jobs", [1, 2, 3])
+@pytest.mark.parametrize(
+    "jobs", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)]
+)
 def test_a_task_that_kills_its_worker_is_rejected_and_no_other(jobs):
     large = bytes(3 << 20)  # more than a pipe holds: its worker dies while it is read or soon after
     items = [(n, Bytes((b"deadly" if n in (2, 3, 5) else b"photo %d" % n) + large)) for n in range(9)]

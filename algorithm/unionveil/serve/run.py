@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -72,7 +73,17 @@ def serve(config: AnonymizeConfig, options: ServeOptions, report: Callable[[str]
         ModelError: weights are missing or altered.
     """
     _write_no_bytecode()
-    listener = bind(options.host, options.port)
+    with bind(options.host, options.port) as listener:
+        _serve_on(listener, config, options, report)
+
+
+def _serve_on(
+    listener: socket.socket,
+    config: AnonymizeConfig,
+    options: ServeOptions,
+    report: Callable[[str], None],
+) -> None:
+    """As `serve`, on a socket that is bound."""
     site, access = doors(listener, token=options.token, names=options.names, default=Access.open())
     budget = picture_bytes(options.jobs)
     with Pool(Pictures(config), options.jobs, options.timeout_seconds, budget) as pool:

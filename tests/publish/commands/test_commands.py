@@ -221,6 +221,7 @@ def flags_of(world, tx_hash):
     return int.from_bytes(event["args"]["flags"], "big")
 
 
+@pytest.mark.slow
 def test_a_hidden_ddo_stays_hidden_in_every_later_version(world, files):
     _, result, _ = world.register("--yes", "--json")
     algorithm = json.loads(result)["did"]

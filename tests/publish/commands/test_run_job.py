@@ -247,6 +247,7 @@ def test_faults_of_outputs_are_named(shop, capfd):
     assert (shop.folder / "results" / "outputs" / "000001.jpg").exists()
 
 
+@pytest.mark.slow
 def test_the_gas_of_a_plan_is_an_upper_bound(shop, capfd):
     assert shop.run("--paid", "--seconds", "60") == 0
     shown = re.search(r"gas at most +([\d,]+) at", capfd.readouterr().err)
@@ -660,6 +661,7 @@ def test_a_node_without_compute(shop, capfd):
     assert "runs no compute jobs" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_escrows_balance_is_shown_after_a_job_and_in_the_next_plan(shop, capfd):
     market, account = shop.marketplace.free, shop.chain.as_account(BUYER)
     escrow = shop.chain.addresses.escrow
