@@ -117,8 +117,8 @@ def test_other_known_people_are_another_run(market, tmp_path):
 def test_errors_about_known_people_are_one_sentence_before_anything_is_written(
     tmp_path, capfd, arguments, sentence
 ):
-    inputs = ("anonymize", samples.SCENES / "street.jpg", "-o", tmp_path / "out")
-    assert sentence in refusal(capfd, *inputs, *arguments)
+    command = ("anonymize", samples.SCENES / "street.jpg", "-o", tmp_path / "out")
+    assert sentence in refusal(capfd, *command, *arguments)
     assert not (tmp_path / "out").exists()
 
 

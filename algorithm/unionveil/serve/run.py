@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from ..config import AnonymizeConfig
@@ -73,20 +73,11 @@ def serve(config: AnonymizeConfig, options: ServeOptions, report: Callable[[str]
         ModelError: weights are missing or altered.
     """
     _write_no_bytecode()
-    with bind(options.host, options.port) as listener:
-        _serve_on(listener, config, options, report)
-
-
-def _serve_on(
-    listener: socket.socket,
-    config: AnonymizeConfig,
-    options: ServeOptions,
-    report: Callable[[str], None],
-) -> None:
-    """As `serve`, on a socket that is bound."""
-    site, access = doors(listener, token=options.token, names=options.names, default=Access.open())
-    budget = picture_bytes(options.jobs)
-    with Pool(Pictures(config), options.jobs, options.timeout_seconds, budget) as pool:
+    with ExitStack() as stack:
+        listener = stack.enter_context(bind(options.host, options.port))
+        site, access = doors(listener, token=options.token, names=options.names, default=Access.open())
+        budget = picture_bytes(options.jobs)
+        pool = stack.enter_context(Pool(Pictures(config), options.jobs, options.timeout_seconds, budget))
         api = Api(
             config,
             submit_to(pool),

@@ -205,7 +205,14 @@ def test_a_receipt_is_waited_for_whatever_the_rpc_answers(remote, rpc, answer):
 
 
 DEEP = {"result": json.loads("[" * 90 + "]" * 90)}
-ODD = [DEEP, {"result": {"number": []}}, {"result": "0x"}, {"result": None}, {"error": "\x1b[2J"}]
+ODD = [
+    DEEP,
+    {"result": {"number": []}},
+    {"result": "0x"},
+    {"result": None},
+    {"error": "\x1b[2J"},
+    {"error": {"code": 1, "message": "\x1b[2Jno\n"}},
+]
 
 
 @pytest.mark.parametrize("method", ["eth_getBlockByNumber", "eth_chainId", "eth_call", "eth_getBalance"])
@@ -218,7 +225,7 @@ def test_odd_answers_of_an_rpc_are_one_printable_sentence(remote, rpc, method):
         "eth_call": lambda: remote.read(call),
         "eth_getBalance": remote.balance,
     }
-    for answer in (*ODD, {"error": {"code": 1, "message": "\x1b[2Jno\n"}}):
+    for answer in ODD:
         rpc.fault = failing(method, 1000, answer)
         with pytest.raises(PublishError) as caught:
             questions[method]()
