@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
+# The tests start hundreds of processes, and without bytecode each would compile the whole package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: docs demo test test-all test-training check check-coverage schemas prove fuzz bench compare-releases image test-container train train-plates evaluate-weights photos people clean
 
 $(VENV)/.ready: pyproject.toml

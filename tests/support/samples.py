@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +122,8 @@ def insert_chunk(data: bytes, kind: bytes, body: bytes) -> bytes:
     return data[:33] + chunk + data[33:]
 
 
-def lossless() -> dict[str, bytes]:
+@cache
+def lossless() -> Mapping[str, bytes]:
     """Files whose pixels survive re-encoding exactly."""
     clear = clear_frames()
     return {
@@ -171,7 +174,8 @@ def lossless() -> dict[str, bytes]:
     }
 
 
-def lossy() -> dict[str, bytes]:
+@cache
+def lossy() -> Mapping[str, bytes]:
     """Files whose pixels change a little in re-encoding."""
     return {
         "jpeg-444": save(
