@@ -10,6 +10,7 @@ from unionveil.surrogate.generators import generator_file
 from unionveil.surrogate.linear import LinearGenerator, load_linear
 
 
+@pytest.mark.slow
 def test_faces_of_few_components_are_learned() -> None:
     rng = np.random.default_rng(1)
     earlier = load_linear(generator_file(KSame()))

@@ -420,7 +420,7 @@ def test_a_stranger_is_named_with_the_owner(chain, node, tmp_path):
         Publisher(journal, node).plan_state(done.nft, "revoked")
 
 
-@pytest.mark.parametrize("encrypt", [False, True])
+@pytest.mark.parametrize("encrypt", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_an_asset_that_is_activated_again_is_served_again(chain, files, tmp_path, encrypt):
     """A node forgets the metadata of an asset that is not active."""
     path, url = tmp_path / "j.json", files.add("main.py", b"print(1)")
