@@ -17,8 +17,8 @@ demo: $(VENV)/.ready
 	PYTHONPATH=tests/support $(BIN)/python tests/demo.py demo-output
 
 # A test takes one core, so several run in parallel; `-n 0` in PYTEST_FLAGS runs them in order. Threads of linear algebra
-# would wait for one another's cores, which makes some tests twenty times as slow.
-test test-all check-coverage test-container: export OMP_NUM_THREADS := 1
+# would wait for one another's cores, which makes tests that use it many times as slow.
+test test-all check-coverage test-container fuzz: export OMP_NUM_THREADS := 1
 PYTEST_FLAGS ?= --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test: $(VENV)/.ready
@@ -56,7 +56,7 @@ prove: $(VENV)/.ready
 N ?= 3000
 FUZZ_JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 fuzz: $(VENV)/.ready
-	PYTHONPATH=tests/support OMP_NUM_THREADS=1 $(BIN)/python -m fuzz --count $(N) --jobs $(FUZZ_JOBS) --failures fuzz-failures
+	PYTHONPATH=tests/support $(BIN)/python -m fuzz --count $(N) --jobs $(FUZZ_JOBS) --failures fuzz-failures
 
 # Compares the outputs of two commits, byte by byte: a refactoring must not change them.
 compare-releases: $(VENV)/.ready
