@@ -45,7 +45,7 @@ check-coverage: $(VENV)/.ready
 	$(BIN)/coverage report --format=total
 
 schemas: $(VENV)/.ready
-	$(BIN)/python -c "import json; from unionveil.runs.manifest import Manifest as M; print(json.dumps(M.model_json_schema(), indent=1))" > metadata/manifest.schema.json
+	$(BIN)/python -c "import json; from unionveil.runs.schema import Manifest as M; print(json.dumps(M.model_json_schema(), indent=1))" > metadata/manifest.schema.json
 	$(BIN)/python -c "import json; from unionveil import AnonymizeConfig as C; print(json.dumps(C.model_json_schema(), indent=1))" > metadata/config.schema.json
 
 # Hours, not minutes: tests that are too long for every change and must pass before a release.

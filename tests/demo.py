@@ -22,7 +22,7 @@ from rich.table import Table
 
 from demo_inputs import lay_out
 from paths import REPOSITORY
-from unionveil.runs.manifest import Manifest, RedactedRecord
+from unionveil.runs.schema import Manifest, RedactedRecord
 
 
 def main(folder: Path) -> None:

@@ -136,6 +136,7 @@ def test_only_the_sessions_import_what_runs_networks():
         "unionveil.content",
         "unionveil.files.sources",
         "unionveil.runs.manifest",
+        "unionveil.runs.schema",
         "unionveil.engines.pool",
         "unionveil.annotations",
         "unionveil.cli.anonymize",

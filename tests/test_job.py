@@ -18,7 +18,7 @@ from unionveil import ConfigError
 from unionveil.config import EMOJI, VIDEO_SETTINGS, parameters
 from unionveil.job import config_of, job_parameters, read_parameters, request_of
 from unionveil.models.cards import CARDS
-from unionveil.runs.manifest import Manifest
+from unionveil.runs.schema import Manifest
 from unionveil.runs.shards import Shard
 from unionveil.verify import verify
 

@@ -28,8 +28,8 @@ from .pace import Pace
 from .parameters import Parameter
 from .runs.batch import run_batch
 from .runs.ksame import planned
-from .runs.manifest import Counts, Record, RejectedRecord
 from .runs.plan import Plan
+from .runs.schema import Counts, Record, RejectedRecord
 from .runs.shards import Shard, ShardOfRun, ShardSource, check_shardable, salt_of
 from .runs.work import Anonymize
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from .images import decode, rgb_views
-from .runs.manifest import RedactedRecord
+from .runs.schema import RedactedRecord
 
 __all__ = ["draw_preview"]
 

@@ -9,8 +9,9 @@ from .compact import NameSet
 from .errors import InputError, ResultsError
 from .files.digests import sha256_of
 from .files.outputs import LocalOutputs
-from .runs.manifest import MANIFEST, Counts, RedactedRecord, Tally, is_manifest
+from .runs.manifest import Tally
 from .runs.reading import ManifestFile, read_manifest
+from .runs.schema import MANIFEST, Counts, RedactedRecord, is_manifest
 from .text import printable
 
 __all__ = ["manifest_of", "verify"]

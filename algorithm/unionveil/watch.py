@@ -21,9 +21,10 @@ from .outcomes import Rejected
 from .runs.batch import stopped
 from .runs.folder import OutputFolder
 from .runs.journal import Journal
-from .runs.manifest import MANIFEST, ManifestBuilder, Record, RedactedRecord, RejectedRecord
+from .runs.manifest import ManifestBuilder
 from .runs.names import Namer
 from .runs.needs import finding_bytes, look_at
+from .runs.schema import MANIFEST, Record, RedactedRecord, RejectedRecord
 from .runs.work import Anonymize, Done, Task
 
 __all__ = ["Do", "Watch"]

@@ -15,7 +15,7 @@ from PIL import Image
 import samples
 from refusals import refusal
 from unionveil import __version__
-from unionveil.runs.manifest import Manifest
+from unionveil.runs.schema import Manifest
 
 
 def run(*arguments, **options):

@@ -19,7 +19,7 @@ from checked import read_bgr
 from paths import REPOSITORY
 from unionveil.config import parameters
 from unionveil.models.cards import DETECTORS
-from unionveil.runs.manifest import Manifest, RedactedRecord, RejectedRecord
+from unionveil.runs.schema import Manifest, RedactedRecord, RejectedRecord
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 

@@ -15,7 +15,7 @@ import pytest
 import samples
 from as_node import docker
 from paths import REPOSITORY
-from unionveil.runs.manifest import Manifest
+from unionveil.runs.schema import Manifest
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 

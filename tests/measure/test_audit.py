@@ -14,7 +14,9 @@ from unionveil.measure.audit import audit, compare_pairs, labels_of, pair_up, re
 from unionveil.measure.audit_page import report_of
 from unionveil.measure.pairs import CROP_PX, Comparison, VisibleFace, visible_share
 from unionveil.measure.report import render
-from unionveil.runs.manifest import Manifest, ManifestBuilder, rejected_record
+from unionveil.runs.manifest import ManifestBuilder
+from unionveil.runs.records import rejected_record
+from unionveil.runs.schema import Manifest
 
 MANIFEST = ManifestBuilder(AnonymizeConfig())
 

@@ -19,7 +19,7 @@ from unionveil.measure.drawn import drawn_over
 from unionveil.measure.examine import Examine, ExamineTask
 from unionveil.pipeline import Anonymizer
 from unionveil.redact.surrogate import surrogate_redactor
-from unionveil.runs.manifest import redacted_record
+from unionveil.runs.records import redacted_record
 from unionveil.select import every_face
 from unionveil.surrogate.generators import generator_file
 from unionveil.surrogate.linear import load_linear

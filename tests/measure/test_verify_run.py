@@ -29,7 +29,8 @@ from unionveil.models.cards import EMBEDDERS
 from unionveil.outcomes import Anonymized
 from unionveil.pipeline import load
 from unionveil.runs.batch import run_batch
-from unionveil.runs.manifest import ManifestBuilder, redacted_record
+from unionveil.runs.manifest import ManifestBuilder
+from unionveil.runs.records import redacted_record
 from unionveil.runs.work import Anonymize
 
 MARKET = REPOSITORY / "tests" / "data" / "market.jpg"

@@ -29,7 +29,7 @@ from unionveil.measure.examine_video import ExamineVideo
 from unionveil.measure.residual import Residual
 from unionveil.measure.verify_run import verify_outputs
 from unionveil.runs.batch import run_batch
-from unionveil.runs.manifest import RedactedRecord, TrackRecord
+from unionveil.runs.schema import RedactedRecord, TrackRecord
 from unionveil.runs.work import Anonymize
 from unionveil.verify import verify
 from unionveil.video.extra import has_video

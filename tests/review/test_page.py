@@ -22,7 +22,7 @@ from checked import kept
 from review_browser import photo_of, review_process
 from unionveil import load
 from unionveil.content import FileContent
-from unionveil.runs.manifest import MANIFEST, Manifest, RedactedRecord, RejectedRecord
+from unionveil.runs.schema import MANIFEST, Manifest, RedactedRecord, RejectedRecord
 
 pytestmark = pytest.mark.slow
 

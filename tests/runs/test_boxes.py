@@ -21,7 +21,7 @@ from unionveil.given import BoxPlan, GivenBoxes
 from unionveil.outcomes import Rejected
 from unionveil.runs.batch import run_batch
 from unionveil.runs.journal import Journal, keyed_digest
-from unionveil.runs.manifest import MANIFEST, Manifest, RedactedRecord
+from unionveil.runs.schema import MANIFEST, Manifest, RedactedRecord
 from unionveil.runs.work import Anonymize
 
 CONFIG = AnonymizeConfig(names="keep", margin=0)

@@ -14,7 +14,7 @@ from unionveil.files.sinks import FolderSink
 from unionveil.files.sources import PathSource, SourceItem
 from unionveil.runs.batch import run_batch
 from unionveil.runs.journal import Journal
-from unionveil.runs.manifest import Manifest
+from unionveil.runs.schema import Manifest
 from unionveil.runs.work import Anonymize
 from unionveil.verify import verify
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from checked import present
 from unionveil import AnonymizeConfig
 from unionveil.runs.journal import Journal, clear, kept, keyed_digest
-from unionveil.runs.manifest import RedactedRecord
+from unionveil.runs.schema import RedactedRecord
 
 RECORD = RedactedRecord(
     input=1,

@@ -26,8 +26,8 @@ from unionveil.job import config_of
 from unionveil.runs.batch import run_batch
 from unionveil.runs.journal import Journal
 from unionveil.runs.ksame import codes_of_groups
-from unionveil.runs.manifest import Manifest
 from unionveil.runs.plan import Surveyed, Table, row_type
+from unionveil.runs.schema import Manifest
 from unionveil.runs.work import Anonymize
 from unionveil.surrogate.template import EYES_PX, TEMPLATE
 

@@ -20,7 +20,8 @@ from unionveil.formats import VideoFormat
 from unionveil.measure.verify_run import verify_outputs
 from unionveil.runs.batch import run_batch
 from unionveil.runs.journal import Journal
-from unionveil.runs.manifest import Manifest, ManifestBuilder, RedactedRecord, RejectedRecord
+from unionveil.runs.manifest import ManifestBuilder
+from unionveil.runs.schema import Manifest, RedactedRecord, RejectedRecord
 from unionveil.runs.videos import look_at_video, refusal, state_name
 from unionveil.runs.work import Anonymize
 from unionveil.verify import verify

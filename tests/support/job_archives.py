@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from unionveil.config import AnonymizeConfig
-from unionveil.runs.manifest import ManifestBuilder, RedactedRecord, RejectedRecord
+from unionveil.runs.manifest import ManifestBuilder
+from unionveil.runs.schema import RedactedRecord, RejectedRecord
 
 Mode: TypeAlias = Literal["w", "w:gz", "w:bz2", "w:xz"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..content import Content
 from ..errors import InputError, OutputError
-from ..runs.manifest import MANIFEST
+from ..runs.schema import MANIFEST
 from ..text import printable
 from . import coco, labelstudio, record, table, voc, wider, yolo
 from .boxes import Annotations

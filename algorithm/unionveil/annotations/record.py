@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from ..content import Content
 from ..errors import InputError
 from ..formats import sniff
-from ..runs.manifest import Counts, FaceRecord, Manifest, RedactedRecord, kind_name
+from ..runs.schema import Counts, FaceRecord, Manifest, RedactedRecord, kind_name
 from ..text import printable
 from .boxes import Annotations, PictureBoxes
 from .entries import Entry, Row

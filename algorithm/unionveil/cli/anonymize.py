@@ -22,9 +22,10 @@ from ..parameters import Parameter
 from ..runs.batch import run_batch
 from ..runs.journal import Journal
 from ..runs.ksame import planned
-from ..runs.manifest import Counts, ManifestBuilder, Record, RejectedRecord
+from ..runs.manifest import ManifestBuilder
 from ..runs.plan import Plan
 from ..runs.references import load_references
+from ..runs.schema import Counts, Record, RejectedRecord
 from ..runs.shards import Shard, ShardOfRun, ShardSource, check_shardable, salt_of
 from ..runs.work import Anonymize
 from .bars import LongBars

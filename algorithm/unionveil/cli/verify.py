@@ -11,7 +11,7 @@ from ..engines.pool import PoolEngine
 from ..engines.resources import default_jobs
 from ..errors import InputError
 from ..measure.verify_run import Verdict, verify_outputs
-from ..runs.manifest import is_manifest
+from ..runs.schema import is_manifest
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .options import jobs_option, timeout_option
 from .report import Report, report_options

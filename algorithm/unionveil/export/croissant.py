@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import InputError
 from ..formats import ImageFormat
-from ..runs.manifest import ManifestHead
+from ..runs.schema import ManifestHead
 from ..serve.media import MEDIA_TYPES
 from ..text import printable
 

@@ -13,7 +13,7 @@ from ..files.names import is_safe, leads_out
 from ..files.outputs import LocalOutputs
 from ..formats import ImageFormat
 from ..merge.shards import Merged
-from ..runs.manifest import RedactedRecord, is_manifest
+from ..runs.schema import RedactedRecord, is_manifest
 from ..text import printable
 
 __all__ = ["ExportRow", "rows_of"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import OutputError
 from ..files.sinks import FolderSink
 from ..merge.shards import Merged
-from ..runs.manifest import MANIFEST
+from ..runs.schema import MANIFEST
 from ..text import printable
 from .croissant import About, DataFile, croissant
 from .folders import write_coco, write_csv, write_metadata, write_yolo

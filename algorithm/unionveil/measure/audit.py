@@ -21,7 +21,7 @@ from ..files.sources import PathSource
 from ..models.cards import CARDS, EMBEDDERS, embedder_card
 from ..models.store import state
 from ..outcomes import Rejected
-from ..runs.manifest import MANIFEST, Manifest, RedactedRecord, detections_of
+from ..runs.schema import MANIFEST, Manifest, RedactedRecord, detections_of
 from ..text import printable
 from .attackers import Attack, EmbedCrops, Faces, State, attacks, fill_attacks
 from .pairs import ComparePairs, Comparison, Pair, VisibleFace

@@ -18,7 +18,7 @@ from ..errors import ImageError
 from ..formats import ImageFormat
 from ..models.cards import ModelCard
 from ..models.store import find
-from ..runs.manifest import FaceRecord, RedactedRecord, VideoRecord, detections_of
+from ..runs.schema import FaceRecord, RedactedRecord, VideoRecord, detections_of
 from .drawn import Drawn, drawn_over
 from .examine_video import ExamineVideo
 from .finding import Finding

@@ -16,7 +16,7 @@ from ..detections import Detections, FloatArray, Kind
 from ..engines.base import Report, Step
 from ..errors import ImageError
 from ..images import Frame, Rendering
-from ..runs.manifest import RedactedRecord, TrackRecord, VideoRecord
+from ..runs.schema import RedactedRecord, TrackRecord, VideoRecord
 from ..video.planes import seen
 from ..video.reader import reading
 from ..video.summary import BOXES_PER_SECOND

@@ -11,7 +11,7 @@ from ..content import Content
 from ..engines.base import Report
 from ..files.digests import pieces
 from ..formats import HEAD_BYTES, video_format
-from ..runs.manifest import RedactedRecord, VideoRecord
+from ..runs.schema import RedactedRecord, VideoRecord
 from ..video.extra import MISSING, has_video
 from ..video.parts import contents_of, size_of
 from .finding import Finding

@@ -15,8 +15,8 @@ from ..errors import ConfigError, ResultsError
 from ..models.cards import CARDS, EMBEDDERS
 from ..models.store import state
 from ..outcomes import Rejected
-from ..runs.manifest import ManifestHead, RedactedRecord
 from ..runs.reading import ManifestFile
+from ..runs.schema import ManifestHead, RedactedRecord
 from ..runs.videos import look_at_video
 from ..text import printable
 from ..verify import verify

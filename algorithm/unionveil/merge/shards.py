@@ -10,16 +10,9 @@ from itertools import islice
 from ..errors import InputError
 from ..files.outputs import Outputs, outputs_at
 from ..files.sinks import Place
-from ..runs.manifest import (
-    MANIFEST,
-    ManifestHead,
-    Record,
-    ShardHead,
-    ShardRecord,
-    Tally,
-    is_manifest,
-)
+from ..runs.manifest import Tally
 from ..runs.reading import ManifestFile, read_manifest
+from ..runs.schema import MANIFEST, ManifestHead, Record, ShardHead, ShardRecord, is_manifest
 from ..text import printable
 
 __all__ = ["Merged", "MergedRecord", "RunFolder", "open_folder", "open_shards"]

@@ -15,7 +15,8 @@ from ..files.outputs import LocalOutputs, Outputs, StoredOutputs
 from ..files.sinks import FolderSink, Place
 from ..files.store_sink import StoreSink
 from ..files.stores import StoreUrl
-from ..runs.manifest import MANIFEST, RedactedRecord, is_manifest, manifest_parts
+from ..runs.manifest import manifest_parts
+from ..runs.schema import MANIFEST, RedactedRecord, is_manifest
 from ..text import printable
 from .shards import Merged, MergedRecord
 

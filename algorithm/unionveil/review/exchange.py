@@ -9,7 +9,7 @@ from ..annotations import Annotations, Format, PictureBoxes
 from ..annotations.plan import knows_frames
 from ..content import Content, FileContent
 from ..files.sources import SourceItem
-from ..runs.manifest import kind_name
+from ..runs.schema import kind_name
 from .log import Log
 from .model import PhotoState, Put, Sighting
 from .session import Imported

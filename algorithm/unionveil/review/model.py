@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ..detections import Kind
 from ..errors import ReviewError
-from ..runs.manifest import KindName
+from ..runs.schema import KindName
 
 __all__ = [
     "LEAST_SIDE_PX",

@@ -16,7 +16,7 @@ from ..files.sources import Source, SourceItem
 from ..outcomes import Rejected
 from ..runs.batch import run_batch
 from ..runs.journal import Journal
-from ..runs.manifest import Counts, Record
+from ..runs.schema import Counts, Record
 from ..runs.work import Anonymize
 from .session import Plan
 

@@ -15,7 +15,7 @@ from ..models.cards import ModelCard
 from ..models.store import find
 from ..outcomes import Rejected
 from ..runs.journal import keyed_digest
-from ..runs.manifest import KindName, kind_name
+from ..runs.schema import KindName, kind_name
 from .model import Box, Sighting
 
 if TYPE_CHECKING:

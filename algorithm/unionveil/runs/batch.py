@@ -19,18 +19,12 @@ from ..outcomes import Rejected
 from ..video.codecs import container_of
 from .folder import OutputFolder
 from .journal import Journal
-from .manifest import (
-    MANIFEST,
-    ManifestBuilder,
-    Record,
-    RedactedRecord,
-    ShardRecord,
-    rejected_record,
-    shard_manifest,
-)
+from .manifest import ManifestBuilder
 from .names import Namer, preview_name
 from .needs import finding_bytes, look_at
 from .plan import Plan
+from .records import rejected_record
+from .schema import MANIFEST, Record, RedactedRecord, ShardRecord, shard_manifest
 from .shards import Keys, ShardOfRun
 from .videos import look_at_video, refusal
 from .work import Anonymize, Done, Task

@@ -11,8 +11,8 @@ from ..files.outputs import LocalOutputs
 from ..files.sinks import Sink
 from ..text import printable
 from .journal import Journal
-from .manifest import MANIFEST, PREVIEWS, RedactedRecord, is_manifest
 from .reading import read_manifest
+from .schema import MANIFEST, PREVIEWS, RedactedRecord, is_manifest
 
 __all__ = ["OutputFolder"]
 

@@ -28,7 +28,8 @@ from ..compact import NameSet, NameTable
 from ..config import AnonymizeConfig
 from ..files.digests import hmac_of
 from ..files.sinks import Place
-from .manifest import RedactedRecord, configuration_of
+from .records import configuration_of
+from .schema import RedactedRecord
 
 __all__ = [
     "KEPT_DAYS",

@@ -9,7 +9,7 @@ from ..compact import NameSet
 from ..config import AnonymizeConfig
 from ..files.names import MOST_PART_BYTES, safe_part, same_file_key, shortened
 from ..formats import ImageFormat, VideoFormat
-from .manifest import MANIFEST, PREVIEWS
+from .schema import MANIFEST, PREVIEWS
 
 __all__ = ["Namer", "preview_name"]
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from ..errors import InputError
 from ..files.outputs import Outputs
 from ..text import printable
-from .manifest import Manifest, ManifestHead, Record, RecordLine, ShardHead
+from .schema import Manifest, ManifestHead, Record, RecordLine, ShardHead
 
 __all__ = ["ManifestFile", "read_manifest"]
 

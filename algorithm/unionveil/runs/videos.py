@@ -23,7 +23,7 @@ from ..identity.references import References
 from ..outcomes import AnonymizedVideo, Rejected
 from ..video.extra import MISSING, has_video
 from ..video.parts import size_of
-from .manifest import configuration_of
+from .records import configuration_of
 
 if TYPE_CHECKING:
     from ..video.act import Videos

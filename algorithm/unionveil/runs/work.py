@@ -23,16 +23,10 @@ from ..models.cards import ModelCard
 from ..models.store import find
 from ..outcomes import Anonymized, Outcome, Rejected
 from .journal import Known, keyed_digest, keyed_digest_of
-from .manifest import (
-    Record,
-    RedactedRecord,
-    redacted_record,
-    rejected_record,
-    salted_digest,
-    video_record,
-)
 from .names import preview_name
 from .plan import PlannedPicture, misfit
+from .records import redacted_record, rejected_record, salted_digest, video_record
+from .schema import Record, RedactedRecord
 from .videos import VideoWorker, nowhere, opened, state_name
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from .. import __version__
 from ..config import AnonymizeConfig
 from ..detections import Detections, Kind
 from ..outcomes import Anonymized
-from ..runs.manifest import configuration_of, redacted_record
+from ..runs.records import configuration_of, redacted_record
 from .media import MEDIA_TYPES
 from .pictures import Found
 

@@ -8,7 +8,7 @@ from typing import Any
 from .. import __version__
 from ..config import AnonymizeConfig
 from ..parameters import Parameter
-from ..runs.manifest import RedactedRecord
+from ..runs.schema import RedactedRecord
 from .answers import RECORD_HEADER
 from .media import MEDIA_TYPES
 from .problems import PROBLEM_TYPE

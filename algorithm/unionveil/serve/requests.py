@@ -13,8 +13,8 @@ from ..content import BytesContent
 from ..detections import Kind
 from ..errors import RequestError, WrongMedia
 from ..formats import HEAD_BYTES, ImageFormat, sniff
-from ..runs.manifest import KindName
 from ..runs.needs import finding_bytes, look_at
+from ..runs.schema import KindName
 from .body import read_body
 from .multipart import parse
 from .pictures import Boxes, PictureTask

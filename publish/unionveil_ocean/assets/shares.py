@@ -16,7 +16,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from unionveil.runs.manifest import Manifest, RedactedRecord
+from unionveil.runs.schema import Manifest, RedactedRecord
 
 from ..chain.addresses import checksum_address
 from ..chain.connection import Call, Chain, Contract, event_of

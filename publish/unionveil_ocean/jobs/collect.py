@@ -12,7 +12,7 @@ from eth_account.signers.local import LocalAccount
 
 from unionveil.errors import OutputError
 from unionveil.files.unpack import Limits, unpack
-from unionveil.runs.manifest import MANIFEST, ManifestHead, is_manifest
+from unionveil.runs.schema import MANIFEST, ManifestHead, is_manifest
 from unionveil.text import printable
 from unionveil.verify import verify
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from unionveil.export.croissant import About, croissant
-from unionveil.runs.manifest import Counts, ManifestHead
+from unionveil.runs.schema import Counts, ManifestHead
 from unionveil_ocean.assets.croissant import described_by
 from unionveil_ocean.assets.files import DatasetFile
 from unionveil_ocean.errors import SettingError

@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 
 from ocean_assets import algorithm, publish
 from unionveil.config import AnonymizeConfig
-from unionveil.runs.manifest import ManifestBuilder, RedactedRecord, RejectedRecord, redacted_record
+from unionveil.runs.manifest import ManifestBuilder
+from unionveil.runs.records import redacted_record
+from unionveil.runs.schema import RedactedRecord, RejectedRecord
 from unionveil_ocean.assets.pricing import pricing_of
 from unionveil_ocean.assets.shares import MOST_PAYEES, Sharing, allot, read_contributions, release
 from unionveil_ocean.chain.journal import Journal

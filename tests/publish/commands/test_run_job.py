@@ -44,7 +44,8 @@ from unionveil.given import find_nothing
 from unionveil.measure.verify_run import verify_outputs
 from unionveil.merge.shards import open_shards
 from unionveil.merge.write import write_merged
-from unionveil.runs.manifest import Manifest, ManifestBuilder, RedactedRecord
+from unionveil.runs.manifest import ManifestBuilder
+from unionveil.runs.schema import Manifest, RedactedRecord
 from unionveil.select import every_face
 from unionveil.verify import verify
 from unionveil_ocean.assets.pricing import FixedRate, Free

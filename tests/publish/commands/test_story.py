@@ -17,7 +17,7 @@ import samples
 from command_world import FILE_SECRET
 from node_double import ProcessRunner
 from ocean_assets import CHECKOUT, skip_without_escrow
-from unionveil.runs.manifest import Manifest, RedactedRecord
+from unionveil.runs.schema import Manifest, RedactedRecord
 from unionveil_ocean.chain.connection import Chain
 
 WHOLE = 10**18
