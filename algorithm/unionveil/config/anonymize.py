@@ -1,21 +1,20 @@
-"""All settings, defined once.
+"""All settings together.
 
 The command line's flags, the Ocean job's parameters, the published `consumerParameters` and the JSON Schema
-are derived from the models in this file. In two of those four cases a setting arrives as a string, so every
-model accepts strings.
+are derived from `AnonymizeConfig`. In two of those four cases a setting arrives as a string, so every model
+accepts strings.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
-from .errors import ConfigError
-from .formats import ImageFormat
-from .models.cards import (
+from ..errors import ConfigError
+from ..formats import ImageFormat
+from ..models.cards import (
     DETECTORS,
     EMBEDDERS,
     PLATE_DETECTOR,
@@ -26,280 +25,25 @@ from .models.cards import (
     cards_of,
     embedder_card,
 )
-from .models.inference import EngineSetting, Inference, choose
-from .outputs import METADATA, MetadataName, OutputOptions
-from .parameters import Parameter, flatten, near, to_parameters, unflatten
+from ..models.inference import EngineSetting, Inference, choose
+from ..outputs import METADATA, MetadataName, OutputOptions
+from ..parameters import Parameter, flatten, near, to_parameters, unflatten
+from .base import Setting
+from .redactions import Average, Bilateral, Fill, Gaussian, KSame, Median, Overlay, Pixelate, Redaction
+from .selections import EveryFace, Selection
 
 if TYPE_CHECKING:
-    from .detections import Kind
+    from ..detections import Kind
 
 __all__ = [
     "COVERS",
-    "EMOJI",
     "VIDEO_SETTINGS",
     "AnonymizeConfig",
     "AudioHandling",
-    "Average",
-    "Bilateral",
-    "EveryFace",
-    "Fill",
-    "Gaussian",
-    "KSame",
-    "Keep",
-    "Median",
-    "Only",
-    "Overlay",
-    "Pixelate",
-    "Redaction",
-    "Selection",
     "VideoCodec",
     "check_one_by_one",
-    "cosine_of",
-    "distance_of",
     "parameters",
 ]
-
-EMOJI = ("fist", "smile", "mask", "heart")
-"""Pictures drawn by `redact.emoji`."""
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    looks_only: ClassVar[bool] = False
-    """Whether the best trained attacker identifies more than one in ten of 40 people at the default strength
-    (`tests/benchmarks/test_recognition.py`)."""
-
-
-_LEAST_STRENGTH = 4.0
-
-
-class _Redaction(_Model):
-    needs_whole_set: ClassVar[bool] = False
-    """Whether all pictures must be surveyed before the first one is redacted."""
-
-
-_Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
-
-
-class Fill(_Redaction):
-    """One opaque colour: nothing of the face remains."""
-
-    method: Literal["fill"] = "fill"
-    color: _Color = Field("#000000", description="Colour as #rrggbb.")
-
-
-class Pixelate(_Redaction):
-    """A mosaic of mean colours, for looks only."""
-
-    looks_only: ClassVar[bool] = True
-    method: Literal["pixelate"] = "pixelate"
-    cells: int = Field(
-        6,
-        ge=2,
-        le=10,
-        description="Mosaic cells along the face's longer side. For looks only: even 2 leave enough for a "
-        "trained attacker.",
-    )
-
-
-class _Blur(_Redaction):
-    strength: float = Field(
-        4.0, ge=4.0, le=8.0, description="Blur radius, 4 to 8; a trained attacker sees through weaker blurs."
-    )
-
-    @field_validator("strength", mode="before")
-    @classmethod
-    def _strong_enough(cls, value: Any) -> Any:
-        """Explains why settings of earlier versions, from 1 up, are refused."""
-        try:
-            is_weak = 0 < float(value) < _LEAST_STRENGTH
-        except (TypeError, ValueError):
-            return value
-        if is_weak:
-            raise ValueError(
-                f"{value} is below the range from 4 to 8: a trained attacker recognizes people behind "
-                "weaker blurs; leave it out for 4"
-            )
-        return value
-
-
-class Gaussian(_Blur):
-    """Gaussian blur whose radius grows with the face."""
-
-    method: Literal["gaussian"] = "gaussian"
-
-
-class Median(_Blur):
-    """Median filter whose window grows with the face."""
-
-    method: Literal["median"] = "median"
-
-
-class Bilateral(_Blur):
-    """Bilateral filter over a strong blur, for looks only: keeps large outlines, no features."""
-
-    looks_only: ClassVar[bool] = True
-    method: Literal["bilateral"] = "bilateral"
-
-
-class Average(_Blur):
-    """Box filter whose window grows with the face."""
-
-    method: Literal["average"] = "average"
-
-
-class Overlay(_Redaction):
-    """A picture over the face, with an opaque colour behind it."""
-
-    method: Literal["overlay"] = "overlay"
-    picture: str = Field(
-        "smile", min_length=1, description=f"Emoji ({', '.join(EMOJI)}) or the path of a PNG file."
-    )
-    backing: _Color = Field("#000000", description="Opaque colour behind the picture, as #rrggbb.")
-
-
-class KSame(_Redaction):
-    """One face for at least k people: someone who recognizes a face can still only guess among k."""
-
-    needs_whole_set: ClassVar[bool] = True
-    method: Literal["ksame"] = "ksame"
-    k: int = Field(
-        10,
-        ge=2,
-        le=100,
-        description="Least number of people who share a face. Release a data set only once: two releases "
-        "of the same people can be intersected.",
-    )
-    surrogate: str = Field(
-        "mean",
-        min_length=1,
-        description="The face that they share: mean (of theirs), synthetic (a person who does not exist) or "
-        "the path of a generator, FILE.onnx with a card in FILE.json.",
-    )
-    surround: Literal["none", "fill"] = Field(
-        "none",
-        description="fill: covers the rest of the head with one colour. Hair and clothes identify people "
-        "as well behind another face as behind a black box.",
-    )
-
-    @field_validator("surrogate")
-    @classmethod
-    def _known_surrogate(cls, value: str) -> str:
-        if value not in ("mean", "synthetic") and not value.endswith(".onnx"):
-            raise ValueError(f"surrogate takes mean, synthetic or the path of an ONNX file, got {value!r}")
-        return value
-
-    @property
-    def is_own_surrogate(self) -> bool:
-        """Whether our own generator draws the faces; it also reads codes from people's faces."""
-        return self.surrogate in ("mean", "synthetic")
-
-
-Redaction = Annotated[
-    Fill | Pixelate | Gaussian | Median | Bilateral | Average | Overlay | KSame,
-    Field(discriminator="method"),
-]
-
-
-def check_one_by_one(config: AnonymizeConfig, door: str) -> None:
-    """Refuses methods that need the whole data set if pictures come one by one.
-
-    Args:
-        config: settings.
-        door: the interface that receives the pictures, as the subject of a sentence: "a server".
-
-    Raises:
-        ConfigError: the method needs all pictures before it redacts the first.
-    """
-    if config.redaction.needs_whole_set:
-        raise ConfigError(
-            f"method {config.redaction.method} compares all people of a data set before it redacts the "
-            f"first picture, and {door} takes pictures one by one: run `unionveil anonymize --method "
-            f"{config.redaction.method}` on the whole data set, or choose another method"
-        )
-
-
-def cosine_of(distance: float) -> float:
-    """Cosine similarity of two unit vectors at a Euclidean distance: 1 - d ** 2 / 2."""
-    return 1 - distance**2 / 2
-
-
-def distance_of(cosine: float) -> float:
-    """Euclidean distance of two unit vectors with a cosine similarity: sqrt(2 - 2 cos)."""
-    return math.sqrt(max(0.0, 2 - 2 * cosine))
-
-
-class EveryFace(_Model):
-    """Every face is covered."""
-
-    select: Literal["every"] = "every"
-
-
-class _KnownPeople(_Model):
-    match: Literal["cosine", "euclidean"] = Field(
-        "cosine", description="How faces are compared with known people: by similarity or by distance."
-    )
-    match_threshold: float | None = Field(
-        None,
-        gt=0,
-        lt=math.sqrt(2),
-        description="Least cosine similarity (0 to 1), or largest Euclidean distance (0 to 1.41), of a face "
-        "that counts as a known person's. Default: the value measured for the embedder.",
-    )
-
-    @field_validator("match_threshold", mode="before")
-    @classmethod
-    def _default_threshold(cls, value: Any) -> Any:
-        return None if value in ("", "default") else value
-
-    @model_validator(mode="after")
-    def _in_range(self) -> _KnownPeople:
-        if self.match == "cosine" and self.match_threshold is not None and self.match_threshold >= 1:
-            raise ValueError(f"match_threshold: a cosine is between 0 and 1, got {self.match_threshold:g}")
-        return self
-
-    def _least_cosine(self, card: EmbedderCard, measured: float | None) -> float:
-        if self.match_threshold is not None:
-            is_cosine = self.match == "cosine"
-            return self.match_threshold if is_cosine else cosine_of(self.match_threshold)
-        if measured is None:
-            raise ConfigError(
-                f"match_threshold: none was measured for embedder {card.name!r}; give one, or put it on the "
-                "card"
-            )
-        return measured
-
-
-class Keep(_KnownPeople):
-    """Known people stay visible; everybody else is covered."""
-
-    select: Literal["keep"] = "keep"
-
-    def least_cosine(self, card: EmbedderCard) -> float:
-        """Least cosine similarity at which a face counts as a known person's.
-
-        Raises:
-            ConfigError: no threshold is set, and none was measured for the embedder.
-        """
-        return self._least_cosine(card, card.keep_cosine)
-
-
-class Only(_KnownPeople):
-    """Known people are covered, and nobody else."""
-
-    select: Literal["only"] = "only"
-    only_strict: Literal["no", "yes"] = Field(
-        "no", description="yes: faces that are too small to judge are covered too."
-    )
-
-    def least_cosine(self, card: EmbedderCard) -> float:
-        """As `Keep.least_cosine`."""
-        return self._least_cosine(card, card.only_cosine)
-
-
-Selection = Annotated[EveryFace | Keep | Only, Field(discriminator="select")]
-
 
 _Cover = Literal["face", "head", "text", "plate"]
 
@@ -316,7 +60,7 @@ VIDEO_SETTINGS = frozenset({"codec", "crf", "audio", "every"})
 """Names of the settings that apply only to videos; interfaces without videos do not offer them."""
 
 
-class AnonymizeConfig(_Model):
+class AnonymizeConfig(Setting):
     """All settings: what to detect, how thoroughly, and how to cover it."""
 
     detector: tuple[str, ...] = Field(
@@ -669,3 +413,21 @@ class AnonymizeConfig(_Model):
 def parameters() -> tuple[Parameter, ...]:
     """Every setting in flat form, in display order; `method` selects the redaction."""
     return flatten(AnonymizeConfig)
+
+
+def check_one_by_one(config: AnonymizeConfig, door: str) -> None:
+    """Refuses methods that need the whole data set if pictures come one by one.
+
+    Args:
+        config: settings.
+        door: the interface that receives the pictures, as the subject of a sentence: "a server".
+
+    Raises:
+        ConfigError: the method needs all pictures before it redacts the first.
+    """
+    if config.redaction.needs_whole_set:
+        raise ConfigError(
+            f"method {config.redaction.method} compares all people of a data set before it redacts the "
+            f"first picture, and {door} takes pictures one by one: run `unionveil anonymize --method "
+            f"{config.redaction.method}` on the whole data set, or choose another method"
+        )
