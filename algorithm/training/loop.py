@@ -30,10 +30,11 @@ from .evaluate.holdout import evaluate_holdout
 from .net.checkpoint import Checkpoint, Progress, read_checkpoint, write_checkpoint
 from .net.loss import LossWeights, detection_loss
 from .net.model import FaceNet, count_parameters, restored
-from .net.onnx_weights import load_onnx
+from .net.onnx_weights import load_heads, load_onnx
 from .net.optimizers import augment_strength_at, lr_at, make_optimizers, set_lr, update_ema
 from .settings import Settings
 from .teachers.distill import distill_loss, make_adapters
+from .teachers.earlier import Earlier, Predicted, feature_loss, output_loss
 from .teachers.published import load_teachers
 
 __all__ = ["Stop", "StopSignal", "Trainer", "all_reduce", "train_process"]
@@ -43,6 +44,9 @@ _MAX_GRADIENT = 10.0
 
 _DISTILL_WEIGHT = 2.0
 """Weight of the distillation loss; the detection loss's is 1."""
+
+_FOLLOW_LAST = 0.3
+"""Beside labels, the weight of what is followed at the end of a run; at the start it is 1."""
 
 _LOG_STEPS = 50
 _SAVE_SECONDS = 180.0
@@ -131,6 +135,7 @@ class Trainer:
             load_teachers(settings.distill, settings.dtype, self._device) if settings.distill else {}
         )
         self._adapters = make_adapters(self._teachers).to(self._device)
+        self._earlier = Earlier(settings.follow, settings.dtype, self._device) if settings.follow else None
         self._parameters = [*self._model.parameters(), *self._adapters.parameters()]
         self._optimizers = make_optimizers(self._model, self._adapters, settings.lr, settings.weight_decay)
         self._progress = Progress()
@@ -215,15 +220,33 @@ class Trainer:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._settings.bfloat16):
             features = self._model.features(batch.inputs())
         features = [level.float() for level in features]
+        loss = torch.zeros((), device=self._device)
+        if self._settings.labels:
+            loss = loss + self._label_loss(features, batch)
+        if self._earlier:
+            loss = loss + self._follow(features, *self._earlier(batch.inputs()))
+        if self._teachers:
+            loss = loss + _DISTILL_WEIGHT * self._distill(features, batch.images)
+        self._metrics["loss"] = loss.detach()
+        return loss
+
+    def _label_loss(self, features: list[Tensor], batch: Batch) -> Tensor:
         settings = self._settings
         weights = LossWeights(
             settings.band_weight, settings.large_weight, settings.fine_weight, settings.background_weight
         )
         loss, parts = detection_loss(*self._model.predict(features), batch, weights)
-        if self._teachers:
-            loss = loss + _DISTILL_WEIGHT * self._distill(features, batch.images)
-        self._metrics |= {"loss": loss.detach(), **parts}
+        self._metrics |= parts
         return loss
+
+    def _follow(self, features: list[Tensor], wanted: list[Tensor], outputs: Predicted) -> Tensor:
+        """Distance from what the earlier network computes."""
+        distance = feature_loss(features, wanted)
+        parts = output_loss(self._model.predict(features), outputs)
+        self._metrics["unfollowed"] = distance.detach()
+        self._metrics |= {f"{name}_unfollowed": part.detach() for name, part in parts.items()}
+        weight = 1 - (1 - _FOLLOW_LAST) * self._progress.share if self._settings.labels else 1.0
+        return weight * (distance + torch.stack(list(parts.values())).sum())
 
     def _distill(self, features: list[Tensor], pixels: Tensor) -> Tensor:
         """Distillation loss of one teacher: they take turns, as running one is slow.
@@ -288,6 +311,9 @@ def _initial_model(settings: Settings, resumed: Checkpoint | None, *, report: bo
             print(f"initialised from {settings.init}; random: {', '.join(missing) or 'nothing'}", flush=True)
     else:
         model, origin = FaceNet(), "random"
+    if settings.follow and not settings.labels:
+        load_heads(model, settings.follow)
+        model.heads.requires_grad_(False)
     model.to(memory_format=torch.channels_last)
     return model.train(), origin
 

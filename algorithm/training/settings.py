@@ -28,6 +28,8 @@ class Settings:
         fine_weight: weight of the boxes of faces below 16 px.
         background_weight: weight of the scores at stride 4 where there is no face.
         distill: YuNet's ONNX file: its features and CenterFace's are distilled; None does not distill.
+        follow: ONNX weights of this project whose features and outputs are learnt; None follows none.
+        labels: whether labels are learnt; without them the heads stay those of `follow`.
         resume: whether to continue from the checkpoint in `work`.
         device: where the network computes, `cpu` or `cuda`.
         processes: number of processes, each with one thread; 1 on a GPU.
@@ -53,6 +55,8 @@ class Settings:
     fine_weight: float
     background_weight: float
     distill: Path | None
+    follow: Path | None
+    labels: bool
     resume: bool
     device: str
     processes: int

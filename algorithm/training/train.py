@@ -29,6 +29,7 @@ from .net.onnx_weights import load_onnx
 from .settings import Settings
 from .spec import SIZE_MULTIPLE_PX
 from .teachers.distill import make_adapters
+from .teachers.earlier import Earlier
 from .teachers.published import load_teachers
 from .teachers.teacher import Teacher
 
@@ -68,6 +69,10 @@ def check(settings: Settings) -> None:
         )
     if settings.init:
         _check_weights(settings.init)
+    if settings.follow:
+        Earlier(settings.follow, settings.dtype)
+    elif not settings.labels:
+        raise DataError("--no-labels leaves nothing to learn from: name weights with --follow")
     teachers = load_teachers(settings.distill, settings.dtype) if settings.distill else {}
     if settings.resume:
         _check_checkpoint(settings.checkpoint, teachers)
@@ -147,6 +152,12 @@ def _parser() -> argparse.ArgumentParser:
         help="weight of the scores at stride 4 where there is no face",
     )
     add("--distill", type=Path, help="yunet_n_dynamic.onnx: distill YuNet's features and CenterFace's")
+    add(
+        "--follow",
+        type=Path,
+        help="ONNX weights of this project: learn the inputs and outputs of their heads",
+    )
+    add("--no-labels", dest="labels", action="store_false", help="learn from --follow alone, keep its heads")
     add("--resume", action="store_true", help="continue from the checkpoint in --work")
     add("--device", choices=["cpu", "cuda"], default="cpu", help="where the network computes")
     add("--processes", type=int, default=2, help="each computes on one thread; 1 with --device cuda")

@@ -9,12 +9,16 @@ from typing import Any
 
 import pytest
 
+from unionveil.models.cards import CARDS, WEIGHTS
+
 torch = pytest.importorskip("torch", reason="torch is not installed; `make test-training` installs it")
 
 import torch.distributed as dist  # noqa: E402
 
 from training.loop import Trainer, all_reduce  # noqa: E402
 from training.net.checkpoint import read_checkpoint  # noqa: E402
+from training.net.model import FaceNet  # noqa: E402
+from training.net.onnx_weights import load_heads  # noqa: E402
 from training.settings import Settings  # noqa: E402
 
 
@@ -49,32 +53,35 @@ class StopAfter:
         return self._left <= 0
 
 
-def train(people: Path, work: Path, steps: int, *, workers: int = 0, **more: Any) -> dict[str, Any]:
+def train(people: Path, work: Path, steps: int, **more: Any) -> dict[str, Any]:
     """Trains for some steps; returns the last figures of the log."""
     work.mkdir(exist_ok=True)
-    settings = Settings(
-        people=people, work=work, hours=100.0, init=None, teacher_boxes=None, own_boxes=None,
-        band_weight=1.0, large_weight=1.0, fine_weight=1.0, background_weight=1.0, **more, device="cpu",
-        processes=1, workers=workers, batch=4, size_px=96, lr=3e-3, weight_decay=0.02, ema_decay=0.998,
-        bfloat16=False, seed=1, measure_minutes=100.0,
-    )  # fmt: skip
+    usual: dict[str, Any] = {
+        "people": people, "work": work, "hours": 100.0, "init": None, "teacher_boxes": None,
+        "own_boxes": None, "band_weight": 1.0, "large_weight": 1.0, "fine_weight": 1.0,
+        "background_weight": 1.0, "distill": None, "follow": None, "labels": True, "resume": False,
+        "device": "cpu", "processes": 1, "workers": 0, "batch": 4, "size_px": 96, "lr": 3e-3,
+        "weight_decay": 0.02, "ema_decay": 0.998, "bfloat16": False, "seed": 1, "measure_minutes": 100.0,
+    }  # fmt: skip
+    torch.manual_seed(1)
+    settings = Settings(**usual | more)
     Trainer(settings, settings.read_dataset(), 0, StopAfter(steps)).run()
     lines = [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]
     return {name: value for line in lines for name, value in line.items()}
 
 
 def test_workers_make_the_batches(people: Path, tmp_path: Path) -> None:
-    last = train(people, tmp_path / "work", 3, distill=None, resume=False, workers=2)
+    last = train(people, tmp_path / "work", 3, workers=2)
     assert (last["step"], last["crops"]) == (3, 12)
     assert 0 < last["loss"] < 1e6
 
 
 def test_stopped_run_saves_and_measures_and_is_resumed(people: Path, tmp_path: Path) -> None:
-    first = train(people, tmp_path / "work", 3, distill=None, resume=False)
+    first = train(people, tmp_path / "work", 3)
     assert (first["step"], first["crops"]) == (3, 12)
     assert 0 <= first["ap"] <= 1
     before = read_checkpoint(tmp_path / "work" / "checkpoint.pt").progress
-    second = train(people, tmp_path / "work", 2, distill=None, resume=True)
+    second = train(people, tmp_path / "work", 2, resume=True)
     assert (second["step"], second["crops"]) == (5, 20)
     after = read_checkpoint(tmp_path / "work" / "checkpoint.pt").progress
     assert after.step == 5
@@ -86,8 +93,45 @@ def test_stopped_run_saves_and_measures_and_is_resumed(people: Path, tmp_path: P
 def test_training_explains_the_features_of_every_teacher(
     people: Path, yunet_file: Path, tmp_path: Path
 ) -> None:
-    first = train(people, tmp_path / "work", 8, distill=yunet_file, resume=False)
+    first = train(people, tmp_path / "work", 8, distill=yunet_file)
     last = train(people, tmp_path / "work", 80, distill=yunet_file, resume=True)
     names = [name for name in first if name.startswith("unexplained_")]
     assert len(names) == 4
     assert all(last[name] < first[name] - 0.02 for name in names)
+
+
+COMMITTED = WEIGHTS / CARDS["retinaface"].file
+
+
+def heads_of(work: Path) -> dict[str, Any]:
+    model = read_checkpoint(work / "checkpoint.pt").model
+    return {name: value for name, value in model.items() if name.startswith("heads.")}
+
+
+@pytest.mark.slow
+def test_earlier_weights_are_followed_without_labels(people: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    first = train(people, work, 5, follow=COMMITTED, labels=False)
+    expected = FaceNet()
+    load_heads(expected, COMMITTED)
+    last = train(people, work, 60, follow=COMMITTED, labels=False, resume=True)
+    assert 0 < last["unfollowed"] < 0.7 * first["unfollowed"]
+    assert last["box_unfollowed"] < first["box_unfollowed"]
+    for name, value in heads_of(work).items():
+        torch.testing.assert_close(value, expected.state_dict()[name], rtol=0, atol=0)
+
+
+def test_network_that_is_followed_has_nothing_left_to_learn(people: Path, tmp_path: Path) -> None:
+    last = train(people, tmp_path / "work", 1, init=COMMITTED, follow=COMMITTED, labels=False)
+    assert last["loss"] == pytest.approx(0.0, abs=1e-4)
+
+
+def test_earlier_weights_are_followed_beside_labels(people: Path, tmp_path: Path) -> None:
+    alone = train(people, tmp_path / "alone", 1, follow=COMMITTED, labels=False)
+    both = train(people, tmp_path / "both", 1, follow=COMMITTED)
+    labels = train(people, tmp_path / "labels", 1)
+    assert alone["unfollowed"] == pytest.approx(both["unfollowed"], rel=1e-3)
+    followed = sum(value for name, value in both.items() if name.endswith("unfollowed"))
+    assert both["loss"] == pytest.approx(labels["loss"] + followed, rel=1e-3)
+    held, learnt = heads_of(tmp_path / "alone"), heads_of(tmp_path / "both")
+    assert any((held[name] != learnt[name]).any() for name in held)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .model import FaceNet, units
 
-__all__ = ["load_onnx", "read_onnx"]
+__all__ = ["load_heads", "load_onnx", "read_onnx"]
 
 
 def read_onnx(path: Path) -> onnx.ModelProto:
@@ -60,6 +60,27 @@ def load_onnx(model: FaceNet, path: Path) -> list[str]:
     return sorted(convolutions.keys() - layers.keys())
 
 
+def load_heads(model: FaceNet, path: Path) -> None:
+    """Copies the heads alone of exported weights into a model whose levels are as wide.
+
+    Args:
+        model: changed in place.
+        path: the ONNX file.
+
+    Raises:
+        ValueError: the file is not an ONNX file, or its heads have other shapes.
+    """
+    layers = _layers(read_onnx(path).graph)
+    for name, head in _heads(model).items():
+        if name not in layers:
+            raise ValueError(f"{path} has no layer {name}: name an ONNX file that this project exported")
+        weight, bias = layers[name]
+        if weight.shape != head.weight.shape:
+            shapes = tuple(weight.shape), tuple(head.weight.shape)
+            raise ValueError(f"{path} does not fit: its layer {name} is {shapes[0]}, here {shapes[1]}")
+        head.load_state_dict({"weight": weight, "bias": bias})
+
+
 def _layers(graph: onnx.GraphProto) -> dict[str, tuple[Tensor, Tensor]]:
     """Weight and bias of the graph's convolutions, by the name of the module they belong to."""
     arrays = {
@@ -76,10 +97,12 @@ def _layers(graph: onnx.GraphProto) -> dict[str, tuple[Tensor, Tensor]]:
 
 
 def _convolutions(model: FaceNet) -> dict[str, nn.Conv2d]:
-    heads = model.heads.named_modules(prefix="heads")
-    return {name: unit.conv for name, unit in units(model)} | {
-        name: part for name, part in heads if isinstance(part, nn.Conv2d)
-    }
+    return {name: unit.conv for name, unit in units(model)} | _heads(model)
+
+
+def _heads(model: FaceNet) -> dict[str, nn.Conv2d]:
+    parts = model.heads.named_modules(prefix="heads")
+    return {name: part for name, part in parts if isinstance(part, nn.Conv2d)}
 
 
 @torch.no_grad()

@@ -37,16 +37,18 @@ class TorchGraph:
         dtype: torch.dtype,
         device: torch.device | None = None,
     ) -> None:
-        nodes = _needed(model.graph.node, outputs)
+        needed = _needed(model.graph.node, outputs)
+        nodes = [node for node in needed if node.op_type != "Constant"]
         used = {name for node in nodes for name in node.input}
-        tensors = [tensor for tensor in model.graph.initializer if tensor.name in used]
+        constants = {tensor.name: tensor for tensor in model.graph.initializer if tensor.name in used}
+        constants |= {node.output[0]: node.attribute[0].t for node in needed if node.op_type == "Constant"}
         self._input = model.graph.input[0].name
         self._outputs, self._dtype = list(outputs), dtype
         self._steps = [(_operation(node), list(node.input), node.output[0]) for node in nodes]
         scales = {name for node in nodes if node.op_type == "Resize" for name in node.input}
         self._weights = {
-            tensor.name: _weight(tensor, dtype, None if tensor.name in scales else device)
-            for tensor in tensors
+            name: _weight(tensor, dtype, None if name in scales else device)
+            for name, tensor in constants.items()
         }
 
     def __call__(self, images: Tensor) -> list[Tensor]:
@@ -85,8 +87,12 @@ def _operation(node: onnx.NodeProto) -> Callable[..., Tensor]:
             return torch.add
         case "Relu":
             return torch.relu
+        case "LeakyRelu":
+            return lambda x: functional.leaky_relu(x, attributes["alpha"])
         case "Sigmoid":
             return torch.sigmoid
+        case "Concat":
+            return lambda *parts: torch.cat(parts, attributes["axis"])
         case "Conv":
             return _convolution(attributes)
         case "ConvTranspose" if not any(attributes["pads"]):

@@ -25,7 +25,7 @@ def make_graph(*more: onnx.NodeProto) -> onnx.ModelProto:
     }  # fmt: skip
     weights = {name: rng.uniform(0.1, 0.5, shape).astype(np.float32) for name, shape in shapes.items()}
     weights["alone"] -= 0.3
-    weights["sizes"] = np.array([1, 1, 2, 2], np.float32)
+    sizes = np.array([1, 1, 2, 2], np.float32)
     even: dict[str, Any] = {"pads": [1, 1, 1, 1], "dilations": [1, 1], "kernel_shape": [3, 3]}
     nodes = [
         helper.make_node("Conv", ["image", "first", "first_b"], ["a"], strides=[2, 2], group=1, **even),
@@ -34,12 +34,15 @@ def make_graph(*more: onnx.NodeProto) -> onnx.ModelProto:
         helper.make_node("MaxPool", ["c"], ["d"], kernel_shape=[2, 2], strides=[2, 2], pads=[0, 0, 0, 0]),
         helper.make_node("ConvTranspose", ["d", "up"], ["e"], strides=[2, 2], pads=[0, 0, 0, 0]),
         helper.make_node("BatchNormalization", ["e", *list(shapes)[4:]], ["f"], epsilon=1e-3),
+        helper.make_node("Constant", [], ["sizes"], value=numpy_helper.from_array(sizes)),
         helper.make_node(
             "Resize", ["d", "", "sizes"], ["g"], mode="nearest",
             coordinate_transformation_mode="asymmetric", nearest_mode="floor",
         ),
         helper.make_node("Add", ["f", "g"], ["h"]),
-        helper.make_node("Sigmoid", ["h"], ["score"]),
+        helper.make_node("LeakyRelu", ["h"], ["i"], alpha=0.1),
+        helper.make_node("Concat", ["i", "g"], ["j"], axis=1),
+        helper.make_node("Sigmoid", ["j"], ["score"]),
         *more,
     ]  # fmt: skip
     graph = helper.make_graph(
@@ -72,15 +75,15 @@ def test_layers_are_named_by_their_weights() -> None:
 
 
 def test_unsupported_operation_is_an_error_only_where_it_is_needed() -> None:
-    model = make_graph(helper.make_node("Erf", ["h"], ["i"]))
+    model = make_graph(helper.make_node("Erf", ["h"], ["k"]))
     TorchGraph(model, ["score"], torch.float32)
     with pytest.raises(ValueError, match="cannot compute Erf"):
-        TorchGraph(model, ["i"], torch.float32)
+        TorchGraph(model, ["k"], torch.float32)
 
 
 def test_uneven_pads_are_an_error() -> None:
     uneven = helper.make_node(
-        "Conv", ["image", "first"], ["j"], strides=[2, 2], group=1, pads=[0, 0, 1, 1], dilations=[1, 1]
+        "Conv", ["image", "first"], ["l"], strides=[2, 2], group=1, pads=[0, 0, 1, 1], dilations=[1, 1]
     )
     with pytest.raises(ValueError, match="uneven pads"):
-        TorchGraph(make_graph(uneven), ["j"], torch.float32)
+        TorchGraph(make_graph(uneven), ["l"], torch.float32)
