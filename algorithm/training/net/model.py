@@ -5,7 +5,8 @@ level has a third of the channels, and one separable convolution instead of a co
 quarters of all cells. MobileNetV1 (arXiv:1704.04861) is three eighths as wide as published, its first two
 layers half as wide, with one more layer at strides 4 and 8 each: faces are small, and detail lost before
 stride 8 cannot be recovered. SCRFD (arXiv:2105.04714), which searched for the best place for computation,
-found it there.
+found it there. At strides 8 and 16 the 3x3 convolutions of the pyramid and of the context modules read half
+of the channels, mixed by a linear convolution of one cell (a bottleneck, arXiv:1512.03385, section 4.1).
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Widths:
         stage2: the rest of stride 2.
         stage4: the backbone at stride 4; `stage8`, `stage16` and `stage32` likewise.
         neck: the pyramid's levels at strides 8, 16 and 32.
+        squeezed: what the 3x3 convolutions read at strides 8 and 16.
         fine: the pyramid's level at stride 4.
         residual: whether strides 4 and 8 have a residual layer more.
     """
@@ -55,6 +57,7 @@ class Widths:
     stage16: int = 192
     stage32: int = 384
     neck: int = 96
+    squeezed: int = 48
     fine: int = 32
     residual: bool = True
 
@@ -149,11 +152,11 @@ class _Residual(nn.Module):
 class _Context(nn.Module):
     """Receptive fields of three, five and seven cells side by side (SSH, arXiv:1708.03979, section 3.3)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        half, quarter = channels // 2, channels // 4
-        self.near = Unit(channels, half, active=False)
-        self.shared = Unit(channels, quarter)
+        half, quarter = outputs // 2, outputs // 4
+        self.near = Unit(inputs, half, active=False)
+        self.shared = Unit(inputs, quarter)
         self.wide = Unit(quarter, quarter, active=False)
         self.wider = Unit(quarter, quarter)
         self.widest = Unit(quarter, quarter, active=False)
@@ -162,6 +165,11 @@ class _Context(nn.Module):
         shared = self.shared(x)
         parts = [self.near(x), self.wide(shared), self.widest(self.wider(shared))]
         return functional.relu(torch.cat(parts, 1))
+
+
+def _squeezed(inputs: int, narrow: int, layer: nn.Module) -> nn.Sequential:
+    """A layer that reads `narrow` linear combinations of its input."""
+    return nn.Sequential(Unit(inputs, narrow, 1, active=False), layer)
 
 
 class _Head(nn.Module):
@@ -216,14 +224,15 @@ class FaceNet(nn.Module):
         self.stage32 = nn.Sequential(_separable(w16, w32, 2), _separable(w32, w32))
 
     def _make_neck(self, widths: Widths) -> None:
-        neck, fine = widths.neck, widths.fine
+        neck, narrow, fine = widths.neck, widths.squeezed, widths.fine
         self.side4, self.side8 = Unit(widths.stage4, fine, 1), Unit(widths.stage8, neck, 1)
         self.side16, self.side32 = Unit(widths.stage16, neck, 1), Unit(widths.stage32, neck, 1)
         self.down4 = Unit(neck, fine, 1)
         self.merge4 = Unit(fine, fine)
-        self.merge8, self.merge16 = Unit(neck, neck), Unit(neck, neck)
+        self.merge8, self.merge16 = (_squeezed(neck, narrow, Unit(narrow, neck)) for _ in range(2))
         self.context4 = _separable(fine, fine)
-        self.context8, self.context16, self.context32 = (_Context(neck) for _ in range(3))
+        self.context8, self.context16 = (_squeezed(neck, narrow, _Context(narrow, neck)) for _ in range(2))
+        self.context32 = _Context(neck, neck)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Returns `loc`, score logits and `landms`; shapes are in the class."""

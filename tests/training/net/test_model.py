@@ -19,7 +19,9 @@ from training.net.onnx_weights import load_onnx  # noqa: E402
 from training.net.priors import priors_of  # noqa: E402
 
 SIZE = (128, 96)
-NARROW = Widths(stem=8, stage2=16, stage4=32, stage8=48, stage16=64, stage32=128, neck=48, residual=False)
+NARROW = Widths(
+    stem=8, stage2=16, stage4=32, stage8=48, stage16=64, stage32=128, neck=48, squeezed=24, residual=False
+)
 
 torch.set_num_threads(1)
 
