@@ -220,29 +220,32 @@ class Trainer:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._settings.bfloat16):
             features = self._model.features(batch.inputs())
         features = [level.float() for level in features]
+        predicted = self._model.predict(features)
         loss = torch.zeros((), device=self._device)
         if self._settings.labels:
-            loss = loss + self._label_loss(features, batch)
+            loss = loss + self._label_loss(predicted, batch)
         if self._earlier:
-            loss = loss + self._follow(features, *self._earlier(batch.inputs()))
+            loss = loss + self._follow(features, predicted, *self._earlier(batch.inputs()))
         if self._teachers:
             loss = loss + _DISTILL_WEIGHT * self._distill(features, batch.images)
         self._metrics["loss"] = loss.detach()
         return loss
 
-    def _label_loss(self, features: list[Tensor], batch: Batch) -> Tensor:
+    def _label_loss(self, predicted: Predicted, batch: Batch) -> Tensor:
         settings = self._settings
         weights = LossWeights(
             settings.band_weight, settings.large_weight, settings.fine_weight, settings.background_weight
         )
-        loss, parts = detection_loss(*self._model.predict(features), batch, weights)
+        loss, parts = detection_loss(*predicted, batch, weights)
         self._metrics |= parts
         return loss
 
-    def _follow(self, features: list[Tensor], wanted: list[Tensor], outputs: Predicted) -> Tensor:
+    def _follow(
+        self, features: list[Tensor], predicted: Predicted, wanted: list[Tensor], outputs: Predicted
+    ) -> Tensor:
         """Distance from what the earlier network computes."""
         distance = feature_loss(features, wanted)
-        parts = output_loss(self._model.predict(features), outputs)
+        parts = output_loss(predicted, outputs)
         self._metrics["unfollowed"] = distance.detach()
         self._metrics |= {f"{name}_unfollowed": part.detach() for name, part in parts.items()}
         weight = 1 - (1 - _FOLLOW_LAST) * self._progress.share if self._settings.labels else 1.0

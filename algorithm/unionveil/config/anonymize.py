@@ -28,7 +28,7 @@ from ..models.cards import (
 from ..models.inference import EngineSetting, Inference, choose
 from ..outputs import METADATA, MetadataName, OutputOptions
 from ..parameters import Parameter, flatten, near, to_parameters, unflatten
-from .base import Setting
+from .base import Setting, measured_if_left_out
 from .redactions import Average, Bilateral, Fill, Gaussian, KSame, Median, Overlay, Pixelate, Redaction
 from .selections import EveryFace, Selection
 
@@ -273,10 +273,7 @@ class AnonymizeConfig(Setting):
             raise ValueError(f"unknown metadata {unknown[0]!r}{near(unknown[0], METADATA)}")
         return tuple(name for name in METADATA if name in names)
 
-    @field_validator("threshold", mode="before")
-    @classmethod
-    def _default_threshold(cls, value: Any) -> Any:
-        return None if value in ("", "default") else value
+    _default_threshold = field_validator("threshold", mode="before")(measured_if_left_out)
 
     @field_validator("digest_salt", "min_face", "max_face", "gps_decimals", "quality", "crf", mode="before")
     @classmethod

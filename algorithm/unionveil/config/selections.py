@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from ..errors import ConfigError
 from ..models.cards import EmbedderCard
-from .base import Setting
+from .base import Setting, measured_if_left_out
 
 __all__ = ["EveryFace", "Keep", "Only", "Selection", "cosine_of", "distance_of"]
 
@@ -42,10 +42,7 @@ class _KnownPeople(Setting):
         "that counts as a known person's. Default: the value measured for the embedder.",
     )
 
-    @field_validator("match_threshold", mode="before")
-    @classmethod
-    def _default_threshold(cls, value: Any) -> Any:
-        return None if value in ("", "default") else value
+    _default_threshold = field_validator("match_threshold", mode="before")(measured_if_left_out)
 
     @model_validator(mode="after")
     def _in_range(self) -> _KnownPeople:

@@ -88,7 +88,7 @@ def configuration_of(config: AnonymizeConfig) -> dict[str, str]:
     A user's own detector is `yolo`, an embedder `onnx`; the records of the models contain the digests.
 
     Raises:
-        ConfigError: the overlay's picture cannot be read.
+        ConfigError: the overlay's picture or the generator of faces cannot be read.
         ModelError: the requested engine is not installed.
     """
     flat = config.to_parameters()
@@ -98,18 +98,19 @@ def configuration_of(config: AnonymizeConfig) -> dict[str, str]:
     flat["embedder"] = config.embedder.partition(":")[0]
     flat["detector"] = ",".join(name.partition(":")[0] for name in config.detector)
     if isinstance(config.redaction, Overlay) and config.redaction.picture not in EMOJI:
-        try:
-            data = Path(config.redaction.picture).read_bytes()
-        except OSError as error:
-            raise ConfigError(f"picture: the file cannot be read: {error.strerror}") from error
-        flat["picture"] = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        flat["picture"] = _digest_of("picture", config.redaction.picture)
     if isinstance(config.redaction, KSame) and not config.redaction.is_own_surrogate:
-        try:
-            data = Path(config.redaction.surrogate).read_bytes()
-        except OSError as error:
-            raise ConfigError(f"surrogate: the file cannot be read: {error.strerror}") from error
-        flat["surrogate"] = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        flat["surrogate"] = _digest_of("surrogate", config.redaction.surrogate)
     return flat
+
+
+def _digest_of(setting: str, path: str) -> str:
+    """The SHA-256 of the file that a setting names, in place of its path."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{setting}: the file cannot be read: {error.strerror}") from error
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def redacted_record(
