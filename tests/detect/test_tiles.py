@@ -56,12 +56,14 @@ def white_square(size_wh, place, side):
     return image
 
 
-# In a picture of 4000x3000, beside its largest size: four tiles and an eighth at crowd, and two at standard.
-OTHERS = {"standard": 1 + 1, "crowd": 4 + 1}
+# In a picture of 4000x3000, beside its largest size: half of it in four tiles and an eighth at crowd, half in
+# one at standard.
+OTHERS = {"standard": 1, "crowd": 4 + 1}
 
 
-@pytest.mark.parametrize("detail", ["standard", "crowd"])
-def test_the_largest_size_is_searched_only_where_its_half_shows_anything(detail):
+@pytest.mark.parametrize(("detail", "around"), [("standard", 1), ("crowd", 4)])
+def test_the_largest_size_is_searched_only_where_its_half_shows_anything(detail, around):
+    """`around` is the number of that search."""
     detector = WhiteDetector()
     assert len(find_faces(white_square((4000, 3000), (0, 0), 0), detector, 0.5, detail)) == 0
     assert len(detector.sizes_wh) == OTHERS[detail]
@@ -69,16 +71,24 @@ def test_the_largest_size_is_searched_only_where_its_half_shows_anything(detail)
     faces = find_faces(white_square((4000, 3000), (600, 600), 20), detector, 0.5, detail)
     assert np.abs(faces.xyxy[0] - [600, 600, 620, 620]).max() <= 4
     assert len(detector.sizes_wh) == OTHERS[detail] + 1
-    assert max(detector.sizes_wh[-2]) < 500  # not the whole tile
+    assert max(detector.sizes_wh[around]) < 500  # not the whole tile
 
 
-@pytest.mark.parametrize(("detail", "clear_px"), [("standard", 256), ("crowd", 128)])
-def test_what_is_clear_at_half_of_the_largest_size_is_not_searched_again(detail, clear_px):
-    for side, again in ((clear_px, 0), (clear_px - 8, 1)):
+@pytest.mark.parametrize(("detail", "clear_px", "smaller"), [("standard", 256, 1), ("crowd", 128, 0)])
+def test_what_is_clear_at_half_of_the_largest_size_is_not_searched_there(detail, clear_px, smaller):
+    """At standard detail, a quarter of that size is searched instead."""
+    for side, again in ((clear_px, smaller), (clear_px - 8, 1)):
         detector = WhiteDetector()
         faces = find_faces(white_square((4000, 3000), (800, 400), side), detector, 0.5, detail)
         assert np.abs(faces.xyxy[0] - [800, 400, 800 + side, 400 + side]).max() <= 7
         assert len(detector.sizes_wh) == OTHERS[detail] + again
+
+
+@pytest.mark.parametrize(("side", "quarter"), [(248, False), (256, True), (2900, True)])
+def test_standard_searches_a_quarter_only_if_half_shows_something_large(side, quarter):
+    detector = WhiteDetector()
+    assert len(find_faces(white_square((4000, 3000), (80, 80), side), detector, 0.5, "standard")) == 1
+    assert ((500, 375) in detector.sizes_wh) == quarter
 
 
 @pytest.mark.parametrize("detail", ["standard", "crowd"])

@@ -5,7 +5,8 @@ several sizes, and each is cut into tiles of a bounded size, so that memory does
 Very long pictures are cut into pieces first, because faces would vanish in a resized version of the whole.
 
 Most of a photo shows nobody. The largest size is therefore searched only around what was seen, however
-faintly, at half of it; only enlarged pictures are searched everywhere.
+faintly, at half of it, and at standard detail a quarter of it only if something large was seen there; only
+enlarged pictures are searched everywhere.
 """
 
 from __future__ import annotations

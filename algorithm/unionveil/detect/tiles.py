@@ -33,7 +33,9 @@ _GLIMPSE = 0.01
 faces that score .8 and more at full size are lost (`training/LOG.md`)."""
 
 _CLEAR_PX = 64
-"""Shorter side at half size from which a box is not searched again: full size would show nothing new."""
+"""Shorter side at half size from which a box is not searched again at full size, which would show nothing
+new, but at a quarter: a face that fills the picture is clearer there. Standard detail searches that size for
+no smaller box."""
 
 
 def find_faces(
@@ -164,7 +166,11 @@ def _detect_piece(image: RgbImage, piece: Tile, search: _Search, detail: Detail)
         seen = list(_detect_layer(layer, piece, plan_tiles(half, search.tile_wh), search.faint))
         yield from placed(seen, half)
         scale_xy = np.array(largest, np.float32) / np.array(half, np.float32)
-        tiles = closer(tiles, _glimpses(seen) * np.tile(scale_xy, 2))
+        faint = _glimpses(seen)
+        is_small = shorter_sides(faint) < _CLEAR_PX
+        tiles = closer(tiles, faint[is_small] * np.tile(scale_xy, 2))
+        if detail == "standard" and is_small.all():
+            others = []
     yield from placed(_detect_layer(closest, piece, tiles, search), largest)
     for size_wh in others:
         # Each size is made from the previous one, which is closer to it than the picture itself.
@@ -173,9 +179,9 @@ def _detect_piece(image: RgbImage, piece: Tile, search: _Search, detail: Detail)
 
 
 def _glimpses(seen: Iterable[_Found]) -> FloatArray:
-    """`(N, 4)` boxes at half size that are to be searched again at full size."""
+    """`(N, 4)` boxes at half size, however faint."""
     boxes = Detections.concat([boxes for boxes, _ in seen])
-    return boxes.xyxy[(boxes.score >= _GLIMPSE) & (shorter_sides(boxes.xyxy) < _CLEAR_PX)]
+    return boxes.xyxy[boxes.score >= _GLIMPSE]
 
 
 def _detect_layer(layer: RgbImage, piece: Tile, tiles: list[Tile], search: _Search) -> Iterator[_Found]:
