@@ -271,13 +271,14 @@ def _compare(looks: Sequence[_Look], picture: Picture, patches: Patches, cell: i
         shown = _cells(look, cell // look.scale)[: height // cell, : width // cell]
         before = _cells_before(frame, cell)
         beside = _opaque_cells(frame, cell)
+        laid = _Laid(frame, some)
         for patch in some:
             grown = [
                 slice(max(0, side.start - _GROWN_PX) // cell, (side.stop + _GROWN_PX) // cell + 1)
                 for side in (patch.rows, patch.columns)
             ]
             beside[tuple(grown)] = False
-            _check_cover(frame, patch, some, shown, before, cell)
+            _check_cover(laid, patch, shown, before, cell)
         torn = np.abs(shown - before)[beside] > _TORN_LEVELS
         _require(not torn.size or bool(torn.mean() <= _TORN_SHARE))
 
@@ -333,9 +334,71 @@ def _grey(look: _Look) -> npt.NDArray[np.uint8]:
             return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels[..., :3]), code), np.uint8)
 
 
-def _check_cover(
-    frame: Frame, patch: Patch, patches: Sequence[Patch], shown: _Levels, before: _Levels, cell: int
-) -> None:
+class _Laid:
+    """What a frame shows under its patches.
+
+    Args:
+        frame: the frame.
+        patches: in drawing order.
+    """
+
+    def __init__(self, frame: Frame, patches: Sequence[Patch]) -> None:
+        self._frame = frame
+        self._patches = patches
+        sides = [
+            (patch.rows.start, patch.rows.stop, patch.columns.start, patch.columns.stop) for patch in patches
+        ]
+        self._sides = np.array(sides, np.int64).reshape(-1, 4).T
+        self._one_colour: dict[bytes, _Levels] = {}
+
+    def cells(self, rows: slice, columns: slice, cell: int) -> tuple[_Levels, BoolArray]:
+        """Cells of an area in pixels of the frame, and whether each is entirely under a patch."""
+        shape = rows.stop - rows.start, columns.stop - columns.start
+        parts = self._parts(rows, columns)
+        hiding = [number for number, part in enumerate(parts) if _hides(part, shape)]
+        visible = parts[hiding[-1] if hiding else 0 :]
+        if hiding and len(visible) == 1 and visible[0].has_one_colour:
+            cells = shape[0] // cell, shape[1] // cell
+            return np.broadcast_to(self._level(visible[0].pixels), cells), np.ones(cells, bool)
+        return self._painted(visible, shape, cell)
+
+    def _parts(self, rows: slice, columns: slice) -> list[Patch]:
+        """The parts of all patches in an area: a crowd has hundreds, of which few touch it."""
+        top, bottom, left, right = self._sides
+        near = (top < rows.stop) & (bottom > rows.start) & (left < columns.stop) & (right > columns.start)
+        parts = (self._patches[number].within(rows, columns) for number in np.flatnonzero(near).tolist())
+        return [part for part in parts if part]
+
+    def _level(self, colour: Pixels) -> _Levels:
+        """`(1, 1)`: the level of a cell of one colour, `(1, 1, C)`."""
+        key = colour.tobytes()
+        if key not in self._one_colour:
+            one = Patch(slice(0, 1), slice(0, 1), colour)
+            self._one_colour[key] = self._painted([one], (1, 1), 1)[0]
+        return self._one_colour[key]
+
+    def _painted(
+        self, patches: Sequence[Patch], shape: tuple[int, int], cell: int
+    ) -> tuple[_Levels, BoolArray]:
+        """As `cells`, pixel by pixel, of an area `(h, w)` with patches in its coordinates."""
+        # Pixels beside the patches do not matter: only whole cells under them are compared.
+        colour = self._frame.colour
+        pixels = np.zeros((*shape, colour.channels), self._frame.look.pixels.dtype)
+        paint(pixels, colour, patches)
+        covered = np.zeros(shape, bool)
+        for patch in patches:
+            covered[patch.rows, patch.columns] |= True if patch.mask is None else patch.mask
+        means = _cells(_Look(pixels, colour), cell)
+        whole = covered.reshape(means.shape[0], cell, means.shape[1], cell).all(axis=(1, 3))
+        return means, np.asarray(whole, bool)
+
+
+def _hides(patch: Patch, shape: tuple[int, int]) -> bool:
+    """Whether a patch replaces all pixels of an area `(h, w)`."""
+    return patch.mask is None and (patch.rows, patch.columns) == (slice(0, shape[0]), slice(0, shape[1]))
+
+
+def _check_cover(laid: _Laid, patch: Patch, shown: _Levels, before: _Levels, cell: int) -> None:
     """Compares the whole cells under one patch with the expected ones, all patches of the frame applied."""
     rows, columns = (
         slice(-(-side.start // cell), min(side.stop // cell, limit))
@@ -344,7 +407,7 @@ def _check_cover(
     if rows.start >= rows.stop or columns.start >= columns.stop:
         return
     area = [slice(cells.start * cell, cells.stop * cell) for cells in (rows, columns)]
-    expected, replaced = _painted_cells(frame, patches, area[0], area[1], cell)
+    expected, replaced = laid.cells(area[0], area[1], cell)
     error = (shown[rows, columns] - expected)[replaced]
     change = (before[rows, columns] - expected)[replaced]
     _require(not error.size or float(np.abs(error).max()) <= _CELL_LEVELS)
@@ -352,43 +415,6 @@ def _check_cover(
     contrast = float(change @ change)
     if contrast > change.size * _CONTRAST**2:
         _require(float(error @ change) <= _REVEALED * contrast)
-
-
-def _painted_cells(
-    frame: Frame, patches: Sequence[Patch], rows: slice, columns: slice, cell: int
-) -> tuple[_Levels, BoolArray]:
-    """Cells of a part of a frame with its patches, and whether each is entirely under a patch."""
-    shape = rows.stop - rows.start, columns.stop - columns.start
-    parts = [part for patch in patches if (part := patch.within(rows, columns))]
-    hiding = [number for number, part in enumerate(parts) if _hides(part, shape)]
-    visible = parts[hiding[-1] if hiding else 0 :]
-    if hiding and len(visible) == 1 and visible[0].has_one_colour:
-        # One cell of this colour stands for all of them.
-        one = Patch(slice(0, cell), slice(0, cell), visible[0].pixels)
-        means, whole = _painted(frame, [one], (cell, cell), cell)
-        cells = shape[0] // cell, shape[1] // cell
-        return np.broadcast_to(means, cells), np.broadcast_to(whole, cells)
-    return _painted(frame, visible, shape, cell)
-
-
-def _hides(patch: Patch, shape: tuple[int, int]) -> bool:
-    """Whether a patch replaces all pixels of an area `(h, w)`."""
-    return patch.mask is None and (patch.rows, patch.columns) == (slice(0, shape[0]), slice(0, shape[1]))
-
-
-def _painted(
-    frame: Frame, patches: Sequence[Patch], shape: tuple[int, int], cell: int
-) -> tuple[_Levels, BoolArray]:
-    """Cells of an area `(h, w)` with patches, pixel by pixel, and whether each is entirely under a patch."""
-    # Pixels beside the patches do not matter: only whole cells under them are compared.
-    pixels = np.zeros((*shape, frame.colour.channels), frame.look.pixels.dtype)
-    paint(pixels, frame.colour, patches)
-    covered = np.zeros(shape, bool)
-    for patch in patches:
-        covered[patch.rows, patch.columns] |= True if patch.mask is None else patch.mask
-    means = _cells(_Look(pixels, frame.colour), cell)
-    whole = np.asarray(covered.reshape(means.shape[0], cell, means.shape[1], cell).all(axis=(1, 3)), bool)
-    return means, whole
 
 
 _GREY_FLAGS = {
