@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,18 +64,18 @@ class NotTransformable(Exception):
 
 @dataclass(frozen=True)
 class Edit:
-    """New coefficients for some blocks of one row of one component, in the upright image.
+    """New coefficients for a rectangle of blocks of one component, in the upright image.
 
     Attributes:
         component: its index.
-        row: row of blocks.
-        columns: blocks of that row, half-open.
-        blocks: `(n, 64)` int16, or `(64,)` for all of them.
-        where: `(n,)`, the blocks that are replaced; None replaces all of them.
+        rows: rows of blocks, half-open.
+        columns: blocks of each row, half-open.
+        blocks: `(rows, columns, 64)` int16, or `(64,)` for all of them.
+        where: `(rows, columns)`, the blocks that are replaced; None replaces all of them.
     """
 
     component: int
-    row: int
+    rows: slice
     columns: slice
     blocks: Coefficients
     where: BoolArray | None = None
@@ -274,40 +275,66 @@ class _Writing:
         self, edits: Sequence[Edit], tables: Sequence[npt.NDArray[np.int32]], *, keeps: bool
     ) -> None:
         self._keeps = keeps
-        self._squares = [np.square(table.ravel(), dtype=np.float32) for table in tables]
-        self.edits: dict[tuple[int, int], list[Edit]] = {}
+        self._limits = [_Limits(table) for table in tables]
+        self._edits: defaultdict[tuple[int, int], list[Edit]] = defaultdict(list)
         for edit in edits:
-            self.edits.setdefault((edit.component, edit.row), []).append(edit)
+            for row in range(edit.rows.start, edit.rows.stop):
+                self._edits[edit.component, row].append(edit)
         self.means: dict[tuple[int, int], Coefficients] = {}
         self.edited: dict[tuple[int, int], Coefficients] = {}
 
     def __call__(self, component: int, row: int, blocks: Coefficients) -> None:
-        _check(blocks, self._squares[component])
+        self._limits[component].check(blocks)
         place = component, row
-        for edit in self.edits.get(place, ()):
-            target = blocks[edit.columns]
-            new = edit.blocks if edit.blocks.ndim == 1 else edit.blocks[: len(target)]
-            where = True if edit.where is None else edit.where[: len(target), None]
-            np.copyto(target, new, where=where)
+        for edit in self._edits.get(place, ()):
+            _apply(edit, row, blocks)
         if self._keeps:
             self._record(place, blocks)
 
     def _record(self, place: tuple[int, int], blocks: Coefficients) -> None:
         self.means[place] = blocks[:, 0].copy()
-        if place in self.edits:
+        if place in self._edits:
             self.edited[place] = blocks.copy()
 
 
-def _check(blocks: Coefficients, squares: npt.NDArray[np.float32]) -> None:
-    values = blocks.astype(np.float32)
-    np.square(values, out=values)
-    if (values @ squares).max(initial=0) > _MOST_ENERGY:
-        raise NotTransformable("a block is brighter or darker than any samples")
-        # With quantisation steps of two or more, this energy limit already keeps every coefficient in range.
-    if squares.min() < 4 and values.max(initial=0) > _MOST_AC**2:
-        means, others = blocks[:, 0], values[:, 1:]
-        if others.max() > _MOST_AC**2 or means.max() >= _MOST_DC or means.min() < -_MOST_DC:
-            raise NotTransformable("a coefficient is larger than any that 8-bit samples give")
+def _apply(edit: Edit, row: int, blocks: Coefficients) -> None:
+    """Replaces the blocks of one row, as far as the component has columns."""
+    target = blocks[edit.columns]
+    if edit.blocks.ndim == 1 and edit.where is None:
+        target[:] = edit.blocks
+        return
+    number, width = row - edit.rows.start, len(target)
+    new = edit.blocks if edit.blocks.ndim == 1 else edit.blocks[number, :width]
+    np.copyto(target, new, where=True if edit.where is None else edit.where[number, :width, None])
+
+
+class _Limits:
+    """What the blocks of one component may hold.
+
+    Args:
+        table: its quantisation table.
+    """
+
+    def __init__(self, table: npt.NDArray[np.int32]) -> None:
+        self._squares = np.square(table.ravel(), dtype=np.float32)
+        # With quantisation steps of two or more, the energy limit already keeps every coefficient in range.
+        self._has_small_steps = bool(self._squares.min() < 4)
+
+    def check(self, blocks: Coefficients) -> None:
+        """Refuses `(N, 64)` blocks, at least one, that no samples produce.
+
+        Raises:
+            NotTransformable: a block or a coefficient is out of range.
+        """
+        # This runs for every row of every picture: each call of numpy counts.
+        values = blocks.astype(np.float32)
+        values *= values
+        if np.dot(values, self._squares).max() > _MOST_ENERGY:
+            raise NotTransformable("a block is brighter or darker than any samples")
+        if self._has_small_steps and values.max() > _MOST_AC**2:
+            means, others = blocks[:, 0], values[:, 1:]
+            if others.max() > _MOST_AC**2 or means.max() >= _MOST_DC or means.min() < -_MOST_DC:
+                raise NotTransformable("a coefficient is larger than any that 8-bit samples give")
 
 
 class _Reading:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import cv2
@@ -71,7 +72,7 @@ class Grid:
             part.vertical for part in self.components
         )
 
-    @property
+    @cached_property
     def unit_wh(self) -> tuple[int, int]:
         """Size of a minimum coded unit in pixels."""
         across, down = self.most
@@ -117,24 +118,24 @@ def edits(frame: Frame, patches: Sequence[Patch], grid: Grid) -> Iterator[Edit]:
             otherwise blocks are transformed from the pixels.
         grid: of the picture, upright.
     """
-    if are_flat(patches):
-        for patch in patches:
-            yield from _flat(patch, grid)
+    if patches and are_flat(patches):
+        yield from _flat(patches, grid)
     else:
         for patch in patches:
             yield from _transformed(frame.pixels, patch, grid)
 
 
-def _flat(patch: Patch, grid: Grid) -> Iterator[Edit]:
-    top, bottom, left, right = grid.aligned(patch)
-    values = _samples(patch.pixels.astype(np.float32), grid.model)[0, 0]
-    for index, (part, value) in enumerate(zip(grid.components, values, strict=True)):
-        block = np.zeros(_SIDE * _SIDE, np.int16)
-        # The first coefficient of a block is eight times its mean.
-        block[0] = np.clip(np.rint(_SIDE * (value - 128) / part.table[0, 0]), -1024, 1023)
-        columns = slice(left * part.horizontal, right * part.horizontal)
-        for row in range(top * part.vertical, bottom * part.vertical):
-            yield Edit(index, row, columns, block)
+def _flat(patches: Sequence[Patch], grid: Grid) -> Iterator[Edit]:
+    """The coded units that patches of one colour touch."""
+    values = _samples(patches[0].pixels.astype(np.float32), grid.model)[0, 0]
+    blocks = np.zeros((len(grid.components), _SIDE * _SIDE), np.int16)
+    # The first coefficient of a block is eight times its mean.
+    steps = np.array([part.table[0, 0] for part in grid.components])
+    blocks[:, 0] = np.clip(np.rint(_SIDE * (values - 128) / steps), -1024, 1023)
+    for patch in patches:
+        box = grid.aligned(patch)
+        for index, part in enumerate(grid.components):
+            yield Edit(index, *_blocks_of(part, box), blocks[index])
 
 
 def _transformed(pixels: Pixels, patch: Patch, grid: Grid) -> Iterator[Edit]:
@@ -154,10 +155,16 @@ def _transformed(pixels: Pixels, patch: Patch, grid: Grid) -> Iterator[Edit]:
         blocks = _quantised(plane, part.table)
         footprint = _SIDE * down // part.vertical, _SIDE * across // part.horizontal
         where: BoolArray = np.any(touched.reshape(rows, footprint[0], columns, footprint[1]), axis=(1, 3))
-        start = left * part.horizontal
-        for row in np.flatnonzero(where.any(axis=1)):
-            place = slice(start, start + columns)
-            yield Edit(index, top * part.vertical + int(row), place, blocks[row], where[row])
+        yield Edit(index, *_blocks_of(part, box), blocks, where)
+
+
+def _blocks_of(part: Component, box: _Box) -> tuple[slice, slice]:
+    """Rows and columns of a component's blocks in some coded units."""
+    top, bottom, left, right = box
+    return (
+        slice(top * part.vertical, bottom * part.vertical),
+        slice(left * part.horizontal, right * part.horizontal),
+    )
 
 
 def _touched(patch: Patch, grid: Grid, box: _Box) -> BoolArray:
