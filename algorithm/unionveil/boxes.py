@@ -192,7 +192,7 @@ def unite_faces(parts: Sequence[Detections]) -> Detections:
         The best box of every face, grown to contain the others, best first; other kinds likewise.
     """
     found = Detections.concat(parts)
-    united = [_united(found[found.kind == kind]) for kind in np.unique(found.kind)]
+    united = [_united(found[found.kind == kind]) for kind in np.flatnonzero(np.bincount(found.kind))]
     if len(united) == 1:
         return united[0]
     together = Detections.concat(united)

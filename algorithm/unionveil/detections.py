@@ -81,10 +81,11 @@ class Detections:
                     f"Detections.{name} must be {np.dtype(dtype)} {shape}, "
                     f"got {array.dtype} {tuple(array.shape)}"
                 )
-        if n and int(self.kind.max()) >= len(Kind):
-            raise ValueError(
-                f"Detections.kind must be of {', '.join(map(repr, Kind))}, got {self.kind.max()}"
-            )
+        last = int(self.kind.max(initial=0))
+        if last >= len(Kind):
+            raise ValueError(f"Detections.kind must be of {', '.join(map(repr, Kind))}, got {last}")
+        if last <= Kind.HEAD:
+            return  # people have both
         things = ~self.of_kind(Kind.FACE, Kind.HEAD)
         if (self.identity[things] >= 0).any() or np.isfinite(self.landmarks[things]).any():
             raise ValueError("only faces and heads have landmarks and an identity")

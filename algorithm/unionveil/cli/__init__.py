@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import NoReturn
 
-from ..heap import collect_rarely
+from ..heap import collect_rarely, end_without_collecting
 from .interrupts import end_at_once
 
 __all__ = ["main"]
@@ -29,3 +29,4 @@ def main() -> NoReturn:
         run_command(lambda: cli.main(standalone_mode=False))
     finally:
         end_at_once()
+        end_without_collecting()

@@ -12,7 +12,8 @@ __all__ = ["Setting", "measured_if_left_out"]
 class Setting(BaseModel):
     """Settings that belong together: they never change, and an unknown name is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # Validators are built when they are first used: a run uses that of all settings, and few of the parts'.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 def measured_if_left_out(value: Any) -> Any:

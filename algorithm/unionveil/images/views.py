@@ -6,7 +6,7 @@ or after moving an exposure control. Ordinary photos have one view.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -206,14 +206,27 @@ def _faint_span(
     step = max(1, -(-max(shape[:2]) // _SAMPLE_PX))
     # The short side of a very long picture is sampled completely.
     rows, columns = (slice(step // 2, None, step) if step // 2 < side else slice(None) for side in shape[:2])
-    samples = pixels(rows)[:, columns].astype(np.float32).mean(axis=2)
-    low, high = np.percentile(samples, (0.5, 99.5))
+    colours = pixels(rows)[:, columns].astype(np.float32)
+    samples = colours @ np.full(colours.shape[2], 1 / colours.shape[2], np.float32)
+    low, high = _quantiles(samples.ravel(), (0.005, 0.995))
     if high - low < _FAINT_SHARE * white:
         return (low, high) if high - low >= 2 else None
     cells = _cells(samples)
-    lows, highs = np.percentile(cells, (5, 95), axis=1)
+    lows, highs = _quantiles(cells, (0.05, 0.95))
     unlit = (highs < _UNLIT_SHARE * white) & (highs - lows >= 4)
     return (lows[unlit].min(), highs[unlit].max()) if unlit.any() else None
+
+
+def _quantiles(samples: npt.NDArray[np.float32], shares: Sequence[float]) -> npt.NDArray[np.float64]:
+    """Quantiles of `(..., N)` samples, `(Q, ...)`, linear between two samples as in `np.quantile`.
+
+    That takes three times as long, for every photo.
+    """
+    ordered = np.sort(samples, axis=-1)
+    place = np.asarray(shares) * (ordered.shape[-1] - 1)
+    below, above = np.floor(place).astype(int), np.ceil(place).astype(int)
+    found = ordered[..., below] + (ordered[..., above] - ordered[..., below]) * (place - below)
+    return np.asarray(np.moveaxis(found, -1, 0), np.float64)
 
 
 def _cells(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -12,7 +12,6 @@ from PIL import Image
 from ..config import EMOJI
 from ..errors import ConfigError
 from ..images import Colour, Pixels
-from . import emoji
 from .fill import fill, in_model
 
 __all__ = ["load_picture", "overlay"]
@@ -25,6 +24,8 @@ def load_picture(picture: str) -> npt.NDArray[np.uint8]:
         ConfigError: neither an emoji nor a readable PNG.
     """
     if picture in EMOJI:
+        from . import emoji  # loads Pillow's drawing, which most runs do not need
+
         return emoji.draw(picture)
     try:
         with Image.open(Path(picture), formats=["PNG"]) as image:

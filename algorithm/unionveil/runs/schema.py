@@ -63,8 +63,9 @@ def is_manifest(name: str) -> bool:
 
 
 class _Part(BaseModel):
-    # Fields that later versions add are ignored.
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # Fields that later versions add are ignored. Validators are built when they are first used: a run writes
+    # records of two or three kinds.
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 KindName: TypeAlias = Literal["face", "head", "text", "plate"]
@@ -196,7 +197,9 @@ class RejectedRecord(_Part):
 
 Record: TypeAlias = RedactedRecord | RejectedRecord
 
-RecordLine: TypeAdapter[Record] = TypeAdapter(Annotated[Record, Field(discriminator="status")])
+RecordLine: TypeAdapter[Record] = TypeAdapter(
+    Annotated[Record, Field(discriminator="status")], config=ConfigDict(defer_build=True)
+)
 """Reads a single record."""
 
 
