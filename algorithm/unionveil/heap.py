@@ -7,9 +7,8 @@ from contextlib import suppress
 
 __all__ = ["collect_rarely", "end_without_collecting", "return_free_memory"]
 
-_ALLOCATIONS = 200_000
-"""Objects between two searches for garbage in cycles: more than the imports of a run make. Python's default
-is 700, from 3.13 on 2,000."""
+_ALLOCATIONS = 50_000
+"""Objects between two searches for garbage in cycles; Python's default is 700, from 3.13 on 2,000."""
 
 
 def collect_rarely() -> None:

@@ -33,9 +33,8 @@ _GLIMPSE = 0.01
 faces that score .8 and more at full size are lost (`training/LOG.md`)."""
 
 _CLEAR_PX = 64
-"""Shorter side at half size from which a box is not searched again at full size, which would show nothing
-new, but at a quarter: a face that fills the picture is clearer there. Standard detail searches that size for
-no smaller box."""
+"""Shorter side at half size from which full size would show nothing new of a box. A quarter might: there, a
+face that fills the picture is clearest."""
 
 
 def find_faces(
@@ -170,7 +169,7 @@ def _detect_piece(image: RgbImage, piece: Tile, search: _Search, detail: Detail)
         is_small = shorter_sides(faint) < _CLEAR_PX
         tiles = closer(tiles, faint[is_small] * np.tile(scale_xy, 2))
         if detail == "standard" and is_small.all():
-            others = []
+            others = []  # a quarter of the size
     yield from placed(_detect_layer(closest, piece, tiles, search), largest)
     for size_wh in others:
         # Each size is made from the previous one, which is closer to it than the picture itself.

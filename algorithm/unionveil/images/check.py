@@ -358,12 +358,13 @@ class _Laid:
         hiding = [number for number, part in enumerate(parts) if _hides(part, shape)]
         visible = parts[hiding[-1] if hiding else 0 :]
         if hiding and len(visible) == 1 and visible[0].has_one_colour:
+            # One pixel of this colour stands for all of them.
             cells = shape[0] // cell, shape[1] // cell
             return np.broadcast_to(self._level(visible[0].pixels), cells), np.ones(cells, bool)
         return self._painted(visible, shape, cell)
 
     def _parts(self, rows: slice, columns: slice) -> list[Patch]:
-        """The parts of all patches in an area: a crowd has hundreds, of which few touch it."""
+        """The parts of all patches in an area. A crowd has hundreds of patches, of which few touch it."""
         top, bottom, left, right = self._sides
         near = (top < rows.stop) & (bottom > rows.start) & (left < columns.stop) & (right > columns.start)
         parts = (self._patches[number].within(rows, columns) for number in np.flatnonzero(near).tolist())
