@@ -91,6 +91,14 @@ def test_standard_searches_a_quarter_only_if_half_shows_something_large(side, qu
     assert ((500, 375) in detector.sizes_wh) == quarter
 
 
+def test_standard_searches_a_quarter_if_half_of_the_size_does_not_fit_into_a_tile():
+    """A face that fills the picture is then whole in none of them."""
+    detector = WhiteDetector()
+    detector.fixed_wh = (640, 640)
+    find_faces(np.zeros((3000, 4000, 3), np.uint8), detector, 0.5, "standard")
+    assert (500, 375) in detector.sizes_wh
+
+
 @pytest.mark.parametrize("detail", ["standard", "crowd"])
 def test_a_detector_that_does_not_glimpse_searches_everything(detail):
     detector = WhiteDetector()

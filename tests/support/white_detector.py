@@ -22,7 +22,7 @@ class WhiteDetector:
         mirrored: whether each of them was to be searched mirrored too.
     """
 
-    fixed_wh = None
+    fixed_wh: tuple[int, int] | None = None
     glimpses: tuple[Detail, ...] = ("standard", "crowd")
 
     def __init__(self, card: str = "retinaface", *, least_px: int = 10) -> None:

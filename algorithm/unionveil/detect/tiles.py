@@ -162,14 +162,15 @@ def _detect_piece(image: RgbImage, piece: Tile, search: _Search, detail: Detail)
     if search.glimpses and is_glimpsed(sizes, whole_wh):
         half = others.pop(0)
         layer = _resize(closest, half)
-        seen = list(_detect_layer(layer, piece, plan_tiles(half, search.tile_wh), search.faint))
+        at_half = plan_tiles(half, search.tile_wh)
+        seen = list(_detect_layer(layer, piece, at_half, search.faint))
         yield from placed(seen, half)
         scale_xy = np.array(largest, np.float32) / np.array(half, np.float32)
         faint = _glimpses(seen)
         is_small = shorter_sides(faint) < _CLEAR_PX
         tiles = closer(tiles, faint[is_small] * np.tile(scale_xy, 2))
-        if detail == "standard" and is_small.all():
-            others = []  # a quarter of the size
+        if detail == "standard" and len(at_half) == 1 and is_small.all():
+            others = []  # no large face, which several tiles would have cut
     yield from placed(_detect_layer(closest, piece, tiles, search), largest)
     for size_wh in others:
         # Each size is made from the previous one, which is closer to it than the picture itself.
