@@ -300,9 +300,6 @@ class _Writing:
 def _apply(edit: Edit, row: int, blocks: Coefficients) -> None:
     """Replaces the blocks of one row, as far as the component has columns."""
     target = blocks[edit.columns]
-    if edit.blocks.ndim == 1 and edit.where is None:
-        target[:] = edit.blocks
-        return
     number, width = row - edit.rows.start, len(target)
     new = edit.blocks if edit.blocks.ndim == 1 else edit.blocks[number, :width]
     np.copyto(target, new, where=True if edit.where is None else edit.where[number, :width, None])
