@@ -57,6 +57,11 @@ _COVER_TEXT = (
     "text number plates, badges and screens, in images that were built with --text."
 )
 
+_DETAILS = ("standard", "crowd")
+"""Levels of detail that a buyer may choose: the default and the one that finds more."""
+
+_DETAIL_TEXT = "crowd: for hundreds of small faces, slower."
+
 _SHARD_INDEX = Parameter(
     "shard_index",
     "integer",
@@ -107,6 +112,7 @@ class JobDone:
 _NOT_OFFERED = VIDEO_SETTINGS | {
     *("digest_salt", "engine", "select", "embedder"),
     *("min_face", "max_face", "keep_metadata", "gps_decimals"),
+    *("mirror", "check_outputs", "names"),
 }
 
 
@@ -115,15 +121,20 @@ def job_parameters() -> tuple[Parameter, ...]:
 
     A buyer may choose covers that are larger than the defaults, never smaller ones. Not offered are the salt,
     with which a buyer could test whether a photo is in the data set; the engine, which the operator chooses;
-    settings that name files; settings about known people, with which a buyer could find a person; and
-    settings that leave faces visible by their size, or keep places and dates of photos.
+    settings that name files; settings about known people, with which a buyer could find a person;
+    settings that leave faces visible by their size, search or check less than the defaults, or keep names,
+    places and dates of photos.
     """
-    offered = []
-    limits = _limits()
-    for parameter in parameters():
-        if parameter.name == "picture":
+    offered = [_for_buyers(parameter) for parameter in parameters() if not _is_withheld(parameter)]
+    return (*offered, _SHARD_INDEX, _SHARD_COUNT)
+
+
+def _for_buyers(parameter: Parameter) -> Parameter:
+    """A setting with the choices that the job allows, and its bound in the description."""
+    match parameter.name:
+        case "picture":
             parameter = replace(parameter, kind="select", choices=EMOJI, description="Emoji.")
-        elif parameter.name == "surrogate":
+        case "surrogate":
             what = "mean (of theirs) or synthetic (a person who does not exist)."
             parameter = replace(
                 parameter,
@@ -131,18 +142,19 @@ def job_parameters() -> tuple[Parameter, ...]:
                 choices=("mean", "synthetic"),
                 description=f"The face that k people share: {what}",
             )
-        elif parameter.name == "cover":
+        case "cover":
             parameter = replace(parameter, kind="select", choices=_COVERS, description=_COVER_TEXT)
-        elif parameter.name == "detector":
+        case "detail":
+            parameter = replace(parameter, choices=_DETAILS, description=_DETAIL_TEXT)
+        case "detector":
             names = ", ".join(name for name in DETECTORS if name != "yolo")
             parameter = replace(parameter, description=f"Detectors, separated by commas: {names}.")
-        if limit := limits.get(parameter.name):
-            parameter = replace(
-                parameter, description=f"{parameter.description} In the compute job, {limit.sentence}."
-            )
-        if not _is_withheld(parameter):
-            offered.append(parameter)
-    return (*offered, _SHARD_INDEX, _SHARD_COUNT)
+        case _:
+            pass
+    limit = _limits().get(parameter.name)
+    if limit is None:
+        return parameter
+    return replace(parameter, description=f"{parameter.description} In the compute job, {limit.sentence}.")
 
 
 def _is_withheld(parameter: Parameter) -> bool:
@@ -220,7 +232,7 @@ class _Limit:
 
 
 def _limits() -> dict[str, _Limit]:
-    """The bounds by setting: nothing may cover less than the defaults do."""
+    """The bounds by setting: nothing may cover less than the defaults do. `_for_buyers` bounds choices."""
     default = AnonymizeConfig()
     most = max(card.threshold for card in default.detector_cards)
     return {

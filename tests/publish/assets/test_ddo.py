@@ -87,7 +87,7 @@ def test_every_broken_rule_is_named_at_once():
         "termsAndConditions",
         "container.checksum",
         "consumerParameters.0.default",
-        "consumerParameters.1.default: 'nothing' is not one of fast, standard, crowd",
+        "consumerParameters.1.default: 'nothing' is not one of standard, crowd",
         "consumerParameters.3.options",
         "consumerParameters.4.name: 'detector' is used twice",
         "services.0.timeout",
@@ -123,6 +123,7 @@ def test_consumer_parameters_are_all_that_the_job_accepts(tmp_path):
     assert {parameter.name for parameter in offered} == settings - {
         *("digest_salt", "engine", "embedder"),
         *("min_face", "max_face", "keep_metadata", "gps_decimals"),
+        *("mirror", "check_outputs", "names"),
         *VIDEO_SETTINGS,
     }
     for name in settings ^ {parameter.name for parameter in offered} | {"unknown", "redaction"}:

@@ -326,7 +326,7 @@ def test_free_compute_on_real_pictures(shop, capfd):
 def test_jobs_on_shards_are_verified_and_merge(shop, capfd):
     shop.node.hooks.runner = ProcessRunner()
     for index in "01":
-        settings = ("--set", f"shard_index={index}", "--set", "shard_count=2", "--set", "detail=fast")
+        settings = ("--set", f"shard_index={index}", "--set", "shard_count=2")
         arguments = ("--free", "--new", *settings)
         assert shop.run(*arguments, market=shop.marketplace.free, output=index) == 0, capfd.readouterr().err
     folders = [shop.folder / index / "outputs" for index in "01"]
