@@ -1,4 +1,4 @@
-"""Settings for photos that arrive one by one: at a server, in a watched folder, in a chat room.
+"""Settings for photos that come one by one: to a server, a watched folder, a chat room, the review page.
 
 This is an allowlist: a setting is refused there until it is known to need neither all photos at once nor
 files beside them.

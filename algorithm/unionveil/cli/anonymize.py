@@ -49,7 +49,7 @@ _VARIABLES = {"digest_salt": "UNIONVEIL_DIGEST_SALT", "engine": "UNIONVEIL_ENGIN
 
 
 def setting_options(
-    without: Collection[str] = (), *, known_people: bool = False
+    without: Collection[str] = (), *, methods: Collection[str] = (), known_people: bool = False
 ) -> Callable[[Command], Command]:
     """Options for all settings of `AnonymizeConfig`, in their order.
 
@@ -58,6 +58,8 @@ def setting_options(
 
     Args:
         without: settings that the command does not offer.
+        methods: the redactions that the help lists, with their settings; all of them if empty. The command
+            itself refuses the others, with a reason.
         known_people: whether the command has `--keep` and `--only`.
     """
     hidden = {*without, "select", "only_strict"}
@@ -65,12 +67,18 @@ def setting_options(
         hidden |= {"embedder", *(one.name for one in parameters() if one.tag == "select")}
 
     def decorate(command: Command) -> Command:
-        return _with_options(command, [one for one in parameters() if one.name not in hidden])
+        chosen = [one for one in parameters() if one.name not in hidden and _is_of(one, methods)]
+        return _with_options(command, chosen, f"[{'|'.join(methods)}]" if methods else None)
 
     return decorate
 
 
-def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
+def _is_of(parameter: Parameter, methods: Collection[str]) -> bool:
+    """Whether a parameter belongs to one of the methods, or to every method."""
+    return not methods or parameter.tag != "method" or not set(parameter.belongs_to).isdisjoint(methods)
+
+
+def _with_options(command: Command, chosen: Sequence[Parameter], methods: str | None) -> Command:
     for parameter in reversed(chosen):
         text = parameter.description
         if parameter.belongs_to:
@@ -84,11 +92,15 @@ def _with_options(command: Command, chosen: Sequence[Parameter]) -> Command:
             default=None,
             envvar=_VARIABLES.get(parameter.name),
             show_envvar=True,
-            metavar=None if parameter.choices else parameter.kind.upper(),
+            metavar=methods if parameter.name == "method" else _metavar(parameter),
             help=text,
         )
         command = option(command)
     return command
+
+
+def _metavar(parameter: Parameter) -> str | None:
+    return None if parameter.choices else parameter.kind.upper()
 
 
 @click.command("anonymize")

@@ -18,7 +18,7 @@ from ..engines.resources import default_jobs, picture_bytes
 from ..errors import MissingExtra
 from ..serve.limits import RateLimit
 from ..serve.pictures import Pictures
-from ..single import not_single, single_config
+from ..single import METHODS, not_single, single_config
 from .anonymize import setting_options
 from .console import EXIT_DONE
 from .options import jobs_option, timeout_option
@@ -66,7 +66,7 @@ _PACKAGES = {"aiohttp", "nio"}
 )
 @jobs_option
 @timeout_option("photo", seconds=60)
-@setting_options(without=not_single() | {"keep_metadata", "gps_decimals"})
+@setting_options(without=not_single() | {"keep_metadata", "gps_decimals"}, methods=METHODS)
 def command(
     homeserver: str,
     token: str,

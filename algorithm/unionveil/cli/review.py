@@ -12,6 +12,7 @@ from ..engines.resources import default_jobs
 from ..errors import InputError, MissingExtra
 from ..files.sources import PathSource, Patterns
 from ..review.log import Log
+from ..single import METHODS, single_config
 from .anonymize import setting_options
 from .boxes import reading_options
 from .console import EXIT_DONE
@@ -68,7 +69,7 @@ _FORMATS = ("coco", "labelstudio", "csv", "manifest", "yolo", "voc", "wider")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Skip files that match; may be repeated.")
 @jobs_option
 @timeout_option()
-@setting_options(without=VIDEO_SETTINGS)
+@setting_options(without=VIDEO_SETTINGS, methods=METHODS)
 def command(
     folder: Path,
     output: Path | None,
@@ -93,7 +94,7 @@ def command(
     page.
     """
     given = {name: value for name, value in settings.items() if value is not None}
-    config, _ = AnonymizeConfig.from_parameters(given).resolved()
+    config, _ = single_config(given, "the review page").resolved()
     keep = unreviewed == "keep"
     source = PathSource(
         [folder],

@@ -8,7 +8,7 @@ import click
 
 from ..engines.resources import default_jobs
 from ..errors import MissingExtra
-from ..single import not_single, single_config
+from ..single import METHODS, not_single, single_config
 from .anonymize import setting_options
 from .console import EXIT_DONE
 from .options import jobs_option, timeout_option
@@ -66,7 +66,7 @@ _PACKAGES = {"python_multipart", "starlette", "uvicorn"}
     type=click.IntRange(min=1),
     help="Requests per minute from one client.  [default: no limit]",
 )
-@setting_options(without=not_single())
+@setting_options(without=not_single(), methods=METHODS)
 def command(
     host: str,
     port: int,

@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..files.sinks import FolderSink
 from ..runs.journal import Journal
 from ..runs.work import Anonymize
-from ..single import not_single, single_config
+from ..single import METHODS, not_single, single_config
 from ..watch import Watch
 from .anonymize import setting_options
 from .console import EXIT_DONE
@@ -46,7 +46,7 @@ __all__ = ["command"]
 )
 @jobs_option
 @timeout_option()
-@setting_options(without=not_single() - {"digest_salt"})
+@setting_options(without=not_single() - {"digest_salt"}, methods=METHODS)
 @report_options
 def command(
     folder: Path,
