@@ -17,7 +17,19 @@ from unionveil.cli.group import cli
 
 _ALL = [shown for document in DOCUMENTS for shown in commands_in(document)]
 
-_OF_THE_MACHINE = ("sudo", "docker", "export", "brew", "git", "pipx", "uv", "printf", "curl", "ulimit")
+_OF_THE_MACHINE = (
+    "sudo",
+    "docker",
+    "export",
+    "brew",
+    "git",
+    "pipx",
+    "uv",
+    "printf",
+    "curl",
+    "ulimit",
+    "echo",
+)
 """Programs of others."""
 
 
@@ -33,10 +45,52 @@ def test_a_command_exists(shown: Shown) -> None:
             _check_extras(given)
         case _ if program.endswith("python") or program == "python":
             _check_python(given)
+        case "docker/run_local.sh":
+            _check_run_local(given)
         case _ if program in _OF_THE_MACHINE:
             pass
         case _:
             assert (REPOSITORY / program).is_file(), f"{shown}: there is no such program"
+
+
+_ON_OCEAN = [shown for shown in _ALL if shown.is_runnable and "publish/" in " ".join(shown.words[:2])]
+
+
+@pytest.mark.parametrize("shown", _ON_OCEAN, ids=str)
+def test_publishing_is_shown_with_what_it_needs(shown: Shown) -> None:
+    """A node, a network and a key, unless the command tries something on this machine alone."""
+    _, script, *given = shown.words
+    match Path(script).stem, given:
+        case ("register" | "register_dataset", []) | ("shares", ["plan", *_]):
+            return
+        case "trust", ["check", *_]:
+            pass
+        case _:
+            assert "--network" in given, shown
+            assert "--keystore" in given or "--list-environments" in given, shown
+    assert "--node-url" in given or _is_exported("NODE_URL", shown), f"{shown}: without a node"
+
+
+def _is_exported(name: str, shown: Shown) -> bool:
+    before = [one for one in _ALL if one.document == shown.document and one.line < shown.line]
+    return any(one.words[0] == "export" and one.words[1].startswith(f"{name}=") for one in before)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_no_command_writes_into_the_outputs_of_another(document: Path) -> None:
+    """Both would refuse it; the same command may run again, for example with --prune."""
+    writers: dict[str, set[tuple[str, ...]]] = {}
+    for shown in commands_in(document):
+        match shown.words if shown.is_runnable else ():
+            case ("unionveil", "anonymize" | "review", *_) if "-o" in shown.words:
+                folder = shown.words[shown.words.index("-o") + 1]
+            case ("docker/run_local.sh", _, folder, *_):
+                pass
+            case _:
+                continue
+        same = tuple(word for word in shown.words if word not in ("--preview", "--prune"))
+        writers.setdefault(folder, set()).add(same)
+    assert not {folder: some for folder, some in writers.items() if len(some) > 1}
 
 
 def test_there_are_commands() -> None:
@@ -99,10 +153,23 @@ def _check_make(given: list[str]) -> None:
 
 
 def _check_extras(given: list[str]) -> None:
+    assert "unionveil" not in " ".join(given), "install the checkout: pip install '.[EXTRA]'"
     known = set(importlib.metadata.metadata("unionveil").get_all("Provides-Extra") or ())
     for named in re.findall(r"\[([a-z,-]+)\]", " ".join(given)):
         missing = set(named.split(",")) - known
         assert not missing, f"there is no extra {missing}"
+
+
+def _check_run_local(given: list[str]) -> None:
+    match given:
+        case ["--serve", *options]:
+            _check_options(*_subcommand(cli, ["serve", *options]))
+        case ["--help"]:
+            pass
+        case [_, _] | [_, _, _]:
+            assert not [word for word in given if word.startswith("-")], "run_local.sh takes no options"
+        case _:
+            raise AssertionError("run_local.sh takes a folder of inputs, one for outputs and a file")
 
 
 def _check_python(given: list[str]) -> None:
