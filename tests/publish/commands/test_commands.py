@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -31,6 +32,14 @@ def run(command, *arguments, environment=None, stdin=subprocess.DEVNULL):
     )
 
 
+def gas_in(text):
+    """The gas of each step that a result shows."""
+    return {
+        name: int(gas.replace(",", ""))
+        for name, gas in re.findall(r"^gas: (.+?) +([\d,]+)$", text, re.MULTILINE)
+    }
+
+
 def test_with_no_argument_it_registers_on_a_chain_of_its_own():
     begun = time.perf_counter()
     done = run("register")
@@ -39,6 +48,8 @@ def test_with_no_argument_it_registers_on_a_chain_of_its_own():
     for word in ("DID", "did:op:", "data NFT", "datatoken", "gas: create", "gas: total", "polygon", "POL"):
         assert word in done.stdout
     assert "Traceback" not in done.stderr
+    shown = (CHECKOUT / "publish" / "README.md").read_text("utf-8")
+    assert gas_in(shown) == pytest.approx(gas_in(done.stdout), rel=0.03)
     # Two cores that other work shares: the bound of 10 s is measured alone, this only catches a leap.
     assert seconds < 60
 
