@@ -137,6 +137,10 @@ def test_a_picture_too_narrow_for_a_face_stays_whole():
         ((150, 200), "fast", False),
         ((400, 300), "standard", True),
         ((1600, 1200), "standard", True),
+        ((3000, 2000), "standard", True),
+        ((3100, 2067), "standard", False),
+        ((600, 600), "standard", True),
+        ((640, 640), "standard", False),  # enlarged to 1280 px
         ((2500, 2500), "standard", False),
         ((4000, 3000), "standard", False),
         ((200, 20000), "standard", False),  # many pieces

@@ -79,8 +79,9 @@ class AnonymizeConfig(Setting):
     )
     mirror: Literal["auto", "no"] = Field(
         "auto",
-        description="auto: also searches the mirrored picture, in twice the time, with detail crowd and, for "
-        "pictures up to about 2300 px, standard; finds more faces. no: never.",
+        description="auto: also searches the mirrored picture, in twice the time; finds more faces. With "
+        "detail crowd always; with standard if it then takes no longer than a photo of 12 megapixels: up to "
+        "about 3000 px at 3:2, but 600 px for squares. no: never.",
     )
     threshold: float | None = Field(
         None,
@@ -148,14 +149,15 @@ class AnonymizeConfig(Setting):
     keep_metadata: tuple[MetadataName, ...] = Field(
         (),
         description="Metadata that outputs keep, separated by commas: date, gps, copyright. It is read from "
-        "EXIF, and its values are written anew; BMP and GIF cannot hold it. Default: none is kept.",
+        "EXIF, and its values are written anew; BMP, GIF, BigTIFF and animated AVIF cannot hold it. Default: "
+        "none is kept.",
     )
     gps_decimals: int | None = Field(
         None,
         ge=0,
         le=7,
-        description="With keep_metadata gps: decimal places of degrees to which positions are rounded: 3 is "
-        "about 110 m, 2 is 1.1 km, 1 is 11 km. The altitude is then left out.",
+        description="If gps is kept: decimal places of degrees to which positions are rounded: 3 is about "
+        "110 m, 2 is 1.1 km, 1 is 11 km. The altitude is then left out.",
     )
     output_format: Literal["same", "jpeg", "png", "webp"] = Field(
         "same",
