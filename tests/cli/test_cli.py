@@ -111,6 +111,8 @@ def test_a_dry_run_writes_nothing_and_json_reports(photos, tmp_path):
     done = anonymize(photos, "--dry-run", "--json", cwd=tmp_path)
     assert done.returncode == 0
     assert Manifest.model_validate_json(done.stdout).counts.redacted == 1
+    assert "faces found" in done.stderr
+    assert "faces redacted" not in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos"]
 
 

@@ -433,7 +433,8 @@ def _summary(
 ) -> None:
     rows = [("pictures", str(counts.inputs))]
     text = " or text" * work.config.covers_text + " or plates" * work.config.covers_plates
-    rows.append((f"with faces{text}", f"{counts.redacted}  ({counts.covered} redacted)"))
+    done = "redacted" if work.sink else "found"
+    rows.append((f"with faces{text}", f"{counts.redacted}  ({counts.covered} {done})"))
     if counts.not_compared:
         rows.append(("not compared", f"{counts.not_compared}  (faces that were filled instead)"))
     unchanged = f"without a face{text}" if counts.kept is None else "unchanged"
