@@ -294,7 +294,7 @@ def load(
         threads: threads for one picture's detection; 0 uses all cores that this process may use.
         references: the known people of the settings `keep` and `only`, as read by `load_references`.
         selector: chooses the faces to cover, in place of the settings' choice: `(H, W, 3)` uint8 RGB and its
-            `Detections` to `(N,)` bool. Text is always covered.
+            `Detections` to `(N,)` bool. Text and plates are always covered.
         redactor: returns the new pixels, in place of the configured redaction: a `Frame` and its `Detections`
             to `Patch`es. Pixels outside the patches are kept.
         finder: finds what is covered, in place of the configured detectors, which are then not loaded.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import re
+import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -91,6 +92,22 @@ def test_no_command_writes_into_the_outputs_of_another(document: Path) -> None:
         same = tuple(word for word in shown.words if word not in ("--preview", "--prune"))
         writers.setdefault(folder, set()).add(same)
     assert not {folder: some for folder, some in writers.items() if len(some) > 1}
+
+
+def test_every_variable_of_ours_is_documented() -> None:
+    """In CONTRIBUTING, which lists no others; two are set by programs, not by people."""
+    listed = subprocess.run(
+        ["git", "grep", "-ohE", "UNIONVEIL_[A-Z_]+", "--", "*.py", "*.sh"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("this is not a git checkout")
+    used = set(listed.stdout.split()) - {"UNIONVEIL_BIN", "UNIONVEIL_COMPLETE"}
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"UNIONVEIL_[A-Z_]+", text)) == used - {"UNIONVEIL_"}
 
 
 def test_there_are_commands() -> None:

@@ -196,7 +196,8 @@ def load_references(
     """Reads photos of known people.
 
     Args:
-        paths: as `people_in`.
+        paths: photos, all of one person, and folders, each of one person. A folder that contains only folders
+            stands for the people in them.
         config: detectors, embedder, and who is kept or covered.
         engine: does the work; by default in this process.
 
