@@ -14,7 +14,8 @@ import jpeg_coding
 import samples
 from checked import present
 from unionveil.images import Encoding, Patch, jpeg
-from unionveil.images.coefficients import Coding, NotTransformable, TurboJpeg, load
+from unionveil.images.coefficients import Coding, TurboJpeg, load
+from unionveil.images.jpeg_rows import NotTransformable
 from unionveil.images.orientation import upright
 
 LIMIT = 1e6

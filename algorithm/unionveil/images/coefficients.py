@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import re
 import sys
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,15 +20,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..detections import BoolArray
 from ..errors import UnreadableImage
 from .jpeg_markers import has_standard_tables
+from .jpeg_rows import Coefficients, Edit, NotTransformable, Reading, Writing
 from .picture import Colour, Pixels
 
-__all__ = ["Coding", "Coefficients", "Edit", "NotTransformable", "TurboJpeg", "check_warning", "load"]
-
-Coefficients: TypeAlias = npt.NDArray[np.int16]
-"""Quantised DCT coefficients, `(N, 64)`: N blocks of a row, each in row-major (not zigzag) order."""
+__all__ = ["Coding", "TurboJpeg", "check_warning", "load"]
 
 _TRANSFORM_OF_ORIENTATION = {1: 0, 2: 1, 3: 6, 4: 2, 5: 3, 6: 5, 7: 4, 8: 7}
 """EXIF orientation to `TJXOP_*`: none, hflip, vflip, transpose, transverse, rot90, rot180, rot270."""
@@ -47,38 +43,7 @@ _PARAM_WIDTH, _PARAM_HEIGHT = 5, 6
 _WARNING = 0
 """`TJERR_WARNING`."""
 
-_MOST_DC, _MOST_AC = 1024, 1023
-"""Largest magnitudes of 8-bit samples that also have codes in the standard Huffman tables (T.81, F.1.2)."""
-
-_MOST_ENERGY = 1.2 * 64 * 128**2
-"""Largest sum of the squares of a block's 64 values. Samples of only 0 and 255 give 64 x 128^2, since the
-transform is orthonormal (Parseval), and rounding adds a few per cent. Decoders clip anything beyond: a block
-with more could show plain white and hide an image that one changed byte of a table brings back."""
-
 _EXTRANEOUS = re.compile(r"\d+ extraneous bytes before marker 0xd9")
-
-
-class NotTransformable(Exception):
-    """The library cannot rewrite these coefficients; the image has to be encoded from pixels."""
-
-
-@dataclass(frozen=True)
-class Edit:
-    """New coefficients for a rectangle of blocks of one component, in the upright image.
-
-    Attributes:
-        component: its index.
-        rows: rows of blocks, half-open.
-        columns: blocks of each row, half-open.
-        blocks: `(rows, columns, 64)` int16, or `(64,)` for all of them.
-        where: `(rows, columns)`, the blocks that are replaced; None replaces all of them.
-    """
-
-    component: int
-    rows: slice
-    columns: slice
-    blocks: Coefficients
-    where: BoolArray | None = None
 
 
 @dataclass(frozen=True)
@@ -223,13 +188,13 @@ class TurboJpeg:
         options = _PERFECT | _COPY_NONE
         options |= _PROGRESSIVE if coding.progressive or (own_tables and not self.optimizes) else 0
         options |= _OPTIMIZE if own_tables and self.optimizes else 0
-        writing = _Writing(edits, coding.tables, keeps=own_tables)
+        writing = Writing(edits, coding.tables, keeps=own_tables)
         output = self._transform(data, _TRANSFORM_OF_ORIENTATION[coding.orientation], options, writing)
         # A code that a Huffman table lacks is not an error: the stream then decodes as something else. The
         # standard tables have a code for every accepted coefficient; with other tables, the output is read
         # back.
         if not has_standard_tables(output):
-            reading = _Reading(writing)
+            reading = Reading(writing)
             self._transform(output, 0, _COPY_NONE | _NO_OUTPUT, reading)
             if not reading.same:
                 raise NotTransformable("the output does not read back as it was written")
@@ -260,99 +225,6 @@ class TurboJpeg:
                     raise NotTransformable(_printable(message))
                 check_warning(message)
         return output
-
-
-class _Writing:
-    """Refuses blocks that no samples produce, and applies edits to rows of blocks.
-
-    Args:
-        edits: in the order in which they are applied.
-        tables: quantisation table of each component.
-        keeps: whether the result is recorded, for `_Reading`.
-    """
-
-    def __init__(
-        self, edits: Sequence[Edit], tables: Sequence[npt.NDArray[np.int32]], *, keeps: bool
-    ) -> None:
-        self._keeps = keeps
-        self._limits = [_Limits(table) for table in tables]
-        self._edits: defaultdict[tuple[int, int], list[Edit]] = defaultdict(list)
-        for edit in edits:
-            for row in range(edit.rows.start, edit.rows.stop):
-                self._edits[edit.component, row].append(edit)
-        self.means: dict[tuple[int, int], Coefficients] = {}
-        self.edited: dict[tuple[int, int], Coefficients] = {}
-
-    def __call__(self, component: int, row: int, blocks: Coefficients) -> None:
-        self._limits[component].check(blocks)
-        place = component, row
-        for edit in self._edits.get(place, ()):
-            _apply(edit, row, blocks)
-        if self._keeps:
-            self._record(place, blocks)
-
-    def _record(self, place: tuple[int, int], blocks: Coefficients) -> None:
-        self.means[place] = blocks[:, 0].copy()
-        if place in self._edits:
-            self.edited[place] = blocks.copy()
-
-
-def _apply(edit: Edit, row: int, blocks: Coefficients) -> None:
-    """Replaces the blocks of one row, as far as the component has columns."""
-    target = blocks[edit.columns]
-    number, width = row - edit.rows.start, len(target)
-    new = edit.blocks if edit.blocks.ndim == 1 else edit.blocks[number, :width]
-    np.copyto(target, new, where=True if edit.where is None else edit.where[number, :width, None])
-
-
-class _Limits:
-    """What the blocks of one component may hold.
-
-    Args:
-        table: its quantisation table.
-    """
-
-    def __init__(self, table: npt.NDArray[np.int32]) -> None:
-        self._squares = np.square(table.ravel(), dtype=np.float32)
-        # With quantisation steps of two or more, the energy limit already keeps every coefficient in range.
-        self._has_small_steps = bool(self._squares.min() < 4)
-
-    def check(self, blocks: Coefficients) -> None:
-        """Refuses `(N, 64)` blocks, at least one, that no samples produce.
-
-        Raises:
-            NotTransformable: a block or a coefficient is out of range.
-        """
-        # This runs for every row of every picture: each call of numpy counts.
-        values = blocks.astype(np.float32)
-        values *= values
-        if np.dot(values, self._squares).max() > _MOST_ENERGY:
-            raise NotTransformable("a block is brighter or darker than any samples")
-        if self._has_small_steps and values.max() > _MOST_AC**2:
-            means, others = blocks[:, 0], values[:, 1:]
-            if others.max() > _MOST_AC**2 or means.max() >= _MOST_DC or means.min() < -_MOST_DC:
-                raise NotTransformable("a coefficient is larger than any that 8-bit samples give")
-
-
-class _Reading:
-    """Compares the rewritten file with what was written: every DC value, and every block of an edited row."""
-
-    def __init__(self, written: _Writing) -> None:
-        self._written = written
-        self._differs = False
-        self._rows = 0
-
-    def __call__(self, component: int, row: int, blocks: Coefficients) -> None:
-        place = component, row
-        self._rows += 1
-        means = self._written.means.get(place)
-        self._differs |= means is None or not np.array_equal(means, blocks[:, 0])
-        if place in self._written.edited:
-            self._differs |= not np.array_equal(self._written.edited[place], blocks)
-
-    @property
-    def same(self) -> bool:
-        return not self._differs and self._rows == len(self._written.means)
 
 
 class _Version2:

@@ -21,10 +21,11 @@ from PIL import Image
 from ..errors import ImageTooLarge
 from ..formats import ImageFormat
 from ..heap import return_free_memory
-from .coefficients import Coding, Edit, NotTransformable, load
+from .coefficients import Coding, load
 from .icc import clean_profile, profile_cicp
 from .jpeg_blocks import Grid, are_flat, edits
 from .jpeg_markers import Jpeg, Model, head, parse, with_head
+from .jpeg_rows import Edit, NotTransformable
 from .orientation import swaps_axes, upright
 from .picture import (
     Colour,

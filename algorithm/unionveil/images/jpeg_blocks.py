@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..detections import BoolArray
-from .coefficients import Coefficients, Edit
 from .jpeg_markers import Component, Jpeg, Model
+from .jpeg_rows import Coefficients, Edit
 from .orientation import swaps_axes
 from .picture import Frame, Patch, Pixels
 

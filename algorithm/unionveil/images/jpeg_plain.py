@@ -15,7 +15,8 @@ import numpy as np
 import simplejpeg
 
 from ..errors import UnreadableImage, UnsupportedImage
-from .coefficients import Coding, Edit, NotTransformable, check_warning
+from .coefficients import Coding, check_warning
+from .jpeg_rows import Edit, NotTransformable
 from .picture import Colour, Pixels
 
 __all__ = ["PlainJpeg"]
