@@ -95,7 +95,7 @@ class Least:
             1, jpeg.progressive, jpeg.standard_tables, tuple(part.table for part in grid.components)
         )
         return self._codec.rewrite(
-            jpeg.data, list(edits(frame, self._redact(frame, done.faces[0]), grid)), coding
+            jpeg.data, list(edits(frame, self._redact(frame, done.faces[0]), grid)), coding, None
         )
 
 

@@ -15,6 +15,7 @@ import samples
 from checked import present
 from unionveil.images import Encoding, Patch, jpeg
 from unionveil.images.coefficients import Coding, TurboJpeg, load
+from unionveil.images.jpeg_plain import PlainJpeg
 from unionveil.images.jpeg_rows import NotTransformable
 from unionveil.images.orientation import upright
 
@@ -281,6 +282,55 @@ def test_a_picture_behind_white_or_black_is_not_kept(sign):
     assert not jpeg_coding.read(written.data)[0].blocks[..., 1:].any()
 
 
+def hidden_in_colour(hidden, chroma, sampling="4:4:4"):
+    """A JPEG whose luma shows something in grey alone; its colours are clipped to one."""
+    planes = [hidden, *(np.full_like(hidden, value) for value in chroma)]
+    out = io.BytesIO()
+    Image.fromarray(np.dstack(planes), "YCbCr").save(out, "JPEG", quality=95, subsampling=sampling)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["libturbojpeg", "wheels"])
+@pytest.mark.parametrize("reduction", [1, 2, 4, 8])
+@pytest.mark.parametrize("sampling", ["4:4:4", "4:2:0"])
+@pytest.mark.parametrize(("chroma", "low", "high"), [((2, 2), 124, 175), ((253, 253), 80, 130)])
+def test_luma_that_colours_hide_is_not_kept(chroma, low, high, sampling, reduction, plain):
+    y, x = np.mgrid[:128, :192]
+    discs = (x // 32 + y // 32) % 2
+    data = hidden_in_colour((low + (high - low) * discs).astype(np.uint8), chroma, sampling)
+    codec = PlainJpeg() if plain else load()
+    picture = jpeg.read(data, LIMIT, codec, reduction=lambda size_wh: reduction)
+    assert np.ptp(shown(data), axis=(0, 1)).max() < 12
+    written = picture.write([[]])
+    assert written.encoding is Encoding.PIXELS
+    grey = present(cv2.imdecode(np.frombuffer(written.data, np.uint8), cv2.IMREAD_GRAYSCALE))
+    assert np.ptp(grey.astype(int)) < 24
+
+
+def test_a_strong_colour_without_hidden_luma_is_kept():
+    data = hidden_in_colour(np.full((64, 64), 150, np.uint8), (44, 21))
+    assert np.abs(shown(data) - [0, 255, 0]).max() < 4
+    assert write(data)[0].encoding is Encoding.COEFFICIENTS
+
+
+@pytest.mark.parametrize("steps", [2, 5, 9, 17])
+def test_blocks_whose_mean_is_above_white_are_not_kept(steps):
+    """A coarser step for means lifts them above white, from where one byte of the table brings them back."""
+    data = bytearray(save_grey((244 + 11 * ((np.indices((64, 64)) // 16).sum(axis=0) % 2)), steps - 1))
+    table = data.index(b"\xff\xdb") + 5
+    assert data[table] == steps - 1
+    data[table] = steps
+    assert np.ptp(shown(bytes(data))) <= 12
+    assert write(bytes(data))[0].encoding is Encoding.PIXELS
+
+
+def save_grey(pixels, step):
+    """A grey JPEG whose means have a step of their own, and all other coefficients steps of 1."""
+    out = io.BytesIO()
+    Image.fromarray(pixels.astype(np.uint8), "L").save(out, "JPEG", qtables=[[step] + [1] * 63])
+    return out.getvalue()
+
+
 def test_black_beside_white_is_kept():
     pixels = np.kron(np.indices((20, 30)).sum(axis=0) % 2 * 255, np.ones((5, 5))).astype(np.uint8)
     for quality in (20, 50, 90, 100):
@@ -303,9 +353,8 @@ def test_an_output_that_reads_as_something_else_is_not_used():
     data, other = (KINDS["optimized"](photo(seed=seed)) for seed in (0, 3))
     codec = Garbling(load(), other)
     with pytest.raises(NotTransformable, match="does not read"):
-        codec.rewrite(
-            data, [], Coding(1, False, False, tuple(present(part.table) for part in jpeg_coding.read(data)))
-        )
+        tables = tuple(present(part.table) for part in jpeg_coding.read(data))
+        codec.rewrite(data, [], Coding(1, False, False, tables), None)
     written, frame = write(data, (colour_patch, slice(8, 40), slice(8, 40)), codec=codec)
     assert written.encoding is Encoding.PIXELS
     orange = colour_patch(frame, slice(0), slice(0)).pixels

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from ..errors import UnreadableImage
 from .jpeg_markers import has_standard_tables
-from .jpeg_rows import Coefficients, Edit, NotTransformable, Reading, Writing
+from .jpeg_rows import Coefficients, Edit, NotTransformable, Reading, Shown, Writing
 from .picture import Colour, Pixels
 
 __all__ = ["Coding", "TurboJpeg", "check_warning", "load"]
@@ -167,7 +167,7 @@ class TurboJpeg:
                 check_warning(message)
         return pixels
 
-    def rewrite(self, data: bytes, edits: Sequence[Edit], coding: Coding) -> bytes:
+    def rewrite(self, data: bytes, edits: Sequence[Edit], coding: Coding, shown: Shown | None) -> bytes:
         """Rewrites the coefficients of a JPEG, turned upright, with some blocks replaced.
 
         Every other block keeps its 64 coefficients. Blocks entirely outside the declared size hold nothing of
@@ -177,18 +177,19 @@ class TurboJpeg:
             data: a whole file without metadata.
             edits: in the order in which they are applied.
             coding: how to write the output.
+            shown: the first component as the picture shows it; None for colours that are not clipped.
 
         Raises:
             NotTransformable: sides that are not multiples of the blocks, a sampling that the library refuses,
-                coefficients outside the range of 8-bit samples, or an output that does not read back as
-                written.
+                coefficients outside the range of 8-bit samples, luma that the picture does not show, or an
+                output that does not read back as written.
             UnreadableImage: a warning that means damage.
         """
         own_tables = not coding.standard_tables
         options = _PERFECT | _COPY_NONE
         options |= _PROGRESSIVE if coding.progressive or (own_tables and not self.optimizes) else 0
         options |= _OPTIMIZE if own_tables and self.optimizes else 0
-        writing = Writing(edits, coding.tables, keeps=own_tables)
+        writing = Writing(edits, coding.tables, shown, keeps=own_tables)
         output = self._transform(data, _TRANSFORM_OF_ORIENTATION[coding.orientation], options, writing)
         # A code that a Huffman table lacks is not an error: the stream then decodes as something else. The
         # standard tables have a code for every accepted coefficient; with other tables, the output is read

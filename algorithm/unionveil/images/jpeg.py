@@ -23,9 +23,9 @@ from ..formats import ImageFormat
 from ..heap import return_free_memory
 from .coefficients import Coding, load
 from .icc import clean_profile, profile_cicp
-from .jpeg_blocks import Grid, are_flat, edits
+from .jpeg_blocks import Grid, are_flat, edits, shown_luma
 from .jpeg_markers import Jpeg, Model, head, parse, with_head
-from .jpeg_rows import Edit, NotTransformable
+from .jpeg_rows import Edit, NotTransformable, Shown
 from .orientation import swaps_axes, upright
 from .picture import (
     Colour,
@@ -78,7 +78,7 @@ class Codec(Protocol):
     def decode(self, data: bytes, size_wh: tuple[int, int], colour: Colour, scale: int = 1) -> Pixels:
         """See `TurboJpeg.decode`."""
 
-    def rewrite(self, data: bytes, edits: Sequence[Edit], coding: Coding) -> bytes:
+    def rewrite(self, data: bytes, edits: Sequence[Edit], coding: Coding, shown: Shown | None) -> bytes:
         """See `TurboJpeg.rewrite`."""
 
 
@@ -157,18 +157,17 @@ class _Writer:
 
     def __call__(self, patches: Patches) -> Written:
         (laid,) = patches
+        shown = shown_luma(self.frame, Grid.of(self.jpeg))  # before the patches are painted
         if are_flat(laid):  # no pixels are needed
             with suppress(NotTransformable):
-                return Written(self._headed(self._rewritten(laid), self.jpeg.model), Encoding.COEFFICIENTS)
+                return self._rewritten(laid, shown)
         with painted((self.frame,), patches):
             if not are_flat(laid):
                 with suppress(NotTransformable):
-                    return Written(
-                        self._headed(self._rewritten(laid), self.jpeg.model), Encoding.COEFFICIENTS
-                    )
+                    return self._rewritten(laid, shown)
             return Written(self._encoded(), Encoding.PIXELS)
 
-    def _rewritten(self, patches: Sequence[Patch]) -> bytes:
+    def _rewritten(self, patches: Sequence[Patch], shown: Shown | None) -> Written:
         grid = Grid.of(self.jpeg)
         if not self.jpeg.whole:
             raise NotTransformable("decoders show more than its coefficients")
@@ -182,7 +181,9 @@ class _Writer:
             self.jpeg.standard_tables,
             tuple(part.table for part in grid.components),
         )
-        return self.codec.rewrite(self.jpeg.data, list(edits(self.frame, patches, grid)), coding)
+        changes = list(edits(self.frame, patches, grid))
+        output = self.codec.rewrite(self.jpeg.data, changes, coding, shown)
+        return Written(self._headed(output, self.jpeg.model), Encoding.COEFFICIENTS)
 
     def _headed(self, data: bytes, model: Model) -> bytes:
         start = head(

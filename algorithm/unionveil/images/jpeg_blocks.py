@@ -16,11 +16,11 @@ import numpy.typing as npt
 
 from ..detections import BoolArray
 from .jpeg_markers import Component, Jpeg, Model
-from .jpeg_rows import Coefficients, Edit
+from .jpeg_rows import Coefficients, Edit, Shown
 from .orientation import swaps_axes
 from .picture import Frame, Patch, Pixels
 
-__all__ = ["Grid", "are_flat", "edits"]
+__all__ = ["Grid", "are_flat", "edits", "shown_luma"]
 
 _Box: TypeAlias = tuple[int, int, int, int]
 """First and last row, first and last column, half-open."""
@@ -29,6 +29,13 @@ _Samples: TypeAlias = npt.NDArray[Any]
 """float32; the stubs of OpenCV's functions give no dtype."""
 
 _SIDE = 8
+
+_SHOWN_SCALE = 4
+"""Luma is compared at this fraction of the size, at which a face of 16 px has 4 x 4 levels."""
+
+_COLOURED = 16
+"""A colour whose channels span at most this many levels hides at most 13 levels of luma (in four million
+random colours); white and black hide none."""
 
 _YCC = np.array(
     [
@@ -98,6 +105,44 @@ class Grid:
             max(0, patch.columns.start - 1) // unit_w,
             -(-min(width, patch.columns.stop + 1) // unit_w),
         )
+
+
+def shown_luma(frame: Frame, grid: Grid) -> Shown | None:
+    """The first component as a frame shows it, at a quarter of the size or at that of its copy for detectors.
+
+    Args:
+        frame: the whole picture, 8 bits, without patches.
+        grid: of the picture, upright.
+
+    Returns:
+        None if all of it is shown, as without a conversion, or without a clipped colour.
+    """
+    if grid.model not in (Model.YCC, Model.YCCK):
+        return None
+    (width, height), (across, down) = grid.size_wh, grid.most
+    part, scale = grid.components[0], frame.scale
+    block_w, block_h = _SIDE * across // part.horizontal, _SIDE * down // part.vertical
+    columns, rows = width // block_w, height // block_h
+    side = _SIDE // max(_SHOWN_SCALE, scale)
+    size_wh = columns * side, rows * side
+    pixels = frame.look.pixels[: rows * block_h // scale, : columns * block_w // scale, :3]
+    if not pixels.size or not (clipped := _clipped(pixels)).any():
+        return None
+    small = cv2.resize(pixels, size_wh, interpolation=cv2.INTER_AREA)
+    hiding = _coloured(small) & (cv2.resize(clipped, size_wh, interpolation=cv2.INTER_AREA) > 0)
+    return Shown(np.asarray(cv2.transform(small, _YCC[:1]), np.uint8), hiding, side)
+
+
+def _clipped(pixels: Pixels) -> npt.NDArray[np.uint8]:
+    """`(H, W)`: 255 where a channel of an RGB pixel is 0 or 255."""
+    return np.asarray(cv2.bitwise_not(cv2.inRange(pixels, (1, 1, 1), (254, 254, 254))), np.uint8)
+
+
+def _coloured(pixels: Any) -> BoolArray:
+    """`(H, W)`: whether the channels of an RGB pixel differ enough to hide luma."""
+    red, green, blue = cv2.split(pixels)
+    most, least = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
+    return np.asarray(cv2.subtract(most, least) > _COLOURED)
 
 
 def are_flat(patches: Sequence[Patch]) -> bool:

@@ -11,12 +11,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 import simplejpeg
 
 from ..errors import UnreadableImage, UnsupportedImage
 from .coefficients import Coding, check_warning
-from .jpeg_rows import Edit, NotTransformable
+from .jpeg_rows import Comparison, Edit, NotTransformable, Shown
 from .picture import Colour, Pixels
 
 __all__ = ["PlainJpeg"]
@@ -62,7 +64,7 @@ class PlainJpeg:
         pixels: Pixels = simplejpeg.decode_jpeg(data, _NAMES[colour], strict=strict)
         return pixels
 
-    def rewrite(self, data: bytes, edits: Sequence[Edit], coding: Coding) -> bytes:
+    def rewrite(self, data: bytes, edits: Sequence[Edit], coding: Coding, shown: Shown | None) -> bytes:
         """As `TurboJpeg.rewrite`, always progressive.
 
         Raises:
@@ -71,12 +73,25 @@ class PlainJpeg:
         """
         if edits or coding.orientation != 1:
             raise NotTransformable("only libturbojpeg can change coefficients")
+        if shown:
+            Comparison(shown).add(_grey_levels(data, shown), slice(None))
         output = _optimized(data)
         # mozjpeg reports no warnings, so the result is compared.
         before, after = (simplejpeg.decode_jpeg(file, strict=False) for file in (data, output))
         if not np.array_equal(before, after):
             raise NotTransformable("mozjpeg has changed the pixels")
         return output
+
+
+def _grey_levels(data: bytes, shown: Shown) -> npt.NDArray[np.uint8]:
+    """The luma of a file, in the cells of `shown`."""
+    try:
+        grey = simplejpeg.decode_jpeg(data, "GRAY", strict=False)[..., 0]
+    except ValueError as error:
+        raise NotTransformable("only libturbojpeg can read its luma") from error
+    rows, columns = (length * 8 // shown.side for length in shown.levels.shape)
+    small = cv2.resize(grey[:rows, :columns], shown.levels.shape[::-1], interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
 
 
 def _header_is_read(data: bytes) -> bool:
