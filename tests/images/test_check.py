@@ -83,6 +83,30 @@ def test_covers_of_any_size_pass_and_are_missed(name, side):
         check_output(picture.write([()] * len(picture.frames)).data, picture, patches)
 
 
+def beside_a_tiny_one(method, quality):
+    """Two large covers and one of 3 x 5 px."""
+    picture = Image.open(samples.SCENES / "market.jpg").convert("RGB")
+    faces = Detections.of([[200, 200, 320, 350], [500, 300, 560, 360], [30, 300, 33, 305]], [0.9] * 3)
+    return redacted(samples.save(picture, "JPEG", quality=quality), method, faces=faces)
+
+
+@pytest.mark.parametrize("method", ["pixelate", "overlay"])
+@pytest.mark.parametrize("quality", [30, 75])
+def test_a_tiny_cover_does_not_make_noise_count_under_large_ones(method, quality):
+    """Sharp edges ring by more levels than a mean of 8 x 8 pixels shows."""
+    picture, patches, written = beside_a_tiny_one(method, quality)
+    check_output(written, picture, patches)
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+@pytest.mark.parametrize("quality", [30, 75])
+def test_a_missing_cover_beside_a_tiny_one_is_found(quality, missing):
+    picture, patches, _ = beside_a_tiny_one("overlay", quality)
+    others = [[patch for number, patch in enumerate(patches[0]) if number != missing]]
+    with pytest.raises(OutputDiffers):
+        check_output(picture.write(others).data, picture, patches)
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", SHOWN)
 def test_a_cover_that_was_not_laid_is_found(name, method):
