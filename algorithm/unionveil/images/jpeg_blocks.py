@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..detections import BoolArray
+from .gamut import clipped, coloured
 from .jpeg_markers import Component, Jpeg, Model
 from .jpeg_rows import Coefficients, Edit, Shown
 from .orientation import swaps_axes
@@ -32,10 +33,6 @@ _SIDE = 8
 
 _SHOWN_SCALE = 4
 """Luma is compared at this fraction of the size, at which a face of 16 px has 4 x 4 levels."""
-
-_COLOURED = 16
-"""A colour whose channels span at most this many levels hides at most 13 levels of luma (in four million
-random colours); white and black hide none."""
 
 _YCC = np.array(
     [
@@ -126,23 +123,11 @@ def shown_luma(frame: Frame, grid: Grid) -> Shown | None:
     side = _SIDE // max(_SHOWN_SCALE, scale)
     size_wh = columns * side, rows * side
     pixels = frame.look.pixels[: rows * block_h // scale, : columns * block_w // scale, :3]
-    if not pixels.size or not (clipped := _clipped(pixels)).any():
+    if not pixels.size or not (beyond := clipped(pixels)).any():
         return None
     small = cv2.resize(pixels, size_wh, interpolation=cv2.INTER_AREA)
-    hiding = _coloured(small) & (cv2.resize(clipped, size_wh, interpolation=cv2.INTER_AREA) > 0)
+    hiding = coloured(small) & (cv2.resize(beyond, size_wh, interpolation=cv2.INTER_AREA) > 0)
     return Shown(np.asarray(cv2.transform(small, _YCC[:1]), np.uint8), hiding, side)
-
-
-def _clipped(pixels: Pixels) -> npt.NDArray[np.uint8]:
-    """`(H, W)`: 255 where a channel of an RGB pixel is 0 or 255."""
-    return np.asarray(cv2.bitwise_not(cv2.inRange(pixels, (1, 1, 1), (254, 254, 254))), np.uint8)
-
-
-def _coloured(pixels: Any) -> BoolArray:
-    """`(H, W)`: whether the channels of an RGB pixel differ enough to hide luma."""
-    red, green, blue = cv2.split(pixels)
-    most, least = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
-    return np.asarray(cv2.subtract(most, least) > _COLOURED)
 
 
 def are_flat(patches: Sequence[Patch]) -> bool:

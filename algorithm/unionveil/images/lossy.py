@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from .gamut import can_hide_luma
 from .picture import Colour, Encoding, Frame, Patches, Writer, Written, writer
 
 __all__ = ["LEAST_PSNR_DB", "faithful", "lossy_writer", "luma_psnr_db"]
@@ -24,7 +25,7 @@ def lossy_writer(
     encode: Callable[[tuple[Frame, ...]], bytes],
     keep: Callable[[], bytes | None],
 ) -> Writer:
-    """A writer for a format whose coded data may be kept if no patch is applied.
+    """A writer for a format whose coded data may be kept if no patch is applied and no colour can hide luma.
 
     Args:
         frames: as decoded. They hold the patches while the writer runs, and are restored afterwards.
@@ -34,7 +35,8 @@ def lossy_writer(
     anew = writer(frames, encode)
 
     def write(patches: Patches) -> Written:
-        kept = None if any(patches) else keep()
+        changed = any(patches) or any(can_hide_luma(frame) for frame in frames)
+        kept = None if changed else keep()
         return anew(patches) if kept is None else Written(kept, Encoding.KEPT)
 
     return write
