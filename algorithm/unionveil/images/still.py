@@ -66,7 +66,6 @@ class Still:
     Attributes:
         colours: its colour samples.
         alpha: its alpha plane, of the same size.
-        premultiplied: whether the colours are premultiplied by it.
         crop_wh: columns and rows that are shown, from the top left corner; None for all. The hidden
             rest is part of the last blocks, or was written by our own encoder.
         transforms: name and argument of `irot` (quarter turns anticlockwise) and `imir` (axis), in order.
@@ -77,7 +76,6 @@ class Still:
 
     colours: Layer
     alpha: Layer | None = None
-    premultiplied: bool = False
     crop_wh: tuple[int, int] | None = None
     transforms: tuple[tuple[bytes, int], ...] = ()
     cicp: Cicp | None = None
@@ -157,10 +155,12 @@ def _read_still(container: Container) -> Still:
             raise NotAccounted("an alpha plane of another size")
         if _read_transforms(item) not in ((), transforms):
             raise NotAccounted("an alpha plane with another orientation")
+        if any(each.kind == b"prem" for each in container.references):
+            # Divided by an alpha of 0, colours are gone; viewers that ignore the plane show them.
+            raise NotAccounted("colours that were multiplied by alpha")
     return Still(
         colours,
         alpha,
-        alpha is not None and any(each.kind == b"prem" for each in container.references),
         crop_wh,
         transforms,
         cicp,
@@ -312,8 +312,6 @@ def write_still(still: Still) -> bytes:
         marks = (Property(b"auxC", bytes(4) + kind, True),)
         alpha = _add_layer(items, references, still.alpha, marks, turned, True)
         references.append(Reference(b"auxl", alpha, (primary,)))
-        if still.premultiplied:
-            references.append(Reference(b"prem", primary, (alpha,)))
     return write(Container(primary, items, tuple(references)), _brands(still.colours.tiles[0]))
 
 
