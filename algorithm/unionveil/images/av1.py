@@ -20,6 +20,9 @@ _LEFT_OUT = frozenset({_TEMPORAL_DELIMITER, 5, 15})
 
 _IDENTITY, _SRGB_TRANSFER, _BT709 = 0, 13, 1
 _SELECT = 2
+_BLOCK = 8
+"""Sides are coded as multiples of this (AV1, 5.9.9, `compute_image_size`)."""
+
 _MAX_TILE_WIDTH, _MAX_TILE_AREA = 4096, 4096 * 2304
 
 
@@ -99,7 +102,7 @@ def _account(data: bytes) -> CodedImage:
     return CodedImage(
         Codec.AV1,
         size_wh,
-        (0, 0),
+        (-size_wh[0] % _BLOCK, -size_wh[1] % _BLOCK),
         sequence.depth,
         sequence.chroma,
         _write_configuration(sequence),
