@@ -118,3 +118,15 @@ def test_pictures_that_cannot_be_converted_are_refused_with_a_reason(names, word
         with pytest.raises(UnsupportedImage, match=words):
             converted(PICTURES[name], OutputOptions(target))
         assert isinstance(anonymized(SAMPLES[name], OutputOptions(target)), Rejected)
+
+
+@pytest.mark.parametrize(("target", "most"), [(ImageFormat.JPEG, 65_500), (ImageFormat.WEBP, 16_383)])
+def test_a_picture_that_is_too_long_for_a_format_is_refused_in_one_sentence(target, most, capfd):
+    data = samples.save(Image.new("L", (most + 1, 1)), "PNG")
+    refused = anonymized(data, OutputOptions(target))
+    assert isinstance(refused, Rejected) and refused.reason == "unsupported"
+    assert refused.detail.startswith(f"a picture with a side of more than {most} pixels cannot become")
+    assert "choose another output format" in refused.detail
+    assert capfd.readouterr().err == ""
+    fits = anonymized(samples.save(Image.new("L", (most, 1)), "PNG"), OutputOptions(target))
+    assert isinstance(fits, Anonymized)

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from ..errors import ImageTooLarge
+from ..errors import ImageTooLarge, UnsupportedImage
 from ..formats import ImageFormat
 from ..heap import return_free_memory
 from .coefficients import Coding, load
@@ -220,7 +220,15 @@ def encode(frame: Frame, quality: int, rendering: Rendering) -> bytes:
         frame: without alpha.
         quality: of libjpeg, 1 to 100.
         rendering: its profile and density are written.
+
+    Raises:
+        UnsupportedImage: a side is longer than 65,500 pixels.
     """
+    if max(frame.size_wh) > _MOST_SIDE:
+        raise UnsupportedImage(
+            f"a picture with a side of more than {_MOST_SIDE} pixels cannot become JPEG; choose another "
+            "output format, or keep its own"
+        )
     grey = frame.colour is Colour.GREY
     pixels = frame.pixels[..., 0] if grey else frame.pixels
     options: dict[str, Any] = {} if grey else {"subsampling": "4:2:0" if quality < _FULL_CHROMA else "4:4:4"}
@@ -233,6 +241,9 @@ def encode(frame: Frame, quality: int, rendering: Rendering) -> bytes:
 
 
 _FULL_CHROMA = 90
+
+_MOST_SIDE = 65_500
+"""`JPEG_MAX_DIMENSION` of libjpeg; the format itself allows 35 more."""
 
 
 def _tables(jpeg: Jpeg) -> list[list[int]]:

@@ -274,7 +274,10 @@ def encode(frame: Frame, quality: int, rendering: Rendering) -> bytes:
         UnsupportedImage: a side is longer than 16,383 pixels.
     """
     if max(frame.size_wh) > _MOST_SIDE:
-        raise UnsupportedImage(f"a picture with a side of more than {_MOST_SIDE} pixels cannot become WebP")
+        raise UnsupportedImage(
+            f"a picture with a side of more than {_MOST_SIDE} pixels cannot become WebP; choose another "
+            "output format, or keep its own"
+        )
     icc = clean_profile(rendering.icc, 3) if rendering.icc else None
     placed = _Placed(0, 0, frame.size_wh, 0, 0, _encode_part(frame, quality))
     return _write_file(_File((placed,), frame.size_wh, icc=icc))
