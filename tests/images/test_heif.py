@@ -322,14 +322,30 @@ def test_a_slice_of_another_picture_parameter_set_is_not_kept():
         decode(single(item), LIMIT)
 
 
-def test_premultiplied_alpha_survives_a_round_trip():
-    pixels = np.dstack([np.full((64, 128, 3), 100, np.uint8), np.full((64, 128), 200, np.uint8)])
-    container = isobmff.read(heic(pixels, quality=95))
+def premultiplied(data, brands):
+    container = isobmff.read(data)
     alpha = next(each.source for each in container.references if each.kind == b"auxl")
     prem = Reference(b"prem", container.primary, (alpha,))
-    data = isobmff.write(
-        replace(container, references=(*container.references, prem)), (b"heic", b"mif1", b"heic")
-    )
+    return isobmff.write(replace(container, references=(*container.references, prem)), brands)
+
+
+@pytest.mark.parametrize("kind", ["HEIC", "AVIF"])
+def test_colours_that_were_multiplied_by_alpha_are_not_kept(kind):
+    """Where alpha is 0, viewers that ignore the plane would show what no decoder of ours does."""
+    pixels = np.dstack([SCENE, np.zeros(SCENE.shape[:2], np.uint8)])
+    if kind == "HEIC":
+        data = premultiplied(heic(pixels, quality=95), (b"heic", b"mif1", b"heic"))
+    else:
+        plain = samples.save(Image.fromarray(pixels), "AVIF", quality=90, autotiling=False)
+        data = premultiplied(plain, (b"avif", b"avif", b"mif1"))
+    written = untouched(decode(data, LIMIT))
+    assert written.encoding is Encoding.PIXELS
+    assert not any(each.kind == b"prem" for each in isobmff.read(written.data).references)
+
+
+def test_premultiplied_alpha_survives_a_round_trip():
+    pixels = np.dstack([np.full((64, 128, 3), 100, np.uint8), np.full((64, 128), 200, np.uint8)])
+    data = premultiplied(heic(pixels, quality=95), (b"heic", b"mif1", b"heic"))
     picture = decode(data, LIMIT)
     assert np.abs(picture.frames[0].pixels[..., :3].astype(int) - 100 * 255 / 200).max() <= 3
     for written in (untouched(picture), re_encoded(picture)):
