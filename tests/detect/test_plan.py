@@ -138,10 +138,10 @@ def test_a_picture_too_narrow_for_a_face_stays_whole():
         ((400, 300), "standard", True),
         ((1600, 1200), "standard", True),
         ((3000, 2000), "standard", True),
-        ((3100, 2067), "standard", False),
-        ((600, 600), "standard", True),
-        ((640, 640), "standard", False),  # enlarged to 1280 px
-        ((2500, 2500), "standard", False),
+        ((3200, 2133), "standard", False),
+        ((640, 640), "standard", True),  # enlarged to 1280 px
+        ((2500, 2500), "standard", True),
+        ((2700, 2700), "standard", False),
         ((4000, 3000), "standard", False),
         ((200, 20000), "standard", False),  # many pieces
         ((12000, 9000), "crowd", True),
@@ -153,13 +153,13 @@ def test_small_pictures_and_crowds_are_seen_mirrored_too(size_wh, detail, expect
 
 @settings(max_examples=100)
 @given(st.tuples(sides, sides))
-def test_no_mirrored_picture_costs_more_than_a_photo_of_12_megapixels(size_wh):
+def test_no_mirrored_picture_costs_a_tenth_more_than_a_photo_of_12_megapixels(size_wh):
     pixels = [
         sum(width * height for width, height in plan_sizes(size, "standard"))
         for size in (size_wh, (4000, 3000))
     ]
     if mirror_is_cheap(size_wh, "standard"):
-        assert 2 * pixels[0] <= 1.01 * pixels[1]  # sides are rounded
+        assert 2 * pixels[0] <= 1.1 * pixels[1]
 
 
 @given(st.lists(st.tuples(st.floats(-50, 4050), st.floats(-50, 3050), st.floats(1, 900)), max_size=5))

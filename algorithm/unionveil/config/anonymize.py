@@ -80,8 +80,8 @@ class AnonymizeConfig(Setting):
     mirror: Literal["auto", "no"] = Field(
         "auto",
         description="auto: also searches the mirrored picture, in twice the time; finds more faces. With "
-        "detail crowd always; with standard if it then takes no longer than a photo of 12 megapixels: up to "
-        "about 3000 px at 3:2, but 600 px for squares. no: never.",
+        "detail crowd always; with standard if it then takes hardly longer than a photo of 12 megapixels: up "
+        "to about 3100 px at 3:2, 2900 px at 4:3 and 2500 px for squares. no: never.",
     )
     threshold: float | None = Field(
         None,
