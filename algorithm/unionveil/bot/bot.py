@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from contextlib import suppress
+from typing import ParamSpec, TypeAlias, TypeVar
 
 from ..config import AnonymizeConfig
 from ..content import BytesContent
@@ -21,6 +22,9 @@ __all__ = ["Bot"]
 
 _TRIES = 5
 _FIRST_PAUSE_SECONDS = 1.0
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
 _Submit: TypeAlias = Callable[[PictureTask], Awaitable["Anonymized | Found | Rejected"]]
 
@@ -72,19 +76,11 @@ class Bot:
             keep(batch.position)
 
     async def handle_batch(self, batch: Batch) -> None:
-        """Handles the events of one batch, in their order."""
+        """Handles the events of one batch, in their order; one whose calls keep failing is given up."""
         for event in batch.events:
-            await self._persistently(event)
-
-    async def _persistently(self, event: Event) -> None:
-        """Handles an event, with retries if the network fails; one that keeps failing is not answered."""
-        for attempt in range(_TRIES):
             why = await self._failure(event)
-            if why is None:
-                return
-            if attempt + 1 < _TRIES:
-                await self._pause(_FIRST_PAUSE_SECONDS * 2**attempt)
-        self._report(f"given up: {why}")
+            if why is not None:
+                self._report(f"given up: {why}")
 
     async def _failure(self, event: Event) -> RoomError | None:
         try:
@@ -97,35 +93,61 @@ class Bot:
         """Handles one event.
 
         Raises:
-            RoomError: the network failed; the same event may be handled again.
+            RoomError: the network keeps failing; the same event may be handled again.
         """
         match event:
             case Photo():
                 await self._cover(event)
             case RemovalAsked():
-                if await self._room.may_remove_answer(event):
-                    await self._room.remove(event.room, event.answer)
+                if await self._persistently(self._room.may_remove_answer, event):
+                    await self._persistently(self._room.remove, event.room, event.answer)
                     self._report("an answer was removed on request")
             case Withdrawn():
-                for answer in await self._room.answers_to(event.room, event.id):
-                    await self._room.remove(event.room, answer)
+                for answer in await self._persistently(self._room.answers_to, event.room, event.id):
+                    await self._persistently(self._room.remove, event.room, answer)
                     self._report("an answer was removed with its original")
 
+    async def _persistently(
+        self,
+        call: Callable[_Arguments, Awaitable[_Result]],
+        *args: _Arguments.args,
+        **kwargs: _Arguments.kwargs,
+    ) -> _Result:
+        """The result of one call of the room, which is repeated if the network fails.
+
+        A call is repeated rather than its event: nothing else is done, or counted against its sender, twice.
+
+        Raises:
+            RoomError: it keeps failing.
+        """
+        for attempt in range(_TRIES - 1):
+            with suppress(RoomError):
+                return await call(*args, **kwargs)
+            await self._pause(_FIRST_PAUSE_SECONDS * 2**attempt)
+        return await call(*args, **kwargs)
+
     async def _cover(self, photo: Photo) -> None:
-        if await self._room.answers_to(photo.room, photo.id):
+        if await self._persistently(self._room.answers_to, photo.room, photo.id):
             return
         try:
             self._rate.take(photo.sender)
-            data = await self._room.fetch(photo, self._most_bytes)
-        except (RateLimited, BodyTooLarge) as error:
-            await self._refuse(photo, str(error))
+            data = await self._persistently(self._room.fetch, photo, self._most_bytes)
+        except RateLimited as error:
+            await self._refuse(photo, f"you posted too many at once; post it again in {error.seconds} s")
+            return
+        except BodyTooLarge as error:
+            await self._refuse(
+                photo, f"it has more than {error.limit_bytes / (1 << 20):g} MiB; post a smaller one"
+            )
             return
         outcome = await self._covered(data)
         if not isinstance(outcome, Anonymized):
             await self._refuse(photo, outcome.detail)
             return
-        await self._room.answer(photo, _answer(outcome))
-        removed = self._removes_originals and await self._room.remove(photo.room, photo.id)
+        await self._persistently(self._room.answer, photo, _answer(outcome))
+        removed = self._removes_originals and await self._persistently(
+            self._room.remove, photo.room, photo.id
+        )
         faces = sum(map(len, outcome.faces))
         self._report(f"a photo was answered, {faces} faces covered" + ("; its original is gone" * removed))
 
@@ -143,7 +165,7 @@ class Bot:
         return outcome
 
     async def _refuse(self, photo: Photo, why: str) -> None:
-        await self._room.explain(photo, f"This photo was not covered: {why}.")
+        await self._persistently(self._room.explain, photo, f"This photo was not covered: {why}.")
         self._report("a photo was not covered")
 
 
