@@ -11,7 +11,7 @@ import samples
 import unionveil
 from unionveil import AnonymizeConfig, Anonymized
 from unionveil.bot.bot import Bot
-from unionveil.bot.room import Answer, Batch, Photo, RemovalAsked, Withdrawn
+from unionveil.bot.room import Answer, Batch, Photo, RemovalAsked, Reply, Withdrawn
 from unionveil.bot.state import Position
 from unionveil.errors import BodyTooLarge, OutputError, RoomError
 from unionveil.serve.limits import RateLimit
@@ -47,11 +47,11 @@ class FakeRoom:
             raise BodyTooLarge(most_bytes)
         return self.photos[photo.id]
 
-    async def answers_to(self, room, message):
-        self._network("answers_to")
+    async def replies_to(self, room, message):
+        self._network("replies_to")
         return [
-            f"answer-{n}"
-            for n, (to, _) in enumerate(self.posted)
+            Reply(f"answer-{n}", isinstance(what, Answer))
+            for n, (to, what) in enumerate(self.posted)
             if to == message and f"answer-{n}" not in self.removed
         ]
 
@@ -69,7 +69,7 @@ class FakeRoom:
 
     async def remove(self, room, message):
         self._network("remove")
-        if message.startswith("answer") or self.may_remove:
+        if message not in self.removed and (message.startswith("answer") or self.may_remove):
             self.removed.append(message)
             return True
         return False
@@ -142,9 +142,23 @@ def test_the_original_is_removed_after_the_answer_if_the_bot_may(run):
     assert room.removed == ["$0"]
 
 
+def test_an_original_is_removed_after_a_restart_if_that_failed_before(run):
+    room = FakeRoom(may_remove=True)
+    room.failures["remove"] = 5
+    photo = room.photo(MARKET)
+    run(room, photo)
+    assert room.removed == []
+    assert run(room, photo, removes_originals=False) == []
+    assert run(room, photo) == ["the original of an answered photo was removed"]
+    assert run(room, photo) == []
+    assert (len(room.posted), room.removed) == (1, ["$0"])
+
+
 def test_an_original_that_was_not_covered_stays(run):
     room = FakeRoom(may_remove=True)
-    run(room, room.photo(MARKET[:5000]), room.photo(b"%PDF-1.7 and so on"))
+    photos = (room.photo(MARKET[:5000]), room.photo(b"%PDF-1.7 and so on"))
+    run(room, *photos)
+    run(room, *photos)  # after a restart
     assert [text.startswith("This photo was not covered: ") for _, text in room.posted] == [True, True]
     assert room.removed == []
 
@@ -192,7 +206,7 @@ def test_a_photo_that_is_too_large_is_not_read_to_its_end(run):
 
 def test_a_short_network_failure_loses_nothing(run):
     room = FakeRoom(may_remove=True)
-    calls = ("answers_to", "fetch", "answer", "remove", "explain", "may_remove_answer")
+    calls = ("replies_to", "fetch", "answer", "remove", "explain", "may_remove_answer")
     room.failures.update(dict.fromkeys(calls, 3))
     photo = room.photo(MARKET)
     run(room, photo, room.photo(b"not a photo"), RemovalAsked("!room", ADA, "answer-0"))

@@ -95,8 +95,8 @@ async def story(ada: Member, bot: Member, room: str, running: Running, folder: P
 
 def test_an_encrypted_photo_has_an_encrypted_answer(server, tmp_path):
     ada, bot = server.register("ada"), server.register("bot")
-    room = ada.make_room(bot, encrypted=True)
-    running = Running(bot, tmp_path)
+    room = ada.make_room(bot, encrypted=True, levels={bot.user: 50})
+    running = Running(bot, tmp_path, "--keep-originals")
     try:
         running.until(
             lambda: bot.user in ada.call("GET", f"/_matrix/client/v3/rooms/{room}/joined_members")["joined"]
@@ -108,10 +108,12 @@ def test_an_encrypted_photo_has_an_encrypted_answer(server, tmp_path):
         asyncio.run(story(ada, bot, room, running, tmp_path))
         posted = [m for m in ada.messages(room) if m["type"] == "m.room.encrypted"]
         assert len(posted) == 2
+        [original] = [m["event_id"] for m in posted if m["sender"] == ada.user]
         assert [m for m in ada.messages(room) if m["type"] == "m.room.message"] == []
         running.stop(9)
         position.write_text(before)  # it sees the photo again: its keys are kept, and so is its answer
         running = Running(bot, tmp_path)
+        running.until(lambda: ada.is_redacted(room, original))
         running.until(lambda: position.read_text() != before)
         assert len([m for m in ada.messages(room) if m["type"] == "m.room.encrypted"]) == 2
     finally:

@@ -138,6 +138,24 @@ def test_a_restart_answers_missed_photos_and_none_twice(server, ada, bob, tmp_pa
     assert running.stop() == 0
 
 
+def test_a_restart_removes_the_originals_of_answered_photos_only(server, ada, bob, tmp_path):
+    bot, room, running = begin(server, ada, bob, tmp_path, "bot5", "--keep-originals", level=50)
+    folder = tmp_path / "state" / "unionveil" / "bot"
+    running.until(lambda: list(folder.rglob("position")))
+    [position] = folder.rglob("position")
+    before = position.read_text()
+    broken, photo = ada.post_photo(room, MARKET[:5000]), ada.post_photo(room, STREET)
+    running.until(lambda: len(answers(ada, room, bot)) == 2)
+    running.stop(signal.SIGKILL)
+    position.write_text(before)  # as if it had been killed between answering and removing
+    running = Running(bot, tmp_path)
+    running.until(lambda: ada.is_redacted(room, photo))
+    running.until(lambda: position.read_text() != before)
+    assert not ada.is_redacted(room, broken)
+    assert len(answers(ada, room, bot)) == 2
+    assert running.stop() == 0
+
+
 def test_one_sender_is_limited(server, ada, bob, tmp_path):
     bot, room, running = begin(server, ada, bob, tmp_path, "bot4", "--per-minute", "1")
     ada.post_photo(room, STREET)

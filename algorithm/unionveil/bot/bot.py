@@ -97,15 +97,13 @@ class Bot:
         """
         match event:
             case Photo():
-                await self._cover(event)
+                await self._handle_photo(event)
             case RemovalAsked():
                 if await self._persistently(self._room.may_remove_answer, event):
-                    await self._persistently(self._room.remove, event.room, event.answer)
-                    self._report("an answer was removed on request")
+                    await self._remove(event.room, event.answer, "an answer was removed on request")
             case Withdrawn():
-                for answer in await self._persistently(self._room.answers_to, event.room, event.id):
-                    await self._persistently(self._room.remove, event.room, answer)
-                    self._report("an answer was removed with its original")
+                for reply in await self._persistently(self._room.replies_to, event.room, event.id):
+                    await self._remove(event.room, reply.id, "an answer was removed with its original")
 
     async def _persistently(
         self,
@@ -126,30 +124,37 @@ class Bot:
             await self._pause(_FIRST_PAUSE_SECONDS * 2**attempt)
         return await call(*args, **kwargs)
 
-    async def _cover(self, photo: Photo) -> None:
-        if await self._persistently(self._room.answers_to, photo.room, photo.id):
-            return
+    async def _remove(self, room: str, message: str, report: str) -> None:
+        if await self._persistently(self._room.remove, room, message):
+            self._report(report)
+
+    async def _handle_photo(self, photo: Photo) -> None:
+        """Answers a photo unless an earlier run did, and removes it if the answer shows it covered."""
+        replies = await self._persistently(self._room.replies_to, photo.room, photo.id)
+        is_covered = any(reply.is_photo for reply in replies) if replies else await self._answer(photo)
+        if is_covered and self._removes_originals:
+            await self._remove(photo.room, photo.id, "the original of an answered photo was removed")
+
+    async def _answer(self, photo: Photo) -> bool:
+        """Answers a photo; False if it could not be covered."""
         try:
             self._rate.take(photo.sender)
             data = await self._persistently(self._room.fetch, photo, self._most_bytes)
         except RateLimited as error:
             await self._refuse(photo, f"you posted too many at once; post it again in {error.seconds} s")
-            return
+            return False
         except BodyTooLarge as error:
             await self._refuse(
                 photo, f"it has more than {error.limit_bytes / (1 << 20):g} MiB; post a smaller one"
             )
-            return
+            return False
         outcome = await self._covered(data)
         if not isinstance(outcome, Anonymized):
             await self._refuse(photo, outcome.detail)
-            return
+            return False
         await self._persistently(self._room.answer, photo, _answer(outcome))
-        removed = self._removes_originals and await self._persistently(
-            self._room.remove, photo.room, photo.id
-        )
-        faces = sum(map(len, outcome.faces))
-        self._report(f"a photo was answered, {faces} faces covered" + ("; its original is gone" * removed))
+        self._report(f"a photo was answered, {sum(map(len, outcome.faces))} faces covered")
+        return True
 
     async def _covered(self, data: bytes) -> Anonymized | Rejected:
         content = BytesContent(data)

@@ -29,7 +29,7 @@ from nio.crypto import ENCRYPTION_ENABLED
 
 from ..errors import BodyTooLarge, RoomError
 from .matrix_events import event_of, image_content, replied_to, text_content
-from .room import Answer, Batch, Event, Photo, RemovalAsked
+from .room import Answer, Batch, Event, Photo, RemovalAsked, Reply
 
 __all__ = ["MatrixRooms"]
 
@@ -188,8 +188,8 @@ class MatrixRooms:
             raise RoomError("the photo cannot be fetched: the server does not answer") from error
         return _decrypted(bytes(data), encrypted) if encrypted else bytes(data)
 
-    async def answers_to(self, room: str, message: str) -> Sequence[str]:
-        """As `Room.answers_to`: messages of this account in the thread that reply to it."""
+    async def replies_to(self, room: str, message: str) -> Sequence[Reply]:
+        """As `Room.replies_to`: messages of this account in the thread that reply to it."""
         original = await self._source(room, message)
         relation = original.get("content", {}).get("m.relates_to", {}) if original else {}
         root = relation.get("event_id") if relation.get("rel_type") == "m.thread" else None
@@ -202,9 +202,14 @@ class MatrixRooms:
         if original is not None and not original.get("content"):
             # A removed message no longer names its thread.
             found += await self._before(room, self._nio.next_batch, None, _MOST_SEARCHED)
-        return sorted({event.event_id for event in found if self._is_answer(event.source, message)})
+        replies = sorted({event.event_id for event in found if self._is_reply(event.source, message)})
+        return [Reply(reply, await self._is_photo(room, reply)) for reply in replies]
 
-    def _is_answer(self, source: Mapping[str, Any], message: str) -> bool:
+    async def _is_photo(self, room: str, message: str) -> bool:
+        source = await self._source(room, message)  # decrypted if its key is still known
+        return source is not None and source.get("content", {}).get("msgtype") == "m.image"
+
+    def _is_reply(self, source: Mapping[str, Any], message: str) -> bool:
         return source.get("sender") == self._nio.user_id and replied_to(source.get("content", {})) == message
 
     async def answer(self, photo: Photo, answer: Answer) -> None:
@@ -240,6 +245,8 @@ class MatrixRooms:
     async def remove(self, room: str, message: str) -> bool:
         """As `Room.remove`."""
         source = await self._source(room, message)
+        if source is not None and not source.get("content"):
+            return False
         mine = source is not None and source.get("sender") == self._nio.user_id
         if not mine and not await self._can_redact(room, self._nio.user_id):
             return False

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-__all__ = ["Answer", "Batch", "Event", "Photo", "RemovalAsked", "Room", "Withdrawn"]
+__all__ = ["Answer", "Batch", "Event", "Photo", "RemovalAsked", "Reply", "Room", "Withdrawn"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,19 @@ class Answer:
     alt: str
 
 
+@dataclass(frozen=True)
+class Reply:
+    """A message in which this account answered a photo.
+
+    Attributes:
+        id: of the message.
+        is_photo: whether it shows the covered photo; False for a sentence, and if it can no longer be read.
+    """
+
+    id: str
+    is_photo: bool
+
+
 class Room(Protocol):
     """Messages of one account on one network. A call that raises `RoomError` may be repeated."""
 
@@ -104,8 +117,8 @@ class Room(Protocol):
         """
         ...
 
-    async def answers_to(self, room: str, message: str) -> Sequence[str]:
-        """Messages in which this account answered a message."""
+    async def replies_to(self, room: str, message: str) -> Sequence[Reply]:
+        """Messages in which this account answered a message, except removed ones."""
         ...
 
     async def answer(self, photo: Photo, answer: Answer) -> None:
@@ -121,5 +134,5 @@ class Room(Protocol):
         ...
 
     async def remove(self, room: str, message: str) -> bool:
-        """Removes a message; False if this account has no right to."""
+        """Removes a message; False if it is gone already, or this account has no right to."""
         ...
