@@ -104,7 +104,8 @@ def test_pixels_know_no_network(folder):
 
 def test_only_models_the_bot_and_the_cluster_reach_out_and_only_the_servers_listen():
     at_a_network = [name for name in importers(NETWORK) if not name.startswith("unionveil.serve.")]
-    assert at_a_network == ["unionveil.bot.matrix", "unionveil.engines.ray", "unionveil.models.store"]
+    matrix = ["unionveil.bot.matrix", "unionveil.bot.matrix_calls"]
+    assert at_a_network == [*matrix, "unionveil.engines.ray", "unionveil.models.store"]
     for name in (name for name in modules() if name.startswith("unionveil.serve.")):
         assert not tops(imports(name, lazy=True)) & {"urllib", "ssl", "requests", "httpx", "aiohttp"}
 

@@ -5,29 +5,30 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 from nio import (
     AsyncClient,
     AsyncClientConfig,
-    ErrorResponse,
     MegolmEvent,
     MessageDirection,
     RoomGetEventResponse,
-    RoomGetStateEventResponse,
     RoomMessagesResponse,
+    RoomRedactResponse,
     RoomSendResponse,
     SyncResponse,
     UploadResponse,
     WhoamiResponse,
 )
 from nio.crypto import ENCRYPTION_ENABLED
+from nio.exceptions import EncryptionError
 
 from ..errors import BodyTooLarge, RoomError
+from .matrix_calls import expected, network, reached, sure
 from .matrix_events import event_of, image_content, replied_to, text_content
 from .room import Answer, Batch, Event, Photo, RemovalAsked, Reply
 
@@ -47,9 +48,10 @@ _CHUNK_BYTES = 1 << 16
 _MODERATOR = 50
 """Power level for removing others' messages unless `redact` in `m.room.power_levels` overrides it."""
 
-_KINDS = ["m.room.message", "m.reaction", "m.room.redaction", "m.room.encrypted"]
+_HIDDEN = {"M_NOT_FOUND", "M_FORBIDDEN"}
+"""Errors for what does not exist, or may not be seen by this account."""
 
-_Response = TypeVar("_Response")
+_KINDS = ["m.room.message", "m.reaction", "m.room.redaction", "m.room.encrypted"]
 
 
 class MatrixRooms:
@@ -60,13 +62,22 @@ class MatrixRooms:
         token: access token of the bot's account.
         rooms: ids of the rooms in which it answers; empty for all that it has joined.
         keys: folder for the keys of encrypted rooms; it never contains a photo.
+        pause: waits for a number of seconds.
     """
 
-    def __init__(self, homeserver: str, token: str, rooms: Sequence[str], keys: Path) -> None:
+    def __init__(
+        self,
+        homeserver: str,
+        token: str,
+        rooms: Sequence[str],
+        keys: Path,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._homeserver = homeserver
         self._token = token
         self._rooms = frozenset(rooms)
         self._keys = keys
+        self._pause = pause
         self._client: AsyncClient | None = None
         self.undecrypted = 0
 
@@ -89,7 +100,7 @@ class MatrixRooms:
         self._client = AsyncClient(self._homeserver, store_path=str(self._keys), config=config)
         self._client.access_token = self._token
         try:
-            who = await _sure(self._client.whoami(), WhoamiResponse)
+            who = await sure(self._client.whoami(), WhoamiResponse)
             if ENCRYPTION_ENABLED:
                 self._client.restore_login(who.user_id, who.device_id, self._token)
             else:
@@ -110,7 +121,7 @@ class MatrixRooms:
                 response = await self._sync(position, full_state=full_state)
                 events = [] if position is None else await self._events(response, position)
             except RoomError:
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await self._pause(_PAUSE_SECONDS)
                 continue
             full_state = False
             position = response.next_batch
@@ -123,7 +134,7 @@ class MatrixRooms:
         room = limit | {"ephemeral": nothing, "account_data": nothing}
         if self._rooms:
             room |= {"rooms": sorted(self._rooms)}
-        response = await _sure(
+        response = await sure(
             self._nio.sync(
                 0 if full_state else _SYNC_MS,
                 {"room": room, "presence": nothing},
@@ -134,12 +145,12 @@ class MatrixRooms:
         )
         for name in response.rooms.invite:
             if not self._rooms or name in self._rooms:
-                await self._nio.join(name)
+                await reached(self._nio.join(name))
         if self._nio.should_upload_keys:
-            await self._nio.keys_upload()
+            await reached(self._nio.keys_upload())
         if self._nio.should_query_keys:
-            await self._nio.keys_query()
-        await self._nio.send_to_device_messages()
+            await reached(self._nio.keys_query())
+        await reached(self._nio.send_to_device_messages())
         return response
 
     async def _events(self, response: SyncResponse, position: str) -> list[Event]:
@@ -161,7 +172,7 @@ class MatrixRooms:
         found: list[Any] = []
         place: str | None = start
         while place and len(found) < most:
-            response = await _sure(
+            response = await sure(
                 self._nio.room_messages(room, place, end, MessageDirection.back, 100), RoomMessagesResponse
             )
             found += response.chunk
@@ -175,17 +186,14 @@ class MatrixRooms:
         server, _, media = url.removeprefix("mxc://").partition("/")
         path = f"/_matrix/client/v1/media/download/{quote(server)}/{quote(media, safe='')}"
         data = bytearray()
-        try:
-            headers = {"Authorization": f"Bearer {self._token}"}
-            async with await self._nio.send("GET", path, headers=headers) as response:
+        with network():
+            async with await self._get(path) as response:
                 if response.status != 200:
                     raise RoomError(f"the photo cannot be fetched: the server answers {response.status}")
                 async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
                     data += chunk
                     if len(data) > most_bytes:
                         raise BodyTooLarge(most_bytes)
-        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
-            raise RoomError("the photo cannot be fetched: the server does not answer") from error
         return _decrypted(bytes(data), encrypted) if encrypted else bytes(data)
 
     async def replies_to(self, room: str, message: str) -> Sequence[Reply]:
@@ -193,17 +201,26 @@ class MatrixRooms:
         original = await self._source(room, message)
         relation = original.get("content", {}).get("m.relates_to", {}) if original else {}
         root = relation.get("event_id") if relation.get("rel_type") == "m.thread" else None
-        found: list[Any] = []
-        try:
-            for parent in {message, root or message}:
-                found += [event async for event in self._nio.room_get_event_relations(room, parent)]
-        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
-            raise RoomError("the server does not answer") from error
+        found: list[Mapping[str, Any]] = []
+        for parent in {message, root or message}:
+            found += await self._related(room, parent)
         if original is not None and not original.get("content"):
             # A removed message no longer names its thread.
-            found += await self._before(room, self._nio.next_batch, None, _MOST_SEARCHED)
-        replies = sorted({event.event_id for event in found if self._is_reply(event.source, message)})
+            before = await self._before(room, self._nio.next_batch, None, _MOST_SEARCHED)
+            found += [event.source for event in before]
+        replies = sorted({source["event_id"] for source in found if self._is_reply(source, message)})
         return [Reply(reply, await self._is_photo(room, reply)) for reply in replies]
+
+    async def _related(self, room: str, message: str) -> list[Mapping[str, Any]]:
+        """Messages that relate to one, as posted."""
+        path = f"/_matrix/client/v1/rooms/{quote(room)}/relations/{quote(message, safe='')}?dir=b"
+        found: list[Mapping[str, Any]] = []
+        place: str | None = ""
+        while place is not None:
+            page = await self._json(path + (f"&from={quote(place)}" if place else ""))
+            found += page.get("chunk", ())
+            place = page.get("next_batch")
+        return found
 
     async def _is_photo(self, room: str, message: str) -> bool:
         source = await self._source(room, message)  # decrypted if its key is still known
@@ -215,12 +232,14 @@ class MatrixRooms:
     async def answer(self, photo: Photo, answer: Answer) -> None:
         """As `Room.answer`."""
         is_encrypted = self._is_encrypted(photo.room)
-        response, keys = await self._nio.upload(
-            lambda *_: io.BytesIO(answer.data),
-            content_type="application/octet-stream" if is_encrypted else answer.media_type,
-            filename=answer.name,
-            encrypt=is_encrypted,
-            filesize=len(answer.data),
+        response, keys = await reached(
+            self._nio.upload(
+                lambda *_: io.BytesIO(answer.data),
+                content_type="application/octet-stream" if is_encrypted else answer.media_type,
+                filename=answer.name,
+                encrypt=is_encrypted,
+                filesize=len(answer.data),
+            )
         )
         if not isinstance(response, UploadResponse):
             raise RoomError("the covered photo cannot be uploaded")
@@ -250,14 +269,14 @@ class MatrixRooms:
         mine = source is not None and source.get("sender") == self._nio.user_id
         if not mine and not await self._can_redact(room, self._nio.user_id):
             return False
-        response = await self._nio.room_redact(room, message, tx_id=_transaction("redact", message))
-        if isinstance(response, ErrorResponse):
-            raise RoomError(f"a message cannot be removed: {response.status_code}")
+        await sure(
+            self._nio.room_redact(room, message, tx_id=_transaction("redact", message)), RoomRedactResponse
+        )
         return True
 
     async def _post(self, photo: Photo, content: dict[str, Any], what: str) -> None:
         # The same transaction is posted once, even if the server's first answer was lost.
-        await _sure(
+        await sure(
             self._nio.room_send(
                 photo.room,
                 "m.room.message",
@@ -269,54 +288,47 @@ class MatrixRooms:
         )
 
     async def _source(self, room: str, message: str) -> Mapping[str, Any] | None:
-        response = await self._nio.room_get_event(room, message)
-        if isinstance(response, RoomGetEventResponse):
-            source: Mapping[str, Any] = response.event.source
-            return source
-        return None
+        """A message, decrypted if possible; None if it does not exist or may not be seen."""
+        response = await reached(self._nio.room_get_event(room, message))
+        if getattr(response, "status_code", None) in _HIDDEN:
+            return None
+        source: Mapping[str, Any] = expected(response, RoomGetEventResponse).event.source
+        return source
 
     async def _can_redact(self, room: str, account: str) -> bool:
-        state = await _sure(
-            self._nio.room_get_state_event(room, "m.room.power_levels"), RoomGetStateEventResponse
-        )
-        users, least = state.content.get("users", {}), state.content.get("redact", _MODERATOR)
-        if int(users.get(account, state.content.get("users_default", 0))) >= int(least):
+        # Not by matrix-nio, which takes an error of the server for a room without power levels.
+        levels = await self._json(f"/_matrix/client/v3/rooms/{quote(room)}/state/m.room.power_levels/")
+        users, least = levels.get("users", {}), levels.get("redact", _MODERATOR)
+        if int(users.get(account, levels.get("users_default", 0))) >= int(least):
             return True
         return account in await self._creators(room)
 
     async def _creators(self, room: str) -> set[str]:
         """Accounts with all rights in a room: since version 12 its creators, who have no power level."""
         path = f"/_matrix/client/v3/rooms/{quote(room)}/state/m.room.create/?format=event"
-        headers = {"Authorization": f"Bearer {self._token}"}
-        try:
-            async with await self._nio.send("GET", path, headers=headers) as response:
-                event = await response.json() if response.status == 200 else {}
-        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
-            raise RoomError("the server does not answer") from error
+        event = await self._json(path)
         content = event.get("content", {})
         if content.get("room_version", "1") in _VERSIONS_WITHOUT_CREATORS:
             return set()
         return {event.get("sender", ""), *content.get("additional_creators", ())} - {""}
 
+    async def _json(self, path: str) -> Mapping[str, Any]:
+        """An object from the server; empty if it does not exist or may not be seen."""
+        with network():
+            async with await self._get(path) as response:
+                if response.status in (403, 404):
+                    return {}
+                if response.status != 200:
+                    raise RoomError(f"the Matrix server answers {response.status}")
+                found: Mapping[str, Any] = await response.json()
+                return found
+
+    async def _get(self, path: str) -> aiohttp.ClientResponse:
+        return await self._nio.send("GET", path, headers={"Authorization": f"Bearer {self._token}"})
+
     def _is_encrypted(self, room: str) -> bool:
         known = self._nio.rooms.get(room)
         return bool(known and known.encrypted)
-
-
-async def _sure(call: Any, kind: type[_Response]) -> _Response:
-    """The response of a call.
-
-    Raises:
-        RoomError: an error response, or no response.
-    """
-    try:
-        response = await call
-    except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-        raise RoomError("the Matrix server cannot be reached; check --homeserver") from error
-    if not isinstance(response, kind):
-        code = getattr(response, "status_code", None) or type(response).__name__
-        raise RoomError(f"the Matrix server refuses: {code}; check the bot's token and its rights")
-    return response
 
 
 def _transaction(what: str, message: str) -> str:
@@ -325,7 +337,6 @@ def _transaction(what: str, message: str) -> str:
 
 def _decrypted(data: bytes, file: Mapping[str, Any]) -> bytes:
     from nio.crypto.attachments import decrypt_attachment
-    from nio.exceptions import EncryptionError
 
     try:
         plain: bytes = decrypt_attachment(data, file["key"]["k"], file["hashes"]["sha256"], file["iv"])
