@@ -57,11 +57,12 @@ CALLS = {
 
 
 @pytest.mark.parametrize("part", CALLS)
-def test_a_request_without_an_answer_is_a_room_error(server, act, part):
+def test_a_request_without_an_answer_is_a_room_error(server, act, caplog, part):
     act(CALLS[part])
     server.aborts.add(f"/{part}/" if part != "upload" else "/media/v3/upload")
     with pytest.raises(RoomError, match="cannot be reached"):
         act(CALLS[part])
+    assert [record for record in caplog.records if record.name.startswith("nio")] == []
 
 
 @pytest.mark.parametrize("part", CALLS)

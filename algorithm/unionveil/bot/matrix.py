@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,8 @@ class MatrixRooms:
         keys: Path,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        # matrix-nio's log lines contain names of rooms; we report what is needed ourselves.
+        logging.getLogger("nio").setLevel(logging.CRITICAL + 1)
         self._homeserver = homeserver
         self._token = token
         self._rooms = frozenset(rooms)
