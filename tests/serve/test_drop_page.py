@@ -3,6 +3,7 @@
 import io
 import shutil
 import zipfile
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -171,6 +172,27 @@ def test_several_photos_give_a_strip_and_a_zip(opened, axe, tmp_path):
         anonymizer = unionveil.load(AnonymizeConfig(), threads=1)
         for member, given in zip(archive.namelist(), (MARKET, same_name, png), strict=True):
             assert archive.read(member) == written(anonymizer(given))
+
+
+def test_a_zip_holds_only_what_the_current_choices_gave(opened):
+    page = opened()
+    photos = (MARKET, samples.SCENES / "portrait.jpg")
+    give(page, *photos)
+    wait_for_all(page)
+    assert page.is_visible("#zip")
+    held: list[Any] = []
+    is_slow = True
+    page.route("**/v1/redact*", lambda route: held.append(route) if is_slow else route.continue_())
+    page.select_option("#method", "pixelate")
+    page.wait_for_function("() => document.querySelector('#zip').hidden")
+    is_slow = False
+    for route in held:
+        route.continue_()
+    wait_for_all(page)
+    _, path = downloaded(page, "#zip")
+    pixelated = unionveil.load(AnonymizeConfig.from_parameters({"method": "pixelate"}), threads=1)
+    with zipfile.ZipFile(path) as archive:
+        assert [archive.read(name) for name in archive.namelist()] == [written(pixelated(p)) for p in photos]
 
 
 def test_a_photo_that_cannot_be_covered_gets_a_reason_and_a_hint(opened, axe, tmp_path):

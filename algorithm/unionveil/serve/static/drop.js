@@ -125,6 +125,9 @@ function again() {
   pump();
 }
 
+// While a photo is covered anew, its earlier result is shown but not offered.
+const isDone = (photo) => photo.state === "done";
+
 function outputName(photo, taken = new Set()) {
   const stem = photo.file.name.replace(/\.[^.]*$/, "") || "photo";
   const extension = EXTENSIONS[photo.result.type] ?? "bin";
@@ -139,7 +142,7 @@ function outputName(photo, taken = new Set()) {
 
 async function downloadAll() {
   const taken = new Set();
-  const done = photos.filter((photo) => photo.result);
+  const done = photos.filter(isDone);
   const archive = await zip(done.map((photo) => ({ name: outputName(photo, taken), blob: photo.result.blob })));
   const link = document.createElement("a");
   link.href = URL.createObjectURL(archive);
@@ -176,12 +179,12 @@ function setImage(image, url, alt) {
 }
 
 function showPhoto() {
-  const isDone = current.state === "done" || (current.result && current.state !== "failed");
-  $("stage").classList.toggle("waiting", !isDone);
+  const hasCover = current.state === "done" || (current.result && current.state !== "failed");
+  $("stage").classList.toggle("waiting", !hasCover);
   $("stage").hidden = current.state === "failed" || current.isUnseen;
   $("unseen").hidden = !current.isUnseen || current.state === "failed";
   setImage($("before"), current.url, t("before-alt", { name: current.file.name }));
-  setImage($("after"), isDone ? current.result.url : "", isDone ? t("after-alt", { name: current.file.name }) : "");
+  setImage($("after"), hasCover ? current.result.url : "", hasCover ? t("after-alt", { name: current.file.name }) : "");
   $("failure").hidden = current.state !== "failed";
   if (current.state === "failed") {
     const reason = KNOWN_REASONS.includes(current.failure.reason) ? current.failure.reason : "other";
@@ -232,7 +235,7 @@ function show() {
   showState();
   if (!current) return;
   showPhoto();
-  const done = photos.filter((photo) => photo.result).length;
+  const done = photos.filter(isDone).length;
   $("zip").hidden = photos.length < 2 || !done;
   $("zip").textContent = t("zip", { n: done });
 }
