@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unionveil.detections import Detections, Kind
+from unionveil.detections import Detections, Kind, KindCounts
 
 
 def test_shapes_and_dtypes_are_checked():
@@ -50,6 +50,26 @@ def test_wrong_kinds_cannot_be():
         replace(text, identity=np.zeros(1, np.int32))
     with pytest.raises(ValueError, match=r"kind must be of .*, got 9"):
         replace(text, kind=np.array([9], np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "counts", "words"),
+    [
+        ([], (0, 0, 0), ""),
+        ([Kind.FACE], (1, 0, 0), "1 face"),
+        ([Kind.FACE, Kind.HEAD, Kind.PLATE], (2, 0, 1), "2 faces and 1 number plate"),
+        ([Kind.TEXT], (0, 1, 0), "1 line of text"),
+        (
+            [Kind.PLATE, Kind.TEXT, Kind.PLATE, Kind.TEXT, Kind.FACE],
+            (1, 2, 2),
+            "1 face, 2 lines of text and 2 number plates",
+        ),
+    ],
+)
+def test_detections_are_counted_as_people_count_them(kinds, counts, words):
+    found = KindCounts.of(kinds)
+    assert (found.faces, found.texts, found.plates) == counts
+    assert found.words == words
 
 
 def test_kinds_are_picked_joined_and_mirrored():

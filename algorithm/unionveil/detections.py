@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import TypeAlias
@@ -10,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BoolArray", "Detections", "FloatArray", "Kind", "Landmark", "RgbImage"]
+__all__ = ["BoolArray", "Detections", "FloatArray", "Kind", "KindCounts", "Landmark", "RgbImage"]
 
 RgbImage: TypeAlias = npt.NDArray[np.uint8]
 """`(H, W, 3)` uint8 in RGB order, upright. BGR pixels exist only inside single functions."""
@@ -31,6 +32,38 @@ class Kind(IntEnum):
     def is_person(self) -> bool:
         """Whether it is a part of somebody, who may have landmarks and an identity."""
         return self in (Kind.FACE, Kind.HEAD)
+
+
+@dataclass(frozen=True)
+class KindCounts:
+    """Numbers of detections as people count them.
+
+    Attributes:
+        faces: faces and heads.
+        texts: lines of text.
+        plates: number plates.
+    """
+
+    faces: int
+    texts: int
+    plates: int
+
+    @classmethod
+    def of(cls, kinds: Iterable[int]) -> KindCounts:
+        """Counts values of `Kind`."""
+        counts = Counter(map(int, kinds))
+        return cls(counts[Kind.FACE] + counts[Kind.HEAD], counts[Kind.TEXT], counts[Kind.PLATE])
+
+    @property
+    def words(self) -> str:
+        """All that are not zero, in words: `2 faces, 3 lines of text and 1 number plate`; else empty."""
+        names = (
+            (self.faces, "face", "faces"),
+            (self.texts, "line of text", "lines of text"),
+            (self.plates, "number plate", "number plates"),
+        )
+        parts = [f"{number} {one if number == 1 else many}" for number, one, many in names if number]
+        return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
 class Landmark(IntEnum):

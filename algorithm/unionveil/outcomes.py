@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from .detections import Detections, Kind
+from .detections import Detections, Kind, KindCounts
 from .formats import Encoding, ImageFormat, VideoFormat
 from .outputs import MetadataName
 
@@ -36,6 +36,11 @@ class Anonymized:
     encoding: Encoding = Encoding.PIXELS
     kept: int = 0
     metadata: tuple[MetadataName, ...] = ()
+
+    @property
+    def counts(self) -> KindCounts:
+        """Numbers of what is covered, in all frames together."""
+        return KindCounts.of(kind for found in self.faces for kind in found.kind)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import math
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import pytest
 
 import samples
@@ -13,7 +14,9 @@ from unionveil import AnonymizeConfig, Anonymized
 from unionveil.bot.bot import Bot
 from unionveil.bot.room import Answer, Batch, Photo, RemovalAsked, Reply, Withdrawn
 from unionveil.bot.state import Position
+from unionveil.detections import Detections, Kind
 from unionveil.errors import BodyTooLarge, OutputError, RoomError
+from unionveil.formats import ImageFormat
 from unionveil.serve.limits import RateLimit
 from unionveil.serve.pictures import Pictures
 
@@ -85,14 +88,14 @@ def run(do):
     """Handles events with a bot, and returns its reports."""
     pauses = []
 
-    def run(room, *events, per_minute=math.inf, most_bytes=8 << 20, removes_originals=True):
+    def run(room, *events, per_minute=math.inf, most_bytes=8 << 20, removes_originals=True, outcome=None):
         lines: list[str] = []
 
         async def pause(seconds):
             pauses.append(seconds)
 
         async def submit(task):
-            return do(task)
+            return outcome or do(task)
 
         async def all_of_them():
             bot = Bot(
@@ -122,8 +125,22 @@ def test_a_photo_is_answered_with_alt_text(run):
     assert isinstance(expected, Anonymized)
     assert answer.data == expected.data
     assert (answer.media_type, answer.name, answer.size_wh) == ("image/jpeg", "covered.jpg", (1600, 1067))
-    assert answer.alt == "The photo with its faces covered: 11 faces covered."
+    assert answer.alt == "The photo with 11 faces covered."
     assert room.removed == []
+
+
+@pytest.mark.parametrize(
+    ("kinds", "alt"),
+    [
+        ([], "The photo; nothing to cover was found in it."),
+        ([Kind.FACE, Kind.TEXT, Kind.TEXT], "The photo with 1 face and 2 lines of text covered."),
+    ],
+)
+def test_the_alt_text_names_what_is_covered(run, kinds, alt):
+    found = Detections.of(np.zeros((len(kinds), 4)), np.ones(len(kinds)), kind=kinds or Kind.FACE)
+    room = FakeRoom()
+    run(room, room.photo(MARKET), outcome=Anonymized(MARKET, ImageFormat.JPEG, (1600, 1067), (found,)))
+    assert room.posted[0][1].alt == alt
 
 
 def test_a_photo_is_answered_once(run):

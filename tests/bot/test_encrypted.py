@@ -88,7 +88,7 @@ async def story(ada: Member, bot: Member, room: str, running: Running, folder: P
         expected = unionveil.load(AnonymizeConfig(), threads=1)(MARKET)
         assert isinstance(expected, Anonymized)
         assert covered == expected.data
-        assert content["body"] == "The photo with its faces covered: 11 faces covered."
+        assert content["body"] == "The photo with 11 faces covered."
     finally:
         await client.close()
 

@@ -74,7 +74,7 @@ def test_a_photo_is_answered_in_a_thread_and_the_answer_is_removed_on_request(se
     running.until(lambda: answers(ada, room, bot))
     [answer] = answers(ada, room, bot)
     content = answer["content"]
-    assert content["body"] == "The photo with its faces covered: 11 faces covered."
+    assert content["body"] == "The photo with 11 faces covered."
     assert content["m.relates_to"]["rel_type"] == "m.thread"
     assert content["m.relates_to"]["event_id"] == photo
     expected = unionveil.load(AnonymizeConfig(), threads=1)(MARKET)

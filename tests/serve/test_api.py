@@ -82,6 +82,18 @@ def test_settings_come_as_a_query_and_the_record_in_a_header(server):
     assert not {"input", "output", "name"} & set(record)
 
 
+def test_the_header_counts_text_and_plates_apart_from_faces(server):
+    kinds = ("face", "head", "text", "text", "text", "plate")
+    boxes = [{"xyxy": [20 * n, 20, 20 * n + 16, 36], "kind": kind} for n, kind in enumerate(kinds)]
+    content_type, body = encode(
+        {"image": ("image/jpeg", MARKET), "boxes": ("application/json", json.dumps(boxes).encode())}
+    )
+    answer = ask(server, "/v1/redact", body, Content_Type=content_type)
+    record = json.loads(answer.headers["X-UnionVeil-Record"])
+    assert [record[f"{kind}_count"] for kind in ("face", "text", "plate")] == [2, 3, 1]
+    assert len(record["faces"]) == 6
+
+
 def test_a_record_that_is_too_long_for_a_header_is_whole_in_json(server):
     crowd = (samples.SCENES / "crowd.jpg").read_bytes()
     in_header = json.loads(ask(server, "/v1/redact", crowd).headers["X-UnionVeil-Record"])

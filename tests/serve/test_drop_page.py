@@ -5,6 +5,7 @@ import shutil
 import zipfile
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -13,7 +14,9 @@ import unionveil
 from api_app import make_app
 from browser import DESKTOP, PHONE, axe_source, chromium, drawn, new_page, screenshot, violations
 from checked import written
-from unionveil import AnonymizeConfig
+from unionveil import AnonymizeConfig, Anonymized
+from unionveil.detections import Detections
+from unionveil.formats import ImageFormat
 from unionveil.serve.access import Access
 from web_server import running
 
@@ -279,6 +282,30 @@ def test_it_speaks_the_readers_language(opened, axe, locale, title):
     page.reload()
     page.wait_for_selector("body[data-ready]")
     assert page.text_content("h2") == "Gesichter in Fotos abdecken"
+
+
+@pytest.mark.parametrize(
+    ("locale", "kinds", "state"),
+    [
+        ("en-GB", (0, 0, 2, 3), "2 faces covered, 1 line of text covered, 1 number plate covered"),
+        ("de-DE", (1, 2, 2), "1 Gesicht abgedeckt, 2 Textzeilen abgedeckt"),
+        ("fr-FR", (0, 3, 3), "1 visage masqué, 2 plaques d’immatriculation masquées"),
+        ("es-ES", (2,), "1 línea de texto cubierta. No se encontró ninguna cara."),
+    ],
+)
+def test_text_and_plates_are_not_called_faces(browser, locale, kinds, state):
+    found = Detections.of(np.zeros((len(kinds), 4)), np.ones(len(kinds)), kind=kinds)
+
+    async def submit(task):
+        return Anonymized(task.content.data, ImageFormat.JPEG, (1600, 1067), (found,))
+
+    with running(make_app(submit)) as server:
+        page = new_page(browser, locale=locale, **DESKTOP)
+        page.goto(f"http://{server.host}/")
+        page.wait_for_selector("body[data-ready]")
+        give(page, MARKET)
+        wait_for(page, state)
+        page.context.close()
 
 
 def test_in_the_dark_and_zoomed(opened, axe):

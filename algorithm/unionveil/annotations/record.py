@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from ..content import Content
+from ..detections import KindCounts
 from ..errors import InputError
 from ..formats import sniff
 from ..runs.schema import Counts, FaceRecord, Manifest, RedactedRecord, kind_name
@@ -75,15 +76,14 @@ def encode(annotations: Annotations, contents: Mapping[str, Content]) -> bytes:
         for number, (name, picture) in enumerate(annotations.items(), 1)
     )
     with_faces = sum(1 for item in items if item.faces)
-    people = sum(face.is_person for item in items for face in item.faces)
-    texts = sum(len(item.faces) for item in items) - people
+    covered = KindCounts.of(face.detected for item in items for face in item.faces)
     counts = Counts(
         inputs=len(items),
         redacted=with_faces,
         without_face=len(items) - with_faces,
         rejected={},
-        faces=people,
-        texts=texts or None,
+        faces=covered.faces,
+        texts=covered.texts + covered.plates or None,
     )
     manifest = Manifest(models=(), configuration={}, counts=counts, items=items)
     return manifest.model_dump_json(indent=1, exclude_none=True).encode() + b"\n"

@@ -153,7 +153,7 @@ class Bot:
             await self._refuse(photo, outcome.detail)
             return False
         await self._persistently(self._room.answer, photo, _answer(outcome))
-        self._report(f"a photo was answered, {sum(map(len, outcome.faces))} faces covered")
+        self._report(f"a photo was answered, {outcome.counts.words or 'nothing'} covered")
         return True
 
     async def _covered(self, data: bytes) -> Anonymized | Rejected:
@@ -175,12 +175,11 @@ class Bot:
 
 
 def _answer(outcome: Anonymized) -> Answer:
-    faces = sum(map(len, outcome.faces))
-    found = "no face was found" if not faces else "1 face covered" if faces == 1 else f"{faces} faces covered"
+    words = outcome.counts.words
     return Answer(
         outcome.data,
         MEDIA_TYPES[outcome.format],
         f"covered.{outcome.format.value}",
         outcome.size_wh,
-        f"The photo with its faces covered: {found}.",
+        f"The photo with {words} covered." if words else "The photo; nothing to cover was found in it.",
     )

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..config import AnonymizeConfig
+from ..detections import KindCounts
 from ..given import BoxesMode
 from .records import configuration_of, inference_record, model_records
 from .schema import Counts, ManifestHead, Record, RecordLine, RejectedRecord, ShardHead, ShardRecord
@@ -36,11 +37,13 @@ class Tally:
             return
         self._numbers["kept"] += record.kept or 0
         if record.faces:
-            people = [face for face in record.faces if face.is_person]
+            counts = KindCounts.of(face.detected for face in record.faces)
             self._numbers["redacted"] += 1
-            self._numbers["faces"] += len(people)
-            self._numbers["texts"] += len(record.faces) - len(people)
-            self._numbers["not_compared"] += sum(face.method != self._method for face in people)
+            self._numbers["faces"] += counts.faces
+            self._numbers["texts"] += counts.texts + counts.plates
+            self._numbers["not_compared"] += sum(
+                face.is_person and face.method != self._method for face in record.faces
+            )
         else:
             self._numbers["without_face"] += 1
 

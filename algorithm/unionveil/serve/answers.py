@@ -37,9 +37,13 @@ def record_of(outcome: Anonymized, config: AnonymizeConfig) -> dict[str, Any]:
 
 
 def picture(outcome: Anonymized, config: AnonymizeConfig) -> Response:
-    """The picture, with its record in a header, which lists single faces only if they fit."""
-    record = record_of(outcome, config)
-    record["face_count"] = len(record["faces"])
+    """The picture, with its record and counts in a header, which lists single faces only if they fit."""
+    counts = outcome.counts
+    record = record_of(outcome, config) | {
+        "face_count": counts.faces,
+        "text_count": counts.texts,
+        "plate_count": counts.plates,
+    }
     text = _compact(record)
     if len(text) > _MOST_HEADER_BYTES:
         del record["faces"]

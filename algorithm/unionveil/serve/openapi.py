@@ -247,7 +247,10 @@ def _ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-_RECORD = "The record, as JSON; without single faces if too many for a header."
+_RECORD = (
+    "The record, as JSON, with face_count (faces and heads), text_count (lines of text) and plate_count; "
+    "without single faces if too many for a header."
+)
 _IMAGES = {"image": ", ".join(MEDIA_TYPES.values())}
 _BINARY = {"type": "string", "format": "binary"}
 _XYXY = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}

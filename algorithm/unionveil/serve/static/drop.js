@@ -22,7 +22,7 @@ const EXTENSIONS = {
 const KNOWN_REASONS = ["unreadable", "unsupported", "too-large", "crashed", "timeout", "memory"];
 
 const $ = (id) => document.getElementById(id);
-const photos = []; // {file, url, state: waiting|working|done|failed, result, faces, failure, version}
+const photos = []; // {file, url, state: waiting|working|done|failed, result, counts, failure}
 let current = null;
 let threshold = 0.5;
 let running = 0;
@@ -65,7 +65,7 @@ async function work(photo) {
 function succeed(photo, blob, response) {
   forgetResult(photo);
   photo.state = "done";
-  photo.faces = JSON.parse(response.headers.get("x-unionveil-record")).face_count;
+  photo.counts = JSON.parse(response.headers.get("x-unionveil-record"));
   photo.result = { blob, url: URL.createObjectURL(blob), type: response.headers.get("content-type") };
 }
 
@@ -153,8 +153,16 @@ async function downloadAll() {
 
 // --- rendering -------------------------------------------------------------------------------------------
 
+function covered(counts) {
+  const numbers = { covered: counts.face_count, "covered.texts": counts.text_count, "covered.plates": counts.plate_count };
+  const parts = Object.entries(numbers).filter(([, n]) => n);
+  const all = parts.map(([key, n]) => t(key, { n })).join(", ");
+  if (counts.face_count) return all;
+  return all ? `${all}. ${t("no-face")}` : t("no-face");
+}
+
 function sentence(photo) {
-  if (photo.state === "done") return photo.faces ? t("covered", { n: photo.faces }) : t("no-face");
+  if (photo.state === "done") return covered(photo.counts);
   if (photo.state === "failed") return t("failed");
   return t("working");
 }
