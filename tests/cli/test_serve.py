@@ -47,6 +47,7 @@ def test_the_server_prints_its_address_and_ends_cleanly(ending):
     [
         (["--host", "0.0.0.0"], "so a token is needed: --token TOKEN"),  # noqa: S104
         (["--host", "0.0.0.0", "--token", "short"], "at least 16"),  # noqa: S104
+        (["--name", "photos.example"], "so a token is needed: --token TOKEN"),
         (["--host", "no.such.host.invalid"], "not an address"),
         (["--detector", "yunet"], "unionveil models fetch yunet"),
         (["--cells", "4"], "cells: belongs to method pixelate"),

@@ -157,10 +157,28 @@ def test_a_server_for_others_needs_a_token():
     assert site.is_ours(present(parse_host("10.0.0.1:8000")))
     assert site.is_ours(present(parse_host("photos.example")))
     assert not site.is_ours(present(parse_host("evil.example")))
+    with bind("127.0.0.1", 0) as listener, pytest.raises(ConfigError, match="by name, so a token is needed"):
+        doors(listener, token=None, names=("photos.example",), default=Access.open())
     with bind("localhost", 0) as listener:
         site, access = doors(listener, token=None, names=(), default=Access.open())
         assert access.is_open
         assert url_of(listener, access) == f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+def test_a_proxy_on_the_same_machine_may_pass_on_its_own_name():
+    token = "a-token-of-24-characters"
+    with bind("127.0.0.1", 0) as listener:
+        site, access = doors(listener, token=token, names=("Photos.example",), default=Access.open())
+    bearer = {"Authorization": f"Bearer {token}"}
+    with running(app(access, site)) as server:
+        for host, status in (("photos.example", 200), ("photos.example:8443", 200), ("evil.example", 403)):
+            assert server.ask("GET", "/data", headers={"Host": host} | bearer).status == status
+        named = {"Host": "photos.example"}
+        page = named | {"Origin": "https://photos.example"}
+        assert server.ask("POST", "/data", b"", page | bearer).status == 200
+        assert server.ask("POST", "/data", b"", named | {"Origin": "https://evil.example"}).status == 403
+        assert server.ask("GET", "/data", headers=named).status == 401
+        assert server.ask("GET", "/data", headers={"Host": "10.0.0.1"} | bearer).status == 403
 
 
 def test_a_port_in_use_is_one_sentence():

@@ -28,14 +28,14 @@ _PACKAGES = {"python_multipart", "starlette", "uvicorn"}
     "--token",
     envvar="UNIONVEIL_TOKEN",
     show_envvar=True,
-    help="Secret that requests must contain; required with a --host that others can reach.",
+    help="Secret that requests must contain; required with a --name, or a --host that others can reach.",
 )
 @click.option(
     "--name",
     "names",
     multiple=True,
     metavar="NAME",
-    help="Host name under which clients reach the server; may be repeated.",
+    help="Host name under which clients reach the server, or a proxy before it; may be repeated.",
 )
 @click.option("--open", "opens_browser", is_flag=True, help="Open the page in the browser.")
 @jobs_option
@@ -64,7 +64,7 @@ _PACKAGES = {"python_multipart", "starlette", "uvicorn"}
 @click.option(
     "--per-minute",
     type=click.IntRange(min=1),
-    help="Requests per minute from one client.  [default: no limit]",
+    help="Requests per minute from one address, which may be a proxy's.  [default: no limit]",
 )
 @setting_options(without=not_single(), methods=METHODS)
 def command(

@@ -71,8 +71,8 @@ class Site:
     A page of another site can point its own name at this machine (DNS rebinding), but not an address.
 
     Attributes:
-        only_loopback: whether only this machine can reach the server.
-        names: names that others use to reach it.
+        only_loopback: whether the server listens on this machine's own addresses only.
+        names: names that others use to reach it, directly or through a proxy.
     """
 
     only_loopback: bool = True
@@ -80,6 +80,6 @@ class Site:
 
     def is_ours(self, host: HostPort) -> bool:
         """Whether a request for this host is for the server."""
-        if is_loopback(host.host):
+        if is_loopback(host.host) or host.host in self.names:
             return True
-        return not self.only_loopback and (host.address is not None or host.host in self.names)
+        return not self.only_loopback and host.address is not None

@@ -88,17 +88,18 @@ def doors(
         listener: as returned by `bind`.
         token: shared secret, if one was given.
         names: names that others use to reach the server.
-        default: access without a token, from this machine only.
+        default: access without a token, from this machine only and without names.
 
     Raises:
         ConfigError: others can reach the server but there is no token, or it is too short.
     """
     host = str(listener.getsockname()[0])
     only_loopback = is_loopback(host)
-    if token is None and not only_loopback:
+    if token is None and (names or not only_loopback):
+        setting, place = ("host", host) if not only_loopback else ("name", "the server by name")
         raise ConfigError(
-            f"host: others can reach {host}, so a token is needed: --token TOKEN, or UNIONVEIL_TOKEN in the "
-            "environment"
+            f"{setting}: others can reach {place}, so a token is needed: --token TOKEN, or UNIONVEIL_TOKEN "
+            "in the environment"
         )
     site = Site(only_loopback, frozenset(name.lower() for name in names))
     return site, default if token is None else Access.shared(token)
