@@ -249,6 +249,21 @@ def test_parts_are_checked(server, parts, sentence):
     assert sentence in problem_in(refused)["detail"]
 
 
+@pytest.mark.parametrize(
+    ("boundary", "body"),
+    [
+        ("x" * 300, b"--" + b"x" * 300 + b"--\r\n"),
+        ("B", b"--secret text"),
+        ("B", b"--B\r\nConten\xe9t: x\r\n\r\n"),
+    ],
+)
+def test_malformed_multipart_is_refused_and_not_logged(server, caplog, boundary, body):
+    refused = ask(server, "/v1/redact", body, Content_Type=f"multipart/form-data; boundary={boundary}")
+    assert refused.status == 422
+    assert "malformed" in problem_in(refused)["detail"]
+    assert caplog.records == []
+
+
 def test_multipart_that_is_cut_off_is_refused(server):
     content_type, body = encode({"image": ("image/jpeg", MARKET)})
     refused = ask(server, "/v1/redact", body[:-4], Content_Type=content_type)

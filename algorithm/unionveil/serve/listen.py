@@ -137,8 +137,9 @@ class Server(uvicorn.Server):
         on_ready: Callable[[], None],
         timeouts: Timeouts = Timeouts(),
     ) -> None:
-        # Its log lines would contain paths and addresses; we report what is needed ourselves.
-        logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)
+        # Log lines would contain paths, addresses and parts of bodies; we report what is needed ourselves.
+        for name in ("uvicorn", "python_multipart"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
         super().__init__(_config(app, timeouts))
         self._listener = listener
         self._on_ready = on_ready

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from ..errors import RequestError
@@ -35,7 +35,7 @@ def parse(content_type: str, body: bytes) -> dict[str, bytes]:
         parser = MultipartParser(options[b"boundary"], collector.callbacks())
         parser.write(body)
         parser.finalize()
-    except (KeyError, MultipartParseError) as error:
+    except (KeyError, FormParserError) as error:
         raise RequestError("the multipart body is malformed; send it as curl -F does") from error
     if not collector.is_whole:
         raise RequestError("the multipart body is cut off; send it again")
