@@ -12,8 +12,12 @@ from PIL import Image
 
 import samples
 import unionveil
+from api_app import make_app
 from unionveil import AnonymizeConfig, Anonymized
+from unionveil.detections import Kind
+from unionveil.serve.access import Access
 from unionveil.serve.multipart import encode, parse
+from web_server import running
 
 MARKET = (samples.SCENES / "market.jpg").read_bytes()
 FACE = {"frame": 0, "xyxy": [10, 12, 40, 44]}
@@ -341,3 +345,26 @@ def test_the_description_names_every_route_and_setting(server):
     assert set(document["paths"]) == {"/v1/redact", "/v1/find", "/blur/", "/v1/parameters", "/healthz"}
     cells = next(p for p in document["paths"]["/v1/redact"]["post"]["parameters"] if p["name"] == "cells")
     assert cells["schema"] == {"type": "integer", "minimum": 2, "maximum": 10}
+
+
+def test_the_description_says_what_needs_a_token(submit):
+    with running(make_app(submit, access=Access.shared("a-token-of-24-characters"))) as server:
+        bearer = {"Authorization": "Bearer a-token-of-24-characters"}
+        document = json.loads(server.ask("GET", "/openapi.json", headers=bearer).body)
+        for path, routes in document["paths"].items():
+            for method, route in routes.items():
+                status = server.ask(method.upper(), path, b"").status
+                assert str(status) in route["responses"], path
+                assert (status == 401) == bool(route.get("security", document["security"])), path
+
+
+def test_the_description_names_the_kinds_that_boxes_may_have(server):
+    document = json.loads(server.ask("GET", "/openapi.json").body)
+    form = document["paths"]["/v1/redact"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    kinds = form["schema"]["properties"]["boxes"]["items"]["properties"]["kind"]["enum"]
+    found = document["components"]["schemas"]["Found"]["properties"]["faces"]["items"]["properties"]
+    assert kinds == found["kind"]["enum"] == [kind.name.lower() for kind in Kind]
+    for kind in (*kinds, "tree"):
+        box = json.dumps([{"xyxy": [10, 10, 60, 60], "kind": kind}]).encode()
+        parts = {"image": ("image/jpeg", MARKET), "boxes": ("application/json", box)}
+        assert ask_parts(server, "/v1/redact", parts).status == (422 if kind == "tree" else 200)

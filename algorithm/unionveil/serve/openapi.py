@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from .. import __version__
 from ..config import AnonymizeConfig
 from ..parameters import Parameter
-from ..runs.schema import RedactedRecord
+from ..runs.schema import KindName, RedactedRecord
 from .answers import RECORD_HEADER
 from .media import MEDIA_TYPES
 from .problems import PROBLEM_TYPE
@@ -80,9 +80,11 @@ def schema(config: AnonymizeConfig, *, needs_token: bool) -> dict[str, Any]:
             "/v1/find": {"post": _find()},
             "/blur/": {"post": _blur()},
             "/v1/parameters": {
-                "get": _get("Settings that a request may carry", "listParameters", _PARAMETERS)
+                "get": _get("Settings that a request may carry", "listParameters", _PARAMETERS, 401, 403)
             },
-            "/healthz": {"get": _get("Whether the server answers", "health", _HEALTH)},
+            "/healthz": {
+                "get": _get("Whether the server answers", "health", _HEALTH, 403) | {"security": []}
+            },
         },
         "components": {"schemas": {"Problem": _PROBLEM, "Found": _FOUND, "Redacted": _redacted()}},
     }
@@ -149,11 +151,14 @@ def _blur() -> dict[str, Any]:
     }
 
 
-def _get(summary: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
+def _get(summary: str, name: str, body: dict[str, Any], *failures: int) -> dict[str, Any]:
     return {
         "operationId": name,
         "summary": summary,
-        "responses": {"200": _json(summary + ".", body), "403": _problem(403)},
+        "responses": {
+            "200": _json(summary + ".", body),
+            **{str(status): _problem(status) for status in failures},
+        },
     }
 
 
@@ -254,12 +259,17 @@ _RECORD = (
 _IMAGES = {"image": ", ".join(MEDIA_TYPES.values())}
 _BINARY = {"type": "string", "format": "binary"}
 _XYXY = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
+_KINDS = list(get_args(KindName))
 _BOXES = {
     "type": "array",
     "description": "Covered in place of the detector's boxes. An empty list covers nothing.",
     "items": {
         "type": "object",
-        "properties": {"frame": {"type": "integer", "minimum": 0}, "xyxy": _XYXY},
+        "properties": {
+            "frame": {"type": "integer", "minimum": 0, "default": 0},
+            "xyxy": _XYXY,
+            "kind": {"type": "string", "enum": _KINDS, "default": "face"},
+        },
         "required": ["xyxy"],
     },
 }
@@ -271,6 +281,7 @@ _FACES = {
             "frame": {"type": "integer", "minimum": 0},
             "xyxy": _XYXY,
             "score": {"type": "number", "minimum": 0, "maximum": 1},
+            "kind": {"type": "string", "enum": _KINDS, "description": "Missing for a face."},
         },
         "required": ["frame", "xyxy", "score"],
     },
