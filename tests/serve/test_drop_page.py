@@ -262,6 +262,16 @@ def test_on_a_phone(opened, axe):
     assert 14 < int(split) < 26
 
 
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE", "fr-FR", "es-ES"])
+def test_on_a_phone_with_text_of_twice_the_size(opened, locale):
+    page = opened(locale=locale, **PHONE)
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    fits(page)
+    give(page, MARKET, samples.SCENES / "portrait.jpg")
+    wait_for_all(page)
+    fits(page)
+
+
 @pytest.mark.parametrize(
     ("locale", "title"),
     [
