@@ -1,4 +1,4 @@
-"""Registers a data set that only this algorithm may compute on."""
+"""Registers a data set that trusts only the algorithms you name."""
 
 from launch import launch
 

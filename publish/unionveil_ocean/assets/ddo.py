@@ -173,7 +173,7 @@ class TrustedAlgorithm(_Part):
 
 
 class Compute(_Part):
-    """Which algorithms may compute on a data set in paid jobs."""
+    """The algorithms that a data set trusts; `exposure` says which other code nodes run on it."""
 
     allow_raw_algorithm: bool
     allow_network_access: bool = Field(description="Read by older providers; nodes go by the environment.")
@@ -209,6 +209,11 @@ class Credentials(_Part):
 
     allow: list[CredentialItem] | None = None
     deny: list[CredentialItem] | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether only listed wallets may use it."""
+        return bool(self.allow) and not any("*" in item.values for item in self.allow or ())
 
 
 @dataclass(frozen=True)

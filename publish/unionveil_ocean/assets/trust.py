@@ -1,8 +1,9 @@
-"""The algorithms that may run on a data set: one exact image with one exact command each.
+"""The algorithms that a data set trusts: one exact image with one exact command each.
 
-A compute service lists each algorithm with the digests of its files and its container; a node runs it only
-while they match (ocean-node, `validateAlgoForDataset`). A trusted algorithm therefore cannot change silently,
-and one that was changed on purpose must be trusted again.
+A compute service lists each algorithm with the digests of its files and its container; a node starts a paid
+job only while those of the published algorithm match (ocean-node, `validateAlgoForDataset`). A trusted
+algorithm therefore cannot change silently, and one that was changed on purpose must be trusted again. Trust
+does not keep other code away from the files: see `exposure`.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def read_trusted(node: Node, dids: Sequence[str], file: Path | None = None) -> l
 
 
 def closed_compute(trusted: Sequence[TrustedAlgorithm]) -> Compute:
-    """A compute service that runs exactly these algorithms in paid jobs; see `exposure` for free jobs.
+    """A compute service that trusts exactly these algorithms; see `exposure` for other code.
 
     Raises:
         SettingError: the list is empty; a node would refuse every job, and older providers allow any.

@@ -13,7 +13,7 @@ from ..assets.asset import Asset, credentials_of
 from ..assets.ddo import DDO, parse_ddo
 from ..assets.files import AlgorithmFile, AssetFile, file_at, read_metadata
 from ..assets.pricing import Free, pricing_of
-from ..assets.published import Version, versions_in
+from ..assets.published import Version, newest, versions_in
 from ..assets.publisher import STATES, Plan, Publication, Publisher, State, is_hidden
 from ..chain.journal import read_result
 from ..errors import ChainError, SettingError
@@ -260,13 +260,25 @@ def set_state(session: Session, kind: str, name: str, state: State, did: str | N
     click.echo(f"{state}: {tx_hash}" if tx_hash else f"it is already {state}")
 
 
+def last_version(session: Session, kind: str, name: str, did: str | None) -> DDO | None:
+    """The last version of an asset in the journals; None if they have none. See `publish`."""
+    path = session.journal_path(kind, did or name)
+    known = versions_in(path.parent)
+    nft = _recorded_nft(path, did, known)
+    found = newest(known, nft) if nft else None
+    return found.ddo if found else None
+
+
 def _nft(session: Session, journal: Path, did: str | None, known: Sequence[Version]) -> str:
     """The data NFT of an asset, which may be inactive and therefore not served by the node."""
+    return _recorded_nft(journal, did, known) or published_ddo(session, journal, did).nft_address
+
+
+def _recorded_nft(journal: Path, did: str | None, known: Sequence[Version]) -> str | None:
     created = read_result(journal, "create")
     if created:
         return str(created["nft"])
-    found = next((one.ddo.nft_address for one in known if one.ddo.id == did), None)
-    return found or published_ddo(session, journal, did).nft_address
+    return next((one.ddo.nft_address for one in known if one.ddo.id == did), None)
 
 
 def embedded_algorithm(session: Session) -> Publication:

@@ -1,4 +1,4 @@
-"""`python publish/register_dataset.py`: registers a data set that only trusted algorithms compute on."""
+"""`python publish/register_dataset.py`: registers a data set that trusts the algorithms you name."""
 
 from __future__ import annotations
 
@@ -7,16 +7,24 @@ from pathlib import Path
 
 import click
 
-from ..assets.asset import Asset
+from ..assets.asset import Asset, credentials_of
 from ..assets.croissant import described_by
-from ..assets.ddo import Compute
+from ..assets.ddo import Compute, Credentials
 from ..assets.exposure import exposure_of
 from ..assets.files import DatasetFile, read_metadata
 from ..assets.pricing import Free
 from ..assets.trust import closed_compute, read_trusted
 from ..errors import SettingError
 from .options import CHECKOUT, FILE, option, takes
-from .publishing import AssetOptions, embedded_algorithm, publish, published_ddo, set_state, with_options
+from .publishing import (
+    AssetOptions,
+    embedded_algorithm,
+    last_version,
+    publish,
+    published_ddo,
+    set_state,
+    with_options,
+)
 from .session import Opener, Session, SessionOptions, entry, say
 
 _STAND_IN_DATA = "http://127.0.0.1/photos.zip"
@@ -69,11 +77,12 @@ def register_dataset(
         described = described_by(own.croissant, described)
     with opener(where) as session:
         if options.state == "active":
-            _check_exposure(session, own)
+            last = last_version(session, "dataset", described.name, options.did)
+            _check_exposure(session, own, last.credentials if last else None)
         if options.state:
             set_state(session, "dataset", described.name, options.state, options.did)
             return
-        _check_exposure(session, own)
+        _check_exposure(session, own, credentials_of(options.allow, options.deny))
         compute = _compute(session, described.name, own, options)
         bare = Asset(described.metadata(), (), "compute", Free(), compute=compute, symbol="UVDATA")
         asset = with_options(session, bare, described.files, _STAND_IN_DATA, options)
@@ -84,9 +93,9 @@ def register_dataset(
         publish(session, "dataset", asset, options)
 
 
-def _check_exposure(session: Session, own: DatasetOptions) -> None:
+def _check_exposure(session: Session, own: DatasetOptions, credentials: Credentials | None) -> None:
     """Checks who may run code on the files on the node that will hold their key."""
-    exposure = exposure_of(session.node.environments())
+    exposure = exposure_of(session.node.environments(), credentials)
     if not own.accepts_open_free:
         exposure.refuse_open(session.node.url)
     for warning in exposure.warnings():

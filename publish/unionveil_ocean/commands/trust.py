@@ -46,7 +46,8 @@ def check(dataset: str, node_url: str) -> int:
     Warns if the node lets other code read the data set.
     """
     with NodeClient(node_url, report=say) as node:
-        _, compute = compute_service(served_ddo(node, dataset))
+        ddo = served_ddo(node, dataset)
+        _, compute = compute_service(ddo)
         bad = False
         for entry in compute.publisher_trusted_algorithms:
             problems = misfits(entry, node)
@@ -54,7 +55,7 @@ def check(dataset: str, node_url: str) -> int:
             click.echo(f"{entry.did}: {'; '.join(problems) or 'fits'}")
         for publisher in compute.publisher_trusted_algorithm_publishers:
             click.echo(f"every algorithm of data NFT {publisher}: trusted without a check")
-        for warning in exposure_of(node.environments()).warnings():
+        for warning in exposure_of(node.environments(), ddo.credentials).warnings():
             say(f"warning: {warning}")
     if bad:
         say("trust its current version with: python publish/trust.py add DATASET_DID ALGORITHM_DID")

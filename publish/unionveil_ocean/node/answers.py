@@ -167,6 +167,11 @@ class Environment(_Answer):
     access: Access | None = None
     features: Features | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody may run its paid jobs."""
+        return self.access is None or self.access.is_open
+
     def tokens(self, chain_id: int) -> tuple[str, ...]:
         """Tokens that it accepts on a chain, in the exact form that the node compares."""
         return tuple(offer.fee_token for offer in self.fees.get(str(chain_id), ()))

@@ -224,6 +224,27 @@ def test_a_data_set_is_not_put_where_everybody_may_compute_for_free(world, files
     assert "can reach the network, regardless of the data set's settings" in shown
 
 
+def test_a_data_set_of_every_buyer_is_registered_with_a_warning(world, files):
+    _, result, _ = world.register("--yes", "--json")
+    arguments = (
+        *(*world.options, "--algorithm", json.loads(result)["did"], "--yes", "--json"),
+        *("--file-url", files.add(f"photos.zip?token={FILE_SECRET}", b"PK")),
+    )
+    every, listed = "warning: every buyer can read the original", "warning: the buyers on the access lists"
+    code, result, shown = world.run("register_dataset", *arguments)
+    assert (code, every in shown, listed in shown) == (0, True, False)
+    check = ("trust", "check", json.loads(result)["did"], "--node-url", world.node.url)
+    assert every in world.run(*check)[2]
+
+    update = ("register_dataset", *arguments, "--update", "--allow", world.account.address)
+    code, _, shown = world.run(*update)
+    assert (code, every in shown, listed in shown) == (0, False, True)
+    code, _, shown = world.run(*check)
+    assert (code, every in shown, listed in shown) == (0, False, True)
+    code, _, shown = world.run("register_dataset", *arguments, "--state", "active")
+    assert (code, every in shown, listed in shown) == (0, False, True)
+
+
 def flags_of(world, tx_hash):
     """Flags of the metadata that a transaction wrote: 2 is encrypted."""
     receipt = world.chain.receipt(tx_hash)

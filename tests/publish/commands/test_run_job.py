@@ -135,7 +135,7 @@ def shop(marketplace, tmp_path, monkeypatch):
     runner, node = InstantRunner(), marketplace.node
     node.reset()
     node.hooks.runner = runner
-    waited, steps = SimpleNamespace(seconds=0.0), SimpleNamespace(on_step=None)
+    waited, steps = SimpleNamespace(seconds=0.0), SimpleNamespace(on_step=None, client=NodeClient)
     issues: list[str] = []
     monkeypatch.setenv("PRIVATE_KEY", BUYER_KEY)
     clients = []
@@ -147,7 +147,7 @@ def shop(marketplace, tmp_path, monkeypatch):
     @contextmanager
     def open_session(options, *, signs=True):
         account = load_account(options.keystore, lambda: "") if signs else Account.create()
-        with NodeClient(node.url, timeout_seconds=20, pause=pause) as client:
+        with steps.client(node.url, timeout_seconds=20, pause=pause) as client:
             clients.append(client)
             chain, folder = marketplace.chain.as_account(account), options.journal_dir or tmp_path / "journal"
             yield Session(chain, client, folder, options.yes, pause, steps.on_step, lambda _: issues)
@@ -573,6 +573,34 @@ def test_the_node_refuses_what_the_client_let_through(shop, capfd):
     stranger = replace(shop.marketplace.sold, algorithm=shop.marketplace.free.algorithm)
     assert shop.run("--paid", market=stranger) == 2
     assert "not allowed to run on the dataset" in capfd.readouterr().err
+
+
+class OtherContainer(NodeClient):
+    """Names another container in the request of a paid job than the published one."""
+
+    def start_paid(self, job, account):
+        container = {"image": "other", "tag": "1", "checksum": "", "entrypoint": "copy"}
+        other = {**job["algorithm"], "meta": {"container": container}}
+        return super().start_paid({**job, "algorithm": other}, account)
+
+
+def test_why_paid_jobs_need_buyers_that_are_trusted(shop):
+    """The double acts as ocean-node does at 96fb2ff3 (3.2.0), although the data set trusts another container.
+
+    core/compute/startCompute.ts compares the published algorithm, and replaces `algorithm.meta` by its own
+    only if the request has no `meta`; c2d/compute_engine_docker.ts starts `job.algorithm.meta.container`. A
+    node that no longer does lets `assets/exposure.py` and the documents promise more.
+    """
+    shop.steps.client = OtherContainer
+    started = []
+
+    def run(data, container, environment):
+        started.append((container["image"], sorted(path.name for path in (data / "inputs").iterdir())))
+        return shop.runner(data, container, environment)
+
+    shop.node.hooks.runner = run
+    assert shop.run("--paid", "--seconds", "60") == 0
+    assert started == [("other", ["algoCustomData.json", "photos.zip"])]
 
 
 def test_nothing_is_signed_where_nobody_confirms(shop, capfd):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from paths import REPOSITORY
 from unionveil_ocean.assets.asset import Asset
-from unionveil_ocean.assets.ddo import DDO
+from unionveil_ocean.assets.ddo import DDO, Credentials
 from unionveil_ocean.assets.files import AlgorithmFile, DatasetFile, UrlFile, read_metadata
 from unionveil_ocean.assets.pricing import Free, Pricing
 from unionveil_ocean.assets.publisher import Publisher
@@ -46,6 +46,7 @@ def open_market(
     *,
     pricing: Pricing | None = None,
     timeout_seconds: int = 3600,
+    credentials: Credentials | None = None,
 ) -> Market:
     """Publishes both.
 
@@ -57,6 +58,7 @@ def open_market(
         inputs: files of the data set; a node hands the first one to jobs.
         pricing: of both; free by default.
         timeout_seconds: how long an order is valid.
+        credentials: wallets that may use the data set; None lets everybody.
     """
     algorithm = publish_algorithm(
         publisher, node, files, folder, pricing=pricing, timeout_seconds=timeout_seconds
@@ -70,6 +72,7 @@ def open_market(
         pricing or Free(),
         compute=closed_compute([trusted_algorithm(algorithm, node)]),
         timeout_seconds=timeout_seconds,
+        credentials=credentials,
     )
     return Market(algorithm, put(asset, publisher, node, folder / "dataset.json"), files)
 

@@ -82,7 +82,7 @@ class Starts:
         check_features(environment)
         check_resources(environment["free"]["resources"], given.get("resources"))
         for asset in (given["algorithm"], *given["datasets"]):
-            self._asset(asset)
+            _check_credentials(self._asset(asset)[0], owner)
         self._environments.check_access(environment["free"].get("access"), owner)
         return self._jobs.begin(given, owner, is_paid=False)
 
@@ -99,6 +99,7 @@ class Starts:
         for asset in (given["algorithm"], *given["datasets"]):
             if asset is not given["algorithm"]:
                 self._check_trust(given["algorithm"], asset)
+            _check_credentials(self._asset(asset)[0], owner)
             self._check_order(asset)
         seconds = int(given["maxJobDuration"])
         cost = cost_wei(environment, given.get("payment") or {}, seconds)
@@ -147,3 +148,15 @@ class Starts:
         nft = self._index.ordable(did)["nftAddress"].lower()
         if "*" not in publishers and nft not in publishers:
             raise Refusal(400, f"Algorithm {did} not allowed to run on the dataset: {ddo['id']}")
+
+
+def _check_credentials(ddo: Json, owner: str) -> None:
+    """As utils/credentials.ts checkCredentials, for lists of addresses; raises Refusal."""
+    credentials = ddo.get("credentials") or {}
+    allowed, denied = (
+        [{one.lower() for one in item["values"]} for item in credentials.get(kind) or []]
+        for kind in ("allow", "deny")
+    )
+    own = {"*", owner.lower()}
+    if any(own & values for values in denied) or not all(own & values for values in allowed):
+        raise Refusal(403, f"Error: Access to asset {ddo['id']} was denied")
