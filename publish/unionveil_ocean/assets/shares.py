@@ -12,7 +12,7 @@ import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pydantic import ValidationError
 
@@ -23,6 +23,10 @@ from ..chain.connection import Call, Chain, Contract, event_of
 from ..chain.journal import Journal
 from ..chain.tokens import balance_of
 from ..errors import SettingError
+from ..jsjson import JsonObject
+
+Gift: TypeAlias = Literal["mint", "transfer"]
+"""How contributors get datatokens: new ones, or the account's own."""
 
 MOST_PAYEES = 200
 """A splitter pays everybody in one transaction: about 60,000 gas per payee, of 30 million in a block at most.
@@ -137,24 +141,47 @@ class Sharing:
     def _chain(self) -> Chain:
         return self.journal.chain
 
-    def left(self, amounts: Mapping[str, int], round_number: int) -> dict[str, int]:
-        """The part of a distribution that is not signed yet, by wallet; see `distribute`."""
-        return {
-            wallet: amount
-            for wallet, amount in amounts.items()
-            if amount and not self.journal.begun(f"round {round_number}: {wallet}")
-        }
+    def left(self, amounts: Mapping[str, int], round_number: int, how: Gift) -> dict[str, int]:
+        """The part of a distribution that is not signed yet, by wallet; see `distribute`.
 
-    def distribute(
-        self, amounts: Mapping[str, int], round_number: int, how: Literal["mint", "transfer"] = "mint"
-    ) -> None:
+        Raises:
+            SettingError: the part of the round that is signed belongs to another distribution.
+        """
+        prefix = f"round {round_number}: "
+        signed = [name.removeprefix(prefix) for name in self.journal.steps if name.startswith(prefix)]
+        signed = [wallet for wallet in signed if self.journal.begun(prefix + wallet)]
+        for wallet in signed:
+            amount = amounts.get(wallet, 0)
+            if not amount or not self.journal.is_of(prefix + wallet, self._gift(amount, how)):
+                raise SettingError(
+                    f"round {round_number} was begun with other contributions, --tokens or command: {wallet} "
+                    "has another part in it; nothing was signed; repeat that command as it was, or begin "
+                    f"another round with --round {self._free_round()}"
+                )
+        return {wallet: amount for wallet, amount in amounts.items() if amount and wallet not in signed}
+
+    def _gift(self, amount: int, how: Gift) -> JsonObject:
+        return {"datatoken": self.datatoken, "amount": str(amount), "how": how}
+
+    def _free_round(self) -> int:
+        """The number of a round that was not begun."""
+        number = 1
+        while any(name.startswith(f"round {number}: ") for name in self.journal.steps):
+            number += 1
+        return number
+
+    def distribute(self, amounts: Mapping[str, int], round_number: int, how: Gift = "mint") -> None:
         """Gives datatokens to wallets, one transaction each.
 
         Args:
             amounts: smallest units by wallet.
             round_number: of this distribution; the same round never pays twice.
             how: mint new ones, or transfer the account's own.
+
+        Raises:
+            SettingError: see `left`.
         """
+        self.left(amounts, round_number, how)
         token = self._chain.contract("ERC20Template", self.datatoken).functions
         for number, (wallet, amount) in enumerate(amounts.items(), 1):
             if not amount:
@@ -165,7 +192,7 @@ class Sharing:
             call = getattr(token, how)(wallet, amount)
             self.journal.transact(
                 name,
-                {"datatoken": self.datatoken, "amount": str(amount), "how": how},
+                self._gift(amount, how),
                 lambda call=call: call,  # type: ignore[misc]
                 lambda _, amount=amount: {"amount": str(amount)},  # type: ignore[misc]
             )

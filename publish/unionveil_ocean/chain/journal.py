@@ -84,7 +84,8 @@ class Journal:
         path: of the file, which is created when the first step is written.
         chain: the chain and account of the publication.
         on_step: called with the name of each step that is signed, sent or done; tests interrupt here.
-        anew: start without steps; the earlier run's file is renamed when the first step is written.
+        anew: start without steps; the earlier run's file is renamed when the first step is written. None if
+            the command does not offer that with --new.
         report: called with a line when a file is renamed.
 
     Raises:
@@ -97,12 +98,13 @@ class Journal:
         chain: Chain,
         on_step: Callable[[str], None] | None = None,
         *,
-        anew: bool = False,
+        anew: bool | None = None,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.path = path
         self.chain = chain
-        self._anew = anew
+        self._anew = bool(anew)
+        self._way_out = "run it again with those" if anew is None else "start anew with --new"
         self._report = report
         self._on_step = on_step or (lambda _: None)
         self._content = _Content(chain_id=chain.chain_id, account=chain.address)
@@ -245,8 +247,7 @@ class Journal:
             return Step(inputs=digest)
         if step.inputs != digest:
             raise JournalError(
-                f"the step {name!r} was begun with other settings (journal {self.path}); run it again "
-                "with those, or start another publication with --new"
+                f"the step {name!r} was begun with other settings (journal {self.path}); {self._way_out}"
             )
         return step
 

@@ -134,8 +134,8 @@ class Session:
         slug = "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")[:60]
         return self.journal_dir / str(self.chain.chain_id) / self.chain.address / f"{kind}-{slug}.json"
 
-    def journal(self, kind: str, name: str, *, anew: bool = False) -> Journal:
-        """The journal at `journal_path`, to be entered; `anew` renames that of an earlier run."""
+    def journal(self, kind: str, name: str, *, anew: bool | None = None) -> Journal:
+        """The journal at `journal_path`, to be entered; see `Journal` for `anew`."""
         return Journal(self.journal_path(kind, name), self.chain, self.on_step, anew=anew, report=say)
 
     def confirm(self, question: str) -> None:

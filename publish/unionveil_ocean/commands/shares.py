@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import click
 
-from ..assets.shares import Contributions, Sharing, allot, read_contributions, release, release_gas
+from ..assets.shares import Contributions, Gift, Sharing, allot, read_contributions, release, release_gas
 from ..chain.addresses import ZERO_ADDRESS, checksum_address
 from ..chain.tokens import amount_of, check_funds
 from ..errors import SettingError
@@ -84,7 +83,7 @@ def transfer(
 
 def _give(
     opener: Opener,
-    how: Literal["mint", "transfer"],
+    how: Gift,
     contributions: Path,
     give: GiveOptions,
     token: TokenOptions,
@@ -97,7 +96,7 @@ def _give(
         _show_parts(found, parts)
         with session.journal("shares", datatoken) as journal:
             sharing = Sharing(journal, datatoken, say)
-            left = sharing.left(parts, give.number)
+            left = sharing.left(parts, give.number, how)
             if left:
                 _confirm_gift(session, how, datatoken, parts, left)
             else:

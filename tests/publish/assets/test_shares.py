@@ -135,6 +135,27 @@ def test_datatokens_are_given_once_also_when_interrupted(chain, sold, tmp_path):
     assert token.totalSupply().call() == 2 * 10**19
 
 
+@pytest.mark.parametrize(
+    ("parts", "how"),
+    [
+        ({WALLETS[0]: 5, WALLETS[1]: 2, WALLETS[2]: 3}, "mint"),
+        ({WALLETS[0]: 5, WALLETS[2]: 5}, "mint"),
+        ({WALLETS[0]: 5, WALLETS[1]: 0}, "mint"),
+        ({WALLETS[0]: 5, WALLETS[1]: 5}, "transfer"),
+    ],
+)
+def test_a_round_that_differs_gives_nothing_to_anybody(chain, sold, tmp_path, parts, how):
+    token = chain.contract("ERC20Template", sold.datatoken).functions
+    with Journal(tmp_path / "s.json", chain) as journal:
+        sharing = Sharing(journal, sold.datatoken)
+        sharing.distribute({WALLETS[0]: 5, WALLETS[1]: 5}, 1)
+        with pytest.raises(SettingError, match=r"nothing was signed; .* with --round 2$"):
+            sharing.left(parts, 1, how)
+        with pytest.raises(SettingError, match="round 1 was begun with other contributions"):
+            sharing.distribute(parts, 1, how)
+    assert token.totalSupply().call() == 10
+
+
 def test_own_datatokens_are_transferred(chain, sold, tmp_path):
     token = chain.contract("ERC20Template", sold.datatoken).functions
     with Journal(tmp_path / "s.json", chain) as journal, pytest.raises(TransactionFailed, match="exceeds"):

@@ -61,6 +61,10 @@ def test_shares_show_a_plan(world):
     assert "round 1: everything was already signed, nothing new is given; see --round" in error
     assert "gas: " not in error
     assert world.rpc.requests.count("eth_sendRawTransaction") == sent
+    file.write_text(f"wallet,photos\n0x{'11' * 20},1\n0x{'33' * 20},2\n")
+    code, _, error = world.run(*mint)
+    assert (code, "begin another round with --round 2" in error.splitlines()[-1]) == (2, True)
+    assert world.rpc.requests.count("eth_sendRawTransaction") == sent
 
     splitter = ("shares", "splitter", file, *where, "--yes")
     code, out, error = world.run(*splitter)
