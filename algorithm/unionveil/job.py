@@ -120,7 +120,7 @@ def job_parameters() -> tuple[Parameter, ...]:
     """The settings that a buyer of the job may choose, in flat form.
 
     A buyer may choose covers that are larger than the defaults, never smaller ones. Not offered are the salt,
-    with which a buyer could test whether a photo is in the data set; the engine, which the operator chooses;
+    with which a buyer could test whether a photo is in the data set; the engine, which depends on the image;
     settings that name files; settings about known people, with which a buyer could find a person;
     settings that leave faces visible by their size, search or check less than the defaults, or keep names,
     places and dates of photos.

@@ -177,7 +177,7 @@ def test_the_algorithm_file_as_the_entrypoint(image):
     assert sorted(ended.outputs) == ["000001.jpg", "manifest.json"]
 
 
-def test_nothing_that_a_buyer_sends_changes_the_code_that_runs(image):
+def test_no_variable_of_python_and_no_python_file_changes_the_code_that_runs(image):
     evil = b"raise SystemExit('foreign code')"
     options = ("--env", "PYTHONPATH=/data/inputs", "--env", "PYTHONSTARTUP=/data/inputs/numpy.py")
     ended = run_as_node(

@@ -30,7 +30,7 @@ __all__ = ["command"]
     show_default=True,
     envvar="UNIONVEIL_ENGINE",
     show_envvar=True,
-    help="The engine that runs the networks; the operator chooses it, not the buyer.",
+    help="The engine that runs the networks.",
 )
 def command(data_dir: Path, engine: EngineSetting) -> int:
     """Runs as an Ocean compute-to-data algorithm."""
