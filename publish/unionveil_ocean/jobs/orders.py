@@ -79,8 +79,8 @@ class OrderPlan:
         service_id: of the service that is used.
         service_index: number of the service in the DDO.
         consumer: for whom the order is made out: the environment.
-        is_begun: whether an earlier run has already sent the order, which is then completed.
-        valid: transaction of an order that is still valid; nothing remains to be done then.
+        is_begun: whether an earlier run has signed the order, which is then completed.
+        valid: transaction of an order that is made and still valid; nothing remains to be done then.
         reused: transaction of an order that becomes valid again once the provider's fee is paid.
         source: of the datatoken; None if none is needed.
         provider_fee: signed by the node; None if the order is still valid.
@@ -187,10 +187,20 @@ def plan_order(journal: Journal, role: str, ddo: DDO, service: Service, answer: 
         answer: of the node about the asset.
 
     Raises:
-        OrderError: it is not sold, or the node's answer is about another asset.
+        OrderError: it is not sold, the node does not accept this job's order, or its answer is about
+            another asset.
     """
     base = _checked(journal.chain, role, ddo, service, answer)
     fee = answer.provider_fee
+    made = journal.result(order_step(role))
+    if made is not None:
+        if answer.valid_order is None:
+            raise OrderError(
+                f"the node does not accept the order {made['order']} that this job has made of the {role}: "
+                "it has expired, or the node has not seen it yet; nothing was signed; run the same command "
+                "again in a minute, or with --new, which orders again"
+            )
+        return replace(base, valid=str(made["order"]))
     if journal.begun(order_step(role)):
         return replace(base, is_begun=True, reused=answer.valid_order, provider_fee=fee)
     if fee is None:

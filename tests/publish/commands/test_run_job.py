@@ -522,6 +522,49 @@ def test_a_lost_answer_to_the_start_starts_nothing_twice(shop, path, capfd):
     assert len(shop.node.jobs) == 1
 
 
+def test_an_order_that_expired_before_the_start_is_made_again_only_on_request(shop, capfd):
+    def stop(step):
+        if step == "mark":
+            raise KeyboardInterrupt
+
+    shop.steps.on_step = stop
+    assert shop.run("--paid", "--seconds", "60") == 130
+    shop.steps.on_step, before = None, ocean(shop.chain)
+    capfd.readouterr()
+    shop.node.hooks.forgets_orders = True
+    for _ in range(2):
+        assert shop.run("--paid", "--seconds", "60") == 2
+        (error,) = capfd.readouterr().err.splitlines()
+        assert "does not accept the order 0x" in error
+        assert "nothing was signed; run the same command again in a minute, or with --new" in error
+    assert ocean(shop.chain) == before
+
+    def remember(_):
+        shop.node.hooks.forgets_orders = False
+
+    shop.steps.on_step = remember
+    assert shop.run("--paid", "--seconds", "60", "--new") == 0
+    assert ocean(shop.chain) == before - 2 * ORDER
+
+
+def test_an_order_that_is_made_costs_and_reports_nothing_more(shop, capfd):
+    def stop(step):
+        if step == "mark":
+            raise KeyboardInterrupt
+
+    shop.steps.on_step = stop
+    assert shop.run("--paid", "--seconds", "60") == 130
+    shop.steps.on_step, before = None, ocean(shop.chain)
+    capfd.readouterr()
+    shop.node.hooks.forgets_fees = True
+    assert shop.run("--paid", "--seconds", "60") == 0
+    shown = capfd.readouterr().err
+    assert shown.count("is still valid") == 2
+    assert "ordering" not in shown
+    assert "gas at most" not in shown
+    assert ocean(shop.chain) == before
+
+
 def test_a_lost_answer_is_looked_for_by_the_next_run(shop, capfd):
     def drop(received) -> None:
         if received.path == "/api/services/freeCompute":
