@@ -91,6 +91,21 @@ def test_the_layout_of_older_operators(tmp_path):
     assert outputs(tmp_path) == ["000001.jpg", "000002.jpg", "000003.jpg", "manifest.json"]
 
 
+def test_files_of_the_node_s_own_storage(tmp_path):
+    lay_out(tmp_path)
+    bucket = tmp_path / "persistentStorage" / "a4ad237d"
+    bucket.mkdir(parents=True)
+    (bucket / "b.gif").write_bytes(GIF)
+    done = run(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert outputs(tmp_path) == ["000001.gif", "manifest.json"]
+    shutil.rmtree(tmp_path / "outputs")
+    (tmp_path / "inputs" / "b.gif").write_bytes(GIF)
+    again = run(tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert outputs(tmp_path) == ["000001.gif", "000002.gif", "manifest.json"]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

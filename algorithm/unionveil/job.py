@@ -1,7 +1,9 @@
-"""The Ocean compute job: `/data/inputs` in, `/data/outputs` out, and nothing that identifies anyone in logs.
+"""The Ocean compute job: photos in, `/data/outputs` out, and nothing that identifies anyone in logs.
 
-Nodes store inputs in one flat folder; older operators use a folder for each data set. Both are read in the
-same way: every file below the inputs is an input, except the parameters.
+Nodes store inputs in one flat folder, `/data/inputs`; older operators use a folder for each data set. Files
+of the node's own storage are mounted as `/data/persistentStorage/BUCKET/FILE` (ocean-node,
+`PersistentStorageLocalFS.getDockerMountObject`). All are read in the same way: every file below these two
+folders is an input, except the parameters.
 """
 
 from __future__ import annotations
@@ -45,6 +47,9 @@ __all__ = [
 ]
 
 PARAMETERS_FILE = "algoCustomData.json"
+
+_INPUTS, _STORED = "inputs", "persistentStorage"
+"""Folders of inputs: files that the node fetched, and those of its own storage."""
 
 _LEAST_K = 3
 """With k = 2, a buyer who knows one of the two people by sight could identify the other as well."""
@@ -312,10 +317,10 @@ def run_job(
     engine: EngineSetting = "auto",
     optout: Path = OPTOUT,
 ) -> JobDone:
-    """Anonymizes everything below `data_dir/inputs` into `data_dir/outputs`, the manifest last.
+    """Anonymizes everything below `inputs` and `persistentStorage` into `outputs`, the manifest last.
 
     Args:
-        data_dir: the node's `/data`.
+        data_dir: the node's `/data`, in which these folders are.
         engine: the engine that runs the networks.
         report: receives the lines of the log, which refer to inputs only by number.
         optout: the list of people whom the image's publisher covers, if there is one.
@@ -329,7 +334,7 @@ def run_job(
         OutputError: an output cannot be written.
         ModelError: weights are missing, altered or cannot be run.
     """
-    inputs, outputs = data_dir / "inputs", data_dir / "outputs"
+    inputs, stored, outputs = data_dir / _INPUTS, data_dir / _STORED, data_dir / "outputs"
     request = read_parameters(inputs / PARAMETERS_FILE)
     wanted = request.config
     listed = read_optout(optout)
@@ -343,7 +348,8 @@ def run_job(
     report(f"engine: {inference}")
     if not inputs.is_dir():
         raise InputError(f"{inputs} does not exist; the job reads its photos from it")
-    source = PathSource([inputs], leave_out=[inputs / PARAMETERS_FILE], member_bytes=member_bytes())
+    roots = [inputs, stored] if stored.is_dir() else [inputs]
+    source = PathSource(roots, leave_out=[inputs / PARAMETERS_FILE], member_bytes=member_bytes())
     if not len(source):
         raise InputError(f"{inputs} contains no photo; the data set is empty")
     work = Anonymize(config, FolderSink(outputs), references=references)

@@ -15,6 +15,9 @@ from ..errors import InvalidDDO, SettingError
 from ..jsjson import JsonObject, stringify
 from .ddo import Algorithm, ConsumerParameter, Container, Metadata, now
 
+STORED: Literal["nodePersistentStorage"] = "nodePersistentStorage"
+"""Type of a file in the node's own storage."""
+
 
 class _File(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -89,7 +92,7 @@ def file_at(address: str) -> AssetFile:
             case "ar":
                 return ArweaveFile(type="arweave", transaction_id=rest)
             case "storage":
-                return StorageFile(type="nodePersistentStorage", bucket_id=bucket, file_name=name)
+                return StorageFile(type=STORED, bucket_id=bucket, file_name=name)
             case _:
                 return UrlFile(url=address)
     except ValidationError as error:

@@ -11,7 +11,7 @@ import click
 
 from ..assets.asset import Asset, credentials_of
 from ..assets.ddo import DDO, parse_ddo
-from ..assets.files import AlgorithmFile, AssetFile, file_at, read_metadata
+from ..assets.files import STORED, AlgorithmFile, AssetFile, file_at, read_metadata
 from ..assets.pricing import Free, pricing_of
 from ..assets.published import Version, newest, versions_in
 from ..assets.publisher import STATES, Plan, Publication, Publisher, State, is_hidden
@@ -58,7 +58,7 @@ class AssetOptions:
         multiple=True,
         metavar="URL",
         help="Address of the asset's file: http(s)://..., ipfs://CID, ar://TRANSACTION, or "
-        "storage://BUCKET/FILE in the node's own storage.",
+        "storage://BUCKET/FILE for a data set in the node's own storage.",
     )
     price: str = option(
         "--price", default="free", show_default=True, metavar="NUMBER", help="For one order, or free."
@@ -139,7 +139,13 @@ def algorithm_asset(session: Session, metadata: Path, image: ImageOptions, optio
         changes["checksum"] = _STAND_IN_CHECKSUM
     container = described.container.model_copy(update=changes)
     bare = Asset(described.model_copy(update={"container": container}).metadata(), (), "access", Free())
-    return with_options(session, bare, described.files, STAND_IN_URL, options)
+    asset = with_options(session, bare, described.files, STAND_IN_URL, options)
+    if any(file["type"] == STORED for file in asset.files):
+        raise SettingError(
+            "nodes give no checksum of a file in their own storage, so no data set could trust an algorithm "
+            "there; put it at an address of http(s), IPFS or Arweave"
+        )
+    return asset
 
 
 def with_options(

@@ -317,6 +317,7 @@ REFUSALS = [
     (("--allow", "me"), "is not an address"),
     (("--max-fee-gwei", "0.000001"), "the cap is"),
     (("--file-url", "file:///etc/passwd"), "--file-url must begin with http"),
+    (("--file-url", "storage://bucket/main.py"), "no data set could trust an algorithm there"),
     (("--metadata", "nothing.json"), "nothing.json cannot be read"),
     (("--update", "--did", "did:op:" + "0" * 64), "does not serve did:op:"),
 ]

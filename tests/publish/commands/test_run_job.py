@@ -48,6 +48,7 @@ from unionveil.runs.manifest import ManifestBuilder
 from unionveil.runs.schema import Manifest, RedactedRecord
 from unionveil.select import every_face
 from unionveil.verify import verify
+from unionveil_ocean.assets.files import StorageFile
 from unionveil_ocean.assets.pricing import FixedRate, Free
 from unionveil_ocean.chain.accounts import load_account
 from unionveil_ocean.commands import run_job as command
@@ -320,6 +321,19 @@ def test_the_command_as_a_process(shop, marketplace):
 def test_free_compute_on_real_pictures(shop, capfd):
     shop.node.hooks.runner = ProcessRunner()
     assert shop.run("--free", market=shop.marketplace.free) == 0, capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_data_set_in_the_node_s_own_storage_is_computed(shop, tmp_path):
+    shop.node.hooks.runner = ProcessRunner()
+    shop.node.settings.stored = {"my-bucket/photos.zip": pictures()}
+    publisher = shop.chain.as_account(shop.chain.accounts[1])
+    stored = StorageFile(type="nodePersistentStorage", bucket_id="my-bucket", file_name="photos.zip")
+    with NodeClient(shop.node.url) as client:
+        market = open_market(publisher, client, shop.marketplace.files, tmp_path / "own", {}, stored=stored)
+    assert shop.run("--free", "--set", "detail=fast", market=market) == 0
+    names = {path.name for path in (shop.folder / "results" / "outputs").iterdir()}
+    assert names == {"000001.jpg", "000002.jpg", "manifest.json"}
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from .environments import ENGINE
 from .index import Index, service_of
 from .nonces import Nonces
 from .settings import Hooks
-from .storage import Storage, Vault
+from .storage import STORED, Storage, Vault
 from .wire import Json, Received, Refusal
 
 _PATH = "/c2d_storage/job/data"
@@ -157,7 +157,9 @@ class Jobs:
             file = self._first_file(asset)
             name = self._storage.name_of(file)
             log.append(f"Downloading asset to {name}")
-            if not self._storage.save(file, data / "inputs" / name):
+            # As PersistentStorageLocalFS.getDockerMountObject mounts it.
+            stored = data / "persistentStorage" / file.get("bucketId", "")
+            if not self._storage.save(file, (stored if file["type"] == STORED else data / "inputs") / name):
                 job.status, job.status_text = 31, "Data provisioning failed"
                 log.append(f"Unable to write input data to path: {_PATH}/inputs/{name}: {_NOT_FOUND}")
                 return False

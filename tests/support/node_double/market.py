@@ -9,7 +9,7 @@ from pathlib import Path
 from paths import REPOSITORY
 from unionveil_ocean.assets.asset import Asset
 from unionveil_ocean.assets.ddo import DDO, Credentials
-from unionveil_ocean.assets.files import AlgorithmFile, DatasetFile, UrlFile, read_metadata
+from unionveil_ocean.assets.files import AlgorithmFile, DatasetFile, StorageFile, UrlFile, read_metadata
 from unionveil_ocean.assets.pricing import Free, Pricing
 from unionveil_ocean.assets.publisher import Publisher
 from unionveil_ocean.assets.trust import closed_compute, trusted_algorithm
@@ -47,6 +47,7 @@ def open_market(
     pricing: Pricing | None = None,
     timeout_seconds: int = 3600,
     credentials: Credentials | None = None,
+    stored: StorageFile | None = None,
 ) -> Market:
     """Publishes both.
 
@@ -59,15 +60,18 @@ def open_market(
         pricing: of both; free by default.
         timeout_seconds: how long an order is valid.
         credentials: wallets that may use the data set; None lets everybody.
+        stored: the data set's file in the node's own storage, instead of `inputs`.
     """
     algorithm = publish_algorithm(
         publisher, node, files, folder, pricing=pricing, timeout_seconds=timeout_seconds
     )
-    urls = [UrlFile(url=files.add(name, data)).as_dict() for name, data in inputs.items()]
+    own = (
+        [UrlFile(url=files.add(name, data)) for name, data in inputs.items()] if stored is None else [stored]
+    )
     described = read_metadata(REPOSITORY / "metadata" / "dataset.json", DatasetFile)
     asset = Asset(
         described.metadata(),
-        tuple(urls),
+        tuple(file.as_dict() for file in own),
         "compute",
         pricing or Free(),
         compute=closed_compute([trusted_algorithm(algorithm, node)]),

@@ -6,7 +6,7 @@ import hashlib
 
 from .index import Index, service_of
 from .nonces import Nonces
-from .storage import Storage, Vault
+from .storage import STORED, Storage, Vault
 from .wire import Json, Received, Refusal
 
 
@@ -36,8 +36,11 @@ class Provider:
         if given.get("did"):
             service = service_of(self._index.ordable(given["did"]), given.get("serviceId"))
             return [self._storage.metadata(file) for file in self._vault.files_of(service)]
-        if given.get("type") not in ("url", "ipfs", "arweave"):
+        if given.get("type") not in ("url", "ipfs", "arweave", STORED):
             raise Refusal(400, "Invalid request parameters")
+        if given["type"] == STORED and not given.get("consumerAddress"):
+            text = "Invalid Request: consumerAddress is required for nodePersistentStorage files"
+            raise Refusal(400, text)
         return [self._storage.metadata(given)]
 
     def validate(self, received: Received) -> Json:

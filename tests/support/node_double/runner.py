@@ -104,6 +104,11 @@ class DockerRunner:
             parameters=parameters,
             entrypoint=container["entrypoint"],
             algorithm=(data / "transformations" / "algorithm").read_bytes(),
+            others={
+                path.relative_to(data).as_posix(): path.read_bytes()
+                for path in (data / "persistentStorage").rglob("*")
+                if path.is_file()
+            },
             options=tuple(f"--env={name}={value}" for name, value in environment.items()),
         )
         for name, content in ended.outputs.items():

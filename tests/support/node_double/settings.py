@@ -26,6 +26,7 @@ class Settings:
         free_access: the same for free jobs; None leaves the field out.
         enables_network: whether containers reach the network.
         features: kinds of work that the environment accepts; None is a node before version 4.
+        stored: files of the node's own storage, as "BUCKET/FILE"; the buckets admit every account.
         gateway: of IPFS and Arweave; None if it is not configured.
         rate_limit: requests per minute; None allows any number, so that tests are quick.
     """
@@ -37,6 +38,7 @@ class Settings:
     free_access: Json | None = field(default_factory=lambda: {"addresses": [], "accessLists": []})
     enables_network: bool = False
     features: dict[str, bool] | None = None
+    stored: dict[str, bytes] = field(default_factory=dict)
     gateway: str | None = None
     rate_limit: int | None = None
 

@@ -16,6 +16,9 @@ from eth_keys.datatypes import PrivateKey
 from .settings import Settings
 from .wire import Json, Refusal
 
+STORED = "nodePersistentStorage"
+"""Type of a file in the node's own storage."""
+
 MOST_CHECKSUM_BYTES = (10 << 20) + 65536
 """utils/asset.ts: a node stops after the chunk in which it passes 10 MiB."""
 
@@ -77,11 +80,13 @@ class Storage:
         return self._settings.gateway + place
 
     def name_of(self, file: Json) -> str:
+        if file["type"] == STORED:
+            return str(file["fileName"])
         return urlsplit(self.url_of(file)).path.split("/")[-1]
 
     def metadata(self, file: Json) -> Json:
         """As utils/asset.ts fetchFileMetadata: a file that cannot be fetched counts as empty."""
-        data = (_fetch(self.url_of(file)) or b"")[:MOST_CHECKSUM_BYTES]
+        data = (self._data(file) or b"")[:MOST_CHECKSUM_BYTES]
         return {
             "valid": True,
             "contentLength": str(len(data)),
@@ -92,12 +97,18 @@ class Storage:
         }
 
     def save(self, file: Json, path: Path) -> bool:
-        """Downloads a file; False if it cannot be fetched."""
-        data = _fetch(self.url_of(file))
+        """Writes a file to a path; False if it cannot be fetched."""
+        data = self._data(file)
         if data is None:
             return False
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         return True
+
+    def _data(self, file: Json) -> bytes | None:
+        if file["type"] == STORED:
+            return self._settings.stored.get(f"{file['bucketId']}/{file['fileName']}")
+        return _fetch(self.url_of(file))
 
 
 def _fetch(url: str) -> bytes | None:
