@@ -185,6 +185,13 @@ def test_an_optional_number_has_its_default_if_empty_or_0(value):
                 config_of({name: wrong})
 
 
+@pytest.mark.parametrize("value", [10**400, -(10**400), "9" * 400, "1e400"])
+@pytest.mark.parametrize("name", ["shard_index", "shard_count", "threshold", "margin", "k"])
+def test_a_number_larger_than_any_float_is_refused(name, value):
+    with pytest.raises(ConfigError, match=name):
+        request_of({name: value, "method": "ksame"})
+
+
 @pytest.mark.parametrize("name", ["cells", "max_megapixels"])
 def test_0_is_not_the_default_of_a_number_that_has_one(name):
     with pytest.raises(ConfigError, match=name):

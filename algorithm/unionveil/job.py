@@ -277,13 +277,18 @@ def _shard(index: str | float, count: str | float) -> Shard | None:
 
 def _whole(name: str, value: str | float) -> int:
     """A whole number as forms send it: 3, 3.0 or "3"."""
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
+    number = _number(value)
     if not number.is_integer():
         raise ConfigError(f"{name}: takes a whole number, got {value!r}")
     return int(number)
+
+
+def _number(value: str | float) -> float:
+    """A number as forms send it; NaN if it is not one, or larger than floats are."""
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return math.nan
 
 
 def _is_unused(parameter: Parameter, given: Mapping[str, Any], offered: Mapping[str, Parameter]) -> bool:
@@ -297,17 +302,11 @@ def _is_unset(value: str | float, parameter: Parameter) -> bool:
     """Whether a form's 0 means that a number with a computed default was left empty."""
     if parameter.default or parameter.kind not in ("integer", "number"):
         return False
-    try:
-        return float(value) == 0
-    except ValueError:
-        return False
+    return _number(value) == 0
 
 
 def _is_default(value: str | float, parameter: Parameter) -> bool:
-    try:
-        return float(value) == float(parameter.default)
-    except ValueError:
-        return value == parameter.default
+    return value == parameter.default or _number(value) == _number(parameter.default)
 
 
 def run_job(
