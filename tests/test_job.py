@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,24 @@ def test_no_inputs_is_a_clear_error(tmp_path):
     assert "does not exist" in run(tmp_path).stderr
 
 
+def test_a_data_set_without_a_picture_is_a_clear_error(tmp_path):
+    inputs = lay_out(tmp_path)
+    (inputs / "readme.txt").write_text("The photos come later.")
+    with zipfile.ZipFile(inputs / "photos.zip", "w"):
+        pass
+    done = run(tmp_path)
+    assert done.returncode == 2
+    assert "contains no photo" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_shard_without_a_picture_is_done(tmp_path):
+    inputs = lay_out(tmp_path, json.dumps({"shard_index": 1, "shard_count": 2, "detail": "fast"}))
+    (inputs / "readme.txt").write_text("The photos come later.")
+    (inputs / "photos.zip").write_bytes(b"PK\5\6" + bytes(18))
+    assert run(tmp_path).returncode == 0
+
+
 def test_one_bad_file_never_stops_the_rest(tmp_path):
     inputs = lay_out(tmp_path)
     for number in range(3):
@@ -290,8 +309,6 @@ def test_a_job_that_is_stopped_leaves_whole_outputs_and_no_manifest(tmp_path):
 
 def test_jobs_share_out_an_archive_and_their_outputs_merge(tmp_path):
     """Every job gets the whole data set, and works on its part of it."""
-    import zipfile
-
     from unionveil.files.sinks import FolderSink
     from unionveil.merge.shards import open_shards
     from unionveil.merge.write import write_merged

@@ -51,6 +51,8 @@ PARAMETERS_FILE = "algoCustomData.json"
 _INPUTS, _STORED = "inputs", "persistentStorage"
 """Folders of inputs: files that the node fetched, and those of its own storage."""
 
+_NO_PHOTO = "the data set contains no photo; put photos, or an archive of them, into it"
+
 _LEAST_K = 3
 """With k = 2, a buyer who knows one of the two people by sight could identify the other as well."""
 
@@ -110,8 +112,8 @@ class JobDone:
 
     @property
     def is_whole_success(self) -> bool:
-        """Whether every input has an output; a shard may be empty, a data set may not."""
-        return not self.counts.rejected and bool(self.counts.inputs or self.shard)
+        """Whether every input has an output."""
+        return not self.counts.rejected
 
 
 _NOT_OFFERED = VIDEO_SETTINGS | {
@@ -329,7 +331,7 @@ def run_job(
 
     Raises:
         ConfigError: the parameters or the opt-out list are invalid; no photo was read.
-        InputError: there are no inputs, or they cannot be listed.
+        InputError: there are no inputs, they cannot be listed, or none is a picture; a shard may have none.
         OutputError: an output cannot be written.
         ModelError: weights are missing, altered or cannot be run.
     """
@@ -350,7 +352,7 @@ def run_job(
     roots = [inputs, stored] if stored.is_dir() else [inputs]
     source = PathSource(roots, leave_out=[inputs / PARAMETERS_FILE], member_bytes=member_bytes())
     if not len(source):
-        raise InputError(f"{inputs} contains no photo; the data set is empty")
+        raise InputError(_NO_PHOTO)
     work = Anonymize(config, FolderSink(outputs), references=references)
     work.check()
     shard = ShardOfRun(request.shard, salt_of(None, source)) if request.shard else None
@@ -368,6 +370,8 @@ def run_job(
         + (f"; {counts.not_compared} faces not compared and filled" if counts.not_compared else "")
         + (f"; {counts.skipped} files that are not pictures skipped" if counts.skipped else "")
     )
+    if not counts.inputs and shard is None:
+        raise InputError(_NO_PHOTO)
     return JobDone(counts, request.shard)
 
 

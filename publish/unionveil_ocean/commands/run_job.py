@@ -287,8 +287,11 @@ def _report(job_id: str, done: Collected, issues: Sequence[str], *, as_json: boo
         ("outputs in", str(done.outputs)),
     ]
     _say(columns(rows))
-    if not issues:
-        click.echo(f"verified: {counts.redacted + counts.without_face} outputs match the manifest")
+    outputs = counts.redacted + counts.without_face
+    if not outputs:
+        click.echo("there are no outputs to verify")
+    elif not issues:
+        click.echo(f"verified: {outputs} outputs match the manifest")
 
 
 main = entry(run_job)

@@ -45,7 +45,7 @@ from unionveil.measure.verify_run import verify_outputs
 from unionveil.merge.shards import open_shards
 from unionveil.merge.write import write_merged
 from unionveil.runs.manifest import ManifestBuilder
-from unionveil.runs.schema import Manifest, RedactedRecord
+from unionveil.runs.schema import Manifest, RedactedRecord, RejectedRecord
 from unionveil.select import every_face
 from unionveil.verify import verify
 from unionveil_ocean.assets.files import StorageFile
@@ -369,6 +369,19 @@ def test_free_compute_costs_nothing_and_gets_the_parameters(shop, capfd):
     assert seen.parameters == {"margin": "0.3"}
     assert seen.names == ["algoCustomData.json", "photos.zip"]
     assert seen.environment == {}
+
+
+def test_results_without_an_output_are_not_called_verified(shop, capfd):
+    def run(data, *_):
+        record = RejectedRecord(input=1, reason="unreadable", detail="It is cut off.")
+        builder = ManifestBuilder(AnonymizeConfig())
+        builder.add(record)
+        (data / "outputs" / "manifest.json").write_bytes(builder.to_bytes())
+        return 1, frame(1, b"done: 1 pictures\n")
+
+    shop.node.hooks.runner = run
+    assert shop.run("--free") == 0
+    assert capfd.readouterr().out == "there are no outputs to verify\n"
 
 
 def test_the_same_command_again_verifies_and_starts_nothing(shop, capfd):
