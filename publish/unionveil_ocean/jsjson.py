@@ -19,8 +19,8 @@ JsonObject: TypeAlias = dict[str, Any]
 _INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_INDEX = 2**32 - 2  # largest array index
-_SAFE = 2**53  # whole numbers up to here are exact in JavaScript
-
+MOST_WHOLE = 2**53
+"""Whole numbers up to this one are exact in JavaScript."""
 
 MOST_DEPTH = 64
 """Deepest nesting accepted in JSON from outside; a DDO has about ten levels."""
@@ -68,7 +68,7 @@ def stringify(value: object) -> str:
     if isinstance(value, str):
         return _quote(value)
     if isinstance(value, int):
-        if abs(value) > _SAFE:
+        if abs(value) > MOST_WHOLE:
             raise ValueError(f"{value} is too large a number for JavaScript; write it as a string")
         return str(value)
     if isinstance(value, float):

@@ -100,6 +100,8 @@ Address = Annotated[str, AfterValidator(checksum_address)]
 Time = Annotated[str, AfterValidator(_time)]
 Url = Annotated[str, AfterValidator(_url)]
 Line = Annotated[str, Field(min_length=1, pattern=r"^[^\n]*$")]
+Name = Annotated[str, Field(min_length=4, pattern=r"\S")]
+Description = Annotated[str, Field(min_length=10)]
 Hex = Annotated[str, Field(pattern=r"^0x([0-9a-fA-F]{2})+$", max_length=MAX_FILES_CHARACTERS)]
 
 
@@ -151,8 +153,8 @@ class Metadata(_Part):
     created: Time
     updated: Time
     type: Literal["dataset", "algorithm"]
-    name: Annotated[str, Field(min_length=4, pattern=r"\S")]
-    description: Annotated[str, Field(min_length=10)]
+    name: Name
+    description: Description
     author: Line
     license: Line
     tags: list[str] | None = None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from unionveil import __version__
 from unionveil.job import job_parameters
@@ -13,7 +14,7 @@ from unionveil.parameters import Parameter
 
 from ..errors import InvalidDDO, SettingError
 from ..jsjson import JsonObject, stringify
-from .ddo import Algorithm, ConsumerParameter, Container, Metadata, now
+from .ddo import Algorithm, ConsumerParameter, Container, Description, Line, Metadata, Name, Url, now
 
 STORED: Literal["nodePersistentStorage"] = "nodePersistentStorage"
 """Type of a file in the node's own storage."""
@@ -108,12 +109,12 @@ _FORMS = {
 
 
 class _Described(_File):
-    name: str = Field(min_length=4, description="At least four characters; markets show it as the title.")
-    description: str = Field(min_length=10)
-    author: str = Field(min_length=1)
-    license: str = Field(min_length=1, description="SPDX identifier, or the address of a licence.")
+    name: Name = Field(description="At least four characters; markets show it as the title.")
+    description: Description
+    author: Line
+    license: Line = Field(description="SPDX identifier, or the address of a licence.")
     tags: tuple[str, ...] = ()
-    links: tuple[str, ...] = ()
+    links: tuple[Url, ...] = ()
     files: tuple[_AnyAssetFile, ...] = Field((), description="May also be given on the command line.")
 
     def _shared(self) -> JsonObject:
@@ -134,12 +135,24 @@ class _Described(_File):
 class ContainerFile(_File):
     """The image as `docker/build.sh` prints it."""
 
-    image: str = Field(min_length=1, description="Repository that anybody can pull from, without tag.")
-    tag: str = Field(min_length=1)
+    image: Line = Field(description="Repository that anybody can pull from, without tag.")
+    tag: Line
     checksum: str = Field(
         pattern=r"^(sha256:[0-9a-f]{64})?$", description="Digest in the registry; empty before it was pushed."
     )
-    entrypoint: str = Field(min_length=1, description="Command in the image, split at spaces; no shell.")
+    entrypoint: Line = Field(description="Command in the image, split at spaces; no shell.")
+
+    def changed(self, changes: Mapping[str, str]) -> ContainerFile:
+        """The same with other fields.
+
+        Raises:
+            SettingError: a field is not valid.
+        """
+        try:
+            return ContainerFile(**{**self.model_dump(), **changes})
+        except ValidationError as error:
+            issues = [f"--{item['loc'][0]}: {item['msg']}" for item in error.errors()]
+            raise SettingError(f"the image is not valid: {'; '.join(issues)}") from error
 
 
 class AlgorithmFile(_Described):
@@ -170,12 +183,19 @@ class AlgorithmFile(_Described):
         return Metadata(type="algorithm", **self._shared(), algorithm=algorithm)
 
 
+def _as_nodes_read_it(value: JsonObject) -> JsonObject:
+    stringify(value)  # refuses numbers that a node would change
+    return value
+
+
 class DatasetFile(_Described):
     """metadata/dataset.json."""
 
-    copyright_holder: str | None = None
-    content_language: str | None = None
-    additional_information: JsonObject = Field({}, description="More facts, which markets may show.")
+    copyright_holder: Line | None = None
+    content_language: Line | None = None
+    additional_information: Annotated[JsonObject, AfterValidator(_as_nodes_read_it)] = Field(
+        {}, description="More facts, which markets may show."
+    )
 
     def metadata(self) -> Metadata:
         """The metadata of a DDO, created now."""

@@ -17,6 +17,7 @@ from ..assets.published import Version, newest, versions_in
 from ..assets.publisher import STATES, Plan, Publication, Publisher, State, is_hidden
 from ..chain.journal import read_result
 from ..errors import ChainError, SettingError
+from ..jsjson import MOST_WHOLE
 from ..sandbox.rehearsal import rehearse
 from .options import CHECKOUT, option
 from .report import confirm_plan, print_json, show_publication
@@ -80,7 +81,7 @@ class AssetOptions:
     )
     timeout: int = option(
         "--timeout",
-        type=click.IntRange(min=0),
+        type=click.IntRange(min=0, max=MOST_WHOLE),
         default=0,
         help="Seconds that an order is valid; 0: forever.",
     )
@@ -137,7 +138,7 @@ def algorithm_asset(session: Session, metadata: Path, image: ImageOptions, optio
     if session.is_embedded and not (described.container.checksum or image.checksum):
         say("note: the image was not pushed yet; zeros stand in for its checksum")
         changes["checksum"] = _STAND_IN_CHECKSUM
-    container = described.container.model_copy(update=changes)
+    container = described.container.changed(changes)
     bare = Asset(described.model_copy(update={"container": container}).metadata(), (), "access", Free())
     asset = with_options(session, bare, described.files, STAND_IN_URL, options)
     if any(file["type"] == STORED for file in asset.files):

@@ -55,6 +55,9 @@ def test_what_markets_show_and_how_people_were_covered(file):
         (lambda d: d.pop("license"), "license: Field required"),
         (lambda d: d.update(conformsTo="http://example.org/1"), "conformsTo"),
         (lambda d: d.update(creator=[]), "creator"),
+        (lambda d: d["creator"].update(name="A\nB"), "author: String should match"),
+        (lambda d: d.update({"rai:x": 1e400}), "additional_information: .* has no JSON form"),
+        (lambda d: d.update({"rai:x": 10**19}), "additional_information: .* too large a number"),
         (lambda d: d.update(name="x"), "name: String should have at least 4 characters"),
     ],
 )

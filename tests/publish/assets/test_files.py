@@ -3,10 +3,15 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from node_double import NodeDouble
 from ocean_assets import algorithm, publish
-from unionveil_ocean.assets.files import DatasetFile, file_at, read_metadata
+from unionveil_ocean.assets.asset import Asset
+from unionveil_ocean.assets.files import AlgorithmFile, ContainerFile, DatasetFile, file_at, read_metadata
+from unionveil_ocean.assets.pricing import Free
 from unionveil_ocean.errors import NodeError, SettingError
 from unionveil_ocean.node.client import NodeClient
 
@@ -55,6 +60,68 @@ def test_the_metadata_may_name_any_of_them(tmp_path):
     path.write_text(json.dumps({**described, "files": [{"type": "s3", "key": "k"}]}))
     with pytest.raises(SettingError, match=r"files\.0"):
         read_metadata(path, DatasetFile)
+
+
+TEXT = {"name": "Photos", "description": "Photos of a union.", "author": "A", "license": "MIT"}
+CONTAINER = {"image": "i", "tag": "1", "checksum": "sha256:" + "5" * 64, "entrypoint": "run"}
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
+    ["", "    ", "A\nB", "example.org", "https://example.org", ":abc", "A union"]
+)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("links", ["example.org"]),
+        ("name", "    "),
+        ("author", "A\nB"),
+        ("license", "A\nB"),
+        ("copyright_holder", ""),
+        ("content_language", ""),
+        ("additional_information", {"bytes": 12345678901234567890}),
+    ],
+)
+def test_a_description_that_no_node_would_take_is_refused_by_its_field(tmp_path, field, value):
+    path = tmp_path / "dataset.json"
+    path.write_text(json.dumps({**TEXT, field: value}))
+    with pytest.raises(SettingError, match=field) as caught:
+        read_metadata(path, DatasetFile)
+    assert "\n" not in str(caught.value)
+
+
+@given(st.dictionaries(st.sampled_from(["name", "description", "author", "license"]), TEXTS), TEXTS, TEXTS)
+def test_every_description_that_is_read_can_be_published(texts, link, entrypoint):
+    container = {**CONTAINER, "entrypoint": entrypoint}
+    given = {**TEXT, **texts, "links": [link], "container": container}
+    try:
+        read = AlgorithmFile.model_validate(given)
+    except ValidationError:
+        return
+    asset = Asset(read.metadata(), ({"type": "url", "url": "https://example.org"},), "access", Free())
+    assert asset.token_name.strip()
+    assert 0 < len(asset.token_name.encode()) <= 31
+    asset.digest()
+    asset.draft(1, "https://node.example.org").to_json()
+
+
+@pytest.mark.parametrize(
+    ("name", "token_name"),
+    [
+        ("UnionVeil: removes faces", "UnionVeil"),
+        (":abcdef", ":abcdef"),
+        ("  : ab", ": ab"),
+        ("::::", "::::"),
+    ],
+)
+def test_the_name_of_the_datatoken_is_never_empty(name, token_name):
+    read = AlgorithmFile.model_validate({**TEXT, "name": name, "container": CONTAINER})
+    assert Asset(read.metadata(), (), "access", Free()).token_name == token_name
+
+
+@pytest.mark.parametrize("changes", [{"checksum": "sha256:1"}, {"tag": "a\nb"}, {"image": ""}])
+def test_an_option_of_the_image_that_is_wrong_is_named(changes):
+    with pytest.raises(SettingError, match=f"--{next(iter(changes))}: "):
+        ContainerFile.model_validate(CONTAINER).changed(changes)
 
 
 @pytest.mark.parametrize(
