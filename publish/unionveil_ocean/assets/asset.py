@@ -42,11 +42,11 @@ class Asset:
 
     @property
     def token_name(self) -> str:
-        """Name of data NFT and datatoken: the part of the name before a colon, in at most 31 bytes.
+        """Name of data NFT and datatoken: the part of the name before a colon, if any, in at most 31 bytes.
 
         A longer text takes two more storage slots in both contracts, 7 % of the gas of a publication.
         """
-        name = self.metadata.name.partition(":")[0].strip()
+        name = self.metadata.name.partition(":")[0].strip() or self.metadata.name.strip()
         return name.encode()[:31].decode("utf-8", "ignore").strip()
 
     def digest(self) -> str:
