@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation, localcontext
 
 TOKEN_DECIMALS = 18
 """Decimals of datatokens, OCEAN and every coin that pays for gas."""
@@ -13,6 +13,12 @@ TOKEN_WEI = 10**TOKEN_DECIMALS
 """One datatoken in its smallest unit; one datatoken is one order."""
 
 GWEI = 10**9
+
+MOST_UNITS = 2**256 - 1
+"""The largest amount that a contract can name."""
+
+_MOST_CHARACTERS = 100
+_EXACT = Context(prec=3 * _MOST_CHARACTERS)
 
 
 @dataclass(frozen=True)
@@ -69,15 +75,22 @@ def units_of(text: str, decimals: int = TOKEN_DECIMALS) -> int:
     """Parses a decimal number into smallest units.
 
     Raises:
-        ValueError: not a number, not larger than 0, or too many decimals.
+        ValueError: not a number, not larger than 0, too many decimals, or larger than `MOST_UNITS`.
     """
+    if len(text) > _MOST_CHARACTERS:
+        raise ValueError(f"a number has at most {_MOST_CHARACTERS} characters")
     try:
         amount = Decimal(text)
     except InvalidOperation as error:
         raise ValueError(f"{text!r} is not a number") from error
     if not amount.is_finite() or amount <= 0:
         raise ValueError(f"{text!r} must be larger than 0")
-    units = amount * 10**decimals
-    if units != units.to_integral_value():
-        raise ValueError(f"{text!r} has more than {decimals} decimals")
+    if amount.adjusted() + decimals >= len(str(MOST_UNITS)):
+        raise ValueError(f"{text!r} is larger than any amount of a token")
+    with localcontext(_EXACT):
+        units = amount * 10**decimals
+        if units < 1 or units != units.to_integral_value():
+            raise ValueError(f"{text!r} has more than {decimals} decimals")
+    if units > MOST_UNITS:
+        raise ValueError(f"{text!r} is larger than any amount of a token")
     return int(units)

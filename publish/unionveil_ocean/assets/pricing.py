@@ -70,7 +70,8 @@ def pricing_of(price: str, token: str | None, chain: Chain) -> Pricing:
         raise SettingError(f"base token: {error}") from error
     decimals = min(base.decimals, TOKEN_DECIMALS)
     try:
-        rate = units_of(price, decimals) * 10 ** (TOKEN_DECIMALS - decimals)
+        units_of(price, decimals)  # refuses more decimals than the token has
+        rate = units_of(price)
     except ValueError as error:
         raise SettingError(f"the price is neither 'free' nor a price in {base.symbol}: {error}") from error
     return FixedRate(rate, base.token, base.symbol, base.decimals)
