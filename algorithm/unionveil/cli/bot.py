@@ -21,7 +21,7 @@ from ..serve.pictures import Pictures
 from ..single import METHODS, not_single, single_config
 from .anonymize import setting_options
 from .console import EXIT_DONE
-from .options import jobs_option, timeout_option
+from .options import FiniteRange, jobs_option, timeout_option
 
 if TYPE_CHECKING:
     from ..bot.matrix import MatrixRooms
@@ -59,7 +59,7 @@ _PACKAGES = {"aiohttp", "nio"}
 )
 @click.option(
     "--max-mb",
-    type=click.FloatRange(min=0, min_open=True, max=2048),
+    type=FiniteRange(min=0, min_open=True, max=2048),
     default=64.0,
     show_default=True,
     help="Largest photo, in MiB.",

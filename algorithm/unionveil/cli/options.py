@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,9 +11,24 @@ import click
 
 from ..engines.pool import DEFAULT_TIMEOUT_SECONDS
 
-__all__ = ["croissant_option", "jobs_option", "timeout_option"]
+__all__ = ["SECONDS", "FiniteRange", "croissant_option", "jobs_option", "timeout_option"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class FiniteRange(click.FloatRange):
+    """A range of numbers; unlike click's own it refuses NaN, which every comparison lets through."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """As click's, or fails."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+SECONDS = FiniteRange(min=0, min_open=True, max=31_536_000)
+"""A time to wait, at most a year: systems count no further than some years."""
 
 
 def jobs_option(command: Command) -> Command:
@@ -34,7 +50,7 @@ def timeout_option(
     article = "an" if what[0] in "aeiou" else "a"
     return click.option(
         "--timeout",
-        type=click.FloatRange(min=0, min_open=True),
+        type=SECONDS,
         default=seconds,
         help=f"Seconds after which {article} {what} is abandoned.  [default: {seconds:g}]",
     )

@@ -11,7 +11,7 @@ from ..errors import MissingExtra
 from ..single import METHODS, not_single, single_config
 from .anonymize import setting_options
 from .console import EXIT_DONE
-from .options import jobs_option, timeout_option
+from .options import SECONDS, FiniteRange, jobs_option, timeout_option
 
 __all__ = ["command"]
 
@@ -49,14 +49,14 @@ _PACKAGES = {"python_multipart", "starlette", "uvicorn"}
 @timeout_option(seconds=60)
 @click.option(
     "--max-body-mb",
-    type=click.FloatRange(min=0, min_open=True, max=2048),
+    type=FiniteRange(min=0, min_open=True, max=2048),
     default=64.0,
     show_default=True,
     help="Largest request, in MiB.",
 )
 @click.option(
     "--body-seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=SECONDS,
     default=60.0,
     show_default=True,
     help="Seconds within which a request must arrive.",

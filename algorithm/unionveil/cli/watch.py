@@ -19,7 +19,7 @@ from ..single import METHODS, not_single, single_config
 from ..watch import Watch
 from .anonymize import setting_options
 from .console import EXIT_DONE
-from .options import jobs_option, timeout_option
+from .options import SECONDS, jobs_option, timeout_option
 from .report import Report, report_options
 
 __all__ = ["command"]
@@ -36,7 +36,7 @@ __all__ = ["command"]
 )
 @click.option(
     "--interval",
-    type=click.FloatRange(min=0, min_open=True),
+    type=SECONDS,
     default=2.0,
     show_default=True,
     help="Seconds between scans; a file is processed once it is unchanged for two scans.",

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from unionveil.cli.options import FiniteRange
+
 from ..assets.asset import Asset, credentials_of
 from ..assets.ddo import DDO, parse_ddo
 from ..assets.files import STORED, AlgorithmFile, AssetFile, file_at, read_metadata
@@ -96,7 +98,7 @@ class AssetOptions:
     )
     index_seconds: float = option(
         "--index-seconds",
-        type=click.FloatRange(min=0),
+        type=FiniteRange(min=0, max=31_536_000),
         default=120,
         show_default=True,
         help="How long the node may take to index.",

@@ -16,6 +16,7 @@ import click
 from rich.console import Console
 
 from unionveil.cli.console import run_command
+from unionveil.cli.options import FiniteRange
 from unionveil.engines.pool import DEFAULT_TIMEOUT_SECONDS, PoolEngine
 from unionveil.engines.resources import default_jobs
 from unionveil.measure.verify_run import verify_outputs
@@ -73,7 +74,7 @@ class SessionOptions:
     )
     max_fee_gwei: float | None = option(
         "--max-fee-gwei",
-        type=click.FloatRange(min=0, min_open=True),
+        type=FiniteRange(min=0, min_open=True, max=1e9),
         help="Highest price of one unit of gas.  [default: 500; 5000 on Polygon]",
     )
     confirmations: int = option(
