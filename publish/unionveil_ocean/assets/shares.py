@@ -17,6 +17,7 @@ from typing import Literal, TypeAlias
 from pydantic import ValidationError
 
 from unionveil.runs.schema import Manifest, RedactedRecord
+from unionveil.text import printable
 
 from ..chain.addresses import checksum_address
 from ..chain.connection import Call, Chain, Contract, event_of
@@ -33,6 +34,8 @@ MOST_PAYEES = 200
 
 Half of a block, so that it also goes through on a busy chain.
 """
+
+_MOST_DIGITS = 15
 
 _RELEASE_GAS, _PAYEE_GAS = 100_000, 75_000
 """Gas of dividing, and per payee. It cannot be estimated before the earnings are collected."""
@@ -68,6 +71,10 @@ def read_contributions(file: Path) -> Contributions:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(f"the contributions {file} cannot be read: {error}") from error
     rows = csv.DictReader(text.splitlines())
+    try:
+        numbered = [(rows.line_num, row) for row in rows]
+    except csv.Error as error:
+        raise SettingError(f"{file} is not valid: line {rows.line_num + 1}: {error}") from error
     columns = set(rows.fieldnames or ())
     if "wallet" not in columns or not columns & {"photos", "manifest"}:
         raise SettingError(
@@ -75,12 +82,12 @@ def read_contributions(file: Path) -> Contributions:
         )
     photos: dict[str, int] = {}
     issues = []
-    for row in rows:
+    for line, row in numbered:
         try:
             wallet = checksum_address((row["wallet"] or "").strip())
             photos[wallet] = photos.get(wallet, 0) + _count(row, file.parent)
         except ValueError as error:  # noqa: PERF203 - all rows are to be named
-            issues.append(f"line {rows.line_num}: {error}")
+            issues.append(f"line {line}: {error}")
     if issues:
         raise SettingError(f"{file} is not valid: {'; '.join(issues)}")
     counted = {wallet: number for wallet, number in sorted(photos.items()) if number}
@@ -94,8 +101,8 @@ def _count(row: Mapping[str, str | None], folder: Path) -> int:
     if bool(number) == bool(manifest):
         raise ValueError("either photos or manifest must be given")
     if number:
-        if not number.isdecimal():
-            raise ValueError(f"photos must be a whole number, got {number!r}")
+        if not number.isdecimal() or len(number) > _MOST_DIGITS:
+            raise ValueError(f"photos must be a whole number, got {printable(number)}")
         return int(number)
     try:
         items = Manifest.model_validate_json((folder / manifest).read_bytes()).items

@@ -357,8 +357,11 @@ def connect(
     url = rpc_url or network.rpc_url
     if url is None:
         raise ChainError(f"no public RPC is known for {network.name}; give one with --rpc-url")
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise ChainError(f"the RPC address {shown_url(url)} must begin with http:// or https://")
+    if not shown_url(url).startswith(("http://", "https://")):
+        raise ChainError(
+            f"the RPC address {shown_url(url)} must begin with http:// or https://, and name a host and no "
+            "port above 65535"
+        )
     connection = Web3(_Provider(url, request_kwargs={"timeout": 30}))
     connection.middleware_onion.inject(_poa_middleware(), layer=0)
     chain = Chain(
@@ -387,10 +390,18 @@ def event_of(contract: Contract, name: str, receipt: TxReceipt) -> dict[str, Any
 
 
 def shown_url(url: str) -> str:
-    """A URL without its user, password, path and query, which may be secret (RPCs put keys there)."""
-    parts = urlsplit(url)
-    host = parts.hostname or "?"
-    return f"{parts.scheme}://{host}:{parts.port}" if parts.port else f"{parts.scheme}://{host}"
+    """A URL without its user, password, path and query, which may be secret (RPCs put keys there).
+
+    What is not a URL with a host becomes "?".
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:  # of brackets, and of the port
+        return "?"
+    if not host:
+        return "?"
+    return f"{parts.scheme}://{host}:{port}" if port else f"{parts.scheme}://{host}"
 
 
 def ask(question: Callable[[], _T], chain: Chain, action: str = "") -> _T:

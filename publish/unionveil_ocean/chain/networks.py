@@ -16,6 +16,7 @@ from typing import Any
 
 from ..errors import MissingExtra, SettingError
 from ..money import GWEI
+from .addresses import checksum_address
 from .escrows import RELEASED_ESCROWS
 
 
@@ -161,7 +162,10 @@ def known_networks(address_file: Path | None = None) -> dict[str, Network]:
                 raise SettingError(
                     f"network {name!r} in {address_file} needs {', '.join(_REQUIRED)}, as in address.json"
                 )
-            networks[name] = _network(name, entry)
+            try:
+                networks[name] = _network(name, entry)
+            except ValueError as error:
+                raise SettingError(f"network {name!r} in {address_file} is not valid: {error}") from error
     return networks
 
 
@@ -172,7 +176,7 @@ def find_network(name: str, address_file: Path | None = None) -> Network:
         SettingError: unknown; the message lists near matches.
     """
     networks = known_networks(address_file)
-    if name.isdecimal():
+    if name.isdecimal() and len(name) <= _MOST_DIGITS:
         return network_of_chain(int(name), address_file)
     key = name.lower()
     if key not in networks:
@@ -196,7 +200,20 @@ def network_of_chain(chain_id: int, address_file: Path | None = None) -> Network
     )
 
 
+_MOST_DIGITS = 15
+"""Of a chain id; JavaScript and thereby nodes are exact so far."""
+
 _REQUIRED = ("chainId", "ERC721Factory", "FixedPrice", "Dispenser")
+
+
+_ADDRESSES = (*_REQUIRED[1:], "Ocean", "Escrow", "Router", "OPFCommunityFeeCollector")
+
+
+def _address(key: str, value: object) -> str:
+    try:
+        return checksum_address(str(value))
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
 
 
 def _is_whole(entry: Mapping[str, Any]) -> bool:
@@ -204,19 +221,23 @@ def _is_whole(entry: Mapping[str, Any]) -> bool:
 
 
 def _network(name: str, entry: Mapping[str, Any]) -> Network:
-    chain_id = int(entry["chainId"])
+    """Raises ValueError: the chain id or an address is wrong."""
+    chain_id = entry["chainId"]
+    if not isinstance(chain_id, int) or not 0 < chain_id < 10**_MOST_DIGITS:
+        raise ValueError("chainId must be a whole number")
+    found = {key: _address(key, entry[key]) for key in _ADDRESSES if entry.get(key)}
     services = _SERVICES.get(chain_id, _Services("coins", None, None))
     return Network(
         name=name,
         chain_id=chain_id,
         addresses=Addresses(
-            factory=entry["ERC721Factory"],
-            fixed_rate=entry["FixedPrice"],
-            dispenser=entry["Dispenser"],
-            ocean=entry.get("Ocean"),
-            escrow=entry.get("Escrow"),
-            router=entry.get("Router"),
-            fee_collector=entry.get("OPFCommunityFeeCollector"),
+            factory=found["ERC721Factory"],
+            fixed_rate=found["FixedPrice"],
+            dispenser=found["Dispenser"],
+            ocean=found.get("Ocean"),
+            escrow=found.get("Escrow"),
+            router=found.get("Router"),
+            fee_collector=found.get("OPFCommunityFeeCollector"),
         ),
         currency=services.currency,
         rpc_url=services.rpc_url,

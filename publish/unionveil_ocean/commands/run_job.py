@@ -25,12 +25,16 @@ from ..jobs.environments import PAID_SECONDS, JobRequest
 from ..jobs.escrow import EscrowPlan
 from ..jobs.folder import ResultsFolder
 from ..jobs.orders import OrderBook
+from ..jsjson import MOST_WHOLE
 from ..node.answers import Job
 from .environments import show_environments
 from .escrow import show_escrow, withdraw
 from .options import FOLDER, option, takes
 from .report import columns, gas_rows
 from .session import EMBEDDED, Opener, Session, SessionOptions, entry, err
+
+_MOST_DIGITS = 15
+_WHOLE = click.IntRange(min=1, max=MOST_WHOLE)
 
 
 @dataclass(frozen=True)
@@ -59,14 +63,12 @@ class JobOptions:
     )
     seconds: int | None = option(
         "--seconds",
-        type=click.IntRange(min=1),
+        type=_WHOLE,
         help=f"Time limit of the job.  [default: {PAID_SECONDS} if paid, the most if free]",
     )
-    cpu: int | None = option(
-        "--cpu", type=click.IntRange(min=1), help="Cores.  [default: the fewest offered]"
-    )
-    ram: int | None = option("--ram", type=click.IntRange(min=1), help="GiB of memory.  [default: the least]")
-    disk: int | None = option("--disk", type=click.IntRange(min=1), help="GiB of disk.  [default: the least]")
+    cpu: int | None = option("--cpu", type=_WHOLE, help="Cores.  [default: the fewest offered]")
+    ram: int | None = option("--ram", type=_WHOLE, help="GiB of memory.  [default: the least]")
+    disk: int | None = option("--disk", type=_WHOLE, help="GiB of disk.  [default: the least]")
     resources: tuple[str, ...] = option(
         "--resource",
         multiple=True,
@@ -119,9 +121,11 @@ def _amounts(resources: Sequence[str], named: Mapping[str, int]) -> dict[str, fl
     amounts: dict[str, float] = dict(named)
     for resource in resources:
         name, _, amount = resource.partition("=")
-        if not name or name in amounts or not amount.isdecimal() or not int(amount):
+        is_whole = amount.isdecimal() and len(amount) <= _MOST_DIGITS and int(amount) > 0
+        if not name or name in amounts or not is_whole:
             raise SettingError(
-                f"--resource {resource}: name each resource once, as NAME=AMOUNT with a whole number"
+                f"--resource {resource}: name each resource once, as NAME=AMOUNT with a whole number of "
+                f"at most {_MOST_DIGITS} digits"
             )
         amounts[name] = int(amount)
     return amounts

@@ -94,8 +94,11 @@ class NodeClient:
             parsed = httpx.URL(url)
         except (httpx.InvalidURL, TypeError):
             parsed = httpx.URL("")
-        if parsed.scheme not in ("http", "https") or not parsed.host:
-            raise SettingError("the node's URL must begin with http:// or https:// and name a host")
+        is_port = parsed.port is None or parsed.port < 1 << 16
+        if parsed.scheme not in ("http", "https") or not parsed.host or not is_port:
+            raise SettingError(
+                "the node's URL must begin with http:// or https:// and name a host, and no port above 65535"
+            )
         if parsed.userinfo or parsed.query:
             raise SettingError("the node's URL must hold no password and no question mark")
         self.url: Final = str(parsed).rstrip("/")

@@ -97,6 +97,11 @@ def test_every_wrong_row_is_named(tmp_path):
         "either",
     ):
         assert part in str(caught.value)
+    for lines in (("wallet,photos", f"{WALLETS[0]},1", f"{'x' * 140_000},1"), ("x" * 140_000, "a")):
+        with pytest.raises(SettingError, match=r"line \d: field larger than field limit"):
+            read_contributions(write(tmp_path, *lines))
+    with pytest.raises(SettingError, match="photos must be a whole number"):
+        read_contributions(write(tmp_path, "wallet,photos", f"{WALLETS[0]},{'9' * 5000}"))
     with pytest.raises(SettingError, match="columns"):
         read_contributions(write(tmp_path, "name,number", "a,1"))
     with pytest.raises(SettingError, match="no accepted photo"):

@@ -141,17 +141,6 @@ def test_networks_are_found_by_name_and_chain_id():
     assert len(known_networks()) >= 15
 
 
-def test_an_address_file_brings_chains_of_ones_own(tmp_path):
-    file = tmp_path / "address.json"
-    file.write_text(
-        '{"development": {"chainId": 8996, "ERC721Factory": "0x1", "FixedPrice": "0x2", "Dispenser": "0x3"}}'
-    )
-    assert find_network("development", file).addresses.dispenser == "0x3"
-    file.write_text('{"development": {"chainId": 8996}}')
-    with pytest.raises(SettingError, match="ERC721Factory"):
-        find_network("development", file)
-
-
 def test_an_unknown_contract_says_what_to_install():
     with pytest.raises(SettingError, match="pip install"):
         artifact("NoSuchContract")

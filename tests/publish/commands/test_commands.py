@@ -312,7 +312,11 @@ REFUSALS = [
     (("--network", "sepolia"), "the network asked for is chain 11155111"),
     (("--rpc-url", "http://127.0.0.1:9/v3/rpc-secret"), "gives no usable answer"),
     (("--rpc-url", "ftp://rpc/rpc-secret"), "must begin with http"),
+    (("--rpc-url", "http://h:99999999"), "no port above 65535"),
+    (("--rpc-url", "http://[::1"), "must begin with http"),
     (("--node-url", "http://127.0.0.1:9"), "gives no answer"),
+    (("--node-url", "http://h:99999999"), "no port above 65535"),
+    (("--price", "1e70"), "larger than any amount of a token"),
     (("--price", "0.1", "--base-token", "0x12"), "is not an address"),
     (("--allow", "me"), "is not an address"),
     (("--max-fee-gwei", "0.000001"), "the cap is"),
@@ -369,6 +373,23 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(tmp_path):
     assert done.stderr.strip().endswith("pip install '.[ocean]'")
     assert "'web3'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--max-fee-gwei", "inf"),
+        ("--max-fee-gwei", "nan"),
+        ("--max-fee-gwei", "1e308"),
+        ("--index-seconds", "nan"),
+        ("--index-seconds", "1e300"),
+        ("--timeout", "9007199254740993"),
+    ],
+)
+def test_numbers_out_of_range_are_named(world, arguments):
+    code, out, shown = world.run("register", *arguments)
+    assert (code, out) == (2, "")
+    assert f"Invalid value for '{arguments[0]}'" in shown.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

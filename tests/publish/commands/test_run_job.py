@@ -738,6 +738,8 @@ def test_an_asset_of_another_chain(shop, capfd):
         (["--set", "metod=fill"], "did you mean 'method'?"),
         (["--set", "method"], "write each parameter once, as NAME=VALUE"),
         (["--set", "digest_salt=x"], "is not offered by the compute job"),
+        (["--resource", "cpu=" + "9" * 5000], "a whole number of at most 15 digits"),
+        (["--seconds", "9" * 30], "Invalid value for '--seconds'"),
         (["--environment", "none"], "has no environment none"),
         (["--free", "--seconds", "601"], "runs jobs for at most 600 s"),
         (["--paid", "--token", "0x" + "1" * 40], "offers this account no paid environment"),
