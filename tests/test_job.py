@@ -225,7 +225,7 @@ def test_a_data_set_without_a_picture_is_a_clear_error(tmp_path):
 
 
 def test_a_shard_without_a_picture_is_done(tmp_path):
-    inputs = lay_out(tmp_path, json.dumps({"shard_index": 1, "shard_count": 2, "detail": "fast"}))
+    inputs = lay_out(tmp_path, json.dumps({"shard_index": 1, "shard_count": 2}))
     (inputs / "readme.txt").write_text("The photos come later.")
     (inputs / "photos.zip").write_bytes(b"PK\5\6" + bytes(18))
     assert run(tmp_path).returncode == 0

@@ -331,7 +331,7 @@ def test_a_data_set_in_the_node_s_own_storage_is_computed(shop, tmp_path):
     stored = StorageFile(type="nodePersistentStorage", bucket_id="my-bucket", file_name="photos.zip")
     with NodeClient(shop.node.url) as client:
         market = open_market(publisher, client, shop.marketplace.files, tmp_path / "own", {}, stored=stored)
-    assert shop.run("--free", "--set", "detail=fast", market=market) == 0
+    assert shop.run("--free", market=market) == 0
     names = {path.name for path in (shop.folder / "results" / "outputs").iterdir()}
     assert names == {"000001.jpg", "000002.jpg", "manifest.json"}
 
