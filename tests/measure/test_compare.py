@@ -210,3 +210,9 @@ def test_an_archive_has_to_be_unpacked(tmp_path, photos):
     shutil.make_archive(str(tmp_path / "photos" / "more"), "zip", DATA, "portrait.jpg")
     with pytest.raises(InputError, match=r"'more\.zip' is an archive; unpack it"):
         photos_in([photos])
+
+
+def test_photos_with_one_name_are_not_counted_as_one(tmp_path, photos):
+    shutil.copytree(photos, tmp_path / "more" / "photos")
+    with pytest.raises(InputError, match=r"several photos are named 'photos/a\.jpg'"):
+        photos_in([photos, tmp_path / "more" / "photos"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -158,3 +160,39 @@ def test_a_run_beside_the_detector_never_covers_less(photos):
     assert isinstance(second, RedactedRecord)
     assert (len(first.faces), len(second.faces)) == (1, 0)
     assert [model.name for model in manifest.models] == ["haar", "haar-profile"]
+
+
+def in_two_folders(photos: Path) -> PathSource:
+    (photos.parent / "other").mkdir()
+    copy = photos.parent / "other" / "a.png"
+    copy.write_bytes((photos / "a.png").read_bytes())
+    return PathSource([photos / "a.png", copy])
+
+
+def in_one_archive(photos: Path) -> PathSource:
+    path = photos.parent / "photos.zip"
+    with zipfile.ZipFile(path, "w") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.write(photos / "a.png", "a.png")
+        archive.write(photos / "b.png", "a.png")
+    return PathSource([path])
+
+
+def beside_its_compressed_copy(photos: Path) -> PathSource:
+    (photos / "a.png.gz").write_bytes(gzip.compress((photos / "b.png").read_bytes()))
+    return PathSource([photos])
+
+
+def in_folders_with_one_name(photos: Path) -> PathSource:
+    (photos.parent / "other" / "in").mkdir(parents=True)
+    (photos.parent / "other" / "in" / "a.png").write_bytes((photos / "b.png").read_bytes())
+    return PathSource([photos, photos.parent / "other" / "in"])
+
+
+@pytest.mark.parametrize(
+    "inputs", [in_two_folders, in_one_archive, beside_its_compressed_copy, in_folders_with_one_name]
+)
+def test_boxes_of_a_name_that_several_inputs_have_are_refused(photos, inputs):
+    source = inputs(photos)
+    path = boxes_file(photos, {"a.png": PictureBoxes.of((80, 60), [BOX])})
+    with pytest.raises(InputError, match=r"several inputs are named '.*a\.png'"):
+        read_boxes(path, source, Reading())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -102,18 +102,30 @@ class Pictures(Mapping[str, Geometry]):
     """Geometries of pictures by name; a header is read on access.
 
     Args:
-        contents: pictures by name.
+        contents: pictures by name, or their geometries if these are known.
+        shared: names that several pictures have; boxes of one must not be laid on another.
 
     Raises:
-        InputError: on access, if the picture's size cannot be read.
+        InputError: on access, if the picture's size cannot be read or the name is shared.
     """
 
-    def __init__(self, contents: Mapping[str, Content]) -> None:
+    def __init__(
+        self, contents: Mapping[str, Content | Geometry], shared: Collection[str] = frozenset()
+    ) -> None:
         self._contents = contents
+        self._shared = shared
 
     def __getitem__(self, name: str) -> Geometry:
+        content = self._contents[name]
+        if name in self._shared:
+            raise InputError(
+                f"several inputs are named {printable(name)}, so its boxes may be those of another; rename "
+                "them, or name the folder that holds them all"
+            )
+        if isinstance(content, Geometry):
+            return content
         try:
-            with self._contents[name].open() as file:
+            with content.open() as file:
                 return read_geometry(file)
         except ImageError as error:
             raise InputError(f"{printable(name)}: {error}") from error

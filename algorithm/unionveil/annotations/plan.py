@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import ChainMap
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import cast
 
 from ..content import Content, FileContent
 from ..errors import ImageError
-from ..files.sources import SourceItem
+from ..files.sources import Skipped, SourceItem
 from ..given import BoxesMode, BoxPlan, GivenBoxes
 from ..outcomes import Rejected
 from .boxes import Annotations, PictureBoxes
@@ -32,23 +31,30 @@ def read_boxes(path: Path, items: Iterable[SourceItem], reading: Reading) -> tup
         Boxes by the name of the input, and the format of the file.
 
     Raises:
-        InputError: the file cannot be read, or does not fit the inputs: it names one that does not exist, or
-            a box is outside its picture.
+        InputError: the file cannot be read, or does not fit the inputs: it names one that does not exist or
+            shares its name with another, or a box is outside its picture.
     """
     form = sniff(path)
-    files: dict[str, Content] = {}
-    members: dict[str, Geometry] = {}
+    return read(path, _pictures(items), form, reading), form
+
+
+def _pictures(items: Iterable[SourceItem]) -> Pictures:
+    """The geometries of all inputs; an archive is read in order, so those of its members are read here."""
+    found: dict[str, Content | Geometry] = {}
+    names: set[str] = set()
+    shared: set[str] = set()
     for item in items:
+        if isinstance(item.content, Skipped):
+            continue
+        if item.name in names:
+            shared.add(item.name)
+        names.add(item.name)
         if isinstance(item.content, FileContent):
-            files[item.name] = item.content
+            found[item.name] = item.content
         elif isinstance(item.content, Content):
-            try:
-                with item.content.open() as file:
-                    members[item.name] = read_geometry(file)
-            except ImageError:
-                continue
-    sizes = ChainMap(members, cast("MutableMapping[str, Geometry]", Pictures(files)))  # only read
-    return read(path, sizes, form, reading), form
+            with suppress(ImageError), item.content.open() as file:
+                found[item.name] = read_geometry(file)
+    return Pictures(found, shared)
 
 
 def knows_frames(form: Format) -> bool:

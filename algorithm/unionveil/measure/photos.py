@@ -36,7 +36,8 @@ def photos_in(paths: Sequence[Path]) -> Photos:
     """Lists photos.
 
     Raises:
-        InputError: there is no photo, or there is an archive, whose photos cannot be read in any order.
+        InputError: there is no photo, two have the same name, or there is an archive, whose photos cannot be
+            read in any order.
     """
     contents: dict[str, Content] = {}
     rejected: dict[str, Rejected] = {}
@@ -44,6 +45,11 @@ def photos_in(paths: Sequence[Path]) -> Photos:
         if isinstance(item.content, BytesContent):
             archive = item.name.partition("/")[0]
             raise InputError(f"{printable(archive)} is an archive; unpack it, and name its folder")
+        if item.name in contents or item.name in rejected:
+            raise InputError(
+                f"several photos are named {printable(item.name)}; rename them, or name the folder that "
+                "holds them all"
+            )
         if isinstance(item.content, Rejected):
             rejected[item.name] = item.content
         elif not isinstance(item.content, Skipped):
