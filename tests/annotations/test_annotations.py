@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from permissions import locked
 from unionveil.annotations import (
     Format,
     Geometry,
@@ -294,3 +295,14 @@ def test_boxes_become_detections():
     two = PictureBoxes.of((9, 9), [[1, 1, 2, 2], [3, 3, 4, 4]], [np.nan, 0.5], frame=[0, 1])
     assert two.detections().score.tolist() == [1.0]
     assert two.detections(1).xyxy.tolist() == [[3, 3, 4, 4]]
+
+
+@pytest.mark.parametrize(("form", "suffix"), [(None, ".txt"), (Format.YOLO, ".txt"), (Format.VOC, ".xml")])
+def test_boxes_in_a_folder_that_cannot_be_read_are_not_skipped(tmp_path, form, suffix):
+    (tmp_path / "boxes" / "sub").mkdir(parents=True)
+    (tmp_path / "boxes" / f"a{suffix}").write_text("0 0.5 0.5 0.1 0.1" if suffix == ".txt" else VOC)
+    with (
+        locked(tmp_path / "boxes" / "sub"),
+        pytest.raises(InputError, match=r"sub cannot be read: Permission denied"),
+    ):
+        read(tmp_path / "boxes", PICTURES, form)

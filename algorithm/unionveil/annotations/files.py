@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..content import Content
 from ..errors import InputError, OutputError
+from ..files.paths import files_below, is_file, is_folder, unreadable
 from ..runs.schema import MANIFEST
 from ..text import printable
 from . import coco, labelstudio, record, table, voc, wider, yolo
@@ -60,13 +61,14 @@ def sniff(path: Path) -> Format:
     """The format of a file or folder of annotations, by its content.
 
     Raises:
-        InputError: the format is unknown.
+        InputError: the format is unknown, or a file or folder cannot be read.
     """
-    if path.is_dir():
-        if (path / MANIFEST).is_file():
+    if is_folder(path):
+        if is_file(path / MANIFEST):
             return Format.MANIFEST
-        for form, suffix in ((Format.VOC, "*.xml"), (Format.YOLO, "*.txt")):
-            if next(path.rglob(suffix), None) is not None:
+        suffixes = {file.suffix for file in _below(path)}
+        for form, suffix in ((Format.VOC, ".xml"), (Format.YOLO, ".txt")):
+            if suffix in suffixes:
                 return form
         raise InputError(f"{_name(path)} holds no annotations: neither .xml nor .txt files nor {MANIFEST}")
     data = _bytes(path).removeprefix(codecs.BOM_UTF8).lstrip()
@@ -100,19 +102,31 @@ def _files(path: Path, form: Format) -> dict[str, bytes]:
     Raises:
         InputError: it cannot be read, or is a folder instead of a file.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         return {path.name: _bytes(path)}
     match form:
         case Format.VOC:
-            patterns: tuple[str, ...] = ("*.xml",)
+            suffixes: tuple[str, ...] = (".xml",)
         case Format.YOLO:
-            patterns = ("*.txt", "*.names")
+            suffixes = (".txt", ".names")
         case Format.MANIFEST:
             return {MANIFEST: _bytes(path / MANIFEST)}
         case _:
             raise InputError(f"{_name(path)} is a folder, but {form.value} is a single file")
-    found = sorted(file for pattern in patterns for file in path.rglob(pattern))
+    found = sorted(file for file in _below(path) if file.suffix in suffixes)
     return {file.relative_to(path).as_posix(): _bytes(file) for file in found}
+
+
+def _below(folder: Path) -> list[Path]:
+    """All files of a folder.
+
+    Raises:
+        InputError: a folder below it cannot be read; its boxes would be missing.
+    """
+    try:
+        return list(files_below(folder))
+    except OSError as error:
+        raise unreadable(error.filename, error) from error
 
 
 def _parse(files: dict[str, bytes], form: Format, path: Path) -> list[Entry]:
@@ -212,7 +226,7 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from error
+        raise unreadable(path, error) from error
 
 
 def _name(path: Path) -> str:

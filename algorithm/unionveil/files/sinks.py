@@ -17,6 +17,7 @@ from ..text import printable
 from .digests import pieces, sha256_of
 from .litter import is_system_file
 from .locks import LOCK_NAME, hold
+from .paths import files_below
 from .stores import StoreUrl
 
 __all__ = ["FolderSink", "Place", "Sink"]
@@ -276,17 +277,13 @@ class FolderSink:
         Raises:
             OutputError: a folder cannot be listed.
         """
-
-        def fail(error: OSError) -> None:
+        try:
+            for path in files_below(self.folder, is_system_file):
+                name = path.relative_to(self.folder).as_posix()
+                if name not in self._own:
+                    yield name
+        except OSError as error:
             raise OutputError(f"the folder {error.filename} cannot be read: {error.strerror}") from error
-
-        for root, folders, files in os.walk(self.folder, onerror=fail):
-            links = [name for name in folders if (Path(root) / name).is_symlink()]
-            folders[:] = [name for name in folders if name not in links and not is_system_file(name)]
-            for name in files + links:
-                path = (Path(root) / name).relative_to(self.folder).as_posix()
-                if not is_system_file(name) and path not in self._own:
-                    yield path
 
     def remove(self, name: str) -> None:
         """Removes a file, and its folders if they become empty.
