@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from job_archives import GOOD, archive, good_members
+from permissions import locked
 from unionveil.errors import ResultsError
 from unionveil.files.unpack import unpack
 from unionveil.verify import verify
@@ -31,6 +32,14 @@ def unpacked(tmp_path, **changed):
             "totals",
         ),
         ({"manifest.json": GOOD["manifest.json"].replace(b'"output":"a"', b'"output":"../a"')}, "leads out"),
+        (
+            {
+                "manifest.json": GOOD["manifest.json"].replace(
+                    b'"output":"a"', b'"output":"%s"' % (b"a" * 300)
+                )
+            },
+            "aaa' cannot be read: File name too long",
+        ),
     ],
 )
 def test_everything_that_does_not_fit_the_manifest_is_named(tmp_path, changed, sentence):
@@ -42,3 +51,26 @@ def test_all_that_does_not_fit_is_named_at_once(tmp_path):
     with pytest.raises(ResultsError) as caught:
         verify(unpacked(tmp_path, a=b"eno", b=None, extra=b"x"))
     assert len(caught.value.issues) == 3
+
+
+def test_a_linked_folder_of_originals_is_not_listed(tmp_path):
+    folder = unpacked(tmp_path)
+    (tmp_path / "originals").mkdir()
+    (folder / "sub").mkdir()
+    (folder / "sub" / "originals").symlink_to(tmp_path / "originals")
+    with pytest.raises(ResultsError, match="'sub/originals' is in the folder but not in"):
+        verify(folder)
+
+
+def test_a_folder_that_cannot_be_read_is_not_taken_for_empty(tmp_path):
+    folder = unpacked(tmp_path)
+    (folder / "locked").mkdir()
+    with locked(folder / "locked"), pytest.raises(ResultsError, match="locked cannot be read: Permission"):
+        verify(folder)
+
+
+def test_an_output_that_cannot_be_read_is_named(tmp_path):
+    folder = unpacked(tmp_path)
+    with locked(folder / "a"), pytest.raises(ResultsError, match="'a' cannot be read: Permission") as caught:
+        verify(folder)
+    assert len(caught.value.issues) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -9,6 +10,7 @@ from .compact import NameSet
 from .errors import InputError, ResultsError
 from .files.digests import sha256_of
 from .files.outputs import LocalOutputs
+from .files.paths import files_below, unreadable
 from .runs.manifest import Tally
 from .runs.reading import ManifestFile, read_manifest
 from .runs.schema import MANIFEST, Counts, RedactedRecord, is_manifest
@@ -32,8 +34,10 @@ def verify(folder: Path) -> ManifestFile:
     try:
         manifest = read_manifest(LocalOutputs(folder), manifest_of(folder))
         issues = list(_issues(folder, manifest))
-    except OSError as error:
+    except FileNotFoundError as error:
         raise ResultsError([f"there is no {MANIFEST}: the run did not finish"]) from error
+    except OSError as error:
+        raise ResultsError([str(unreadable(error.filename, error))]) from error
     except InputError as error:
         raise ResultsError([str(error)]) from error
     if issues:
@@ -45,7 +49,8 @@ def manifest_of(folder: Path) -> str:
     """The name of the manifest in a folder of outputs: of a whole run, or of a shard.
 
     Raises:
-        OSError: the folder has no manifest.
+        FileNotFoundError: the folder has no manifest.
+        OSError: the folder cannot be read.
         InputError: there are several.
     """
     found = sorted(path.name for path in folder.iterdir() if is_manifest(path.name))
@@ -69,7 +74,7 @@ def _issues(folder: Path, manifest: ManifestFile) -> Iterator[str]:
             if record.preview:
                 yield from _differences(folder, record.preview, record.preview_sha256, None)
     named.add(manifest.name)
-    there = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+    there = (path.relative_to(folder).as_posix() for path in files_below(folder))
     for name in sorted(name for name in there if name not in named):
         yield f"{printable(name)} is in the folder but not in {MANIFEST}"
     if _totals(tally.counts) != _totals(manifest.head.counts):
@@ -81,12 +86,19 @@ def _differences(folder: Path, name: str, sha256: str | None, size_bytes: int | 
     path = folder / name
     if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
         yield f"{shown} in {MANIFEST} leads out of the folder"
-    elif path.is_symlink() or not path.is_file():
+        return
+    try:
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            yield f"{shown} is missing"
+        elif size_bytes is not None and status.st_size != size_bytes:
+            yield f"{shown} has {status.st_size} bytes, {MANIFEST} says {size_bytes}"
+        elif sha256_of(path) != sha256:
+            yield f"{shown} was altered: its SHA-256 is not the one in {MANIFEST}"
+    except (FileNotFoundError, NotADirectoryError):
         yield f"{shown} is missing"
-    elif size_bytes is not None and path.stat().st_size != size_bytes:
-        yield f"{shown} has {path.stat().st_size} bytes, {MANIFEST} says {size_bytes}"
-    elif sha256_of(path) != sha256:
-        yield f"{shown} was altered: its SHA-256 is not the one in {MANIFEST}"
+    except (OSError, ValueError) as error:  # the latter for a NUL in the name
+        yield str(unreadable(shown, error))
 
 
 def _totals(counts: Counts) -> tuple[int, ...]:

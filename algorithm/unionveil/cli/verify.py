@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ import click
 from ..engines.pool import PoolEngine
 from ..engines.resources import default_jobs
 from ..errors import InputError
+from ..files.paths import is_folder
 from ..measure.verify_run import Verdict, verify_outputs
 from ..runs.schema import is_manifest
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
@@ -34,9 +36,9 @@ def command(folder: Path, as_json: bool, jobs: int | None, timeout: float, repor
     tool and weights are known, and that the claimed method was applied in every box. Looks with two detectors
     for faces outside the boxes, but not for text. Exits with 0 if everything is as claimed, otherwise with 1.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise InputError(f"{folder} is not a folder; name a folder of outputs with its manifest.json")
-    total = sum(1 for path in folder.rglob("*") if path.is_file() and not is_manifest(path.name))
+    total = sum(not is_manifest(name) for _, _, names in os.walk(folder) for name in names)  # for the bar
     with report.progress("verifying", total) as advance:
         verdict = verify_outputs(folder, PoolEngine(jobs or default_jobs(), timeout), advance)
     _show(verdict, report)
