@@ -115,6 +115,20 @@ def test_only_stores_reach_object_stores():
     assert importers({"ray"}) == ["unionveil.engines.ray"]
 
 
+def test_paths_of_the_user_are_asked_about_in_one_place():
+    """`pathlib` guesses, or ends in an error of its own: see `files/paths.py`."""
+    guessing = {"is_dir", "is_file", "exists", "resolve", "rglob"}
+    folders = ("cli", "files", "runs", "merge", "annotations", "export", "measure")
+    found = {
+        name
+        for name, path in modules().items()
+        if name.split(".")[1:2] and name.split(".")[1] in (*folders, "verify", "watch")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in guessing
+    }
+    assert found == {"unionveil.files.unpack", "unionveil.files.zips"}  # members of archives
+
+
 def test_only_servers_need_the_extra_web():
     for name in importers({"starlette", "uvicorn", "python_multipart"}):
         assert name.startswith("unionveil.serve.")

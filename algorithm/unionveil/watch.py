@@ -145,7 +145,7 @@ class Watch:
         try:
             if _identity(self._folder) == self._root:
                 self._is_away = False
-                left_out = [self._sink.folder.resolve()]
+                left_out = [self._sink.folder]
                 return PathSource([self._folder], leave_out=left_out, member_bytes=member_bytes())
             why = "another folder has taken its place"
         except InputError as error:

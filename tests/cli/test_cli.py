@@ -88,6 +88,36 @@ def test_wrong_use_is_one_clear_sentence_and_exit_code_2(photos, tmp_path, capfd
     assert not list(tmp_path.glob("out/*"))
 
 
+LONG, CIRCLE = "x" * 300, "{tmp}/circle"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("anonymize", "BAD", "-o", "{tmp}/out"),
+        ("anonymize", "{photos}", "-o", "BAD"),
+        ("anonymize", "{photos}", "-o", "{tmp}/out", "--keep", "BAD"),
+        ("anonymize", "{photos}", "-o", "{tmp}/out", "--detector", "yolo:BAD"),
+        ("anonymize", "{photos}", "-o", "{tmp}/out", "--embedder", "onnx:BAD", "--keep", "{photos}"),
+        ("anonymize", "{photos}", "-o", "{tmp}/out", "--croissant", "BAD"),
+        ("verify", "BAD"),
+        ("merge", "BAD", "-o", "{tmp}/out"),
+        ("watch", "BAD", "-o", "{tmp}/out"),
+        ("audit", "BAD", "{photos}", "-o", "{tmp}/out"),
+        ("audit", "{photos}", "BAD", "-o", "{tmp}/out"),
+        ("check", "BAD"),
+        ("compare", "BAD", "--detector", "haar", "-o", "{tmp}/out"),
+        ("compare", "{photos}", "--detector", "haar", "-o", "BAD"),
+    ],
+)
+@pytest.mark.parametrize(("bad", "why"), [(LONG, "File name too long"), (CIRCLE, "levels of symbolic links")])
+def test_a_path_that_cannot_be_read_is_one_sentence(photos, tmp_path, capfd, arguments, bad, why):
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    filled = [one.replace("BAD", bad).format(photos=photos, tmp=tmp_path) for one in arguments]
+    assert f"cannot be read: {why}" in refusal(capfd, *filled).replace("Too many ", "")
+    assert not list(tmp_path.glob("out/*"))
+
+
 def test_twice_in_a_row_and_then_with_overwrite(photos, tmp_path):
     first = anonymize(photos, "-o", tmp_path / "out")
     again = anonymize(photos, "-o", tmp_path / "out")

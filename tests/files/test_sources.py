@@ -9,9 +9,11 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from pathlib import Path
 
 import pytest
 
+from permissions import locked
 from unionveil import InputError, Rejected
 from unionveil.content import FileContent
 from unionveil.files.archives import is_archive, members
@@ -29,8 +31,8 @@ def listed(paths, **options):
     ]
 
 
-def names(paths):
-    return [name for name, _ in listed(paths)]
+def names(paths, **options):
+    return [name for name, _ in listed(paths, **options)]
 
 
 def zipped(files, **options):
@@ -529,3 +531,24 @@ def test_an_archive_in_an_archive_is_held_too():
     found = dict(members(io.BytesIO(data), len(data), most_bytes=100_000))
     assert refused(found["inner.zip"]).reason == "too-large"
     assert found["b"] == b"second"
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_what_is_left_out_may_be_named_in_any_way(tmp_path, monkeypatch, follow):
+    (tmp_path / "in" / "labels").mkdir(parents=True)
+    for name in ("a.jpg", "boxes", "labels/obj.names"):
+        (tmp_path / "in" / name).write_bytes(b"\xff\xd8")
+    (tmp_path / "in" / "link").symlink_to(tmp_path / "in" / "boxes")
+    (tmp_path / "also").symlink_to(tmp_path / "in")
+    monkeypatch.chdir(tmp_path)
+    left_out = [Path("also/boxes"), tmp_path / "in" / "link", Path("in") / ".." / "in" / "labels"]
+    for folder in (Path("in"), tmp_path / "in", Path("also")):
+        assert names([folder], leave_out=left_out, follow_links=follow) == ["a.jpg"]
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_a_folder_whose_entries_cannot_be_examined_is_one_sentence(tmp_path, follow):
+    (tmp_path / "sub" / "folder").mkdir(parents=True)
+    with locked(tmp_path / "sub"), pytest.raises(InputError, match="cannot be read: Permission denied"):
+        (tmp_path / "sub").chmod(0o400)
+        names([tmp_path], follow_links=follow)

@@ -11,6 +11,7 @@ from ..config import AnonymizeConfig
 from ..engines.pool import DEFAULT_TIMEOUT_SECONDS, PoolEngine
 from ..engines.resources import default_jobs
 from ..errors import InputError
+from ..files.paths import is_folder
 from ..text import printable
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .options import jobs_option
@@ -61,7 +62,7 @@ def command(
 
     if attacker:
         AnonymizeConfig.from_parameters({"embedder": attacker})  # reports a wrong name in one sentence
-    if not before.is_dir():
+    if not is_folder(before):
         raise InputError(f"{printable(str(before), quoted=False, most=None)} is not a folder of photos")
     manifest = read_manifest(after)
     labels = labels_of(people) if people else None

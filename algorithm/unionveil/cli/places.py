@@ -10,6 +10,7 @@ import click
 
 from ..engines.resources import member_bytes
 from ..errors import ConfigError, InputError
+from ..files.paths import is_folder, is_there
 from ..files.sinks import FolderSink, Place, Sink
 from ..files.sources import PathSource, Patterns
 from ..files.store_sink import StoreSink
@@ -45,7 +46,7 @@ class PlaceType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gen
             return value
         if not is_store_url(str(value)):
             path = Path(value)
-            if self._folder and path.exists() and not path.is_dir():
+            if self._folder and is_there(path) and not is_folder(path):
                 self.fail(f"{value} is a file; name a folder", param, ctx)
             return path
         try:
@@ -85,7 +86,7 @@ def source_of(
     else:
         source = PathSource(
             paths,
-            leave_out=[path.resolve() for path in leave_out],
+            leave_out=leave_out,
             follow_links=follow_links,
             patterns=patterns,
             member_bytes=member_bytes(),

@@ -98,7 +98,7 @@ def command(
     keep = unreviewed == "keep"
     source = PathSource(
         [folder],
-        leave_out=[path.resolve() for path in (output, import_file) if path],
+        leave_out=[path for path in (output, import_file) if path],
         patterns=Patterns(include, exclude),
     )
     if export_file:

@@ -12,6 +12,7 @@ import click
 from ..engines.pool import Pool, pool_in_order
 from ..engines.resources import archive_bytes, default_jobs, picture_bytes
 from ..errors import InputError
+from ..files.paths import is_folder
 from ..files.sinks import FolderSink
 from ..runs.journal import Journal
 from ..runs.work import Anonymize
@@ -65,7 +66,7 @@ def command(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     given = {name: value for name, value in settings.items() if value is not None}
     config = single_config(given | {"names": "keep"}, "a watched folder")
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise InputError(f"{folder} is not a folder; name the folder to watch")
     Anonymize(config).check()  # before the output folder is created
     sink = FolderSink(output, overwrite=True, inputs=[folder])

@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 from ..errors import OutputError
+from ..files.paths import real
 from ..files.sinks import FolderSink
 from ..merge.shards import Merged
 from ..runs.schema import MANIFEST
@@ -110,12 +111,12 @@ def describe(about: About, merged: Merged, folder: Path) -> Path:
     Raises:
         OutputError: it cannot be written.
     """
-    real = folder.resolve()
-    name = f"{real.name}.{CROISSANT}"
+    place = real(folder)
+    name = f"{place.name}.{CROISSANT}"
     try:
-        digest = hashlib.sha256((real / MANIFEST).read_bytes()).hexdigest()
-        files = [DataFile(f"{real.name}/{MANIFEST}", digest)]
-        (real.parent / name).write_bytes(croissant(about, merged.head, files, f"{real.name}/"))
+        digest = hashlib.sha256((place / MANIFEST).read_bytes()).hexdigest()
+        files = [DataFile(f"{place.name}/{MANIFEST}", digest)]
+        (place.parent / name).write_bytes(croissant(about, merged.head, files, f"{place.name}/"))
     except OSError as error:
-        raise OutputError(f"{real.parent / name} cannot be written: {error.strerror or error}") from error
-    return real.parent / name
+        raise OutputError(f"{place.parent / name} cannot be written: {error.strerror or error}") from error
+    return place.parent / name

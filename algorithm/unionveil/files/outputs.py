@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from ..text import printable
+from .paths import unreadable
 from .sinks import Place
 from .stores import Store, StoreContent, StoreUrl
 
@@ -76,9 +78,16 @@ class LocalOutputs:
 
         Raises:
             FileNotFoundError: it does not exist, or is a link.
+            InputError: it cannot be read.
         """
         path = self.place / name
-        if path.is_symlink() or not path.is_file():
+        try:
+            is_plain = stat.S_ISREG(path.lstat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            raise FileNotFoundError(name) from None
+        except (OSError, ValueError) as error:  # the latter for a NUL
+            raise unreadable(path, error) from error
+        if not is_plain:
             raise FileNotFoundError(name)
         return path
 

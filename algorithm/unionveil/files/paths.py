@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import InputError, UnionVeilError
 
-__all__ = ["files_below", "is_file", "is_folder", "is_there", "real", "unreadable"]
+__all__ = ["files_below", "is_file", "is_folder", "is_link", "is_there", "real", "unreadable"]
 
 
 def unreadable(
@@ -23,13 +23,17 @@ def unreadable(
     return kind(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}")
 
 
-def is_folder(path: Path) -> bool:
+def is_folder(path: Path, kind: Callable[[str], UnionVeilError] = InputError) -> bool:
     """Whether there is a folder, or a link to one.
+
+    Args:
+        path: the path.
+        kind: of the error, for outputs.
 
     Raises:
         InputError: this cannot be known: its folder cannot be read, or its name is too long.
     """
-    mode = _mode(path)
+    mode = _mode(path, kind)
     return mode is not None and stat.S_ISDIR(mode)
 
 
@@ -39,26 +43,38 @@ def is_file(path: Path) -> bool:
     Raises:
         InputError: as `is_folder`.
     """
-    mode = _mode(path)
+    mode = _mode(path, InputError)
     return mode is not None and stat.S_ISREG(mode)
 
 
-def is_there(path: Path) -> bool:
+def is_link(path: Path) -> bool:
+    """Whether there is a link.
+
+    Raises:
+        InputError: as `is_folder`.
+    """
+    try:
+        return stat.S_ISLNK(path.lstat().st_mode)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def is_there(path: Path, kind: Callable[[str], UnionVeilError] = InputError) -> bool:
     """Whether there is anything; a link to nothing does not count.
 
     Raises:
         InputError: as `is_folder`.
     """
-    return _mode(path) is not None
+    return _mode(path, kind) is not None
 
 
-def _mode(path: Path) -> int | None:
+def _mode(path: Path, kind: Callable[[str], UnionVeilError]) -> int | None:
     try:
         return path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:  # the latter for a NUL
-        raise unreadable(path, error) from error
+        raise unreadable(path, error, kind) from error
 
 
 def real(path: Path) -> Path:

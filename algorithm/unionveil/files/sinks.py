@@ -17,7 +17,7 @@ from ..text import printable
 from .digests import pieces, sha256_of
 from .litter import is_system_file
 from .locks import LOCK_NAME, hold
-from .paths import files_below
+from .paths import files_below, is_folder, real
 from .stores import StoreUrl
 
 __all__ = ["FolderSink", "Place", "Sink"]
@@ -104,11 +104,11 @@ class FolderSink:
     def __init__(self, folder: Path, *, overwrite: bool = False, inputs: Sequence[Path] = ()) -> None:
         self.folder = folder
         self.overwrite = overwrite
-        self._inputs = [path.resolve() for path in inputs]
+        self._inputs = [real(path) for path in inputs]
         self._own: set[str] = set()
-        real = folder.resolve()
+        place = real(folder)
         for path in self._inputs:
-            if path.is_dir() and (real == path or path in real.parents):
+            if is_folder(path) and (place == path or path in place.parents):
                 raise OutputError(
                     f"the output folder {folder} is in the input folder {path}; choose one outside it"
                 )
@@ -225,16 +225,16 @@ class FolderSink:
     def _path(self, name: str) -> Path:
         """The path at which a file of this name may be written or removed."""
         path = self.folder / name
-        real = path.resolve()
-        if self.folder.resolve() not in real.parents:
+        place = real(path)
+        if real(self.folder) not in place.parents:
             raise OutputError(f"the output name {printable(name)} leads out of {self.folder}")
-        if any(real == given or given in real.parents for given in self._inputs):
+        if any(place == given or given in place.parents for given in self._inputs):
             raise OutputError(f"{path} is an input and is not overwritten; choose another output folder")
         return path
 
     def _make_folders(self, path: Path) -> None:
         """Makes the parent folders of a file below the output folder, which must exist."""
-        if not self.folder.is_dir():
+        if not is_folder(self.folder, OutputError):
             raise OutputError(
                 f"the output folder {self.folder} was removed during the run; run the same command again"
             )

@@ -19,6 +19,7 @@ from ..outcomes import Rejected
 from .archives import is_archive, members, single_name
 from .bombs import MOST_BYTES
 from .litter import Skipped, is_companion, is_litter, is_note, may_be_companion, stem_of
+from .paths import is_folder, is_link, real, unreadable
 
 __all__ = [
     "Entry",
@@ -158,7 +159,7 @@ class PathSource:
         videos: bool = False,
     ) -> None:
         self._rules = Rules(patterns, member_bytes, videos)
-        walk = _Walk(patterns, frozenset(leave_out), follow_links, videos)
+        walk = _Walk(patterns, _places_of(leave_out), follow_links, videos)
         self._entries = Listing()
         for entry in _entries(paths, walk):
             self._entries.add(entry)
@@ -251,8 +252,8 @@ class _Block:
 def _entries(paths: Sequence[Path], walk: _Walk) -> Iterator[Entry]:
     named = _companions_and_others(map(str, paths))
     for path in paths:
-        if path.is_dir():
-            prefix = f"{path.resolve().name}/" if len(paths) > 1 else ""
+        if is_folder(path):
+            prefix = f"{real(path).name}/" if len(paths) > 1 else ""
             yield from walk.entries(path, prefix)
         elif os.path.lexists(path):
             is_beside = is_companion(str(path), named, videos=walk.videos)
@@ -289,14 +290,23 @@ class _Walk:
         for root, folders, files in os.walk(folder, onerror=fail, followlinks=self.follow):
             below = Path(root).relative_to(folder).as_posix()
             place = prefix if below == "." else f"{prefix}{below}/"
+            left_out = self._left_out_in(root)
+            folders[:] = [name for name in folders if name not in left_out]
             kept, leaves = self._folders(root, place, folders, seen)
             folders[:] = kept
             neighbours = {f"{place}{name}".casefold() for name in _companions_and_others(files)}
             for name in sorted(files + leaves):
                 path = Path(root) / name
-                if path not in self.left_out:
+                if name not in left_out:
                     kind = self._kind(f"{place}{name}", path, neighbours, is_leaf=name in leaves)
                     yield Entry(f"{place}{name}", str(path), kind)
+
+    def _left_out_in(self, root: str) -> frozenset[str]:
+        """Names in a folder that are left out."""
+        if not self.left_out:
+            return frozenset()
+        here = real(Path(root))
+        return frozenset(path.name for path in self.left_out if path.parent == here)
 
     def _folders(
         self, root: str, place: str, folders: list[str], seen: set[tuple[int, int]]
@@ -308,11 +318,11 @@ class _Walk:
             if is_litter(PurePosixPath(name)) or self.patterns.leave_out(f"{place}{name}"):
                 continue
             if not self.follow:
-                if not path.is_symlink():
+                if not is_link(path):
                     kept.append(name)
                 continue
             identity = _identity(path)
-            if identity not in seen and path.resolve() not in self.left_out:
+            if identity not in seen and real(path) not in self.left_out:
                 seen.add(identity)
                 kept.append(name)
         return kept, [name for name in folders if name not in kept]
@@ -325,8 +335,16 @@ class _Walk:
         return _Kind.FOLLOWED if self.follow else _Kind.FOUND
 
 
+def _places_of(paths: Iterable[Path]) -> frozenset[Path]:
+    """Where paths are, and where they lead if they are links: absolute, in folders that are not links."""
+    return frozenset(place for path in paths for place in (real(path.parent) / path.name, real(path)))
+
+
 def _identity(folder: Path) -> tuple[int, int]:
-    status = folder.stat()
+    try:
+        status = folder.stat()
+    except OSError as error:
+        raise unreadable(folder, error) from error
     return status.st_dev, status.st_ino
 
 

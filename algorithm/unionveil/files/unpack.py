@@ -8,6 +8,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import os
 import stat
 import tarfile
 import tempfile
@@ -82,7 +83,7 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> tuple[s
             folders, or a name that leads out of the folder. Nothing is left then.
         OutputError: the folder already exists or cannot be written.
     """
-    if folder.exists() or folder.is_symlink():
+    if os.path.lexists(folder):
         raise OutputError(f"{folder} already exists; choose another folder for the results")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

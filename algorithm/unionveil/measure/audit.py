@@ -17,6 +17,7 @@ from ..detections import BoolArray, FloatArray
 from ..engines.base import Engine
 from ..errors import ConfigError, InputError
 from ..files.litter import Skipped
+from ..files.paths import real, unreadable
 from ..files.sources import PathSource
 from ..models.cards import CARDS, EMBEDDERS, embedder_card
 from ..models.store import state
@@ -138,10 +139,12 @@ def read_manifest(folder: Path) -> Manifest:
     """
     try:
         return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(
             f"{_name(folder)} contains no {MANIFEST}; name the folder that a run wrote"
         ) from error
+    except OSError as error:
+        raise unreadable(folder / MANIFEST, error) from error
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
         raise InputError(
@@ -159,11 +162,11 @@ def pair_up(before: Path, after: Path, manifest: Manifest) -> list[tuple[str, Pa
     Raises:
         InputError: the folders do not belong together.
     """
-    if before.resolve() == after.resolve():
+    if real(before) == real(after):
         raise InputError(f"{_name(before)} is named twice; name the folder of the inputs, then the outputs'")
     inputs = [
         (item.name, item.content)
-        for item in PathSource([before], leave_out=[after.resolve()])
+        for item in PathSource([before], leave_out=[after])
         if not isinstance(item.content, Skipped)
     ]
     if len(inputs) != manifest.counts.inputs:

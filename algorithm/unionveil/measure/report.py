@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from .. import __version__
 from ..errors import OutputError
+from ..files.paths import is_there
 from ..text import printable
 from .plots import DotPlot, LinePlot
 
@@ -180,7 +181,7 @@ def check_folder(folder: Path) -> None:
         OutputError: it contains something else, or is not a folder.
     """
     try:
-        names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+        names = sorted(path.name for path in folder.iterdir()) if is_there(folder, OutputError) else []
     except OSError as error:
         raise OutputError(f"{folder} cannot be written to: {error.strerror}") from error
     others = [name for name in names if name not in (PAGE, DATA)]

@@ -12,6 +12,7 @@ from ..compact import NameSet
 from ..errors import InputError, OutputError
 from ..files.names import is_safe, leads_out
 from ..files.outputs import LocalOutputs, Outputs, StoredOutputs
+from ..files.paths import real, unreadable
 from ..files.sinks import FolderSink, Place
 from ..files.store_sink import StoreSink
 from ..files.stores import StoreUrl
@@ -41,8 +42,8 @@ def _overlap(one: Place, other: Place) -> bool:
     if isinstance(one, StoreUrl) or isinstance(other, StoreUrl):
         both = isinstance(one, StoreUrl) and isinstance(other, StoreUrl)
         return both and (one.holds(other) or other.holds(one))  # type: ignore[union-attr,arg-type]
-    real, given = one.resolve(), other.resolve()
-    return real == given or given in real.parents or real in given.parents
+    a, b = real(one), real(other)
+    return a == b or b in a.parents or a in b.parents
 
 
 def write_merged(
@@ -121,6 +122,8 @@ def _take(each: MergedRecord, *, sink: FolderSink | StoreSink, link: bool) -> No
                 f"{each.outputs}/{printable(name, quoted=False)} is missing; run its shard again to restore "
                 "it"
             ) from None
+        except OSError as error:
+            raise unreadable(f"{each.outputs}/{printable(name, quoted=False)}", error) from error
 
 
 def _hand_over(outputs: Outputs, name: str, sha256: str, sink: FolderSink | StoreSink, *, link: bool) -> None:

@@ -7,9 +7,10 @@ own weights next to them. No property of a model is guessed from its file.
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, BinaryIO, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -30,6 +31,7 @@ __all__ = [
     "card_of",
     "cards_of",
     "embedder_card",
+    "user_file",
 ]
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
@@ -261,12 +263,30 @@ def embedder_card(name: str) -> EmbedderCard:
     return EMBEDDERS[name]
 
 
+def user_file(path: Path, needs: str) -> BinaryIO:
+    """A model's file that the user named, opened.
+
+    Args:
+        path: of the file.
+        needs: what the setting takes, for the message.
+
+    Raises:
+        ModelError: there is no such file, or it cannot be read.
+    """
+    try:
+        if stat.S_ISREG(path.stat().st_mode):  # a pipe would block forever
+            return path.open("rb")
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}; {needs}") from error
+    raise ModelError(f"{path} does not exist: {needs}")
+
+
 def _user_embedder(path: Path) -> EmbedderCard:
     """The card beside a user's ONNX file, completed with the values of the file itself."""
-    if not path.is_file():
-        raise ModelError(
-            f"{path} does not exist: embedder onnx needs the path of an ONNX file, onnx:FILE.onnx"
-        )
+    with user_file(path, "embedder onnx needs the path of an ONNX file, onnx:FILE.onnx") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()
     card = path.with_suffix(".json")
     try:
         given = from_json(card.read_bytes())
@@ -274,7 +294,6 @@ def _user_embedder(path: Path) -> EmbedderCard:
         raise ConfigError(f"{path} needs a card in JSON beside it, {card.name}: {error}") from error
     if not isinstance(given, dict):
         raise ConfigError(f"{card} must be a JSON object with the fields of an embedder's card")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if given.get("sha256", digest) != digest:
         raise ConfigError(f"{card} is the card of another file: SHA-256 of {path.name} begins {digest[:12]}")
     fixed = {"name": "onnx", "task": "embedding", "kind": "onnx", "file": str(path), "sha256": digest}
@@ -304,15 +323,13 @@ def cards_of(name: str) -> tuple[DetectorCard, ...]:
 
 def _user_card(path: Path) -> DetectorCard:
     """The card of a user's ONNX file; the outputs are named in the graph."""
-    if not path.is_file():
-        raise ModelError(
-            f"{path} does not exist: detector yolo needs the path of an ONNX file, yolo:FILE.onnx"
-        )
+    with user_file(path, "detector yolo needs the path of an ONNX file, yolo:FILE.onnx") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()
     return DetectorCard(
         name="yolo",
         kind="yolo",
         file=str(path),
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256=digest,
         licence="as its publisher states",
         source="a file given by the user",
         threshold=_YOLO_THRESHOLD,

@@ -27,6 +27,7 @@ from .. import __version__
 from ..compact import NameSet, NameTable
 from ..config import AnonymizeConfig
 from ..files.digests import hmac_of
+from ..files.paths import real
 from ..files.sinks import Place
 from .records import configuration_of
 from .schema import RedactedRecord
@@ -140,7 +141,7 @@ class Journal:
         shard: str = "",
     ) -> None:
         self._folder = folder or state_folder()
-        where = os.fsencode(output.resolve() if isinstance(output, Path) else str(output))
+        where = os.fsencode(real(output) if isinstance(output, Path) else str(output))
         self._path = self._folder / (hashlib.sha256(where).hexdigest()[:32] + ".jsonl")
         self.secret = secret_of(self._folder)
         salt = config.digest_salt.get_secret_value() if config.digest_salt else ""

@@ -15,6 +15,7 @@ from ..engines.base import Engine
 from ..engines.serial import SerialEngine
 from ..errors import ConfigError, ImageError, InputError
 from ..files.litter import Skipped
+from ..files.paths import is_folder, is_there
 from ..files.sources import PathSource
 from ..identity.references import References, strangest
 from ..models.cards import EmbedderCard, ModelCard, embedder_card
@@ -160,13 +161,13 @@ def people_in(paths: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
     Raises:
         InputError: a path does not exist, a folder is empty, or one contains both photos and folders.
     """
-    files = [path for path in paths if not path.is_dir()]
+    files = [path for path in paths if not is_folder(path)]
     for path in files:
-        if not path.exists():
+        if not is_there(path):
             raise InputError(f"{_name(path)} does not exist; name photos of one person, or a folder for each")
     if files:
         yield tuple(files)
-    for folder in (path for path in paths if path.is_dir()):
+    for folder in (path for path in paths if is_folder(path)):
         yield from _people_of(folder)
 
 

@@ -14,6 +14,7 @@ from ..config import AnonymizeConfig, Overlay
 from ..content import Content
 from ..engines.base import Report
 from ..files.digests import hmac_of
+from ..files.paths import real
 from ..files.sinks import Sink
 from ..files.stores import StoreContent
 from ..formats import ImageFormat, VideoFormat
@@ -250,7 +251,7 @@ class _Worker:
             return None
         people = work.references.digest if work.references else ""
         folder = work.sink.folder
-        where = folder.resolve() if isinstance(folder, Path) else folder
+        where = real(folder) if isinstance(folder, Path) else folder
         return work.state / state_name(work.secret, digest, f"{where}/{output}", work.config, people)
 
     def _refused(self, task: Task, data: bytes) -> Rejected | None:

@@ -13,6 +13,7 @@ from pydantic_core import from_json
 from ..detections import FloatArray, RgbImage
 from ..errors import ConfigError, ModelError
 from ..identity.align import similarity
+from ..models.cards import user_file
 from ..models.inference import PROCESSOR
 from ..models.onnx_session import OnnxSession
 from ..models.session import Session
@@ -97,10 +98,7 @@ def read_card(path: Path) -> GeneratorCard:
         ModelError: the generator does not exist.
         ConfigError: the card is missing or invalid.
     """
-    if not path.is_file():
-        raise ModelError(
-            f"{path} does not exist: surrogate takes mean, synthetic or the path of an ONNX file"
-        )
+    user_file(path, "surrogate takes mean, synthetic or the path of an ONNX file").close()
     card = path.with_suffix(".json")
     try:
         return GeneratorCard.model_validate(from_json(card.read_bytes()))
