@@ -18,7 +18,7 @@ from click.testing import CliRunner
 import samples
 from unionveil import AnonymizeConfig, ConfigError, InputError, OutputError
 from unionveil.cli.merge import command as merge_command
-from unionveil.detections import Detections
+from unionveil.detections import Detections, Kind
 from unionveil.engines.serial import SerialEngine
 from unionveil.export.croissant import About, DataFile, croissant, read_about
 from unionveil.export.packed import write_parquet, write_webdataset
@@ -119,6 +119,32 @@ def test_coco_and_csv_and_yolo(outputs, tmp_path):
     assert (yolo / "data.yaml").is_file()
 
 
+@pytest.fixture(scope="module")
+def all_kinds(outputs, tmp_path_factory):
+    """The same outputs, whose manifest says that a box is a plate and another one text."""
+    folder = shutil.copytree(outputs, tmp_path_factory.mktemp("kinds") / "out")
+    first, second, rest = (folder / "manifest.json").read_text().split('"method":"fill"}', 2)
+    kinds = f'{first}"method":"fill","kind":"plate"}}{second}"method":"fill","kind":"text"}}{rest}'
+    (folder / "manifest.json").write_text(kinds)
+    return folder
+
+
+def test_a_plate_is_not_exported_as_a_face(all_kinds, tmp_path):
+    rows = exported(all_kinds, tmp_path / "set", ExportForm.METADATA) / "metadata.jsonl"
+    found = [json.loads(line) for line in rows.read_text().splitlines()]
+    assert [row["objects"]["category"] for row in found] == [[], [Kind.PLATE], [Kind.TEXT]]
+    assert [row["faces"] for row in found] == [0, 0, 0]
+    coco = exported(all_kinds, tmp_path / "coco", ExportForm.COCO) / "annotations.json"
+    names = {one["id"]: one["name"] for one in json.loads(coco.read_text())["categories"]}
+    boxes = json.loads(coco.read_text())["annotations"]
+    assert [names[box["category_id"]] for box in boxes] == ["plate", "text"]
+    table = exported(all_kinds, tmp_path / "csv", ExportForm.CSV) / "boxes.csv"
+    assert [row["kind"] for row in csv.DictReader(io.StringIO(table.read_text()))] == ["", "plate", "text"]
+    yolo = exported(all_kinds, tmp_path / "yolo", ExportForm.YOLO)
+    assert (yolo / "data.yaml").read_text().endswith("names:\n  0: face\n  1: head\n  2: text\n  3: plate\n")
+    assert (yolo / "labels" / "d.txt").read_text().startswith("3 ")
+
+
 def test_webdataset_pairs_pictures_with_their_rows_and_is_the_same_every_time(outputs, tmp_path):
     merged = open_shards([outputs])
     names = write_webdataset(merged, FolderSink(tmp_path / "a"), on_done=lambda: None, most_bytes=1)
@@ -198,6 +224,17 @@ def test_croissant_describes_how_people_were_covered(outputs):
     other = json.loads(croissant(ABOUT, shared, [], ""))
     assert "at least k = 12 people" in other["rai:dataManipulationProtocol"]
     assert other["rai:personalSensitiveInformation"][1] == "Metadata that was kept: gps."
+
+
+def test_croissant_counts_plates_and_text_apart_from_faces(outputs):
+    head = open_shards([outputs]).head
+    counts = head.counts.model_copy(update={"faces": 1, "texts": 2})
+    config = {**head.configuration, "cover": "face,plate"}
+    plates = head.model_copy(update={"configuration": config, "counts": counts})
+    document = json.loads(croissant(ABOUT, plates, [], ""))
+    assert document["rai:dataManipulationProtocol"].startswith("Faces and number plates were found by")
+    sentence = "1 face and 2 lines of text or plates in 2 pictures were covered."
+    assert document["rai:personalSensitiveInformation"][0] == sentence
 
 
 def test_a_description_that_lacks_something_is_one_sentence(tmp_path):

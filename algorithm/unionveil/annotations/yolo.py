@@ -12,7 +12,7 @@ from .boxes import Annotations, PictureBoxes, kinds_in
 from .entries import Entry, Row, number
 from .text import as_text
 
-__all__ = ["encode", "parse"]
+__all__ = ["classes", "encode", "parse"]
 
 _CLASSES = ("classes.txt", "obj.names", "labels.txt")
 """Files that list the classes, one per line, as written by LabelImg, Darknet and Label Studio."""
@@ -73,16 +73,19 @@ def _label(labels: list[str], kind: float) -> str:
     return (labels[int(kind)].strip() if known else "") or f"class {kind:g}"
 
 
+def classes(annotations: Annotations) -> list[Kind]:
+    """The classes of an encoded folder, each at its number; none is left out before the last."""
+    return [kind for kind in Kind if kind <= max(kinds_in(annotations))]
+
+
 def encode(annotations: Annotations) -> dict[str, bytes]:
     """The text files by their paths, and `classes.txt`.
 
     Raises:
         InputError: two pictures differ only in their suffix, so that their boxes would share a file.
     """
-    # A class is the number of a line, so that none may be left out before the last.
-    named = [kind for kind in Kind if kind <= max(kinds_in(annotations))]
     files: dict[str, bytes] = {
-        "classes.txt": "".join(f"{kind.name.lower()}\n" for kind in named).encode(),
+        "classes.txt": "".join(f"{kind.name.lower()}\n" for kind in classes(annotations)).encode(),
     }
     for name, picture in annotations.items():
         path = str(PurePosixPath(name).with_suffix(".txt"))

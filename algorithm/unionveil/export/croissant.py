@@ -69,7 +69,7 @@ _COLUMNS = {
     "format": ("sc:Text", "Format of the file."),
     "frames": ("sc:Integer", "Frames or pages."),
     "sha256": ("sc:Text", "SHA-256 of the file, hexadecimal."),
-    "faces": ("sc:Integer", "Covered faces."),
+    "faces": ("sc:Integer", "Covered faces and heads."),
 }
 
 
@@ -174,8 +174,14 @@ def redaction(head: ManifestHead) -> dict[str, Any]:
     }
 
 
+_IN_WORDS = {"face": "faces", "head": "heads", "text": "lines of text", "plate": "number plates"}
+"""Names in the setting `cover`."""
+
+
 def _acts(config: Mapping[str, str], method: str, head: ManifestHead) -> Iterator[str]:
-    yield f"Faces were found by {_tools(head)} and covered by the method {method}"
+    names = [_IN_WORDS.get(name, name) for name in config.get("cover", "face").split(",")]
+    found = " and ".join(names).capitalize()
+    yield f"{found} were found by {_tools(head)} and covered by the method {method}"
     if method == "ksame":
         yield f"each face that took another's place is shared by at least k = {config.get('k', '?')} people"
     if config.get("select", "every") != "every":
@@ -187,7 +193,7 @@ def _acts(config: Mapping[str, str], method: str, head: ManifestHead) -> Iterato
 
 def _sensitive(head: ManifestHead) -> Iterator[str]:
     counts, kept = head.counts, head.configuration.get("keep_metadata", "")
-    yield f"{counts.faces} faces in {counts.redacted} pictures were covered."
+    yield f"{counts.covered} in {counts.redacted} pictures were covered."
     yield f"Metadata that was kept: {kept}." if kept else "Files contain no metadata."
     if counts.kept:
         yield f"{counts.kept} faces were left visible."

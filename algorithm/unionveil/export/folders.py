@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable, Iterator
 
 from ..annotations import Annotations, Format, encode
+from ..annotations.yolo import classes
 from ..files.sinks import FolderSink
 from ..merge.shards import Merged
 from .rows import ExportRow, rows_of
 
 __all__ = ["write_coco", "write_csv", "write_metadata", "write_yolo"]
 
-_YAML = "# Boxes in the form of Ultralytics.\npath: .\ntrain: images\nval: images\nnames:\n  0: face\n"
+_YAML = "# Boxes in the form of Ultralytics.\npath: .\ntrain: images\nval: images\nnames:\n"
 
 OnDone = Callable[[], None]
 
@@ -61,7 +62,8 @@ def write_yolo(merged: Merged, sink: FolderSink, *, link: bool, on_done: OnDone)
     boxes = _adopted(merged, sink, "images/", link=link, on_done=on_done)
     for name, data in encode(boxes, Format.YOLO).items():
         sink.replace(f"labels/{name}", [data])
-    sink.replace("data.yaml", [_YAML.encode()])
+    names = "".join(f"  {int(kind)}: {kind.name.lower()}\n" for kind in classes(boxes))
+    sink.replace("data.yaml", [f"{_YAML}{names}".encode()])
     return ("data.yaml",)
 
 

@@ -44,7 +44,8 @@ class ExportRow:
     def facts(self) -> dict[str, Any]:
         """Everything except the pixels; every row has the same keys, even for empty lists.
 
-        `objects.bbox` contains left, top, width and height in pixels, as in COCO and the hubs that follow it.
+        `objects.bbox` contains left, top, width and height in pixels, as in COCO and the hubs that follow it;
+        `objects.category` a value of `Kind`. `faces` counts faces and heads.
         """
         record = self.record
         return {
@@ -53,10 +54,10 @@ class ExportRow:
             "format": record.format,
             "frames": record.frames,
             "sha256": record.sha256,
-            "faces": len(record.faces),
+            "faces": sum(face.is_person for face in record.faces),
             "objects": {
                 "bbox": [_xywh(face.xyxy) for face in record.faces],
-                "category": [0] * len(record.faces),
+                "category": [int(face.detected) for face in record.faces],
                 "score": [face.score for face in record.faces],
                 "frame": [face.frame for face in record.faces],
                 "method": [face.method for face in record.faces],
@@ -70,6 +71,7 @@ class ExportRow:
             self.record.size_wh,
             [face.xyxy for face in faces],
             [face.score for face in faces],
+            kind=[int(face.detected) for face in faces],
             frame=[face.frame for face in faces],
         )
 
