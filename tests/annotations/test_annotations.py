@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -306,3 +308,93 @@ def test_boxes_in_a_folder_that_cannot_be_read_are_not_skipped(tmp_path, form, s
         pytest.raises(InputError, match=r"sub cannot be read: Permission denied"),
     ):
         read(tmp_path / "boxes", PICTURES, form)
+
+
+HUGE = "a number of 5000 digits, which JSON may have"
+JUNK: tuple[Any, ...] = (
+    *(None, True, 0, -1, 7, 20_000_000, 2**31, 2**63, HUGE, 1e300, float("inf"), float("nan"), 0.5),
+    *("", "face", "²", "9" * 5000, "http://[x/a.jpg", "a\0b", "\ud800", [], ["q"], [7], {}, {"face": 1}),
+)
+"""Values that a file may have in place of any other."""
+
+MANIFEST: dict[str, Any] = {
+    "schema_version": "1.3",
+    "tool": {"name": "unionveil", "version": "1"},
+    "models": [],
+    "configuration": {},
+    "counts": {"inputs": 1, "redacted": 1, "without_face": 0, "rejected": {}, "faces": 1},
+    "items": [
+        {
+            "status": "redacted",
+            "input": 1,
+            "output": "a.jpg",
+            "sha256": "",
+            "size_bytes": 1,
+            "format": "jpeg",
+            "size_wh": [200, 100],
+            "frames": 1,
+            "faces": [{"frame": 0, "xyxy": [10, 20, 40, 60], "score": 1, "method": "fill"}],
+        }
+    ],
+}
+
+
+def with_one_replaced(value: Any, junk: Any) -> Iterator[Any]:
+    """A document, once for each of its values, which is replaced in it."""
+    yield junk
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from (value | {key: changed} for changed in with_one_replaced(inner, junk))
+    if isinstance(value, list):
+        for place, inner in enumerate(value):
+            for changed in with_one_replaced(inner, junk):
+                yield [*value[:place], changed, *value[place + 1 :]]
+
+
+def either_boxes_or_one_sentence(path, form):
+    try:
+        found = read(path, PICTURES, form)
+    except InputError as error:
+        assert "\n" not in str(error)
+        assert len(str(error)) < 500
+    else:
+        assert all(name in PICTURES for name in found)
+
+
+@pytest.mark.parametrize(
+    ("document", "form"),
+    [
+        (COCO, Format.COCO),
+        ([TASK], Format.LABEL_STUDIO),
+        ([{"data": {"image": "a.jpg"}, "predictions": TASK["annotations"]}], Format.LABEL_STUDIO),
+        (MANIFEST, Format.MANIFEST),
+    ],
+)
+def test_no_value_of_a_document_can_be_a_crash(tmp_path, document, form):
+    for junk in JUNK:
+        for changed in with_one_replaced(document, junk):
+            text = json.dumps(changed).replace(json.dumps(HUGE), "9" * 5000)
+            (tmp_path / "boxes.json").write_text(text)
+            either_boxes_or_one_sentence(tmp_path / "boxes.json", form)
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "cells"),
+    [
+        (f"{HEAD},width,height,frame,score,kind,ignore\n{LINE},200,100,0,1,face,0\n", Format.CSV, r"[^,\n]+"),
+        ("a.jpg\n1\n10 20 30 40 0 0 0 0 0 0\n", Format.WIDER, r"[^ \n]+"),
+        (VOC, Format.VOC, r"(?<=>)[^<\n]+"),
+    ],
+)
+def test_no_cell_of_a_text_can_be_a_crash(tmp_path, text, form, cells):
+    for junk in map(str, JUNK):
+        for cell in re.finditer(cells, text):
+            changed = text[: cell.start()] + junk + text[cell.end() :]
+            (tmp_path / "boxes").write_text(changed, errors="surrogatepass")
+            either_boxes_or_one_sentence(tmp_path / "boxes", form)
+
+
+def test_a_frame_that_no_picture_has_is_refused_at_once(tmp_path):
+    (tmp_path / "boxes.csv").write_text(f"{HEAD},frame\n{LINE},20000000\n")
+    with pytest.raises(InputError, match="the frame 20000000 is not between 0 and 65535"):
+        read(tmp_path / "boxes.csv", PICTURES)

@@ -313,6 +313,16 @@ def test_a_shared_face_must_be_in_its_box():
     ("edit", "sentence"),
     [
         (lambda manifest: manifest["tool"].update(version="99.0.0"), "written by UnionVeil '99.0.0'"),
+        (lambda manifest: manifest["tool"].update(version="²"), "written by UnionVeil '²'"),
+        (lambda manifest: manifest["tool"].update(version="9" * 5000), "written by UnionVeil '999"),
+        (
+            lambda manifest: manifest["items"][0]["faces"][0].update(xyxy=[0, 0, float("inf"), 9]),
+            "xyxy.2: Input should be a finite number",
+        ),
+        (
+            lambda manifest: manifest["items"][0]["faces"][0].update(frame=5_000_000_000),
+            "frame: Input should be less than",
+        ),
         (lambda manifest: manifest["models"][0].update(sha256="0" * 64), "differ from those of this version"),
         (lambda manifest: manifest["models"][0].update(name="mine"), "the weights 'mine' are unknown"),
         (lambda manifest: manifest["models"].clear(), "names no weights"),

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import InputError
 from .boxes import Annotations, PictureBoxes, kinds_in
 from .entries import Entry, Row, number
-from .text import array, as_json, field, mapping, text_field
+from .text import array, as_json, brief, field, mapping, text_field
 
 __all__ = ["encode", "parse"]
 
@@ -28,7 +28,7 @@ def parse(data: bytes, source: str) -> list[Entry]:
         annotation = mapping(item, f"{source}, {where}")
         key = _key(field(annotation, "image_id", f"{source}, {where}"))
         if key not in rows:
-            raise InputError(f"{source}, {where}: there is no image with the id {key!r}")
+            raise InputError(f"{source}, {where}: there is no image with the id {brief(key)}")
         rows[key].append(_row(annotation, labels, where, source))
     return [Entry(name, tuple(rows[key]), size_wh) for key, (name, size_wh) in images.items()]
 
@@ -49,7 +49,7 @@ def _images(root: dict[str, Any], source: str) -> dict[object, tuple[str, tuple[
         image = mapping(item, where)
         key = _key(field(image, "id", where))
         if key in found:
-            raise InputError(f"{where}: the id {key!r} is used twice")
+            raise InputError(f"{where}: the id {brief(key)} is used twice")
         has_size = "width" in image and "height" in image
         size_wh = (
             (number(image["width"], where, "width"), number(image["height"], where, "height"))
@@ -66,7 +66,7 @@ def _row(annotation: dict[str, Any], labels: dict[object, str], where: str, sour
     left, top, width, height = (number(value, place, "bbox") for value in box)
     score = annotation.get("score")
     category = annotation.get("category_id")
-    label = None if category is None else labels.get(_key(category), f"category {category}")
+    label = None if category is None else labels.get(_key(category), f"category {brief(category)}")
     return Row(
         (left, top, left + width, top + height),
         where,

@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..text import printable
 from .boxes import Annotations, PictureBoxes
 from .geometry import Geometry, turn
+from .text import brief
 
 __all__ = ["Entry", "Pixels", "Reading", "Row", "assemble", "number"]
 
@@ -27,6 +28,9 @@ _KINDS = {
     **dict.fromkeys(("plate", "number plate", "licence plate", "license plate", "license_plate"), Kind.PLATE),
 }
 """Labels of what is not a face."""
+
+_MOST_FRAMES = 1 << 16
+"""Frames of a picture that boxes may be on: a mistyped one must not take memory for all before it."""
 
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
 """Label Studio's prefix to the name of an uploaded file."""
@@ -103,15 +107,15 @@ def number(value: object, where: str, what: str) -> float:
     Raises:
         InputError: it is not a finite number.
     """
-    shown = printable(str(value), quoted=False)
+    text = brief(value)
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise InputError(f"{where}: {what} is {shown}, which is not a number")
+        raise InputError(f"{where}: {what} is {text}, which is not a number")
     try:
         result = float(value)
     except (ValueError, OverflowError) as error:
-        raise InputError(f"{where}: {what} is {shown!r}, which is not a number") from error
+        raise InputError(f"{where}: {what} is {text!r}, which is not a number") from error
     if not np.isfinite(result):
-        raise InputError(f"{where}: {what} is {shown}; it must be finite")
+        raise InputError(f"{where}: {what} is {text}; it must be finite")
     return result
 
 
@@ -266,13 +270,16 @@ def _check(row: Row, box: list[float], size_wh: tuple[int, int], place: str) -> 
     """Refuses an invalid box.
 
     Raises:
-        InputError: it is not finite, empty or outside the picture, or its score is not in [0, 1].
+        InputError: it is not finite, empty or outside the picture, its score is not in [0, 1], or no picture
+            has its frame.
     """
-    if not np.isfinite(box).all():
+    with np.errstate(over="ignore"):
+        single = np.array([box], np.float32)
+    if not np.isfinite(single).all():
         raise InputError(f"{place}: the box {_shown(box)} is not finite")
     if box[0] >= box[2] or box[1] >= box[3]:
         raise InputError(f"{place}: the box {_shown(box)} is empty or turned inside out")
-    x0, y0, x1, y1 = cover_pixels(np.array([box], np.float32), size_wh)[0].tolist()
+    x0, y0, x1, y1 = cover_pixels(single, size_wh)[0].tolist()
     if x0 >= x1 or y0 >= y1:
         raise InputError(
             f"{place}: the box {_shown(box)} is outside the picture, which has {size_wh[0]} x "
@@ -280,8 +287,8 @@ def _check(row: Row, box: list[float], size_wh: tuple[int, int], place: str) -> 
         )
     if row.score is not None and not 0 <= row.score <= 1:
         raise InputError(f"{place}: the score {row.score:g} is not between 0 and 1")
-    if row.frame < 0:
-        raise InputError(f"{place}: the frame {row.frame} is negative")
+    if not 0 <= row.frame < _MOST_FRAMES:
+        raise InputError(f"{place}: the frame {brief(row.frame)} is not between 0 and {_MOST_FRAMES - 1}")
 
 
 def _shown(box: Sequence[float]) -> str:

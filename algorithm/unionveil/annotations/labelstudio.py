@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 from .. import __version__
 from ..detections import Kind
 from ..errors import InputError
+from ..text import printable
 from .boxes import Annotations, PictureBoxes
 from .entries import Entry, Row, number
 from .text import array, as_json, field, mapping, text_field
@@ -40,7 +41,7 @@ def _entry(task: dict[str, Any], where: str) -> Entry:
     if len(sizes) > 1:
         raise InputError(f"{where}: its boxes were drawn on pictures of different sizes")
     rows = tuple(row for _, _, row in regions)
-    return Entry(_name(_image(data, where)), rows, next(iter(sizes), None), relative=True)
+    return Entry(_name(_image(data, where), where), rows, next(iter(sizes), None), relative=True)
 
 
 def _image(data: dict[str, Any], where: str) -> str:
@@ -53,9 +54,16 @@ def _image(data: dict[str, Any], where: str) -> str:
     return texts[0]
 
 
-def _name(address: str) -> str:
-    """The path in an address: of a locally served file, of an upload, of a bucket."""
-    parts = urlsplit(address)
+def _name(address: str, where: str) -> str:
+    """The path in an address: of a locally served file, of an upload, of a bucket.
+
+    Raises:
+        InputError: it is not an address.
+    """
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise InputError(f"{where}: {printable(address)} is not an address of a picture") from error
     local = parse_qs(parts.query).get("d")
     return (local[0] if local else unquote(parts.path)).lstrip("/")
 
@@ -72,7 +80,7 @@ def _regions(task: dict[str, Any], where: str) -> list[tuple[float, float, Row]]
         mapping(item, where) for item in array(task.get("predictions") or [], f"{where}: predictions")[-1:]
     ]
     found: list[tuple[float, float, Row]] = []
-    seen: set[object] = set()
+    seen: set[str | None] = set()
     for result in drawn:
         items = array(result.get("result", []), f"{where}: result")
         # A region's label may be a separate result with the same id; the labelled one counts.
@@ -81,9 +89,10 @@ def _regions(task: dict[str, Any], where: str) -> list[tuple[float, float, Row]]
             kind = str(region.get("type", ""))
             if kind.removesuffix("labels") in _OTHER_REGIONS:
                 raise InputError(f"{where}, result {place}: a region of type {kind}; only boxes can be read")
-            if kind not in _BOXES or (region.get("id") is not None and region["id"] in seen):
+            key = None if region.get("id") is None else json.dumps(region["id"])
+            if kind not in _BOXES or (key is not None and key in seen):
                 continue
-            seen.add(region.get("id"))
+            seen.add(key)
             found.append(_region(region, f"result {place}", where))
     return found
 
@@ -109,7 +118,7 @@ def _region(region: dict[str, Any], where: str, source: str) -> tuple[float, flo
     turned = number(value.get("rotation", 0), place, "rotation")
     box = _upright(x * width_px, y * height_px, width * width_px, height * height_px, turned)
     score = region.get("score")
-    labels = value.get("rectanglelabels") or value.get("labels") or [None]
+    labels = array(value.get("rectanglelabels") or value.get("labels") or [None], f"{place}: labels")
     row = Row(
         (box[0] / width_px, box[1] / height_px, box[2] / width_px, box[3] / height_px),
         where,

@@ -12,6 +12,7 @@ from ..content import Content
 from ..detections import KindCounts
 from ..errors import InputError
 from ..formats import sniff
+from ..runs.reading import what_is_wrong
 from ..runs.schema import Counts, FaceRecord, Manifest, RedactedRecord, kind_name
 from ..text import printable
 from .boxes import Annotations, PictureBoxes
@@ -32,10 +33,8 @@ def parse(data: bytes, source: str) -> list[Entry]:
     try:
         manifest = Manifest.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "JSON"
         raise InputError(
-            f"{source} is not a manifest that this version can read: {where}: {first['msg']}"
+            f"{source} is not a manifest that this version can read: {what_is_wrong(error)}"
         ) from error
     return [
         Entry(

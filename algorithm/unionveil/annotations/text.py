@@ -9,7 +9,7 @@ from pydantic_core import from_json
 from ..errors import InputError
 from ..text import printable
 
-__all__ = ["array", "as_json", "as_text", "field", "mapping", "text_field"]
+__all__ = ["array", "as_json", "as_text", "brief", "field", "mapping", "text_field"]
 
 
 def as_text(data: bytes, source: str) -> str:
@@ -82,6 +82,12 @@ def text_field(value: dict[str, Any], name: str, where: str) -> str:
     if not isinstance(found, str) or not found:
         raise InputError(f"{where}: {name} is {_kind(found)}, not a text")
     return found
+
+
+def brief(value: object) -> str:
+    """A JSON value for a message; Python refuses to print a number of more than 4300 digits."""
+    is_huge = isinstance(value, int) and abs(value) >= 1 << 64
+    return "a number of more than 19 digits" if is_huge else printable(str(value), quoted=False)
 
 
 def _kind(value: object) -> str:

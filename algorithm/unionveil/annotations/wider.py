@@ -13,6 +13,9 @@ from .text import as_text
 
 __all__ = ["encode", "parse"]
 
+_MOST_DIGITS = 9
+"""Digits of a count."""
+
 _INVALID = 7
 """Column that marks boxes which do not count; the others are grades of blur, expression and so on."""
 
@@ -46,7 +49,7 @@ def parse(data: bytes, source: str) -> list[Entry]:
 
 def _count(lines: list[str], place: int, source: str) -> int:
     text = lines[place] if place < len(lines) else ""
-    if not text.isascii() or not text.isdigit() or not lines[place - 1]:
+    if not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS or not lines[place - 1]:
         raise InputError(
             f"{source}, line {place + 1}: a name and then the number of its boxes was expected, not "
             f"{printable(text)}"

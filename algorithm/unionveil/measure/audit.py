@@ -22,6 +22,7 @@ from ..files.sources import PathSource
 from ..models.cards import CARDS, EMBEDDERS, embedder_card
 from ..models.store import state
 from ..outcomes import Rejected
+from ..runs.reading import what_is_wrong
 from ..runs.schema import MANIFEST, Manifest, RedactedRecord, detections_of
 from ..text import printable
 from .attackers import Attack, EmbedCrops, Faces, State, attacks, fill_attacks
@@ -146,10 +147,9 @@ def read_manifest(folder: Path) -> Manifest:
     except OSError as error:
         raise unreadable(folder / MANIFEST, error) from error
     except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"]))
         raise InputError(
-            f"{_name(folder / MANIFEST)} is not a manifest that this version can read ({where}: "
-            f"{error.errors()[0]['msg']}); audit with the version that wrote it"
+            f"{_name(folder / MANIFEST)} is not a manifest that this version can read "
+            f"({what_is_wrong(error)}); audit with the version that wrote it"
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ from .finding import Finding
 from .photos import memory_for
 
 __all__ = ["Issue", "Verdict", "verify_outputs"]
+
+_NUMBER = re.compile("[0-9]{1,9}")
+"""A part of a version."""
 
 _SECOND_DETECTORS = ("yunet", "haar")
 """Second detectors for residual faces: the first whose weights are on this machine is used; haar always
@@ -151,7 +155,7 @@ def _claims(head: ManifestHead) -> tuple[AnonymizeConfig | None, list[Finding]]:
 
 def _tool(head: ManifestHead) -> Iterator[Finding]:
     def numbers(version: str) -> list[int]:
-        return [int(part) for part in version.split(".")[:3] if part.isdigit()]
+        return [int(part) for part in version.split(".")[:3] if _NUMBER.fullmatch(part)]
 
     version = head.tool.version
     if not numbers(version) or numbers(version) > numbers(__version__):

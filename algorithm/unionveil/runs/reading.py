@@ -15,7 +15,7 @@ from ..files.outputs import Outputs
 from ..text import printable
 from .schema import Manifest, ManifestHead, Record, RecordLine, ShardHead
 
-__all__ = ["ManifestFile", "read_manifest"]
+__all__ = ["ManifestFile", "read_manifest", "what_is_wrong"]
 
 Read = TypeVar("Read")
 _Opened: TypeAlias = Callable[[], AbstractContextManager[BinaryIO]]
@@ -128,12 +128,17 @@ def _lines_behind(opened: _Opened, start: int) -> Iterator[bytes]:
             yield line
 
 
+def what_is_wrong(error: ValidationError) -> str:
+    """The first thing in a document that does not fit, with its place; values in it may be of any length."""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"])) or "JSON"
+    return f"{printable(where, quoted=False)}: {printable(first['msg'], quoted=False)}"
+
+
 def _valid(shown: str, read: Callable[[bytes], Read], data: bytes) -> Read:
     try:
         return read(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
         raise InputError(
-            f"{shown} is not a manifest that this version reads ({where}: {first['msg']})"
+            f"{shown} is not a manifest that this version reads ({what_is_wrong(error)})"
         ) from error

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Literal, TypeAlias, cast
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter
 
 from .. import __version__
 from ..detections import Detections, Kind
@@ -72,11 +72,15 @@ KindName: TypeAlias = Literal["face", "head", "text", "plate"]
 """Names of `Kind`."""
 
 
+_MOST = 2**31 - 1
+"""Largest number of a frame, and largest side of a picture: exports store them in 32 bits."""
+
+
 class FaceRecord(_Part):
     """One redacted face, head, line of text or plate."""
 
-    frame: int = Field(ge=0, description="Frame or page, from 0.")
-    xyxy: tuple[float, float, float, float] = Field(
+    frame: int = Field(ge=0, le=_MOST, description="Frame or page, from 0.")
+    xyxy: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat] = Field(
         description="Left, top, right, bottom as detected, before the margin, in upright pixels."
     )
     score: float = Field(ge=0, le=1, description="The detector's confidence.")
@@ -124,7 +128,7 @@ class TrackRecord(_Part):
     first_frame: int = Field(ge=0, description="Frame of its first box, from 0.")
     last_frame: int = Field(ge=0, description="Frame of its last box.")
     score: float = Field(ge=0, le=1, description="Its best detection's confidence.")
-    boxes: tuple[tuple[int, float, float, float, float], ...] = Field(
+    boxes: tuple[tuple[int, FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat], ...] = Field(
         description="Frame, left, top, right, bottom, before the margin, in upright pixels; two per second, "
         "and always the first and the last."
     )
