@@ -253,3 +253,11 @@ def test_no_name_ends_a_run_or_reaches_the_manifest_unescaped(tmp_path, kept_nam
     text = (tmp_path / "manifest.json").read_text()
     assert all(char.isprintable() or char == "\n" for char in text)
     assert len(Manifest.model_validate_json(text).items) == 2 * len(ODD_NAMES)
+
+
+@pytest.mark.parametrize("name", ["lost+found", "@eaDir"])
+def test_inputs_in_a_folder_with_a_name_of_systems_have_outputs(tmp_path, name):
+    items = [SourceItem(f"{name}/a.png", BytesContent(PNG)), SourceItem("b/a.png", BytesContent(PNG))]
+    work = Anonymize(AnonymizeConfig(names="keep", detail="fast"), FolderSink(tmp_path / "out"))
+    run_batch(items, work, SerialEngine())
+    assert names(tmp_path / "out") == sorted([f"{name}_/a.png", "b/a.png", "manifest.json"])

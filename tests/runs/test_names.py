@@ -31,6 +31,8 @@ def namer(flat=False):
         ("manifest.json/x.jpg", "manifest-2.json/x.jpg"),
         ("preview/x.jpg", "preview-2/x.jpg"),
         ("PREVIEW/x.jpg", "PREVIEW-2/x.jpg"),
+        ("lost+found/x.jpg", "lost+found_/x.jpg"),
+        ("@eaDir/Thumbs.db/x.jpg", "@eaDir_/Thumbs.db_/x.jpg"),
         ("", "_.jpg"),
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from ..compact import NameSet
 from ..config import AnonymizeConfig
+from ..files.litter import is_system_file
 from ..files.names import MOST_PART_BYTES, safe_part, same_file_key, shortened
 from ..formats import ImageFormat, VideoFormat
 from .schema import MANIFEST, PREVIEWS
@@ -80,7 +81,7 @@ class Namer:
         true = SUFFIXES[form] if isinstance(form, ImageFormat) else _VIDEO_SUFFIXES[form]
         if PurePosixPath(last).suffix.lower() not in true:
             last = f"{last}.{form.value}"
-        folders = [shortened(part) for part in folders]
+        folders = [_visible(shortened(part)) for part in folders]
         last = _keyed(last, key) if key else shortened(last, _MOST_NAME_BYTES)
         if len("/".join([*folders, last]).encode()) > _MOST_PATH_BYTES:
             folders = []
@@ -124,6 +125,11 @@ def _keyed(last: str, key: str) -> str:
     name = PurePosixPath(last)
     end = f"-{key}{name.suffix}"
     return shortened(name.stem, _MOST_NAME_BYTES - len(end)) + end
+
+
+def _visible(folder: str) -> str:
+    """A folder's name that is not one of those which systems leave, and sinks ignore."""
+    return f"{folder}_" if is_system_file(folder) else folder
 
 
 def _apart(folder: str) -> str:
