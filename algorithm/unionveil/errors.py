@@ -16,6 +16,8 @@
     │   └── TooFewPeople         fewer people than a group needs
     ├── ResultsError             outputs do not fit their manifest
     ├── OutputError              an output cannot be written               (stops the job)
+    │   ├── OutputTaken          something of another run is in its place
+    │   └── OutputLeft           an output's input is gone
     ├── MissingExtra             a command needs a package that is not installed
     ├── StoreError               an object store refuses, or does not answer
     ├── RoomError                a chat room cannot be reached or refuses
@@ -58,6 +60,8 @@ __all__ = [
     "NotAuthorized",
     "OutputDiffers",
     "OutputError",
+    "OutputLeft",
+    "OutputTaken",
     "RateLimited",
     "RequestError",
     "ResultsError",
@@ -237,6 +241,14 @@ class TooFewPeople(InputError):
 
 class OutputError(UnionVeilError):
     """An output cannot be written; the job stops, and nothing half-written remains."""
+
+
+class OutputTaken(OutputError):
+    """Something of another run is in the place of an output; some commands replace it on request."""
+
+
+class OutputLeft(OutputError):
+    """Outputs are there whose inputs are gone or were not named; some commands remove them on request."""
 
 
 class ResultsError(UnionVeilError):

@@ -125,6 +125,8 @@ def test_twice_in_a_row_and_then_with_overwrite(photos, tmp_path):
     other = anonymize(photos, "-o", tmp_path / "out", "--method", "pixelate")
     assert other.returncode == 2
     assert "choose an empty folder or --overwrite" in other.stderr
+    fewer = anonymize(photos / "market.jpg", "-o", tmp_path / "out")
+    assert "remove them with --prune" in fewer.stderr
     forced = anonymize(photos, "-o", tmp_path / "out", "--method", "pixelate", "--overwrite")
     assert forced.returncode == 0
     manifest = Manifest.model_validate_json((tmp_path / "out" / "manifest.json").read_bytes())
@@ -202,6 +204,27 @@ def test_a_picture_that_takes_too_long_is_abandoned_and_retried(photos, tmp_path
     assert "took longer than 0.001 seconds" in hasty.stderr
     again = anonymize(photos, "-o", tmp_path / "out", "--overwrite")
     assert again.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ("watch", "{photos}", "-o", "{tmp}/out"),
+            "contains the outputs of another run; choose an empty folder",
+        ),
+        (
+            ("merge", "{tmp}/out", "-o", "{tmp}/other"),
+            "already exists with other content; choose an empty folder",
+        ),
+    ],
+)
+def test_only_options_that_a_command_has_are_named(photos, tmp_path, capfd, arguments, sentence):
+    assert anonymize(photos, "-o", tmp_path / "out", "--quality", "90").returncode == 0
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "000001.jpg").write_bytes(b"something else")
+    filled = [one.format(photos=photos, tmp=tmp_path) for one in arguments]
+    assert refusal(capfd, *filled).endswith(f"{sentence}\n")
 
 
 @pytest.mark.parametrize("more", [[], ["--names", "keep"], ["--overwrite"], ["--prune"]])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from unionveil import OutputError
+from unionveil.errors import OutputTaken
 from unionveil.files.sinks import FolderSink
 
 
@@ -29,7 +30,7 @@ def test_the_same_content_again_is_fine_and_other_content_is_not(tmp_path):
     sink = FolderSink(tmp_path)
     sink.write("x.jpg", b"one")
     sink.write("x.jpg", b"one")
-    with pytest.raises(OutputError, match=r"already exists with other content.*--overwrite"):
+    with pytest.raises(OutputTaken, match=r"already exists with other content; choose an empty folder$"):
         sink.write("x.jpg", b"two")
     assert (tmp_path / "x.jpg").read_bytes() == b"one"
     FolderSink(tmp_path, overwrite=True).write("x.jpg", b"two")

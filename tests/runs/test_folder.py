@@ -10,6 +10,7 @@ import samples
 from unionveil import AnonymizeConfig, OutputError, Rejected
 from unionveil.content import BytesContent
 from unionveil.engines.serial import SerialEngine
+from unionveil.errors import OutputLeft
 from unionveil.files.sinks import FolderSink
 from unionveil.files.sources import PathSource, SourceItem
 from unionveil.runs.batch import run_batch
@@ -62,7 +63,7 @@ def test_the_output_of_a_withdrawn_input_is_refused_and_pruned(photos, tmp_path,
     run(photos, out, names=kept_names)
     before = contents(out)
     (photos / "0.dat").unlink()
-    with pytest.raises(OutputError, match=r"outputs of inputs that no longer exist.*--prune"):
+    with pytest.raises(OutputLeft, match=r"outputs of inputs that no longer exist.*move them away$"):
         run(photos, out, names=kept_names)
     assert contents(out) == before
     run(photos, out, names=kept_names, prune=True)

@@ -14,6 +14,7 @@ from ..config import AnonymizeConfig, EveryFace, distance_of, parameters
 from ..engines.base import Engine
 from ..engines.pool import PoolEngine
 from ..engines.resources import default_jobs
+from ..errors import OutputLeft, OutputTaken
 from ..files.sinks import Place
 from ..files.sources import Patterns, Source, SourceItem
 from ..given import BoxPlan
@@ -313,7 +314,11 @@ def _run(
     """The manifest, and each rejected input's name with a sentence."""
     rejected: list[tuple[str, str]] = []
     pool, bars = engine
-    with report.progress("anonymizing", len(source), bars) as advance, journal or nullcontext():
+    with (
+        report.progress("anonymizing", len(source), bars) as advance,
+        journal or nullcontext(),
+        _with_options_named(),
+    ):
         kept = _is_kept(journal, report)
 
         def on_done(item: SourceItem, record: Record) -> None:
@@ -336,6 +341,17 @@ def _run(
         if kept:
             _is_kept(journal, report)
     return manifest, rejected
+
+
+@contextmanager
+def _with_options_named() -> Iterator[None]:
+    """Names the options of this command in errors that they help against; others do not have them."""
+    try:
+        yield
+    except OutputTaken as error:
+        raise OutputTaken(f"{error} or --overwrite") from error
+    except OutputLeft as error:
+        raise OutputLeft(f"{error}, or remove them with --prune") from error
 
 
 def _config(

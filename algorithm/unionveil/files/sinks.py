@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeAlias
 
-from ..errors import InputError, OutputError
+from ..errors import InputError, OutputError, OutputTaken
 from ..text import printable
 from .digests import pieces, sha256_of
 from .litter import is_system_file
@@ -190,10 +190,8 @@ class FolderSink:
                 if self.digest(name) != digest.hexdigest():
                     raise self._occupied(name)
 
-    def _occupied(self, name: str) -> OutputError:
-        return OutputError(
-            f"{self.folder / name} already exists with other content; choose an empty folder or --overwrite"
-        )
+    def _occupied(self, name: str) -> OutputTaken:
+        return OutputTaken(f"{self.folder / name} already exists with other content; choose an empty folder")
 
     def adopt(self, name: str, path: Path, sha256: str, *, link: bool) -> None:
         """Takes over a file from another folder.

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import InputError, OutputError, StoreError
+from ..errors import InputError, OutputError, OutputTaken, StoreError
 from .digests import pieces
 from .stores import Store, StoreUrl
 
@@ -122,10 +122,8 @@ class StoreSink:
             raise self._occupied(name)
         self._store.copy(name, source)
 
-    def _occupied(self, name: str) -> OutputError:
-        return OutputError(
-            f"{self.folder / name} already exists with other content; choose an empty folder or --overwrite"
-        )
+    def _occupied(self, name: str) -> OutputTaken:
+        return OutputTaken(f"{self.folder / name} already exists with other content; choose an empty folder")
 
     def read(self, name: str) -> bytes:
         """As `FolderSink.read`."""

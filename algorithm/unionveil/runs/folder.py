@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 
 from ..compact import NameSet
-from ..errors import InputError, OutputError
+from ..errors import InputError, OutputError, OutputLeft, OutputTaken
 from ..files.outputs import LocalOutputs
 from ..files.sinks import Sink
 from ..text import printable
@@ -60,9 +60,8 @@ class OutputFolder:
         for name in self._sink.files():
             is_empty = False
             if not self._goes_on and (is_manifest(name) or name in self._made):
-                raise OutputError(
-                    f"{self._sink.folder} already contains the outputs of another run; choose an empty "
-                    "folder or --overwrite"
+                raise OutputTaken(
+                    f"{self._sink.folder} already contains the outputs of another run; choose an empty folder"
                 )
         if not is_empty:
             wanted = expected()
@@ -109,9 +108,9 @@ class OutputFolder:
                 "empty folder, or move them away"
             )
         if unlisted and not self._may_remove:
-            raise OutputError(
+            raise OutputLeft(
                 f"{folder} contains outputs of inputs that no longer exist or were not named this time: "
-                f"{_named(unlisted)}; --prune removes them"
+                f"{_named(unlisted)}; move them away"
             )
         self._remove(unlisted)
 
