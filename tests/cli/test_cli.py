@@ -259,6 +259,10 @@ def test_without_a_state_folder_it_still_works(photos, tmp_path):
     done = anonymize(photos, "-o", tmp_path / "out", env=environment)
     assert done.returncode == 0
     assert "the state folder cannot be written to" in done.stderr
+    # What the note says is true.
+    assert "a second run needs an empty folder or --overwrite" in " ".join(done.stderr.split())
+    assert anonymize(photos, "-o", tmp_path / "out", env=environment).returncode == 2
+    assert anonymize(photos, "-o", tmp_path / "out", "--overwrite", env=environment).returncode == 0
 
 
 def test_models_list_fetch_verify(tmp_path):

@@ -415,7 +415,10 @@ def _into_folder(
 def _is_kept(journal: Journal | None, report: Report) -> bool:
     """Whether an interrupted run can be continued; prints a note if it cannot."""
     if journal and not journal.is_kept:
-        report.note("note: the state folder cannot be written to; a second run would start over")
+        report.note(
+            "note: the state folder cannot be written to, so this run cannot be continued; a second run "
+            "needs an empty folder or --overwrite"
+        )
         return False
     return True
 

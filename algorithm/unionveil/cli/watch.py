@@ -76,7 +76,7 @@ def command(
     pool = Pool(work, jobs, timeout, picture_bytes(jobs), archive_bytes())
     with sink.locked(), journal, pool:
         if not journal.is_kept:
-            report.note("note: the state folder cannot be written to; a restart would start over")
+            report.note("note: the state folder cannot be written to; a restart needs an empty output folder")
         watch = Watch(
             folder,
             work,
