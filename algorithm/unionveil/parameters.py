@@ -185,6 +185,9 @@ def _explain(item: Any) -> str:
     name = named[0]
     if item["type"] == "value_error":  # our own message, which names the value
         return f"{name}: {item['ctx']['error']}"
+    if item["type"] == "string_unicode":
+        shown = json.dumps(item["input"], default=str)
+        return f"{name}: {shown} is not text in UTF-8; rename the file"
     if item["type"] == "string_pattern_mismatch":  # only colours have a pattern
         shown = json.dumps(item["input"], default=str)
         return f"{name}: a colour is written #rrggbb, with hexadecimal digits, got {shown}"

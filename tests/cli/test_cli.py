@@ -15,6 +15,7 @@ from PIL import Image
 import samples
 from refusals import refusal
 from unionveil import __version__
+from unionveil.runs.records import salted_digest
 from unionveil.runs.schema import Manifest
 
 
@@ -204,6 +205,30 @@ def test_a_picture_that_takes_too_long_is_abandoned_and_retried(photos, tmp_path
     assert "took longer than 0.001 seconds" in hasty.stderr
     again = anonymize(photos, "-o", tmp_path / "out", "--overwrite")
     assert again.returncode == 0
+
+
+def test_a_salt_need_not_be_utf_8(photos, tmp_path):
+    (photos / "street.jpg").unlink()
+    assert anonymize(photos, "-o", tmp_path / "out", "--digest-salt", "\udcff").returncode == 0
+    (item,) = json.loads((tmp_path / "out" / "manifest.json").read_text())["items"]
+    salt = "\udcff".encode(errors="surrogatepass")
+    assert item["input_digest"] == salted_digest((photos / "market.jpg").read_bytes(), salt)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("-o", "{tmp}/caf\udce9", "--croissant", "{tmp}/about.json"), "'caf\\udce9' is not UTF-8"),
+        (("-o", "{tmp}/out", "--method", "overlay", "--picture", "\udce9.png"), "is not text in UTF-8"),
+        (("-o", "{tmp}/out", "--detector", "yolo:\udce9.onnx"), "does not exist"),
+    ],
+)
+def test_a_name_that_is_not_utf_8_is_refused_at_once(photos, tmp_path, capfd, arguments, sentence):
+    about = {"name": "S", "description": "P", "author": "A", "license": "CC-BY-4.0"}
+    (tmp_path / "about.json").write_text(json.dumps(about))
+    filled = [one.format(tmp=tmp_path) for one in arguments]
+    assert sentence in refusal(capfd, "anonymize", photos, *filled)
+    assert not list(tmp_path.glob("*/manifest.json"))
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ from unionveil.runs.records import redacted_record, salted_digest
 
 
 def test_a_salted_digest_needs_the_salt():
-    assert salted_digest(b"photo", "salt") == salted_digest(b"photo", "salt")
+    assert salted_digest(b"photo", b"salt") == salted_digest(b"photo", b"salt")
     assert (
         len(
             {
-                salted_digest(b"photo", "salt"),
-                salted_digest(b"photo", "pepper"),
-                salted_digest(b"other", "salt"),
+                salted_digest(b"photo", b"salt"),
+                salted_digest(b"photo", b"pepper"),
+                salted_digest(b"other", b"salt"),
             }
         )
         == 3

@@ -274,7 +274,9 @@ def _about(
             "run without --dry-run and --shard, and without an object store"
         )
     from ..export.croissant import read_about
+    from ..export.write import check_describable
 
+    check_describable(output)
     return read_about(path), output
 
 

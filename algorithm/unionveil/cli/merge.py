@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..export.croissant import read_about
-from ..export.write import ExportForm, describe, describe_export, export
+from ..export.write import ExportForm, check_describable, describe, describe_export, export
 from ..files.sinks import FolderSink, Place
 from ..files.store_sink import StoreSink
 from ..files.stores import Store, StoreUrl
@@ -68,6 +68,8 @@ def command(
     merged = open_shards(folders)
     check_apart(merged, output)
     described = read_about(about) if about else None
+    if described and isinstance(output, Path):
+        check_describable(output)
     counts = merged.head.counts
     with report.progress("merging", counts.inputs) as advance:
         if isinstance(output, StoreUrl):

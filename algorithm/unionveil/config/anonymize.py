@@ -300,6 +300,13 @@ class AnonymizeConfig(Setting):
         return isinstance(self.selection, EveryFace) and sizes == (None, None)
 
     @property
+    def salt(self) -> bytes | None:
+        """The salt of digests; a text from a command line need not be UTF-8."""
+        return (
+            self.digest_salt.get_secret_value().encode(errors="surrogatepass") if self.digest_salt else None
+        )
+
+    @property
     def outputs(self) -> OutputOptions:
         """Format, quality and metadata of the outputs."""
         form = None if self.output_format == "same" else ImageFormat[self.output_format.upper()]

@@ -17,7 +17,7 @@ from .croissant import About, DataFile, croissant
 from .folders import write_coco, write_csv, write_metadata, write_yolo
 from .packed import write_parquet, write_webdataset
 
-__all__ = ["CROISSANT", "ExportForm", "describe", "describe_export", "export"]
+__all__ = ["CROISSANT", "ExportForm", "check_describable", "describe", "describe_export", "export"]
 
 CROISSANT = "croissant.json"
 """Name of the description in the folder of an export, and the ending of one beside a folder of outputs."""
@@ -98,6 +98,21 @@ def describe_export(
     pictures = "images/" if form in (ExportForm.COCO, ExportForm.YOLO) else ""
     sink.replace(CROISSANT, [croissant(about, merged.head, found, pictures)])
     return sink.folder / CROISSANT
+
+
+def check_describable(folder: Path) -> None:
+    """Checks, before the work, that the name of a folder of outputs can stand in a description.
+
+    Raises:
+        OutputError: it is not UTF-8.
+    """
+    name = real(folder).name
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise OutputError(
+            f"a description names the output folder, and {printable(name)} is not UTF-8; choose another"
+        ) from error
 
 
 def describe(about: About, merged: Merged, folder: Path) -> Path:

@@ -188,9 +188,9 @@ class _Run:
 def stopped(task: Task, outcome: Rejected, config: AnonymizeConfig) -> Record:
     """The record of an input that stopped its worker, or took too long."""
     digest = None
-    if config.digest_salt and not isinstance(task.content, Rejected):
+    if config.salt and not isinstance(task.content, Rejected):
         with suppress(OSError), task.content.open() as file:
-            digest = hmac_of(config.digest_salt.get_secret_value().encode(), b"", file)
+            digest = hmac_of(config.salt, b"", file)
     return rejected_record(task.number, task.name, outcome, config, digest, task.key)
 
 

@@ -249,9 +249,9 @@ def rejected_record(
     )
 
 
-def salted_digest(data: bytes, salt: str) -> str:
+def salted_digest(data: bytes, salt: bytes) -> str:
     """HMAC-SHA256 (RFC 2104) of an input's bytes, hexadecimal.
 
     Only someone with both salt and photo can check membership.
     """
-    return hmac.new(salt.encode(), data, hashlib.sha256).hexdigest()
+    return hmac.new(salt, data, hashlib.sha256).hexdigest()

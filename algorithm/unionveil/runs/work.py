@@ -241,8 +241,8 @@ class _Worker:
         return keyed_digest_of(self._work.secret, name, file)
 
     def _salted_of(self, file: BinaryIO) -> str | None:
-        salt = self._work.config.digest_salt
-        return hmac_of(salt.get_secret_value().encode(), b"", file) if salt else None
+        salt = self._work.config.salt
+        return hmac_of(salt, b"", file) if salt else None
 
     def _stem(self, digest: str | None, output: str) -> Path | None:
         """The path of a video's state, without a suffix."""
@@ -307,8 +307,8 @@ class _Worker:
         return rejected_record(task.number, task.name, outcome, self._work.config, salted, task.key)
 
     def _salted(self, data: bytes) -> str | None:
-        salt = self._work.config.digest_salt
-        return salted_digest(data, salt.get_secret_value()) if salt else None
+        salt = self._work.config.salt
+        return salted_digest(data, salt) if salt else None
 
     def _previewed(self, record: RedactedRecord, data: bytes | None) -> RedactedRecord:
         """The record with its preview, if one is wanted or an earlier run's is still in place.
