@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from PIL import Image
 import samples
 from refusals import refusal
 from unionveil import __version__
+from unionveil.cli.console import run_command
 from unionveil.runs.records import salted_digest
 from unionveil.runs.schema import Manifest
 
@@ -205,6 +207,51 @@ def test_a_picture_that_takes_too_long_is_abandoned_and_retried(photos, tmp_path
     assert "took longer than 0.001 seconds" in hasty.stderr
     again = anonymize(photos, "-o", tmp_path / "out", "--overwrite")
     assert again.returncode == 0
+
+
+FULL = Path("/dev/full")
+is_linux = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+
+
+@is_linux
+@pytest.mark.parametrize("arguments", [("state", "show"), ("--help",), ("models", "list")])
+def test_standard_output_that_cannot_be_written_is_one_sentence(arguments):
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "unionveil", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.stderr.startswith("unionveil: standard output or another open file cannot be used: No space")
+    assert done.stderr.count("\n") == 1
+    assert done.returncode == 2
+
+
+@is_linux
+@pytest.mark.parametrize(("named", "code"), [("{photos}", 0), ("{photos}/nothing", 2)])
+def test_standard_error_that_cannot_be_written_changes_no_result(photos, tmp_path, named, code):
+    program = (sys.executable, "-m", "unionveil", "anonymize")
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [*program, "--detail", "fast", named.format(photos=photos), "-o", str(tmp_path / "out")],
+            stdout=subprocess.DEVNULL,
+            stderr=full,
+            check=False,
+        )
+    assert done.returncode == code
+    assert (tmp_path / "out" / "manifest.json").exists() == (code == 0)
+
+
+def test_an_error_of_the_system_is_one_sentence(capfd):
+    def failing():
+        raise PermissionError(13, "Permission denied", "/somewhere")
+
+    with pytest.raises(SystemExit) as ended:
+        run_command(failing)
+    assert ended.value.code == 2
+    assert capfd.readouterr().err == "unionveil: /somewhere cannot be used: Permission denied\n"
 
 
 def test_a_salt_need_not_be_utf_8(photos, tmp_path):

@@ -13,7 +13,7 @@ from ..engines.resources import default_jobs
 from ..errors import InputError
 from ..files.paths import is_folder
 from ..text import printable
-from .console import EXIT_DONE, EXIT_SOME_REJECTED
+from .console import EXIT_DONE, EXIT_SOME_REJECTED, say
 from .options import jobs_option
 
 __all__ = ["command"]
@@ -73,7 +73,7 @@ def command(
     result = audit(seen, unread, manifest, work, labels, attacker_of(work.attacker))
     report = report_of(result)
     page = write_report(report, output)
-    click.echo(f"{report.verdict}\n{printable(str(page), quoted=False, most=None)}", err=True)
+    say(f"{report.verdict}\n{printable(str(page), quoted=False, most=None)}")
     if as_json:
         click.echo(json.dumps(to_data(result), indent=1))
     return EXIT_SOME_REJECTED if policy and not result.passes else EXIT_DONE

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from contextlib import suppress
+from typing import NoReturn, TextIO
 
 import click
 
@@ -21,6 +23,7 @@ __all__ = [
     "EXIT_STOPPED",
     "EXIT_WRONG_USE",
     "run_command",
+    "say",
 ]
 
 EXIT_DONE, EXIT_SOME_REJECTED, EXIT_STOPPED = 0, 1, 143
@@ -41,16 +44,41 @@ def run_command(command: Callable[[], object], name: str = "unionveil") -> NoRet
     except (click.exceptions.Abort, KeyboardInterrupt) as error:
         # click turns both Ctrl-C and the answer "no" into Abort.
         is_declined = isinstance(error, click.exceptions.Abort) and error.__cause__ is None
-        click.echo(f"{name}: {DECLINED if is_declined else INTERRUPTED}", err=True)
+        say(f"{name}: {DECLINED if is_declined else INTERRUPTED}")
         code = EXIT_INTERRUPTED
     except click.ClickException as error:
         text = io.StringIO()
         error.show(text)
         lines = (printable(line, quoted=False, most=None) for line in text.getvalue().split("\n"))
-        click.echo("\n".join(lines), err=True, nl=False)
+        say("\n".join(lines), nl=False)
         code = EXIT_WRONG_USE
     except UnionVeilError as error:
         # Always one line, whatever a file, a node or a chain put into the message.
-        click.echo(f"{name}: {printable(str(error), quoted=False, most=None)}", err=True)
+        say(f"{name}: {printable(str(error), quoted=False, most=None)}")
         code = code_of(error).exit_code
+    except OSError as error:
+        # An open file has no name in its errors, and standard output is the one that is written everywhere.
+        what = printable(
+            str(error.filename or "standard output or another open file"), quoted=False, most=None
+        )
+        say(f"{name}: {what} cannot be used: {error.strerror or type(error).__name__}")
+        code = EXIT_WRONG_USE
+    for stream in (sys.stdout, sys.stderr):
+        _flush_or_discard(stream)
     sys.exit(code)
+
+
+def say(line: str, *, nl: bool = True) -> None:
+    """Prints a line on standard error; a full disk behind it ends no command."""
+    with suppress(OSError):
+        click.echo(line, err=True, nl=nl)
+
+
+def _flush_or_discard(stream: TextIO) -> None:
+    """Discards what a stream cannot write: Python would try again at the end, and change the exit code."""
+    try:
+        stream.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

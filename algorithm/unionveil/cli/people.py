@@ -16,7 +16,7 @@ from ..identity.optout import OptOut
 from ..identity.references import References
 from ..models.cards import embedder_card
 from ..runs.references import load_references
-from .console import EXIT_DONE
+from .console import EXIT_DONE, say
 
 __all__ = ["command"]
 
@@ -93,7 +93,7 @@ def optout(paths: tuple[Path, ...], output: Path, **settings: str | None) -> int
         output.write_text(people.model_dump_json(indent=1) + "\n", "utf-8")
     except OSError as error:
         raise OutputError(f"{output} could not be written: {error.strerror}") from error
-    click.echo(f"{references.people} people in {output}", err=True)
+    say(f"{references.people} people in {output}")
     return EXIT_DONE
 
 

@@ -6,7 +6,7 @@ import functools
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timezone
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -81,8 +81,7 @@ class Report:
             width = max(len(label) for label, _ in rows)
             for label, text in rows:
                 # One line each: a path that is broken in two cannot be copied.
-                line = printable(f"{label:<{width}}  {text}", quoted=False, most=None)
-                self._console.print(line, markup=False, soft_wrap=True)
+                self._print(printable(f"{label:<{width}}  {text}", quoted=False, most=None))
 
     def failed(self, error: UnionVeilError | click.ClickException) -> int:
         """Prints the error that ends a command, as JSON; returns its exit code."""
@@ -136,7 +135,12 @@ class Report:
             line = json.dumps({"time": stamp, "event": event, **facts})
         else:
             line = printable(text, quoted=False, most=None)
-        self._console.print(line, markup=False, soft_wrap=True)
+        self._print(line)
+
+    def _print(self, line: str) -> None:
+        """Prints a line; a full disk behind standard error does not end the work."""
+        with suppress(OSError):
+            self._console.print(line, markup=False, soft_wrap=True)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from ..review.log import Log
 from ..single import METHODS, single_config
 from .anonymize import setting_options
 from .boxes import reading_options
-from .console import EXIT_DONE
+from .console import EXIT_DONE, say
 from .options import jobs_option, timeout_option
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def command(
         jobs=jobs or default_jobs(),
         timeout_seconds=timeout,
     )
-    review(source, config, options, lambda line: click.echo(line, err=True))
+    review(source, config, options, lambda line: say(line))
     return EXIT_DONE
 
 
@@ -148,5 +148,5 @@ def _export(
     if not annotations:
         raise InputError(f"no photo of {folder} has been approved, so there are no boxes to export")
     write(path, annotations, Format(form), contents)
-    click.echo(f"{len(annotations)} photos with their boxes in {path}", err=True)
+    say(f"{len(annotations)} photos with their boxes in {path}")
     return EXIT_DONE
