@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -392,6 +394,15 @@ def test_no_cell_of_a_text_can_be_a_crash(tmp_path, text, form, cells):
             changed = text[: cell.start()] + junk + text[cell.end() :]
             (tmp_path / "boxes").write_text(changed, errors="surrogatepass")
             either_boxes_or_one_sentence(tmp_path / "boxes", form)
+
+
+def test_a_file_may_be_a_pipe(tmp_path):
+    """As `--boxes <(command)` gives it: it can be read once."""
+    os.mkfifo(tmp_path / "boxes")
+    writer = threading.Thread(target=lambda: (tmp_path / "boxes").write_text(coco()), daemon=True)
+    writer.start()
+    assert list(read(tmp_path / "boxes", PICTURES)) == ["a.jpg"]
+    writer.join(timeout=60)
 
 
 def test_a_frame_that_no_picture_has_is_refused_at_once(tmp_path):

@@ -15,11 +15,10 @@ from unionveil.annotations import (
     Format,
     Geometry,
     PictureBoxes,
-    read,
-    sniff,
     turn,
     write,
 )
+from unionveil.annotations.files import read_sniffed
 from unionveil.content import BytesContent
 from unionveil.detections import Kind
 from unionveil.errors import InputError
@@ -77,8 +76,10 @@ def all_boxes(draw, form: Format) -> Annotations:
 def written_and_read(there: Annotations, form: Format, folder: Path) -> Annotations:
     path = folder / "boxes"
     write(path, there, form, {name: BytesContent(PNG) for name in there})
-    assert sniff(path) is form
-    return read(path, {name: Geometry(picture.size_wh) for name, picture in there.items()})
+    pictures = {name: Geometry(picture.size_wh) for name, picture in there.items()}
+    annotations, sniffed = read_sniffed(path, pictures)
+    assert sniffed is form
+    return annotations
 
 
 @pytest.mark.parametrize("form", Format)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .boxes import Annotations, PictureBoxes
 from .entries import Pixels, Reading
-from .files import Format, encode, read, sniff, write
+from .files import Format, encode, read, write
 from .geometry import Geometry, Pictures, read_geometry, turn
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "encode",
     "read",
     "read_geometry",
-    "sniff",
     "turn",
     "write",
 ]

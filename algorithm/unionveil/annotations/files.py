@@ -17,7 +17,7 @@ from .boxes import Annotations
 from .entries import Entry, Reading, assemble
 from .geometry import Geometry
 
-__all__ = ["Format", "encode", "read", "sniff", "write"]
+__all__ = ["Format", "encode", "read", "read_sniffed", "write"]
 
 
 class Format(Enum):
@@ -52,26 +52,45 @@ def read(
     Raises:
         InputError: the file cannot be read, does not follow its format or does not fit the pictures.
     """
-    form = form or sniff(path)
-    entries = _parse(_files(path, form), form, path)
-    return assemble(entries, pictures, reading or Reading(), _name(path))
+    return read_sniffed(path, pictures, form, reading)[0]
 
 
-def sniff(path: Path) -> Format:
-    """The format of a file or folder of annotations, by its content.
+def read_sniffed(
+    path: Path,
+    pictures: Mapping[str, Geometry],
+    form: Format | None = None,
+    reading: Reading | None = None,
+) -> tuple[Annotations, Format]:
+    """As `read`, with the format; a file is read once, so that it may be a pipe."""
+    form, files = _opened(path, form)
+    return assemble(_parse(files, form, path), pictures, reading or Reading(), _name(path)), form
+
+
+def _opened(path: Path, form: Format | None) -> tuple[Format, dict[str, bytes]]:
+    """The format, and contents by the path in a folder; for a single file, by its name.
 
     Raises:
-        InputError: the format is unknown, or a file or folder cannot be read.
+        InputError: it cannot be read, its format is unknown, or it is a folder instead of a file.
     """
     if is_folder(path):
-        if is_file(path / MANIFEST):
-            return Format.MANIFEST
-        suffixes = {file.suffix for file in _below(path)}
-        for form, suffix in ((Format.VOC, ".xml"), (Format.YOLO, ".txt")):
-            if suffix in suffixes:
-                return form
-        raise InputError(f"{_name(path)} holds no annotations: neither .xml nor .txt files nor {MANIFEST}")
-    data = _bytes(path).removeprefix(codecs.BOM_UTF8).lstrip()
+        form = form or _of_folder(path)
+        return form, _files(path, form)
+    data = _bytes(path)
+    return form or _of_file(data, path), {path.name: data}
+
+
+def _of_folder(path: Path) -> Format:
+    if is_file(path / MANIFEST):
+        return Format.MANIFEST
+    suffixes = {file.suffix for file in _below(path)}
+    for form, suffix in ((Format.VOC, ".xml"), (Format.YOLO, ".txt")):
+        if suffix in suffixes:
+            return form
+    raise InputError(f"{_name(path)} holds no annotations: neither .xml nor .txt files nor {MANIFEST}")
+
+
+def _of_file(data: bytes, path: Path) -> Format:
+    data = data.removeprefix(codecs.BOM_UTF8).lstrip()
     found = _of_json(data) if data[:1] in (b"{", b"[") else _of_text(data)
     if found is None:
         known = ", ".join(form.value for form in Format)
@@ -97,13 +116,11 @@ def _of_text(data: bytes) -> Format | None:
 
 
 def _files(path: Path, form: Format) -> dict[str, bytes]:
-    """Contents by the path in a folder; for a single file, by its name.
+    """Contents of a folder by the path in it.
 
     Raises:
-        InputError: it cannot be read, or is a folder instead of a file.
+        InputError: one cannot be read, or the format is a single file.
     """
-    if not is_folder(path):
-        return {path.name: _bytes(path)}
     match form:
         case Format.VOC:
             suffixes: tuple[str, ...] = (".xml",)

@@ -13,7 +13,7 @@ from ..given import BoxesMode, BoxPlan, GivenBoxes
 from ..outcomes import Rejected
 from .boxes import Annotations, PictureBoxes
 from .entries import Reading
-from .files import Format, read, sniff
+from .files import Format, read_sniffed
 from .geometry import Geometry, Pictures, read_geometry
 
 __all__ = ["box_plan", "knows_frames", "read_boxes"]
@@ -34,8 +34,7 @@ def read_boxes(path: Path, items: Iterable[SourceItem], reading: Reading) -> tup
         InputError: the file cannot be read, or does not fit the inputs: it names one that does not exist or
             shares its name with another, or a box is outside its picture.
     """
-    form = sniff(path)
-    return read(path, _pictures(items), form, reading), form
+    return read_sniffed(path, _pictures(items), reading=reading)
 
 
 def _pictures(items: Iterable[SourceItem]) -> Pictures:
