@@ -115,12 +115,15 @@ def test_undo_and_redo_go_through_all_photos():
     made.see("q", SEEN)
     do(made, Edit(drop=("d1",)))
     do(made, Edit(verdict="approved"), photo="q")
-    assert made.undo("u1").photo == "q"
+    assert made.last(made.revision, "u1") == "q"
+    made.undo("u1")
     assert made.state("q") == untouched(SEEN)
-    assert made.undo("u2").photo == "p"
+    assert made.last(made.revision, "u2") == "p"
+    made.undo("u2")
     assert made.state("p") == untouched(SEEN)
     assert made.last(made.revision, "u3") is None
-    assert [box.id for box in made.redo("r1").after.boxes] == ["c1"]
+    made.redo("r1")
+    assert ids(made) == ["c1"]
     do(made, Edit(verdict="flagged"))
     assert made.last(made.revision, "r2", redo=True) is None
 
@@ -161,26 +164,156 @@ def test_undoing_everything_gives_the_beginning_and_redoing_it_the_end(edits):
     assert made.state("p") == end
 
 
-def test_a_new_survey_counts_only_for_unedited_photos():
+def see(made: Board, sighting: Sighting, photo: str = "p") -> None:
+    """The board sees a photo as the log shows it to it."""
+    made.see(photo, sighting, made.news(photo, sighting))
+
+
+def ids(made: Board, photo: str = "p") -> list[str]:
+    state = made.state(photo)
+    assert state
+    return [box.id for box in state.boxes]
+
+
+def verdict(made: Board, photo: str = "p") -> str | None:
+    state = made.state(photo)
+    return state.verdict if state else None
+
+
+OTHER = Sighting(
+    run="other",
+    sizes_wh=((200, 100),),
+    boxes=(
+        Box(id="d1", xyxy=(150, 10, 170, 30), score=0.5),
+        Box(id="d2", xyxy=(11, 11, 31, 31), score=0.8),
+        Box(id="c1", xyxy=(100, 60, 120, 80), score=0.2, covered=False),
+    ),
+)
+
+
+def test_a_photo_counts_as_seen_only_with_the_settings_of_today():
     made = board()
     made.see("q", SEEN)
     do(made, Edit(verdict="approved"))
     made.run = "other"
-    assert made.sighting("q") is None
-    assert made.state("q") is None
+    for photo in ("p", "q"):
+        assert made.sighting(photo) is None
+        assert made.state(photo) is None
+    assert made.is_approved("p")
+    see(made, SEEN.model_copy(update={"run": "other"}))
+    assert verdict(made) == "approved"
+    assert ids(made) == ["d1", "c1"]
+
+
+def test_new_boxes_of_other_settings_withdraw_an_approval_and_undo_does_not_bring_it_back():
+    made = board()
+    do(made, Edit(put=(Put(id="n1", xyxy=(40, 60, 60, 80)),)))
+    do(made, Edit(verdict="approved"))
+    see(made, OTHER)
+    assert verdict(made) == "unreviewed"
+    face, candidate = ids(made)[3:]
+    assert ids(made)[:3] == ["d1", "c1", "n1"]
+    state = made.state("p")
+    assert state
+    assert [(box.xyxy, box.covered) for box in state.boxes[3:]] == [
+        ((150, 10, 170, 30), True),
+        ((100, 60, 120, 80), False),
+    ]
+    do(made, Edit(drop=(face,)))
+    do(made, Edit(verdict="approved"))
+    for id in ("u1", "u2", "u3"):  # noqa: A001
+        made.undo(id)
+    assert verdict(made) == "unreviewed"
+    assert ids(made) == ["d1", "c1", "n1", face, candidate]
+    for id, expected in (("r1", "unreviewed"), ("r2", "unreviewed"), ("r3", "approved")):  # noqa: A001
+        made.redo(id)
+        assert verdict(made) == expected
+
+
+def test_a_photo_whose_edits_were_all_undone_is_as_the_detector_saw_it_last():
+    made = board()
+    do(made, Edit(drop=("d1",)))
+    made.undo("u1")
+    see(made, OTHER)
+    assert made.state("p") == untouched(OTHER)
+    assert made.last(made.revision, "r1", redo=True) is None
+    made = board()
+    do(made, Edit(drop=("d1",)))
+    see(made, OTHER)
+    made.undo("u1")
+    assert made.state("p") == untouched(OTHER)
+    # Its box d1 is another one: redoing the edit would uncover a face.
+    assert made.last(made.revision, "r1", redo=True) is None
+
+
+def test_a_flag_stays_when_boxes_are_added():
+    made = board()
+    do(made, Edit(verdict="flagged", note="ask"))
+    see(made, OTHER)
+    made.add("p", (Box(id="f1", xyxy=(0, 0, 9, 9), origin="file"),))
+    assert verdict(made) == "flagged"
+    assert len(ids(made)) == 5
+
+
+def test_a_second_result_with_the_same_settings_changes_nothing_in_an_edited_photo():
+    made = board()
+    do(made, Edit(verdict="approved"))
+    see(made, Sighting(run="r", rejected=("timeout", "too slow")))
     assert made.sighting("p") == SEEN
-    assert not made.see("p", Sighting(run="other"))
-    assert made.see("q", Sighting(run="other", sizes_wh=((200, 100),)))
+    assert verdict(made) == "approved"
 
 
 def test_boxes_from_a_file_survive_a_new_survey():
     made = board()
     from_file = Box(id="f1", xyxy=(0, 0, 9, 9), origin="file")
-    made.see("p", SEEN.model_copy(update={"boxes": (*SEEN.boxes, from_file)}))
-    made.see("p", Sighting(run="other", sizes_wh=((200, 100),)))
+    made.add("p", (from_file,))
+    see(made, Sighting(run="other", sizes_wh=((200, 100),)))
     state = made.state("p")
     assert state
     assert state.boxes == (from_file,)
+
+
+def test_boxes_from_a_file_are_no_edit():
+    made = board()
+    do(made, Edit(verdict="approved"))
+    for name in ("f1", "f2"):
+        new = made.missing("p", (Box(id=name, xyxy=(0, 0, 9, 9), origin="file"),))
+        made.add("p", new)
+    assert (made.revision, verdict(made), ids(made)) == (1, "unreviewed", ["d1", "c1", "f1", "f2"])
+    made.undo("u1")
+    assert ids(made) == ["d1", "c1", "f1", "f2"]
+    do(made, Edit(drop=("f1",)))
+    assert made.missing("p", (Box(id="f1", xyxy=(0, 0, 9, 9), origin="file"),)) == ()
+    with pytest.raises(ReviewError, match="not looked"):
+        made.add("q", ())
+
+
+_STEPS = st.lists(st.one_of(_EDITS, st.sampled_from(["undo", "redo", "r", "other", "file"])), max_size=20)
+
+
+@given(_STEPS)
+def test_no_order_of_edits_results_and_files_approves_boxes_that_nobody_saw(steps):
+    made = board()
+    for n, step in enumerate(steps):
+        before = verdict(made)
+        if isinstance(step, Edit):
+            with suppress(ReviewError):
+                do(made, step, f"e{n}")
+        elif step in ("undo", "redo"):
+            if made.last(made.revision, f"s{n}", redo=step == "redo"):
+                (made.redo if step == "redo" else made.undo)(f"s{n}")
+        else:
+            known = set(ids(made))
+            if step == "file":
+                made.add("p", (Box(id=f"f{n}", xyxy=(n, 0, n + 9, 9), origin="file"),))
+            else:
+                see(made, {"r": SEEN, "other": OTHER}[step])
+            assert verdict(made) in ("unreviewed" if set(ids(made)) - known else before, "flagged")
+    while made.last(made.revision, "u"):
+        made.undo(f"u{made.revision}")
+    sighting = made.sighting("p")
+    assert sighting
+    assert made.state("p") == untouched(sighting)
 
 
 def test_photos_that_need_a_person_come_first():

@@ -47,6 +47,23 @@ def test_a_review_continues_where_it_stopped(tmp_path):
         assert state(log).verdict == "approved"
 
 
+def test_added_boxes_are_kept_and_are_no_edits(tmp_path):
+    worked_on(tmp_path)
+    other = SEEN.model_copy(update={"run": "other", "boxes": (Box(id="d1", xyxy=(90, 10, 110, 30)),)})
+    from_file = Box(id="f1", xyxy=(0, 0, 9, 9), origin="file")
+    with Log(tmp_path / "in", tmp_path) as log:
+        log.see("p", other)
+        log.add("p", (from_file,))
+        log.add("p", (from_file,))
+        before = state(log)
+        assert [box.xyxy for box in before.boxes] == [(90, 10, 110, 30), (0, 0, 9, 9)]
+        log.see("p", other)
+        log.add("p", (from_file,))
+        assert lines(tmp_path).read_text().count('"what":"import"') == 1
+    with Log(tmp_path / "in", tmp_path) as log:
+        assert (log.board.revision, state(log)) == (3, before)
+
+
 def test_every_cut_of_the_log_is_a_state_that_was(tmp_path):
     worked_on(tmp_path)
     path, whole = lines(tmp_path), lines(tmp_path).read_bytes()

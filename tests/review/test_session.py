@@ -22,7 +22,8 @@ from unionveil.content import BytesContent, FileContent
 from unionveil.engines.serial import SerialEngine
 from unionveil.errors import ModelError, ReviewError, UnionVeilError
 from unionveil.files.sinks import FolderSink
-from unionveil.files.sources import PathSource, SourceItem
+from unionveil.files.sources import PathSource, Patterns, SourceItem
+from unionveil.given import GivenBoxes
 from unionveil.outcomes import Rejected
 from unionveil.review.exchange import exported, imported
 from unionveil.review.log import Log
@@ -40,16 +41,21 @@ from web_server import Running, running
 
 CONFIG = AnonymizeConfig(names="keep", margin=0)
 SIZE = (80, 60)
+ALL = Patterns()
+MORE = (Box(id="d9", xyxy=(50, 40, 70, 58), score=0.6),)
+"""What other settings find as well."""
 
 
 @dataclass
 class Detector:
-    """A detector that can be held back; finds a candidate in u.png and no face in n.png."""
+    """A detector that can be held back; finds a candidate in u.png, no face in n.png, and `more` in all."""
 
     log: Log
     seen: list[str] = field(default_factory=list)
     held: list[tuple[PhotoTask, Future[Surveyed | Rejected]]] = field(default_factory=list)
     holds: bool = False
+    run: str = "r"
+    more: tuple[Box, ...] = ()
     fault: Callable[[str], Rejected | UnionVeilError | None] = lambda _: None
 
     def __call__(self, task: PhotoTask) -> Future[Surveyed | Rejected]:
@@ -76,7 +82,8 @@ class Detector:
                 else (Box(id="d1", xyxy=(10, 10, 30.3, 30), score=0.9, covered=name[0] != "u"),)
             )
             key = self.log.photo_key(task.content.read())
-            future.set_result(Surveyed(key, Sighting(run="r", sizes_wh=(SIZE,), boxes=boxes), b"thumbnail"))
+            sighting = Sighting(run=self.run, sizes_wh=(SIZE,), boxes=(*boxes, *self.more))
+            future.set_result(Surveyed(key, sighting, b"thumbnail"))
 
     def release(self) -> None:
         self.holds = False
@@ -101,12 +108,17 @@ def drawn(task: ViewTask) -> Future[bytes | Rejected]:
 
 @contextmanager
 def session(
-    photos: Path, *, settle: bool = True, imports: dict[str, Imported] | None = None, **options
+    photos: Path,
+    *,
+    settle: bool = True,
+    imports: dict[str, Imported] | None = None,
+    patterns: Patterns = ALL,
+    **options,
 ) -> Iterator[tuple[Session, Detector]]:
     with Log(photos, photos.parent / "state") as log:
         detector = Detector(log, **options)
-        made = Session(log, "r", detector, drawn, imported=imports)
-        made.start(PathSource([photos]))
+        made = Session(log, detector.run, detector, drawn, imported=imports)
+        made.start(PathSource([photos], patterns=patterns))
         try:
             if settle:
                 wait(lambda: made.counts().listed and not made.counts().waiting)
@@ -219,6 +231,79 @@ def test_boxes_from_a_file_are_added_and_an_approval_of_fewer_is_taken_back(phot
     assert [(put.id, put.frame) for put in boxes.on(2)] == [("f1-0", 0), ("f1-1", 1)]
 
 
+def file_box(name: str, x: float) -> Imported:
+    return Imported((Put(id=name, xyxy=(x, 40, x + 10, 50), origin="file"),), knows_frames=False)
+
+
+def box_ids(made: Session, name: str) -> list[str]:
+    state = made.state(made.photo(number(made, name)))
+    assert state
+    return [box.id for box in state.boxes]
+
+
+def test_a_second_file_adds_its_boxes_too_and_no_page_has_to_be_reloaded(photos):
+    with session(photos) as (made, _):
+        edit(made, "a.png", Edit(verdict="approved"))
+        revision = made.revision
+    with session(photos, imports={"a.png": file_box("f1", 50)}) as (made, _):
+        assert box_ids(made, "a.png") == ["d1", "f1"]
+    with session(photos, imports={"a.png": file_box("f2", 60)}) as (made, _):
+        assert box_ids(made, "a.png") == ["d1", "f1", "f2"]
+        assert made.revision == revision
+        edit(made, "a.png", Edit(drop=("f2",), verdict="approved"))
+    with session(photos, imports={"a.png": file_box("f2", 60)}) as (made, _):
+        assert box_ids(made, "a.png") == ["d1", "f1"]
+        assert made.counts().approved == 1
+
+
+def test_a_file_gives_boxes_for_each_copy_of_an_edited_photo(photos):
+    with session(photos) as (made, _):
+        edit(made, "a.png", Edit(verdict="approved"))
+    (photos / "z.png").write_bytes((photos / "a.png").read_bytes())
+    with session(photos, imports={"a.png": file_box("f1", 50), "z.png": file_box("f2", 60)}) as (made, _):
+        assert sorted(box_ids(made, "z.png")) == ["d1", "f1", "f2"]
+
+
+def test_edited_photos_are_searched_again_with_other_settings(photos):
+    with session(photos) as (made, _):
+        edit(made, "a.png", Edit(verdict="approved"))
+        edit(made, "n.png", Edit(verdict="approved"))
+        made.step(made.revision, "u1")
+    with session(photos, settle=False, holds=True, run="other", more=MORE) as (made, detector):
+        wait(lambda: made.counts().listed and len(detector.held) == 2)
+        assert made.counts().waiting == 3
+        assert not [
+            given for given in made.plan(keep_unreviewed=True).values() if isinstance(given, GivenBoxes)
+        ]
+        detector.release()
+        wait(lambda: not made.counts().waiting)
+        assert made.counts().approved == 0
+        assert box_ids(made, "n.png") == ["d9"]
+        assert len(box_ids(made, "a.png")) == 2
+        edit(made, "a.png", Edit(verdict="approved"))
+    with session(photos, run="other", more=MORE) as (made, detector):
+        assert detector.seen == []
+        assert made.counts().approved == 1
+
+
+def test_other_settings_that_find_nothing_new_keep_an_approval(photos):
+    with session(photos) as (made, _):
+        edit(made, "a.png", Edit(verdict="approved"))
+    with session(photos, run="other") as (made, detector):
+        assert sorted(detector.seen) == ["a.png", "n.png", "u.png"]
+        assert made.counts().approved == 1
+
+
+def test_an_export_leaves_out_approvals_with_other_settings_and_counts_them(photos):
+    with session(photos) as (made, detector):
+        edit(made, "a.png", Edit(verdict="approved"))
+        assert list(exported(PathSource([photos]), detector.log, keep_unreviewed=False).boxes) == ["a.png"]
+    with Log(photos, photos.parent / "state") as log:
+        log.board.run = "other"
+        found = exported(PathSource([photos]), log, keep_unreviewed=True)
+        assert (found.boxes, found.contents, found.stale) == ({}, {}, 1)
+
+
 def outputs(photos: Path, log_secret: bytes) -> Outputs:
     return Outputs(PathSource([photos]), photos, photos.parent / "out", CONFIG, SerialEngine(), log_secret)
 
@@ -230,10 +315,10 @@ def test_only_approved_photos_are_written_and_they_equal_a_run_with_their_boxes(
         edit(made, "n.png", Edit(verdict="approved"))
         out = outputs(photos, detector.log.secret)
         counts = out.run(made.plan(keep_unreviewed=False))
-        annotations, contents = exported(PathSource([photos]), detector.log, keep_unreviewed=False)
+        found = exported(PathSource([photos]), detector.log, keep_unreviewed=False)
     assert counts.rejected == {"flagged": 1}
     assert sorted(path.name for path in out.folder.iterdir()) == ["a.png", "manifest.json", "n.png"]
-    write(photos.parent / "boxes.json", annotations, Format.COCO, contents)
+    write(photos.parent / "boxes.json", found.boxes, Format.COCO, found.contents)
     read, form = read_boxes(photos.parent / "boxes.json", PathSource([photos]), Reading())
     again = FolderSink(photos.parent / "again")
     work = Anonymize(CONFIG, again, boxes="instead")
@@ -261,7 +346,7 @@ def test_a_photo_that_changed_after_its_approval_is_withheld(photos):
 def test_an_exported_review_can_be_imported_elsewhere(photos):
     with session(photos) as (made, detector):
         edit(made, "a.png", Edit(put=(Put(id="p1", xyxy=(40.25, 30, 60, 55.5)),), verdict="approved"))
-        annotations, _ = exported(PathSource([photos]), detector.log, keep_unreviewed=False)
+        annotations = exported(PathSource([photos]), detector.log, keep_unreviewed=False).boxes
     assert list(annotations) == ["a.png"]
     (photos.parent / "state").rename(photos.parent / "old")
     with session(photos, imports=imported(annotations, Format.COCO)) as (made, _):

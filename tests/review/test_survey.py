@@ -68,6 +68,7 @@ def test_settings_that_change_detections_change_the_run():
         return survey_run(AnonymizeConfig.from_parameters(settings))
 
     assert len({run(), run(detail="crowd"), run(threshold="0.3"), run(detector="haar")}) == 4
+    assert len({run(), run(min_face="40"), run(max_face="40"), run(cover="face,text")}) == 4
     assert run() == run(method="pixelate", margin="0.3", names="keep")
 
 

@@ -144,9 +144,17 @@ def _export(
 
     with Log(folder) as log:
         log.board.run = survey_run(config)
-        annotations, contents = exported(source, log, keep_unreviewed=keep)
-    if not annotations:
+        found = exported(source, log, keep_unreviewed=keep)
+    stale = (
+        f"approved photos without a search for faces by these settings and this version: {found.stale}; give "
+        "the settings of their review, or open the review with these first"
+    )
+    if not found.boxes and found.stale:
+        raise InputError(stale)
+    if not found.boxes:
         raise InputError(f"no photo of {folder} has been approved, so there are no boxes to export")
-    write(path, annotations, Format(form), contents)
-    say(f"{len(annotations)} photos with their boxes in {path}")
+    write(path, found.boxes, Format(form), found.contents)
+    say(f"{len(found.boxes)} photos with their boxes in {path}")
+    if found.stale:
+        say(f"left out {stale}")
     return EXIT_DONE

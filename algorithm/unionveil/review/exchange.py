@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from ..annotations import Annotations, Format, PictureBoxes
 from ..annotations.plan import knows_frames
@@ -14,7 +15,7 @@ from .log import Log
 from .model import PhotoState, Put, Sighting
 from .session import Imported
 
-__all__ = ["exported", "imported"]
+__all__ = ["Exported", "exported", "imported"]
 
 
 def imported(annotations: Annotations, form: Format) -> dict[str, Imported]:
@@ -35,21 +36,31 @@ def _puts(boxes: PictureBoxes) -> Iterable[Put]:
         yield Put(id=f"f{name}", frame=frame, xyxy=(x0, y0, x1, y1), origin="file", kind=kind_name(kind))
 
 
-def exported(
-    items: Iterable[SourceItem], log: Log, *, keep_unreviewed: bool
-) -> tuple[Annotations, dict[str, Content]]:
-    """The covered boxes of all approved photos.
+@dataclass(frozen=True)
+class Exported:
+    """The covered boxes of photos.
+
+    Attributes:
+        boxes: by the name of the photo.
+        contents: the photos.
+        stale: number of approved photos that the detector has not seen with today's settings, left out.
+    """
+
+    boxes: Annotations = field(default_factory=dict)
+    contents: dict[str, Content] = field(default_factory=dict)
+    stale: int = 0
+
+
+def exported(items: Iterable[SourceItem], log: Log, *, keep_unreviewed: bool) -> Exported:
+    """The covered boxes of all approved photos that the detector has seen with today's settings.
 
     Args:
         items: the inputs.
-        log: of their review, entered.
+        log: of their review, entered; `log.board.run` is the digest of today's settings.
         keep_unreviewed: whether to include photos without a verdict.
-
-    Returns:
-        Boxes by the name of the photo, and the photos.
     """
-    annotations: Annotations = {}
-    contents: dict[str, Content] = {}
+    found = Exported()
+    stale = 0
     for item in items:
         if not isinstance(item.content, FileContent):
             continue
@@ -57,12 +68,13 @@ def exported(
         key = log.known(item.name, status.st_size, status.st_mtime_ns)
         sighting = log.board.sighting(key) if key else None
         state = log.board.state(key) if key else None
+        stale += sighting is None and key is not None and log.board.is_approved(key)
         if sighting is None or state is None or sighting.rejected:
             continue
         if state.verdict == "approved" or (keep_unreviewed and state.verdict == "unreviewed"):
-            annotations[item.name] = _picture(state, sighting)
-            contents[item.name] = item.content
-    return annotations, contents
+            found.boxes[item.name] = _picture(state, sighting)
+            found.contents[item.name] = item.content
+    return replace(found, stale=stale)
 
 
 def _picture(state: PhotoState, sighting: Sighting) -> PictureBoxes:

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from ..errors import OutputError, ReviewError
 from ..runs.journal import keyed_digest, secret_of
 from .board import Board
-from .model import Edit, Sighting
+from .model import Box, Edit, Sighting
 
 __all__ = ["KnownFile", "Log", "reviews_folder"]
 
@@ -42,9 +42,20 @@ class _FileLine(_Line):
 
 
 class _SeenLine(_Line):
+    """The detector's result, and the boxes that it added to a photo edited by hand."""
+
     what: Literal["seen"] = "seen"
     photo: str
     sighting: Sighting
+    added: tuple[Box, ...] = ()
+
+
+class _ImportLine(_Line):
+    """Boxes from a file. They are not edits: undo keeps them, and no page has to be reloaded."""
+
+    what: Literal["import"] = "import"
+    photo: str
+    boxes: tuple[Box, ...]
 
 
 class _EditLine(_Line):
@@ -59,7 +70,9 @@ class _StepLine(_Line):
     id: str
 
 
-_AnyLine: TypeAlias = Annotated[_FileLine | _SeenLine | _EditLine | _StepLine, Field(discriminator="what")]
+_AnyLine: TypeAlias = Annotated[
+    _FileLine | _SeenLine | _ImportLine | _EditLine | _StepLine, Field(discriminator="what")
+]
 _LINE: TypeAdapter[_AnyLine] = TypeAdapter(_AnyLine)
 
 
@@ -147,9 +160,19 @@ class Log:
         self._keep(line)
 
     def see(self, photo: str, sighting: Sighting) -> None:
-        """Stores the detector's result."""
+        """Stores the detector's result, and adds boxes that are new in it to a photo edited by hand."""
         if self.board.sighting(photo) != sighting:
-            self._keep(_SeenLine(photo=photo, sighting=sighting))
+            added = self.board.news(photo, sighting)
+            self._keep(_SeenLine(photo=photo, sighting=sighting, added=added))
+
+    def add(self, photo: str, boxes: tuple[Box, ...]) -> None:
+        """Adds those boxes from a file that the photo never had; the detector has seen the photo.
+
+        Raises:
+            OutputError: they cannot be stored and were not added.
+        """
+        if new := self.board.missing(photo, boxes):
+            self._keep(_ImportLine(photo=photo, boxes=new))
 
     def edit(self, revision: int, id: str, photo: str, edit: Edit) -> str:  # noqa: A002
         """Stores an edit, then applies it.
@@ -177,14 +200,14 @@ class Log:
             ReviewConflict: the request is based on another revision.
             OutputError: it cannot be stored and was not applied.
         """
-        change = self.board.last(revision, id, redo=redo)
-        if change is None:
+        photo = self.board.last(revision, id, redo=redo)
+        if photo is None:
             return None
         self._write(_StepLine(what="redo" if redo else "undo", id=id).model_dump_json().encode())
         (self.board.redo if redo else self.board.undo)(id)
-        return change.photo
+        return photo
 
-    def _keep(self, line: _FileLine | _SeenLine) -> None:
+    def _keep(self, line: _FileLine | _SeenLine | _ImportLine) -> None:
         self._write(line.model_dump_json().encode())
         self._take(line)
 
@@ -202,7 +225,9 @@ class Log:
             case _FileLine():
                 self.files[line.name] = KnownFile(line.size, line.mtime_ns, line.photo)
             case _SeenLine():
-                self.board.see(line.photo, line.sighting)
+                self.board.see(line.photo, line.sighting, line.added)
+            case _ImportLine():
+                self.board.add(line.photo, line.boxes)
             case _EditLine():
                 change = self.board.plan(self.board.revision, line.id, line.photo, line.edit)
                 if change:

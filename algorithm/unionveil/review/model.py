@@ -20,6 +20,7 @@ __all__ = [
     "Verdict",
     "apply",
     "untouched",
+    "with_boxes",
     "with_file_boxes",
 ]
 
@@ -149,6 +150,12 @@ def with_file_boxes(sighting: Sighting, boxes: tuple[Box, ...]) -> Sighting:
     known = {box.id for box in sighting.boxes}
     added = tuple(box for box in boxes if box.origin == "file" and box.id not in known)
     return sighting.model_copy(update={"boxes": sighting.boxes + added}) if added else sighting
+
+
+def with_boxes(state: PhotoState, boxes: tuple[Box, ...]) -> PhotoState:
+    """A state with more boxes; one with the id of an earlier box replaces it."""
+    there = {box.id: box for box in (*state.boxes, *boxes)}
+    return state.model_copy(update={"boxes": tuple(there.values())})
 
 
 def apply(state: PhotoState, edit: Edit, sighting: Sighting) -> PhotoState:

@@ -284,11 +284,10 @@ class Session:
         try:
             self._log.see(seen.photo, seen.sighting)
             self._log.file(photo.name, *photo.stamp, seen.photo)
+            self._identify(photo, seen.photo)
         except OutputError as error:
             self.failure = str(error)
             self._touch()
-            return
-        self._identify(photo, seen.photo)
 
     def _identify(self, photo: Photo, key: str) -> None:
         photo.key = key
@@ -297,20 +296,14 @@ class Session:
         self._touch(*self._by_key[key])
 
     def _import(self, photo: Photo, key: str) -> None:
-        """Adds boxes from a file to the detector's result, or to the edited state."""
-        board, boxes = self._log.board, self._imported.get(photo.name)
-        state, sighting = board.state(key), board.sighting(key)
-        if boxes is None or state is None or sighting is None or sighting.rejected:
-            return
-        known = {box.id for box in state.boxes}
-        puts = tuple(put for put in boxes.on(len(sighting.sizes_wh)) if put.id not in known)
-        if not puts:
-            return
-        if board.is_touched(key):
-            self._log.edit(board.revision, f"import-{key[:20]}", key, Edit(put=puts))
-        else:
-            added = tuple(put.box() for put in puts)
-            self._log.see(key, sighting.model_copy(update={"boxes": sighting.boxes + added}))
+        """Adds boxes from a file.
+
+        Raises:
+            OutputError: they cannot be stored.
+        """
+        boxes, sighting = self._imported.get(photo.name), self._log.board.sighting(key)
+        if boxes is not None and sighting is not None and not sighting.rejected:
+            self._log.add(key, tuple(put.box() for put in boxes.on(len(sighting.sizes_wh))))
 
     def touch(self) -> None:
         """Notifies the page of a change that concerns no single photo."""

@@ -28,8 +28,17 @@ __all__ = ["CANDIDATE_SHARE", "PhotoTask", "Survey", "Surveyed", "survey_run"]
 CANDIDATE_SHARE = 0.4
 """Boxes with at least this share of the detector's threshold are shown as candidates."""
 
-_DECIDES = ("detector", "detail", "engine", "mirror", "threshold", "max_megapixels")
-"""Settings that change the detections; the others only change the covers."""
+_DECIDES = (
+    "detector",
+    "detail",
+    "engine",
+    "mirror",
+    "threshold",
+    "min_face",
+    "max_face",
+    "max_megapixels",
+)
+"""Settings that change which boxes are covered; the others only change the covers."""
 
 
 @dataclass(frozen=True)
