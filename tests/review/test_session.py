@@ -304,6 +304,20 @@ def test_an_export_leaves_out_approvals_with_other_settings_and_counts_them(phot
         assert (found.boxes, found.contents, found.stale) == ({}, {}, 1)
 
 
+def test_a_change_of_a_photo_outside_the_review_is_not_undone(photos):
+    with session(photos) as (made, _):
+        edit(made, "a.png", Edit(verdict="approved"))
+    with session(photos, patterns=Patterns(exclude=("a.png",))) as (made, _):
+        with pytest.raises(ReviewError, match="not in this review"):
+            made.step(made.revision, "u1")
+        edit(made, "n.png", Edit(verdict="approved"))
+        undone = made.step(made.revision, "u2")
+        assert undone
+        assert undone.name == "n.png"
+    with session(photos) as (made, _):
+        assert made.counts().approved == 1
+
+
 def outputs(photos: Path, log_secret: bytes) -> Outputs:
     return Outputs(PathSource([photos]), photos, photos.parent / "out", CONFIG, SerialEngine(), log_secret)
 

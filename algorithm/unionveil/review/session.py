@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias
 
 from ..content import Content, FileContent
 from ..detections import Detections, Kind
-from ..errors import InputError, OutputError, UnionVeilError
+from ..errors import InputError, OutputError, ReviewError, UnionVeilError
 from ..files.sources import Skipped, SourceItem
 from ..given import GivenBoxes
 from ..outcomes import Rejected
@@ -29,6 +29,10 @@ Plan: TypeAlias = dict[int, GivenBoxes | Rejected | None]
 """The treatment of each photo, by its number."""
 
 _IN_ARCHIVE = Rejected("archive", "photos inside archives are not reviewed; unpack the archive first")
+_ELSEWHERE = (
+    "the last change was made to a photo that is not in this review, or that the detector has not looked at "
+    "yet; it stays as it is"
+)
 _KEPT_THUMBNAILS = 20_000
 
 _FIRST_SECONDS = 5.0
@@ -405,14 +409,18 @@ class Session:
 
         Raises:
             ReviewConflict: the request is based on another revision.
+            ReviewError: the photo is not in this review.
             OutputError: it cannot be stored.
         """
         with self._changed:
+            last = self._log.board.last(revision, id, redo=redo)
+            if last is not None and not self._by_key.get(last):
+                raise ReviewError(_ELSEWHERE)
             key = self._log.step(revision, id, redo=redo)
             if key is None:
                 return None
             self._touch(*self._by_key[key])
-            return self._by_key[key][0] if self._by_key[key] else None
+            return self._by_key[key][0]
 
     # Pictures and outputs.
 
