@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 import samples
 from browser import DESKTOP, PHONE, axe_source, chromium, drawn, new_page, screenshot, violations
@@ -576,6 +577,37 @@ def test_frame_times_with_a_thousand_boxes(browser, tmp_path, capsys):
             f"\n1,000 boxes, pan, zoom and move: {len(times)} frames, median {p50:.0f} ms, p95 {p95:.0f} ms"
         )
     assert len(times) > 60
+
+
+def test_a_page_that_is_left_does_not_replace_the_next_one(browser, tmp_path):
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    pages = [Image.new("RGB", (3000, 2400), colour) for colour in ("navy", "olive")]
+    pages[0].save(folder / "two.tif", save_all=True, append_images=pages[1:])
+    held = []
+    covers = ("--detail", "fast", "--method", "pixelate")
+    with review_process(folder, out, *covers) as (url, _), opened(browser, url) as page:
+        looked_at_all(page)
+        page.wait_for_selector("#photo[href]")
+        page.wait_for_selector("#pages:not([hidden])")
+        for late in (r"full\.jpg\?frame=0", r"screen\.jpg\?frame=0&covered"):
+            page.route(re.compile(late), lambda route: held.append((route, route.fetch())))
+        page.keyboard.press("s")
+        page.keyboard.press("b")
+        page.keyboard.press("Enter")
+        for _ in range(12):
+            page.keyboard.press("+")
+        eventually(page, lambda: len({"covered" in route.request.url for route, _ in held}) == 2)
+        page.keyboard.press(".")
+        page.wait_for_selector("#photo[href]")
+        page.wait_for_selector("#twin-photo[href]")
+        names = ("photo", "twin-photo", "covered")
+        before = [page.locator(f"#{name}").get_attribute("href") for name in names]
+        for route, answer in held:
+            route.fulfill(response=answer)
+        page.wait_for_timeout(500)
+        assert [page.locator(f"#{name}").get_attribute("href") for name in names] == before
+        page.unroute_all(behavior="ignoreErrors")
 
 
 def test_an_answer_that_an_edit_overtakes_takes_nothing_back(browser, tmp_path):

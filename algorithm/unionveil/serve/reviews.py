@@ -153,7 +153,7 @@ class _Api:
         return JSONResponse(self._whole(photo))
 
     async def picture(self, request: Request) -> Response:
-        """A photo as a JPEG; `covered=REVISION` shows it with its covers."""
+        """A photo as a JPEG; `covered` shows it with its covers. Its value names the state, for caches."""
         photo = self._photo(request)
         longest_px = _SIZES.get(request.path_params["size"])
         if longest_px is None:

@@ -30,9 +30,12 @@ let frame = 0;
 let view = "photo"; // or "done", "empty", "stopped"
 let nudged = null;
 let nudge = 0;
+let covering = 0;
 
 // Opening photos
 
+/** What the stage shows: compare it again after waiting, since another photo or page may be shown by then. */
+const shown = () => `${photo?.number} ${frame}`;
 const path = (number, size, more = "") => `/api/photos/${number}/${size}.jpg?frame=${frame}${more}`;
 
 async function open(number) {
@@ -78,11 +81,11 @@ async function refresh(number) {
 
 async function showPhoto(number) {
   if (photos.rows.get(number).verdict === "rejected") return;
-  const wanted = path(number, "screen");
+  const here = shown();
   const late = setTimeout(() => part("skeleton").classList.add("late"), SKELETON_MS);
   try {
-    const image = await pictures.get(wanted);
-    if (photo.number !== number || wanted !== path(number, "screen")) return;
+    const image = await pictures.get(path(number, "screen"));
+    if (here !== shown()) return;
     if (!photo.sizes.length) {
       photo.sizes = [[image.naturalWidth, image.naturalHeight]];
       stage.open(photo, frame);
@@ -94,7 +97,7 @@ async function showPhoto(number) {
     }
     drawCovered();
   } catch (error) {
-    if (photo.number === number && photos.rows.get(number).verdict !== "waiting") toast(error.message);
+    if (here === shown() && photos.rows.get(number).verdict !== "waiting") toast(error.message);
   } finally {
     clearTimeout(late);
   }
@@ -103,18 +106,19 @@ async function showPhoto(number) {
 /** The photo at full resolution, once it is zoomed beyond the screen copy. */
 async function sharpen(scale) {
   if (!photo?.sizes.length || !part("photo").getAttribute("href")) return;
-  const number = photo.number;
-  const image = await pictures.get(path(number, "screen")).catch(() => null);
-  if (!image || (scale * stage.size[0] * devicePixelRatio) / image.naturalWidth < 1.5) return;
+  const here = shown();
+  const image = await pictures.get(path(photo.number, "screen")).catch(() => null);
+  if (!image || here !== shown()) return;
+  if ((scale * stage.size[0] * devicePixelRatio) / image.naturalWidth < 1.5) return;
   if (image.naturalWidth >= stage.size[0]) return;
-  const full = await pictures.get(path(number, "full")).catch(() => null);
-  if (full && photo.number === number) part("photo").setAttribute("href", full.src);
+  const full = await pictures.get(path(photo.number, "full")).catch(() => null);
+  if (full && here === shown()) part("photo").setAttribute("href", full.src);
 }
 
 /** Fetches and decodes the next photo while this one is on screen. */
 async function prefetch(number) {
   const next = photos.next(number);
-  if (next === undefined || photo.number !== number) return;
+  if (next === undefined || photo?.number !== number) return;
   if (!known.has(next)) {
     const fresh = await fetched(next);
     if (fresh?.sizes.length) known.set(next, fresh);
@@ -130,10 +134,13 @@ async function drawCovered() {
   const isSide = document.body.classList.contains("side");
   if (!photo?.boxes.length && !isSide) return;
   if (!photo.sizes.length || photo.isStub || photo.rejected || (about.color && !isSide)) return;
-  const { number } = photo;
+  const here = shown();
+  const latest = (covering += 1);
+  const isCurrent = () => here === shown() && latest === covering;
   await flush();
-  const image = await pictures.get(path(number, "screen", `&covered=${api.revision}`)).catch(() => null);
-  if (!image || photo.number !== number) return;
+  if (!isCurrent()) return;
+  const image = await pictures.get(path(photo.number, "screen", `&covered=${api.revision}-${photo.boxes.length}`)).catch(() => null);
+  if (!image || !isCurrent()) return;
   for (const id of about.color ? ["twin-photo"] : ["twin-photo", "covered"]) part(id).setAttribute("href", image.src);
 }
 
