@@ -579,6 +579,69 @@ def test_frame_times_with_a_thousand_boxes(browser, tmp_path, capsys):
     assert len(times) > 60
 
 
+def test_arrow_keys_are_one_edit_and_an_approval_waits_for_it(browser, tmp_path):
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    for name in ("market", "portrait"):
+        shutil.copy(samples.SCENES / f"{name}.jpg", folder)
+    delays: list[int] = []
+
+    def slowly(route) -> None:
+        page.wait_for_timeout(delays.pop(0) if delays else 0)
+        route.continue_()
+
+    with review_process(folder, out, "--detail", "fast") as (url, _), opened(browser, url) as page:
+        looked_at_all(page)
+        page.wait_for_selector("#photo[href]")
+        first = photo_of(page)
+        other = ({"market.jpg", "portrait.jpg"} - {first}).pop()
+        before = state_of(page, first)["boxes"][0]["xyxy"]
+        press = page.keyboard.press
+        press("n")
+        for _ in range(3):
+            press("ArrowRight")
+        moved = until(page, first, lambda photo: photo["boxes"][0]["moved"])
+        assert (moved["revision"], moved["boxes"][0]["xyxy"][0]) == (1, pytest.approx(before[0] + 3))
+        press("z")
+        undone = until(page, first, lambda photo: photo["revision"] == 2)
+        assert undone["boxes"][0]["xyxy"] == before
+        # A move and a turn at once are one edit, too: undo leaves nothing of them.
+        press("ArrowRight")
+        press("t")
+        assert until(page, first, lambda photo: photo["boxes"][0]["moved"])["boxes"][0]["kind"] == "head"
+        press("z")
+        assert until(page, first, lambda photo: photo["revision"] == 4)["boxes"] == undone["boxes"]
+        page.route("**/edits", slowly)
+        delays.append(600)
+        press("ArrowRight")
+        press("a")
+        press("a")
+        approved = until(page, first, lambda photo: photo["verdict"] == "approved")
+        assert approved["boxes"][0]["moved"]
+        eventually(page, lambda: photo_of(page) == other)
+        page.wait_for_timeout(300)
+        assert state_of(page, other)["verdict"] == "unreviewed"
+        page.unroute_all(behavior="ignoreErrors")
+
+
+def test_a_move_that_is_refused_is_not_approved(browser, tmp_path):
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    shutil.copy(samples.SCENES / "portrait.jpg", folder)
+    refusal = {"status": 507, "json": {"detail": "make room and try again"}}
+    with review_process(folder, out, "--detail", "fast") as (url, _), opened(browser, url) as page:
+        looked_at_all(page)
+        page.wait_for_selector("#photo[href]")
+        eventually(page, lambda: page.locator(".box.face").count())
+        page.keyboard.press("n")
+        page.route("**/edits", lambda route: route.fulfill(**refusal), times=1)
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("a")
+        eventually(page, lambda: "make room" in page.locator("#toast").inner_text())
+        page.wait_for_timeout(300)
+        assert state_of(page, "portrait.jpg")["verdict"] == "unreviewed"
+
+
 def test_a_page_that_is_left_does_not_replace_the_next_one(browser, tmp_path):
     folder, out = tmp_path / "photos", tmp_path / "out"
     folder.mkdir()

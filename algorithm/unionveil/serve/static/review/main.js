@@ -38,8 +38,8 @@ let covering = 0;
 const shown = () => `${photo?.number} ${frame}`;
 const path = (number, size, more = "") => `/api/photos/${number}/${size}.jpg?frame=${frame}${more}`;
 
-async function open(number) {
-  await flush();
+function open(number) {
+  flush();
   if (view === "stopped") return;
   view = "photo";
   hush();
@@ -50,7 +50,12 @@ async function open(number) {
   stage.open(photo, frame);
   show();
   showPhoto(number);
+  return settled(number);
+}
+
+async function settled(number) {
   if (photo.isStub) await refresh(number);
+  if (photo?.number !== number) return;
   announceState();
   prefetch(number);
 }
@@ -183,6 +188,7 @@ function changed() {
 }
 
 function put(box) {
+  if (nudged === box) calm(); // its move is part of this edit
   changed();
   return send({ put: [asPut(box)] });
 }
@@ -254,11 +260,20 @@ function move(event) {
   return changed();
 }
 
-function flush() {
-  const box = nudged;
+function calm() {
   clearTimeout(nudge);
   nudged = null;
-  return box && put(box).catch(() => {});
+}
+
+/** Sends the move of a box now. Resolves with false if the server refused it. */
+async function flush() {
+  return !nudged || put(nudged).then(() => true, () => false);
+}
+
+/** As `flush`; false too if another photo is on the stage then. */
+async function flushed() {
+  const { number } = photo;
+  return (await flush()) && photo?.number === number;
 }
 
 async function approve() {
@@ -267,11 +282,11 @@ async function approve() {
   if (photo.isStub || photo.verdict === "waiting") return toast(t("still-looking"));
   // A photo cannot be approved before it was shown.
   if (!part("photo").hasAttribute("href")) return toast(t("still-loading"));
-  await flush();
+  if (!(await flushed())) return undefined;
   photo.verdict = "approved";
   send({ verdict: "approved" });
   photos.update([{ ...photos.rows.get(photo.number), verdict: "approved" }]);
-  goOn();
+  return goOn();
 }
 
 function goOn() {
@@ -282,14 +297,15 @@ function goOn() {
 
 function flag() {
   if (!photo || photo.rejected || photo.isStub || view !== "photo") return;
+  const { number } = photo;
   const dialog = part("flag-dialog");
   part("note").value = photo.note;
   dialog.returnValue = "";
   dialog.showModal();
-  dialog.addEventListener("close", async () => {
+  dialog.addEventListener("close", () => {
     stage.focus(stage.focused);
-    if (dialog.returnValue !== "flag") return;
-    await flush();
+    if (dialog.returnValue !== "flag" || photo?.number !== number) return;
+    flush();
     photo.verdict = "flagged";
     photo.note = part("note").value;
     send({ verdict: "flagged", note: photo.note });
@@ -300,9 +316,9 @@ function flag() {
 }
 
 async function undo(redo = false) {
-  await flush();
+  if (!(await flush())) return undefined;
   const fresh = await (redo ? api.redo() : api.undo()).catch((error) => refused(error, photo?.number));
-  if (!fresh) return;
+  if (!fresh) return undefined;
   if (fresh.number === null) return toast(t(redo ? "nothing-to-redo" : "nothing-to-undo"));
   known.set(fresh.number, fresh);
   photos.update([fresh]);
@@ -312,7 +328,7 @@ async function undo(redo = false) {
     redraw();
     drawCovered();
   }
-  toast(t(redo ? "redone" : "undone"));
+  return toast(t(redo ? "redone" : "undone"));
 }
 
 const focused = () => photo?.boxes.find((box) => box.id === stage.focused);
@@ -407,7 +423,7 @@ function showDone() {
 }
 
 async function write() {
-  await flush();
+  if (!(await flush())) return;
   view = "done";
   photo = null;
   news.writing = (await api.write().catch((error) => toast(error.message))) ?? news.writing;

@@ -238,23 +238,22 @@ export class Stage {
     this.#reveal(next);
   }
 
-  /** Moves or resizes the focused box by a number of pixels. */
+  /** Moves or resizes the focused box by a number of pixels; `put` is not called. */
   nudge(dx, dy, resize) {
     const box = this.#current;
     if (!box) return false;
     const [x0, y0, x1, y1] = box.xyxy;
     const grown = [x0, y0, Math.max(x0 + LEAST_PX, x1 + dx), Math.max(y0 + LEAST_PX, y1 + dy)];
-    this.#put(box, resize ? grown : [x0 + dx, y0 + dy, x1 + dx, y1 + dy], true);
+    this.#put(box, resize ? grown : [x0 + dx, y0 + dy, x1 + dx, y1 + dy]);
     return true;
   }
 
-  #put(box, xyxy, done) {
+  #put(box, xyxy) {
     box.xyxy = inside(xyxy, this.size);
     const here = this.here;
     this.#drawBox(box, here.indexOf(box), here.length);
     this.#drawHandles();
     if (this.#look.color === null) part("covered").removeAttribute("href");
-    if (done) this.#on.put(box);
   }
 
   /** The place of a new box without a drag: as large as the others, around a point of the photo. */
@@ -373,7 +372,7 @@ export class Stage {
     if (!drag.moved) return;
     if (drag.kind === "pan") this.pan(at[0] - last[0], at[1] - last[1]);
     else if (drag.kind === "draw") this.#draft(this.#drawn(drag, at));
-    else this.#put(drag.box, this.#dragged(drag, at), false);
+    else this.#put(drag.box, this.#dragged(drag, at));
   }
 
   #dragged({ kind, side, before, start }, at) {
@@ -431,7 +430,7 @@ export class Stage {
     const drag = this.#drag;
     this.#drag = null;
     this.#draft(null);
-    if (drag?.box && drag.moved) this.#put(drag.box, drag.before, false);
+    if (drag?.box && drag.moved) this.#put(drag.box, drag.before);
   }
 
   #cancel() {
