@@ -13,6 +13,7 @@ import pytest
 from unionveil.errors import OutputError, ReviewError
 from unionveil.review.log import Log
 from unionveil.review.model import Box, Edit, PhotoState, Sighting
+from unionveil.runs.journal import clear
 
 SEEN = Sighting(run="r", sizes_wh=((200, 100),), boxes=(Box(id="d1", xyxy=(10, 10.1, 30, 30), score=0.9),))
 DROP = Edit(drop=("d1",))
@@ -91,6 +92,15 @@ def test_the_log_contains_no_file_name_and_no_plain_digest(tmp_path):
 def test_two_processes_do_not_share_a_review(tmp_path):
     with Log(tmp_path / "in", tmp_path), pytest.raises(OutputError, match="another process"):
         Log(tmp_path / "in", tmp_path).__enter__()
+
+
+def test_a_review_in_progress_is_not_removed(tmp_path):
+    worked_on(tmp_path)
+    with Log(tmp_path / "in", tmp_path), pytest.raises(OutputError, match="in progress"):
+        clear(tmp_path)
+    with Log(tmp_path / "in", tmp_path) as log:
+        assert log.board.revision == 3
+    assert clear(tmp_path) == 1
 
 
 def test_a_refused_edit_is_not_kept(tmp_path):

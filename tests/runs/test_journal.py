@@ -6,8 +6,11 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from checked import present
 from unionveil import AnonymizeConfig
+from unionveil.errors import OutputError
 from unionveil.runs.journal import Journal, clear, kept, keyed_digest
 from unionveil.runs.schema import RedactedRecord
 
@@ -114,6 +117,18 @@ def test_journals_that_were_not_used_for_90_days_are_removed(tmp_path):
     assert 88.9 < state.oldest_days < 89.1
     assert clear(tmp_path) == 2
     assert not list(tmp_path.iterdir())
+
+
+def test_the_state_of_a_run_in_progress_is_not_removed(tmp_path):
+    with journal_of(tmp_path, Path("other")):
+        pass
+    with journal_of(tmp_path) as journal, journal_of(tmp_path, margin="0.3"):
+        journal.add("digest", RECORD)
+        with pytest.raises(OutputError, match="in progress"):
+            clear(tmp_path)
+        assert len(list(tmp_path.glob("*.jsonl"))) == 2
+        assert (tmp_path / "key").exists()
+    assert clear(tmp_path) == 2
 
 
 def limit_files_to_10_kb():

@@ -40,7 +40,10 @@ def show() -> int:
 @command.command("clear")
 @click.option("--reviews", is_flag=True, help="Remove the reviews instead: boxes, verdicts and notes.")
 def clear_command(reviews: bool) -> int:
-    """Removes all journals; interrupted runs then start again. Reviews are kept without --reviews."""
+    """Removes all journals; interrupted runs then start again. Reviews are kept without --reviews.
+
+    Refused while a run or a review is in progress.
+    """
     try:
         removed = clear(reviews_folder() if reviews else None)
     except OSError as error:

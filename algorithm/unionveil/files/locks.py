@@ -11,7 +11,7 @@ from typing import Protocol, cast
 
 from ..errors import OutputError
 
-__all__ = ["LOCK_NAME", "ByteLocks", "hold", "hold_by_file"]
+__all__ = ["LOCK_NAME", "ByteLocks", "hold", "hold_by_file", "lock_file"]
 
 LOCK_NAME = ".unionveil-lock"
 """The file that is locked instead of the folder on Windows, which cannot lock folders."""
@@ -98,6 +98,29 @@ def hold_by_file(folder: Path, locks: ByteLocks) -> Iterator[None]:
             path.unlink()
     finally:
         os.close(descriptor)
+
+
+def lock_file(descriptor: int, *, is_shared: bool = False) -> bool:
+    """Locks an open file without waiting, until it is closed or its process ends.
+
+    Args:
+        descriptor: of the file, open for reading and writing.
+        is_shared: whether others may hold it the same way.
+
+    Returns:
+        False if another process holds it; True also without locks (Windows, some network drives).
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _taken(folder: Path) -> OutputError:

@@ -20,6 +20,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ..errors import OutputError, ReviewError
+from ..files.locks import lock_file
 from ..runs.journal import keyed_digest, secret_of
 from .board import Board
 from .model import Box, Edit, Sighting
@@ -255,20 +256,10 @@ class Log:
 
 
 def _lock(descriptor: int, inputs: Path) -> None:
-    """Keeps other processes out; without locks (Windows, some network drives) they are let in.
+    """Keeps other processes out.
 
     Raises:
         OutputError: another process holds the log.
     """
-    try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise OutputError(
-            f"{inputs} is being reviewed by another process; continue there, or end it first"
-        ) from error
-    except OSError:
-        return
+    if not lock_file(descriptor):
+        raise OutputError(f"{inputs} is being reviewed by another process; continue there, or end it first")

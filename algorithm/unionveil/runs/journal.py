@@ -26,7 +26,9 @@ from pydantic_core import from_json
 from .. import __version__
 from ..compact import NameSet, NameTable
 from ..config import AnonymizeConfig
+from ..errors import OutputError
 from ..files.digests import hmac_of
+from ..files.locks import lock_file
 from ..files.paths import real
 from ..files.sinks import Place
 from .records import configuration_of
@@ -178,7 +180,8 @@ class Journal:
             self._reader = self._path.open("rb")
             self._read_all(self._reader)
         with suppress(OSError):
-            self._file = self._path.open("ab", buffering=0)
+            self._file = self._path.open("a+b", buffering=0)
+            lock_file(self._file.fileno(), is_shared=True)  # so that `clear` leaves it
         self._write(b"")  # ends a line that a kill left incomplete
         return self
 
@@ -283,13 +286,23 @@ def clear(folder: Path | None = None) -> int:
         The number of removed journals.
 
     Raises:
+        OutputError: a run or a review uses one, and none was removed.
         OSError: one cannot be removed.
     """
     folder = folder or state_folder()
     journals = _journals(folder)
+    if not all(map(_is_free, journals)):
+        raise OutputError(
+            f"a run or a review that is in progress needs its state in {folder}; end it, then clear the state"
+        )
     for path in [*journals, *_videos(folder), folder / "key"]:
         path.unlink(missing_ok=True)
     return len(journals)
+
+
+def _is_free(path: Path) -> bool:
+    with path.open("r+b") as file:
+        return lock_file(file.fileno())
 
 
 def _journals(folder: Path) -> list[Path]:
