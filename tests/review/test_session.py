@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -464,3 +464,20 @@ def test_the_api_writes_approved_photos(photos):
         wait(lambda: out.writing.status != "writing")
         assert "foreign.txt" in out.writing.problem
         assert (out.folder / "foreign.txt").read_text() == "mine"
+
+
+def test_a_request_that_waits_for_news_is_answered_when_the_server_stops(photos):
+    arrived = threading.Event()
+    with session(photos) as (made, detector), ThreadPoolExecutor(1) as pool:
+        review = Review(made, outputs(photos, detector.log.secret), CONFIG, "photos")
+        inner = review_app(review, site=Site(), access=Access.open())
+
+        async def app(scope, receive, send) -> None:
+            if scope["type"] == "http":
+                arrived.set()
+            await inner(scope, receive, send)
+
+        with running(app, on_stop=made.close) as server:
+            news = pool.submit(server.ask, "GET", f"/api/changes?since={made.event}&wait=20")
+            assert arrived.wait(20)
+        assert news.result().status == 200

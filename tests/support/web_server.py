@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -61,12 +61,14 @@ class Running:
 
 
 @contextmanager
-def running(app: ASGIApp, timeouts: Timeouts | None = None) -> Iterator[Running]:
+def running(
+    app: ASGIApp, timeouts: Timeouts | None = None, on_stop: Callable[[], None] = lambda: None
+) -> Iterator[Running]:
     """Serves an application on a free port until the block ends."""
     ready = threading.Event()
     listener = bind("127.0.0.1", 0)
     port = listener.getsockname()[1]
-    server = Server(app, listener, ready.set, timeouts or Timeouts())
+    server = Server(app, listener, ready.set, timeouts or Timeouts(), on_stop)
     thread = threading.Thread(target=server.serve_until_stopped)
     thread.start()
     assert ready.wait(20)

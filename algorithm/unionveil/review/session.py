@@ -184,7 +184,7 @@ class Session:
             threading.Thread(target=work, daemon=True).start()
 
     def close(self) -> None:
-        """Ends the threads; later results of the detector are dropped."""
+        """Ends the threads, and the wait for changes; later results of the detector are dropped."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -326,6 +326,11 @@ class Session:
     def event(self) -> int:
         """Number of the latest change."""
         return self._event
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no more changes come."""
+        return self._closed
 
     @property
     def revision(self) -> int:

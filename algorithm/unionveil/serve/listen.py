@@ -128,6 +128,7 @@ class Server(uvicorn.Server):
         listener: as returned by `bind`; closed at the end.
         on_ready: called once the server answers.
         timeouts: for slow clients.
+        on_stop: called once the server is asked to stop, so that requests end which wait for news.
     """
 
     def __init__(
@@ -136,6 +137,7 @@ class Server(uvicorn.Server):
         listener: socket.socket,
         on_ready: Callable[[], None],
         timeouts: Timeouts = Timeouts(),
+        on_stop: Callable[[], None] = lambda: None,
     ) -> None:
         # Log lines would contain paths, addresses and parts of bodies; we report what is needed ourselves.
         for name in ("uvicorn", "python_multipart"):
@@ -143,6 +145,7 @@ class Server(uvicorn.Server):
         super().__init__(_config(app, timeouts))
         self._listener = listener
         self._on_ready = on_ready
+        self._on_stop = on_stop
 
     def serve_until_stopped(self) -> None:
         """Serves, and returns once the server has shut down."""
@@ -158,6 +161,11 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Like uvicorn's, and first reports that the server stops."""
+        self._on_stop()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -127,11 +127,13 @@ class _Api:
         )
 
     async def changes(self, request: Request) -> Response:
-        """Waits until something has changed since an event, or until a time limit."""
+        """Waits until something has changed since an event, the review is closed, or a time limit is over."""
         since = _number(request, "since")
         clock = asyncio.get_running_loop().time
         end = clock() + min(_POLL_SECONDS, _number(request, "wait", 0))
-        while self._session.event <= since and clock() < end and not await request.is_disconnected():
+        while self._session.event <= since and not self._session.is_closed and clock() < end:
+            if await request.is_disconnected():
+                break
             await asyncio.sleep(_STEP_SECONDS)
         event, photos = self._session.since(since)
         return JSONResponse(

@@ -101,4 +101,4 @@ def review(
             if options.opens_browser:
                 open_browser(url)
 
-        Server(app, listener, on_ready).serve_until_stopped()
+        Server(app, listener, on_ready, on_stop=session.close).serve_until_stopped()
