@@ -524,6 +524,9 @@ def test_every_word_is_translated(browser, photos, tmp_path, language):
             for code in ("en", language)
         }
         assert words["en"].keys() == words[language].keys()
+        page.reload()  # the photo that cannot be written is the first one
+        page.wait_for_selector("#panel:not([hidden])")
+        assert "cut off" in page.locator("#panel [lang=en]").inner_text()
         to(page, "market.jpg")
         page.keyboard.press("?")
         shot(page, f"help-{language}")
@@ -577,6 +580,40 @@ def test_frame_times_with_a_thousand_boxes(browser, tmp_path, capsys):
             f"\n1,000 boxes, pan, zoom and move: {len(times)} frames, median {p50:.0f} ms, p95 {p95:.0f} ms"
         )
     assert len(times) > 60
+
+
+def test_caps_lock_turns_no_undo_into_a_redo(browser, tmp_path):
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    shutil.copy(samples.SCENES / "portrait.jpg", folder)
+    with review_process(folder, out, "--detail", "fast") as (url, _), opened(browser, url) as page:
+        looked_at_all(page)
+        page.wait_for_selector("#photo[href]")
+        eventually(page, lambda: page.locator(".box.face").count())
+        count = len(state_of(page, "portrait.jpg")["boxes"])
+        page.keyboard.press("n")
+        page.keyboard.press("Delete")
+        until(page, "portrait.jpg", lambda photo: len(photo["boxes"]) == count - 1)
+        for key, shift, expected in (("Z", False, count), ("z", True, count - 1), ("z", False, count)):
+            page.evaluate(
+                """([key, shiftKey]) => document.activeElement.dispatchEvent(
+                  new KeyboardEvent("keydown", { key, shiftKey, bubbles: true, cancelable: true }))""",
+                [key, shift],
+            )
+            eventually(page, lambda: len(state_of(page, "portrait.jpg")["boxes"]) == expected)  # noqa: B023
+
+
+def test_the_printed_link_opens_again_only_in_the_same_browser(browser, tmp_path):
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    shutil.copy(samples.SCENES / "portrait.jpg", folder)
+    with review_process(folder, out, "--detail", "fast") as (url, _), opened(browser, url) as page:
+        again = page.context.new_page()
+        again.goto(url)
+        again.wait_for_selector("#name:not(:empty)")
+        with opened(browser, url) as stranger:
+            stranger.wait_for_selector("#panel:not([hidden])")
+            assert "already used" in stranger.locator("#panel").inner_text()
 
 
 def test_arrow_keys_are_one_edit_and_an_approval_waits_for_it(browser, tmp_path):

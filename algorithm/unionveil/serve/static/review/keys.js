@@ -44,6 +44,12 @@ const SHOWN = {
 const REPEATED = new Set(["move", "next-box", "next-photo", "previous-photo", "zoom"]);
 const QUIET = new Set(["=", "ArrowUp", "ArrowDown"]);
 
+/** The key without Caps Lock, which turns z into Z, and Z into z. */
+function keyOf({ key, shiftKey }) {
+  if (!/^\p{L}$/u.test(key)) return key;
+  return shiftKey ? key.toUpperCase() : key.toLowerCase();
+}
+
 const isSingle = (key) => key.length === 1 && key !== " ";
 
 /**
@@ -57,7 +63,7 @@ export function listen(act, singles) {
     const isPressed = event.target.closest("button") && (event.key === "Enter" || event.key === " ");
     const isCommand = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() !== "z";
     if (isTyping || isPressed || isCommand || (isSingle(event.key) && !event.ctrlKey && !singles())) return undefined;
-    const name = names.get(event.key) ?? names.get(event.key.toLowerCase());
+    const name = names.get(keyOf(event)) ?? names.get(event.key.toLowerCase());
     // Holding a key does not approve one photo after the other.
     return event.repeat && !REPEATED.has(name) ? undefined : act[name];
   };

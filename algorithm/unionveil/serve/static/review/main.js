@@ -4,7 +4,7 @@ import { enter } from "/static/session.js";
 import { languageSwitch, loadWords, t } from "/static/words.js";
 import { Api } from "./api.js";
 import { describe, listen } from "./keys.js";
-import { banner, figures, hush, panel, say, text, toast } from "./messages.js";
+import { banner, english, figures, hush, panel, say, text, toast } from "./messages.js";
 import { Photos, Pictures } from "./photos.js";
 import { Rail, standing } from "./rail.js";
 import { Stage } from "./stage.js";
@@ -102,7 +102,7 @@ async function showPhoto(number) {
     }
     drawCovered();
   } catch (error) {
-    if (here === shown() && photos.rows.get(number).verdict !== "waiting") toast(error.message);
+    if (here === shown() && photos.rows.get(number).verdict !== "waiting") toast(english(error.message));
   } finally {
     clearTimeout(late);
   }
@@ -174,7 +174,7 @@ function settle(fresh) {
 
 function refused(error, number) {
   if (error.status === 409) return;
-  toast(error.message);
+  toast(english(error.message));
   known.delete(number);
   if (photo?.number === number) refresh(number);
 }
@@ -385,7 +385,7 @@ function showRejected() {
   const way = ["too-large", "timeout", "archive", "link"].includes(reason) ? `way.${reason}` : "way.other";
   panel({
     title: t("rejected.title"),
-    body: [text(photo.name, "name"), text(detail), text(t(way), "quiet")],
+    body: [text(photo.name, "name"), text(english(detail)), text(t(way), "quiet")],
     actions: [[t("go-on"), goOn, "primary"]],
   });
 }
@@ -409,7 +409,7 @@ function showDone() {
     [t("verdict.rejected"), t("photos", { n: counts.rejected })],
   ]));
   if (writing.status === "writing") body.push(text(t("writing", { n: writing.done, all: counts.photos })));
-  else if (writing.status === "failed") body.push(text(writing.problem, "notice danger"));
+  else if (writing.status === "failed") body.push(text(english(writing.problem), "notice danger"));
   else if (isCurrent) {
     const written = writing.counts.redacted + writing.counts.without_face;
     body.push(text(t("written", { n: written, folder: about.outputs }), "notice"));
@@ -426,7 +426,7 @@ async function write() {
   if (!(await flush())) return;
   view = "done";
   photo = null;
-  news.writing = (await api.write().catch((error) => toast(error.message))) ?? news.writing;
+  news.writing = (await api.write().catch((error) => toast(english(error.message)))) ?? news.writing;
   show();
 }
 
@@ -456,7 +456,7 @@ function changes(latest) {
   news = latest;
   for (const { number } of latest.photos) if (!api.pending) known.delete(number);
   rail.settle(() => photos.update(latest.photos));
-  if (latest.failure) banner(latest.failure);
+  if (latest.failure) banner(english(latest.failure));
   if (view === "empty" && photos.order.length) view = "photo";
   const isMine = latest.photos.some((row) => row.number === photo?.number);
   if (photo && isMine && !api.pending && !nudged) refresh(photo.number);
@@ -544,7 +544,7 @@ const act = {
   centre: () => stage.centre(),
   hide: () => document.body.classList.add("hide-covers"),
   side: () => setSide(!document.body.classList.contains("side")),
-  undo: (event) => undo(event.shiftKey),
+  undo: () => undo(),
   redo: () => undo(true),
   "next-photo": () => besidePhoto(1),
   "previous-photo": () => besidePhoto(-1),
@@ -575,7 +575,8 @@ function connect() {
 }
 
 async function start() {
-  const isLet = await enter();
+  // A link that was used already is fine in the browser that used it: the session decides.
+  await enter();
   await loadWords("review");
   languageSwitch(part("language"), "review", () => {
     describe(part("help-keys"));
@@ -583,7 +584,7 @@ async function start() {
     show();
   });
   describe(part("help-keys"));
-  about = isLet && (await api.get("/api/review").catch(() => null));
+  about = await api.get("/api/review").catch(() => null);
   if (!about) return locked();
   stage.configure(about, label);
   connect();

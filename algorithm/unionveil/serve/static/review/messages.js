@@ -6,9 +6,15 @@ const TOAST_MS = 6000;
 const part = (id) => document.getElementById(id);
 let toastTimer = 0;
 
-function element(name, text, className = "") {
-  return Object.assign(document.createElement(name), { textContent: text, className });
+/** An element around a text or a node. */
+function element(name, content, className = "") {
+  const made = Object.assign(document.createElement(name), { className });
+  made.append(content);
+  return made;
 }
+
+/** A sentence of the server: it is English in every language of the page. */
+export const english = (sentence) => Object.assign(element("span", sentence), { lang: "en" });
 
 function button(text, act, className = "") {
   const made = element("button", text, className);
