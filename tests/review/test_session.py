@@ -200,6 +200,9 @@ def test_a_photo_that_stops_the_worker_is_rejected_and_a_model_that_fails_stops_
         assert seen
         assert seen.rejected == ("crashed", crash.detail)
         assert made.place(photo)[0] == 0
+    with session(photos) as (made, detector):
+        assert detector.seen == ["a.png"]
+        assert made.counts().rejected == 0
     (photos.parent / "state").rename(photos.parent / "old")
     with session(photos, settle=False, fault=lambda _: ModelError("no memory for the model")) as (made, _):
         wait(lambda: made.failure is not None)

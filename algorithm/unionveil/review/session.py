@@ -255,7 +255,12 @@ class Session:
     def _surveyed(self, photo: Photo, future: Future[Surveyed | Rejected]) -> None:
         try:
             result = future.result()
-            seen = self._stopped(photo, result) if isinstance(result, Rejected) else result
+            # A photo that stopped its worker, or took too long, is tried again by the next review.
+            seen = (
+                Surveyed(None, Sighting(run=self._run, rejected=(result.reason, result.detail)))
+                if isinstance(result, Rejected)
+                else result
+            )
         except Exception as error:
             with self._changed:
                 # A model that fails is not the photo's fault: the page reports it, and no photo counts as
@@ -269,14 +274,6 @@ class Session:
             if not self._closed:
                 self._take(photo, seen)
             self._changed.notify_all()
-
-    def _stopped(self, photo: Photo, rejected: Rejected) -> Surveyed:
-        """The result for a photo that terminated its worker, or took too long."""
-        sighting = Sighting(run=self._run, rejected=(rejected.reason, rejected.detail))
-        with suppress(OSError):
-            if not isinstance(photo.content, Rejected):
-                return Surveyed(self._log.photo_key(photo.content.read()), sighting)
-        return Surveyed(None, sighting)
 
     def _take(self, photo: Photo, seen: Surveyed) -> None:
         photo.thumbnail = seen.thumbnail if len(self._photos) <= _KEPT_THUMBNAILS else b""
