@@ -735,6 +735,31 @@ def test_an_answer_that_an_edit_overtakes_takes_nothing_back(browser, tmp_path):
         page.unroute_all(behavior="ignoreErrors")
 
 
+def test_an_answer_to_an_earlier_edit_takes_nothing_back(browser, tmp_path):
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    shutil.copy(samples.SCENES / "portrait.jpg", folder)
+    held: list[Any] = []
+    with review_process(folder, out, "--detail", "fast") as (url, _), opened(browser, url) as page:
+        looked_at_all(page)
+        page.wait_for_selector("#photo[href]")
+        eventually(page, lambda: page.locator(".box.face").count())
+        page.keyboard.press("n")
+        page.route("**/edits", lambda route: held.append(route))
+        page.keyboard.press("t")
+        page.keyboard.press("t")
+        eventually(page, lambda: held)
+        held[0].continue_()  # its answer comes while the second edit is under way
+        eventually(page, lambda: len(held) == 2)
+        page.wait_for_timeout(300)
+        page.keyboard.press("t")
+        held[1].continue_()
+        eventually(page, lambda: len(held) == 3)
+        held[2].continue_()
+        until(page, "portrait.jpg", lambda photo: photo["revision"] == 3)
+        assert state_of(page, "portrait.jpg")["boxes"][0]["kind"] == "plate"
+
+
 def test_a_box_is_turned_into_text_and_written_as_such(browser, tmp_path):
     folder, out = tmp_path / "photos", tmp_path / "out"
     folder.mkdir()

@@ -162,7 +162,7 @@ function send(edit) {
 }
 
 function settle(fresh) {
-  if (fresh.number === null || api.pending > 1) return;
+  if (fresh.number === null || api.pending) return; // the answer to the last edit has them all
   known.set(fresh.number, fresh);
   photos.update([fresh]);
   if (photo?.number === fresh.number && !nudged) {
