@@ -45,3 +45,12 @@ def test_the_tree_in_the_docstring_is_the_tree():
 
 def test_too_large_states_the_size():
     assert "400 megapixels, the limit is 200" in str(errors.ImageTooLarge(400_000_000, 200_000_000))
+
+
+def test_an_unreadable_file_is_described_without_its_path():
+    for error, why in (
+        (FileNotFoundError(2, "No such file or directory", "/home/me/a.jpg"), "No such file or directory"),
+        (OSError("/home/me/a.jpg"), "OSError"),
+    ):
+        assert errors.cannot_be_read(error) == f"the file cannot be read: {why}"
+        assert errors.cannot_be_read(error, "it") == f"it cannot be read: {why}"

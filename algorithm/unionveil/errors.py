@@ -76,6 +76,7 @@ __all__ = [
     "UnsupportedImage",
     "WorkerError",
     "WrongMedia",
+    "cannot_be_read",
 ]
 
 
@@ -405,3 +406,13 @@ class ReviewConflict(ReviewError):
 
     def __str__(self) -> str:
         return "the review was changed in another tab; reload this page"
+
+
+def cannot_be_read(error: OSError, what: str = "the file") -> str:
+    """Says that an input cannot be read, and why, without its path, which an error's text may contain.
+
+    Args:
+        error: what the system says.
+        what: the input, as the subject of the sentence.
+    """
+    return f"{what} cannot be read: {error.strerror or type(error).__name__}"

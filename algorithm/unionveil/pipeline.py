@@ -15,7 +15,7 @@ from .content import Content, PictureSource, content_of
 from .detect import OwnFinder, load_finder
 from .detections import BoolArray, Detections, Kind, RgbImage
 from .engines.resources import usable_cores
-from .errors import ConfigError, ImageError, UnionVeilError, UnreadableImage
+from .errors import ConfigError, ImageError, UnionVeilError, UnreadableImage, cannot_be_read
 from .identity.embedders import load_embedder
 from .identity.references import References
 from .images import (
@@ -172,8 +172,7 @@ class Anonymizer:
         try:
             data = content.read()
         except OSError as error:
-            why = error.strerror or type(error).__name__
-            raise UnreadableImage(f"the file cannot be read: {why}") from error
+            raise UnreadableImage(cannot_be_read(error)) from error
         picture = decode(data, self._max_pixels, reduction)
         if not self._options.keep:
             return picture

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..content import Content
-from ..errors import ImageError, InputError, UnreadableImage
+from ..errors import ImageError, InputError, UnreadableImage, cannot_be_read
 from ..formats import HEAD_BYTES, ImageFormat, sniff
 from ..text import printable
 
@@ -130,7 +130,7 @@ class Pictures(Mapping[str, Geometry]):
         except ImageError as error:
             raise InputError(f"{printable(name)}: {error}") from error
         except OSError as error:
-            raise InputError(f"{printable(name)} cannot be read: {error.strerror}") from error
+            raise InputError(cannot_be_read(error, printable(name))) from error
 
     def __contains__(self, name: object) -> bool:
         return name in self._contents

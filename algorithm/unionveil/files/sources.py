@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol
 
 from ..content import BytesContent, Content, FileContent
-from ..errors import InputError
+from ..errors import InputError, cannot_be_read
 from ..formats import HEAD_BYTES, video_format
 from ..outcomes import Rejected
 from .archives import is_archive, members, single_name
@@ -382,7 +382,7 @@ def _unreadable(entry: Entry, error: OSError) -> Rejected:
             detail = "the file's content is not on this machine; fetch it with git annex get or datalad get"
             return Rejected("link", detail)
         return Rejected("link", "the link leads to nothing")
-    return Rejected("unreadable", f"the file cannot be read: {error.strerror or type(error).__name__}")
+    return Rejected("unreadable", cannot_be_read(error))
 
 
 def _read_file(entry: Entry, size: int, rules: Rules) -> Iterator[SourceItem]:

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from ..errors import cannot_be_read
 from ..outcomes import Rejected
 from .bombs import MOST_BYTES
 from .litter import Skipped, is_companion, is_litter, may_be_companion, stem_of
@@ -136,9 +137,7 @@ class StoreSource:
                     Rules(self._patterns, self._member_bytes, self._videos),
                 )
         except OSError as error:
-            yield SourceItem(
-                entry.name, Rejected("unreadable", f"the object cannot be read: {error.strerror}")
-            )
+            yield SourceItem(entry.name, Rejected("unreadable", cannot_be_read(error, "the object")))
 
 
 def _companions(listing: Iterable[StoredObject], *, videos: bool) -> frozenset[str]:

@@ -14,7 +14,7 @@ from ..config import AnonymizeConfig, Fill, KSame
 from ..content import Content
 from ..detections import BoolArray, Detections, FloatArray
 from ..engines.base import Report
-from ..errors import ImageError
+from ..errors import ImageError, cannot_be_read
 from ..formats import ImageFormat
 from ..models.cards import ModelCard
 from ..models.store import find
@@ -137,7 +137,7 @@ class _Worker:
             examine = ExamineVideo(self._config, self._residual, self._report)
             return tuple(examine(task.content, task.record, video))
         except OSError as error:
-            return (Finding("picture", f"it cannot be read: {error.strerror or type(error).__name__}"),)
+            return (Finding("picture", cannot_be_read(error, "it")),)
         except (ValueError, IndexError, struct.error):
             return (Finding("metadata", "its contents cannot be read"),)
 

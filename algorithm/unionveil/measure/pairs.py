@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..boxes import area, cover_boxes, cover_pixels, covered, expand, iou, shorter_sides, unite_faces
 from ..content import Content
 from ..detections import BoolArray, Detections, FloatArray, Kind, RgbImage
-from ..errors import ImageError
+from ..errors import ImageError, cannot_be_read
 from ..models.cards import EmbedderCard, ModelCard, cards_of, embedder_card
 from ..models.store import find
 from ..outcomes import Rejected
@@ -185,7 +185,7 @@ class _Worker:
         try:
             before, after = (self._pixels(content) for content in (pair.before, pair.after))
         except OSError as error:
-            return Rejected("unreadable", f"it cannot be read: {error.strerror or type(error).__name__}")
+            return Rejected("unreadable", cannot_be_read(error, "it"))
         except ImageError as error:
             return Rejected(error.reason, str(error))
         if before.shape != after.shape:

@@ -15,7 +15,7 @@ from ..boxes import unite_faces
 from ..config import AnonymizeConfig
 from ..content import Content
 from ..detections import BoolArray, Detections, FloatArray, RgbImage
-from ..errors import ImageError
+from ..errors import ImageError, cannot_be_read
 from ..models.cards import ModelCard
 from ..models.store import find
 from ..outcomes import Rejected
@@ -137,7 +137,7 @@ class _Worker:
         except ImageError as error:
             return Rejected(error.reason, str(error))
         except OSError as error:
-            return Rejected("unreadable", f"the file cannot be read: {error.strerror}")
+            return Rejected("unreadable", cannot_be_read(error))
         labelled = {0} if task.truth is None else {0, *task.truth.frame.tolist()}
         return tuple(
             self._seen(number, list(_views(picture, number)), task.truth)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ..config import AnonymizeConfig
 from ..content import BytesContent, Content
-from ..errors import ImageError
+from ..errors import ImageError, cannot_be_read
 from ..formats import sniff
 from ..models.cards import ModelCard
 from ..models.store import find
@@ -92,8 +92,7 @@ class _Worker:
         try:
             data = task.content.read()
         except OSError as error:
-            why = error.strerror or type(error).__name__
-            return Rejected("unreadable", f"the file cannot be read: {why}")
+            return Rejected("unreadable", cannot_be_read(error))
         faces = self._faces(data)
         if isinstance(faces, Rejected):
             return faces

@@ -23,6 +23,7 @@ from ..detections import Detections, Kind, RgbImage
 from ..engines.base import Engine
 from ..engines.resources import usable_cores
 from ..engines.serial import SerialEngine
+from ..errors import cannot_be_read
 from ..files.sources import Skipped, SourceItem
 from ..identity.references import References
 from ..models.cards import ModelCard, embedder_card
@@ -154,7 +155,7 @@ def _read(content: Content) -> bytes | Rejected:
     try:
         return content.read()
     except OSError as error:
-        return Rejected("unreadable", f"the file cannot be read: {error.strerror or type(error).__name__}")
+        return Rejected("unreadable", cannot_be_read(error))
 
 
 def _generator(config: AnonymizeConfig, threads: int) -> Generator:

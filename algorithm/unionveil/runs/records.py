@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..config import EMOJI, AnonymizeConfig, EveryFace, KSame, Overlay
 from ..detections import Detections, Kind
-from ..errors import ConfigError
+from ..errors import ConfigError, cannot_be_read
 from ..formats import Encoding
 from ..identity.people import SAME_PERSON
 from ..models.cards import DetectorCard, EmbedderCard, ModelCard
@@ -109,7 +109,7 @@ def _digest_of(setting: str, path: str) -> str:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise ConfigError(f"{setting}: the file cannot be read: {error.strerror}") from error
+        raise ConfigError(f"{setting}: {cannot_be_read(error)}") from error
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 

@@ -13,7 +13,7 @@ from ..content import Content, FileContent
 from ..detections import BoolArray, Detections, FloatArray, RgbImage
 from ..engines.base import Engine
 from ..engines.serial import SerialEngine
-from ..errors import ConfigError, ImageError, InputError
+from ..errors import ConfigError, ImageError, InputError, cannot_be_read
 from ..files.litter import Skipped
 from ..files.paths import is_folder, is_there
 from ..files.sources import PathSource
@@ -106,7 +106,7 @@ class _PhotoReader:
             data = photo.content.read()
             picture = decode(data, self._max_pixels)
         except OSError as error:
-            return Rejected("unreadable", f"it cannot be read: {error.strerror or type(error).__name__}")
+            return Rejected("unreadable", cannot_be_read(error, "it"))
         except ImageError as error:
             return Rejected(error.reason, str(error))
         if len(picture.frames) > 1:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 from ..config import AnonymizeConfig, Overlay
 from ..content import Content
 from ..engines.base import Report
+from ..errors import cannot_be_read
 from ..files.digests import hmac_of
 from ..files.paths import real
 from ..files.sinks import Sink
@@ -194,8 +195,7 @@ class _Worker:
         try:
             data = task.content.read()
         except OSError as error:
-            why = error.strerror or type(error).__name__
-            return Done(self._rejected(task, Rejected("unreadable", f"the file cannot be read: {why}"), None))
+            return Done(self._rejected(task, Rejected("unreadable", cannot_be_read(error)), None))
         digest = self._digest(task, task.content, data)
         done = self._known(task, digest)
         if done is None:
@@ -224,8 +224,7 @@ class _Worker:
                 created = sink.added(output) if sink else nowhere()
                 outcome = self._video(file, (video, form), stem, created)
         except OSError as error:
-            why = error.strerror or type(error).__name__
-            return Done(self._rejected(task, Rejected("unreadable", f"the file cannot be read: {why}"), None))
+            return Done(self._rejected(task, Rejected("unreadable", cannot_be_read(error)), None))
         if isinstance(outcome, Rejected):
             return Done(self._rejected(task, outcome, salted), digest)
         record = video_record(task.number, output, outcome, self._work.config, salted, task.key)
