@@ -123,6 +123,46 @@ except OutputError as error:
     assert [path.name for path in Path(tmp_path).iterdir()] == ["small.jpg"]
 
 
+@pytest.mark.parametrize("exists", [True, False])
+def test_an_error_of_the_block_is_not_one_of_the_output(tmp_path, exists):
+    sink = FolderSink(tmp_path)
+    if exists:
+        sink.write("x.mp4", b"before")
+    with pytest.raises(ConnectionResetError), sink.created("x.mp4") as file:
+        file.write(b"half")
+        raise ConnectionResetError
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == (
+        [("x.mp4", b"before")] if exists else []
+    )
+
+
+def test_added_files_replace_no_other_content(tmp_path):
+    sink = FolderSink(tmp_path)
+    sink.write("x.mp4", b"one")
+    with pytest.raises(OutputError, match="already exists"), sink.added("x.mp4") as file:
+        file.write(b"two")
+    assert sink.read("x.mp4") == b"one"
+    with sink.added("x.mp4") as file:
+        file.write(b"one")
+
+
+def test_inputs_are_never_removed(tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(b"original")
+    sink = FolderSink(tmp_path, overwrite=True, inputs=[tmp_path / "photo.jpg"])
+    with pytest.raises(OutputError, match="is an input"):
+        sink.remove("photo.jpg")
+    assert (tmp_path / "photo.jpg").read_bytes() == b"original"
+
+
+def test_removing_a_link_leaves_what_it_leads_to(tmp_path):
+    sink = FolderSink(tmp_path / "out")
+    (tmp_path / "other").write_bytes(b"untouched")
+    (tmp_path / "out" / "link").symlink_to(tmp_path / "other")
+    sink.remove("link")
+    assert not list((tmp_path / "out").iterdir())
+    assert (tmp_path / "other").exists()
+
+
 def test_without_nameless_files_the_result_is_the_same(tmp_path, monkeypatch):
     sink = FolderSink(tmp_path)
     monkeypatch.delattr(os, "O_TMPFILE")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import resource
 import subprocess
 import sys
 import threading
@@ -64,6 +65,28 @@ def test_a_content_travels_without_its_first_bytes():
     travelled = pickle.loads(pickle.dumps(content))  # noqa: S301
     assert travelled == content
     assert travelled.head == b""
+
+
+def test_a_full_disk_is_not_the_fault_of_an_input(tmp_path):
+    code = """
+import signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from unionveil import OutputError
+from unionveil.files.store_sink import StoreSink
+from unionveil.files.stores import Store, StoreUrl
+try:
+    StoreSink(Store(StoreUrl.parse("s3://a"))).replace("b.mp4", [bytes(50_000)])
+except OutputError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000)),
+        check=True,
+    )
+    assert "the local copy of s3://a/b.mp4 cannot be written" in done.stdout
 
 
 class Answering(BaseHTTPRequestHandler):

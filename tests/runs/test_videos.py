@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import re
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from clips import Clip, made, moving
 from samples import SCENES
 from unionveil.config import AnonymizeConfig, KSame
-from unionveil.content import BytesContent
+from unionveil.content import BytesContent, FileContent
 from unionveil.engines.serial import SerialEngine
 from unionveil.files.sinks import FolderSink
-from unionveil.files.sources import PathSource
+from unionveil.files.sources import PathSource, SourceItem
 from unionveil.formats import VideoFormat
 from unionveil.measure.verify_run import verify_outputs
 from unionveil.runs.batch import run_batch
@@ -94,6 +98,50 @@ def test_a_damaged_video_is_rejected_and_leaves_nothing(folder, tmp_path):
     rejected = [item for item in manifest.records() if isinstance(item, RejectedRecord)]
     assert [item.reason for item in rejected] == ["unreadable"]
     assert not list((tmp_path / "out").glob("*.mov"))
+
+
+class Failing(io.BytesIO):
+    """A file on a drive that is lost: it can be read from its start for a number of times."""
+
+    def __init__(self, data: bytes, starts: int) -> None:
+        super().__init__(data)
+        self._starts = starts
+
+    def seek(self, place: int, whence: int = 0, /) -> int:
+        self._starts -= (place, whence) == (0, 0)
+        return super().seek(place, whence)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self._starts < 0:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().read(size)
+
+
+@dataclass(frozen=True)
+class LostContent(BytesContent):
+    starts: int = 0
+
+    def open(self) -> BinaryIO:
+        return Failing(self.data, self.starts)
+
+
+def rejection(tmp_path: Path, starts: int) -> str | None:
+    """The reason why a video on a lost drive is rejected; the photo behind it must be done."""
+    items = [
+        SourceItem("a.mp4", LostContent(made(moving(6)), starts)),
+        SourceItem("b.jpg", FileContent(SCENES / "portrait.jpg")),
+    ]
+    work = Anonymize(FAST, FolderSink(tmp_path / str(starts)), videos=True)
+    video, photo = run_batch(items, work, SerialEngine()).records()
+    assert isinstance(photo, RedactedRecord)
+    return f"{video.reason}: {video.detail}" if isinstance(video, RejectedRecord) else None
+
+
+@needs_video
+def test_a_video_that_can_no_longer_be_read_is_rejected_and_the_run_goes_on(tmp_path):
+    wanted = "unreadable: the file cannot be read: Input/output error"
+    reasons = {starts: rejection(tmp_path, starts) for starts in (1, 3, 5, 6)}
+    assert reasons == {1: wanted, 3: wanted, 5: wanted, 6: None}
 
 
 @needs_video

@@ -17,6 +17,7 @@ from ..text import printable
 from .digests import pieces, sha256_of
 from .litter import is_system_file
 from .locks import LOCK_NAME, hold
+from .output_file import output_file, writing
 from .paths import files_below, is_folder, real
 from .stores import StoreUrl
 
@@ -162,16 +163,14 @@ class FolderSink:
             An empty file, open for writing, reading and seeking.
 
         Raises:
-            OutputError: it is an input, or it cannot be written.
+            OutputError: it is an input, or it cannot be written. Errors of the block itself pass unchanged.
         """
         path = self._path(name)
-        try:
+        with writing(str(path)):
             self._make_folders(path)
-            with _created(path) as file:
-                yield file
-        except OSError as error:
-            what = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
-            raise OutputError(f"{path} cannot be written: {what}; nothing of it was kept") from error
+            descriptor = None if os.path.lexists(path) else _nameless(path.parent)
+        with _renamed(path) if descriptor is None else _linked(path, descriptor) as file:
+            yield file
 
     @contextmanager
     def added(self, name: str) -> Iterator[BinaryIO]:
@@ -321,23 +320,28 @@ class FolderSink:
 
 
 @contextmanager
-def _created(path: Path) -> Iterator[BinaryIO]:
-    """Writes the whole file before it gets its name, so that half a file is never visible."""
-    descriptor = None if os.path.lexists(path) else _nameless(path.parent)
-    if descriptor is not None:
-        with os.fdopen(descriptor, "w+b") as file:
-            yield file
-            file.flush()
+def _linked(path: Path, descriptor: int) -> Iterator[BinaryIO]:
+    """A nameless file, which gets its name when it is whole."""
+    with output_file(descriptor, str(path)) as file:
+        yield file
+        file.flush()
+        with writing(str(path)):
             _link(descriptor, path)
-        return
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX)
+
+
+@contextmanager
+def _renamed(path: Path) -> Iterator[BinaryIO]:
+    """A file with a temporary name, which replaces the one at the path when it is whole."""
+    with writing(str(path)):
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX)
     try:
-        with os.fdopen(descriptor, "w+b") as file:
+        with output_file(descriptor, str(path)) as file:
             yield file
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(path)
+        with writing(str(path)):
+            umask = os.umask(0)
+            os.umask(umask)
+            Path(name).chmod(0o666 & ~umask)
+            Path(name).replace(path)
     except BaseException:
         with suppress(OSError):
             Path(name).unlink()

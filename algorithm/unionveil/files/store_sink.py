@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from ..errors import InputError, OutputError, OutputTaken, StoreError
 from .digests import pieces
+from .output_file import output_file, writing
 from .stores import Store, StoreUrl
 
 __all__ = ["StoreSink"]
@@ -58,10 +59,11 @@ class StoreSink:
         """As `FolderSink.replace`.
 
         Raises:
+            OutputError: there is no space for its local copy.
             StoreError: it cannot be written.
         """
         digest = hashlib.sha256()
-        with tempfile.TemporaryFile() as file:
+        with self._temporary(name) as file:
             for part in parts:
                 digest.update(part)
                 file.write(part)
@@ -73,10 +75,10 @@ class StoreSink:
         """As `FolderSink.added`; the object is put when the block ends.
 
         Raises:
-            OutputError: the object exists with other content.
+            OutputError: the object exists with other content, or there is no space for its local copy.
             StoreError: it cannot be written.
         """
-        with tempfile.TemporaryFile() as file:
+        with self._temporary(name) as file:
             yield file
             file.seek(0)
             digest = hashlib.sha256()
@@ -89,6 +91,15 @@ class StoreSink:
                 raise self._occupied(name)
             file.seek(0)
             self._store.put(name, file, digest.hexdigest())
+
+    @contextmanager
+    def _temporary(self, name: str) -> Iterator[BinaryIO]:
+        """The local copy of an object that is being written."""
+        what = f"the local copy of {self.folder / name}"
+        with writing(what):
+            copy = tempfile.TemporaryFile()  # noqa: SIM115  closed below
+        with copy, output_file(copy.fileno(), what, closes=False) as file:
+            yield file
 
     def reaches(self, source: Store) -> bool:
         """Whether `adopt` can copy from a place."""

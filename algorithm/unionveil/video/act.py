@@ -28,7 +28,7 @@ from .parts import Contents, check_input, contents_of
 from .plan import Plan
 from .planes import seen
 from .proof import Proof
-from .reader import reading
+from .reader import damage, reading
 from .shape import Colours, Shape
 from .state import State
 from .summary import kept_of, tracks_of
@@ -82,11 +82,12 @@ class Videos:
             What was written.
 
         Raises:
-            ImageError: the video is damaged or not handled; nothing was written then.
+            ImageError: the video is damaged, not handled or cannot be read; nothing was written then.
             OutputError: the output cannot be written.
             ModelError: a model failed.
         """
-        check_input(source, forms[0])
+        with damage():
+            check_input(source, forms[0])
         with _one_thread():
             plan = self._planned(source, state, report)
             return_free_memory()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ..errors import ImageTooLarge, UnreadableImage, UnsupportedImage
+from ..errors import ImageTooLarge, UnreadableImage, UnsupportedImage, cannot_be_read
 from .colours import matrix_of
 from .planes import upright
 from .shape import Colours, Shape
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import av
     from av.container import InputContainer
 
-__all__ = ["THREADS", "Reader", "reading"]
+__all__ = ["THREADS", "Reader", "damage", "reading"]
 
 THREADS = 2
 """Threads of a decoder; each holds a few more frames."""
@@ -70,7 +70,7 @@ class Reader:
             UnsupportedImage: frames are interlaced, or change their size or format.
         """
         last: int | None = None
-        with _damage():
+        with damage():
             for packet in self.container.demux():
                 if packet.stream.type == "audio":
                     if packet.dts is not None:
@@ -121,7 +121,7 @@ def _opened(file: BinaryIO) -> Iterator[InputContainer]:
     import av
 
     file.seek(0)
-    with _damage():
+    with damage():
         container = av.open(file, "r", metadata_errors="ignore")
     try:
         yield container
@@ -170,7 +170,7 @@ def _attached_flag() -> Any:
 
 
 def _shape(container: InputContainer, stream: Any) -> Shape:
-    with _damage():
+    with damage():
         frame: av.VideoFrame | None = next(iter(container.decode(stream)), None)
     if frame is None:
         raise UnreadableImage("the video contains no frame that can be decoded")
@@ -232,14 +232,21 @@ def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
 
 
 @contextmanager
-def _damage() -> Iterator[None]:
-    """Turns errors of the decoder into those of picture readers."""
+def damage() -> Iterator[None]:
+    """Turns errors of a decoder, and of the file that it reads, into those of picture readers.
+
+    Raises:
+        UnreadableImage: the file is damaged, or cannot be read.
+        MemoryError: the decoder needs more memory than there is.
+    """
     import av
 
     try:
         yield
-    except (av.error.FFmpegError, EOFError) as error:
+    except (av.error.FFmpegError, EOFError) as error:  # some of them are errors of the system too
         if getattr(error, "errno", None) == errno.ENOMEM:
             raise MemoryError from error
         what = getattr(error, "strerror", None) or type(error).__name__
         raise UnreadableImage(f"the video is damaged or cut off: {what}") from error
+    except OSError as error:
+        raise UnreadableImage(cannot_be_read(error)) from error
