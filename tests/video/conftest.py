@@ -6,7 +6,7 @@ import pytest
 
 from unionveil.video.extra import has_video
 
-NEEDS_VIDEO = ("test_reader", "test_planes", "test_act", "test_parts")
+NEEDS_VIDEO = ("test_reader", "test_planes", "test_act", "test_parts", "test_proof")
 
 
 def pytest_collection_modifyitems(items):

@@ -79,6 +79,13 @@ def test_files_that_are_cut_off_or_damaged_are_refused():
         read(mkv[:-40])
 
 
+def test_a_frame_that_its_decoder_repairs_is_refused():
+    data = bytearray(made(moving(30, (192, 128))))
+    data[len(data) // 2] ^= 4
+    with pytest.raises(UnreadableImage, match="a frame of the video is damaged"):
+        read(bytes(data))
+
+
 def test_a_file_of_sound_holds_no_video():
     import av
 

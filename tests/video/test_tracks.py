@@ -30,10 +30,15 @@ def at(*boxes: tuple[float, float], visible: bool = False) -> Found:
 
 
 def tracked(frames: Sequence[Found | None], speed: float = 2, cuts: tuple[int, ...] = ()) -> Plan:
+    return carried(frames, [None if n in (0, *cuts) else (speed, -speed) for n in range(len(frames))])
+
+
+def carried(frames: Sequence[Found | None], shifts: Sequence[tuple[float, float] | None]) -> Plan:
+    """The plan of frames, and of the flow from each one's predecessor to it and back, in pixels."""
     tracker = Tracker(SURE, SIZE_WH, 1.0)
-    for number, found in enumerate(frames):
-        joined = number > 0 and number not in cuts
-        tracker.add(number, number / RATE, found, (field(speed), field(-speed)) if joined else None)
+    for number, (found, shift) in enumerate(zip(frames, shifts, strict=True)):
+        flows = None if shift is None else (field(shift[0]), field(shift[1]))
+        tracker.add(number, number / RATE, found, flows)
     count = len(frames)
     return Plan(tracker.finish(), np.arange(count), np.ones(count, np.int64))
 
@@ -103,6 +108,22 @@ def test_a_weak_chain_counts_once_a_sure_one_meets_it():
     assert covered(plan) == list(range(20))
 
 
+def test_a_sure_chain_stays_sure_when_it_joins_an_older_weak_one():
+    frames = [at((10, 0.4), (22, 0.9)), at((12, 0.4)), at((22, 0.4))]
+    assert covered(tracked(frames, speed=0)) == [0, 1, 2]
+
+
+def test_a_weak_chain_is_kept_until_the_one_it_joined_has_ended():
+    # The flow loses the face at once, so it becomes two chains, which meet on the way back.
+    frames = [*[at((10, 0.4))] * 40, at((10, 0.9))]
+    assert covered(carried(frames, [None, (300, 0), *[(0, 0)] * 39])) == list(range(41))
+
+
+def test_a_weak_chain_that_left_the_frame_is_met_by_a_later_sure_one():
+    frames = [at((180, 0.4)), at(), at(), at(), at(), at((180, 0.9))]
+    assert 0 in covered(carried(frames, [None, *[(300, 0)] * 5]))
+
+
 @pytest.mark.parametrize("cut", [10, 13])
 def test_nothing_is_carried_across_a_cut(cut):
     frames = [at((10 + 2 * n, 0.9)) if n < 10 else at() for n in range(20)]
@@ -119,6 +140,17 @@ def test_boxes_grow_while_they_are_carried_and_never_jump():
     wild = tracked([at((10, 0.9)), at(), at()], speed=500)
     lefts = [faces.xyxy[0, 0] for faces in wild.faces() if len(faces)]
     assert max(np.diff(lefts)) <= 20
+
+
+def test_boxes_grow_on_the_way_back_too():
+    plan = tracked([at((100 + 2 * n, 0.9)) if n > 5 else at() for n in range(8)])
+    widths = [faces.xyxy[0, 2] - faces.xyxy[0, 0] for faces in plan.faces() if len(faces)]
+    assert widths[0] == pytest.approx(20 * 1.02**6)
+
+
+def test_a_carried_box_is_covered_to_the_last_pixel_in_the_frame():
+    plan = tracked([at((10, 0.9)), *[at()] * 9], speed=-4)
+    assert covered(plan) == list(range(8))  # in frame 7 its right edge is at 2 px
 
 
 def test_frames_that_are_not_looked_at_are_filled():

@@ -16,7 +16,6 @@ from ..boxes import as_heads
 from ..config import AnonymizeConfig
 from ..detections import Detections, Kind
 from ..engines.base import Report, Step
-from ..errors import OutputDiffers
 from ..files.digests import pieces
 from ..formats import VideoFormat
 from ..heap import return_free_memory
@@ -24,10 +23,10 @@ from ..outcomes import AnonymizedVideo
 from ..pipeline import Anonymizer
 from .codecs import encoder_of
 from .log import Log
-from .parts import Contents, check_input, contents_of
+from .parts import check_input, contents_of
 from .plan import Plan
 from .planes import seen
-from .proof import Proof
+from .proof import Proof, check_output
 from .reader import damage, reading
 from .shape import Colours, Shape
 from .state import State
@@ -118,7 +117,7 @@ class Videos:
             steps = write(reader, plan, self.anonymizer.patches_of, target, file, proof)
             _finished("covering", steps, shape, report)
         contents = contents_of(file, form)
-        _check(contents, shape, file, proof, is_decoded=config.check_outputs == "yes")
+        check_output(contents, shape, file, proof, is_decoded=config.check_outputs == "yes")
         size_bytes = file.seek(0, 2)
         file.seek(0)
         digest = hashlib.sha256()
@@ -150,22 +149,6 @@ class Videos:
                 faces
             )  # before they are followed: landmarks of a turned head are known only here
         return Found(faces, np.arange(len(faces)) < len(covered))
-
-
-def _check(contents: Contents, shape: Shape, file: BinaryIO, proof: Proof, *, is_decoded: bool) -> None:
-    """Checks that an output contains its streams and nothing else, and shows the encoded frames.
-
-    Raises:
-        OutputDiffers: it contains or shows something else.
-    """
-    if contents.extra or contents.streams.count("video") != 1:
-        what = ", ".join(contents.extra[:3]) or "a different number of video streams"
-        raise OutputDiffers(f"the encoded video contains more than its streams: {what}")
-    if is_decoded:
-        with reading(file, float("inf")) as output:
-            if output.shape.size_wh != shape.size_wh:
-                raise OutputDiffers("the encoded video and its input differ in size")
-            proof.check(output)
 
 
 def _finished(what: str, seconds: Generator[float, None, _Result], shape: Shape, report: Report) -> _Result:

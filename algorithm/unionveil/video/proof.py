@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -13,15 +13,16 @@ import numpy.typing as npt
 from ..boxes import cover_pixels
 from ..detections import Detections
 from ..errors import OutputDiffers
+from .parts import Contents
 from .plan import Plan
 from .planes import planes_of
+from .reader import Reader, reading
+from .shape import Shape
 
 if TYPE_CHECKING:
     import av
 
-    from .reader import Reader
-
-__all__ = ["Proof"]
+__all__ = ["Proof", "check_output"]
 
 _SKETCH_WH = (16, 9)
 _SKETCH_BYTES = 16 * 9
@@ -83,6 +84,30 @@ class Proof:
         boxes = np.abs(_means(frame, faces) - np.asarray(wanted, np.float32)).max(initial=0)
         if levels > self._most_levels or boxes > _MOST_LEVELS:
             raise OutputDiffers("the encoded video does not show what its encoder got")
+
+
+def check_output(contents: Contents, shape: Shape, file: BinaryIO, proof: Proof, *, is_decoded: bool) -> None:
+    """Checks that an output contains its streams and nothing else, and shows the encoded frames.
+
+    Args:
+        contents: of the output.
+        shape: of the input's pictures.
+        file: the output, seekable.
+        proof: of what the encoder got.
+        is_decoded: whether the output is decoded and its frames are compared.
+
+    Raises:
+        OutputDiffers: it contains or shows something else.
+        UnreadableImage: it cannot be decoded.
+    """
+    if contents.extra or contents.streams.count("video") != 1:
+        what = ", ".join(contents.extra[:3]) or "a different number of video streams"
+        raise OutputDiffers(f"the encoded video contains more than its streams: {what}")
+    if is_decoded:
+        with reading(file, float("inf")) as output:
+            if output.shape.size_wh != shape.size_wh:
+                raise OutputDiffers("the encoded video and its input differ in size")
+            proof.check(output)
 
 
 def _luma(frame: av.VideoFrame) -> npt.NDArray[Any]:
