@@ -9,7 +9,6 @@ written; signed transactions are public by nature.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sys
 import time
@@ -357,13 +356,8 @@ def move_away(path: Path) -> Path:
 
 def read_result(path: Path, name: str) -> JsonObject | None:
     """The result of a journal's step, read without locking; None if there is no such journal or step."""
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    step = content.get("steps", {}).get(name) or {}
-    result = step.get("result")
-    return result if isinstance(result, dict) else None
+    step = read_steps(path).get(name)
+    return step.result if step else None
 
 
 def read_steps(path: Path) -> dict[str, Step]:
