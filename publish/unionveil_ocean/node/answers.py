@@ -269,7 +269,6 @@ class Job(_Answer):
     job_id: _Name
     status: int
     status_text: str = ""
-    date_created: str | None = None
     date_finished: str | None = None
     environment: str | None = None
     metadata: Annotated[dict[str, Any], BeforeValidator(_empty_if_none)] = {}

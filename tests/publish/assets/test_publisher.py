@@ -313,6 +313,7 @@ def test_prices_have_the_decimals_of_their_token(chain, node, tmp_path):
     [
         ("cheap", None, "neither"),
         ("-1", None, "larger than 0"),
+        ("0.0", None, "larger than 0"),
         ("1e-30", None, "decimals"),
         ("free", "ocean", "needs a price"),
         ("1", "0x12", "not an address"),

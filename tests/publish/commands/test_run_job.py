@@ -630,16 +630,30 @@ def test_an_algorithm_that_the_data_set_does_not_name(shop, capfd):
     assert "it is not among those it names" in capfd.readouterr().err
 
 
-def test_the_node_refuses_what_the_client_let_through(shop, capfd):
-    """The node's own check of trust: the data set that the client sees trusts every algorithm."""
+def trusting(shop, publisher):
+    """Makes the data set that the client sees trust a publisher's algorithms; "*" are all of them."""
 
-    def open_to_all(received, value):
+    def change(received, value):
         if received.path.endswith(shop.marketplace.sold.dataset.id):
             value = json.loads(json.dumps(value))
-            value["services"][0]["compute"]["publisherTrustedAlgorithmPublishers"] = ["*"]
+            value["services"][0]["compute"]["publisherTrustedAlgorithmPublishers"] = [publisher]
         return value
 
-    shop.node.hooks.change = open_to_all
+    shop.node.hooks.change = change
+
+
+@pytest.mark.parametrize("is_its_own", [False, True])
+def test_only_the_algorithms_of_a_trusted_publisher_are_let_in(shop, capfd, is_its_own):
+    algorithm = shop.marketplace.free.algorithm
+    trusting(shop, algorithm.nft_address.upper().replace("0X", "0x") if is_its_own else "0x" + "66" * 20)
+    code = shop.run("--free", market=replace(shop.marketplace.sold, algorithm=algorithm))
+    assert code == (0 if is_its_own else 2)
+    assert ("it is not among those it names" in capfd.readouterr().err) != is_its_own
+
+
+def test_the_node_refuses_what_the_client_let_through(shop, capfd):
+    """The node's own check of trust: the data set that the client sees trusts every algorithm."""
+    trusting(shop, "*")
     stranger = replace(shop.marketplace.sold, algorithm=shop.marketplace.free.algorithm)
     assert shop.run("--paid", market=stranger) == 2
     assert "not allowed to run on the dataset" in capfd.readouterr().err
