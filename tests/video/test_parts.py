@@ -9,8 +9,9 @@ from fractions import Fraction
 import pytest
 
 from clips import Clip, made, moving
+from unionveil.errors import UnsupportedImage
 from unionveil.formats import VideoFormat
-from unionveil.video.parts import contents_of
+from unionveil.video.parts import check_input, contents_of
 
 FRAMES = moving(8)
 CLEAN = {"fflags": "+bitexact"}
@@ -91,3 +92,19 @@ def test_what_is_added_to_the_description_of_samples_is_named():
 def test_a_second_stream_is_seen():
     contents = contents_of(io.BytesIO(made(FRAMES, Clip(streams=2, muxer=CLEAN))), VideoFormat.MP4)
     assert contents.streams == ("video", "video")
+
+
+def test_the_name_of_a_track_is_named():
+    data = clip("mp4")
+    assert parts(data.replace(b"VideoHandler", b"Anna's phone")) == ("a track's name",)
+
+
+@pytest.mark.parametrize("entries", [(b"encv", b"mp4a"), (b"avc1", b"enca")])
+def test_every_track_is_searched_for_encryption(entries):
+    def track(entry: bytes) -> bytes:
+        described = box(b"stsd", bytes(8) + box(entry, bytes(78)))
+        return box(b"trak", box(b"mdia", box(b"minf", box(b"stbl", described))))
+
+    file = io.BytesIO(box(b"ftyp", b"isom") + box(b"moov", b"".join(map(track, entries))))
+    with pytest.raises(UnsupportedImage, match="encrypted"):
+        check_input(file, VideoFormat.MP4)

@@ -83,7 +83,8 @@ def is_encrypted_mp4(file: BinaryIO, size: int) -> bool:
     for box in _walk(file, 0, size, []):
         if box.name == b"stsd":
             data = _data(file, box)
-            return any(name in data for name in (b"encv", b"enca", b"sinf", b"drmi", b"drms"))
+            if any(name in data for name in (b"encv", b"enca", b"sinf", b"drmi", b"drms")):
+                return True
         if box.name == b"pssh":
             return True
     return False
