@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unionveil.detections import Detections
+from unionveil.detections import Detections, Kind
 from unionveil.given import GivenBoxes, lay
 from unionveil.images import Colour, Frame, ImageFormat, Picture
 from unionveil.images.picture import writer
@@ -68,5 +68,6 @@ def test_a_digest_changes_with_everything_that_affects_the_covers():
         GivenBoxes((boxes(), boxes()), "instead"),
         GivenBoxes((boxes((1, 1, 9, 9)),), "instead"),
         GivenBoxes((boxes((1, 1, 9, 9.5)),), "instead"),
+        GivenBoxes((Detections.of([[1, 1, 9, 9]], [1.0], kind=Kind.TEXT),), "instead"),
     ]
     assert len({given.digest() for given in made}) == len(made)

@@ -73,6 +73,11 @@ def test_several_known_people_stay():
     assert keep([RED], [BLUE])(image, faces_at([A, B, C])).tolist() == [False, False, True]
 
 
+def test_a_known_person_who_is_not_in_the_picture_changes_nothing():
+    image = painted((200, 50), (A, RED), (B, GREEN))
+    assert keep([RED], [BLUE])(image, faces_at([A, B])).tolist() == [False, True]
+
+
 def test_below_the_threshold_everybody_is_covered():
     image = painted((200, 50), (A, REDDISH))
     assert keep([RED], least=0.95)(image, faces_at([A])).tolist() == [False]

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from job_archives import GOOD, archive, good_members
+from job_archives import GOOD, archive, good_members, record
 from permissions import locked
+from unionveil.config import AnonymizeConfig
 from unionveil.errors import ResultsError
 from unionveil.files.unpack import unpack
+from unionveil.runs.manifest import ManifestBuilder
 from unionveil.verify import verify
 
 
@@ -74,3 +76,18 @@ def test_an_output_that_cannot_be_read_is_named(tmp_path):
     with locked(folder / "a"), pytest.raises(ResultsError, match="'a' cannot be read: Permission") as caught:
         verify(folder)
     assert len(caught.value.issues) == 1
+
+
+def test_previews_are_compared_too(tmp_path):
+    builder = ManifestBuilder(AnonymizeConfig())
+    builder.add(record(1, "a", b"one", preview=b"small"))
+    (tmp_path / "preview").mkdir()
+    for name, data in {"a": b"one", "preview/a": b"small", "manifest.json": builder.to_bytes()}.items():
+        (tmp_path / name).write_bytes(data)
+    verify(tmp_path)
+    (tmp_path / "preview" / "a").write_bytes(b"small!")
+    with pytest.raises(ResultsError, match="'preview/a' was altered"):
+        verify(tmp_path)
+    (tmp_path / "preview" / "a").unlink()
+    with pytest.raises(ResultsError, match="'preview/a' is missing"):
+        verify(tmp_path)

@@ -246,3 +246,12 @@ def test_tasks_that_wait_hold_no_more_than_they_may():
         most = max(most, len(waiting))
         waiting.pop()
     assert most <= 2
+
+
+def test_a_task_that_needs_more_memory_than_there_is_is_rejected():
+    engine = PoolEngine(1, budget_bytes=100)
+    tasks = [(number, Bytes(b"x", needed)) for number, needed in enumerate((100, 101))]
+    (_, small), (_, large) = engine.map(Deadly(), tasks)
+    assert small == b"x"
+    assert isinstance(large, Rejected)
+    assert large.reason == "too-large"

@@ -225,6 +225,17 @@ def test_the_setting_reaches_the_pipeline(setting):
     assert load(AnonymizeConfig(check_outputs=setting))._check_outputs is (setting == "yes")
 
 
+def test_a_pixel_that_became_transparent_is_found():
+    picture = decode(SHOWN["png"], 1e7)
+    clear = PORTRAIT.convert("RGBA")
+    check_output(samples.save(clear, "PNG"), picture, [()])
+    clear.putalpha(
+        Image.fromarray(np.where(np.arange(195 * 156) == 9000, 254, 255).astype(np.uint8).reshape(195, 156))
+    )
+    with pytest.raises(OutputDiffers):
+        check_output(samples.save(clear, "PNG"), picture, [()])
+
+
 def test_colours_out_of_gamut_pass():
     """Their luma differs from the grey of the displayed colours."""
     planes = [Image.new("L", PORTRAIT.size, level) for level in (200, 10, 250)]

@@ -11,9 +11,9 @@ import jpeg_coding
 import samples
 from jpeg_coding import segment
 from unionveil import UnreadableImage, UnsupportedImage
-from unionveil.images import Encoding, Patch, jpeg
+from unionveil.images import Colour, Encoding, Frame, Patch, jpeg
 from unionveil.images.coefficients import load
-from unionveil.images.jpeg_blocks import Grid
+from unionveil.images.jpeg_blocks import Grid, edits
 from unionveil.images.jpeg_markers import Model, has_standard_tables, head, parse
 from unionveil.images.jpeg_plain import PlainJpeg
 
@@ -430,3 +430,29 @@ def test_standard_tables_are_recognized():
     assert not has_standard_tables(without_tables(BASELINE))
     assert not has_standard_tables(samples.save(samples.RGB, "JPEG", optimize=True))
     assert not has_standard_tables(BASELINE.replace(b"\x22\x71\x14\x32", b"\x22\x71\x32\x14"))
+
+
+GRID = Grid.of(parse(samples.save(Image.new("RGB", (64, 64)), "JPEG", subsampling="4:2:0")))
+"""Four by four coded units of 16 px."""
+
+
+def test_a_cover_that_ends_at_a_coded_unit_takes_its_neighbours_on_every_side():
+    assert GRID.aligned(Patch(slice(16, 32), slice(16, 32), BLACK)) == (0, 3, 0, 3)
+    assert GRID.aligned(Patch(slice(17, 31), slice(17, 31), BLACK)) == (1, 2, 1, 2)
+
+
+def test_a_masked_cover_takes_the_blocks_beside_its_pixels():
+    """One pixel at the corner of a coded unit: the blocks on all sides of the corner change."""
+    mask = np.zeros((16, 16), bool)
+    mask[0, 0] = True
+    patch = Patch(slice(16, 32), slice(16, 32), np.zeros((16, 16, 3), np.uint8), mask)
+    frame = Frame(np.zeros((64, 64, 3), np.uint8), Colour.RGB)
+    luma, *chroma = [
+        {
+            (edit.rows.start + row, edit.columns.start + column)
+            for row, column in np.argwhere(np.asarray(edit.where))
+        }
+        for edit in edits(frame, [patch], GRID)
+    ]
+    assert luma == {(1, 1), (1, 2), (2, 1), (2, 2)}
+    assert chroma == [{(0, 0), (0, 1), (1, 0), (1, 1)}] * 2

@@ -211,6 +211,15 @@ def test_a_manifest_that_leads_out_is_refused(photos, tmp_path):
     refused([one, two], tmp_path / "out", r"names '\.\./secret\.gif', a name that no run uses")
 
 
+@pytest.mark.parametrize("name", ["manifest.json", "manifest-00000-of-00002.jsonl"])
+def test_an_output_with_the_name_of_a_manifest_is_refused(photos, tmp_path, name):
+    one, two = shards(photos, tmp_path, 2)
+    (path,) = two.glob("manifest-*.jsonl")
+    output = json.loads(path.read_text().splitlines()[1])["output"]
+    path.write_text(path.read_text().replace(f'"{output}"', f'"{name}"'))
+    refused([one, two], tmp_path / "out", "a name that no run uses")
+
+
 def test_folders_that_are_not_shards_are_refused(photos, tmp_path):
     one, two = shards(photos, tmp_path, 2)
     refused([photos, one], tmp_path / "out", "contains no manifest, so its run has not finished")

@@ -47,7 +47,7 @@ def folder(name: str) -> tarfile.TarInfo:
     return special(name, tarfile.DIRTYPE)
 
 
-def record(number: int, name: str, data: bytes) -> RedactedRecord:
+def record(number: int, name: str, data: bytes, preview: bytes | None = None) -> RedactedRecord:
     return RedactedRecord(
         input=number,
         output=name,
@@ -57,6 +57,8 @@ def record(number: int, name: str, data: bytes) -> RedactedRecord:
         size_wh=(1, 1),
         frames=1,
         faces=(),
+        preview=None if preview is None else f"preview/{name}",
+        preview_sha256=None if preview is None else hashlib.sha256(preview).hexdigest(),
     )
 
 
