@@ -76,6 +76,8 @@ def test_kinds_are_picked_joined_and_mirrored():
     mixed = Detections.of([[0, 0, 9, 3], [2, 2, 4, 4]], [0.5, 0.9], kind=[Kind.TEXT, Kind.FACE])
     assert mixed.of_kind(Kind.TEXT).tolist() == [True, False]
     assert mixed.of_kind(Kind.FACE, Kind.HEAD).tolist() == [False, True]
+    every = Detections.of(np.zeros((len(Kind), 4)), np.ones(len(Kind)), kind=list(Kind))
+    assert every.is_person.tolist() == [kind.is_person for kind in Kind]
     assert mixed[mixed.of_kind(Kind.TEXT)].kind.tolist() == [Kind.TEXT]
     assert mixed.mirror(20).kind.tolist() == [Kind.TEXT, Kind.FACE]
     assert Detections.concat([mixed, Detections.empty(), mixed[:1]]).kind.tolist() == [2, 0, 2]

@@ -239,7 +239,7 @@ def cover_boxes(found: Detections, margin: float, text_margin: float) -> FloatAr
         margin: of faces and heads, see `expand`.
         text_margin: of everything else, see `expand_evenly`.
     """
-    is_person = found.of_kind(Kind.FACE, Kind.HEAD)[:, None]
+    is_person = found.is_person[:, None]
     return np.where(is_person, expand(found.xyxy, margin), expand_evenly(found.xyxy, text_margin))
 
 

@@ -119,7 +119,7 @@ class Detections:
             raise ValueError(f"Detections.kind must be of {', '.join(map(repr, Kind))}, got {last}")
         if last <= Kind.HEAD:
             return  # people have both
-        things = ~self.of_kind(Kind.FACE, Kind.HEAD)
+        things = ~self.is_person
         if (self.identity[things] >= 0).any() or np.isfinite(self.landmarks[things]).any():
             raise ValueError("only faces and heads have landmarks and an identity")
 
@@ -127,6 +127,11 @@ class Detections:
         """`(N,)`: whether each is of one of the kinds."""
         # np.isin takes 60 us, and videos ask for each of thousands of frames.
         return np.asarray(np.logical_or.reduce([self.kind == kind for kind in kinds]), bool)
+
+    @property
+    def is_person(self) -> BoolArray:
+        """`(N,)`: whether each is a face or a head, as `Kind.is_person`."""
+        return self.of_kind(Kind.FACE, Kind.HEAD)
 
     def __len__(self) -> int:
         return len(self.xyxy)

@@ -192,7 +192,7 @@ class _Frames:
         recorded = [(path.kind, path.boxes.get(number, [])) for path in self._paths]
         here = _detections(recorded)
         place = np.repeat(np.arange(len(recorded)), [len(boxes) for _, boxes in recorded])
-        is_person, above = here.of_kind(Kind.FACE, Kind.HEAD), others.of_kind(Kind.FACE, Kind.HEAD)
+        is_person, above = here.is_person, others.is_person
         # Faces lie on top of text.
         for chosen, config, over in (
             (is_person, self._config, others[above]),

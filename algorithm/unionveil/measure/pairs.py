@@ -206,7 +206,7 @@ class _Worker:
         for x0, y0, x1, y1 in all_covers:
             filled[y0:y1, x0:x1] = 0
         (faint, own_before), (faint_after, own_after) = self._find(before), self._find(after)
-        is_person = pair.found.of_kind(Kind.FACE, Kind.HEAD)
+        is_person = pair.found.is_person
         covers = all_covers[is_person]
         faces = _with_landmarks(_faces_in(pair.found[is_person], own_before), own_before)
         linking, own = self._link(before, faces), ", ".join(self._work.own)

@@ -21,7 +21,7 @@ from ..config import (
     Pixelate,
     Redaction,
 )
-from ..detections import Detections, Kind
+from ..detections import Detections
 from ..images import Frame, Patch, Pixels, paint
 from .blur import average, bilateral, gaussian, median
 from .fill import fill
@@ -56,7 +56,7 @@ def load_redactor(config: AnonymizeConfig) -> Redactor:
 
     def redact(frame: Frame, found: Detections) -> Sequence[Patch]:
         patches: list[Patch] = []
-        is_person = found.of_kind(Kind.FACE, Kind.HEAD)
+        is_person = found.is_person
         # Faces lie on top of text, and the best of them last, so that it is on top where two overlap.
         for some, new_pixels in ((found[~is_person], replace_text), (found[is_person], replace)):
             for region in regions_of(some[::-1], frame.size_wh, config):

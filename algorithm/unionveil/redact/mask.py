@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from ..boxes import cover_boxes, cover_pixels
-from ..detections import BoolArray, Detections, FloatArray, Kind
+from ..detections import BoolArray, Detections, FloatArray
 
 __all__ = ["Outline", "Region", "cover"]
 
@@ -35,7 +35,7 @@ def cover(
         text_margin: growth of lines of text; see `boxes.expand_evenly`.
     """
     boxes = cover_boxes(found, margin, text_margin)
-    round_ones = found.of_kind(Kind.FACE, Kind.HEAD) & (shape == "ellipse")
+    round_ones = found.is_person & (shape == "ellipse")
     centre, radius = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / np.sqrt(2)
     ellipses = np.concatenate([centre - radius, centre + radius], axis=1)
     outer = np.where(round_ones[:, None], ellipses, boxes)
