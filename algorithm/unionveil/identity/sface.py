@@ -1,17 +1,12 @@
-"""SFace (Zhong et al., arXiv:2205.12010) as published by opencv_zoo, with its graph repaired.
-
-python -m unionveil.identity.sface FILE     writes the repaired graph, as in the container
-"""
+"""SFace (Zhong et al., arXiv:2205.12010) as published by opencv_zoo, with its graph repaired."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import sys
 from typing import TYPE_CHECKING
 
 from ..errors import ModelAltered, ModelError
-from ..models.cards import EMBEDDERS
 from ..models.store import find
 
 if TYPE_CHECKING:
@@ -60,8 +55,3 @@ def repaired_file(card: EmbedderCard) -> bytes:
         expected = card.rebuilt.sha256 if card.rebuilt else "none"
         raise ModelAltered(card.name, "the repaired graph", digest, expected)
     return graph
-
-
-if __name__ == "__main__":
-    with open(sys.argv[1], "wb") as output:  # noqa: PTH123  the pipeline reaches this module, and it no path
-        output.write(repaired_file(EMBEDDERS["sface"]))
