@@ -11,7 +11,6 @@ from unionveil.identity.people import (
     count_people,
     group_people,
     rows_by_bytes,
-    same_person,
 )
 
 SIZE = 32
@@ -32,6 +31,11 @@ def faces(
 
 def sets(labels: np.ndarray) -> set[frozenset[int]]:
     return {frozenset(np.flatnonzero(labels == label).tolist()) for label in np.unique(labels)}
+
+
+def people_of(vectors: np.ndarray) -> np.ndarray:
+    """`(N,)`: whose each face is."""
+    return group_people(vectors, 1).person
 
 
 def linked_slowly(vectors: np.ndarray) -> np.ndarray:
@@ -55,12 +59,12 @@ def linked_slowly(vectors: np.ndarray) -> np.ndarray:
 @settings(max_examples=40)
 def test_linkage_is_that_of_merging_one_pair_at_a_time(people, photos, noise, seed):
     vectors, _ = faces(people, photos, noise, seed)
-    assert sets(same_person(vectors)) == sets(linked_slowly(vectors))
+    assert sets(people_of(vectors)) == sets(linked_slowly(vectors))
 
 
 def test_photos_of_a_person_are_one_person():
     vectors, whose = faces(people=20, photos=4, noise=0.5, seed=3)
-    assert sets(same_person(vectors)) == sets(whose)
+    assert sets(people_of(vectors)) == sets(whose)
 
 
 @given(st.integers(2, 12), st.integers(1, 90), st.integers(1, 3), st.floats(0.1, 2), st.integers(0, 999))
@@ -109,7 +113,7 @@ def test_a_person_counted_twice_fills_one_place():
     cosine = (SAME_PERSON + DIFFERENT_PEOPLE) / 2  # too far for one person, too close for two
     twin = cosine * turned[0] + np.sqrt(1 - cosine**2) * np.eye(SIZE)[10]
     rows = np.concatenate([turned, twin[None]]).astype(np.float16)
-    assert len(np.unique(same_person(rows))) == 7
+    assert len(np.unique(people_of(rows))) == 7
     found = group_people(rows, 3)
     assert found.people == 6
     for group in np.unique(found.group):
@@ -119,7 +123,7 @@ def test_a_person_counted_twice_fills_one_place():
 
 def test_blocks_link_almost_as_well_as_all_at_once():
     vectors, whose = faces(people=1500, photos=4, noise=0.5, seed=7, size=128)
-    found = same_person(vectors)  # more than one block
+    found = people_of(vectors)  # more than one block
     assert len(sets(found) & sets(whose)) > 0.9 * 1500
     for person in sets(found):
         assert len(set(whose[list(person)])) == 1

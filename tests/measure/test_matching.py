@@ -10,8 +10,6 @@ from unionveil.measure.metrics import (
     Truth,
     average_precision,
     match,
-    recall_by_height,
-    threshold_at,
 )
 
 
@@ -63,24 +61,6 @@ def test_iou_below_the_minimum_is_a_miss() -> None:
     matches = match([truth(boxes((0, 0, 10, 10)))], [predicted(boxes((0, 0, 10, 4)), 0.9)], 0.5)
     assert matches.true.tolist() == [False]
     assert np.isneginf(matches.face_score).all()
-
-
-def test_threshold_keeps_to_the_false_boxes_allowed() -> None:
-    faces = boxes((0, 0, 10, 10))
-    predictions = predicted(boxes((0, 0, 10, 10), (50, 0, 60, 10), (70, 0, 80, 10)), 0.5, 0.7, 0.6)
-    matches = match([truth(faces)], [predictions], 0.5)
-    for allowed in (0, 1, 2):
-        kept = matches.score[~matches.true] >= threshold_at(matches, allowed)
-        assert kept.sum() <= allowed
-    assert threshold_at(matches, 1) <= 0.6 + 1e-6 < threshold_at(matches, 0)
-
-
-def test_recall_by_height() -> None:
-    faces = boxes((0, 0, 8, 8), (20, 0, 32, 12), (40, 0, 70, 30), (100, 0, 200, 100), (300, 0, 390, 90))
-    predictions = predicted(faces[[1, 3]], 0.9, 0.2)
-    heights = ((0, 10), (10, 20), (20, 50), (50, 10_000))
-    rows = recall_by_height(match([truth(faces)], [predictions], 0.5), 0.5, heights)
-    assert rows == [(0.0, 1), (1.0, 1), (0.0, 1), (0.0, 2)]
 
 
 def test_no_face_to_find_is_an_error() -> None:

@@ -14,11 +14,10 @@ from unionveil.measure.metrics import (
     Truth,
     average_precision,
     match,
-    recall_by_height,
-    threshold_at,
 )
 
 from .protocols import FIRST_SIDES_PX
+from .thresholds import recall_by_height, threshold_at
 from .validation import GROUPS, Photo
 
 __all__ = ["figures", "first_figures", "recall_by_trait"]

@@ -15,8 +15,6 @@ from unionveil.measure.metrics import (
     Truth,
     average_precision,
     match,
-    recall_by_height,
-    threshold_at,
 )
 
 from ..data.batches import Images, to_input
@@ -25,6 +23,7 @@ from ..data.photos import Image
 from ..net.model import FaceNet
 from ..net.priors import decode_boxes, priors_of
 from ..spec import SIZE_MULTIPLE_PX
+from .thresholds import recall_by_height, threshold_at
 
 __all__ = ["evaluate_holdout", "has_faces", "predict"]
 

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Generic
 
-from ..errors import UnionVeilError
 from ..outcomes import Rejected
 from .base import In, Key, Out, Step, Task, Work
 from .ordered import in_order
@@ -117,10 +116,8 @@ class Pool(Generic[In, Out]):
                 continue
             try:
                 future.set_result(self._result(number, task))
-            except UnionVeilError as error:
-                future.set_exception(error)
             except Exception as error:
-                # A bug in this program: the caller must see it rather than wait forever.
+                # Also a bug in this program: the caller must see it rather than wait forever.
                 future.set_exception(error)
         worker = self._workers.pop(number, None)
         if worker:

@@ -21,7 +21,6 @@ __all__ = [
     "count_people",
     "group_people",
     "rows_by_bytes",
-    "same_person",
 ]
 
 IntArray = npt.NDArray[np.int32]
@@ -91,24 +90,6 @@ class _Clusters:
         return _Clusters(self.total[: len(first)], count, label[self.member])
 
 
-def same_person(vectors: npt.NDArray[np.floating]) -> IntArray:
-    """Clusters faces into people by average linkage of cosines (UPGMA) at `SAME_PERSON`.
-
-    Merging all reciprocal nearest neighbours at once gives the same tree as merging one pair at a time, since
-    average linkage is reducible (Murtagh 1983). Beyond 4,096 faces, linkage runs in blocks.
-
-    Args:
-        vectors: `(N, D)` unit vectors in any float type.
-
-    Returns:
-        `(N,)` int32 numbers of people, from 0, the same for any order of the rows.
-    """
-    order = rows_by_bytes(vectors)
-    label = np.empty(len(vectors), np.int32)
-    label[order] = _people(_as_rows(vectors, order)).member
-    return label
-
-
 def group_people(vectors: npt.NDArray[np.floating], k: int) -> Groups:
     """Finds people and puts them into groups of at least `k`, similar people together.
 
@@ -174,6 +155,11 @@ def _as_rows(vectors: npt.NDArray[np.floating], order: _Indices) -> FloatArray:
 
 
 def _people(rows: FloatArray) -> _Clusters:
+    """Clusters `(N, D)` faces into people by average linkage of cosines (UPGMA) at `SAME_PERSON`.
+
+    Merging all reciprocal nearest neighbours at once gives the same tree as merging one pair at a time, since
+    average linkage is reducible (Murtagh 1983). Beyond 4,096 faces, linkage runs in blocks.
+    """
     people = _Clusters(rows, np.ones(len(rows), np.float32), np.arange(len(rows)))
     for axis in range(_PASSES):
         label = np.empty(len(people.total), np.intp)

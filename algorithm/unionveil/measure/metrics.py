@@ -29,8 +29,6 @@ __all__ = [
     "false_per_picture",
     "match",
     "recall",
-    "recall_by_height",
-    "threshold_at",
 ]
 
 Band: TypeAlias = tuple[float, float]
@@ -272,28 +270,6 @@ def false_per_picture(matches: Matches, threshold: float, weights: Weights | Non
     false = ~matches.true & (matches.score >= threshold)
     pictures = weights.sum()
     return float((weights[matches.picture] * false).sum() / pictures) if pictures else float("nan")
-
-
-def threshold_at(matches: Matches, false_boxes_per_picture: float) -> float:
-    """Lowest score threshold with at most this many false positives per picture."""
-    allowed = int(false_boxes_per_picture * matches.pictures)
-    false_scores = matches.score[~matches.true]
-    if len(false_scores) <= allowed:
-        return float(matches.score[-1]) if len(matches.score) else 1.0
-    return float(np.nextafter(false_scores[allowed], np.float32(2)))
-
-
-def recall_by_height(
-    matches: Matches, threshold: float, heights_px: Sequence[Band]
-) -> list[tuple[float, int]]:
-    """Recall at a threshold and number of faces for each range of heights; NaN if there are no faces."""
-    rows = []
-    for band in heights_px:
-        within = _within(matches.face_height, band)
-        count = int(within.sum())
-        found = float((matches.face_score[within] >= threshold).mean()) if count else float("nan")
-        rows.append((found, count))
-    return rows
 
 
 def curve(matches: Matches) -> tuple[Floats, Floats]:
