@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..text import printable
 from .boxes import Annotations, PictureBoxes
 from .entries import Entry, Row, number
+from .paths import own_path
 
 __all__ = ["encode", "parse"]
 
@@ -88,12 +89,7 @@ def encode(annotations: Annotations) -> dict[str, bytes]:
     """
     files: dict[str, bytes] = {}
     for name, picture in annotations.items():
-        path = str(PurePosixPath(name).with_suffix(".xml"))
-        if path in files:
-            raise InputError(
-                f"VOC's format has one file for {printable(name)} and another picture of the same name; "
-                "choose another format or rename one of them"
-            )
+        path = own_path(name, ".xml", files, "VOC")
         files[path] = _document(name, picture)
     return files
 

@@ -7,9 +7,9 @@ from pathlib import PurePosixPath
 
 from ..detections import Kind
 from ..errors import InputError
-from ..text import printable
 from .boxes import Annotations, PictureBoxes, kinds_in
 from .entries import Entry, Row, number
+from .paths import own_path
 from .text import as_text
 
 __all__ = ["classes", "encode", "parse"]
@@ -88,12 +88,7 @@ def encode(annotations: Annotations) -> dict[str, bytes]:
         "classes.txt": "".join(f"{kind.name.lower()}\n" for kind in classes(annotations)).encode(),
     }
     for name, picture in annotations.items():
-        path = str(PurePosixPath(name).with_suffix(".txt"))
-        if path in files:
-            raise InputError(
-                f"YOLO's format has one file for {printable(name)} and another picture of the same name; "
-                "choose another format or rename one of them"
-            )
+        path = own_path(name, ".txt", files, "YOLO")
         files[path] = "".join(_line(picture, place) for place in range(len(picture))).encode()
     return files
 
