@@ -214,6 +214,13 @@ def expand(xyxy: FloatArray, margin: float) -> FloatArray:
 
     Detectors' boxes end at the eyebrows and include the chin. With the same area as even margins, the cover
     then contains more of foreheads and hair (.52 instead of .40 of foreheads, `training.evaluate.covers`).
+
+    Args:
+        xyxy: `(N, 4)` boxes in pixels.
+        margin: share of their sides.
+
+    Returns:
+        `(N, 4)` boxes, which may leave the picture.
     """
     wh = xyxy[:, 2:] - xyxy[:, :2]
     least = xyxy[:, :2] - wh * margin * np.array([1, 1 + _HIGHER], np.float32)
@@ -226,6 +233,13 @@ def expand_evenly(xyxy: FloatArray, margin: float) -> FloatArray:
 
     For lines of text, whose height is the measure of their letters: a share of the width would cover a street
     beside a long sign.
+
+    Args:
+        xyxy: `(N, 4)` boxes in pixels.
+        margin: share of their shorter sides.
+
+    Returns:
+        `(N, 4)` boxes, which may leave the picture.
     """
     by = margin * shorter_sides(xyxy)[:, None]
     return np.concatenate([xyxy[:, :2] - by, xyxy[:, 2:] + by], axis=1)

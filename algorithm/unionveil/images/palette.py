@@ -133,7 +133,15 @@ class _HashTable:
         return (packed * self._multiplier) >> np.uint32(32 - _HASH_BITS)
 
     def look_up(self, packed: Packed) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Index of each colour, and whether the table has it (if not, the index is meaningless)."""
+        """Finds colours in the table.
+
+        Args:
+            packed: of any shape.
+
+        Returns:
+            Index of each colour, and whether the table has it (if not, the index is meaningless); both of
+            the shape of `packed`.
+        """
         index = self._index[self._place(packed)]
         found = (self._colours[index] == packed) & (not self._empty)
         return index, found

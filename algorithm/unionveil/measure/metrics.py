@@ -169,7 +169,7 @@ def _match_picture(truth: Truth, predicted: Predicted, min_iou: float, heights_p
 
 
 def false_boxes(truth: Truth, predicted: Predicted, min_iou: float = MIN_IOU) -> npt.NDArray[np.intp]:
-    """Indices of the boxes of one picture that `match` counts as false, best first."""
+    """`(F,)`: indices of the boxes of one picture that `match` counts as false, best first."""
     order = np.argsort(-predicted.score, kind="stable")
     overlap = _overlap(predicted.xyxy[order].astype(np.float64), truth)
     finder, kept = _assign(overlap, ~truth.ignore, truth.ignore, min(min_iou, 1 - 1e-10))

@@ -44,6 +44,9 @@ def cell_edges(height: int, width: int, cells: int) -> tuple[npt.NDArray[np.int6
         height: of the face with its margin, in pixels.
         width: likewise.
         cells: along the longer side.
+
+    Returns:
+        `(r + 1,)` and `(c + 1,)` whole pixels for r rows and c columns of cells, increasing, from 0.
     """
     cell_px = max(_LEAST_CELL_PX, max(height, width) / cells)
     return _edges(height, cell_px), _edges(width, cell_px)

@@ -83,8 +83,8 @@ def complete_at_edges(
     The visible part of a face that enters or leaves the frame is lower, or narrower, than the face.
 
     Args:
-        rows: by chain and frame.
-        seconds: of all frames.
+        rows: `(R,)` boxes of `ROW`, sorted by chain and frame.
+        seconds: `(F,)`, of all frames.
         size_wh: width and height of the frames.
         reach_seconds: boxes of the chain within this time are nearby.
     """
