@@ -10,7 +10,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
 
 from ..errors import ImageTooLarge, UnsupportedImage
 from .orientation import upright
@@ -18,6 +29,17 @@ from .palette import bands
 from .picture import Colour, Frame
 
 __all__ = ["check_size", "opened", "read_frames", "save_frames", "to_frame", "to_image", "to_pixels"]
+
+
+_FILES: dict[str, type[ImageFile.ImageFile]] = {
+    "AVIF": AvifImagePlugin.AvifImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+}
 
 
 def check_size(size_wh: tuple[int, int], frames: int, max_pixels: float) -> None:
@@ -33,18 +55,28 @@ def check_size(size_wh: tuple[int, int], frames: int, max_pixels: float) -> None
 
 @contextmanager
 def opened(data: bytes, format_name: str) -> Iterator[Image.Image]:
-    """Opens bytes as one format only, without Pillow's own size limit: `check_size` replaces it.
+    """Opens bytes as one format only, by its own class: `check_size` replaces the size limit of `Image.open`.
+
+    That limit belongs to the whole process and may be another program's, so it is not lifted. Pillow's
+    readers of WebP and of tiles in TIFF check it too, at twice its value.
 
     Pillow's warnings about odd tags are not passed on, since no tags are kept.
+
+    Raises:
+        UnidentifiedImageError: the bytes are not of this format, or damaged.
+        UnsupportedImage: they have more pixels than Pillow reads.
     """
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=[format_name]) as image:
+            with _FILES[format_name](io.BytesIO(data)) as image:
                 yield image
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+    except SyntaxError as error:
+        raise UnidentifiedImageError(f"not a {format_name} that can be read") from error
+    except Image.DecompressionBombError as error:
+        raise UnsupportedImage(
+            f"Pillow does not read a {format_name} of this size; save it as PNG or JPEG first"
+        ) from error
 
 
 def read_frames(image: Image.Image, *, orientation: int = 1) -> tuple[Frame, ...]:
