@@ -39,7 +39,7 @@ def detect_twice(
     """
     from ..detect.tiles import find_faces
 
-    recorded = _Recorded(detector, low)
+    recorded = _Recorded(detector)
     faint = [find_faces(view, recorded, low, detail, mirror=mirror) for view in views]
     recorded.rewind()
     faces = [find_faces(view, recorded, threshold, detail, mirror=mirror) for view in views]
@@ -51,15 +51,15 @@ def _united(parts: list[Detections]) -> Detections:
 
 
 class _Recorded:
-    """A detector that runs once per tile and can repeat its results at another threshold.
+    """A detector that runs once per tile and can repeat its results at higher thresholds.
 
     Scores in a tile do not depend on the threshold, so the boxes at a threshold are those at a lower one that
-    reach it.
+    reach it. Half of the largest size is searched at a much lower threshold than the others, both times.
     """
 
-    def __init__(self, detector: Detector, low: float) -> None:
+    def __init__(self, detector: Detector) -> None:
         self.card, self.fixed_wh, self.glimpses = detector.card, detector.fixed_wh, detector.glimpses
-        self._detector, self._low = detector, low
+        self._detector = detector
         self._answers: list[Detections] = []
         self._replay: Iterator[Detections] | None = None
 
@@ -69,7 +69,7 @@ class _Recorded:
 
     def __call__(self, image: RgbImage, threshold: float, *, mirror: bool = False) -> Detections:
         if self._replay is None:
-            self._answers.append(self._detector(image, self._low, mirror=mirror))
+            self._answers.append(self._detector(image, threshold, mirror=mirror))
             return self._answers[-1]
         faces = next(self._replay)
         return faces[faces.score >= threshold]
