@@ -7,6 +7,7 @@ import sys
 
 import cv2
 import pytest
+from PIL import Image
 
 import samples
 from checked import read_bgr
@@ -69,6 +70,24 @@ def test_an_uncovered_face_and_a_shifted_cover_are_found(folders, tmp_path):
     found = [tuple(one["xyxy"]) for one in data["residual"]["outside"] if one["input"] == 1]
     assert any(abs(box[0] - 335) < 12 and abs(box[1] - 444) < 12 for box in found)
     assert 1 in data["changed_outside_covers"] or any(abs(box[0] - 585) < 25 for box in found)
+
+
+def test_faces_that_later_frames_keep_excuse_none_of_the_first(tmp_path):
+    face = Image.open(samples.SCENES / "portrait.jpg").convert("RGB")
+    small, *large = (Image.new("RGB", (1000, 800), (128, 128, 128)) for _ in range(4))
+    for left in (100, 350, 600):
+        small.paste(face.resize((20, 25), Image.Resampling.LANCZOS), (left, 300))
+    for number, frame in enumerate(large):
+        frame.paste(face.resize((640, 800)), (150 + 50 * number, 0))
+    (tmp_path / "before").mkdir()
+    small.save(tmp_path / "before" / "a.png", save_all=True, append_images=large, duration=100)
+    after = tmp_path / "after"
+    missing_small = ("--detail", "fast", "--threshold", "0.9")
+    done = run("anonymize", tmp_path / "before", "-o", after, *missing_small, "--max-face", "250")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((after / "manifest.json").read_text())["counts"]["kept"] == 3
+    done = run("audit", tmp_path / "before", after, "-o", tmp_path / "report", "--jobs", "1")
+    assert "3 faces are still visible" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,22 @@ def test_noise_behind_covers_passes_and_a_face_that_is_left_does_not():
     ]
 
 
+def test_a_face_that_may_have_been_left_on_purpose_is_shown_and_passes():
+    perhaps = replace(FACE, may_stay=True)
+    one = replace(result([*CROWD[:-1], compared(175, [21], left=(perhaps,))]), k=2)
+    report = report_of(one)
+    assert (
+        one.passes
+        and not one.left
+        and report.verdict.startswith(
+            "No face is still visible, besides 1 that may have been left on purpose"
+        )
+    )
+    assert "Perhaps left on purpose" in render(report)
+    residual = to_data(one)["residual"]
+    assert residual["outside"] == [] and [left["input"] for left in residual["perhaps_on_purpose"]] == [175]
+
+
 def test_a_picture_that_changed_outside_of_its_covers_does_not_pass():
     found = replace(result([*CROWD[:-1], compared(175, [21], psnr=25.0)]), k=2)
     assert found.changed == (175,) and not found.passes

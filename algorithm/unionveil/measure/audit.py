@@ -26,6 +26,7 @@ from ..runs.reading import what_is_wrong
 from ..runs.schema import MANIFEST, Manifest, RedactedRecord, detections_of
 from ..text import printable
 from .attackers import Attack, EmbedCrops, Faces, State, attacks, fill_attacks
+from .exempt import Exempt
 from .pairs import ComparePairs, Comparison, Pair, VisibleFace
 
 __all__ = [
@@ -65,6 +66,7 @@ class Audit:
         pictures: pairs that were compared.
         faces: covered faces in them.
         left: faces that are still visible, each with the number of its input.
+        unsure: faces that the run may have left on purpose, in the same form.
         inside: faces inside covers, found by a detector that the run did not use.
         unread: reasons why pairs could not be compared, by number.
         changed: numbers of pictures that differ outside their covers.
@@ -84,6 +86,7 @@ class Audit:
     pictures: int
     faces: int
     left: tuple[tuple[int, VisibleFace], ...]
+    unsure: tuple[tuple[int, VisibleFace], ...]
     inside: int
     unread: Mapping[int, str]
     changed: tuple[int, ...]
@@ -210,6 +213,7 @@ def work_for(
         float(manifest.configuration.get("margin", 0.15)),
         float(manifest.configuration.get("text_margin", 0.2)),
         float(manifest.configuration.get("max_megapixels", 200)) * 1e6,
+        Exempt.of(manifest.configuration),
         show_faces,
     )
 
@@ -286,6 +290,7 @@ def audit(
         ConfigError: scikit-learn is missing.
     """
     results = [one for _, one in seen]
+    left = [(one.number, face) for one in results for face in one.left]
     sides, found, moved, usable = (
         np.concatenate([getattr(one, name) for one in results] or [np.zeros(0)])
         for name in ("side_px", "found", "moved", "usable")
@@ -298,7 +303,8 @@ def audit(
     return Audit(
         pictures=len(seen),
         faces=len(sides),
-        left=tuple((one.number, left) for one in results for left in one.left),
+        left=tuple(visible for visible in left if not visible[1].may_stay),
+        unsure=tuple(visible for visible in left if visible[1].may_stay),
         inside=sum(one.inside for one in results),
         unread=unread,
         changed=tuple(one.number for one in results if one.psnr < _PSNR_LOW),
@@ -400,16 +406,17 @@ def to_data(result: Audit) -> dict[str, Any]:
             "by_side_px": bands,
         }
 
+    def visible(number: int, left: VisibleFace) -> dict[str, Any]:
+        return {"input": number, "xyxy": left.xyxy, "seen_by": left.seen_by, "score": left.score}
+
     worst = result.worst
     return {
         "pictures": result.pictures,
         "faces": result.faces,
         "method": result.method,
         "residual": {
-            "outside": [
-                {"input": n, "xyxy": left.xyxy, "seen_by": left.seen_by, "score": left.score}
-                for n, left in result.left
-            ],
+            "outside": [visible(n, left) for n, left in result.left],
+            "perhaps_on_purpose": [visible(n, left) for n, left in result.unsure],
             "inside": result.inside,
             "detectors": [*result.work.own, result.work.other],
         },

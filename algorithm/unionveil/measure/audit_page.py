@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .attackers import Attack
 from .audit import BANDS_PX, LEAST_PEOPLE, LEAST_PHOTOS, Audit, to_data
+from .pairs import VisibleFace
 from .plots import Dot, DotPlot, Mark
 from .report import Block, Cell, Figure, Gallery, Photo, Report, Section, Table
 
@@ -40,6 +43,8 @@ def _percent(share: float) -> str:
 def _verdict(result: Audit) -> str:
     faces = f"{len(result.left)} face{'s are' if len(result.left) > 1 else ' is'} still visible"
     seen = faces if result.left else "No face is still visible"
+    if result.unsure:
+        seen += f", besides {len(result.unsure)} that may have been left on purpose"
     worst = result.worst
     if worst is None:
         return f"{seen}; there are too few people to measure attackers."
@@ -115,14 +120,18 @@ def _left(result: Audit) -> list[Block]:
             "lie elsewhere than the manifest states."
         )
     if result.left:
-        photos = [
-            Photo(
-                left.jpeg, f"input {number}: {left.score:.2f} by {left.seen_by}", f"A face of input {number}"
-            )
-            for number, left in sorted(result.left, key=lambda item: -item[1].score)[:_MOST_SHOWN]
-        ]
-        blocks.append(Gallery("Most certain first", photos))
+        blocks.append(_gallery("Most certain first", result.left))
+    if result.unsure:
+        blocks.append(_gallery("Perhaps left on purpose, as the run's settings allow", result.unsure))
     return blocks
+
+
+def _gallery(title: str, faces: Sequence[tuple[int, VisibleFace]]) -> Gallery:
+    photos = [
+        Photo(left.jpeg, f"input {number}: {left.score:.2f} by {left.seen_by}", f"A face of input {number}")
+        for number, left in sorted(faces, key=lambda item: -item[1].score)[:_MOST_SHOWN]
+    ]
+    return Gallery(title, photos)
 
 
 def _attackers(result: Audit) -> list[Block]:

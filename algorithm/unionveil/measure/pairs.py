@@ -17,6 +17,8 @@ from ..models.cards import EmbedderCard, ModelCard, cards_of, embedder_card
 from ..models.store import find
 from ..outcomes import Rejected
 from .drawn import SAME_FACE_IOU
+from .exempt import Exempt
+from .residual import UNDER_COVER
 from .second import detect_near
 from .twice import detect_twice
 
@@ -55,7 +57,7 @@ class Pair:
         before: the input.
         after: the output.
         found: what the manifest lists for the first frame, including heads and text.
-        kept: faces that were left visible on purpose.
+        kept: faces that were left visible on purpose, in all frames together.
     """
 
     number: int
@@ -76,12 +78,14 @@ class VisibleFace:
         seen_by: the detector that found it.
         score: the detector's score.
         jpeg: the region around it, with the face covered unless faces are to be shown.
+        may_stay: whether the run may have left it on purpose.
     """
 
     xyxy: tuple[float, float, float, float]
     seen_by: str
     score: float
     jpeg: bytes
+    may_stay: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +101,7 @@ class Comparison:
         vectors: `(N, 3, 2, E)` the attacker's vectors of the crops, of length 1.
         found: `(N,)` whether the run's detector still finds a face in the cover.
         moved: `(N,)` mean error of that face's landmarks in eye distances; NaN where no face is found.
-        left: faces that are still visible.
+        left: faces that are still visible, including those that the run may have left on purpose.
         inside: number of faces that another detector finds where nothing of the input is visible: false
             positives or surrogates.
         psnr: PSNR outside covers in dB, at most 99.
@@ -129,6 +133,7 @@ class ComparePairs:
         margin: margin of the covers of faces and heads.
         text_margin: margin of all other covers.
         max_pixels: larger pictures are not compared.
+        exempt: settings by which the run leaves faces visible.
         show_faces: whether pictures in reports show faces.
     """
 
@@ -140,6 +145,7 @@ class ComparePairs:
     margin: float
     text_margin: float
     max_pixels: float
+    exempt: Exempt
     show_faces: bool = False
 
     @property
@@ -279,7 +285,7 @@ class _Worker:
     def _left(
         self, pair: Pair, before: RgbImage, after: RgbImage, finds: Sequence[tuple[Detections, str]]
     ) -> tuple[VisibleFace, ...]:
-        """Faces of the input that are still visible in the output, without those kept on purpose.
+        """Faces of the input that are still visible in the output.
 
         They are searched for in the input, because beside black boxes, collars and fists look like faces.
         `finds` are the detections of the run's detectors and of the other one, each with a name.
@@ -290,9 +296,13 @@ class _Worker:
             for box, score in zip(faces.xyxy[~hidden], faces.score[~hidden], strict=True):
                 if not any(iou(box[None], one[None])[0, 0] > SAME_FACE_IOU for one, _, _ in seen):
                     seen.append((box, by, float(score)))
+        xyxy = np.array([box for box, _, _ in seen], np.float32).reshape(-1, 4)
+        is_found = np.array([by == finds[0][1] for _, by, _ in seen], bool)
+        is_listed = covered(xyxy, pair.found.xyxy, UNDER_COVER).any(axis=1)
+        stays = self._work.exempt.may_stay(xyxy, is_found & ~is_listed, pair.kept) & ~is_listed
         return tuple(
-            VisibleFace(_box(box), by, round(score, 3), _jpeg(after, box, show=self._work.show_faces))
-            for box, by, score in seen[pair.kept :]
+            VisibleFace(_box(box), by, round(score, 3), _jpeg(after, box, show=self._work.show_faces), stay)
+            for (box, by, score), stay in zip(seen, stays.tolist(), strict=True)
         )
 
 

@@ -12,6 +12,7 @@ from ..boxes import iou, unite_faces
 from ..config import AnonymizeConfig
 from ..detections import BoolArray, Detections, FloatArray, RgbImage
 from .drawn import SAME_FACE_IOU
+from .exempt import size_may_stay
 from .finding import Finding
 
 if TYPE_CHECKING:  # only workers load codecs and models
@@ -24,9 +25,6 @@ _SURE_SCORE = 0.92
 """From this score on, a single network is believed; a Haar cascade never is. In correct outputs of 110
 photos, RetinaFace's highest false positive beside a cover scored .91, and 10 photos had one above .85; 62 %
 of the faces that were covered there score more, and 87 % of those in portraits."""
-
-_SIZES_DIFFER = 1.25
-"""Factor by which two detectors' boxes of one face differ in size, in most photos."""
 
 UNDER_COVER = 0.5
 """A face is not residual if at least this share of it lies under a cover."""
@@ -70,7 +68,8 @@ class Residual:
             faces = unite_faces([self.look(view, detector) for view in views])
             shares = coverage(faces.xyxy, mask)
             left.append(faces[np.nan_to_num(shares, nan=1.0) < UNDER_COVER])
-        kept = [self._may_stay(faces) for faces in left]
+        limits = (self._config.min_face, self._config.max_face)
+        kept = [size_may_stay(faces.xyxy, *limits) for faces in left]
         of_size = [faces[~stays] for faces, stays in zip(left, kept, strict=True)]
         others = [faces[stays] for faces, stays in zip(left, kept, strict=True)]
         for finding in faces_left(of_size, sure):
@@ -84,13 +83,6 @@ class Residual:
 
         mirror = self._config.mirror == "auto"
         return find_faces(view, detector, share * detector.card.threshold, self._config.detail, mirror=mirror)
-
-    def _may_stay(self, faces: Detections) -> BoolArray:
-        """`(N,)`: faces that may be visible because of their size; detectors differ in the sizes of boxes."""
-        sides = faces.xyxy[:, 2:] - faces.xyxy[:, :2]
-        least, most = self._config.min_face or 0, self._config.max_face or np.inf
-        small, large = sides < least * _SIZES_DIFFER, sides > most / _SIZES_DIFFER
-        return np.asarray(small.all(axis=1) | large.all(axis=1), bool)
 
 
 def faces_left(left: Sequence[Detections], sure: Sequence[float]) -> Iterator[Finding]:
