@@ -16,7 +16,7 @@ from unionveil.measure.pairs import CROP_PX, Comparison, VisibleFace, visible_sh
 from unionveil.measure.report import render
 from unionveil.runs.manifest import ManifestBuilder
 from unionveil.runs.records import rejected_record
-from unionveil.runs.schema import Manifest
+from unionveil.runs.schema import Manifest, RedactedRecord, VideoRecord
 
 MANIFEST = ManifestBuilder(AnonymizeConfig())
 
@@ -50,6 +50,18 @@ def result(results, labels=None):
     work = work_for(manifest, "sface", is_labelled=labels is not None, show_faces=False)
     seen = [(f"{one.number}.jpg", one) for one in results]
     return audit(seen, {}, manifest, work, labels, lambda crops: np.ones((len(crops), 8), np.float32))
+
+
+RECORD = RedactedRecord(
+    input=1,
+    output="000001.mp4",
+    sha256="0" * 64,
+    size_bytes=1,
+    format="mp4",
+    size_wh=(96, 64),
+    frames=1,
+    faces=(),
+)
 
 
 def read(builder):
@@ -159,7 +171,7 @@ def test_folders_that_do_not_belong_together_are_refused(tmp_path):
     for number in (1, 2):
         builder.add(rejected_record(number, "x", Rejected("unreadable", "x"), AnonymizeConfig(), None))
     (after / "manifest.json").write_bytes(builder.to_bytes())
-    with pytest.raises(InputError, match=r"contains 1 pictures, the manifest in .* lists 2"):
+    with pytest.raises(InputError, match=r"contains 1 inputs, the manifest in .* lists 2"):
         pair_up(before, after, read_manifest(after))
     text = builder.to_bytes().replace(b'"1.3"', b'"2.0"')
     (after / "manifest.json").write_bytes(text)
@@ -187,6 +199,54 @@ def test_pairs_that_show_different_pictures_are_refused():
         compare_pairs(pairs, work, Fixed(compared(1, [], psnr=9.0), compared(2, [], psnr=9.0)))
     seen, unread = compare_pairs(pairs, work, Fixed(compared(1, []), differs))
     assert len(seen) == 1 and unread == {2: differs.detail}
+
+
+def test_pictures_that_cannot_be_read_do_not_mean_that_folders_differ():
+    work = work_for(read(MANIFEST), "sface", is_labelled=False, show_faces=False)
+    pairs = [(f"{number}.jpg", compared(number, [])) for number in (1, 2, 3)]
+    slow = Rejected("too-slow", "it took too long")
+    seen, unread = compare_pairs(pairs, work, Fixed(compared(1, []), slow, slow))
+    assert len(seen) == 1 and set(unread) == {2, 3}
+    with pytest.raises(InputError, match=r"no picture could be compared; input 1 .* took too long"):
+        compare_pairs(pairs, work, Fixed(slow, slow, slow))
+    assert compare_pairs([], work, Fixed()) == ([], {})
+
+
+@pytest.mark.parametrize(
+    ("count", "verdict"),
+    [
+        (0, "No picture was compared; 1 video was not audited"),
+        (1, "No face is still visible in the 1 picture that was compared; 1 video was not audited"),
+    ],
+)
+def test_videos_are_set_aside_and_do_not_pass(tmp_path, count, verdict):
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+    (before / "a.mp4").write_bytes(b"video")
+    (before / "b.jpg").write_bytes(b"picture")
+    builder = ManifestBuilder(AnonymizeConfig())
+    video = VideoRecord(seconds=1, codec="h264", sound=False, tracks=())
+    builder.add(RECORD.model_copy(update={"frames": 30, "video": video}))
+    builder.add(RECORD.model_copy(update={"input": 2, "output": "000002.jpg"}))
+    manifest = read(builder)
+    assert [name for name, _ in pair_up(before, after, manifest)] == ["b.jpg"]
+    pytest.importorskip("sklearn", reason="the extra `audit` is not installed")
+    work = work_for(manifest, "sface", is_labelled=False, show_faces=False)
+    seen = [("b.jpg", compared(2, []))][:count]
+    found = audit(seen, {}, manifest, work, None, lambda crops: np.ones((len(crops), 8), np.float32))
+    assert (found.videos, found.multiframe) == (1, 0)
+    report = report_of(found)
+    assert report.verdict.startswith(verdict)
+    assert any("1 video:" in missing for missing in report.missing)
+    assert not replace(crowd(), k=2, videos=1).passes
+
+
+def test_the_verdict_counts_pictures_that_could_not_be_compared():
+    found = replace(crowd(), k=2, unread={7: "it took too long"})
+    assert report_of(found).verdict.startswith(
+        "No face is still visible in the 176 pictures that were compared; 1 picture could not be compared; "
+    )
+    assert not found.passes
 
 
 @pytest.mark.parametrize("change", ["fill", "blur", "black hair"])

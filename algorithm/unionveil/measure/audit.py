@@ -81,6 +81,10 @@ class Audit:
         method: the run's redaction.
         k: people per group, for k-same.
         work: the settings of the comparison.
+        is_labelled: whether a file named the people.
+        multiframe: pictures of which only the first frame was compared.
+        videos: videos of the run, which are not audited.
+        left_out: faces that were too many to be linked.
     """
 
     pictures: int
@@ -103,6 +107,7 @@ class Audit:
     work: ComparePairs
     is_labelled: bool = False
     multiframe: int = 0
+    videos: int = 0
     left_out: int = 0
 
     @property
@@ -121,7 +126,7 @@ class Audit:
     def passes(self) -> bool:
         """Whether the policy holds; it does not if something could not be measured."""
         worst = self.worst
-        is_clean = not self.left and not self.unread and not self.changed
+        is_clean = not self.left and not self.unread and not self.videos and not self.changed
         return is_clean and worst is not None and worst.rank_1 <= self.limit
 
     def by_band(self, attack: Attack) -> list[tuple[float, int]]:
@@ -157,7 +162,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def pair_up(before: Path, after: Path, manifest: Manifest) -> list[tuple[str, Pair]]:
-    """Pairs every output with its input, by the order in which a run reads a folder.
+    """Pairs every picture's output with its input, by the order in which a run reads a folder; no videos.
 
     Returns:
         The names of the inputs, relative to `before`, each with its pair.
@@ -174,13 +179,15 @@ def pair_up(before: Path, after: Path, manifest: Manifest) -> list[tuple[str, Pa
     ]
     if len(inputs) != manifest.counts.inputs:
         raise InputError(
-            f"{_name(before)} contains {len(inputs)} pictures, the manifest in {_name(after)} lists "
+            f"{_name(before)} contains {len(inputs)} inputs, the manifest in {_name(after)} lists "
             f"{manifest.counts.inputs}: name the folder that was anonymized, as it was then"
         )
     pairs = []
     for record in manifest.items:
         name, content = inputs[record.input - 1]
-        if isinstance(record, RedactedRecord) and not isinstance(content, Rejected | Skipped):
+        if not isinstance(record, RedactedRecord) or record.video:
+            continue
+        if not isinstance(content, Rejected | Skipped):
             found = detections_of(face for face in record.faces if face.frame == 0)
             output = FileContent(after / record.output)
             pairs.append((name, Pair(record.input, content, output, found, record.kept or 0)))
@@ -247,15 +254,19 @@ def compare_pairs(
     """
     seen: list[tuple[str, Comparison]] = []
     unread: dict[int, str] = {}
-    number = 0
+    differing: list[int] = []
     for (name, number), outcome in engine.map(work, (((name, pair.number), pair) for name, pair in pairs)):
         if isinstance(outcome, Rejected):
             unread[number] = outcome.detail
+            differing += [number] if outcome.reason == "differs" else []
         else:
             seen.append((name, outcome))
-    if unread and len(unread) > len(seen):
-        first = min(unread)
+    if len(differing) > len(seen):
+        first = min(differing)
         raise InputError(f"input {first} and its output: {unread[first]}; the folders do not belong together")
+    if unread and not seen:
+        first = min(unread)
+        raise InputError(f"no picture could be compared; input {first} and its output: {unread[first]}")
     strange = [one.number for _, one in seen if one.psnr < _DIFFERENT]
     if len(strange) > len(seen) / 2:
         raise InputError(
@@ -300,6 +311,7 @@ def audit(
     measured = faces is not None and len(np.unique(faces.person)) >= LEAST_PEOPLE
     unknown = chosen[~faces.is_known] if faces is not None and measured else np.zeros(0, np.int64)
     method = manifest.configuration.get("method", "fill")
+    outputs = [item for item in manifest.items if isinstance(item, RedactedRecord)]
     return Audit(
         pictures=len(seen),
         faces=len(sides),
@@ -320,7 +332,8 @@ def audit(
         k=int(manifest.configuration["k"]) if method == "ksame" and "k" in manifest.configuration else None,
         work=work,
         is_labelled=labels is not None,
-        multiframe=sum(isinstance(item, RedactedRecord) and item.frames > 1 for item in manifest.items),
+        multiframe=sum(item.frames > 1 and item.video is None for item in outputs),
+        videos=sum(item.video is not None for item in outputs),
         left_out=max(0, len(sides) - _MOST_FACES),
     )
 
@@ -420,6 +433,7 @@ def to_data(result: Audit) -> dict[str, Any]:
             "inside": result.inside,
             "detectors": [*result.work.own, result.work.other],
         },
+        "videos_not_audited": result.videos,
         "not_compared": {str(number): why for number, why in result.unread.items()},
         "changed_outside_covers": list(result.changed),
         "people": result.people,

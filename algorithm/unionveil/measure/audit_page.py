@@ -40,18 +40,42 @@ def _percent(share: float) -> str:
     return "–" if np.isnan(share) else f"{share:.1%}"
 
 
+def _some(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def _verdict(result: Audit) -> str:
-    faces = f"{len(result.left)} face{'s are' if len(result.left) > 1 else ' is'} still visible"
-    seen = faces if result.left else "No face is still visible"
+    parts = [_seen(result)]
+    if result.unread:
+        parts.append(f"{_some(len(result.unread), 'picture')} could not be compared")
+    if result.videos:
+        parts.append(f"{_some(result.videos, 'video')} {'was' if result.videos == 1 else 'were'} not audited")
+    return "; ".join([*parts, _recognized(result)]) + "."
+
+
+def _seen(result: Audit) -> str:
+    """How many faces are visible in the pictures that were compared."""
+    if not result.pictures:
+        return "No picture was compared"
+    count = len(result.left)
+    seen = f"{_some(count, 'face')} {'is' if count == 1 else 'are'}" if count else "No face is"
+    seen += " still visible"
+    if result.unread or result.videos:
+        verb = "was" if result.pictures == 1 else "were"
+        seen += f" in the {_some(result.pictures, 'picture')} that {verb} compared"
     if result.unsure:
         seen += f", besides {len(result.unsure)} that may have been left on purpose"
+    return seen
+
+
+def _recognized(result: Audit) -> str:
     worst = result.worst
     if worst is None:
-        return f"{seen}; there are too few people to measure attackers."
+        return "there are too few people to measure attackers"
     comparison = "within" if worst.rank_1 <= result.limit else "above"
     return (
-        f"{seen}; the best attacker identifies {_percent(worst.rank_1)} of people behind {result.method}, "
-        f"{comparison} the limit of {_percent(result.limit)}."
+        f"the best attacker identifies {_percent(worst.rank_1)} of people behind {result.method}, "
+        f"{comparison} the limit of {_percent(result.limit)}"
     )
 
 
@@ -61,7 +85,8 @@ def _figures(result: Audit) -> list[Figure]:
         Figure(
             "Faces still visible",
             str(len(result.left)),
-            f"outside covers, in {result.pictures} pictures with {result.faces} covered faces",
+            f"outside covers, in {_some(result.pictures, 'picture')} with "
+            f"{_some(result.faces, 'covered face')}",
         )
     ]
     if worst and clean:
@@ -95,13 +120,15 @@ def _missing(result: Audit) -> list[str]:
             "`unionveil models fetch yunet` or the extra unionveil[centerface] provides a better one."
         )
     if result.multiframe:
-        sentences.append(f"Frames after the first, in {result.multiframe} pictures.")
+        sentences.append(f"Frames after the first, in {_some(result.multiframe, 'picture')}.")
+    if result.videos:
+        sentences.append(f"{_some(result.videos, 'video')}: `unionveil verify` checks those.")
     if result.left_out:
         sentences.append(f"Attackers on {result.left_out} faces, because only the first ones are linked.")
     if result.unread:
         first = min(result.unread)
         sentences.append(
-            f"{len(result.unread)} pictures that could not be compared; the first is input {first}: "
+            f"{_some(len(result.unread), 'picture')} that could not be compared; the first is input {first}: "
             f"{result.unread[first]}."
         )
     return sentences
@@ -116,8 +143,8 @@ def _left(result: Audit) -> list[Block]:
     if result.changed:
         listed = ", ".join(map(str, result.changed[:20]))
         blocks.append(
-            f"{len(result.changed)} pictures differ outside their covers: inputs {listed}. Their covers may "
-            "lie elsewhere than the manifest states."
+            f"{_some(len(result.changed), 'picture')} that changed outside covers: inputs {listed}. Their "
+            "covers may lie elsewhere than the manifest states."
         )
     if result.left:
         blocks.append(_gallery("Most certain first", result.left))
