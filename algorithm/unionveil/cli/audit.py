@@ -58,7 +58,7 @@ def command(
     from ..measure.audit import audit, compare_pairs, labels_of, pair_up, read_manifest, to_data, work_for
     from ..measure.audit_page import report_of
     from ..measure.embed import attacker_of
-    from ..measure.report import write_report
+    from ..measure.report import plain, write_report
 
     if attacker:
         AnonymizeConfig.from_parameters({"embedder": attacker})  # reports a wrong name in one sentence
@@ -75,5 +75,5 @@ def command(
     page = write_report(report, output)
     say(f"{report.verdict}\n{printable(str(page), quoted=False, most=None)}")
     if as_json:
-        click.echo(json.dumps(to_data(result), indent=1))
+        click.echo(json.dumps(plain(to_data(result)), indent=1, allow_nan=False))
     return EXIT_SOME_REJECTED if policy and not result.passes else EXIT_DONE
