@@ -81,7 +81,8 @@ def made(frames: Frames, clip: Clip = Clip()) -> bytes:
     import av
 
     file = io.BytesIO()
-    options = {"video_track_timescale": str(clip.time_base.denominator), **clip.muxer}
+    scale = str(clip.time_base.denominator)
+    options = {"video_track_timescale": scale, "movie_timescale": scale, **clip.muxer}
     with av.open(
         file, "w", format=clip.form, options=options if clip.form in ("mp4", "mov") else clip.muxer
     ) as out:

@@ -126,6 +126,15 @@ def test_time_stamps_of_a_variable_rate_stay(form):
     assert video_format(output) is video_format(data) is outcome.format
 
 
+@pytest.mark.parametrize("form", ["mp4", "mov"])
+@pytest.mark.parametrize("start", [1, 45, 91, 3003, 90_001])
+def test_a_first_picture_between_two_milliseconds_keeps_its_time(form, start):
+    data = made(FRAMES[:8], Clip(form=form, pts=tuple(start + 3003 * number for number in range(8))))
+    assert stamps(data)[0] == start
+    _, output = done(data)
+    assert stamps(output) == stamps(data)
+
+
 def test_sound_is_dropped_or_copied_unchanged():
     data = made(FRAMES, Clip(sound="aac"))
     outcome, output = done(data)

@@ -76,7 +76,9 @@ def write(
     import av
 
     options = {"fflags": "+bitexact", "movflags": "+write_colr"}
-    options["video_track_timescale"] = str(reader.shape.time_base.denominator)
+    scale = str(reader.shape.time_base.denominator)
+    # An edit list states the first picture's time in units of the movie, the others' in units of the track.
+    options |= {"video_track_timescale": scale, "movie_timescale": scale}
     output = av.open(file, "w", format=_MUXERS[target.form], options=_known(target.form, options))
     try:
         stream = open_output(output, encoder_of(target.form, target.codec), reader.shape, target.crf)
