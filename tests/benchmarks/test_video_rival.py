@@ -72,7 +72,7 @@ def lumas(source: Any) -> Iterator[Luma]:
 def planned(data: bytes, config: AnonymizeConfig) -> tuple[Videos, Plan]:
     finder = FaceFinder(config, 1)
     videos = Videos(config, load(config, threads=1, finder=finder.faint(FAINT)), finder.sure)
-    return videos, videos._planned(io.BytesIO(data), State(None), lambda _: None)
+    return videos, videos._planned(io.BytesIO(data), VideoFormat.MP4, State(None), lambda _: None)
 
 
 @pytest.mark.parametrize("codec", ["h264", "av1", "vp9"])

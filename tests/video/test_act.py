@@ -171,6 +171,55 @@ def test_depth_and_colour_tags_stay(pixel_format, colours, codec):
     assert (int(frame.color_range) == 2) == (pixel_format == "yuvj420p")
 
 
+def odd(size_wh: tuple[int, int], pixel_format: str) -> bytes:
+    width, height = size_wh
+    frames = [frame[:height, :width] for frame in moving(6, (100, 68))]
+    clip = Clip(
+        form="matroska", codec="ffv1", pixel_format=pixel_format, time_base=Fraction(1, 1000), step=40
+    )
+    return made(frames, clip)
+
+
+@pytest.mark.parametrize(
+    ("size_wh", "pixel_format", "able"),
+    [
+        ((97, 65), "yuv420p", "choose --codec av1 or vp9"),
+        ((97, 64), "yuv420p", "choose --codec av1 or vp9"),
+        ((96, 65), "yuv420p", "choose --codec av1 or vp9"),
+        ((97, 64), "yuv422p", "choose --codec vp9"),
+        ((96, 65), "yuv420p10le", "choose --codec av1"),
+        ((97, 64), "yuv422p10le", "convert it to 8 or 10 bits, and to an even width and height"),
+    ],
+)
+def test_odd_sizes_that_h264_does_not_support_are_refused_before_the_search(size_wh, pixel_format, able):
+    looks = Looks()
+    with pytest.raises(UnsupportedImage, match=rf"h264 does not .*{size_wh[0]}x{size_wh[1]}\); {able}"):
+        done(odd(size_wh, pixel_format), looks)
+    assert looks.count == 0
+
+
+@pytest.mark.parametrize(
+    ("size_wh", "pixel_format", "codec"),
+    [
+        ((97, 65), "yuv420p", "vp9"),
+        ((97, 65), "yuv420p10le", "av1"),
+        ((97, 64), "yuv422p", "vp9"),
+        ((96, 65), "yuv422p", "h264"),
+        ((97, 65), "yuv444p", "h264"),
+        ((97, 65), "gray", "h264"),
+    ],
+)
+def test_odd_sizes_stay(size_wh, pixel_format, codec):
+    outcome, output = done(odd(size_wh, pixel_format), codec=codec)
+    assert outcome.size_wh == size_wh
+    assert max(map(red_pixels, shown(output))) == 0
+
+
+def test_what_an_encoder_refuses_is_one_sentence():
+    with pytest.raises(UnsupportedImage, match="the codec av1 cannot encode the video: "):
+        done(odd((2, 2), "yuv420p"), codec="av1")
+
+
 def test_rotation_is_baked_in():
     import av
 

@@ -21,7 +21,7 @@ from ..formats import VideoFormat
 from ..heap import return_free_memory
 from ..outcomes import AnonymizedVideo
 from ..pipeline import Anonymizer
-from .codecs import encoder_of
+from .codecs import check_encoder, encoder_of
 from .log import Log
 from .parts import check_input, contents_of
 from .plan import Plan
@@ -88,17 +88,18 @@ class Videos:
         with damage():
             check_input(source, forms[0])
         with _one_thread():
-            plan = self._planned(source, state, report)
+            plan = self._planned(source, forms[1], state, report)
             return_free_memory()
             with created as file:
                 return self._written(source, plan, forms[1], file, report)
 
-    def _planned(self, source: BinaryIO, state: State, report: Report) -> Plan:
+    def _planned(self, source: BinaryIO, form: VideoFormat, state: State, report: Report) -> Plan:
         """The plan of an earlier run, or of a new first pass."""
         known = state.plan()
         if known is not None:
             return known
         with reading(source, self._max_pixels) as reader, Log(state.log) as log:
+            check_encoder(encoder_of(form, self.config.codec), reader.shape)
             look = partial(self._look, colours=reader.shape.colours)
             steps = survey(reader.frames(), reader.shape, look, log, sure=self.sure, every=self.config.every)
             plan = _finished("finding", steps, reader.shape, report)

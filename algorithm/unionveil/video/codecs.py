@@ -15,7 +15,7 @@ from .shape import Shape
 if TYPE_CHECKING:
     from av.container import OutputContainer
 
-__all__ = ["Encoder", "container_of", "encoder_of", "open_output"]
+__all__ = ["Encoder", "check_encoder", "container_of", "encoder_of", "open_output"]
 
 _WITH_H264 = (VideoFormat.MP4, VideoFormat.MOV, VideoFormat.MKV)
 
@@ -84,6 +84,27 @@ def pixel_format_of(shape: Shape) -> str:
     return name.replace("422", "444") if shape.quarter_turns % 2 else name
 
 
+def check_encoder(encoder: Encoder, shape: Shape) -> None:
+    """Refuses a video that an encoder does not support.
+
+    Raises:
+        UnsupportedImage: the encoder does not support the video's samples or size.
+    """
+    if _supports(encoder, shape):
+        return
+    able = " or ".join(other.codec for other in _ENCODERS if _supports(other, shape))
+    width, height = shape.size_wh
+    raise UnsupportedImage(
+        f"the codec {encoder.codec} does not support the video's samples ({pixel_format_of(shape)}, "
+        f"{width}x{height}); "
+        + (
+            f"choose --codec {able}"
+            if able
+            else "convert it to 8 or 10 bits, and to an even width and height"
+        )
+    )
+
+
 def open_output(container: OutputContainer, encoder: Encoder, shape: Shape, crf: int | None) -> Any:
     """Adds the video stream to an output.
 
@@ -92,27 +113,24 @@ def open_output(container: OutputContainer, encoder: Encoder, shape: Shape, crf:
         encoder: writes the pictures.
         shape: of the input.
         crf: constant rate factor; None uses the encoder's default.
-
-    Raises:
-        UnsupportedImage: the encoder does not support the video's samples.
     """
-    name = pixel_format_of(shape)
-    if name not in _known(encoder.name):
-        raise UnsupportedImage(
-            f"the codec {encoder.codec} does not support the video's samples ({name}); choose --codec h264"
-            if encoder.codec != "h264"
-            else f"H.264 does not support the video's samples ({name}); convert it to 10 bits"
-        )
     options = {**encoder.options, "crf": str(encoder.crf if crf is None else crf), **_colour_options(shape)}
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes its settings to the terminal otherwise
     stream: Any = container.add_stream(encoder.name, rate=shape.frame_rate, options=options)
     context = stream.codec_context
     context.width, context.height = shape.size_wh
-    context.pix_fmt = name
+    context.pix_fmt = pixel_format_of(shape)
     stream.time_base = context.time_base = shape.time_base
     if shape.upright_aspect:
         context.sample_aspect_ratio = Fraction(shape.upright_aspect)
     return stream
+
+
+def _supports(encoder: Encoder, shape: Shape) -> bool:
+    """Whether an encoder supports the samples and the size of a video; x264 wants whole samples of colour."""
+    name, (width, height) = pixel_format_of(shape), shape.size_wh
+    has_halves = (width % 2 and ("420" in name or "422" in name)) or (height % 2 and "420" in name)
+    return name in _known(encoder.name) and not (encoder.codec == "h264" and has_halves)
 
 
 def _known(encoder: str) -> frozenset[str]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..config import AudioHandling, VideoCodec
 from ..detections import Detections
-from ..errors import UnreadableImage
+from ..errors import UnreadableImage, UnsupportedImage
 from ..formats import VideoFormat
 from ..images import Colour, Frame, Patch
-from .codecs import encoder_of, open_output
+from .codecs import Encoder, encoder_of, open_output
 from .plan import Plan
 from .planes import lay, rgb_of
 from .priority import ordinary_priority
@@ -73,6 +74,34 @@ def write(
         UnreadableImage: the frames are not those of the first pass.
         UnsupportedImage: the codec does not support the video.
     """
+    encoder = encoder_of(target.form, target.codec)
+    with _refusals(encoder.codec):
+        yield from _written(reader, plan, cover, target, encoder, file, proof)
+
+
+@contextmanager
+def _refusals(codec: str) -> Iterator[None]:
+    """Turns errors of an encoder into that of a video which is not supported; those of the file stay."""
+    import av
+
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        if isinstance(error, OSError | MemoryError):
+            raise
+        raise UnsupportedImage(f"the codec {codec} cannot encode the video: {error.strerror}") from error
+
+
+def _written(
+    reader: Reader,
+    plan: Plan,
+    cover: Cover,
+    target: Target,
+    encoder: Encoder,
+    file: BinaryIO,
+    proof: Proof,
+) -> Generator[float, None, None]:
+    """As `write`, with the errors of FFmpeg."""
     import av
 
     options = {"fflags": "+bitexact", "movflags": "+write_colr"}
@@ -81,7 +110,7 @@ def write(
     options |= {"video_track_timescale": scale, "movie_timescale": scale}
     output = av.open(file, "w", format=_MUXERS[target.form], options=_known(target.form, options))
     try:
-        stream = open_output(output, encoder_of(target.form, target.codec), reader.shape, target.crf)
+        stream = open_output(output, encoder, reader.shape, target.crf)
         copy = copier(reader.container, output, target.form) if target.audio == "keep" else _leave_out
         with ordinary_priority():
             output.start_encoding()
