@@ -50,6 +50,7 @@ def test_strings_are_converted():
         ({"color": "black"}, "color: a colour is written #rrggbb"),
         ({"detail": "best"}, "detail: .*'fast', 'standard' or 'crowd'"),
         ({"min_face": "0"}, "min_face: .*greater than 0"),
+        ({"crf": "52", "codec": "h264"}, "^crf: 52 is above 51"),
         ({"min_face": "90", "max_face": "20"}, "^min_face: 90 is above max_face, 20"),
         ({"keep_metadata": "gps,serial"}, "keep_metadata: unknown metadata 'serial'; known: date, gps"),
         ({"keep_metadata": "date", "gps_decimals": "2"}, "^gps_decimals: without keep_metadata gps"),

@@ -346,6 +346,14 @@ def test_plates_are_followed_like_faces_and_nobody_chooses_them(tmp_path):
     assert (outcome.tracks[0].first, outcome.tracks[0].last) == (0, 29)
 
 
+def test_a_rate_factor_that_the_chosen_codec_does_not_have_is_refused():
+    looks = Looks()
+    with pytest.raises(UnsupportedImage, match=r"crf of 52 is above 51, .*auto chose"):
+        done(made(FRAMES[:4]), looks, crf=52)
+    assert looks.count == 0
+    done(made(FRAMES[:4]), crf=52, codec="av1")
+
+
 @pytest.mark.parametrize("crf", [28, 40, 51])
 def test_coarse_rate_factors_are_accepted(crf):
     frames = [np.random.default_rng(number).integers(0, 255, (64, 96, 3), np.uint8) for number in range(4)]

@@ -2,6 +2,7 @@
 
 from .anonymize import (
     COVERS,
+    H264_MOST_CRF,
     VIDEO_SETTINGS,
     AnonymizeConfig,
     AudioHandling,
@@ -15,6 +16,7 @@ from .selections import EveryFace, Keep, Only, Selection, cosine_of, distance_of
 __all__ = [
     "COVERS",
     "EMOJI",
+    "H264_MOST_CRF",
     "VIDEO_SETTINGS",
     "AnonymizeConfig",
     "AudioHandling",

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COVERS",
+    "H264_MOST_CRF",
     "VIDEO_SETTINGS",
     "AnonymizeConfig",
     "AudioHandling",
@@ -51,6 +52,9 @@ COVERS: tuple[str, ...] = get_args(_Cover)
 """Kinds of detections that can be covered."""
 VideoCodec = Literal["auto", "h264", "av1", "vp9"]
 """Codecs of output videos."""
+
+H264_MOST_CRF = 51
+"""Largest constant rate factor of H.264; x264 would use it silently for larger ones."""
 
 AudioHandling = Literal["drop", "keep"]
 """Treatments of a video's sound."""
@@ -290,6 +294,11 @@ class AnonymizeConfig(Setting):
             raise ValueError(
                 f"min_face: {self.min_face:g} is above max_face, {self.max_face:g}, so that no face would be "
                 "covered"
+            )
+        if self.codec == "h264" and (self.crf or 0) > H264_MOST_CRF:
+            raise ValueError(
+                f"crf: {self.crf} is above {H264_MOST_CRF}, the largest of h264; lower it, or choose codec "
+                "av1 or vp9"
             )
         return self
 

@@ -99,7 +99,7 @@ class Videos:
         if known is not None:
             return known
         with reading(source, self._max_pixels) as reader, Log(state.log) as log:
-            check_encoder(encoder_of(form, self.config.codec), reader.shape)
+            check_encoder(encoder_of(form, self.config.codec), reader.shape, self.config.crf)
             look = partial(self._look, colours=reader.shape.colours)
             steps = survey(reader.frames(), reader.shape, look, log, sure=self.sure, every=self.config.every)
             plan = _finished("finding", steps, reader.shape, report)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from ..config import VideoCodec
+from ..config import H264_MOST_CRF, VideoCodec
 from ..errors import UnsupportedImage
 from ..formats import VideoFormat
 from .shape import Shape
@@ -84,12 +84,22 @@ def pixel_format_of(shape: Shape) -> str:
     return name.replace("422", "444") if shape.quarter_turns % 2 else name
 
 
-def check_encoder(encoder: Encoder, shape: Shape) -> None:
+def check_encoder(encoder: Encoder, shape: Shape, crf: int | None) -> None:
     """Refuses a video that an encoder does not support.
 
+    Args:
+        encoder: writes the pictures.
+        shape: of the input.
+        crf: as `open_output`.
+
     Raises:
-        UnsupportedImage: the encoder does not support the video's samples or size.
+        UnsupportedImage: the encoder does not support the video's samples, its size or the rate factor.
     """
+    if encoder.codec == "h264" and (crf or 0) > H264_MOST_CRF:
+        raise UnsupportedImage(
+            f"a crf of {crf} is above {H264_MOST_CRF}, the largest of h264, which codec auto chose; lower "
+            "it, or choose --codec av1 or vp9"
+        )
     if _supports(encoder, shape):
         return
     able = " or ".join(other.codec for other in _ENCODERS if _supports(other, shape))
