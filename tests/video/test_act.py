@@ -107,6 +107,31 @@ def test_frames_between_looks_are_covered(every, most):
     assert max(map(red_pixels, shown(output))) == 0
 
 
+def with_flashes(content: np.ndarray, numbers: set[int], count: int = 20) -> list[np.ndarray]:
+    """A grey scene, in which some frames show something else."""
+    ground = np.full((64, 96, 3), 120, np.uint8)
+    ground[::4] = 140
+    return [content if number in numbers else ground for number in range(count)]
+
+
+@pytest.mark.parametrize("number", [7, 8, 10])
+def test_a_scene_of_one_frame_between_two_alike_is_searched(number):
+    face = np.full((64, 96, 3), 200, np.uint8)
+    face[20:40, 30:50] = RED
+    _, output = done(made(with_flashes(face, {number})), every=3)
+    assert max(map(red_pixels, shown(output))) == 0
+
+
+@pytest.mark.parametrize("numbers", [{7}, {5, 7}])
+def test_a_flash_or_a_series_of_them_costs_one_look(numbers):
+    counts: list[int] = []
+    for flashes in (numbers, numbers - numbers):
+        looks = Looks()
+        done(made(with_flashes(np.full((64, 96, 3), 250, np.uint8), flashes)), looks, every=3)
+        counts.append(looks.count)
+    assert counts[0] == counts[1] + 1
+
+
 def test_every_method_covers():
     _, output = done(made(FRAMES), redaction=Average())
     frame = shown(output)[10].astype(int)

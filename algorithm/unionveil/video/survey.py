@@ -38,6 +38,7 @@ class _Step:
         frame: upright.
         grey: its luma, reduced.
         looks: its sketch.
+        is_new: whether it looks like neither of the two frames before it: a cut, or a flash.
         is_cut: whether a scene begins with it.
         is_steady: whether flow from the previous frame is reliable.
         is_last: whether the video ends with it.
@@ -46,6 +47,7 @@ class _Step:
     frame: av.VideoFrame
     grey: Grey
     looks: Sketch
+    is_new: bool = True
     is_cut: bool = True
     is_steady: bool = False
     is_last: bool = False
@@ -68,8 +70,8 @@ def survey(
         look: finds faces.
         log: has the findings from before an interruption, and stores new ones.
         sure: least score of a sure detection of each kind.
-        every: faces are looked for in every Nth frame, in the first frame of each scene and the last of the
-            video, and at least `LOOKS_PER_SECOND` times per second.
+        every: faces are looked for in every Nth frame, in the first frame of each scene, even if it lasts for
+            one frame, in the last of the video, and at least `LOOKS_PER_SECOND` times per second.
 
     Yields:
         Finished seconds of the video.
@@ -88,7 +90,7 @@ def survey(
         second = float(stamp * shape.time_base)
         tracker = tracker or Tracker(sure, shape.size_wh, step.grey.shape[1] / shape.size_wh[0])
         found = None
-        if step.is_cut or step.is_last or number % every == 0 or second - looked >= 1 / LOOKS_PER_SECOND:
+        if step.is_new or step.is_last or number % every == 0 or second - looked >= 1 / LOOKS_PER_SECOND:
             looked = second
             found = log.find(number, stamp) or log.add(number, stamp, look(step.frame))
         tracker.add(number, second, found, _fields(motion, before, step))
@@ -140,7 +142,6 @@ def _step(
         return _Step(*held, is_last=behind is None)
     looks = held[2]
     steady = looks_like(last, looks)
-    is_flash = (behind is not None and looks_like(last, behind)) or (
-        earlier is not None and looks_like(earlier, looks)
-    )
-    return _Step(*held, not steady and not is_flash, steady, behind is None)
+    is_new = not steady and not (earlier is not None and looks_like(earlier, looks))
+    is_flash = is_new and behind is not None and looks_like(last, behind)
+    return _Step(*held, is_new, is_new and not is_flash, steady, behind is None)
