@@ -144,6 +144,12 @@ def test_too_few_people_are_reported_and_do_not_pass(results):
     render(report)
 
 
+@pytest.mark.parametrize(("detail", "search"), [("fast", "standard"), ("crowd", "crowd")])
+def test_an_audit_searches_at_least_as_thoroughly_as_the_run(detail, search):
+    manifest = read(ManifestBuilder(AnonymizeConfig(detail=detail)))
+    assert work_for(manifest, "sface", is_labelled=False, show_faces=False).detail == search
+
+
 def test_names_from_a_csv_replace_linking(tmp_path):
     path = tmp_path / "people.csv"
     path.write_text("person,file,more\n" + "".join(f"p{n % 22},{n}.jpg,x\n" for n in range(176)))

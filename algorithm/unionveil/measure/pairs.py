@@ -23,6 +23,7 @@ from .second import detect_near
 from .twice import detect_twice
 
 if TYPE_CHECKING:
+    from ..detect.detector import Detail
     from ..identity.embedders import OnnxEmbedder
 
 __all__ = ["CROP_PX", "ComparePairs", "Comparison", "Pair", "VisibleFace"]
@@ -134,6 +135,7 @@ class ComparePairs:
         text_margin: margin of all other covers.
         max_pixels: larger pictures are not compared.
         exempt: settings by which the run leaves faces visible.
+        detail: of the search with the run's detectors.
         show_faces: whether pictures in reports show faces.
     """
 
@@ -146,6 +148,7 @@ class ComparePairs:
     text_margin: float
     max_pixels: float
     exempt: Exempt
+    detail: Detail
     show_faces: bool = False
 
     @property
@@ -267,7 +270,8 @@ class _Worker:
         for detector in self._own:
             threshold = self._work.threshold or detector.card.threshold
             low = min(_DOUBTED, threshold)
-            results.append(detect_twice([image], detector, low, threshold, detail="standard", mirror=mirror))
+            detail = self._work.detail
+            results.append(detect_twice([image], detector, low, threshold, detail=detail, mirror=mirror))
         faint, faces = zip(*results, strict=True)
         return unite_faces(faint), unite_faces(faces)
 
