@@ -6,22 +6,12 @@ import io
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import (
-    AvifImagePlugin,
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-    WebPImagePlugin,
-)
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from ..errors import ImageTooLarge, UnsupportedImage
 from .orientation import upright
@@ -31,15 +21,16 @@ from .picture import Colour, Frame
 __all__ = ["check_size", "opened", "read_frames", "save_frames", "to_frame", "to_image", "to_pixels"]
 
 
-_FILES: dict[str, type[ImageFile.ImageFile]] = {
-    "AVIF": AvifImagePlugin.AvifImageFile,
-    "BMP": BmpImagePlugin.BmpImageFile,
-    "GIF": GifImagePlugin.GifImageFile,
-    "JPEG": JpegImagePlugin.JpegImageFile,
-    "PNG": PngImagePlugin.PngImageFile,
-    "TIFF": TiffImagePlugin.TiffImageFile,
-    "WEBP": WebPImagePlugin.WebPImageFile,
+_STEMS = {
+    "AVIF": "AvifImage",
+    "BMP": "BmpImage",
+    "GIF": "GifImage",
+    "JPEG": "JpegImage",
+    "PNG": "PngImage",
+    "TIFF": "TiffImage",
+    "WEBP": "WebPImage",
 }
+"""Names of Pillow's modules and classes begin with these."""
 
 
 def check_size(size_wh: tuple[int, int], frames: int, max_pixels: float) -> None:
@@ -51,6 +42,13 @@ def check_size(size_wh: tuple[int, int], frames: int, max_pixels: float) -> None
     pixels = size_wh[0] * size_wh[1] * frames
     if pixels > max_pixels:
         raise ImageTooLarge(pixels, int(max_pixels))
+
+
+def _reader_of(format_name: str) -> type[ImageFile.ImageFile]:
+    """Pillow's class for one format, such as `GifImageFile` of `GifImagePlugin`, loaded when needed."""
+    stem = _STEMS[format_name]
+    reader: type[ImageFile.ImageFile] = getattr(import_module(f"PIL.{stem}Plugin"), f"{stem}File")
+    return reader
 
 
 @contextmanager
@@ -69,7 +67,7 @@ def opened(data: bytes, format_name: str) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with _FILES[format_name](io.BytesIO(data)) as image:
+            with _reader_of(format_name)(io.BytesIO(data)) as image:
                 yield image
     except SyntaxError as error:
         raise UnidentifiedImageError(f"not a {format_name} that can be read") from error
