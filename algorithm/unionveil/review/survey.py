@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from ..config import AnonymizeConfig
 from ..content import BytesContent, Content
+from ..errors import cannot_be_read
 from ..models.cards import ModelCard
 from ..models.store import find
 from ..outcomes import Rejected
@@ -140,8 +141,7 @@ class _Surveyor:
         try:
             data = task.content.read()
         except OSError as error:
-            why = f"the file cannot be read: {error.strerror or type(error).__name__}"
-            return Surveyed(None, Sighting(run=self._run, rejected=("unreadable", why)))
+            return Surveyed(None, Sighting(run=self._run, rejected=("unreadable", cannot_be_read(error))))
         photo = keyed_digest(self._work.secret, "", data)
         # The exact boxes of `anonymize` come from a separate pass: candidates must not disturb them.
         inspection = self._anonymizer.inspect(BytesContent(data))
@@ -169,7 +169,7 @@ class _Surveyor:
             low = low[low.of_kind(Kind.FACE)]
             if self._work.config.covers_heads:
                 low = as_heads(low)
-            found = found[found.of_kind(Kind.FACE, Kind.HEAD)]
+            found = found[found.is_person]
             # A part of an already covered face, or that face with neck and hair, adds no information.
             near = iou(low.xyxy, found.xyxy) > 0.2
             near |= covered(low.xyxy, found.xyxy, 0.6) | covered(found.xyxy, low.xyxy, 0.6).T

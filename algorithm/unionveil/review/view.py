@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..config import AnonymizeConfig
 from ..content import BytesContent, Content
-from ..errors import ImageError
+from ..errors import ImageError, cannot_be_read
 from ..models.cards import ModelCard
 from ..outcomes import Rejected
 
@@ -100,7 +100,7 @@ class _Viewer:
                 return Rejected("unreadable", f"the photo has {len(picture.frames)} pages")
             return self._drawn(picture, task)
         except OSError as error:
-            return Rejected("unreadable", f"the file cannot be read: {error.strerror or error}")
+            return Rejected("unreadable", cannot_be_read(error))
         except ImageError as error:
             return Rejected(error.reason, str(error))
         except Exception as error:
