@@ -143,7 +143,7 @@ step "the same version again: nothing is published" 0 "nothing has changed" \
 # -- jobs ------------------------------------------------------------------------------------------------
 assets=(--algorithm "$algorithm" --dataset "$dataset")
 jobs() {  # jobs KIND
-    step "a $1 job, verified" 0 "verified: [0-9]+ outputs" \
+    step "a $1 job, verified" 0 "verified: [0-9]+ outputs?" \
         run_job "${assets[@]}" "--$1" --seconds 600 --set method=pixelate -o "$OUT/$1"
     step "the same $1 job again starts nothing" 0 "was already started" \
         run_job "${assets[@]}" "--$1" --seconds 600 --set method=pixelate -o "$OUT/$1"

@@ -280,8 +280,8 @@ def test_the_log_names_inputs_only_by_number(tmp_path):
     put("market.jpg", inputs / "a.jpg")
     done = run(tmp_path)
     assert "method=gaussian" in done.stdout
-    assert "1 input files" in done.stdout
-    assert done.stdout.strip().splitlines()[-1].startswith("done: 1 pictures, ")
+    assert "1 input file\n" in done.stdout
+    assert done.stdout.strip().splitlines()[-1].startswith("done: 1 picture, ")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="nodes end a job with a POSIX signal")

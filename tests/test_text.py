@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unionveil.text import printable
+from unionveil.text import counted, printable
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,8 @@ def test_the_result_is_one_line_for_every_terminal(text, quoted):
 def test_a_long_text_is_cut_unless_it_has_to_be_copied():
     assert printable("x" * 200) == repr("x" * 100)
     assert printable("x" * 200, quoted=False, most=None) == "x" * 200
+
+
+def test_numbers_stand_with_their_nouns():
+    assert [counted(number, "photo") for number in (0, 1, 2)] == ["0 photos", "1 photo", "2 photos"]
+    assert counted(2, "box") == "2 boxes"

@@ -34,6 +34,7 @@ from .runs.plan import Plan
 from .runs.schema import Counts, Record, RejectedRecord
 from .runs.shards import Shard, ShardOfRun, ShardSource, check_shardable, salt_of
 from .runs.work import Anonymize
+from .text import counted
 
 __all__ = [
     "PARAMETERS_FILE",
@@ -357,17 +358,17 @@ def run_job(
     work.check()
     shard = ShardOfRun(request.shard, salt_of(None, source)) if request.shard else None
     items = ShardSource(source, shard.shard) if shard else source
-    report(f"{len(source)} input files" + (f", of which shard {shard.shard}" if shard else ""))
+    report(counted(len(source), "input file") + (f", of which shard {shard.shard}" if shard else ""))
     # Workers even for a single picture: one that crashes its decoder must not crash the job.
     pool = PoolEngine(min(default_jobs(), max(1, len(items))))
     with planned(items, config, pool, references) as plan:
         if plan:
-            report(f"{plan.people} people in {plan.groups} groups")
+            report(f"{plan.people} people in {counted(plan.groups, 'group')}")
         counts = _anonymized(items, work, pool, (plan, shard), report)
     report(
-        f"done: {counts.inputs} pictures, {counts.covered} in {counts.redacted} of them redacted, "
+        f"done: {counted(counts.inputs, 'picture')}, {counts.covered} in {counts.redacted} of them redacted, "
         f"{counts.without_face} without a face, {sum(counts.rejected.values())} rejected"
-        + (f"; {counts.not_compared} faces not compared and filled" if counts.not_compared else "")
+        + (f"; {counted(counts.not_compared, 'face')} not compared and filled" if counts.not_compared else "")
         + (f"; {counts.skipped} files that are not pictures skipped" if counts.skipped else "")
     )
     if not counts.inputs and shard is None:

@@ -1,8 +1,8 @@
-"""Text from outside, made safe for terminals, logs and plans."""
+"""Words for terminals, logs and plans: text from outside made safe, and numbers with their nouns."""
 
 from __future__ import annotations
 
-__all__ = ["printable"]
+__all__ = ["counted", "printable"]
 
 _MOST_CHARACTERS = 100
 
@@ -22,3 +22,13 @@ def printable(text: str, *, quoted: bool = True, most: int | None = _MOST_CHARAC
     if quoted:
         return repr(cut)
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in cut)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, such as "1 photo" and "2 photos".
+
+    Args:
+        number: at least 0.
+        noun: in the singular; its plural must end in -s or, after -x, in -es.
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}{'es' if noun.endswith('x') else 's'}"

@@ -224,7 +224,7 @@ HEAD = "picture,left,top,right,bottom"
         ({"b.json": '{"hello": 1}'}, "not in a known format; known formats are coco, yolo"),
         ({"all/a.txt": "0 0.1 0.2 0.3\n"}, r"all/a\.txt, line 1: 4 values"),
         ({"all/a.txt": "0 0.1 0.2 nan 0.1\n"}, "a value is nan"),
-        ({"all/c.txt": "0 0.1 0.2 0.1 0.1\n"}, "'c', which is not among the 2 pictures"),
+        ({"all/c.txt": "0 0.1 0.2 0.1 0.1\n"}, r"'c', which is not among the pictures \(2\)"),
         ({"all/readme.md": "hello"}, "holds no annotations"),
         ({"all/a.xml": VOC[:-5]}, "is not valid XML"),
         ({"all/a.xml": "<!DOCTYPE a [<!ENTITY b 'c'>]>" + VOC}, "declares a document type"),

@@ -378,7 +378,7 @@ def test_state_is_shown_and_cleared(photos, tmp_path):
     shown = run("state", "show").stdout
     assert str(tmp_path / "state") in shown
     assert "journals  1" in shown
-    assert run("state", "clear").stdout == "1 journals removed\n"
+    assert run("state", "clear").stdout == "1 journal removed\n"
     assert "journals  0" in run("state", "show").stdout
     assert not [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
 

@@ -186,8 +186,8 @@ def test_labels_on_stored_pixels_are_turned_with_the_photo(tmp_path, stated, pix
     [
         (["--detector", "haar,nobody"], "unknown detector 'nobody'"),
         (["--detector", "haar", "--truth", "missing.json"], "missing.json cannot be read"),
-        (["--detector", "haar", "--truth", "{empty}"], "labels no face in any of the 1 photos"),
-        (["--detector", "haar", "--truth", "{other}"], "'b.jpg', which is not among the 1 pictures"),
+        (["--detector", "haar", "--truth", "{empty}"], "labels no face in 1 photo;"),
+        (["--detector", "haar", "--truth", "{other}"], "'b.jpg', which is not among the pictures (1)"),
         (["--detector", "haar", "-o", "{photos}"], "contains other files"),
     ],
 )

@@ -174,7 +174,7 @@ class _Names:
             both = " and ".join(printable(name) for name in sorted(found)[:2])
             raise InputError(f"{source}: {shown} may be {both}; write their paths in full")
         raise InputError(
-            f"{source} has boxes for {shown}, which is not among the {len(self._all)} pictures; name the "
+            f"{source} has boxes for {shown}, which is not among the pictures ({len(self._all)}); name the "
             "folder that the boxes were made for, or take that picture out of the file"
         )
 

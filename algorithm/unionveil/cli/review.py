@@ -13,6 +13,7 @@ from ..errors import InputError, MissingExtra
 from ..files.sources import PathSource, Patterns
 from ..review.log import Log
 from ..single import METHODS, single_config
+from ..text import counted
 from .anonymize import setting_options
 from .boxes import reading_options
 from .console import EXIT_DONE, say
@@ -154,7 +155,7 @@ def _export(
     if not found.boxes:
         raise InputError(f"no photo of {folder} has been approved, so there are no boxes to export")
     write(path, found.boxes, Format(form), found.contents)
-    say(f"{len(found.boxes)} photos with their boxes in {path}")
+    say(f"{counted(len(found.boxes), 'photo')} with boxes in {path}")
     if found.stale:
         say(f"left out {stale}")
     return EXIT_DONE

@@ -7,6 +7,7 @@ import click
 from ..errors import OutputError
 from ..review.log import reviews_folder
 from ..runs.journal import KEPT_DAYS, clear, kept
+from ..text import counted
 from .console import EXIT_DONE
 
 __all__ = ["command"]
@@ -48,5 +49,5 @@ def clear_command(reviews: bool) -> int:
         removed = clear(reviews_folder() if reviews else None)
     except OSError as error:
         raise OutputError(f"the state folder cannot be cleared: {error.strerror or error}") from error
-    click.echo(f"{removed} {'reviews' if reviews else 'journals'} removed")
+    click.echo(f"{counted(removed, 'review' if reviews else 'journal')} removed")
     return EXIT_DONE

@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..files.paths import is_folder
 from ..measure.verify_run import Verdict, verify_outputs
 from ..runs.schema import is_manifest
+from ..text import counted
 from .console import EXIT_DONE, EXIT_SOME_REJECTED
 from .options import jobs_option, timeout_option
 from .report import Report, report_options
@@ -56,10 +57,10 @@ def _show(verdict: Verdict, report: Report) -> None:
     counts = verdict.head.counts if verdict.head else None
     facts = {"passed": not verdict.sure, "wrong": len(verdict.sure), "unsure": len(verdict.unsure)}
     if verdict.sure:
-        report.done([("not as claimed", f"{len(verdict.sure)} problems, listed above")], facts)
+        report.done([("not as claimed", f"{counted(len(verdict.sure), 'problem')}, listed above")], facts)
     elif counts:
         boxes = counts.faces + (counts.texts or 0)
-        outputs = f"{counts.redacted + counts.without_face} outputs, {boxes} boxes"
+        outputs = f"{counted(counts.redacted + counts.without_face, 'output')}, {counted(boxes, 'box')}"
         faces = f"{' and '.join(verdict.detectors)} find no sure face outside them"
         if not verdict.detectors:
             faces = "the run did not cover faces, so nothing looked for them"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..text import counted
 from .attackers import Attack
 from .audit import BANDS_PX, LEAST_PEOPLE, LEAST_PHOTOS, Audit, to_data
 from .pairs import VisibleFace
@@ -40,16 +41,14 @@ def _percent(share: float) -> str:
     return "–" if np.isnan(share) else f"{share:.1%}"
 
 
-def _some(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def _verdict(result: Audit) -> str:
     parts = [_seen(result)]
     if result.unread:
-        parts.append(f"{_some(len(result.unread), 'picture')} could not be compared")
+        parts.append(f"{counted(len(result.unread), 'picture')} could not be compared")
     if result.videos:
-        parts.append(f"{_some(result.videos, 'video')} {'was' if result.videos == 1 else 'were'} not audited")
+        parts.append(
+            f"{counted(result.videos, 'video')} {'was' if result.videos == 1 else 'were'} not audited"
+        )
     return "; ".join([*parts, _recognized(result)]) + "."
 
 
@@ -58,11 +57,11 @@ def _seen(result: Audit) -> str:
     if not result.pictures:
         return "No picture was compared"
     count = len(result.left)
-    seen = f"{_some(count, 'face')} {'is' if count == 1 else 'are'}" if count else "No face is"
+    seen = f"{counted(count, 'face')} {'is' if count == 1 else 'are'}" if count else "No face is"
     seen += " still visible"
     if result.unread or result.videos:
         verb = "was" if result.pictures == 1 else "were"
-        seen += f" in the {_some(result.pictures, 'picture')} that {verb} compared"
+        seen += f" in the {counted(result.pictures, 'picture')} that {verb} compared"
     if result.unsure:
         seen += f", besides {len(result.unsure)} that may have been left on purpose"
     return seen
@@ -85,8 +84,8 @@ def _figures(result: Audit) -> list[Figure]:
         Figure(
             "Faces still visible",
             str(len(result.left)),
-            f"outside covers, in {_some(result.pictures, 'picture')} with "
-            f"{_some(result.faces, 'covered face')}",
+            f"outside covers, in {counted(result.pictures, 'picture')} with "
+            f"{counted(result.faces, 'covered face')}",
         )
     ]
     if worst and clean:
@@ -120,16 +119,16 @@ def _missing(result: Audit) -> list[str]:
             "`unionveil models fetch yunet` or the extra unionveil[centerface] provides a better one."
         )
     if result.multiframe:
-        sentences.append(f"Frames after the first, in {_some(result.multiframe, 'picture')}.")
+        sentences.append(f"Frames after the first, in {counted(result.multiframe, 'picture')}.")
     if result.videos:
-        sentences.append(f"{_some(result.videos, 'video')}: `unionveil verify` checks those.")
+        sentences.append(f"{counted(result.videos, 'video')}: `unionveil verify` checks those.")
     if result.left_out:
         sentences.append(f"Attackers on {result.left_out} faces, because only the first ones are linked.")
     if result.unread:
         first = min(result.unread)
         sentences.append(
-            f"{_some(len(result.unread), 'picture')} that could not be compared; the first is input {first}: "
-            f"{result.unread[first]}."
+            f"{counted(len(result.unread), 'picture')} that could not be compared; the first is input "
+            f"{first}: {result.unread[first]}."
         )
     return sentences
 
@@ -143,7 +142,7 @@ def _left(result: Audit) -> list[Block]:
     if result.changed:
         listed = ", ".join(map(str, result.changed[:20]))
         blocks.append(
-            f"{_some(len(result.changed), 'picture')} that changed outside covers: inputs {listed}. Their "
+            f"{counted(len(result.changed), 'picture')} that changed outside covers: inputs {listed}. Their "
             "covers may lie elsewhere than the manifest states."
         )
     if result.left:

@@ -16,7 +16,7 @@ from ..engines.base import Engine
 from ..errors import InputError
 from ..models.store import find
 from ..outcomes import Rejected
-from ..text import printable
+from ..text import counted, printable
 from .agreement import Agreement, agree, agreement_data
 from .compare import WELL_COVERED, Costs, compare, data_of
 from .compare_page import Counted, Parts, agreement_parts, compared_parts
@@ -63,8 +63,8 @@ def read_truth(path: Path, photos: Photos, form: Format | None, reading: Reading
     truth = read(path, Pictures(photos.contents), form, reading)
     if not any((~boxes.ignore).any() for boxes in truth.values()):
         raise InputError(
-            f"{printable(path.name, quoted=False)} labels no face in any of the "
-            f"{len(photos.contents)} photos; there is nothing to measure"
+            f"{printable(path.name, quoted=False)} labels no face in "
+            f"{counted(len(photos.contents), 'photo')}; there is nothing to measure"
         )
     return truth
 

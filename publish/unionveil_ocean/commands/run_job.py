@@ -15,7 +15,7 @@ from rich.text import Text
 
 from unionveil.errors import ResultsError
 from unionveil.job import config_of
-from unionveil.text import printable
+from unionveil.text import counted, printable
 
 from ..chain.journal import digest_of
 from ..errors import SettingError
@@ -295,7 +295,7 @@ def _report(job_id: str, done: Collected, issues: Sequence[str], *, as_json: boo
     if not outputs:
         click.echo("there are no outputs to verify")
     elif not issues:
-        click.echo(f"verified: {outputs} outputs match the manifest")
+        click.echo(f"verified: {counted(outputs, 'output')}, as in the manifest")
 
 
 main = entry(run_job)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from unionveil.text import counted
+
 from ..assets.shares import Contributions, Gift, Sharing, allot, read_contributions, release, release_gas
 from ..chain.addresses import ZERO_ADDRESS, checksum_address
 from ..chain.tokens import amount_of, check_funds
@@ -198,10 +200,10 @@ def _show_parts(found: Contributions, parts: Mapping[str, int] | None) -> None:
 
     count = sum(found.photos.values())
     rows = [
-        (wallet, f"{photos} photos, {photos / count:.2%}{given(parts[wallet]) if parts else ''}")
+        (wallet, f"{counted(photos, 'photo')}, {photos / count:.2%}{given(parts[wallet]) if parts else ''}")
         for wallet, photos in found.photos.items()
     ]
-    rows.append(("total", f"{count} photos{given(sum(parts.values())) if parts else ''}"))
+    rows.append(("total", f"{counted(count, 'photo')}{given(sum(parts.values())) if parts else ''}"))
     click.echo(columns(rows))
     for wallet in found.without:
         say(f"left out, without an accepted photo: {wallet}")

@@ -306,7 +306,7 @@ def test_the_command_as_a_process(shop, marketplace):
         assert f"the RPC serves chain {marketplace.chain.chain_id}, the network asked for is" in wrong.stderr
         done = run(rpc, "development")
         assert done.returncode == 0, done.stderr
-        assert "verified: 1 outputs" in done.stdout
+        assert "verified: 1 output," in done.stdout
         rpc.is_down = True
         down = run(rpc, "development")
         assert down.returncode == 2
