@@ -5,24 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from metric_cases import boxes, predicted, truth
 from unionveil.measure.metrics import (
-    Predicted,
-    Truth,
     average_precision,
     match,
 )
-
-
-def boxes(*rows: tuple[float, ...]) -> np.ndarray:
-    return np.array(rows, np.float32).reshape(-1, 4)
-
-
-def predicted(xyxy: np.ndarray, *scores: float) -> Predicted:
-    return Predicted(xyxy, np.array(scores, np.float32))
-
-
-def truth(xyxy: np.ndarray, *ignore: bool) -> Truth:
-    return Truth(xyxy, np.array(ignore or [False] * len(xyxy), bool))
 
 
 def test_average_precision_of_a_hit_a_miss_and_a_late_hit() -> None:

@@ -549,15 +549,22 @@ def test_a_lost_answer_to_the_start_starts_nothing_twice(shop, path, capfd):
     assert len(shop.node.jobs) == 1
 
 
-def test_an_order_that_expired_before_the_start_is_made_again_only_on_request(shop, capfd):
+def stop_after_the_orders(shop, capfd):
+    """A paid run that is interrupted when both orders are made; the buyer's balance then."""
+
     def stop(step):
         if step == "mark":
             raise KeyboardInterrupt
 
     shop.steps.on_step = stop
     assert shop.run("--paid", "--seconds", "60") == 130
-    shop.steps.on_step, before = None, ocean(shop.chain)
+    shop.steps.on_step = None
     capfd.readouterr()
+    return ocean(shop.chain)
+
+
+def test_an_order_that_expired_before_the_start_is_made_again_only_on_request(shop, capfd):
+    before = stop_after_the_orders(shop, capfd)
     shop.node.hooks.forgets_orders = True
     for _ in range(2):
         assert shop.run("--paid", "--seconds", "60") == 2
@@ -575,14 +582,7 @@ def test_an_order_that_expired_before_the_start_is_made_again_only_on_request(sh
 
 
 def test_an_order_that_is_made_costs_and_reports_nothing_more(shop, capfd):
-    def stop(step):
-        if step == "mark":
-            raise KeyboardInterrupt
-
-    shop.steps.on_step = stop
-    assert shop.run("--paid", "--seconds", "60") == 130
-    shop.steps.on_step, before = None, ocean(shop.chain)
-    capfd.readouterr()
+    before = stop_after_the_orders(shop, capfd)
     shop.node.hooks.forgets_fees = True
     assert shop.run("--paid", "--seconds", "60") == 0
     shown = capfd.readouterr().err

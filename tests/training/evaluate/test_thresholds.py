@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from metric_cases import boxes, predicted, truth
 from training.evaluate.thresholds import recall_by_height, threshold_at
-from unionveil.measure.metrics import Predicted, Truth, match
-
-
-def boxes(*rows: tuple[float, ...]) -> np.ndarray:
-    return np.array(rows, np.float32).reshape(-1, 4)
-
-
-def predicted(xyxy: np.ndarray, *scores: float) -> Predicted:
-    return Predicted(xyxy, np.array(scores, np.float32))
-
-
-def truth(xyxy: np.ndarray, *ignore: bool) -> Truth:
-    return Truth(xyxy, np.array(ignore or [False] * len(xyxy), bool))
+from unionveil.measure.metrics import match
 
 
 def test_threshold_keeps_to_the_false_boxes_allowed() -> None:
