@@ -113,7 +113,13 @@ LONG, CIRCLE = "x" * 300, "{tmp}/circle"
         ("compare", "{photos}", "--detector", "haar", "-o", "BAD"),
     ],
 )
-@pytest.mark.parametrize(("bad", "why"), [(LONG, "File name too long"), (CIRCLE, "levels of symbolic links")])
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        (LONG, "File name too long"),
+        pytest.param(CIRCLE, "levels of symbolic links", marks=pytest.mark.slow),
+    ],
+)
 def test_a_path_that_cannot_be_read_is_one_sentence(photos, tmp_path, capfd, arguments, bad, why):
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
     filled = [one.replace("BAD", bad).format(photos=photos, tmp=tmp_path) for one in arguments]

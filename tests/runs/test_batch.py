@@ -190,7 +190,8 @@ def test_digests_only_under_a_salt(photos, tmp_path):
     assert "pepper" not in text
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_run_is_finished_by_the_next_to_the_same_bytes(photos, tmp_path, how):
     for number in range(16):
         shutil.copy(samples.SCENES / "crowd.jpg", photos / f"crowd-{number:02d}.jpg")

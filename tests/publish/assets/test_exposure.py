@@ -90,6 +90,7 @@ def test_without_compute_for_others_and_network_there_is_nothing_to_warn_of(node
     assert "can reach the network, regardless of the data set's settings" in warning
 
 
+@pytest.mark.slow
 def test_why_free_compute_of_a_stranger_needs_no_trust_and_is_ended_by_an_access_list(
     chain, node, client, tmp_path
 ):

@@ -61,7 +61,8 @@ def test_what_is_published_is_on_the_chain(chain, node, tmp_path):
     assert token.functions.balanceOf(other.address).call() == 10**18
 
 
-@pytest.mark.parametrize("encrypt", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("encrypt", [False, True])
 def test_gas_is_what_the_contracts_need(chain, node, tmp_path, encrypt):
     done = run(algorithm(), chain, node, tmp_path / "j.json", encrypt=encrypt)
     # The least that does the same: the contracts called by hand.

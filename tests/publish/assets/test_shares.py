@@ -180,6 +180,7 @@ def buy(chain, sold):
     buyer.send(exchange.functions.buyDT(sold.exchange_id, 10**18, 10 * 10**18, "0x" + "0" * 40, 0))
 
 
+@pytest.mark.slow
 def test_a_splitter_divides_what_buyers_pay(chain, sold, tmp_path):
     ocean = chain.contract("OceanToken", chain.addresses.ocean).functions
     path = tmp_path / "shares.json"
