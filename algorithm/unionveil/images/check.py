@@ -9,9 +9,10 @@ inks, 16-bit grey TIFF, and images wider than 2^20 px.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, TypeAlias
 
 import cv2
@@ -258,7 +259,7 @@ def _opaque(look: _Look) -> BoolArray:
 
 
 def _check_nearly(written: bytes, picture: Picture, patches: Patches) -> None:
-    cell = _cell_px(patches)
+    cell = _cell_px(chain.from_iterable(patches))
     if picture.format is ImageFormat.JPEG:
         # The fast path. It can fail for colours out of gamut, whose luma is not their grey level.
         with suppress(OutputDiffers):
@@ -275,16 +276,16 @@ def _compare(looks: Sequence[_Look], picture: Picture, patches: Patches, cell: i
         before = _cells_before(frame, cell)
         beside = _opaque_cells(frame, cell)
         laid = _Laid(frame, some)
-        levels = {
-            side: (_coarser(shown, side // cell), _coarser(before, side // cell)) for side in _own_cells(some)
-        }
+        levels: dict[int, tuple[_Levels, _Levels]] = {}
         for patch in some:
             grown = [
                 slice(max(0, side.start - _GROWN_PX) // cell, (side.stop + _GROWN_PX) // cell + 1)
                 for side in (patch.rows, patch.columns)
             ]
             beside[tuple(grown)] = False
-            own = _cell_px([[patch]])
+            own = _cell_px([patch])  # so that the smallest cover makes no noise count in the others
+            if own not in levels:
+                levels[own] = _coarser(shown, own // cell), _coarser(before, own // cell)
             _check_cover(laid, patch, *levels[own], own)
         torn = np.abs(shown - before)[beside] > _TORN_LEVELS
         _require(not torn.size or bool(torn.mean() <= _TORN_SHARE))
@@ -318,17 +319,10 @@ def _opaque_cells(frame: Frame, side: int) -> BoolArray:
     return np.asarray(_cells(_Look(frame.pixels[..., -1:], Colour.GREY), side) == 255, bool)
 
 
-def _own_cells(patches: Sequence[Patch]) -> set[int]:
-    """The sides of cells of all covers: the smallest does not make an encoder's noise count in the others."""
-    return {_cell_px([[patch]]) for patch in patches}
-
-
-def _cell_px(patches: Patches) -> int:
+def _cell_px(patches: Iterable[Patch]) -> int:
     """Side of the cells to compare: the smallest cover contains at least 2 x 2 whole cells."""
     sides = [
-        min(patch.rows.stop - patch.rows.start, patch.columns.stop - patch.columns.start)
-        for some in patches
-        for patch in some
+        min(patch.rows.stop - patch.rows.start, patch.columns.stop - patch.columns.start) for patch in patches
     ]
     return next((cell for cell in (8, 4, 2) if min(sides, default=24) >= 3 * cell), 1)
 
@@ -434,8 +428,10 @@ def _check_cover(laid: _Laid, patch: Patch, shown: _Levels, before: _Levels, cel
     expected, replaced = laid.cells(area[0], area[1], cell)
     error = (shown[rows, columns] - expected)[replaced]
     change = (before[rows, columns] - expected)[replaced]
+    if not error.size:
+        return
     # In cells of a few pixels, the noise of an encoder is larger than this limit.
-    worst = np.abs(error).max(initial=0) if cell >= _LEAST_CELL_PX else abs(error.sum()) / max(1, error.size)
+    worst = np.abs(error).max() if cell >= _LEAST_CELL_PX else abs(error.mean())
     _require(float(worst) <= _CELL_LEVELS)
     # Encoder noise does not resemble the original; a face that shows through does.
     contrast = float(change @ change)

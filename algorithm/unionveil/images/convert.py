@@ -36,7 +36,7 @@ def converted(picture: Picture, options: OutputOptions) -> Picture:
         A picture of the same size, to be covered, written and checked as any other.
 
     Raises:
-        UnsupportedImage: it has several frames, or is in inks.
+        UnsupportedImage: it has several frames, is in inks, or is too long for the format.
     """
     if not options.converts(picture.format):
         return picture
@@ -56,17 +56,24 @@ def converted(picture: Picture, options: OutputOptions) -> Picture:
         frame = Frame(frame.pixels, frame.colour)
     else:
         frame, rendering = _in_8_bits(frame, rendering, keeps_alpha=target is ImageFormat.WEBP)
-    encode = _encoder(target, options.quality or DEFAULT_QUALITY, rendering)
+    encode = _encoder(target, frame.size_wh, options.quality or DEFAULT_QUALITY, rendering)
     return Picture(target, (frame,), writer((frame,), lambda frames: encode(frames[0])), rendering)
 
 
-def _encoder(target: ImageFormat, quality: int, rendering: Rendering) -> Callable[[Frame], bytes]:
+def _encoder(
+    target: ImageFormat, size_wh: tuple[int, int], quality: int, rendering: Rendering
+) -> Callable[[Frame], bytes]:
     from . import jpeg, png, webp
 
     if target is ImageFormat.PNG:
         return partial(png.encode, rendering=rendering)
-    encode = jpeg.encode if target is ImageFormat.JPEG else webp.encode
-    return partial(encode, quality=quality, rendering=rendering)
+    name, lossy = ("JPEG", jpeg) if target is ImageFormat.JPEG else ("WebP", webp)
+    if max(size_wh) > lossy.MOST_SIDE:
+        raise UnsupportedImage(
+            f"a picture with a side of more than {lossy.MOST_SIDE} pixels cannot become {name}; choose "
+            "another output format, or keep its own"
+        )
+    return partial(lossy.encode, quality=quality, rendering=rendering)
 
 
 def _in_8_bits(frame: Frame, rendering: Rendering, *, keeps_alpha: bool) -> tuple[Frame, Rendering]:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from ..errors import ImageTooLarge, UnsupportedImage
+from ..errors import ImageTooLarge
 from ..formats import ImageFormat
 from ..heap import return_free_memory
 from .coefficients import Coding, load
@@ -41,7 +41,7 @@ from .picture import (
 )
 from .scaled import LargeFrame, Reduction, ScaledFrame
 
-__all__ = ["Codec", "encode", "read"]
+__all__ = ["MOST_SIDE", "Codec", "encode", "read"]
 
 _MOST_PROGRESSIVE_PIXELS = 50_000_000
 """libjpeg holds all coefficients of a progressive file: above this, pixels are encoded as baseline."""
@@ -157,18 +157,18 @@ class _Writer:
 
     def __call__(self, patches: Patches) -> Written:
         (laid,) = patches
-        shown = shown_luma(self.frame, Grid.of(self.jpeg))  # before the patches are painted
+        grid = Grid.of(self.jpeg)
+        shown = shown_luma(self.frame, grid)  # before the patches are painted
         if are_flat(laid):  # no pixels are needed
             with suppress(NotTransformable):
-                return self._rewritten(laid, shown)
+                return self._rewritten(laid, grid, shown)
         with painted((self.frame,), patches):
             if not are_flat(laid):
                 with suppress(NotTransformable):
-                    return self._rewritten(laid, shown)
+                    return self._rewritten(laid, grid, shown)
             return Written(self._encoded(), Encoding.PIXELS)
 
-    def _rewritten(self, patches: Sequence[Patch], shown: Shown | None) -> Written:
-        grid = Grid.of(self.jpeg)
+    def _rewritten(self, patches: Sequence[Patch], grid: Grid, shown: Shown | None) -> Written:
         if not self.jpeg.whole:
             raise NotTransformable("decoders show more than its coefficients")
         if grid.coefficients > _MOST_COEFFICIENTS:
@@ -217,18 +217,10 @@ def encode(frame: Frame, quality: int, rendering: Rendering) -> bytes:
     """Encodes an 8-bit frame in grey or RGB as baseline JPEG, in 4:2:0 below quality 90 and 4:4:4 from there.
 
     Args:
-        frame: without alpha.
+        frame: without alpha; no side is longer than `MOST_SIDE`.
         quality: of libjpeg, 1 to 100.
         rendering: its profile and density are written.
-
-    Raises:
-        UnsupportedImage: a side is longer than 65,500 pixels.
     """
-    if max(frame.size_wh) > _MOST_SIDE:
-        raise UnsupportedImage(
-            f"a picture with a side of more than {_MOST_SIDE} pixels cannot become JPEG; choose another "
-            "output format, or keep its own"
-        )
     grey = frame.colour is Colour.GREY
     pixels = frame.pixels[..., 0] if grey else frame.pixels
     options: dict[str, Any] = {} if grey else {"subsampling": "4:2:0" if quality < _FULL_CHROMA else "4:4:4"}
@@ -242,7 +234,7 @@ def encode(frame: Frame, quality: int, rendering: Rendering) -> bytes:
 
 _FULL_CHROMA = 90
 
-_MOST_SIDE = 65_500
+MOST_SIDE = 65_500
 """`JPEG_MAX_DIMENSION` of libjpeg; the format itself allows 35 more."""
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ..detections import BoolArray
 from .gamut import clipped, coloured
 from .jpeg_markers import Component, Jpeg, Model
-from .jpeg_rows import Coefficients, Edit, Shown
+from .jpeg_rows import BLOCK_SIDE, Coefficients, Edit, Shown
 from .orientation import swaps_axes
 from .picture import Frame, Patch, Pixels
 
@@ -28,8 +28,6 @@ _Box: TypeAlias = tuple[int, int, int, int]
 
 _Samples: TypeAlias = npt.NDArray[Any]
 """float32; the stubs of OpenCV's functions give no dtype."""
-
-_SIDE = 8
 
 _SHOWN_SCALE = 4
 """Luma is compared at this fraction of the size, at which a face of 16 px has 4 x 4 levels."""
@@ -80,7 +78,12 @@ class Grid:
     def unit_wh(self) -> tuple[int, int]:
         """Size of a minimum coded unit in pixels."""
         across, down = self.most
-        return _SIDE * across, _SIDE * down
+        return BLOCK_SIDE * across, BLOCK_SIDE * down
+
+    def block_wh(self, part: Component) -> tuple[int, int]:
+        """Width and height in pixels that a block of a component covers."""
+        across, down = self.most
+        return BLOCK_SIDE * across // part.horizontal, BLOCK_SIDE * down // part.vertical
 
     @property
     def coefficients(self) -> int:
@@ -116,11 +119,10 @@ def shown_luma(frame: Frame, grid: Grid) -> Shown | None:
     """
     if grid.model not in (Model.YCC, Model.YCCK):
         return None
-    (width, height), (across, down) = grid.size_wh, grid.most
-    part, scale = grid.components[0], frame.scale
-    block_w, block_h = _SIDE * across // part.horizontal, _SIDE * down // part.vertical
+    (width, height), scale = grid.size_wh, frame.scale
+    block_w, block_h = grid.block_wh(grid.components[0])
     columns, rows = width // block_w, height // block_h
-    side = _SIDE // max(_SHOWN_SCALE, scale)
+    side = BLOCK_SIDE // max(_SHOWN_SCALE, scale)
     size_wh = columns * side, rows * side
     pixels = frame.look.pixels[: rows * block_h // scale, : columns * block_w // scale, :3]
     if not pixels.size or not (beyond := clipped(pixels)).any():
@@ -158,10 +160,10 @@ def edits(frame: Frame, patches: Sequence[Patch], grid: Grid) -> Iterator[Edit]:
 def _flat(patches: Sequence[Patch], grid: Grid) -> Iterator[Edit]:
     """The coded units that patches of one colour touch."""
     values = _samples(patches[0].pixels.astype(np.float32), grid.model)[0, 0]
-    blocks = np.zeros((len(grid.components), _SIDE * _SIDE), np.int16)
+    blocks = np.zeros((len(grid.components), BLOCK_SIDE * BLOCK_SIDE), np.int16)
     # The first coefficient of a block is eight times its mean.
     steps = np.array([part.table[0, 0] for part in grid.components])
-    blocks[:, 0] = np.clip(np.rint(_SIDE * (values - 128) / steps), -1024, 1023)
+    blocks[:, 0] = np.clip(np.rint(BLOCK_SIDE * (values - 128) / steps), -1024, 1023)
     for patch in patches:
         box = grid.aligned(patch)
         for index, part in enumerate(grid.components):
@@ -178,13 +180,13 @@ def _transformed(pixels: Pixels, patch: Patch, grid: Grid) -> Iterator[Edit]:
     across, down = grid.most
     for index, part in enumerate(grid.components):
         rows, columns = (bottom - top) * part.vertical, (right - left) * part.horizontal
-        size_wh = columns * _SIDE, rows * _SIDE
+        size_wh = columns * BLOCK_SIDE, rows * BLOCK_SIDE
         plane = samples[..., index]
         if (part.horizontal, part.vertical) != (across, down):
             plane = cv2.resize(plane, size_wh, interpolation=cv2.INTER_AREA)
         blocks = _quantised(plane, part.table)
-        footprint = _SIDE * down // part.vertical, _SIDE * across // part.horizontal
-        where: BoolArray = np.any(touched.reshape(rows, footprint[0], columns, footprint[1]), axis=(1, 3))
+        block_w, block_h = grid.block_wh(part)
+        where: BoolArray = np.any(touched.reshape(rows, block_h, columns, block_w), axis=(1, 3))
         yield Edit(index, *_blocks_of(part, box), blocks, where)
 
 
@@ -236,11 +238,11 @@ def _samples(pixels: _Samples, model: Model) -> _Samples:
 
 def _quantised(plane: _Samples, table: npt.NDArray[np.int32]) -> Coefficients:
     """`(8 r, 8 c)` samples to `(r, c, 64)` coefficients."""
-    rows, columns = plane.shape[0] // _SIDE, plane.shape[1] // _SIDE
+    rows, columns = plane.shape[0] // BLOCK_SIDE, plane.shape[1] // BLOCK_SIDE
     # Two passes over rows of eight: the transform of a block is that of its rows and then of its columns.
-    lines = cv2.dct(np.ascontiguousarray(plane - 128).reshape(-1, _SIDE), flags=cv2.DCT_ROWS)
-    turned = lines.reshape(rows, _SIDE, columns, _SIDE).transpose(0, 2, 3, 1)
-    both = cv2.dct(np.ascontiguousarray(turned).reshape(-1, _SIDE), flags=cv2.DCT_ROWS)
-    blocks = both.reshape(rows, columns, _SIDE, _SIDE).transpose(0, 1, 3, 2)
+    lines = cv2.dct(np.ascontiguousarray(plane - 128).reshape(-1, BLOCK_SIDE), flags=cv2.DCT_ROWS)
+    turned = lines.reshape(rows, BLOCK_SIDE, columns, BLOCK_SIDE).transpose(0, 2, 3, 1)
+    both = cv2.dct(np.ascontiguousarray(turned).reshape(-1, BLOCK_SIDE), flags=cv2.DCT_ROWS)
+    blocks = both.reshape(rows, columns, BLOCK_SIDE, BLOCK_SIDE).transpose(0, 1, 3, 2)
     coefficients = np.clip(np.rint(blocks / table.astype(np.float32)), -1023, 1023).astype(np.int16)
-    return coefficients.reshape(rows, columns, _SIDE * _SIDE)
+    return coefficients.reshape(rows, columns, BLOCK_SIDE * BLOCK_SIDE)

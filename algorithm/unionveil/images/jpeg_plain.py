@@ -18,7 +18,7 @@ import simplejpeg
 
 from ..errors import UnreadableImage, UnsupportedImage
 from .coefficients import Coding, check_warning
-from .jpeg_rows import Comparison, Edit, NotTransformable, Shown
+from .jpeg_rows import BLOCK_SIDE, Comparison, Edit, NotTransformable, Shown
 from .picture import Colour, Pixels
 
 __all__ = ["PlainJpeg"]
@@ -89,7 +89,7 @@ def _grey_levels(data: bytes, shown: Shown) -> npt.NDArray[np.uint8]:
         grey = simplejpeg.decode_jpeg(data, "GRAY", strict=False)[..., 0]
     except ValueError as error:
         raise NotTransformable("only libturbojpeg can read its luma") from error
-    rows, columns = (length * 8 // shown.side for length in shown.levels.shape)
+    rows, columns = (length * BLOCK_SIDE // shown.side for length in shown.levels.shape)
     small = cv2.resize(grey[:rows, :columns], shown.levels.shape[::-1], interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.uint8)
 

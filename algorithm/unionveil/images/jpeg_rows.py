@@ -12,12 +12,24 @@ import numpy.typing as npt
 
 from ..detections import BoolArray
 
-__all__ = ["Coefficients", "Comparison", "Edit", "NotTransformable", "Reading", "Shown", "Writing"]
+__all__ = [
+    "BLOCK_SIDE",
+    "Coefficients",
+    "Comparison",
+    "Edit",
+    "NotTransformable",
+    "Reading",
+    "Shown",
+    "Writing",
+]
 
 Coefficients: TypeAlias = npt.NDArray[np.int16]
 """Quantised DCT coefficients, `(N, 64)`: N blocks of a row, each in row-major (not zigzag) order."""
 
-_BLOCK, _MIDDLE = 8, 128
+BLOCK_SIDE = 8
+"""Samples per side of a block (ITU-T T.81, A.1.1)."""
+
+_MIDDLE = 128
 
 _MOST_DC, _MOST_AC = 1024, 1023
 """Largest magnitudes of 8-bit samples that also have codes in the standard Huffman tables (T.81, F.1.2)."""
@@ -87,8 +99,6 @@ class Comparison:
     def __init__(self, shown: Shown) -> None:
         self._shown = shown
         self._hidden_pixels = 0
-        rows = shown.hiding.reshape(-1, shown.side * shown.hiding.shape[1])
-        self.rows = frozenset(np.flatnonzero(rows.any(axis=1)).tolist())
 
     def add(self, stored: npt.NDArray[Any], levels: slice) -> None:
         """Compares some rows of levels.
@@ -102,7 +112,7 @@ class Comparison:
         """
         shown, hiding = self._shown.levels[levels], self._shown.hiding[levels]
         differ = np.abs(np.clip(stored, 0, 255) - shown.astype(np.float32)) > _MOST_HIDDEN
-        self._hidden_pixels += int(np.count_nonzero(differ & hiding)) * (_BLOCK // self._shown.side) ** 2
+        self._hidden_pixels += int(np.count_nonzero(differ & hiding)) * (BLOCK_SIDE // self._shown.side) ** 2
         if self._hidden_pixels >= _VISIBLE_PIXELS:
             raise NotTransformable("it stores luma that it does not show")
 
@@ -176,6 +186,8 @@ class _Luma:
     def __init__(self, shown: Shown, table: npt.NDArray[np.int32]) -> None:
         self._side = shown.side
         self._columns = shown.levels.shape[1] // shown.side
+        rows = shown.hiding.reshape(-1, shown.side * shown.hiding.shape[1])
+        self._rows = frozenset(np.flatnonzero(rows.any(axis=1)).tolist())
         self._means = _means_of(table, shown.side)
         self._comparison = Comparison(shown)
 
@@ -185,7 +197,7 @@ class _Luma:
         Raises:
             NotTransformable: as for `Comparison.add`.
         """
-        if row in self._comparison.rows:
+        if row in self._rows:
             side = self._side
             means = (values[: self._columns] @ self._means).reshape(-1, side, side)
             levels = means.swapaxes(0, 1).reshape(side, -1) + _MIDDLE
@@ -197,11 +209,11 @@ def _means_of(table: npt.NDArray[np.int32], side: int) -> npt.NDArray[np.float32
 
     The inverse DCT (ITU-T T.81, A.3.3) and a mean are both linear.
     """
-    place, frequency = np.arange(_BLOCK), np.arange(_BLOCK)[:, None]
-    waves = np.cos((2 * place + 1) * frequency * np.pi / (2 * _BLOCK)) * np.where(frequency, 0.5, 8**-0.5)
-    means = waves.reshape(_BLOCK, side, -1).mean(axis=2)
+    place, frequency = np.arange(BLOCK_SIDE), np.arange(BLOCK_SIDE)[:, None]
+    waves = np.cos((2 * place + 1) * frequency * np.pi / (2 * BLOCK_SIDE)) * np.where(frequency, 0.5, 8**-0.5)
+    means = waves.reshape(BLOCK_SIDE, side, -1).mean(axis=2)
     both = np.einsum("ui,vj->uvij", means, means) * table[:, :, None, None]
-    return np.ascontiguousarray(both.reshape(_BLOCK * _BLOCK, side * side), np.float32)
+    return np.ascontiguousarray(both.reshape(BLOCK_SIDE * BLOCK_SIDE, side * side), np.float32)
 
 
 class _Limits:

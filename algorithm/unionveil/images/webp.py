@@ -23,13 +23,13 @@ from .orientation import read_orientation
 from .picture import Frame, Picture, Pixels, Rendering
 from .pillow import check_size, opened, read_frames, save_frames, to_image
 
-__all__ = ["encode", "read", "with_exif"]
+__all__ = ["MOST_SIDE", "encode", "read", "with_exif"]
 
 _ICC_FLAG, _ALPHA_FLAG, _EXIF_FLAG, _ANIMATION_FLAG = 0x20, 0x10, 0x08, 0x02
 _KEEP_CANVAS, _OVERWRITE = 0x00, 0x02
 """Disposal and blending of frames: neither."""
 
-_MOST_SIDE = 16383
+MOST_SIDE = 16383
 """Largest side of a coded picture in pixels. The canvas of an animation may be larger."""
 
 _SETTINGS = (90, 95, 98, 100, None)
@@ -76,8 +76,8 @@ def read(data: bytes, max_pixels: float) -> Picture:
         file, orientation = _read_file(data)
     except struct.error as error:
         raise UnreadableImage("the WebP is damaged: one of its parts is too short") from error
-    if max(file.canvas_wh) > _MOST_SIDE:
-        raise UnsupportedImage(f"an animated WebP of more than {_MOST_SIDE} pixels a side is not handled")
+    if max(file.canvas_wh) > MOST_SIDE:
+        raise UnsupportedImage(f"an animated WebP of more than {MOST_SIDE} pixels a side is not handled")
     frames = _decode(_write_file(file), max_pixels, orientation)
     lossless = all(frame.coded.lossless for frame in file.frames)
     encode = partial(_encode, file=file, lossless=lossless, max_pixels=max_pixels)
@@ -266,18 +266,10 @@ def encode(frame: Frame, quality: int, rendering: Rendering) -> bytes:
     """Encodes an 8-bit frame as lossy WebP.
 
     Args:
-        frame: in grey or RGB, with or without alpha.
+        frame: in grey or RGB, with or without alpha; no side is longer than `MOST_SIDE`.
         quality: of libwebp, 1 to 100.
         rendering: its profile is written, if it fits RGB.
-
-    Raises:
-        UnsupportedImage: a side is longer than 16,383 pixels.
     """
-    if max(frame.size_wh) > _MOST_SIDE:
-        raise UnsupportedImage(
-            f"a picture with a side of more than {_MOST_SIDE} pixels cannot become WebP; choose another "
-            "output format, or keep its own"
-        )
     icc = clean_profile(rendering.icc, 3) if rendering.icc else None
     placed = _Placed(0, 0, frame.size_wh, 0, 0, _encode_part(frame, quality))
     return _write_file(_File((placed,), frame.size_wh, icc=icc))
