@@ -36,4 +36,4 @@ def test_a_long_text_is_cut_unless_it_has_to_be_copied():
 
 def test_numbers_stand_with_their_nouns():
     assert [counted(number, "photo") for number in (0, 1, 2)] == ["0 photos", "1 photo", "2 photos"]
-    assert counted(2, "box") == "2 boxes"
+    assert [counted(number, "box", "boxes") for number in (1, 2)] == ["1 box", "2 boxes"]

@@ -11,6 +11,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .text import counted
+
 __all__ = ["BoolArray", "Detections", "FloatArray", "Kind", "KindCounts", "Landmark", "RgbImage"]
 
 RgbImage: TypeAlias = npt.NDArray[np.uint8]
@@ -62,7 +64,7 @@ class KindCounts:
             (self.texts, "line of text", "lines of text"),
             (self.plates, "number plate", "number plates"),
         )
-        parts = [f"{number} {one if number == 1 else many}" for number, one, many in names if number]
+        parts = [counted(*name) for name in names if name[0]]
         return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 

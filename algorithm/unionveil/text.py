@@ -24,11 +24,12 @@ def printable(text: str, *, quoted: bool = True, most: int | None = _MOST_CHARAC
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in cut)
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun, such as "1 photo" and "2 photos".
 
     Args:
         number: at least 0.
-        noun: in the singular; its plural must end in -s or, after -x, in -es.
+        noun: in the singular.
+        plural: by default the noun with an s.
     """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}{'es' if noun.endswith('x') else 's'}"
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"

@@ -29,6 +29,7 @@ from ..runs.references import load_references
 from ..runs.schema import Counts, Record, RejectedRecord
 from ..runs.shards import Shard, ShardOfRun, ShardSource, check_shardable, salt_of
 from ..runs.work import Anonymize
+from ..text import counted
 from .bars import LongBars
 from .boxes import Boxes, box_options, box_plan_of
 from .clusters import Cluster, cluster_options
@@ -461,7 +462,7 @@ def _summary(
     unchanged = f"without a face{text}" if counts.kept is None else "unchanged"
     rows.append((unchanged, str(counts.without_face)))
     if counts.kept is not None:
-        rows.append(("left visible", "1 face" if counts.kept == 1 else f"{counts.kept} faces"))
+        rows.append(("left visible", counted(counts.kept, "face")))
         if same := _threshold(work.config):
             rows.append(("same person", same))
     rows.append(("rejected", str(sum(counts.rejected.values()))))

@@ -120,7 +120,7 @@ def command(
         jobs=jobs or default_jobs(),
         timeout_seconds=timeout,
     )
-    review(source, config, options, lambda line: say(line))
+    review(source, config, options, say)
     return EXIT_DONE
 
 

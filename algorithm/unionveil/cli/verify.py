@@ -60,7 +60,9 @@ def _show(verdict: Verdict, report: Report) -> None:
         report.done([("not as claimed", f"{counted(len(verdict.sure), 'problem')}, listed above")], facts)
     elif counts:
         boxes = counts.faces + (counts.texts or 0)
-        outputs = f"{counted(counts.redacted + counts.without_face, 'output')}, {counted(boxes, 'box')}"
+        outputs = (
+            f"{counted(counts.redacted + counts.without_face, 'output')}, {counted(boxes, 'box', 'boxes')}"
+        )
         faces = f"{' and '.join(verdict.detectors)} find no sure face outside them"
         if not verdict.detectors:
             faces = "the run did not cover faces, so nothing looked for them"

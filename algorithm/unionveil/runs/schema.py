@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter
 from .. import __version__
 from ..detections import Detections, Kind
 from ..outputs import MetadataName
+from ..text import counted
 from .shards import Shard
 
 __all__ = [
@@ -242,12 +243,10 @@ class Counts(_Part):
     @property
     def covered(self) -> str:
         """Everything redacted, in words: `3 faces and 5 lines of text or plates`."""
-        faces = "1 face" if self.faces == 1 else f"{self.faces} faces"
+        faces = counted(self.faces, "face")
         if not self.texts:
             return faces
-        return f"{faces} and " + (
-            "1 line of text or plate" if self.texts == 1 else f"{self.texts} lines of text or plates"
-        )
+        return f"{faces} and {counted(self.texts, 'line of text or plate', 'lines of text or plates')}"
 
 
 class ModelRecord(_Part):

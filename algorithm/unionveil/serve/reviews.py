@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
@@ -19,7 +18,7 @@ from starlette.routing import Route
 
 from ..boxes import expand
 from ..config import AnonymizeConfig
-from ..detections import Kind
+from ..detections import KindCounts
 from ..errors import ReviewError
 from ..outcomes import Rejected
 from ..review.model import Edit
@@ -220,16 +219,16 @@ class _Api:
         """The data for the rail."""
         state, seen = self._session.state(photo), self._session.seen(photo)
         covered = [box for box in state.boxes if box.covered] if state else []
-        kinds = Counter(box.detected for box in covered)
+        counts = KindCounts.of(box.detected for box in covered)
         rejected = seen is not None and seen.rejected is not None
         return {
             "number": photo.number,
             "name": photo.name,
             "place": self._session.place(photo),
             "verdict": "rejected" if rejected else state.verdict if state else "waiting",
-            "faces": kinds[Kind.FACE] + kinds[Kind.HEAD],
-            "texts": kinds[Kind.TEXT],
-            "plates": kinds[Kind.PLATE],
+            "faces": counts.faces,
+            "texts": counts.texts,
+            "plates": counts.plates,
             "candidates": len(state.boxes) - len(covered) if state else 0,
         }
 
