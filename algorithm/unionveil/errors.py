@@ -408,11 +408,12 @@ class ReviewConflict(ReviewError):
         return "the review was changed in another tab; reload this page"
 
 
-def cannot_be_read(error: OSError, what: str = "the file") -> str:
-    """Says that an input cannot be read, and why, without its path, which an error's text may contain.
+def cannot_be_read(error: OSError | ValueError, what: str = "the file") -> str:
+    """Says that an input cannot be read, and why, without its path, which a system's error may contain.
 
     Args:
-        error: what the system says.
+        error: what the system says, or Python of a path that no system has.
         what: the input, as the subject of the sentence.
     """
-    return f"{what} cannot be read: {error.strerror or type(error).__name__}"
+    why = error.strerror or type(error).__name__ if isinstance(error, OSError) else error
+    return f"{what} cannot be read: {why}"

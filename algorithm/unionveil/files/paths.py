@@ -11,7 +11,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..errors import InputError, UnionVeilError
+from ..errors import InputError, UnionVeilError, cannot_be_read
 
 __all__ = ["files_below", "is_file", "is_folder", "is_link", "is_there", "real", "unreadable"]
 
@@ -20,7 +20,7 @@ def unreadable(
     path: Path | str, error: OSError | ValueError, kind: Callable[[str], UnionVeilError] = InputError
 ) -> UnionVeilError:
     """The error for a path that cannot be read, as one sentence."""
-    return kind(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}")
+    return kind(cannot_be_read(error, str(path)))
 
 
 def is_folder(path: Path, kind: Callable[[str], UnionVeilError] = InputError) -> bool:
