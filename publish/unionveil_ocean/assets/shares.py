@@ -154,12 +154,12 @@ class Sharing:
         Raises:
             SettingError: the part of the round that is signed belongs to another distribution.
         """
-        prefix = f"round {round_number}: "
+        prefix = _step(round_number)
         signed = [name.removeprefix(prefix) for name in self.journal.steps if name.startswith(prefix)]
-        signed = [wallet for wallet in signed if self.journal.begun(prefix + wallet)]
+        signed = [wallet for wallet in signed if self.journal.begun(_step(round_number, wallet))]
         for wallet in signed:
             amount = amounts.get(wallet, 0)
-            if not amount or not self.journal.is_of(prefix + wallet, self._gift(amount, how)):
+            if not amount or not self.journal.is_of(_step(round_number, wallet), self._gift(amount, how)):
                 raise SettingError(
                     f"round {round_number} was begun with other contributions, --tokens or command: {wallet} "
                     "has another part in it; nothing was signed; repeat that command as it was, or begin "
@@ -173,7 +173,7 @@ class Sharing:
     def _free_round(self) -> int:
         """The number of a round that was not begun."""
         number = 1
-        while any(name.startswith(f"round {number}: ") for name in self.journal.steps):
+        while any(name.startswith(_step(number)) for name in self.journal.steps):
             number += 1
         return number
 
@@ -193,7 +193,7 @@ class Sharing:
         for number, (wallet, amount) in enumerate(amounts.items(), 1):
             if not amount:
                 continue
-            name = f"round {round_number}: {wallet}"
+            name = _step(round_number, wallet)
             if self.journal.result(name) is None:
                 self.report(f"{number} of {len(amounts)}: {wallet}")
             call = getattr(token, how)(wallet, amount)
@@ -290,6 +290,11 @@ class Sharing:
         for wallet in current.keys() - photos.keys():
             self.report(f"removing {wallet}")
             chain.send(functions.removePayee(wallet), action=f"remove {wallet}")
+
+
+def _step(round_number: int, wallet: str = "") -> str:
+    """The journal's name of a gift; without a wallet, how all of a round's begin."""
+    return f"round {round_number}: {wallet}"
 
 
 def _check_payees(photos: Mapping[str, int]) -> None:
