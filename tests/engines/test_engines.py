@@ -85,6 +85,7 @@ def test_tasks_are_taken_only_as_they_are_needed():
     run.close()
 
 
+@pytest.mark.slow
 def test_a_slow_task_does_not_delay_others():
     taken = []
 

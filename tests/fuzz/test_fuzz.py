@@ -25,6 +25,7 @@ def lines(report: Report) -> str:
     return "\n".join(report.lines())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in SEEDS if "case-" not in name and "sample-" not in name])
 def test_the_judge_condemns_every_seed_that_is_not_anonymized(name, surest_face):
     """A judge that finds nothing in the originals could find nothing in outputs either."""

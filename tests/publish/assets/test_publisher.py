@@ -239,6 +239,7 @@ def test_a_publication_that_was_signed_is_finished_by_the_right_command_alone(ch
     assert nfts(chain) == before + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["update", "revision"])
 @pytest.mark.parametrize("last", ["set metadata signed", "set metadata sent", "read back"])
 def test_a_version_that_was_signed_gives_way_only_once_it_is_on_the_chain(chain, node, tmp_path, kind, last):

@@ -159,6 +159,7 @@ def failing(method, times, answer=BUSY):
     return fault
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "method",
     [

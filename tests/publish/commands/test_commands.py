@@ -224,6 +224,7 @@ def test_a_data_set_is_not_put_where_everybody_may_compute_for_free(world, files
     assert "can reach the network, regardless of the data set's settings" in shown
 
 
+@pytest.mark.slow
 def test_a_data_set_of_every_buyer_is_registered_with_a_warning(world, files):
     _, result, _ = world.register("--yes", "--json")
     arguments = (

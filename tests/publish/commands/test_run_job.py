@@ -493,10 +493,8 @@ def test_orders_are_used_again_as_long_as_they_hold(shop, capfd):
 FEW = ("order the algorithm signed", "buy the data set's datatoken sent", "order the data set", "start")
 
 
-@pytest.mark.parametrize(
-    "moment",
-    ["few", pytest.param("signed", marks=pytest.mark.slow), pytest.param("sent", marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["few", "signed", "sent"])
 def test_interrupted_after_each_step_and_resumed_pays_once(shop, capfd, moment):
     """Killed once at every moment: when a transaction was signed, or sent, and when a step is done."""
     seen: list[str] = []
@@ -563,6 +561,7 @@ def stop_after_the_orders(shop, capfd):
     return ocean(shop.chain)
 
 
+@pytest.mark.slow
 def test_an_order_that_expired_before_the_start_is_made_again_only_on_request(shop, capfd):
     before = stop_after_the_orders(shop, capfd)
     shop.node.hooks.forgets_orders = True
@@ -581,6 +580,7 @@ def test_an_order_that_expired_before_the_start_is_made_again_only_on_request(sh
     assert ocean(shop.chain) == before - 2 * ORDER
 
 
+@pytest.mark.slow
 def test_an_order_that_is_made_costs_and_reports_nothing_more(shop, capfd):
     before = stop_after_the_orders(shop, capfd)
     shop.node.hooks.forgets_fees = True
@@ -668,6 +668,7 @@ class OtherContainer(NodeClient):
         return super().start_paid({**job, "algorithm": other}, account)
 
 
+@pytest.mark.slow
 def test_why_paid_jobs_need_buyers_that_are_trusted(shop):
     """The double acts as ocean-node does at 96fb2ff3 (3.2.0), although the data set trusts another container.
 
@@ -695,6 +696,7 @@ def test_nothing_is_signed_where_nobody_confirms(shop, capfd):
     assert shop.node.jobs == {}
 
 
+@pytest.mark.slow
 def test_no_funds(shop, capfd, monkeypatch):
     poor = Account.create()
     introduce(shop.chain, poor)
@@ -718,6 +720,7 @@ def test_a_reverted_transaction_stops_before_the_next(shop, capfd):
     assert shop.node.jobs == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

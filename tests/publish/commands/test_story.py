@@ -114,6 +114,7 @@ ENCRYPT, VALIDATE, INDEX = "/api/services/encrypt", "/assets/ddo/validate", "/as
 QUICK = (("down", ENCRYPT), ("broken", VALIDATE), ("slow", INDEX))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("state", "path"),
     [
